@@ -1,0 +1,57 @@
+import type { Access, AddressMap, MemoryView } from '@vring/memory'
+
+/**
+ * The Cpu port: the hardware's part of an access. Everything an accessor or a ring does to shared memory goes through
+ * it, so that the accessor that ships is also the one that is counted, mispredicted and explored: only the port differs.
+ *
+ * `plainCpu` makes the instructions no-ops and the loads and stores typed-array accesses; V8 inlines all of it away.
+ * `CountingCpu` counts. The testkit has ports that mispredict branches and that interleave accesses.
+ *
+ * Offsets are byte offsets into `view`, aligned to the width of the access.
+ */
+export interface Cpu {
+  /** Allow supervisor access to user pages (SMAP, sets EFLAGS.AC). */
+  stac(): void
+  /** Forbid it again (clears EFLAGS.AC). */
+  clac(): void
+  /** Speculation barrier: nothing behind it executes, not even speculatively, before everything in front of it. */
+  lfence(): void
+  /** Full memory barrier, orders an earlier store before a later load (smp_mb). */
+  mb(): void
+  /**
+   * `access_ok`: does [address, address + length) end at or below `limit`? The outcome is architectural; whether a
+   * branch on it is predicted right is {@link predict}'s affair.
+   */
+  checkLimit(address: number, length: number, limit: number): boolean
+  /** A conditional branch that an attacker may have trained. Returns the condition; under speculation perhaps not. */
+  predict(condition: boolean): boolean
+  /**
+   * `array_index_nospec`: `value` when 0 <= value < limit, else 0, as a data dependency that holds under speculation.
+   */
+  mask(value: number, limit: number): number
+  /** One translation through the page tables (or a TLB that caches them): `map.resolve`. */
+  translate(map: AddressMap, address: number, length: number, access: Access): number
+
+  /** Plain 16-bit load. */
+  load16(view: MemoryView, offset: number): number
+  /** 16-bit load that later loads are ordered behind; pairs with {@link store16Release} of the other side. */
+  load16Acquire(view: MemoryView, offset: number): number
+  /** Plain 32-bit load, unsigned. */
+  load32(view: MemoryView, offset: number): number
+  /** Copies a descriptor's 16 bytes to out[index .. index + 3], as two 64-bit loads. */
+  loadDescriptor(view: MemoryView, offset: number, out: Uint32Array, index: number): void
+  store16(view: MemoryView, offset: number, value: number): void
+  /** 16-bit store that earlier loads and stores are ordered before; pairs with {@link load16Acquire}. */
+  store16Release(view: MemoryView, offset: number, value: number): void
+  store32(view: MemoryView, offset: number, value: number): void
+  /** Stores `count` used elements (8 bytes each) from elements[index ..], two words an element. */
+  storeUsed(view: MemoryView, offset: number, elements: Uint32Array, index: number, count: number): void
+  /** Copies `length` bytes of payload between two views. */
+  copy(to: MemoryView, toOffset: number, from: MemoryView, fromOffset: number, length: number): void
+
+  /** A lock taken and given back by a synchronisation strategy: one locked operation each. */
+  lock(): void
+  unlock(): void
+  /** One range lookup in a device IOTLB. */
+  iotlbLookup(): void
+}

@@ -1,0 +1,91 @@
+import type { Access, AddressMap, MemoryView } from '@vring/memory'
+import type { Cpu } from './cpu.ts'
+
+/**
+ * The port that ships: user-mode JavaScript can neither toggle SMAP nor fence speculation, so these are no-ops that
+ * V8 inlines away; loads and stores are typed-array accesses. A class with one instance, so that every call site of a
+ * process sees one shape.
+ */
+class PlainCpu implements Cpu {
+  readonly #fence = new Int32Array(new SharedArrayBuffer(4))
+
+  stac(): void {}
+  clac(): void {}
+  lfence(): void {}
+
+  mb(): void {
+    // A sequentially consistent read-modify-write: a locked instruction on x86, hence a full barrier.
+    Atomics.add(this.#fence, 0, 0)
+  }
+
+  checkLimit(address: number, length: number, limit: number): boolean {
+    return address >= 0 && length <= limit - address
+  }
+
+  predict(condition: boolean): boolean {
+    return condition
+  }
+
+  mask(value: number, limit: number): number {
+    return value >= 0 && value < limit ? value : 0
+  }
+
+  translate(map: AddressMap, address: number, length: number, access: Access): number {
+    return map.resolve(address, length, access)
+  }
+
+  load16(view: MemoryView, offset: number): number {
+    return view.u16[offset >>> 1]!
+  }
+
+  load16Acquire(view: MemoryView, offset: number): number {
+    return Atomics.load(view.u16, offset >>> 1)
+  }
+
+  load32(view: MemoryView, offset: number): number {
+    return view.u32[offset >>> 2]!
+  }
+
+  loadDescriptor(view: MemoryView, offset: number, out: Uint32Array, index: number): void {
+    const words = view.u32
+    const word = offset >>> 2
+    out[index] = words[word]!
+    out[index + 1] = words[word + 1]!
+    out[index + 2] = words[word + 2]!
+    out[index + 3] = words[word + 3]!
+  }
+
+  store16(view: MemoryView, offset: number, value: number): void {
+    view.u16[offset >>> 1] = value
+  }
+
+  store16Release(view: MemoryView, offset: number, value: number): void {
+    Atomics.store(view.u16, offset >>> 1, value)
+  }
+
+  store32(view: MemoryView, offset: number, value: number): void {
+    view.u32[offset >>> 2] = value
+  }
+
+  storeUsed(view: MemoryView, offset: number, elements: Uint32Array, index: number, count: number): void {
+    const words = view.u32
+    const end = (offset >>> 2) + 2 * count
+    for (let word = offset >>> 2, from = index; word < end; word += 2, from += 2) {
+      words[word] = elements[from]!
+      words[word + 1] = elements[from + 1]!
+    }
+  }
+
+  copy(to: MemoryView, toOffset: number, from: MemoryView, fromOffset: number, length: number): void {
+    const target = to.u8
+    const source = from.u8
+    for (let i = 0; i < length; i++) target[toOffset + i] = source[fromOffset + i]!
+  }
+
+  lock(): void {}
+  unlock(): void {}
+  iotlbLookup(): void {}
+}
+
+/** The shipped {@link Cpu} port. */
+export const plainCpu: Cpu = new PlainCpu()

@@ -1,0 +1,6 @@
+/**
+ * Device IOTLB: what the driver's IOMMU tells the device, one range of IOVAs at a time.
+ *
+ * @packageDocumentation
+ */
+export * from './iotlb.ts'

@@ -1,0 +1,12 @@
+/**
+ * Virtio constants, ring geometry, struct offsets and feature bits, as pure functions of the queue size.
+ * No dependency, no state: every other package reads its numbers from here. Source: VirtIO 1.3.
+ *
+ * @packageDocumentation
+ */
+export * from './errno.ts'
+export * from './feature-bits.ts'
+export * from './net-header.ts'
+export * from './packed-ring.ts'
+export * from './split-ring.ts'
+export * from './vring-error.ts'

@@ -1,0 +1,62 @@
+const brand: unique symbol = Symbol.for('vring.error')
+
+/** Stable codes of control-plane errors. Messages may change between releases; codes do not. */
+export type VringErrorCode =
+  | 'ERR_INVALID_ARGUMENT'
+  | 'ERR_OUT_OF_RANGE'
+  | 'ERR_MISALIGNED'
+  | 'ERR_OVERLAP'
+  | 'ERR_UNKNOWN_NAME'
+  | 'ERR_INVALID_PLUGIN'
+  | 'ERR_UNSUPPORTED'
+  | 'ERR_INVALID_STATE'
+  | 'ERR_CLOSED'
+  | 'ERR_NOTIFIER'
+  | 'ERR_PROTOCOL'
+  | 'ERR_SYSTEM'
+  | 'ERR_MISSING_PEER'
+
+/** What a {@link VringError} says beside its message. */
+export interface VringErrorDetails {
+  /** The argument, option or message field that was refused. */
+  readonly field?: string
+  /** The value that was refused. */
+  readonly value?: unknown
+  /** What would have been accepted, for people: `'a power of two from 1 to 32768'`. */
+  readonly accepted?: string
+  readonly cause?: unknown
+}
+
+/**
+ * The error of the control plane: names the field, the value and the accepted range. The data plane never throws; it
+ * returns a negative errno.
+ */
+export class VringError extends Error {
+  override readonly name: string = 'VringError'
+  readonly code: VringErrorCode
+  readonly field: string | undefined
+  readonly value: unknown
+  readonly accepted: string | undefined
+  /** Brand that survives two copies of this package in one process. */
+  readonly [brand]: true = true
+
+  constructor(code: VringErrorCode, message: string, details: VringErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    this.field = details.field
+    this.value = details.value
+    this.accepted = details.accepted
+  }
+}
+
+/** True for a {@link VringError} of any copy of this package. */
+export function isVringError(value: unknown): value is VringError {
+  return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[brand] === true
+}
+
+/** A {@link VringError} for a field out of its accepted range, with the usual wording. */
+export function refused(code: VringErrorCode, field: string, value: unknown, accepted: string): VringError {
+  const shown =
+    typeof value === 'number' && Number.isInteger(value) && value > 0xffff ? `0x${value.toString(16)}` : String(value)
+  return new VringError(code, `${field} is ${shown}; accepted: ${accepted}`, { field, value, accepted })
+}

