@@ -5,8 +5,12 @@
  */
 export * from './access-counters.ts'
 export * from './accessor.ts'
+export * from './copy-window.ts'
 export * from './counting-cpu.ts'
 export * from './cpu.ts'
 export * from './define-accessor.ts'
 export * from './plain-cpu.ts'
+export * from './unchecked-user.ts'
+export * from './user-access.ts'
+export * from './user-copy.ts'
 export * from './window.ts'
