@@ -1,0 +1,475 @@
+import type { Accessor, Cpu, Window } from '@vring/accessor'
+import {
+  AVAIL_FLAGS_OFFSET,
+  AVAIL_IDX_OFFSET,
+  AVAIL_RING_OFFSET,
+  availEventOffset,
+  DESC_BYTES,
+  EAGAIN,
+  EFAULT,
+  EINVAL,
+  EXDEV,
+  hasFeature,
+  needEvent,
+  type RingAreas,
+  USED_ELEM_BYTES,
+  USED_FLAGS_OFFSET,
+  USED_IDX_OFFSET,
+  USED_RING_OFFSET,
+  usedEventOffset,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_NOTIFY_ON_EMPTY,
+  VIRTQ_AVAIL_F_NO_INTERRUPT,
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_USED_F_NO_NOTIFY,
+} from '@vring/layout'
+import { ACCESS_READ, type AddressMap, memoryView } from '@vring/memory'
+import { CHAIN_SEGMENTS_MAX, type ChainBatch } from './chain-batch.ts'
+
+/** Why a queue is broken: it stays so until it is set up again. */
+export type BrokenReason =
+  | 'metadata-fault'
+  | 'avail-idx-jump'
+  | 'head-out-of-range'
+  | 'next-out-of-range'
+  | 'chain-too-long'
+  | 'readable-after-writable'
+  | 'indirect-not-negotiated'
+  | 'indirect-with-next'
+  | 'indirect-nested'
+  | 'indirect-length'
+  | 'indirect-fault'
+  | 'buffer-fault'
+  | 'writable-in-tx'
+  | 'readable-in-rx'
+  | 'shorter-than-header'
+
+/** Where the ring's own writes go in the guest-migration log. Source: Linux `vhost_virtqueue.log_addr`. */
+export interface UsedRingLog {
+  /** Guest-physical address of the used ring. */
+  readonly address: number
+  readonly log: { write(address: number, length: number): void }
+}
+
+/** What a {@link DeviceQueue} is made of. */
+export interface DeviceQueueOptions {
+  readonly accessor: Accessor
+  readonly cpu: Cpu
+  readonly ring: RingAreas
+  /** Negotiated feature bits. */
+  readonly features: bigint
+  /** Where the driver's buffers are: read for indirect tables. */
+  readonly buffers: AddressMap
+  readonly usedLog?: UsedRingLog | null
+}
+
+/**
+ * The device side of a split virtqueue. One `popBatch`, work, `pushUsed` for each chain, `flushUsed`, and a notification
+ * where {@link needsNotification} asks for one, between the accessor's `beginRound` and `endRound`.
+ *
+ * The driver is hostile: every index and descriptor is fetched once and the copy is checked, every chain is bounded, and
+ * a malformed ring latches {@link broken}: the queue then touches no memory until it is set up again.
+ *
+ * Memory order (VirtIO 1.3 sections 2.7.13, 2.7.14): avail.idx is loaded with acquire, which pairs with the driver's
+ * release of it, so ring entries and descriptors behind it are the published ones. used.idx is stored with release
+ * behind the elements; it pairs with the driver's acquire.
+ */
+export class DeviceQueue {
+  readonly queueSize: number
+  readonly eventIdx: boolean
+  /** Next avail index to take (free-running, 16 bits). Linux: last_avail_idx. */
+  nextAvail = 0
+  /** Next used index to publish (free-running, 16 bits). Linux: last_used_idx. */
+  usedIdx = 0
+  /** Why the queue is broken, or null. */
+  broken: BrokenReason | null = null
+
+  readonly #mask: number
+  readonly #cpu: Cpu
+  readonly #buffers: AddressMap
+  readonly #indirect: boolean
+  readonly #notifyOnEmpty: boolean
+  readonly #usedLog: UsedRingLog | null
+  readonly #ring: RingAreas
+  #accessor: Accessor
+  #desc: Window
+  #avail: Window
+  #used: Window
+  #refusal: BrokenReason = 'metadata-fault'
+  /** avail.idx as last seen. */
+  #availIdx = 0
+  #signalledUsed = 0
+  #signalledUsedValid = false
+  #notifySuppressed = false
+  readonly #pending: Uint32Array
+  #pendingCount = 0
+  /** The private copy of one descriptor: fetched once, checked here. */
+  readonly #words = new Uint32Array(4)
+  readonly #wordsView = memoryView(this.#words.buffer)
+
+  constructor(options: DeviceQueueOptions) {
+    const { accessor, cpu, ring, features, buffers } = options
+    this.queueSize = ring.queueSize
+    this.eventIdx = ring.eventIdx
+    this.#mask = ring.queueSize - 1
+    this.#cpu = cpu
+    this.#ring = ring
+    this.#buffers = buffers
+    this.#indirect = hasFeature(features, VIRTIO_F_INDIRECT_DESC)
+    this.#notifyOnEmpty = hasFeature(features, VIRTIO_F_NOTIFY_ON_EMPTY)
+    this.#usedLog = options.usedLog ?? null
+    this.#accessor = accessor
+    this.#desc = accessor.desc
+    this.#avail = accessor.avail
+    this.#used = accessor.used
+    this.#pending = new Uint32Array(2 * ring.queueSize)
+  }
+
+  /** The accessor that serves the queue now. */
+  get accessor(): Accessor {
+    return this.#accessor
+  }
+
+  /** Where the ring is. */
+  get ring(): RingAreas {
+    return this.#ring
+  }
+
+  /** Used elements that are pushed but not published. */
+  get pendingUsed(): number {
+    return this.#pendingCount
+  }
+
+  /**
+   * Another accessor for the same ring, between rounds: nothing of the queue's state changes.
+   * The caller closes the old one, which is returned.
+   */
+  useAccessor(accessor: Accessor): Accessor {
+    const old = this.#accessor
+    this.#accessor = accessor
+    this.#desc = accessor.desc
+    this.#avail = accessor.avail
+    this.#used = accessor.used
+    return old
+  }
+
+  /**
+   * Starts at avail index `nextAvail`; the used index is read from the ring, as a device does that takes a queue over
+   * (Linux: vhost_vq_init_access). Call it inside a round.
+   *
+   * @returns 0 or a negative errno
+   */
+  start(nextAvail: number): number {
+    const used = this.#used.load16(USED_IDX_OFFSET)
+    if (used < 0) return this.#fault(used)
+    this.usedIdx = used
+    this.nextAvail = nextAvail & 0xffff
+    this.#availIdx = this.nextAvail
+    this.#signalledUsedValid = false
+    this.#notifySuppressed = false
+    this.#pendingCount = 0
+    this.broken = null
+    return 0
+  }
+
+  /** Latches the queue as broken, keeping the first reason. Returns -EINVAL for the caller to pass on. */
+  latch(reason: BrokenReason): number {
+    this.broken ??= reason
+    return EINVAL
+  }
+
+  /**
+   * Takes up to `max` chains that the driver made available.
+   *
+   * @returns how many (0: none), -EAGAIN (a translation is missing: end the round), or a negative errno when the queue
+   * is broken
+   */
+  popBatch(batch: ChainBatch, max: number): number {
+    batch.count = 0
+    if (this.broken !== null) return EINVAL
+    let nextAvail = this.nextAvail
+    let ready = (this.#availIdx - nextAvail) & 0xffff
+    if (ready === 0) {
+      ready = this.#fetchAvailIdx()
+      if (ready <= 0) return ready
+    }
+    const limit = Math.min(max, ready, batch.head.length)
+    const mask = this.#mask
+    const queueSize = this.queueSize
+    const cpu = this.#cpu
+    const avail = this.#avail
+    const desc = this.#desc
+    const words = this.#words
+    const { head: heads, segStart, writeStart, address, length } = batch
+    let count = 0
+    let segments = 0
+    while (count < limit) {
+      const head = avail.load16(AVAIL_RING_OFFSET + 2 * (nextAvail & mask))
+      if (!cpu.predict(head >= 0 && head < queueSize)) return this.#stopAtHead(head, batch, count, segments)
+      const status = desc.loadDescriptor(DESC_BYTES * head, words, 0)
+      if (status < 0) return this.#stop(this.#refuse('metadata-fault', status), batch, count, segments)
+      const flags = words[3]! & 0xffff
+      heads[count] = head
+      segStart[count] = segments
+      if ((flags & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT)) === 0 && words[2]! !== 0) {
+        address[segments] = words[1]! * 0x1_0000_0000 + words[0]!
+        length[segments] = words[2]!
+        writeStart[count] = segments + 1 - ((flags >>> 1) & 1)
+        segments++
+      } else {
+        const end = this.#walkChain(batch, count, segments)
+        if (end < 0) return this.#stop(end, batch, count, segments)
+        segments = end
+      }
+      nextAvail++
+      count++
+      // A batch is sized for one segment a chain and one chain of the longest kind: leave the rest for the next one.
+      if (segments >= heads.length) break
+    }
+    return this.#stop(0, batch, count, segments)
+  }
+
+  /** Gives the last `count` chains of the last batch back, as if they had not been taken (vhost_discard_vq_desc). */
+  rewind(count: number): void {
+    this.nextAvail = (this.nextAvail - count) & 0xffff
+  }
+
+  /** Adds a used element: chain `id` is done and the device wrote `length` bytes to it. Published by {@link flushUsed}. */
+  pushUsed(id: number, length: number): void {
+    const at = 2 * this.#pendingCount
+    this.#pending[at] = id
+    this.#pending[at + 1] = length
+    this.#pendingCount++
+  }
+
+  /** Adds used elements for the first `count` chains of a batch, nothing written to them: a TX batch is done. */
+  pushUsedBatch(batch: ChainBatch, count: number): void {
+    const pending = this.#pending
+    const head = batch.head
+    let at = 2 * this.#pendingCount
+    for (let i = 0; i < count; i++, at += 2) {
+      pending[at] = head[i]!
+      pending[at + 1] = 0
+    }
+    this.#pendingCount += count
+  }
+
+  /**
+   * Publishes the pending used elements: one store of all of them (two where the ring wraps), then used.idx with release.
+   * Source: Linux `vhost_add_used_n`.
+   *
+   * @returns 0 or a negative errno (the queue is then broken)
+   */
+  flushUsed(): number {
+    const count = this.#pendingCount
+    if (count === 0) return 0
+    if (this.broken !== null) return EINVAL
+    const slot = this.usedIdx & this.#mask
+    const first = Math.min(count, this.queueSize - slot)
+    let status = this.#used.storeUsed(USED_RING_OFFSET + USED_ELEM_BYTES * slot, this.#pending, 0, first)
+    if (status < 0) return this.#fault(status)
+    if (first < count) {
+      status = this.#used.storeUsed(USED_RING_OFFSET, this.#pending, 2 * first, count - first)
+      if (status < 0) return this.#fault(status)
+    }
+    const usedIdx = (this.usedIdx + count) & 0xffff
+    status = this.#used.store16Release(USED_IDX_OFFSET, usedIdx)
+    if (status < 0) return this.#fault(status)
+    if (this.#usedLog !== null) this.#logUsed(slot, first, count)
+    // If the driver moves used_event more than 2^16 entries behind, "signalled" is no longer comparable.
+    if (((usedIdx - this.#signalledUsed) & 0xffff) < count) this.#signalledUsedValid = false
+    this.usedIdx = usedIdx
+    this.#pendingCount = 0
+    return 0
+  }
+
+  /**
+   * Does the driver want to be notified of what was published since the last call that said so? Source: Linux
+   * `vhost_notify`; VirtIO 1.3 section 2.7.7.
+   */
+  needsNotification(): boolean {
+    if (this.broken !== null) return false
+    // Orders the store of used.idx before the load of used_event or avail.flags; pairs with the driver's barrier between
+    // its store of used_event and its load of used.idx.
+    this.#cpu.mb()
+    if (this.#notifyOnEmpty && this.#availIdx === this.nextAvail) return true
+    if (!this.eventIdx) {
+      const flags = this.#avail.load16(AVAIL_FLAGS_OFFSET)
+      if (flags < 0) return this.#fault(flags) > 0
+      return (flags & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0
+    }
+    const oldIdx = this.#signalledUsed
+    const valid = this.#signalledUsedValid
+    this.#signalledUsed = this.usedIdx
+    this.#signalledUsedValid = true
+    if (!valid) return true
+    const event = this.#avail.load16(usedEventOffset(this.queueSize))
+    if (event < 0) return this.#fault(event) > 0
+    return needEvent(event, this.usedIdx, oldIdx)
+  }
+
+  /** Asks the driver not to notify. With EVENT_IDX nothing is written: an old avail_event suppresses by itself. */
+  disableNotification(): void {
+    if (this.#notifySuppressed || this.broken !== null) return
+    this.#notifySuppressed = true
+    if (!this.eventIdx) this.#storeUsedWord(USED_FLAGS_OFFSET, VIRTQ_USED_F_NO_NOTIFY)
+  }
+
+  /**
+   * Asks the driver to notify, then looks once more.
+   *
+   * @returns true when the driver made more available meanwhile: do not sleep, it may not notify
+   */
+  enableNotification(): boolean {
+    if (this.broken !== null) return false
+    this.#notifySuppressed = false
+    const status = this.eventIdx
+      ? this.#storeUsedWord(availEventOffset(this.queueSize), this.nextAvail)
+      : this.#storeUsedWord(USED_FLAGS_OFFSET, 0)
+    if (status < 0) return false
+    // Orders the store above before the load below; pairs with the driver's barrier between its store of avail.idx and
+    // its load of avail_event or used.flags.
+    this.#cpu.mb()
+    if (this.#availIdx !== this.nextAvail) return true
+    return this.#fetchAvailIdx() > 0
+  }
+
+  /** Loads avail.idx; how many entries are ready, or a negative errno. */
+  #fetchAvailIdx(): number {
+    const availIdx = this.#avail.load16Acquire(AVAIL_IDX_OFFSET)
+    if (availIdx < 0) return this.#fault(availIdx)
+    const ready = (availIdx - this.nextAvail) & 0xffff
+    if (ready > this.queueSize) return this.latch('avail-idx-jump')
+    this.#availIdx = availIdx
+    return ready
+  }
+
+  /**
+   * Ends a batch. Chains taken so far count and are worked off first; what stopped it is met again, and latched, by the
+   * call that finds it in front.
+   */
+  #stop(status: number, batch: ChainBatch, count: number, segments: number): number {
+    batch.segStart[count] = segments
+    batch.count = count
+    this.nextAvail = (this.nextAvail + count) & 0xffff
+    if (count > 0) return count
+    if (status < 0 && status !== EAGAIN) this.latch(this.#refusal)
+    return status
+  }
+
+  #stopAtHead(head: number, batch: ChainBatch, count: number, segments: number): number {
+    const status = head < 0 ? this.#refuse('metadata-fault', head) : this.#refuse('head-out-of-range')
+    return this.#stop(status, batch, count, segments)
+  }
+
+  /** Notes why a chain is refused; {@link #stop} decides whether that breaks the queue now. */
+  #refuse(reason: BrokenReason, status: number = EINVAL): number {
+    this.#refusal = reason
+    return status
+  }
+
+  /** A window failed: a missing translation is asked for again, anything else breaks the queue. */
+  #fault(status: number): number {
+    if (status !== EAGAIN) this.latch('metadata-fault')
+    return status
+  }
+
+  /**
+   * Follows a chain whose head is in #words: more than one descriptor, an indirect table, or length 0. Bounds: as many
+   * descriptors as the table has entries, in an indirect one no more than the longer of the queue and
+   * {@link CHAIN_SEGMENTS_MAX}, and {@link CHAIN_SEGMENTS_MAX} segments.
+   *
+   * @returns the end of its segments, or a negative errno
+   */
+  #walkChain(batch: ChainBatch, chain: number, first: number): number {
+    const words = this.#words
+    let segments = first
+    let writable = -1
+    let tableAddress = 0
+    let tableSize = this.queueSize
+    let limit = tableSize
+    let indirect = false
+    for (let found = 1; ; found++) {
+      const flags = words[3]! & 0xffff
+      if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
+        if (!this.#indirect) return this.#refuse('indirect-not-negotiated')
+        if (indirect) return this.#refuse('indirect-nested')
+        if ((flags & VIRTQ_DESC_F_NEXT) !== 0) return this.#refuse('indirect-with-next')
+        const bytes = words[2]!
+        if (bytes === 0 || bytes % DESC_BYTES !== 0 || bytes > DESC_BYTES * 65536)
+          return this.#refuse('indirect-length')
+        indirect = true
+        tableAddress = words[1]! * 0x1_0000_0000 + words[0]!
+        tableSize = bytes / DESC_BYTES
+        limit = Math.min(tableSize, Math.max(this.queueSize, CHAIN_SEGMENTS_MAX))
+        found = 0
+        const status = this.#loadIndirect(tableAddress)
+        if (status < 0) return status
+        continue
+      }
+      if ((flags & VIRTQ_DESC_F_WRITE) !== 0) {
+        if (writable < 0) writable = segments
+      } else if (writable >= 0) return this.#refuse('readable-after-writable')
+      if (words[2]! !== 0) {
+        if (segments - first >= CHAIN_SEGMENTS_MAX) return this.#refuse('chain-too-long')
+        batch.address[segments] = words[1]! * 0x1_0000_0000 + words[0]!
+        batch.length[segments] = words[2]!
+        segments++
+      }
+      if ((flags & VIRTQ_DESC_F_NEXT) === 0) break
+      const next = words[3]! >>> 16
+      if (!this.#cpu.predict(next < tableSize)) return this.#refuse('next-out-of-range')
+      if (found >= limit) return this.#refuse('chain-too-long')
+      const status = indirect
+        ? this.#loadIndirect(tableAddress + DESC_BYTES * next)
+        : this.#desc.loadDescriptor(DESC_BYTES * next, words, 0)
+      if (status < 0) return indirect ? status : this.#refuse('metadata-fault', status)
+    }
+    batch.writeStart[chain] = writable < 0 ? segments : writable
+    return segments
+  }
+
+  /**
+   * Copies one descriptor of an indirect table to #words. The table is a buffer like any other: any alignment, and it
+   * may cross regions.
+   */
+  #loadIndirect(address: number): number {
+    const buffers = this.#buffers
+    const cpu = this.#cpu
+    let at = cpu.translate(buffers, address, DESC_BYTES, ACCESS_READ)
+    if (at >= 0 && (at & 3) === 0) {
+      cpu.loadDescriptor(buffers.view, at, this.#words, 0)
+      return 0
+    }
+    if (at >= 0) {
+      cpu.copy(this.#wordsView, 0, buffers.view, at, DESC_BYTES)
+      return 0
+    }
+    for (let done = 0; done < DESC_BYTES; done += buffers.span) {
+      if (at !== EXDEV && at < 0) break
+      at = buffers.resolveSpan(address + done, DESC_BYTES - done, ACCESS_READ)
+      if (at < 0) break
+      cpu.copy(this.#wordsView, done, buffers.view, at, buffers.span)
+    }
+    if (at >= 0) return 0
+    if (at === EAGAIN) return EAGAIN
+    return this.#refuse('indirect-fault', EFAULT)
+  }
+
+  #storeUsedWord(offset: number, value: number): number {
+    const status = this.#used.store16(offset, value)
+    if (status < 0) return this.#fault(status)
+    if (this.#usedLog !== null) this.#usedLog.log.write(this.#usedLog.address + offset, 2)
+    return 0
+  }
+
+  /** Data first, then the log: a reader of the log must find what it points at. Source: Linux `__vhost_add_used_n`. */
+  #logUsed(slot: number, first: number, count: number): void {
+    const { log, address } = this.#usedLog!
+    log.write(address + USED_RING_OFFSET + USED_ELEM_BYTES * slot, USED_ELEM_BYTES * first)
+    if (first < count) log.write(address + USED_RING_OFFSET, USED_ELEM_BYTES * (count - first))
+    log.write(address + USED_IDX_OFFSET, 2)
+  }
+}
