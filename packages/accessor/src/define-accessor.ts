@@ -1,5 +1,6 @@
 import { VringError } from '@vring/layout'
 import type { Accessor, AccessorContext } from './accessor.ts'
+import { resolveOptions } from './resolve-options.ts'
 
 /** The version of this contract that plugins name. A registry refuses another major version. */
 export const ACCESSOR_API_VERSION = 1
@@ -43,6 +44,7 @@ export interface AccessorDefinition {
   readonly description: string
   readonly supports: AccessorSupports
   readonly options?: readonly AccessorOption[]
+  /** Called with every declared option resolved to one of its values. */
   create(context: AccessorContext, options: AccessorOptions): Accessor
 }
 
@@ -76,14 +78,16 @@ export function defineAccessor(definition: AccessorDefinition): AccessorPlugin {
   if (typeof create !== 'function') throw invalid('create', typeof create, 'a function')
   for (const key of SUPPORTS_KEYS)
     if (typeof supports?.[key] !== 'boolean') throw invalid(`supports.${key}`, supports?.[key], 'true or false')
+  const options: readonly AccessorOption[] = Object.freeze([...(definition.options ?? [])])
   return Object.freeze({
     [brand]: true as const,
     name,
     apiVersion,
     description: definition.description,
     supports: Object.freeze({ ...supports }),
-    options: Object.freeze([...(definition.options ?? [])]),
-    create: (context: AccessorContext, options: AccessorOptions) => create.call(definition, context, options),
+    options,
+    create: (context: AccessorContext, given: AccessorOptions) =>
+      create.call(definition, context, resolveOptions(name, options, given)),
   })
 }
 

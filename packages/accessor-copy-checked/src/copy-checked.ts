@@ -1,0 +1,44 @@
+import {
+  ACCESSOR_API_VERSION,
+  type AccessorContext,
+  type AccessorPlugin,
+  CheckedScalarsUser2025,
+  CopyAccessor,
+  defineAccessor,
+  eraOption,
+  UncheckedUser618,
+  UncheckedUser2019,
+  type UserAccess,
+} from '@vring/accessor'
+
+const NAME = 'copy-checked'
+
+/**
+ * `__get_user`, `__put_user`, `__copy_from_user` and `__copy_to_user` on a range that was checked when the ring's
+ * addresses were set; from the era `2025-checked` on, scalars are checked at each access.
+ * Source: Linux 5.0 `drivers/vhost/vhost.c`, vhost_get_user, vhost_put_user, vhost_copy_from_user, vhost_copy_to_user.
+ */
+export const copyChecked: AccessorPlugin = defineAccessor({
+  name: NAME,
+  apiVersion: ACCESSOR_API_VERSION,
+  description: 'user access with a speculation barrier on a range checked once (__get_user, __copy_from_user)',
+  supports: {
+    fileBacked: true,
+    iotlb: false,
+    noIotlb: true,
+    needsMmuNotifier: false,
+    needsPrefetch: false,
+    speculationSafe: true,
+    fallsBack: false,
+  },
+  options: [eraOption],
+  create: (context, { era }) => new CopyAccessor(NAME, context, userAccess(context, era)),
+})
+
+export default copyChecked
+
+function userAccess({ cpu, space }: AccessorContext, era: string | undefined): UserAccess {
+  if (era === '6.18') return new UncheckedUser618(cpu, space)
+  if (era === '2025-checked') return new CheckedScalarsUser2025(cpu, space)
+  return new UncheckedUser2019(cpu, space)
+}
