@@ -76,7 +76,8 @@ function run(file: string): Promise<{ code: number | null; output: string }> {
       output += text
     })
     child.on('error', reject)
-    child.on('close', (code) => resolve({ code, output }))
+    // Marked line by line, so that vitest does not take the example's stack for the test's own.
+    child.on('close', (code) => resolve({ code, output: output.replace(/^/gm, '| ') }))
   })
 }
 
