@@ -28,7 +28,7 @@ const examples: Example[] = [repositoryRoot, ...readWorkspace().map((one) => joi
     const code = existsSync(readme) ? firstBlock(readFileSync(readme, 'utf8')) : null
     if (code === null) return []
     const name = path.slice(repositoryRoot.length + 1) || 'README.md'
-    const file = join(folder, `${name.replace(/\W/g, '-')}.ts`)
+    const file = join(folder, `${name.replace(/\W/g, '-')}.mts`)
     // Without an import or export a file would be a script, and share its names with the next one.
     writeFileSync(file, `${code}\nexport {}\n`)
     return [{ name, code, file }]
