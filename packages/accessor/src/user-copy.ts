@@ -1,4 +1,4 @@
-import { DESC_BYTES, EXDEV, USED_ELEM_BYTES } from '@vring/layout'
+import { DESC_BYTES, EFAULT, EXDEV, USED_ELEM_BYTES } from '@vring/layout'
 import { ACCESS_READ, ACCESS_WRITE, type Access, type UserSpace } from '@vring/memory'
 import type { Cpu } from './cpu.ts'
 
@@ -99,6 +99,33 @@ export class UserCopy {
     const at = cpu.translate(space, address, USED_ELEM_BYTES * count, ACCESS_WRITE)
     if (at >= 0) cpu.storeUsed(space.view, at, elements, index, count)
     else status = this.copyWords(at, address, elements, index, 2 * count, ACCESS_WRITE)
+    cpu.clac()
+    return status
+  }
+
+  /**
+   * Copies `count` 32-bit words in: the variable-size copier behind `copy_from_iter`, with its check and branch.
+   *
+   * @returns 0 or a negative errno
+   */
+  copyIn(address: number, words: Uint32Array, index: number, count: number): number {
+    return this.#copier(address, words, index, count, ACCESS_READ)
+  }
+
+  /**
+   * Copies `count` 32-bit words out: `copy_to_iter`.
+   *
+   * @returns 0 or a negative errno
+   */
+  copyOut(address: number, words: Uint32Array, index: number, count: number): number {
+    return this.#copier(address, words, index, count, ACCESS_WRITE)
+  }
+
+  #copier(address: number, words: Uint32Array, index: number, count: number, access: Access): number {
+    const { cpu, space } = this
+    if (!cpu.predict(cpu.checkLimit(address, 4 * count, space.limit))) return EFAULT
+    cpu.stac()
+    const status = this.copyWords(EXDEV, address, words, index, count, access)
     cpu.clac()
     return status
   }

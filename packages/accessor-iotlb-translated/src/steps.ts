@@ -1,0 +1,45 @@
+import {
+  checkedScalars2025Steps,
+  type EraSteps,
+  type Step,
+  type StepTable,
+  unchecked618Steps,
+  unchecked2019Steps,
+} from '@vring/accessor'
+
+/** The steps of each access through a cached translation: those of the unchecked primitive, nothing else. */
+export const steps: EraSteps = {
+  '2019': unchecked2019Steps,
+  '6.18': unchecked618Steps,
+  '2025-checked': checkedScalars2025Steps,
+}
+
+/** The steps of each access that looks its range up and finds it in one entry. */
+export const lookupSteps: EraSteps = {
+  '2019': behindLookup(unchecked2019Steps),
+  '6.18': behindLookup(unchecked618Steps),
+  '2025-checked': behindLookup(checkedScalars2025Steps),
+}
+
+/** Scalars keep their primitive; copies go through an iov_iter, whose copier checks, branches and moves words. */
+function behindLookup(table: StepTable): StepTable {
+  const scalar = (steps: readonly Step[]): readonly Step[] => ['iotlbLookup', ...steps]
+  const copy = (words: readonly Step[]): readonly Step[] => [
+    'iotlbLookup',
+    'limitCheck',
+    'predict',
+    'stac',
+    'walk',
+    ...words,
+    'clac',
+  ]
+  return {
+    load16: scalar(table.load16),
+    load32: scalar(table.load32),
+    loadDescriptor: copy(['load', 'load', 'load', 'load']),
+    store16: scalar(table.store16),
+    store32: scalar(table.store32),
+    'storeUsed of 1': copy(['store', 'store']),
+    'storeUsed of 2': copy(['store', 'store', 'store', 'store']),
+  }
+}
