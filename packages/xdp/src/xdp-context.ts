@@ -1,0 +1,109 @@
+import { EACCES, EINVAL, ETH_HEADER_BYTES } from '@vring/layout'
+
+/** The longest metadata area in front of a frame, bytes. Source: Linux include/net/xdp.h, xdp_metalen_invalid. */
+export const XDP_META_BYTES_MAX = 252
+
+/** A map that an XDP_REDIRECT names its target by: a devmap (interfaces) or an xskmap (AF_XDP sockets). */
+export interface RedirectMap {
+  readonly kind: 'devmap' | 'xskmap'
+  readonly name: string
+}
+
+/**
+ * What a program sees of one frame: struct xdp_buff, flattened into fields that a hook writes over for every frame.
+ * All positions are byte offsets into `u8`:
+ *
+ * ```
+ *   u8   ... |  headroom  | metadata |      frame      |  tailroom  | ...
+ *            ^ hardStart  ^ dataMeta ^ data    dataEnd ^    hardEnd ^
+ * ```
+ *
+ * The hook guarantees `0 <= hardStart <= dataMeta <= data <= dataEnd <= hardEnd <= u8.length`. The bytes may be a
+ * driver's memory that changes while a program reads it: a program reads each field once and checks the copy.
+ */
+export class XdpContext {
+  /** The memory that the frame lies in. */
+  u8: Uint8Array
+  data = 0
+  dataEnd = 0
+  /** Start of the metadata that travels with the frame; equal to `data` when there is none. */
+  dataMeta = 0
+  /** How far {@link adjustHead} and {@link adjustMeta} may go back. */
+  hardStart = 0
+  /** How far {@link adjustTail} may grow the frame. */
+  hardEnd = 0
+  /** Interface that the frame arrived on. */
+  ingressIfindex = 0
+  /** Receive queue that the frame arrived on. */
+  rxQueueIndex = 0
+  /** Where XDP_REDIRECT goes: an interface index, or the value that `redirectMap` holds for the key. */
+  redirectTarget = 0
+  /** The map that the redirect went through, or null: `redirectTarget` is an interface index. */
+  redirectMap: RedirectMap | null = null
+
+  constructor(u8: Uint8Array = new Uint8Array(0)) {
+    this.u8 = u8
+  }
+
+  /**
+   * Points the context at a frame.
+   *
+   * @param data offset of the Ethernet header in `u8`
+   * @param length bytes of the frame
+   * @param headroom bytes in front of it that the program may use; default 0: the memory there is not ours
+   * @param tailroom bytes behind it that the program may use; default 0
+   */
+  setFrame(u8: Uint8Array, data: number, length: number, headroom = 0, tailroom = 0): void {
+    this.u8 = u8
+    this.data = data
+    this.dataMeta = data
+    this.dataEnd = data + length
+    this.hardStart = data - headroom
+    this.hardEnd = data + length + tailroom
+  }
+
+  /**
+   * Moves the start of the frame: a negative `delta` prepends bytes from the headroom, a positive one removes them.
+   * Metadata moves along. Source: Linux net/core/filter.c, bpf_xdp_adjust_head.
+   *
+   * @returns 0, or -EINVAL: beyond the headroom, or fewer than 14 bytes would remain
+   */
+  adjustHead(delta: number): number {
+    const metaBytes = this.data - this.dataMeta
+    const data = this.data + delta
+    if (data < this.hardStart + metaBytes || data > this.dataEnd - ETH_HEADER_BYTES) return EINVAL
+    if (metaBytes > 0) this.u8.copyWithin(this.dataMeta + delta, this.dataMeta, this.data)
+    this.dataMeta += delta
+    this.data = data
+    return 0
+  }
+
+  /**
+   * Moves the end of the frame: a positive `delta` grows it into the tailroom with zeros, a negative one cuts it.
+   * Source: Linux net/core/filter.c, bpf_xdp_adjust_tail.
+   *
+   * @returns 0, or -EINVAL: beyond the tailroom, or fewer than 14 bytes would remain
+   */
+  adjustTail(delta: number): number {
+    const dataEnd = this.dataEnd + delta
+    if (dataEnd > this.hardEnd || dataEnd < this.data + ETH_HEADER_BYTES) return EINVAL
+    if (delta > 0) this.u8.fill(0, this.dataEnd, dataEnd)
+    this.dataEnd = dataEnd
+    return 0
+  }
+
+  /**
+   * Moves the start of the metadata, which ends where the frame starts.
+   * Source: Linux net/core/filter.c, bpf_xdp_adjust_meta.
+   *
+   * @returns 0, -EINVAL: beyond the headroom or into the frame, or -EACCES: not a multiple of 4 bytes up to 252
+   */
+  adjustMeta(delta: number): number {
+    const dataMeta = this.dataMeta + delta
+    if (dataMeta < this.hardStart || dataMeta > this.data) return EINVAL
+    const metaBytes = this.data - dataMeta
+    if ((metaBytes & 3) !== 0 || metaBytes > XDP_META_BYTES_MAX) return EACCES
+    this.dataMeta = dataMeta
+    return 0
+  }
+}
