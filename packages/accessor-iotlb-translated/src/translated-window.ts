@@ -1,4 +1,4 @@
-import type { Cpu, UserAccess, UserCopy, Window } from '@vring/accessor'
+import type { AccessMode, Cpu, UserAccess, UserCopy, Window } from '@vring/accessor'
 import type { Iotlb } from '@vring/iotlb'
 import { DESC_BYTES, type RingArea, USED_ELEM_BYTES } from '@vring/layout'
 import { ACCESS_READ, ACCESS_WRITE, type Access } from '@vring/memory'
@@ -46,6 +46,10 @@ export class TranslatedWindow implements Window {
     this.#iova = area.address
     this.#length = area.length
     this.#access = access
+  }
+
+  get mode(): AccessMode {
+    return this.#readable ? 'translated' : 'fallback:not-cached'
   }
 
   /** Forgets the cached translation: any update or invalidation of the IOTLB does (Linux: vhost_vq_meta_reset). */

@@ -1,3 +1,4 @@
+import type { AccessMode } from './access-counters.ts'
 import type { UserAccess } from './user-access.ts'
 import type { Window } from './window.ts'
 
@@ -10,6 +11,7 @@ export class CopyWindow implements Window {
   readonly user: UserAccess
   /** User address of the area's first byte. */
   readonly address: number
+  readonly mode: AccessMode = 'copy'
   /** Accesses since {@link takeHits}, faulted ones too. A small integer, so that counting costs one add. */
   hits = 0
 

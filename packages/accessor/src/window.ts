@@ -1,3 +1,5 @@
+import type { AccessMode } from './access-counters.ts'
+
 /**
  * One of a queue's three areas, as an accessor reaches it. The seam of the kernel's vringh: get 16, put 16, copy
  * descriptor, put used elements; so split, packed and any later ring stay ring logic, and a plugin stays small.
@@ -7,6 +9,11 @@
  * changed nothing that the other side has been told of.
  */
 export interface Window {
+  /**
+   * How an access would run now: for traces, never asked on the hot path. A window that leaves it out is traced as
+   * `unknown`.
+   */
+  readonly mode?: AccessMode | undefined
   /** @returns 0 .. 0xffff, or a negative errno */
   load16(offset: number): number
   /** As {@link load16}; loads behind it see what the other side stored before its matching release. */
