@@ -1,0 +1,31 @@
+import { type MemoryView, memoryView } from '@vring/memory'
+
+/** Frames that one batch holds. Source: Linux drivers/vhost/net.c, VHOST_NET_BATCH. */
+export const NET_BATCH = 64
+
+/**
+ * Frames on their way from a queue to a backend, all in one view, as flat columns that are written over with every
+ * batch. Each is a virtio-net header of `headerBytes` followed by an Ethernet frame:
+ *
+ * ```
+ *   view.u8   ... | virtio_net_hdr | Ethernet frame | ...
+ *                 ^ offset[i]      ^ + headerBytes  ^ offset[i] + length[i]
+ * ```
+ *
+ * In place, the view is the driver's own memory and may change while it is read: read once, check the copy.
+ */
+export class FrameBatch {
+  /** Bytes of the virtio-net header in front of every frame. */
+  readonly headerBytes: number
+  count = 0
+  view: MemoryView
+  /** Byte offset of each header in `view`. */
+  readonly offset: Uint32Array = new Uint32Array(NET_BATCH)
+  /** Bytes of header and frame together; at least `headerBytes`. */
+  readonly length: Uint32Array = new Uint32Array(NET_BATCH)
+
+  constructor(headerBytes: number, view: MemoryView = memoryView(new ArrayBuffer(0))) {
+    this.headerBytes = headerBytes
+    this.view = view
+  }
+}

@@ -1,0 +1,30 @@
+import type { FrameBatch } from './frame-batch.ts'
+
+/** Counters that every backend keeps. */
+export interface NetBackendCounters {
+  /** Frames taken from the driver. */
+  readonly txFrames: number
+  /** Bytes of those frames, without virtio-net headers. */
+  readonly txBytes: number
+  /** Frames that were refused and dropped, by reason. */
+  readonly txDropped: Readonly<Record<string, number>>
+}
+
+/**
+ * Where frames go. Defined by what a round needs: frames in batches, one flush at the end of each, as tun takes them
+ * from vhost-net (TUN_MSG_PTR and one xdp_do_flush).
+ */
+export interface NetBackend {
+  readonly name: string
+  /**
+   * Takes the first `frames.count` frames. They stay where they are until {@link flush} returns; afterwards the driver
+   * owns their memory again. A frame that can't be sent is dropped and counted, not refused.
+   *
+   * @returns how many were taken; fewer than `count` means "no room now": the rest is offered again in a later round
+   */
+  transmit(frames: FrameBatch): number
+  /** Ends a batch: everything taken has left or was dropped when this returns. */
+  flush(): void
+  readonly counters: NetBackendCounters
+  close(): void
+}
