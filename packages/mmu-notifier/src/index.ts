@@ -3,4 +3,6 @@
  *
  * @packageDocumentation
  */
+export * from './interval-notifier-tree.ts'
+export * from './mmu-notifier-list.ts'
 export * from './range-notifier.ts'
