@@ -5,5 +5,9 @@
  * @packageDocumentation
  */
 export * from './address-map.ts'
+export * from './dirty-log.ts'
+export * from './guest-map.ts'
+export * from './mapped-space.ts'
 export * from './memory-view.ts'
+export * from './page-size.ts'
 export * from './user-space.ts'

@@ -1,0 +1,147 @@
+import { EFAULT, EXDEV, refused } from '@vring/layout'
+import type { Access, AddressMap } from './address-map.ts'
+import type { MemoryView } from './memory-view.ts'
+
+/** Memory slots that KVM and QEMU give a vhost device at most. Source: Linux 5.0 x86 `KVM_USER_MEM_SLOTS`. */
+export const GUEST_SLOTS_MAX = 509
+
+/** A piece of guest-physical memory and where it is in the user address space. Source: `struct vhost_memory_region`. */
+export interface GuestRegion {
+  readonly guestAddress: number
+  /** Bytes. */
+  readonly length: number
+  readonly userAddress: number
+}
+
+/** A run of guest-physical memory. */
+export interface GuestRange {
+  readonly guestAddress: number
+  /** Bytes. */
+  readonly length: number
+}
+
+/**
+ * Guest-physical addresses, as descriptors hold them, to user addresses and on to bytes. The region of the last hit is
+ * tried first, then the sorted regions by halving. A range that runs from one region into its neighbour is -EXDEV from
+ * {@link resolve} and goes piecewise through {@link resolveSpan}; a hole is -EFAULT.
+ */
+export class GuestMap implements AddressMap {
+  /** Where the user addresses lead. */
+  readonly space: AddressMap
+  span = 0
+  #regions: readonly GuestRegion[] = []
+  #starts = new Float64Array(0)
+  // The region of the last hit; none: infinitely far away. Values that are no 32-bit integers, so that the fields are
+  // doubles from the start: a field that changes its representation later throws optimised code away.
+  #hitStart = Number.POSITIVE_INFINITY
+  #hitLength = -(2 ** 40)
+  #hitTarget = 2 ** 52
+
+  /**
+   * @throws VringError as {@link replaceRegions}
+   */
+  constructor(space: AddressMap, regions: readonly GuestRegion[]) {
+    this.space = space
+    this.replaceRegions(regions)
+  }
+
+  get view(): MemoryView {
+    return this.space.view
+  }
+
+  /** The regions, by guest address. */
+  get regions(): readonly GuestRegion[] {
+    return this.#regions
+  }
+
+  resolve(address: number, length: number, access: Access): number {
+    const d = address - this.#hitStart
+    if (d >= 0 && length <= this.#hitLength - d) return this.space.resolve(this.#hitTarget + d, length, access)
+    return this.#search(address, length, access)
+  }
+
+  resolveSpan(address: number, length: number, access: Access): number {
+    if (!(length >= 0) || !this.#seek(address)) return EFAULT
+    const d = address - this.#hitStart
+    const { space } = this
+    const at = space.resolveSpan(this.#hitTarget + d, Math.min(length, this.#hitLength - d), access)
+    this.span = space.span
+    return at
+  }
+
+  /**
+   * Replaces all regions. Nothing changes when they are refused.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE for too many, empty or wrapping regions, ERR_OVERLAP for overlapping ones
+   */
+  replaceRegions(regions: readonly GuestRegion[]): void {
+    if (regions.length > GUEST_SLOTS_MAX)
+      throw refused('ERR_OUT_OF_RANGE', 'regions', regions.length, `at most ${GUEST_SLOTS_MAX}`)
+    for (const { guestAddress, userAddress, length } of regions) {
+      checkRange('guestAddress', guestAddress, length)
+      checkRange('userAddress', userAddress, length)
+    }
+    const sorted = regions.map((region) => ({ ...region })).sort((a, b) => a.guestAddress - b.guestAddress)
+    for (let i = 1; i < sorted.length; i++) {
+      const before = sorted[i - 1]
+      const end = before.guestAddress + before.length
+      if (sorted[i].guestAddress < end)
+        throw refused('ERR_OVERLAP', 'guestAddress', sorted[i].guestAddress, `at or above 0x${end.toString(16)}`)
+    }
+    this.#regions = sorted
+    this.#starts = Float64Array.from(sorted, (region) => region.guestAddress)
+    this.#hitStart = Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * Every guest-physical range that shows the user range: what a log by user address has to note, as the same memory may
+   * be in several slots. Control plane. Source: Linux `log_write_hva`.
+   */
+  guestRanges(userAddress: number, length: number): GuestRange[] {
+    const found: GuestRange[] = []
+    for (const region of this.#regions) {
+      const start = Math.max(userAddress, region.userAddress)
+      const end = Math.min(userAddress + length, region.userAddress + region.length)
+      if (start < end)
+        found.push({ guestAddress: region.guestAddress + (start - region.userAddress), length: end - start })
+    }
+    return found
+  }
+
+  /** Makes the region that holds `address` the hit; false when none does. */
+  #seek(address: number): boolean {
+    const d = address - this.#hitStart
+    if (d >= 0 && d < this.#hitLength) return true
+    const starts = this.#starts
+    let low = 0
+    let high = starts.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (starts[middle] <= address) low = middle + 1
+      else high = middle
+    }
+    // Also the answer for NaN: no start is at or below it.
+    if (low === 0) return false
+    const region = this.#regions[low - 1]
+    if (address - region.guestAddress >= region.length) return false
+    this.#hitStart = region.guestAddress
+    this.#hitLength = region.length
+    this.#hitTarget = region.userAddress
+    return true
+  }
+
+  #search(address: number, length: number, access: Access): number {
+    if (!(length >= 0) || !this.#seek(address)) return EFAULT
+    const d = address - this.#hitStart
+    const inRegion = this.#hitLength - d
+    if (length <= inRegion) return this.space.resolve(this.#hitTarget + d, length, access)
+    return this.#seek(address + inRegion) ? EXDEV : EFAULT
+  }
+}
+
+/** @throws VringError ERR_OUT_OF_RANGE unless [address, address + length) is a range of at least one byte below 2^53 */
+function checkRange(field: string, address: number, length: number): void {
+  if (!(Number.isSafeInteger(address) && address >= 0)) throw refused('ERR_OUT_OF_RANGE', field, address, '0 .. 2^53-1')
+  if (!(Number.isSafeInteger(length) && length > 0 && length <= Number.MAX_SAFE_INTEGER - address))
+    throw refused('ERR_OUT_OF_RANGE', 'length', length, `1 .. 2^53-1-${field}`)
+}

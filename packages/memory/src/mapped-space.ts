@@ -1,0 +1,215 @@
+import { EFAULT, EXDEV, refused } from '@vring/layout'
+import { MmuNotifierList, type MmuNotifierRange } from '@vring/mmu-notifier'
+import type { Access } from './address-map.ts'
+import type { MemoryView } from './memory-view.ts'
+import { TASK_SIZE_MAX } from './page-size.ts'
+import type { KernelMapping, MapRefusal, MapRequest, UserSpace } from './user-space.ts'
+
+/** Memory of another process that is mapped here: readable and writable, there until its region is replaced. */
+export interface MappedRegion {
+  /** Its address in the other process. */
+  readonly address: number
+  /** Bytes. */
+  readonly length: number
+  readonly view: MemoryView
+  /** Byte offset in {@link view} of the region's first byte. */
+  readonly viewOffset: number
+}
+
+/** The regions of one moment, sorted by address. Never changes; a later one has a higher generation. */
+export interface RegionSnapshot {
+  readonly generation: number
+  readonly regions: readonly MappedRegion[]
+}
+
+/**
+ * The address space of a process whose memory is mapped here (vhost-user): regions, each somewhere in a view. A view
+ * holds less than 4 GiB, so a larger region comes as several neighbours in different views; a range across them is
+ * accessible but -EXDEV. Neighbours that continue in the same view are one.
+ *
+ * Pages do not move and are not swapped as far as this process can see, so the notifiers are told only by
+ * {@link replaceRegions}.
+ *
+ * Assumption: the caller unmaps a replaced region's memory only after the last round that may have resolved in it.
+ */
+export class MappedSpace implements UserSpace {
+  readonly limit: number
+  readonly notifiers: MmuNotifierList
+  view: MemoryView
+  span = 0
+  #snapshot: RegionSnapshot = { generation: 0, regions: [] }
+  #starts = new Float64Array(0)
+  // The region of the last hit; none: infinitely far away. Doubles from the start (see GuestMap).
+  #hitStart = Number.POSITIVE_INFINITY
+  #hitLength = -(2 ** 40)
+  #hitOffset = 2 ** 52
+
+  /**
+   * @param limit first address that is not a user address
+   * @throws VringError as {@link replaceRegions}
+   */
+  constructor(regions: readonly MappedRegion[] = [], limit: number = TASK_SIZE_MAX) {
+    this.limit = limit
+    this.notifiers = new MmuNotifierList()
+    this.view = NO_MEMORY
+    this.#install(this.#check(regions))
+  }
+
+  /** What is mapped now. */
+  get snapshot(): RegionSnapshot {
+    return this.#snapshot
+  }
+
+  resolve(address: number, length: number, _access: Access): number {
+    const d = address - this.#hitStart
+    if (d >= 0 && length <= this.#hitLength - d) return this.#hitOffset + d
+    return this.#search(address, length)
+  }
+
+  resolveSpan(address: number, length: number, _access: Access): number {
+    if (!(length >= 0) || !this.#seek(address)) return EFAULT
+    const d = address - this.#hitStart
+    this.span = Math.min(length, this.#hitLength - d)
+    return this.#hitOffset + d
+  }
+
+  /** Refusals: `unmapped`, and `not-contiguous` for a range across two views. */
+  mapKernel(request: MapRequest): KernelMapping | MapRefusal {
+    const at = this.#search(request.address, request.length)
+    if (at === EXDEV) return 'not-contiguous'
+    if (at < 0) return 'unmapped'
+    return new MappedKernelMapping(this.view, at)
+  }
+
+  /**
+   * Replaces all regions between two rounds. Listeners are told of every address whose translation changes or goes
+   * before it does. Nothing changes when the regions are refused.
+   *
+   * @returns the snapshot that was replaced: what to unmap once no round sees it any more
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED or ERR_OVERLAP for the regions; ERR_NOTIFIER, after the
+   * replacement, for a listener that failed
+   */
+  replaceRegions(regions: readonly MappedRegion[]): RegionSnapshot {
+    const next = this.#check(regions)
+    const old = this.#snapshot
+    const ranges = old.regions
+      .filter((region) => !next.some((other) => keeps(other, region)))
+      .map(({ address, length }): MmuNotifierRange => {
+        return { start: address, end: address + length, event: 'unmap', blockable: true }
+      })
+    for (const range of ranges) this.notifiers.invalidateRangeStart(range)
+    this.#install(next)
+    for (const range of ranges) this.notifiers.invalidateRangeEnd(range)
+    const fault = this.notifiers.takeFault()
+    if (fault !== null) throw fault
+    return old
+  }
+
+  #install(regions: readonly MappedRegion[]): void {
+    this.#snapshot = { generation: this.#snapshot.generation + 1, regions }
+    this.#starts = Float64Array.from(regions, (region) => region.address)
+    this.#hitStart = Number.POSITIVE_INFINITY
+  }
+
+  /** Validates, sorts, and joins neighbours that continue in the same view. */
+  #check(regions: readonly MappedRegion[]): readonly MappedRegion[] {
+    for (const region of regions) this.#checkRegion(region)
+    const sorted = [...regions].sort((a, b) => a.address - b.address)
+    const joined: MappedRegion[] = []
+    for (const region of sorted) {
+      const before = joined.at(-1)
+      const end = before === undefined ? 0 : before.address + before.length
+      if (region.address < end)
+        throw refused('ERR_OVERLAP', 'address', region.address, `at or above 0x${end.toString(16)}`)
+      if (
+        before !== undefined &&
+        region.address === end &&
+        region.view === before.view &&
+        region.viewOffset === before.viewOffset + before.length
+      )
+        joined[joined.length - 1] = { ...before, length: before.length + region.length }
+      else joined.push({ ...region })
+    }
+    return joined
+  }
+
+  #checkRegion({ address, length, view, viewOffset }: MappedRegion): void {
+    if (!(Number.isSafeInteger(address) && address >= 0 && address < this.limit))
+      throw refused('ERR_OUT_OF_RANGE', 'address', address, `0 .. 0x${(this.limit - 1).toString(16)}`)
+    if (!(Number.isSafeInteger(length) && length > 0 && length <= this.limit - address))
+      throw refused('ERR_OUT_OF_RANGE', 'length', length, `1 .. ${this.limit - address}`)
+    const bytes = view.buffer.byteLength
+    if (!(Number.isSafeInteger(viewOffset) && viewOffset >= 0 && length <= bytes - viewOffset))
+      throw refused('ERR_OUT_OF_RANGE', 'viewOffset', viewOffset, `0 .. ${bytes - length}`)
+    // Rings are read by words of the view: an address and its offset must be aligned alike.
+    if ((viewOffset - address) % 4 !== 0)
+      throw refused('ERR_MISALIGNED', 'viewOffset', viewOffset, 'aligned as address is, to 4 bytes')
+  }
+
+  /** Makes the region that holds `address` the hit; false when none does. */
+  #seek(address: number): boolean {
+    const d = address - this.#hitStart
+    if (d >= 0 && d < this.#hitLength) return true
+    const starts = this.#starts
+    let low = 0
+    let high = starts.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (starts[middle] <= address) low = middle + 1
+      else high = middle
+    }
+    if (low === 0) return false
+    const region = this.#snapshot.regions[low - 1]
+    if (address - region.address >= region.length) return false
+    this.#hitStart = region.address
+    this.#hitLength = region.length
+    this.#hitOffset = region.viewOffset
+    this.view = region.view
+    return true
+  }
+
+  #search(address: number, length: number): number {
+    if (!(length >= 0) || !this.#seek(address)) return EFAULT
+    const d = address - this.#hitStart
+    const inRegion = this.#hitLength - d
+    if (length <= inRegion) return this.#hitOffset + d
+    return this.#seek(address + inRegion) ? EXDEV : EFAULT
+  }
+}
+
+/** Does `region` translate everything that `old` does, to the same bytes? */
+function keeps(region: MappedRegion, old: MappedRegion): boolean {
+  return (
+    region.view === old.view &&
+    region.address <= old.address &&
+    region.address + region.length >= old.address + old.length &&
+    region.viewOffset - region.address === old.viewOffset - old.address
+  )
+}
+
+/** Direct access to mapped memory is what {@link MappedSpace.resolve} gives already, kept. */
+class MappedKernelMapping implements KernelMapping {
+  readonly view: MemoryView
+  readonly base: number
+
+  constructor(view: MemoryView, base: number) {
+    this.view = view
+    this.base = base
+  }
+
+  offsetOf(offset: number): number {
+    return this.base + offset
+  }
+
+  /** Nothing to do: the write itself goes through this process's page tables, whose dirty bit the kernel reads. */
+  markDirty(): void {}
+
+  release(): void {}
+}
+
+const NO_MEMORY: MemoryView = {
+  buffer: new ArrayBuffer(0),
+  u8: new Uint8Array(0),
+  u16: new Uint16Array(0),
+  u32: new Uint32Array(0),
+}
