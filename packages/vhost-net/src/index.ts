@@ -5,6 +5,9 @@
  */
 export * from './drop-backend.ts'
 export * from './frame-batch.ts'
+export * from './frame-source.ts'
 export * from './net-backend.ts'
+export * from './round.ts'
+export * from './rx-round.ts'
 export * from './tx-round.ts'
 export * from './xdp-backend.ts'

@@ -4,20 +4,7 @@ import { ACCESS_READ, type AddressMap, type MemoryView, memoryView } from '@vrin
 import { ChainBatch, type DeviceQueue } from '@vring/virtqueue'
 import { FrameBatch, NET_BATCH } from './frame-batch.ts'
 import type { NetBackend } from './net-backend.ts'
-
-/** Packets that one round handles at most. Source: Linux drivers/vhost/net.c, VHOST_NET_PKT_WEIGHT. */
-export const ROUND_PACKETS = 256
-/** Bytes that one round handles, the packet that crosses it included. Source: VHOST_NET_WEIGHT. */
-export const ROUND_BYTES = 0x80000
-/** The longest frame that the device takes, in bytes without the virtio-net header: a GSO frame. */
-export const FRAME_BYTES_MAX = 65_535 + 14
-
-/**
- * Why a round ended.
- * `empty`: nothing more to do. `budget`: more is waiting, call again. `miss`: a translation is missing, call again when
- * the IOTLB was updated. `backpressure`: the backend has no room, call again later. `broken`: the queue is broken.
- */
-export type RoundEnd = 'empty' | 'budget' | 'miss' | 'backpressure' | 'broken'
+import { FRAME_BYTES_MAX, ROUND_BYTES, ROUND_PACKETS, type RoundEnd } from './round.ts'
 
 /**
  * How frames reach the backend. `in-place`: the backend reads the driver's memory (a frame in several pieces is put

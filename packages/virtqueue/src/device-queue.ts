@@ -192,7 +192,7 @@ export class DeviceQueue {
     let nextAvail = this.nextAvail
     let ready = (this.#availIdx - nextAvail) & 0xffff
     if (ready === 0) {
-      ready = this.#fetchAvailIdx()
+      ready = this.fetchAvailIdx()
       if (ready <= 0) return ready
     }
     const limit = Math.min(max, ready, batch.head.length)
@@ -229,6 +229,22 @@ export class DeviceQueue {
       if (segments >= heads.length) break
     }
     return this.#stop(0, batch, count, segments)
+  }
+
+  /**
+   * Looks how many chains the driver has made available: loads avail.idx and checks it. {@link popBatch} does so by
+   * itself when it knows of none.
+   *
+   * @returns how many are ready, -EAGAIN, or a negative errno when the queue is broken
+   */
+  fetchAvailIdx(): number {
+    if (this.broken !== null) return EINVAL
+    const availIdx = this.#avail.load16Acquire(AVAIL_IDX_OFFSET)
+    if (availIdx < 0) return this.#fault(availIdx)
+    const ready = (availIdx - this.nextAvail) & 0xffff
+    if (ready > this.queueSize) return this.latch('avail-idx-jump')
+    this.#availIdx = availIdx
+    return ready
   }
 
   /** Gives the last `count` chains of the last batch back, as if they had not been taken (vhost_discard_vq_desc). */
@@ -333,17 +349,7 @@ export class DeviceQueue {
     // its load of avail_event or used.flags.
     this.#cpu.mb()
     if (this.#availIdx !== this.nextAvail) return true
-    return this.#fetchAvailIdx() > 0
-  }
-
-  /** Loads avail.idx; how many entries are ready, or a negative errno. */
-  #fetchAvailIdx(): number {
-    const availIdx = this.#avail.load16Acquire(AVAIL_IDX_OFFSET)
-    if (availIdx < 0) return this.#fault(availIdx)
-    const ready = (availIdx - this.nextAvail) & 0xffff
-    if (ready > this.queueSize) return this.latch('avail-idx-jump')
-    this.#availIdx = availIdx
-    return ready
+    return this.fetchAvailIdx() > 0
   }
 
   /**

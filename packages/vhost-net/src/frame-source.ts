@@ -1,0 +1,12 @@
+import type { FrameBatch } from './frame-batch.ts'
+
+/**
+ * Where frames for the driver come from: a batch of frames that wait in the source's own memory, each with a virtio-net
+ * header in front of it, as tun gives them with IFF_VNET_HDR (a source without offloads writes zeros).
+ */
+export interface FrameSource {
+  /** The frames that wait, oldest first: the same ones again until they are consumed. `count` 0: none. */
+  receive(): FrameBatch
+  /** The first `count` frames of the batch were delivered or dropped: the source may reuse their memory. */
+  consume(count: number): void
+}
