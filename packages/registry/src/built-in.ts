@@ -1,0 +1,42 @@
+import { copyChecked } from '@vring/accessor-copy-checked'
+import { iotlbTranslated } from '@vring/accessor-iotlb-translated'
+import { nospecMasked } from '@vring/accessor-nospec-masked'
+import { DropBackend, XdpBackend } from '@vring/vhost-net'
+import { Xdp1, Xdp2 } from '@vring/xdp'
+import { type BackendPlugin, defineBackend } from './backend-plugin.ts'
+import { composeRegistry, type Registry } from './registry.ts'
+
+const xdp = { inPlace: true, xdp: true, privileged: false }
+
+/** Backends that work in every process, without privilege and without a device. */
+export const builtInBackends: readonly BackendPlugin[] = [
+  defineBackend({
+    name: 'drop',
+    description: 'counts frames and forgets them, unread',
+    supports: { inPlace: true, xdp: false, privileged: false },
+    create: () => new DropBackend(),
+  }),
+  defineBackend({
+    name: 'xdp1',
+    description: 'counts frames by IP protocol and drops them (Linux samples/bpf/xdp1)',
+    supports: xdp,
+    create: () => new XdpBackend(new Xdp1()),
+  }),
+  defineBackend({
+    name: 'xdp2',
+    description: 'swaps the MAC addresses and sends back (Linux samples/bpf/xdp2); ends here, counted as TX',
+    supports: xdp,
+    create: () => new XdpBackend(new Xdp2()),
+  }),
+]
+
+/**
+ * The registry of what vring brings along: four accessors in order of preference (fastest first among those that can
+ * serve) and the backends that need no privilege.
+ */
+export function createRegistry(): Registry {
+  return composeRegistry({
+    accessors: [iotlbTranslated, nospecMasked, copyChecked],
+    backends: builtInBackends,
+  })
+}

@@ -1,0 +1,53 @@
+import { isVringError } from '@vring/layout'
+import { describe, expect, it } from 'vitest'
+import { loadPlugin } from './load-plugin.ts'
+
+/** A module as a URL: what a plugin that bundles its own copy of the contract looks like from here. */
+function moduleOf(source: string): string {
+  return `data:text/javascript,${encodeURIComponent(source)}`
+}
+
+const PLUGIN = `{
+  [Symbol.for('vring.accessor-plugin')]: true, name: 'theirs', apiVersion: 1, description: 'made elsewhere',
+  supports: {}, options: [], create() {},
+}`
+const from = 'file:///nowhere/'
+
+async function refusal(spec: string): Promise<string> {
+  try {
+    await loadPlugin(spec, { from })
+  } catch (error) {
+    if (isVringError(error) && error.code === 'ERR_INVALID_PLUGIN') return error.message
+    throw error
+  }
+  throw new Error('it was loaded')
+}
+
+describe('plugin loading', () => {
+  it('takes a default export or one named accessor, from another copy of the contract', async () => {
+    for (const source of [`export default ${PLUGIN}`, `export const accessor = ${PLUGIN}`])
+      expect((await loadPlugin(moduleOf(source), { from })).name).toBe('theirs')
+  })
+
+  it('names the plugin and what is wrong with it', async () => {
+    expect(await refusal(moduleOf('export const other = 1'))).toMatch(/neither a default export .* it exports other/)
+    expect(await refusal(moduleOf('export {}'))).toMatch(/it exports nothing/)
+    expect(await refusal(moduleOf('export default { name: "x" }'))).toMatch(/not made by defineAccessor/)
+    expect(await refusal(moduleOf(`export default ${PLUGIN.replace('apiVersion: 1', 'apiVersion: 2')}`))).toMatch(
+      /contract 2; this release speaks 1/,
+    )
+    expect(await refusal(moduleOf('throw new Error("broken inside")'))).toMatch(/can't be loaded: broken inside/)
+    expect(await refusal('./no-such-module.js')).toMatch(/^plugin \.\/no-such-module\.js: can't be loaded/)
+  })
+
+  it('looks relative paths up in the directory given, and packages as the host says', async () => {
+    await expect(loadPlugin('./gone.js', { from: 'file:///somewhere/else/' })).rejects.toThrow(/somewhere\/else\/gone/)
+    const asked: string[] = []
+    const resolvePackage = (name: string, base: string): string => {
+      asked.push(name, base)
+      return moduleOf(`export default ${PLUGIN}`)
+    }
+    await loadPlugin('vring-accessor-theirs', { from, resolvePackage })
+    expect(asked).toEqual(['vring-accessor-theirs', from])
+  })
+})
