@@ -1,0 +1,85 @@
+/**
+ * Layouts of the kernel structures that this package builds by hand, for 64-bit little-endian Linux (x86-64, arm64,
+ * riscv64 agree on all of them). A test compares them with the headers of the host's C compiler.
+ *
+ * Offsets and sizes in bytes.
+ */
+
+/** `struct iovec`, `<sys/uio.h>`. */
+export const IOVEC = { size: 16, iov_base: 0, iov_len: 8 } as const
+/** `struct msghdr`, `<sys/socket.h>`. */
+export const MSGHDR = {
+  size: 56,
+  msg_name: 0,
+  msg_namelen: 8,
+  msg_iov: 16,
+  msg_iovlen: 24,
+  msg_control: 32,
+  msg_controllen: 40,
+  msg_flags: 48,
+} as const
+/** `struct cmsghdr`, `<sys/socket.h>`; data follows it, each message aligned to 8 bytes. */
+export const CMSGHDR = { size: 16, cmsg_len: 0, cmsg_level: 8, cmsg_type: 12 } as const
+/** `struct sockaddr_un`, `<sys/un.h>`. */
+export const SOCKADDR_UN = { size: 110, sun_family: 0, sun_path: 2 } as const
+/** `struct pollfd`, `<poll.h>`. */
+export const POLLFD = { size: 8, fd: 0, events: 4, revents: 6 } as const
+/** `struct timespec`, `<time.h>`. */
+export const TIMESPEC = { size: 16, tv_sec: 0, tv_nsec: 8 } as const
+/** `cpu_set_t`, `<sched.h>`: one bit per CPU. */
+export const CPU_SET = { size: 128 } as const
+
+export const AF_UNIX = 1
+export const SOCK_STREAM = 1
+export const SOCK_NONBLOCK = 0o4000
+export const SOCK_CLOEXEC = 0o2000000
+export const SOL_SOCKET = 1
+export const SO_ERROR = 4
+export const SCM_RIGHTS = 1
+export const MSG_CTRUNC = 0x8
+export const MSG_DONTWAIT = 0x40
+export const MSG_NOSIGNAL = 0x4000
+export const MSG_CMSG_CLOEXEC = 0x40000000
+
+export const F_GETFL = 3
+export const F_SETFL = 4
+export const F_ADD_SEALS = 1033
+export const F_DUPFD_CLOEXEC = 1030
+export const F_SEAL_SHRINK = 0x2
+export const F_SEAL_GROW = 0x4
+export const O_NONBLOCK = 0o4000
+
+export const PROT_READ = 1
+export const PROT_WRITE = 2
+export const MAP_SHARED = 1
+export const MAP_PRIVATE = 2
+export const MAP_FIXED = 0x10
+export const MAP_ANONYMOUS = 0x20
+export const MAP_NORESERVE = 0x4000
+export const MAP_POPULATE = 0x8000
+/** What mmap(2) returns when it fails: (void *) -1. */
+export const MAP_FAILED = 0xffff_ffff_ffff_ffffn
+
+export const MFD_CLOEXEC = 0x1
+export const MFD_ALLOW_SEALING = 0x2
+export const MFD_HUGETLB = 0x4
+/** The page size's logarithm stands above this bit in memfd_create's flags. */
+export const MFD_HUGE_SHIFT = 26
+
+export const EFD_CLOEXEC = 0o2000000
+export const EFD_NONBLOCK = 0o4000
+
+export const POLLIN = 0x1
+export const POLLOUT = 0x4
+export const POLLERR = 0x8
+export const POLLHUP = 0x10
+export const POLLNVAL = 0x20
+
+export const CLOCK_MONOTONIC = 1
+export const CLOCK_PROCESS_CPUTIME_ID = 2
+export const CLOCK_THREAD_CPUTIME_ID = 3
+
+export const EINTR = 4
+/** The same number as the data plane's EAGAIN, without its sign. */
+export const EAGAIN_ERRNO = 11
+export const EINPROGRESS = 115

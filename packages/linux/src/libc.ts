@@ -1,0 +1,121 @@
+import { createRequire } from 'node:module'
+import { endianness } from 'node:os'
+import { VringError } from '@vring/layout'
+import type Koffi from 'koffi'
+import type { LibraryHandle } from 'koffi'
+import { EINTR } from './abi.ts'
+import { systemError } from './system-error.ts'
+
+/** Memory that a call reads or writes: a typed array over its own ArrayBuffer, an address, or none. */
+export type Pointer = Uint8Array | bigint | null
+
+/** The C library's functions that this package calls. Lengths and offsets in bytes; results as in the manual pages. */
+export interface Libc {
+  readonly koffi: typeof Koffi
+  errno(): number
+  close(fd: number): number
+  fcntl(fd: number, command: number, argument: number): number
+  read(fd: number, buffer: Pointer, length: number): number
+  write(fd: number, buffer: Pointer, length: number): number
+  mmap(address: bigint | null, length: number, prot: number, flags: number, fd: number, offset: number): bigint
+  munmap(address: bigint, length: number): number
+  memfd_create(name: string, flags: number): number
+  eventfd(initial: number, flags: number): number
+  poll(fds: Pointer, count: number, timeoutMs: number): number
+  socket(domain: number, type: number, protocol: number): number
+  socketpair(domain: number, type: number, protocol: number, fds: Pointer): number
+  bind(fd: number, address: Pointer, length: number): number
+  listen(fd: number, backlog: number): number
+  accept4(fd: number, address: Pointer, length: Pointer, flags: number): number
+  connect(fd: number, address: Pointer, length: number): number
+  sendmsg(fd: number, message: Pointer, flags: number): number
+  recvmsg(fd: number, message: Pointer, flags: number): number
+  clock_gettime(clock: number, timespec: Pointer): number
+  sched_setaffinity(pid: number, bytes: number, mask: Pointer): number
+  sched_getaffinity(pid: number, bytes: number, mask: Pointer): number
+}
+
+let loaded: Libc | null = null
+
+/** Why this host can't be called, or null when it can. Nothing is loaded by asking. */
+export function unsupportedHost(): string | null {
+  if (process.platform !== 'linux') return `the platform is ${process.platform}; accepted: linux`
+  if (endianness() !== 'LE') return 'the byte order is big-endian; accepted: little-endian'
+  if (!['x64', 'arm64', 'riscv64'].includes(process.arch))
+    return `the architecture is ${process.arch}; accepted: x64, arm64, riscv64`
+  return null
+}
+
+/**
+ * The C library, loaded at the first call so that importing this package costs nothing and fails nowhere.
+ *
+ * @throws VringError ERR_UNSUPPORTED on a host without it
+ */
+export function libc(): Libc {
+  loaded ??= load()
+  return loaded
+}
+
+function load(): Libc {
+  const reason = unsupportedHost()
+  if (reason !== null) throw new VringError('ERR_UNSUPPORTED', `@vring/linux: ${reason}`, { field: 'platform' })
+  let koffi: typeof Koffi
+  let library: LibraryHandle
+  try {
+    koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
+    library = koffi.load(null)
+  } catch (cause) {
+    throw new VringError('ERR_UNSUPPORTED', '@vring/linux: koffi, which calls the C library, can not be loaded', {
+      field: 'koffi',
+      cause,
+    })
+  }
+  return {
+    koffi,
+    errno: () => koffi.errno(),
+    close: library.func('int close(int)'),
+    fcntl: library.func('int fcntl(int, int, long)'),
+    read: library.func('int64_t read(int, void *, size_t)'),
+    write: library.func('int64_t write(int, void *, size_t)'),
+    mmap: library.func('void *mmap(void *, size_t, int, int, int, int64_t)'),
+    munmap: library.func('int munmap(void *, size_t)'),
+    memfd_create: library.func('int memfd_create(str, uint)'),
+    eventfd: library.func('int eventfd(uint, int)'),
+    poll: library.func('int poll(void *, ulong, int)'),
+    socket: library.func('int socket(int, int, int)'),
+    socketpair: library.func('int socketpair(int, int, int, void *)'),
+    bind: library.func('int bind(int, void *, uint)'),
+    listen: library.func('int listen(int, int)'),
+    accept4: library.func('int accept4(int, void *, void *, int)'),
+    connect: library.func('int connect(int, void *, uint)'),
+    sendmsg: library.func('int64_t sendmsg(int, void *, int)'),
+    recvmsg: library.func('int64_t recvmsg(int, void *, int)'),
+    clock_gettime: library.func('int clock_gettime(int, void *)'),
+    sched_setaffinity: library.func('int sched_setaffinity(int, size_t, void *)'),
+    sched_getaffinity: library.func('int sched_getaffinity(int, size_t, void *)'),
+  }
+}
+
+/**
+ * Runs a system call again while a signal interrupts it.
+ *
+ * @returns its result, never -1
+ * @throws VringError ERR_SYSTEM
+ */
+export function checked(call: string, run: (libc: Libc) => number, detail = ''): number {
+  const c = libc()
+  for (;;) {
+    const result = run(c)
+    if (result !== -1) return result
+    const errno = c.errno()
+    if (errno !== EINTR) throw systemError(call, errno, detail)
+  }
+}
+
+/**
+ * A zeroed buffer whose bytes never move: an ArrayBuffer of its own lies outside the JavaScript heap, where small typed
+ * arrays do not. For memory whose address is kept in another structure.
+ */
+export function fixedBytes(length: number): Uint8Array {
+  return new Uint8Array(new ArrayBuffer(length))
+}

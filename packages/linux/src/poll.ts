@@ -1,0 +1,56 @@
+import { EINTR, POLLFD, POLLIN } from './abi.ts'
+import { fixedBytes, type Libc, libc } from './libc.ts'
+import { systemError } from './system-error.ts'
+
+/**
+ * poll(2) over a set of descriptors that changes rarely: the set is kept in the kernel's form, so that waiting costs one
+ * call and no allocation.
+ */
+export class PollSet {
+  readonly #libc: Libc = libc()
+  #fds: number[] = []
+  #bytes: Uint8Array = fixedBytes(0)
+  #words: Int16Array = new Int16Array(0)
+  #timeoutMs = 0
+
+  /** Replaces the set: wait for these descriptors to be readable (POLLIN), with errors and hang-ups reported as well. */
+  watch(fds: readonly number[]): void {
+    this.#fds = [...fds]
+    this.#bytes = fixedBytes(POLLFD.size * fds.length)
+    const numbers = new Int32Array(this.#bytes.buffer)
+    this.#words = new Int16Array(this.#bytes.buffer)
+    for (const [index, fd] of fds.entries()) {
+      numbers[2 * index] = fd
+      this.#words[4 * index + 2] = POLLIN
+    }
+  }
+
+  /** Descriptors in the set, in the order of {@link revents}. */
+  get fds(): readonly number[] {
+    return this.#fds
+  }
+
+  /**
+   * Waits for one of them.
+   *
+   * @param timeoutMs 0: do not wait; -1: without end. A signal does not shorten it.
+   * @returns how many have something to report
+   * @throws VringError ERR_SYSTEM
+   */
+  wait(timeoutMs: number): number {
+    this.#timeoutMs = timeoutMs
+    const end = timeoutMs > 0 ? performance.now() + timeoutMs : 0
+    for (;;) {
+      const ready = this.#libc.poll(this.#bytes, this.#fds.length, this.#timeoutMs)
+      if (ready >= 0) return ready
+      const errno = this.#libc.errno()
+      if (errno !== EINTR) throw systemError('poll', errno, `${this.#fds.length} descriptors`)
+      if (timeoutMs > 0) this.#timeoutMs = Math.max(0, Math.ceil(end - performance.now()))
+    }
+  }
+
+  /** What the last {@link wait} reported for the descriptor at `index`: a set of POLLIN, POLLERR, POLLHUP, POLLNVAL. */
+  revents(index: number): number {
+    return this.#words[4 * index + 3]!
+  }
+}

@@ -1,0 +1,232 @@
+import { existsSync, lstatSync, unlinkSync } from 'node:fs'
+import { EAGAIN, refused, VringError } from '@vring/layout'
+import {
+  AF_UNIX,
+  EAGAIN_ERRNO,
+  EINTR,
+  MSG_CMSG_CLOEXEC,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  POLLFD,
+  POLLOUT,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOCKADDR_UN,
+} from './abi.ts'
+import { closeFd } from './fd.ts'
+import { checked, fixedBytes, libc } from './libc.ts'
+import { RightsMessage, SCM_MAX_FD } from './rights.ts'
+import { systemError } from './system-error.ts'
+
+const STREAM = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK
+/** Bytes that one call sends or receives at most. */
+const CHUNK_BYTES = 65_536
+
+/**
+ * A connected AF_UNIX stream that also carries file descriptors. Receiving never waits; sending waits, bounded, while
+ * the peer's buffer is full.
+ */
+export class UnixSocket {
+  readonly fd: number
+  readonly #out: RightsMessage
+  readonly #in: RightsMessage
+  #closed = false
+
+  /** Takes ownership of a connected, non-blocking socket. */
+  constructor(fd: number) {
+    this.fd = fd
+    this.#out = new RightsMessage(CHUNK_BYTES)
+    this.#in = new RightsMessage(CHUNK_BYTES)
+  }
+
+  /**
+   * Connects to a listening socket.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE for a path that is too long, ERR_SYSTEM (`ENOENT`, `ECONNREFUSED`, ...)
+   */
+  static connect(path: string): UnixSocket {
+    const address = socketAddress(path)
+    const fd = checked('socket', (c) => c.socket(AF_UNIX, STREAM, 0))
+    try {
+      checked('connect', (c) => c.connect(fd, address, address.length), path)
+    } catch (error) {
+      closeFd(fd)
+      throw error
+    }
+    return new UnixSocket(fd)
+  }
+
+  /** Two sockets that are connected to one another. */
+  static pair(): [UnixSocket, UnixSocket] {
+    const fds = fixedBytes(8)
+    checked('socketpair', (c) => c.socketpair(AF_UNIX, STREAM, 0, fds))
+    const [one, other] = new Int32Array(fds.buffer)
+    return [new UnixSocket(one!), new UnixSocket(other!)]
+  }
+
+  /**
+   * Takes what is there, up to the length of `into`.
+   *
+   * @param fds descriptors that came along are appended; they are the caller's to close
+   * @returns bytes, 0 when the peer has closed, or -EAGAIN when nothing is there now
+   * @throws VringError ERR_CLOSED, ERR_SYSTEM
+   */
+  receive(into: Uint8Array, fds: number[]): number {
+    this.#checkOpen()
+    const c = libc()
+    const message = this.#in
+    message.prepareReceive(Math.min(into.length, CHUNK_BYTES))
+    for (;;) {
+      const count = c.recvmsg(this.fd, message.header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
+      if (count >= 0) {
+        message.takeFds(fds)
+        into.set(message.data.subarray(0, count))
+        return count
+      }
+      const errno = c.errno()
+      if (errno === EAGAIN_ERRNO) return EAGAIN
+      if (errno !== EINTR) throw systemError('recvmsg', errno)
+    }
+  }
+
+  /**
+   * Sends all of `bytes`; the descriptors travel with the first one and stay open here.
+   *
+   * @param timeoutMs how long to wait for room at the peer
+   * @throws VringError ERR_CLOSED, ERR_OUT_OF_RANGE, ERR_SYSTEM (`EPIPE`: the peer is gone, `ETIMEDOUT`: it reads nothing)
+   */
+  send(bytes: Uint8Array, fds: readonly number[] = [], timeoutMs = 10_000): void {
+    this.#checkOpen()
+    if (fds.length > SCM_MAX_FD) throw refused('ERR_OUT_OF_RANGE', 'fds', fds.length, `at most ${SCM_MAX_FD}`)
+    const end = performance.now() + timeoutMs
+    let sent = 0
+    while (sent < bytes.length) {
+      const chunk = bytes.subarray(sent, sent + CHUNK_BYTES)
+      this.#out.data.set(chunk)
+      this.#out.prepareSend(chunk.length, sent === 0 ? fds : [])
+      sent += this.#sendChunk(end)
+    }
+  }
+
+  #sendChunk(end: number): number {
+    const c = libc()
+    for (;;) {
+      const count = c.sendmsg(this.fd, this.#out.header, MSG_DONTWAIT | MSG_NOSIGNAL)
+      if (count >= 0) return count
+      const errno = c.errno()
+      if (errno === EAGAIN_ERRNO) {
+        const left = Math.ceil(end - performance.now())
+        if (left <= 0 || !waitWritable(this.fd, left))
+          throw new VringError('ERR_SYSTEM', 'sendmsg: ETIMEDOUT (the peer reads nothing)', {
+            field: 'sendmsg',
+            value: 'ETIMEDOUT',
+          })
+      } else if (errno !== EINTR) throw systemError('sendmsg', errno)
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new VringError('ERR_CLOSED', 'the socket is closed')
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Closes the socket. A second call does nothing. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    closeFd(this.fd)
+  }
+}
+
+/** A socket in the file system that accepts connections without waiting. */
+export class UnixListener {
+  readonly fd: number
+  readonly path: string
+  #closed = false
+
+  private constructor(fd: number, path: string) {
+    this.fd = fd
+    this.path = path
+  }
+
+  /**
+   * Binds `path` and listens. A socket that a dead process left there is replaced; one that answers is not.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE for a path that is too long, ERR_SYSTEM (`EADDRINUSE`, `EACCES`, ...)
+   */
+  static listen(path: string): UnixListener {
+    const address = socketAddress(path)
+    removeStale(path)
+    const fd = checked('socket', (c) => c.socket(AF_UNIX, STREAM, 0))
+    try {
+      checked('bind', (c) => c.bind(fd, address, address.length), path)
+      checked('listen', (c) => c.listen(fd, 4), path)
+    } catch (error) {
+      closeFd(fd)
+      throw error
+    }
+    return new UnixListener(fd, path)
+  }
+
+  /**
+   * Takes a waiting connection, or null.
+   *
+   * @throws VringError ERR_CLOSED, ERR_SYSTEM
+   */
+  accept(): UnixSocket | null {
+    if (this.#closed) throw new VringError('ERR_CLOSED', 'the listener is closed')
+    const c = libc()
+    for (;;) {
+      const fd = c.accept4(this.fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK)
+      if (fd >= 0) return new UnixSocket(fd)
+      const errno = c.errno()
+      if (errno === EAGAIN_ERRNO) return null
+      if (errno !== EINTR) throw systemError('accept4', errno, this.path)
+    }
+  }
+
+  /** Closes the listener and removes its path. A second call does nothing. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    closeFd(this.fd)
+    try {
+      unlinkSync(this.path)
+    } catch {
+      // Somebody else removed it: it is gone, as wanted.
+    }
+  }
+}
+
+/** `struct sockaddr_un` of a path, without the unused rest of sun_path. */
+function socketAddress(path: string): Uint8Array {
+  const bytes = new TextEncoder().encode(path)
+  const most = SOCKADDR_UN.size - SOCKADDR_UN.sun_path - 1
+  if (bytes.length === 0 || bytes.length > most || bytes.includes(0))
+    throw refused('ERR_OUT_OF_RANGE', 'path', path, `1 to ${most} bytes without a NUL`)
+  const address = fixedBytes(SOCKADDR_UN.sun_path + bytes.length + 1)
+  address[SOCKADDR_UN.sun_family] = AF_UNIX
+  address.set(bytes, SOCKADDR_UN.sun_path)
+  return address
+}
+
+function removeStale(path: string): void {
+  if (!existsSync(path) || !lstatSync(path).isSocket()) return
+  try {
+    UnixSocket.connect(path).close()
+  } catch {
+    unlinkSync(path)
+  }
+}
+
+function waitWritable(fd: number, timeoutMs: number): boolean {
+  const bytes = fixedBytes(POLLFD.size)
+  const view = new DataView(bytes.buffer)
+  view.setInt32(POLLFD.fd, fd, true)
+  view.setInt16(POLLFD.events, POLLOUT, true)
+  return checked('poll', (c) => c.poll(bytes, 1, timeoutMs)) > 0
+}
