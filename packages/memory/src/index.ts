@@ -10,4 +10,19 @@ export * from './guest-map.ts'
 export * from './mapped-space.ts'
 export * from './memory-view.ts'
 export * from './page-size.ts'
+export type { AllocationPolicy } from './paged/frame-allocator.ts'
+export type { GupFailure, GupResult } from './paged/get-user-pages.ts'
+export type { MmapOptions } from './paged/operations/mmap.ts'
+export { PageCache, type PageCacheKind } from './paged/page-cache.ts'
+export type { PagedKernelMapping } from './paged/paged-kernel-mapping.ts'
+export { type AccessControl, PagedSpace, type PagedSpaceOptions } from './paged/paged-space.ts'
+export {
+  FRAMES_MAX,
+  type FrameCorruption,
+  PAGE_POISON,
+  PhysicalMemory,
+  type PhysicalMemoryOptions,
+} from './paged/physical-memory.ts'
+export type { Violation, ViolationKind, ViolationLog } from './paged/violation.ts'
+export type { Vma, VmaKind } from './paged/vma.ts'
 export * from './user-space.ts'

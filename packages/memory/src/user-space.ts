@@ -25,6 +25,11 @@ export interface MapRequest {
   /** The device will write through it. */
   readonly write: boolean
   readonly mapping: MappingKind
+  /**
+   * `refuse` (default): pages of a file are not mapped. `map`: they are, as the merged version of the patch did, so that
+   * the writes it lost (hazard M8) can be shown.
+   */
+  readonly files?: 'refuse' | 'map'
 }
 
 /**

@@ -1,0 +1,193 @@
+import { EFAULT, refused, VringError } from '@vring/layout'
+import type { MmuNotifierList, MmuNotifierListOptions } from '@vring/mmu-notifier'
+import { ACCESS_READ, ACCESS_WRITE, type Access, type AddressMap } from '../address-map.ts'
+import type { MemoryView } from '../memory-view.ts'
+import type { KernelMapping, MapRefusal, MapRequest, UserSpace } from '../user-space.ts'
+import { type GupResult, getUserPagesFast } from './get-user-pages.ts'
+import { Mm } from './mm.ts'
+import { type MmapOptions, mmap } from './operations/mmap.ts'
+import { munmap } from './operations/munmap.ts'
+import { mapKernel, type PagedKernelMapping } from './paged-kernel-mapping.ts'
+import { PhysicalMemory, type PhysicalMemoryOptions } from './physical-memory.ts'
+import type { Tlb } from './tlb.ts'
+import { UserModeMap } from './user-mode-map.ts'
+import type { ViolationLog } from './violation.ts'
+import type { Vma } from './vma.ts'
+
+/** The Cpu's part of SMAP: may supervisor code touch user pages now? */
+export interface AccessControl {
+  /** EFLAGS.AC: set by stac, cleared by clac. */
+  readonly ac: boolean
+}
+
+/** What a {@link PagedSpace} is made of. The options of {@link PhysicalMemory} apply when it gets none. */
+export interface PagedSpaceOptions extends PhysicalMemoryOptions {
+  /** Memory shared with other spaces; default: a memory of its own. */
+  readonly physical?: PhysicalMemory
+  /** The Cpu whose AC flag SMAP looks at, or null (default): the machine has no SMAP. */
+  readonly smap?: AccessControl | null
+  readonly notifiers?: MmuNotifierListOptions
+}
+
+/**
+ * The model of a process's address space, with everything that pulls pages away under a device: demand faults, fork and
+ * copy-on-write, migration, swap, unmapping. Every change of a translation calls the notifiers as Linux does: same order,
+ * same event, same permission to wait.
+ *
+ * {@link resolve} is a supervisor access: SMAP applies. The process itself goes through {@link userMode}.
+ */
+export class PagedSpace implements UserSpace {
+  readonly view: MemoryView
+  readonly limit: number
+  readonly notifiers: MmuNotifierList
+  readonly physical: PhysicalMemory
+  /** The space as its own process sees it: same pages, no SMAP. */
+  readonly userMode: AddressMap
+  span = 0
+  readonly #mm: Mm
+  readonly #tlb: Tlb
+  #smap: AccessControl | null
+
+  /**
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT for options
+   */
+  constructor(options: PagedSpaceOptions = {}) {
+    const mm = new Mm(options.physical ?? new PhysicalMemory(options), options.notifiers)
+    this.#mm = mm
+    this.#tlb = mm.tlb
+    this.#smap = options.smap ?? null
+    this.physical = mm.physical
+    this.view = mm.physical.view
+    this.limit = mm.limit
+    this.notifiers = mm.notifiers
+    this.userMode = new UserModeMap(mm)
+  }
+
+  resolve(address: number, length: number, access: Access): number {
+    const smap = this.#smap
+    if (smap !== null && !smap.ac) return this.#violateSmap(address)
+    const at = this.#tlb.lookup(address, length, access)
+    return at >= 0 ? at : this.userMode.resolve(address, length, access)
+  }
+
+  resolveSpan(address: number, length: number, access: Access): number {
+    const smap = this.#smap
+    if (smap !== null && !smap.ac) return this.#violateSmap(address)
+    const at = this.userMode.resolveSpan(address, length, access)
+    this.span = this.userMode.span
+    return at
+  }
+
+  mapKernel(request: MapRequest): KernelMapping | MapRefusal {
+    return mapKernel(this.#mm, request)
+  }
+
+  /** The mappings, by address. */
+  get vmas(): readonly Vma[] {
+    return this.#mm.vmas.all
+  }
+
+  /** What must not happen, and happened: SMAP, stale mappings, faults inside notifiers. */
+  get violations(): ViolationLog {
+    return this.#mm.violations
+  }
+
+  /** Kernel mappings that are not given back although their pages changed: each is a bug in its owner. */
+  staleMappings(): PagedKernelMapping[] {
+    return [...this.#mm.kernelMappings].filter((mapping) => mapping.isStale)
+  }
+
+  /** Kernel mappings that are not given back. */
+  get kernelMappings(): ReadonlySet<PagedKernelMapping> {
+    return this.#mm.kernelMappings
+  }
+
+  /** Frames of a range as `__get_user_pages_fast` finds them: no fault, no reference. */
+  getUserPagesFast(address: number, length: number, write: boolean): GupResult {
+    return getUserPagesFast(this.#mm, address, length, write)
+  }
+
+  /**
+   * Maps memory.
+   *
+   * @returns its address
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED, ERR_OVERLAP, ERR_INVALID_ARGUMENT
+   */
+  mmap(options: MmapOptions): number {
+    const address = this.#mm.operate(() => mmap(this.#mm, options))
+    if (options.populate === true) this.populate(address, options.length)
+    return address
+  }
+
+  /**
+   * Unmaps a range; what is not mapped in it is skipped.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
+   */
+  munmap(address: number, length: number): void {
+    this.#mm.operate(() => munmap(this.#mm, address, length))
+  }
+
+  /**
+   * Faults every page of a mapped range in, for writing where that is allowed (MAP_POPULATE).
+   *
+   * @throws VringError ERR_OUT_OF_RANGE when a page can't be had
+   */
+  populate(address: number, length: number): void {
+    for (let at = address; at < address + length; at += 4096) {
+      const write = this.#mm.vmas.find(at)?.write === true
+      if (this.userMode.resolve(at, 1, write ? ACCESS_WRITE : ACCESS_READ) < 0)
+        throw refused('ERR_OUT_OF_RANGE', 'address', at, 'a mapped page, and a free frame for it')
+    }
+  }
+
+  /**
+   * Reads memory as the process itself does.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE for a range the process may not read
+   */
+  read(address: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length)
+    this.#copy(address, length, ACCESS_READ, (at, done, span) => bytes.set(this.view.u8.subarray(at, at + span), done))
+    return bytes
+  }
+
+  /**
+   * Writes memory as the process itself does.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE for a range the process may not write
+   */
+  write(address: number, bytes: Uint8Array): void {
+    this.#copy(address, bytes.length, ACCESS_WRITE, (at, done, span) =>
+      this.view.u8.set(bytes.subarray(done, done + span), at),
+    )
+  }
+
+  /** The process exits. Listeners are released, then all memory goes. A second call does nothing. */
+  close(): void {
+    this.#mm.close()
+  }
+
+  #copy(
+    address: number,
+    length: number,
+    access: Access,
+    piece: (at: number, done: number, span: number) => void,
+  ): void {
+    for (let done = 0; done < length; ) {
+      const at = this.userMode.resolveSpan(address + done, length - done, access)
+      if (at < 0)
+        throw new VringError('ERR_OUT_OF_RANGE', `address 0x${(address + done).toString(16)} is not accessible`, {
+          field: 'address',
+          value: address + done,
+        })
+      piece(at, done, this.userMode.span)
+      done += this.userMode.span
+    }
+  }
+
+  #violateSmap(address: number): number {
+    this.#mm.violations.add('smap', address, 'supervisor access to a user address with AC clear')
+    return EFAULT
+  }
+}
