@@ -17,6 +17,12 @@ export interface Registry {
   select(conditions?: SelectionConditions): Selection
   /** This registry and more; new accessors come last in preference. */
   with(more: RegistryParts): Registry
+  /**
+   * This registry with these accessors only, in their old order.
+   *
+   * @throws VringError ERR_UNKNOWN_NAME
+   */
+  only(names: readonly string[]): Registry
 }
 
 export interface RegistryParts {
@@ -40,6 +46,10 @@ export function composeRegistry({ accessors = [], backends = [] }: RegistryParts
     select(conditions: SelectionConditions = {}) {
       if (conditions.force !== undefined) find('accessor', accessorByName, conditions.force)
       return selectAccessor(accessors, conditions)
+    },
+    only(names: readonly string[]) {
+      for (const name of names) find('accessor', accessorByName, name)
+      return composeRegistry({ accessors: accessors.filter(({ name }) => names.includes(name)), backends })
     },
     with: (more: RegistryParts) =>
       composeRegistry({

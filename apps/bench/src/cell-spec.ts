@@ -1,0 +1,148 @@
+import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
+import { resolveOptions } from '@vring/accessor'
+import { isVringError } from '@vring/layout'
+import type { Registry } from '@vring/registry'
+import { usageError } from './bench-error.ts'
+
+/** Drivers that a cell can be measured with. */
+export const DRIVERS = ['inproc', 'inproc-threads', 'testpmd'] as const
+export type DriverName = (typeof DRIVERS)[number]
+
+/** Ring formats. */
+export const RINGS = ['split'] as const
+
+/** The floor: the loop written out by hand. Not an accessor. */
+export const BASELINE = 'baseline'
+
+/** An accessor with its options, as an argument names it: `vmap-direct:sync=rcu:nospec=true`. */
+export interface AccessorChoice {
+  readonly name: string
+  readonly options: AccessorOptions
+}
+
+/** What one cell measures. Plain data: it goes to the cell's process. */
+export interface CellSpec {
+  readonly id: string
+  readonly accessor: string
+  readonly options: AccessorOptions
+  readonly ring: 'split'
+  readonly driver: DriverName
+  readonly backend: string
+  /** Bytes of the Ethernet frame; 0 stands for the IMIX (7 x 64, 4 x 594, 1 x 1518). */
+  readonly frameBytes: number
+  /** Entries. */
+  readonly queueSize: number
+  /** Buffers that the driver publishes at once. */
+  readonly batch: number
+  readonly payload: 'in-place' | 'copy' | 'copy-split'
+  /** A device IOTLB is on: the accessor works through one only. */
+  readonly iotlb: boolean
+  /** Descriptors a chain. */
+  readonly chainLength: number
+  /** Chains are indirect tables. */
+  readonly indirect: boolean
+  /** Guest-physical regions that buffers are spread over. */
+  readonly regions: number
+  /** Entries of the device IOTLB beside those of the ring. */
+  readonly iotlbEntries: number
+  /** Invalidations of the ring's pages a second. */
+  readonly invalidations: number
+  /** How many of the ring's areas (desc, avail, used, in this order) lie in file-backed memory: 0 to 3. */
+  readonly fileBacked: number
+  readonly eventIdx: boolean
+}
+
+/** Keys of `--sweep` with their limits. */
+export const SWEEP_KEYS = {
+  'frame-bytes': { field: 'frameBytes', least: 60, most: 9000 },
+  'queue-size': { field: 'queueSize', least: 2, most: 32768 },
+  batch: { field: 'batch', least: 1, most: 256 },
+  'chain-length': { field: 'chainLength', least: 1, most: 64 },
+  indirect: { field: 'indirect', least: 0, most: 1 },
+  regions: { field: 'regions', least: 1, most: 509 },
+  'iotlb-entries': { field: 'iotlbEntries', least: 1, most: 2048 },
+  invalidations: { field: 'invalidations', least: 0, most: 100_000 },
+  'file-backed': { field: 'fileBacked', least: 0, most: 3 },
+} as const
+export type SweepKey = keyof typeof SWEEP_KEYS
+
+/** The seed's experiment: 64-byte frames, split ring of 256, batches of 64. */
+export const DEFAULT_CELL: Omit<CellSpec, 'id' | 'accessor' | 'options' | 'iotlb'> = {
+  ring: 'split',
+  driver: 'inproc',
+  backend: 'xdp1',
+  frameBytes: 64,
+  queueSize: 256,
+  batch: 64,
+  payload: 'in-place',
+  chainLength: 1,
+  indirect: false,
+  regions: 1,
+  iotlbEntries: 8,
+  invalidations: 0,
+  fileBacked: 0,
+  eventIdx: false,
+}
+
+/**
+ * Reads `name[:option=value]...` and checks it against the registry.
+ *
+ * @throws BenchError with exit code 2
+ */
+export function parseAccessorChoice(text: string, registry: Registry): AccessorChoice {
+  const [name, ...settings] = text.split(':')
+  if (name === BASELINE && settings.length === 0) return { name: BASELINE, options: {} }
+  const given: Record<string, string> = {}
+  for (const setting of settings) {
+    const [key, ...value] = setting.split('=')
+    if (!key || value.length === 0)
+      throw usageError('--accessor', `${JSON.stringify(setting)} in ${text} is not option=value`)
+    given[key] = value.join('=')
+  }
+  try {
+    const plugin = registry.accessor(name ?? '')
+    resolveOptions(plugin.name, plugin.options, given)
+    return { name: plugin.name, options: given }
+  } catch (error) {
+    throw isVringError(error) ? usageError('--accessor', error.message) : error
+  }
+}
+
+/** A cell of this accessor under these conditions, with an id that says what differs from {@link DEFAULT_CELL}. */
+export function makeCell(
+  choice: AccessorChoice,
+  plugin: AccessorPlugin | null,
+  conditions: Partial<Omit<CellSpec, 'id' | 'accessor' | 'options' | 'iotlb'>>,
+): CellSpec {
+  const cell = { ...DEFAULT_CELL, ...conditions }
+  const options = Object.entries(choice.options).map(([key, value]) => `${key}=${value}`)
+  const varied = Object.entries(DEFAULT_CELL)
+    .filter(([key, value]) => !NAMED.has(key) && cell[key as keyof typeof cell] !== value)
+    .map(([key]) => `${key}=${String(cell[key as keyof typeof cell])}`)
+  const frame = cell.frameBytes === 0 ? 'imix' : `${cell.frameBytes}B`
+  const id = [
+    [choice.name, ...options].join(':'),
+    cell.ring,
+    cell.driver,
+    cell.backend,
+    frame,
+    `q${cell.queueSize}`,
+    `b${cell.batch}`,
+    ...varied,
+  ].join('/')
+  return {
+    id,
+    accessor: choice.name,
+    options: choice.options,
+    iotlb: plugin !== null && !plugin.supports.noIotlb,
+    ...cell,
+  }
+}
+
+/** Fields that every id shows. */
+const NAMED = new Set(['ring', 'driver', 'backend', 'frameBytes', 'queueSize', 'batch'])
+
+/** Cells that differ in the accessor only: they run interleaved and are compared. */
+export function groupKey(cell: CellSpec): string {
+  return cell.id.slice(cell.id.indexOf('/'))
+}

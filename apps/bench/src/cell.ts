@@ -1,0 +1,75 @@
+import { BASELINE, type CellSpec } from './cell-spec.ts'
+import { BaselineRig } from './cells/baseline.ts'
+import { digest } from './cells/lap-state.ts'
+import type { Rig } from './cells/rig.ts'
+import { countSteps } from './count-steps.ts'
+import { InprocRig } from './drivers/inproc.ts'
+import { loadRegistry } from './load-registry.ts'
+import type { Answer, FinishAnswer, PrepareRequest, Request, TrialAnswer } from './protocol.ts'
+import { runTrial } from './trial.ts'
+import { verifyCell } from './verify-cell.ts'
+import { WARM_UP_PIECE_MS, warmUp } from './warm-up.ts'
+
+/**
+ * The process of one cell: builds it, warms it up, runs trials and verifies, as it is told over IPC. One accessor lives in
+ * it, so V8 sees one shape at every call of the datapath.
+ */
+
+/** Pieces of warm-up of a smoke run: the optimising compiler is done, the rate may not be flat. */
+const QUICK_PIECES = 4
+
+interface LiveCell {
+  readonly spec: CellSpec
+  readonly seed: number
+  readonly plugins: readonly string[]
+  readonly rig: Rig
+  trialHash: string
+}
+
+let live: LiveCell | null = null
+
+async function answer(request: Request): Promise<Answer> {
+  if (request.type === 'prepare') return prepare(request)
+  if (live === null) throw new Error(`${request.type} before prepare`)
+  return request.type === 'trial' ? trial(live, request.durationMs) : finish(live)
+}
+
+async function prepare({ spec, seed, plugins, quick }: PrepareRequest): Promise<Answer> {
+  const registry = await loadRegistry(plugins)
+  const rig = spec.accessor === BASELINE ? new BaselineRig(spec, seed) : new InprocRig(spec, registry, { seed })
+  live = { spec, seed, plugins, rig, trialHash: '' }
+  const piece = (): number => {
+    const { packets, seconds } = runTrial(rig, WARM_UP_PIECE_MS)
+    return packets / seconds
+  }
+  return { type: 'prepared', warmUpPieces: warmUp(piece, quick ? QUICK_PIECES : undefined) }
+}
+
+function trial(cell: LiveCell, durationMs: number): TrialAnswer {
+  const result = runTrial(cell.rig, durationMs)
+  cell.trialHash = result.hash
+  return result
+}
+
+async function finish({ spec, seed, plugins, rig, trialHash }: LiveCell): Promise<FinishAnswer> {
+  const accesses = rig.accesses()
+  const residentBytes = process.resourceUsage().maxRSS * 1024
+  if (spec.accessor === BASELINE)
+    return { type: 'finished', hash: '', lapHash: trialHash, steps: {}, payloadSteps: {}, accesses, residentBytes }
+  const registry = await loadRegistry(plugins)
+  const hash = digest(trialHash, verifyCell(spec, registry, seed))
+  // What the kernel does with payload whatever this cell does: copy header and frame apart, as in 2019.
+  const { metadata, payload } = countSteps({ ...spec, payload: 'copy-split' }, registry, seed)
+  return { type: 'finished', hash, lapHash: trialHash, steps: metadata, payloadSteps: payload, accesses, residentBytes }
+}
+
+// Ctrl-C reaches the whole process group; the orchestrator decides what becomes of its cells.
+process.on('SIGINT', () => {})
+process.on('disconnect', () => process.exit(0))
+process.on('message', (request: Request) => {
+  answer(request)
+    .catch(
+      (error: unknown): Answer => ({ type: 'failed', reason: error instanceof Error ? error.message : String(error) }),
+    )
+    .then((reply) => process.send?.(reply))
+})

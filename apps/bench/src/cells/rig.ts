@@ -1,0 +1,20 @@
+/** What a cell's process measures: a driver and a device over one ring. */
+export interface Rig {
+  /**
+   * Moves packets from the driver through the device.
+   *
+   * @param packets how many; a multiple of the batch, or a lap's rest
+   * @throws Error when the device stops taking them
+   */
+  run(packets: number): void
+  /**
+   * The ring's used area and everything that is counted, per lap, as text: equal for every accessor, every trial and any
+   * number of laps. Call it at the end of a lap.
+   *
+   * @param laps laps since the last call
+   */
+  lapState(laps: number): string
+  /** Accesses to metadata by `area.mode` since the beginning. */
+  accesses(): Record<string, number>
+  close(): void
+}

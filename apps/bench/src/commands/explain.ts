@@ -1,0 +1,58 @@
+import type { SelectionConditions } from '@vring/registry'
+import pc from 'picocolors'
+import { parseAccessorChoice } from '../cell-spec.ts'
+import { loadRegistry } from '../load-registry.ts'
+import { toJson, writeOutput } from '../output.ts'
+import { renderTable } from '../table.ts'
+import type { BenchCommand } from './command.ts'
+import { jsonArg, pluginArg } from './shared-args.ts'
+
+/** `vring-bench explain`: which accessor would serve, why, and why each other one would not. */
+export const explain: BenchCommand = {
+  description: 'Which accessor would serve, why, and why each other one was rejected',
+  args: {
+    accessor: { type: 'string', description: 'choose among these only', valueHint: 'a,b' },
+    'file-backed': { type: 'boolean', description: 'the ring lies in a file mapping' },
+    iotlb: { type: 'boolean', description: 'a device IOTLB is on' },
+    'no-prefetch': { type: 'boolean', description: 'rounds do not begin with metadata prefetch' },
+    'no-notifier': { type: 'boolean', description: 'the address space has no MMU notifier' },
+    'speculation-safe': { type: 'boolean', description: 'only accessors that are safe when a check is mispredicted' },
+    force: { type: 'string', description: 'take this one as long as it can work at all', valueHint: 'a' },
+    ...pluginArg,
+    ...jsonArg,
+  },
+  async run(args) {
+    const all = await loadRegistry(args.all('plugin'))
+    const named = args.list('accessor')?.map((text) => parseAccessorChoice(text, all).name)
+    const registry = named === undefined ? all : all.only(named)
+    const force = args.text('force')
+    const conditions: SelectionConditions = {
+      fileBacked: args.flag('file-backed'),
+      iotlb: args.flag('iotlb'),
+      prefetch: !args.flag('no-prefetch'),
+      notifier: !args.flag('no-notifier'),
+      speculationSafe: args.flag('speculation-safe'),
+      ...(force === null ? {} : { force }),
+    }
+    const selection = registry.select(conditions)
+    const json = args.text('json')
+    if (json !== null) {
+      writeOutput('--json', json, toJson({ conditions, ...selection }))
+      return 0
+    }
+    const rows = [
+      [pc.green(selection.chosen), 'serves', selection.why],
+      ...selection.rejected.map(({ name, reason }) => [name, 'rejected', reason]),
+    ]
+    writeOutput(
+      '',
+      '-',
+      renderTable(
+        ['accessor', '', 'because'].map((title) => ({ title })),
+        rows,
+        pc.bold,
+      ),
+    )
+    return 0
+  },
+}

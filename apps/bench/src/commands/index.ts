@@ -1,0 +1,10 @@
+import type { BenchCommand } from './command.ts'
+import { explain } from './explain.ts'
+import { plugins } from './plugins.ts'
+import { run } from './run.ts'
+import { steps } from './steps.ts'
+
+export type { BenchCommand } from './command.ts'
+
+/** All commands by name. */
+export const commands: Readonly<Record<string, BenchCommand>> = { run, explain, steps, plugins }

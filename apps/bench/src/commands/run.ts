@@ -1,0 +1,189 @@
+import type { Registry } from '@vring/registry'
+import { type Arguments, oneOf } from '../arguments.ts'
+import { missingError, usageError } from '../bench-error.ts'
+import {
+  BASELINE,
+  type CellSpec,
+  DEFAULT_CELL,
+  DRIVERS,
+  type DriverName,
+  makeCell,
+  parseAccessorChoice,
+  RINGS,
+  SWEEP_KEYS,
+  type SweepKey,
+} from '../cell-spec.ts'
+import { BASELINE_BACKENDS } from '../cells/baseline.ts'
+import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
+import { FRAME_BYTES_MIN } from '../frames.ts'
+import { loadRegistry } from '../load-registry.ts'
+import { checkWritable, STDOUT, toJson, writeOutput } from '../output.ts'
+import { runExperiment } from '../run/experiment.ts'
+import { printResults } from '../run/print-results.ts'
+import type { BenchCommand } from './command.ts'
+import { jsonArg, pluginArg } from './shared-args.ts'
+
+/** Exit code of a run that Ctrl-C ended: 128 and the signal's number. */
+const EXIT_INTERRUPTED = 130
+
+/** Where a full run leaves its results when it is not told. */
+const DEFAULT_JSON = 'bench-out/results.json'
+
+/** `vring-bench run`: one cell for each combination, each in its own process. */
+export const run: BenchCommand = {
+  description: 'Measure one cell for each combination, each in its own process',
+  args: {
+    accessor: {
+      type: 'string',
+      description: 'accessors, with options as name:option=value; baseline is the floor',
+      valueHint: 'a,b',
+    },
+    ring: { type: 'string', description: `ring formats: ${RINGS.join(', ')}`, valueHint: 'split' },
+    driver: { type: 'string', description: `drivers: ${DRIVERS.join(', ')}`, valueHint: 'inproc' },
+    backend: { type: 'string', description: 'backends; see plugins', valueHint: 'drop,xdp1' },
+    'frame-bytes': { type: 'string', description: 'Ethernet frame in bytes, or imix; default 64', valueHint: '64' },
+    smap: {
+      type: 'string',
+      description: 'SMAP states to model: off,on (user-mode JavaScript can measure neither)',
+      valueHint: 'off,on',
+    },
+    trials: { type: 'string', description: 'trials a cell; default 10', valueHint: 'N' },
+    'duration-ms': { type: 'string', description: 'length of a trial; default 300', valueHint: 'N' },
+    sweep: { type: 'string', description: `vary a key: ${Object.keys(SWEEP_KEYS).join(', ')}`, valueHint: 'KEY=a,b,c' },
+    peer: {
+      type: 'string',
+      description: 'measure a peer in the same run: dpdk (with --driver testpmd)',
+      valueHint: 'dpdk',
+    },
+    seed: { type: 'string', description: 'seed of frames, order and intervals; default 1', valueHint: 'N' },
+    smoke: { type: 'boolean', description: 'few short trials, done within 10 s: checks results, not speed' },
+    html: { type: 'string', description: 'write the report there', valueHint: 'FILE' },
+    ...pluginArg,
+    ...jsonArg,
+  },
+  async run(args, rawArgs) {
+    const smoke = args.flag('smoke')
+    const plugins = args.all('plugin')
+    const registry = await loadRegistry(plugins)
+    const specs = planCells(args, registry)
+    const json = args.text('json') ?? (smoke ? null : DEFAULT_JSON)
+    if (json !== null) checkWritable('--json', json)
+    const { results, disagreements, interrupted } = await runExperiment(specs, {
+      command: rawArgs,
+      seed: args.integer('seed', 0, 2 ** 32 - 1, 1),
+      trials: args.integer('trials', 1, 1000, smoke ? 3 : 10),
+      durationMs: args.integer('duration-ms', 1, 600_000, smoke ? 40 : 300),
+      plugins,
+      quick: smoke,
+      noiseFloor: !smoke,
+    })
+    if (json !== null) writeOutput('--json', json, toJson(results))
+    if (json !== STDOUT) writeOutput('', STDOUT, printResults(results))
+    for (const line of disagreements) process.stderr.write(`vring-bench: results disagree: ${line}\n`)
+    if (interrupted) return EXIT_INTERRUPTED
+    return disagreements.length > 0 ? EXIT_DISAGREE : EXIT_OK
+  },
+}
+
+/** One cell for each combination of what the arguments list. */
+function planCells(args: Arguments, registry: Registry): CellSpec[] {
+  const drivers = each(args, 'driver', DRIVERS) ?? [DEFAULT_CELL.driver]
+  const rings = each(args, 'ring', RINGS) ?? [DEFAULT_CELL.ring]
+  each(args, 'smap', ['off', 'on'])
+  checkPeer(args, drivers)
+  for (const driver of drivers)
+    if (driver !== 'inproc') throw missingError(`driver ${driver}`, 'it is not part of this build')
+  const backends = args.list('backend') ?? [DEFAULT_CELL.backend]
+  for (const backend of backends) registry.backend(backend)
+  const frames = frameBytes(args)
+  const sweep = readSweep(args)
+  const choices = accessorChoices(args, registry, backends)
+  const specs: CellSpec[] = []
+  for (const varied of sweep)
+    for (const ring of rings)
+      for (const driver of drivers)
+        for (const backend of backends)
+          for (const frame of frames)
+            for (const choice of choices) {
+              const plugin = choice.name === BASELINE ? null : registry.accessor(choice.name)
+              specs.push(makeCell(choice, plugin, { ring, driver, backend, frameBytes: frame, ...varied }))
+            }
+  for (const spec of specs) checkCell(spec)
+  return specs
+}
+
+function accessorChoices(args: Arguments, registry: Registry, backends: readonly string[]) {
+  const texts = args.list('accessor')
+  if (texts !== null) return texts.map((text) => parseAccessorChoice(text, registry))
+  const all = registry.accessors.map(({ name }) => ({ name, options: {} }))
+  const floor = args.text('sweep') === null && backends.every((backend) => BASELINE_BACKENDS.includes(backend))
+  return floor ? [...all, { name: BASELINE, options: {} }] : all
+}
+
+/** The items of a list argument, each one of `names`; null when it was not given. */
+function each<T extends string>(args: Arguments, name: string, names: readonly T[]): readonly T[] | null {
+  return args.list(name)?.map((item) => oneOf(`--${name}`, item, names)) ?? null
+}
+
+function frameBytes(args: Arguments): readonly number[] {
+  const texts = args.list('frame-bytes')
+  if (texts === null) return [DEFAULT_CELL.frameBytes]
+  const { least, most } = SWEEP_KEYS['frame-bytes']
+  return texts.map((text) => {
+    if (text === 'imix') return 0
+    const bytes = Number(text)
+    if (!/^\d+$/.test(text) || bytes < least || bytes > most)
+      throw usageError(
+        '--frame-bytes',
+        `${JSON.stringify(text)} is not accepted; accepted: ${FRAME_BYTES_MIN} to ${most} bytes, or imix`,
+      )
+    return bytes
+  })
+}
+
+function checkPeer(args: Arguments, drivers: readonly DriverName[]): void {
+  const peer = args.text('peer')
+  if (peer === null) return
+  oneOf('--peer', peer, ['dpdk'])
+  if (!drivers.includes('testpmd'))
+    throw usageError('--peer', 'dpdk is measured with the driver testpmd; accepted: --driver testpmd')
+}
+
+/** `--sweep queue-size=256,1024`: what each step of it changes. */
+function readSweep(args: Arguments): Partial<CellSpec>[] {
+  const texts = args.all('sweep')
+  if (texts.length === 0) return [{}]
+  let steps: Partial<CellSpec>[] = [{}]
+  const seen = new Set<string>()
+  for (const text of texts) {
+    const [key = '', values] = text.split('=', 2)
+    const known = oneOf('--sweep', key, Object.keys(SWEEP_KEYS) as SweepKey[])
+    if (seen.has(known)) throw usageError('--sweep', `${known} is swept twice; each cell runs once`)
+    seen.add(known)
+    const { field, least, most } = SWEEP_KEYS[known]
+    const numbers = (values ?? '').split(',').map((value) => {
+      const number = Number(value)
+      if (!/^\d+$/.test(value) || number < least || number > most)
+        throw usageError(
+          '--sweep',
+          `${known}=${JSON.stringify(value)} is not accepted; accepted: integers from ${least} to ${most}`,
+        )
+      return number
+    })
+    if (new Set(numbers).size !== numbers.length)
+      throw usageError('--sweep', `${text} lists a value twice; each cell runs once`)
+    steps = steps.flatMap((step) =>
+      numbers.map((value) => ({ ...step, [field]: field === 'indirect' ? value === 1 : value })),
+    )
+  }
+  return steps
+}
+
+/** Refuses combinations that no ring can have. */
+function checkCell({ id, queueSize, batch, chainLength, indirect }: CellSpec): void {
+  if ((queueSize & (queueSize - 1)) !== 0)
+    throw usageError('--sweep', `queue-size=${queueSize} is not accepted; accepted: a power of two from 2 to 32768`)
+  const chains = 2 ** Math.floor(Math.log2(indirect ? queueSize : queueSize / chainLength))
+  if (batch > chains)
+    throw usageError('--sweep', `${id}: a batch of ${batch} does not fit the ${chains} chains of its ring`)
+}

@@ -1,0 +1,15 @@
+import type { ArgsDef } from 'citty'
+
+/** `--json FILE`: `-` is standard output, which then carries nothing else. */
+export const jsonArg = {
+  json: { type: 'string', description: 'write JSON there; - is standard output', valueHint: 'FILE' },
+} as const satisfies ArgsDef
+
+/** `--plugin SPEC`, any number of times. */
+export const pluginArg = {
+  plugin: {
+    type: 'string',
+    description: 'load an accessor: package, path or file URL; can be given more than once',
+    valueHint: 'SPEC',
+  },
+} as const satisfies ArgsDef

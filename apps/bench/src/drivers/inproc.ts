@@ -1,0 +1,131 @@
+import { type Accessor, type Cpu, plainCpu } from '@vring/accessor'
+import { ACCESS_WRITE, type AddressMap, type UserSpace } from '@vring/memory'
+import type { Registry } from '@vring/registry'
+import { type NetBackend, TxRound } from '@vring/vhost-net'
+import { DeviceQueue } from '@vring/virtqueue'
+import type { CellSpec } from '../cell-spec.ts'
+import { backendCounts, countsBetween } from '../cells/backend-counts.ts'
+import { createDriverMemory, type DriverMemory } from '../cells/driver-memory.ts'
+import { LapDriver } from '../cells/lap-driver.ts'
+import { lapStateText } from '../cells/lap-state.ts'
+import type { Rig } from '../cells/rig.ts'
+import { cellFeatures, headOf, planRing, type RingPlan, writeRing } from '../cells/ring-layout.ts'
+
+/** What distinguishes one rig of a cell from another: timing, counting, verifying. */
+export interface InprocOptions {
+  readonly seed: number
+  /** `udp` (default): one kind of frame, as a generator sends; `mixed`: every kind that a parser tells apart. */
+  readonly kinds?: 'udp' | 'mixed'
+  /** The port of metadata accesses. Default {@link plainCpu}. */
+  readonly cpu?: Cpu
+  /** The port of payload copies. Default `cpu`. */
+  readonly payloadCpu?: Cpu
+  /** Puts something around the backend. */
+  readonly wrapBackend?: (backend: NetBackend) => NetBackend
+  /** Told of every notification of the driver. */
+  readonly notify?: () => void
+}
+
+/**
+ * Driver and device in turn in one thread, over one address space of the page-table model: the device is everything that
+ * serves a real driver (accessor, device queue, transmit round, backend), the driver is a {@link LapDriver}.
+ */
+export class InprocRig implements Rig {
+  readonly plan: RingPlan
+  readonly memory: DriverMemory
+  readonly queue: DeviceQueue
+  readonly #spec: CellSpec
+  readonly #accessor: Accessor
+  readonly #backend: NetBackend
+  readonly #round: TxRound
+  readonly #driver: LapDriver
+  #counted: Record<string, number>
+
+  constructor(spec: CellSpec, registry: Registry, options: InprocOptions) {
+    const { seed, kinds = 'udp', cpu = plainCpu, wrapBackend, notify } = options
+    this.#spec = spec
+    this.plan = planRing(spec)
+    this.memory = createDriverMemory(spec, this.plan)
+    const { space, buffers, iotlb } = this.memory
+    writeRing(this.plan, spec, seed, kinds, this.memory.poke)
+    const features = cellFeatures(spec)
+    const { ring } = this.plan
+    this.#accessor = registry.accessor(spec.accessor).create({ cpu, space, ring, iotlb }, spec.options)
+    this.queue = new DeviceQueue({ accessor: this.#accessor, cpu, ring, features, buffers })
+    const backend = registry.backend(spec.backend).create()
+    this.#backend = backend
+    this.#round = new TxRound({
+      queue: this.queue,
+      buffers,
+      backend: wrapBackend?.(backend) ?? backend,
+      cpu: options.payloadCpu ?? cpu,
+      features,
+      payload: spec.payload,
+      ...(notify === undefined ? { notification: 'poll' as const } : { notify }),
+    })
+    this.#counted = backendCounts(backend)
+    const avail = this.#areaOffset(space, this.plan.avail)
+    const used = this.#areaOffset(space, this.plan.used)
+    this.#driver = new LapDriver({
+      view: space.view,
+      avail,
+      used,
+      queueSize: spec.queueSize,
+      chains: this.plan.chains,
+      headStep: headOf(spec, 1),
+    })
+    this.#accessor.beginRound()
+    const status = this.queue.start(0)
+    this.#accessor.endRound()
+    if (status < 0) throw new Error(`${spec.id}: the queue does not start: ${this.queue.broken}`)
+  }
+
+  run(packets: number): void {
+    const { batch } = this.#spec
+    const driver = this.#driver
+    const round = this.#round
+    for (let left = packets; left > 0; ) {
+      const count = Math.min(batch, left)
+      driver.publish(count)
+      let done = round.run()
+      // One round takes 256 packets or 512 KiB: a batch beyond that needs more of them.
+      while (done < count) {
+        const more = round.run()
+        if (more === 0)
+          throw new Error(`${this.#spec.id}: ${done} of ${count} packets, then ${round.end} ${this.queue.broken ?? ''}`)
+        done += more
+      }
+      const returned = driver.reclaim()
+      if (returned !== count) throw new Error(`${this.#spec.id}: ${returned} of ${count} packets came back`)
+      left -= count
+    }
+  }
+
+  lapState(laps: number): string {
+    const now = backendCounts(this.#backend)
+    const counts = { ...countsBetween(this.#counted, now), idSum: this.#driver.idSum }
+    this.#counted = now
+    this.#driver.idSum = 0
+    return lapStateText(this.memory.peek(this.plan.used, this.plan.ring.used.length), counts, laps)
+  }
+
+  accesses(): Record<string, number> {
+    return this.#accessor.counters.snapshot()
+  }
+
+  /** Accesses so far, whatever their mode. */
+  accessCount(): number {
+    return Object.values(this.accesses()).reduce((sum, count) => sum + count, 0)
+  }
+
+  close(): void {
+    this.#accessor.close()
+    this.#backend.close()
+  }
+
+  #areaOffset(space: AddressMap & UserSpace, offset: number): number {
+    const at = space.resolve(this.memory.base + offset, 4, ACCESS_WRITE)
+    if (at < 0) throw new Error(`${this.#spec.id}: the driver's own memory is not there`)
+    return at
+  }
+}

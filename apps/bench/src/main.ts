@@ -1,0 +1,71 @@
+import { isVringError } from '@vring/layout'
+import { type ArgsDef, type CommandDef, defineCommand, renderUsage } from 'citty'
+import { didYouMean, readArguments } from './arguments.ts'
+import { BenchError, usageError } from './bench-error.ts'
+import { type BenchCommand, commands } from './commands/index.ts'
+import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
+import { version } from './version.ts'
+
+/**
+ * Runs one command.
+ *
+ * @param rawArgs arguments after the program's name
+ * @returns the exit code; what went wrong is one line on standard error
+ */
+export async function main(rawArgs: readonly string[]): Promise<number> {
+  const [name, ...rest] = rawArgs
+  try {
+    if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+      process.stdout.write(`${await renderUsage(program())}\n`)
+      return name === undefined ? EXIT_USAGE : EXIT_OK
+    }
+    if (name === '--version') {
+      process.stdout.write(`${version}\n`)
+      return EXIT_OK
+    }
+    const command = commands[name]
+    if (command === undefined) {
+      const names = Object.keys(commands)
+      throw usageError(name, `unknown command; accepted: ${names.join(', ')}${didYouMean(name, names)}`)
+    }
+    if (rest.includes('--help') || rest.includes('-h')) {
+      process.stdout.write(`${await renderUsage(describe(name, command), program())}\n`)
+      return EXIT_OK
+    }
+    return await command.run(readArguments(command.args, rest), [name, ...rest])
+  } catch (error) {
+    return report(error)
+  }
+}
+
+function report(error: unknown): number {
+  if (error instanceof BenchError) {
+    process.stderr.write(`vring-bench: ${error.message}\n`)
+    return error.exitCode
+  }
+  if (isVringError(error) && USAGE_CODES.has(error.code)) {
+    process.stderr.write(`vring-bench: ${error.message}\n`)
+    return EXIT_USAGE
+  }
+  process.stderr.write(`vring-bench: internal error: ${error instanceof Error ? error.stack : String(error)}\n`)
+  return EXIT_INTERNAL
+}
+
+/** Refusals of what the user asked for, wherever they were found. */
+const USAGE_CODES: ReadonlySet<string> = new Set([
+  'ERR_UNKNOWN_NAME',
+  'ERR_INVALID_PLUGIN',
+  'ERR_UNSUPPORTED',
+  'ERR_OVERLAP',
+])
+
+function program(): CommandDef<ArgsDef> {
+  return defineCommand({
+    meta: { name: 'vring-bench', version, description: 'What each way of reaching virtqueue metadata costs' },
+    subCommands: Object.fromEntries(Object.entries(commands).map(([name, command]) => [name, describe(name, command)])),
+  })
+}
+
+function describe(name: string, command: BenchCommand): CommandDef<ArgsDef> {
+  return defineCommand({ meta: { name, description: command.description }, args: command.args })
+}

@@ -1,0 +1,49 @@
+import { accessSync, constants, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { usageError } from './bench-error.ts'
+
+/** Standard output: `--json -`. */
+export const STDOUT = '-'
+
+/**
+ * Finds out before a long run whether its result can be written.
+ *
+ * @throws BenchError with exit code 2 that names the argument
+ */
+export function checkWritable(argument: string, path: string): void {
+  if (path === STDOUT) return
+  const target = resolve(path)
+  try {
+    if (existsSync(target)) {
+      if (statSync(target).isDirectory()) throw usageError(argument, `${path} is a directory; accepted: a file name`)
+      accessSync(target, constants.W_OK)
+    } else {
+      mkdirSync(dirname(target), { recursive: true })
+      accessSync(dirname(target), constants.W_OK)
+    }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error)
+      throw usageError(
+        argument,
+        `${path} can't be written (${String(error.code)}); accepted: a file in a directory that can`,
+      )
+    throw error
+  }
+}
+
+/** Writes text to a file or standard output, with a line end. */
+export function writeOutput(argument: string, path: string, text: string): void {
+  const line = text.endsWith('\n') ? text : `${text}\n`
+  if (path === STDOUT) {
+    // Synchronous, so that a pipe gets all of it before the process ends.
+    writeFileSync(1, line)
+    return
+  }
+  checkWritable(argument, path)
+  writeFileSync(path, line)
+}
+
+/** Pretty JSON. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, null, 2)
+}

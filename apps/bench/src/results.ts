@@ -1,0 +1,168 @@
+import { z } from 'zod'
+
+/** Name and version of the result format. Readers refuse another one. */
+export const RESULTS_SCHEMA = 'vring-bench/1'
+
+const finite = z.number()
+const count = z.number().int().min(0)
+
+/** A median and its bootstrap 95 % interval. */
+const intervalSchema = z.object({ median: finite, low: finite, high: finite })
+
+const measuredSchema = z.object({
+  /** Million packets a second. */
+  mpps: intervalSchema,
+  /** ns a packet over chunks of 4096 packets, of the trial in the middle. */
+  nsPerPacket: z.object({ median: finite, p99: finite }),
+  /** Mpps of each trial, in the order they ran. */
+  trials: z.array(finite).min(1),
+  /** Packets of all trials. */
+  packets: count,
+})
+
+const modelledSchema = z.object({ profile: z.string(), smap: z.enum(['off', 'on']), mpps: finite })
+
+const cellSchema = z.object({
+  id: z.string(),
+  accessor: z.string(),
+  /** Options of the accessor; `{}` for none. */
+  options: z.record(z.string(), z.string()),
+  ring: z.string(),
+  driver: z.string(),
+  backend: z.string(),
+  /** Bytes of the Ethernet frame, without virtio-net header and FCS; a mix has its mean. */
+  frameBytes: finite,
+  /** Entries. */
+  queueSize: count,
+  /** Buffers that the driver publishes at once. */
+  batch: count,
+  /** How payload reached the backend. */
+  payload: z.string().optional(),
+  /** Keys of a sweep that differ from their defaults. */
+  sweep: z.record(z.string(), z.union([z.string(), finite])).optional(),
+  /** `floor`: not an accessor but the loop written out by hand, what no seam can beat. */
+  role: z.enum(['accessor', 'floor']).optional(),
+  measured: measuredSchema.nullable(),
+  /** Per packet; absent for the floor. */
+  steps: z.record(z.string(), finite),
+  /** Per packet, of copying the payload as the kernel of the cell's era does. */
+  payloadSteps: z.record(z.string(), finite).optional(),
+  modelled: z.array(modelledSchema),
+  /** Accesses by `area.mode`. */
+  accesses: z.record(z.string(), finite),
+  /** Of used ring, delivered frames and verdict counts; equal across accessors for one seed. */
+  hash: z.string().nullable(),
+  /** Largest resident set of the cell's process, bytes. */
+  residentBytes: count.optional(),
+  /** Why the cell has no result. */
+  failure: z.string().optional(),
+})
+
+const peerSchema = z.object({
+  name: z.string(),
+  version: z.string(),
+  role: z.string(),
+  mpps: intervalSchema,
+  trials: z.array(finite),
+})
+
+const publishedSchema = z.object({
+  source: z.string(),
+  accessor: z.string(),
+  smap: z.enum(['off', 'on']),
+  mpps: finite,
+})
+
+const claimSchema = z.object({
+  id: z.string(),
+  text: z.string(),
+  published: finite.nullable(),
+  modelled: finite.nullable(),
+  verdict: z.enum(['reproduced', 'not reproduced', 'not tested']),
+  tolerance: finite.nullable(),
+  /** Where the claim was made. */
+  source: z.string().optional(),
+  /** Why it was not tested, or what missed. */
+  reason: z.string().optional(),
+})
+
+const environmentSchema = z.object({
+  cpu: z.string(),
+  cores: count,
+  kernel: z.string(),
+  node: z.string(),
+  v8: z.string(),
+  mitigations: z.record(z.string(), z.string()),
+  loadBefore: finite,
+  loadAfter: finite,
+  steal: finite.nullable(),
+  busy: z.array(z.string()),
+  git: z.string().nullable(),
+})
+
+/** Two cells of one run compared by rank test, Holm-corrected over the run. */
+const comparisonSchema = z.object({
+  before: z.string(),
+  after: z.string(),
+  ratio: intervalSchema,
+  p: finite,
+  verdict: z.enum(['faster', 'slower', 'no change']),
+})
+
+/** `vring-bench/1`: what `vring-bench run` writes and `compare`, `report` and `merge` read. */
+export const resultsSchema = z.object({
+  schema: z.literal(RESULTS_SCHEMA),
+  startedAt: z.iso.datetime(),
+  command: z.array(z.string()),
+  seed: count,
+  environment: environmentSchema,
+  cells: z.array(cellSchema),
+  peers: z.array(peerSchema),
+  published: z.array(publishedSchema),
+  claims: z.array(claimSchema),
+  /** The first cell against itself in another process; null when it was not measured. */
+  noiseFloor: z.object({ ratioLow: finite, ratioHigh: finite }).nullable(),
+  comparisons: z.array(comparisonSchema).optional(),
+  /** False: interrupted, what is here is valid but not all. */
+  complete: z.boolean().optional(),
+  /** Largest resident set of the orchestrating process, bytes. */
+  residentBytes: count.optional(),
+  /** Part of a sharded run: `1/4`. */
+  shard: z.string().optional(),
+})
+
+export type Results = z.infer<typeof resultsSchema>
+export type CellResult = z.infer<typeof cellSchema>
+export type PeerResult = z.infer<typeof peerSchema>
+export type PublishedRow = z.infer<typeof publishedSchema>
+export type ClaimResult = z.infer<typeof claimSchema>
+export type Comparison = z.infer<typeof comparisonSchema>
+export type Measured = z.infer<typeof measuredSchema>
+export type ModelledRow = z.infer<typeof modelledSchema>
+
+/** The schema as JSON Schema (draft 2020-12); published as `@vring/bench/results.schema.json`. */
+export function resultsJsonSchema(): object {
+  return { $id: 'https://vring.dev/results.schema.json', title: RESULTS_SCHEMA, ...z.toJSONSchema(resultsSchema) }
+}
+
+/**
+ * Results from JSON text of unknown origin.
+ *
+ * @param origin file name for messages
+ * @throws Error in one line that names the file and the first field that is wrong
+ */
+export function parseResults(text: string, origin: string): Results {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new Error(`${origin}: not JSON`)
+  }
+  const schema = (value as { schema?: unknown } | null)?.schema
+  if (schema !== RESULTS_SCHEMA)
+    throw new Error(`${origin}: schema is ${JSON.stringify(schema) ?? 'missing'}; accepted: "${RESULTS_SCHEMA}"`)
+  const parsed = resultsSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]!
+  throw new Error(`${origin}: ${issue.path.join('.') || 'the document'}: ${issue.message}`)
+}

@@ -1,0 +1,110 @@
+import { type CellSpec, groupKey } from '../cell-spec.ts'
+import { finishEnvironment, startEnvironment } from '../environment.ts'
+import { type CellResult, RESULTS_SCHEMA, type Results } from '../results.ts'
+import { ratioInterval, seededRandom } from '../stats/index.ts'
+import { cellResult } from './cell-result.ts'
+import { comparePairs, type Pair, pairsOfGroup } from './compare-cells.ts'
+import { hashDisagreements } from './hash-check.ts'
+import { Progress } from './progress.ts'
+import { type GroupOutcome, runGroup } from './run-group.ts'
+
+/** How an experiment is run. */
+export interface ExperimentOptions {
+  readonly command: readonly string[]
+  readonly seed: number
+  readonly trials: number
+  readonly durationMs: number
+  readonly plugins: readonly string[]
+  readonly quick: boolean
+  readonly noiseFloor: boolean
+}
+
+export interface Experiment {
+  readonly results: Results
+  /** Cells whose results differ from their group's; empty when all agree. */
+  readonly disagreements: readonly string[]
+  readonly interrupted: boolean
+}
+
+/**
+ * Runs in-process cells, group by group, and gives what was measured: also when it was interrupted, then as far as it
+ * came.
+ */
+export async function runExperiment(specs: readonly CellSpec[], options: ExperimentOptions): Promise<Experiment> {
+  const { seed, trials } = options
+  const random = seededRandom(seed)
+  const startedAt = new Date().toISOString()
+  const environment = startEnvironment()
+  const groups = groupsOf(specs)
+  const processes = specs.length + (options.noiseFloor ? 1 : 0)
+  const progress = new Progress(processes * (trials + 1) + specs.length)
+  let interrupted = false
+  const interrupt = (): void => {
+    // Twice means now.
+    if (interrupted) process.exit(130)
+    interrupted = true
+  }
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
+  const cells: CellResult[] = []
+  const pairs: Pair[] = []
+  const disagreements: string[] = []
+  let noiseFloor: Results['noiseFloor'] = null
+  try {
+    for (const [index, group] of groups.entries()) {
+      if (interrupted) break
+      const outcome = await runGroup(group, {
+        ...options,
+        random,
+        noiseFloor: options.noiseFloor && index === 0,
+        progress: (step) => progress.step(step),
+        interrupted: () => interrupted,
+      })
+      const results = outcome.cells.map((cell) => cellResult(cell, random))
+      cells.push(...results)
+      pairs.push(...pairsOfGroup(results))
+      disagreements.push(...hashDisagreements(outcome.cells))
+      if (index === 0) noiseFloor = noiseOf(outcome, seed)
+    }
+  } finally {
+    progress.clear()
+    process.off('SIGINT', interrupt)
+    process.off('SIGTERM', interrupt)
+  }
+  const results: Results = {
+    schema: RESULTS_SCHEMA,
+    startedAt,
+    command: ['vring-bench', ...options.command],
+    seed,
+    environment: finishEnvironment(environment),
+    cells,
+    peers: [],
+    published: [],
+    claims: [],
+    noiseFloor,
+    comparisons: comparePairs(pairs, random),
+    complete: !interrupted,
+    residentBytes: process.resourceUsage().maxRSS * 1024,
+  }
+  return { results, disagreements, interrupted }
+}
+
+/** Cells by {@link groupKey}, groups and cells in the order given. */
+function groupsOf(specs: readonly CellSpec[]): CellSpec[][] {
+  const groups = new Map<string, CellSpec[]>()
+  for (const spec of specs) {
+    const group = groups.get(groupKey(spec))
+    if (group === undefined) groups.set(groupKey(spec), [spec])
+    else group.push(spec)
+  }
+  return [...groups.values()]
+}
+
+/** Ratio of a cell to itself in another process: what is no difference. */
+function noiseOf({ cells, self }: GroupOutcome, seed: number): Results['noiseFloor'] {
+  const same = cells.find(({ spec }) => spec.id === self?.spec.id)
+  if (self === null || same === undefined || self.trials.length === 0 || same.trials.length === 0) return null
+  const rates = ({ trials }: typeof same): number[] => trials.map(({ packets, seconds }) => packets / seconds)
+  const { low, high } = ratioInterval(rates(same), rates(self), seededRandom(seed))
+  return { ratioLow: low, ratioHigh: high }
+}

@@ -1,0 +1,25 @@
+import type { CellOutcome } from './run-group.ts'
+
+/**
+ * Accessors of one group whose results differ from the others': each line names a cell and what it differs in. Empty when
+ * all agree. The floor takes part with its laps.
+ */
+export function hashDisagreements(cells: readonly CellOutcome[]): string[] {
+  const done = cells.filter(({ finish }) => finish !== null)
+  const lines: string[] = []
+  const check = (what: string, hashes: readonly (readonly [string, string])[]): void => {
+    const first = hashes[0]
+    if (first === undefined) return
+    for (const [id, hash] of hashes)
+      if (hash !== first[1]) lines.push(`${id}: ${what} ${hash} differs from ${first[1]} of ${first[0]}`)
+  }
+  check(
+    'laps',
+    done.map(({ spec, finish }) => [spec.id, finish!.lapHash]),
+  )
+  check(
+    'hash',
+    done.filter(({ finish }) => finish!.hash !== '').map(({ spec, finish }) => [spec.id, finish!.hash]),
+  )
+  return lines
+}

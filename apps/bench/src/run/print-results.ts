@@ -1,0 +1,129 @@
+import pc from 'picocolors'
+import type { CellResult, Results } from '../results.ts'
+import { type Column, formatBytes, formatRate, renderTable } from '../table.ts'
+
+/** The result for a terminal: measured, modelled and published side by side, each under its name. */
+export function printResults(results: Results): string {
+  const parts = [heading(results), cellsTable(results)]
+  if (results.peers.length > 0) parts.push(peersTable(results))
+  if ((results.comparisons ?? []).length > 0) parts.push(comparisonsTable(results))
+  const failed = results.cells.filter((cell) => cell.failure !== undefined)
+  for (const cell of failed) parts.push(pc.red(`failed  ${cell.id}: ${cell.failure}`))
+  parts.push(footer(results))
+  return parts.join('\n\n')
+}
+
+function heading({ environment, seed, complete }: Results): string {
+  const lines = [
+    `${environment.cpu}, ${environment.cores} cores, ${environment.kernel}, Node ${environment.node}, seed ${seed}`,
+  ]
+  if (complete === false) lines.push(pc.yellow('interrupted: what follows is valid but not all'))
+  for (const reason of environment.busy) lines.push(pc.yellow(`busy machine: ${reason}`))
+  return lines.join('\n')
+}
+
+/** Value, and how far the interval goes to either side. */
+function rateWithInterval(cell: CellResult): string {
+  if (cell.measured === null) return cell.failure === undefined ? '–' : 'failed'
+  const { median, low, high } = cell.measured.mpps
+  return `${formatRate(median)} [${formatRate(low)}, ${formatRate(high)}]`
+}
+
+function cellsTable(results: Results): string {
+  const { cells } = results
+  const sweeps = new Set(cells.flatMap((cell) => Object.keys(cell.sweep ?? {})))
+  const columns: Column[] = [
+    { title: 'accessor' },
+    ...[...sweeps].map((title): Column => ({ title, align: 'right' })),
+    ...(varies(cells, 'driver') ? [{ title: 'driver' }] : []),
+    ...(varies(cells, 'backend') ? [{ title: 'backend' }] : []),
+    { title: 'measured Mpps [95 %]', align: 'right' },
+    { title: 'ns/packet', align: 'right' },
+    { title: 'p99', align: 'right' },
+    ...['modelled off', 'modelled on', 'published off', 'published on'].map(
+      (title): Column => ({ title, align: 'right' }),
+    ),
+    { title: 'hash' },
+  ]
+  const rows = cells.map((cell) => [
+    [cell.accessor, ...Object.entries(cell.options).map(([key, value]) => `${key}=${value}`)].join(':') +
+      (cell.role === 'floor' ? ' (floor)' : ''),
+    ...[...sweeps].map((key) => String(cell.sweep?.[key] ?? '')),
+    ...(varies(cells, 'driver') ? [cell.driver] : []),
+    ...(varies(cells, 'backend') ? [cell.backend] : []),
+    rateWithInterval(cell),
+    cell.measured === null ? '–' : cell.measured.nsPerPacket.median.toFixed(1),
+    cell.measured === null ? '–' : cell.measured.nsPerPacket.p99.toFixed(1),
+    modelled(cell, 'off'),
+    modelled(cell, 'on'),
+    published(results, cell, 'off'),
+    published(results, cell, 'on'),
+    cell.hash?.slice(0, 8) ?? '–',
+  ])
+  const { frameBytes, queueSize, batch } = cells[0] ?? { frameBytes: 0, queueSize: 0, batch: 0 }
+  return [
+    `${frameBytes}-byte frames, split ring of ${queueSize}, batches of ${batch}. Columns off and on: SMAP, Mpps.`,
+    'measured: this TypeScript on this machine, which can neither toggle SMAP nor fence. modelled: steps times a CPU profile.',
+    renderTable(columns, rows, pc.bold),
+  ].join('\n')
+}
+
+function varies(cells: readonly CellResult[], field: 'driver' | 'backend'): boolean {
+  return new Set(cells.map((cell) => cell[field])).size > 1
+}
+
+function modelled(cell: CellResult, smap: 'off' | 'on'): string {
+  const row = cell.modelled.find((candidate) => candidate.smap === smap)
+  return row === undefined ? '–' : formatRate(row.mpps)
+}
+
+function published(results: Results, cell: CellResult, smap: 'off' | 'on'): string {
+  const row = results.published.find((candidate) => candidate.accessor === cell.accessor && candidate.smap === smap)
+  return row === undefined ? '–' : formatRate(row.mpps)
+}
+
+function peersTable({ peers }: Results): string {
+  const rows = peers.map(({ name, version, role, mpps }) => [
+    `${name} ${version}`,
+    role,
+    `${formatRate(mpps.median)} [${formatRate(mpps.low)}, ${formatRate(mpps.high)}]`,
+  ])
+  return renderTable(
+    [{ title: 'peer' }, { title: 'role' }, { title: 'measured Mpps [95 %]', align: 'right' }],
+    rows,
+    pc.bold,
+  )
+}
+
+function comparisonsTable({ comparisons = [], noiseFloor }: Results): string {
+  const rows = comparisons.map(({ before, after, ratio, p, verdict }) => [
+    shortId(after),
+    `${ratio.median.toFixed(2)} [${ratio.low.toFixed(2)}, ${ratio.high.toFixed(2)}]`,
+    p < 0.001 ? '< 0.001' : p.toFixed(3),
+    verdict,
+    shortId(before),
+  ])
+  const table = renderTable(
+    [
+      { title: 'cell' },
+      { title: 'ratio [95 %]', align: 'right' },
+      { title: 'p', align: 'right' },
+      { title: 'is' },
+      { title: 'than' },
+    ],
+    rows,
+    pc.bold,
+  )
+  if (noiseFloor === null) return table
+  return `${table}\nnoise floor: a cell against itself is within [${noiseFloor.ratioLow.toFixed(2)}, ${noiseFloor.ratioHigh.toFixed(2)}]`
+}
+
+/** The part of an id that differs between cells of one experiment. */
+function shortId(id: string): string {
+  return id.replace('/split/inproc/xdp1/64B/q256/b64', '')
+}
+
+function footer({ cells, residentBytes = 0 }: Results): string {
+  const largest = Math.max(residentBytes, ...cells.map((cell) => cell.residentBytes ?? 0))
+  return `largest resident set of any process: ${formatBytes(largest)}`
+}

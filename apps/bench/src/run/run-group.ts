@@ -1,0 +1,110 @@
+import { CellFailure, CellProcess } from '../cell-process.ts'
+import { BASELINE, type CellSpec } from '../cell-spec.ts'
+import { interleaved } from '../order.ts'
+import type { FinishAnswer, TrialAnswer } from '../protocol.ts'
+import type { Random } from '../stats/index.ts'
+
+/** What a group of cells is run with. */
+export interface GroupOptions {
+  readonly trials: number
+  readonly durationMs: number
+  readonly seed: number
+  readonly plugins: readonly string[]
+  readonly random: Random
+  /** Run the first accessor a second time, against itself. */
+  readonly noiseFloor: boolean
+  readonly quick: boolean
+  /** Told before each step. */
+  readonly progress: (step: string) => void
+  /** True: stop after the step that runs now and give what there is. */
+  readonly interrupted: () => boolean
+}
+
+/** What became of one cell. */
+export interface CellOutcome {
+  readonly spec: CellSpec
+  readonly trials: readonly TrialAnswer[]
+  readonly finish: FinishAnswer | null
+  /** Why it has no result, or null. */
+  readonly failure: string | null
+}
+
+export interface GroupOutcome {
+  readonly cells: readonly CellOutcome[]
+  /** The first accessor once more, or null. */
+  readonly self: CellOutcome | null
+}
+
+/** One cell while its group runs. */
+class RunningCell {
+  readonly spec: CellSpec
+  readonly trials: TrialAnswer[] = []
+  finish: FinishAnswer | null = null
+  failure: string | null = null
+  readonly #process: CellProcess
+
+  constructor(spec: CellSpec) {
+    this.spec = spec
+    this.#process = new CellProcess(spec)
+  }
+
+  /** Does one step; a cell that fails keeps its reason and takes no further part. */
+  async step(work: (process: CellProcess) => Promise<void>): Promise<void> {
+    if (this.failure !== null) return
+    try {
+      await work(this.#process)
+    } catch (error) {
+      if (!(error instanceof CellFailure)) throw error
+      this.failure = error.message
+      this.#process.close()
+    }
+  }
+
+  close(): void {
+    this.#process.close()
+  }
+}
+
+/**
+ * Runs the cells of one group: a process each, trials interleaved A B B A, one running at a time. A cell that dies or
+ * hangs fails with its reason; the others go on.
+ */
+export async function runGroup(specs: readonly CellSpec[], options: GroupOptions): Promise<GroupOutcome> {
+  const { interrupted, progress, random } = options
+  const against = options.noiseFloor ? specs.find(({ accessor }) => accessor !== BASELINE) : undefined
+  // All at once: loading modules overlaps. They sit idle until they are asked.
+  const cells = specs.map((spec) => new RunningCell(spec))
+  const self = against === undefined ? null : new RunningCell(against)
+  const all = self === null ? cells : [...cells, self]
+  try {
+    for (const cell of all) {
+      if (interrupted()) break
+      progress(`${cell.spec.id}: warm-up`)
+      await cell.step((process) => process.prepare(options.seed, options.plugins, options.quick))
+    }
+    const rounds = interleaved(all.length, options.trials, random)
+    for (const [round, order] of rounds.entries())
+      for (const index of order) {
+        if (interrupted()) break
+        const cell = all[index]!
+        progress(`${cell.spec.id}: trial ${round + 1} of ${options.trials}`)
+        await cell.step(async (process) => {
+          const trial = await process.trial(options.durationMs)
+          const first = cell.trials[0]
+          if (first !== undefined && first.hash !== trial.hash)
+            throw new CellFailure(`result hash of trial ${cell.trials.length + 1} differs from that of the first one`)
+          cell.trials.push(trial)
+        })
+      }
+    for (const cell of cells) {
+      if (interrupted()) break
+      progress(`${cell.spec.id}: verification`)
+      await cell.step(async (process) => {
+        cell.finish = await process.finish()
+      })
+    }
+    return { cells, self }
+  } finally {
+    for (const cell of all) cell.close()
+  }
+}

@@ -1,0 +1,35 @@
+import type { Registry } from '@vring/registry'
+import type { CellSpec } from './cell-spec.ts'
+import { LAP_PACKETS } from './cells/lap-driver.ts'
+import { digest } from './cells/lap-state.ts'
+import { RecordingBackend } from './cells/recording-backend.ts'
+import { InprocRig } from './drivers/inproc.ts'
+
+/** Packets of the verification run: enough that rings of every size wrap, few enough to hash every frame. */
+const VERIFIED_PACKETS = 16_384
+
+/**
+ * One run outside the clock with every kind of frame and notifications on: hashes each delivered frame, the used ring, the
+ * verdicts and the notifications. The same text for every accessor and seed.
+ */
+export function verifyCell(spec: CellSpec, registry: Registry, seed: number): string {
+  let recording: RecordingBackend | null = null
+  let notifications = 0
+  const rig = new InprocRig(spec, registry, {
+    seed,
+    kinds: 'mixed',
+    wrapBackend: (backend) => {
+      recording = new RecordingBackend(backend)
+      return recording
+    },
+    notify: () => notifications++,
+  })
+  try {
+    const packets = Math.min(LAP_PACKETS, Math.max(VERIFIED_PACKETS, 2 * spec.queueSize))
+    rig.run(packets)
+    const delivered = (recording as RecordingBackend | null)?.digest() ?? ''
+    return digest(rig.lapState(1), delivered, String(notifications))
+  } finally {
+    rig.close()
+  }
+}
