@@ -1,9 +1,6 @@
 import { DESC_BYTES, EFAULT, EXDEV, USED_ELEM_BYTES } from '@vring/layout'
-import { ACCESS_READ, ACCESS_WRITE, type Access, type UserSpace } from '@vring/memory'
+import { ACCESS_READ, ACCESS_WRITE, type Access, PAGE_BYTES, type UserSpace } from '@vring/memory'
 import type { Cpu } from './cpu.ts'
-
-/** Bytes that a page table translates as one piece: contiguity ends here at the earliest. */
-const PAGE_BYTES = 4096
 
 /**
  * What every form of user access ends in: stac, translation, the loads or stores, clac. No check, no fence, no mask; the
