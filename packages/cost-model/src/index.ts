@@ -1,0 +1,16 @@
+/**
+ * What a packet costs: steps per packet, counted on the real datapath, times a CPU profile fitted to the published
+ * measurements of vhost metadata access. Everything it says is model output.
+ *
+ * @packageDocumentation
+ */
+export * from './claims.ts'
+export * from './evaluate-claims.ts'
+export * from './fit.ts'
+export * from './nnls.ts'
+export * from './predict.ts'
+export * from './profile.ts'
+export * from './published.ts'
+export * from './reference-steps.ts'
+export * from './residuals.ts'
+export * from './variant.ts'
