@@ -334,22 +334,23 @@ export class DeviceQueue {
   }
 
   /**
-   * Asks the driver to notify, then looks once more.
+   * Asks the driver to notify of what it adds to the entries seen so far, then looks once more. Source: Linux
+   * `vhost_enable_notify`.
    *
    * @returns true when the driver made more available meanwhile: do not sleep, it may not notify
    */
   enableNotification(): boolean {
     if (this.broken !== null) return false
     this.#notifySuppressed = false
+    const seen = this.#availIdx
     const status = this.eventIdx
-      ? this.#storeUsedWord(availEventOffset(this.queueSize), this.nextAvail)
+      ? this.#storeUsedWord(availEventOffset(this.queueSize), seen)
       : this.#storeUsedWord(USED_FLAGS_OFFSET, 0)
     if (status < 0) return false
     // Orders the store above before the load below; pairs with the driver's barrier between its store of avail.idx and
     // its load of avail_event or used.flags.
     this.#cpu.mb()
-    if (this.#availIdx !== this.nextAvail) return true
-    return this.fetchAvailIdx() > 0
+    return this.fetchAvailIdx() >= 0 && this.#availIdx !== seen
   }
 
   /**

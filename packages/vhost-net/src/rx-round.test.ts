@@ -1,0 +1,209 @@
+import { featureSet, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1, VIRTIO_NET_F_MRG_RXBUF } from '@vring/layout'
+import { DirtyBitmap } from '@vring/memory'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ArraySource, frame, HIGH, LOW, type NetQueue, netQueue } from '../test/net-queue.ts'
+import { RxRound } from './index.ts'
+
+const HEAP = LOW + 0x10_0000
+const PLAIN = featureSet(VIRTIO_F_VERSION_1)
+const MRG = featureSet(VIRTIO_F_VERSION_1, VIRTIO_NET_F_MRG_RXBUF)
+
+function round(q: NetQueue, source: ArraySource, notify = () => {}, log?: DirtyBitmap): RxRound {
+  return new RxRound({
+    queue: q.device,
+    buffers: q.map,
+    source,
+    cpu: q.cpu,
+    features: q.features,
+    notify,
+    log: log ?? null,
+  })
+}
+
+function offer(q: NetQueue, count: number, bytes: number, at = (i: number) => HEAP + i * 4096): void {
+  for (let i = 0; i < count; i++) q.driver.addOne(at(i), bytes, true)
+  q.driver.publish()
+}
+
+/** What the driver finds: `[num_buffers, frame]` for each frame, in order. */
+function received(q: NetQueue, at = (id: number) => HEAP + id * 4096): [number, string][] {
+  const found: [number, string][] = []
+  while (q.driver.getUsed()) {
+    const first = q.read(at(q.driver.usedId), q.driver.usedLength)
+    const buffers = first.charCodeAt(10) | (first.charCodeAt(11) << 8)
+    let data = first.slice(12)
+    for (let i = 1; i < buffers && q.driver.getUsed(); i++) data += q.read(at(q.driver.usedId), q.driver.usedLength)
+    found.push([buffers, data])
+  }
+  return found
+}
+
+describe('without mergeable buffers', () => {
+  it('virtio 1.3 5.1.6.4.1 each frame takes one chain and num_buffers is 1', () => {
+    const q = netQueue(256, PLAIN)
+    const source = new ArraySource()
+    for (let i = 0; i < 130; i++) source.waiting.push(frame(i, 60 + i))
+    const sent = source.waiting.map((data): [number, string] => [1, data.slice(12)])
+    offer(q, 200, 2048)
+    const rx = round(q, source)
+    expect([rx.run(), rx.end, rx.frames]).toEqual([130, 'empty', 130])
+    expect(received(q)).toEqual(sent)
+    expect(q.device.nextAvail).toBe(130)
+  })
+
+  it('a frame longer than its buffer is dropped and the buffer stays (CVE-2014-0077)', () => {
+    const q = netQueue(256, PLAIN)
+    const source = new ArraySource()
+    source.waiting.push(frame(0, 64), frame(1, 3000), frame(2, 64))
+    offer(q, 4, 2048)
+    const rx = round(q, source)
+    expect([rx.run(), rx.truncated]).toEqual([3, 1])
+    expect(received(q).map(([, data]) => data.slice(0, 7))).toEqual(['frame 0', 'frame 2'])
+    expect(q.device.nextAvail).toBe(2)
+  })
+
+  it('a header split over descriptors is written across them', () => {
+    const q = netQueue(256, PLAIN)
+    const source = new ArraySource()
+    source.waiting.push(frame(0, 64))
+    q.driver.add([
+      { address: HEAP, length: 5, writable: true },
+      { address: HEAP + 5, length: 0, writable: true },
+      { address: HEAP + 5, length: 20, writable: true },
+      { address: HEAP + 25, length: 2000, writable: true },
+    ])
+    q.driver.publish()
+    expect(round(q, source).run()).toBe(1)
+    expect(received(q)).toEqual([[1, frame(0, 64).slice(12)]])
+  })
+})
+
+describe('with mergeable buffers', () => {
+  it('virtio 1.3 5.1.6.4 a frame spreads over as many chains as it needs', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 14, max: 4000 }), { maxLength: 40 }),
+        fc.integer({ min: 12, max: 700 }),
+        (lengths, room) => {
+          const q = netQueue(1024, MRG)
+          const source = new ArraySource()
+          source.waiting.push(...lengths.map((bytes, i) => frame(i, bytes)))
+          const expected = source.waiting.map((data): [number, string] => [
+            Math.ceil(data.length / room),
+            data.slice(12),
+          ])
+          offer(q, 1024, room, (i) => HEAP + i * 1000)
+          const fits = expected.filter(([chains]) => chains <= 256)
+          const rx = round(q, source)
+          // Every frame is delivered or still waits for buffers or for the next round.
+          for (let rounds = 0; rounds < 20 && source.waiting.length > 0 && rx.end !== 'no-buffers'; rounds++) rx.run()
+          const got = received(q, (id) => HEAP + id * 1000)
+          expect(got).toEqual(fits.slice(0, got.length))
+          expect(got.length + rx.truncated + source.waiting.length).toBe(lengths.length)
+        },
+      ),
+      { numRuns: 40 },
+    )
+  })
+
+  it('a frame that lacks chains waits and takes none; it is delivered when the driver adds some', () => {
+    const q = netQueue(256, MRG)
+    const source = new ArraySource()
+    source.waiting.push(frame(0, 64), frame(1, 3000))
+    offer(q, 4, 512)
+    const rx = round(q, source)
+    expect([rx.run(), rx.end, source.waiting.length]).toEqual([1, 'no-buffers', 1])
+    expect(q.device.nextAvail).toBe(1)
+    expect(q.driver.needsKick()).toBe(true)
+    offer(q, 3, 512, (i) => HEAP + (4 + i) * 4096)
+    expect([rx.run(), rx.end, source.waiting.length]).toEqual([1, 'empty', 0])
+    expect(received(q)).toEqual([
+      [1, frame(0, 64).slice(12)],
+      [6, frame(1, 3000).slice(12)],
+    ])
+  })
+
+  it('a frame that needs more chains than any frame may take is dropped, not retried for ever (CVE-2018-16880)', () => {
+    const q = netQueue(1024, MRG)
+    const source = new ArraySource()
+    source.waiting.push(frame(0, 6000), frame(1, 64))
+    offer(q, 1024, 16, (i) => HEAP + i * 64)
+    const rx = round(q, source)
+    rx.run()
+    expect([rx.truncated, rx.frames, source.waiting.length]).toEqual([1, 1, 0])
+  })
+
+  it('buffers in two slots, and one that crosses from one into the other', () => {
+    const q = netQueue(256, MRG)
+    const source = new ArraySource()
+    source.waiting.push(frame(0, 900))
+    const at = [HIGH - 100, HIGH + 4096, HEAP, HIGH + 8192]
+    offer(q, 4, 256, (i) => at[i]!)
+    round(q, source).run()
+    expect(received(q, (id) => at[id]!)).toEqual([[4, frame(0, 900).slice(12)]])
+  })
+})
+
+describe('a round', () => {
+  it('ends after 256 packets, dropped ones counted (CVE-2019-3900)', () => {
+    const q = netQueue(256, PLAIN)
+    const source = new ArraySource()
+    for (let i = 0; i < 300; i++) source.waiting.push(frame(i, 3000))
+    offer(q, 8, 64)
+    const rx = round(q, source)
+    const packets = rx.run()
+    expect([rx.end, rx.truncated]).toEqual(['budget', packets])
+    expect(packets).toBeLessThanOrEqual(256)
+  })
+
+  it('looks again for buffers before it gives up: kicks were suppressed', () => {
+    const q = netQueue(256, featureSet(VIRTIO_F_VERSION_1, VIRTIO_F_EVENT_IDX))
+    const source = new ArraySource()
+    source.waiting.push(frame(0))
+    const rx = round(q, source)
+    expect([rx.run(), rx.end]).toEqual([0, 'no-buffers'])
+    offer(q, 1, 2048)
+    expect(q.driver.needsKick()).toBe(true)
+    expect([rx.run(), rx.end]).toEqual([1, 'empty'])
+  })
+
+  it('payload that was written is in the migration log, and nothing else is', () => {
+    const q = netQueue(256, PLAIN)
+    const source = new ArraySource()
+    const log = DirtyBitmap.forGuest(2 * HIGH)
+    source.waiting.push(frame(0, 5000))
+    offer(q, 1, 8192)
+    round(q, source, () => {}, log).run()
+    expect(log.take()).toEqual([HEAP / 4096, HEAP / 4096 + 1])
+  })
+
+  it('a missing translation leaves the frame waiting', () => {
+    const q = netQueue(256, PLAIN)
+    const source = new ArraySource()
+    source.waiting.push(frame(0))
+    offer(q, 1, 2048)
+    q.map.missing = HEAP
+    const rx = round(q, source)
+    expect([rx.run(), rx.end, source.waiting.length]).toEqual([0, 'miss', 1])
+    q.map.missing = Number.POSITIVE_INFINITY
+    expect([rx.run(), rx.end]).toEqual([1, 'empty'])
+    expect(received(q).length).toBe(1)
+  })
+
+  it.each<[string, string, (q: NetQueue) => void]>([
+    ['a readable descriptor', 'readable-in-rx', (q) => q.driver.addOne(HEAP, 2048, false)],
+    ['a buffer in a hole', 'buffer-fault', (q) => q.driver.addOne(0x1000, 2048, true)],
+  ])('%s breaks the queue; frames in front of it are published', (_title, reason, attack) => {
+    const q = netQueue(256, PLAIN)
+    const source = new ArraySource()
+    source.waiting.push(frame(0), frame(1), frame(2))
+    offer(q, 2, 2048)
+    attack(q)
+    q.driver.publish()
+    const rx = round(q, source)
+    rx.run()
+    expect([rx.end, q.device.broken, source.waiting.length]).toEqual(['broken', reason, 1])
+    expect(received(q).length).toBe(2)
+  })
+})
