@@ -3,4 +3,6 @@
  *
  * @packageDocumentation
  */
+export * from './device-iotlb.ts'
 export * from './iotlb.ts'
+export * from './iotlb-buffer-map.ts'
