@@ -24,8 +24,6 @@ export const LAYERS: readonly (readonly string[])[] = [
 const LINUX_USERS = ['backend-*', 'vhost-user', 'apps/*']
 /** May name `node:` modules; everything else runs in a browser. */
 const NODE_USERS = ['linux', 'backend-*', 'vhost-user', 'apps/*']
-/** Single files of other packages that may, each behind a subpath of its own or loaded on demand. */
-const NODE_FILES = ['packages/registry/src/load-plugin.ts']
 /** Foreign function interface: one package. */
 const KOFFI_USERS = ['linux']
 /** Uses the test kit as a product (`explore`, `speculate`), not for its own tests only. */
@@ -116,7 +114,7 @@ function checkImports(
     const why = specifier.startsWith('.')
       ? checkRelative(one, file, specifier)
       : isBuiltin(specifier)
-        ? checkBuiltin(one, file, specifier, test)
+        ? checkBuiltin(one, specifier, test)
         : checkBare(one, specifier, byName, test ? testing : runtime, test)
     return why ? [`${file}: imports ${specifier}: ${why}`] : []
   })
@@ -131,11 +129,9 @@ function isBuiltin(specifier: string): boolean {
   return specifier.startsWith('node:') || builtinModules.includes(specifier)
 }
 
-function checkBuiltin(one: WorkspacePackage, file: string, specifier: string, test: boolean): string | null {
+function checkBuiltin(one: WorkspacePackage, specifier: string, test: boolean): string | null {
   if (!specifier.startsWith('node:')) return `write node:${specifier}`
-  return test || matches(shortName(one), NODE_USERS) || NODE_FILES.includes(file)
-    ? null
-    : `only ${[...NODE_USERS, ...NODE_FILES].join(', ')} may use Node`
+  return test || matches(shortName(one), NODE_USERS) ? null : `only ${NODE_USERS.join(', ')} may use Node`
 }
 
 function checkBare(
