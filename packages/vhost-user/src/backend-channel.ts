@@ -1,0 +1,31 @@
+import { encodeMessage } from './header.ts'
+import { IOTLB_MISS, iotlb } from './payload.ts'
+import type { Transport } from './transport.ts'
+
+/** Numbers of the messages that a backend sends. Source: the specification, section "Back-end message types". */
+export const BACKEND_IOTLB_MSG = 1
+
+/** The socket on which the backend asks (BACKEND_REQ): here, for translations that its device IOTLB misses. */
+export class BackendChannel {
+  readonly #transport: Transport
+
+  /** Takes the transport over. */
+  constructor(transport: Transport) {
+    this.#transport = transport
+  }
+
+  /**
+   * Asks for the translation of an IOVA; the answer comes as IOTLB_MSG on the session's own socket.
+   *
+   * @param permission bit set: 1 read, 2 write
+   * @throws VringError ERR_CLOSED, ERR_SYSTEM
+   */
+  iotlbMiss(iova: number, permission: number): void {
+    const payload = iotlb.encode({ iova, size: 0, userAddress: 0, permission, type: IOTLB_MISS })
+    this.#transport.send(encodeMessage(BACKEND_IOTLB_MSG, 0, payload))
+  }
+
+  close(): void {
+    this.#transport.close()
+  }
+}

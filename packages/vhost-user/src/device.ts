@@ -1,0 +1,82 @@
+import type { RingAreas } from '@vring/layout'
+import type { DirtyLog, GuestMap, MappedSpace } from '@vring/memory'
+import type { IotlbPayload } from './payload.ts'
+
+/** The frontend's memory, as one session maps it. The objects live as long as the session; their regions change. */
+export interface DeviceMemory {
+  /** By the frontend's addresses: where rings are. Tells its notifiers before a region goes. */
+  readonly space: MappedSpace
+  /** By guest-physical addresses: where buffers are. */
+  readonly buffers: GuestMap
+  /** Takes what the device writes to buffers; notes nothing while no migration runs. */
+  readonly dirtyLog: DirtyLog
+}
+
+/** A ring that is about to run. */
+export interface StartedVring {
+  readonly index: number
+  readonly ring: RingAreas
+  /** Avail index to start from (free-running, 16 bits); the used index is in the ring. */
+  readonly nextAvail: number
+  /** Negotiated virtio features. */
+  readonly features: bigint
+  readonly memory: DeviceMemory
+  /** Guest-physical address of the used ring when its writes are to be logged, else null. */
+  readonly usedLogAddress: number | null
+  /** Tells the driver that buffers were used. Nothing happens when it wants no call. */
+  readonly notify: () => void
+  /** Tells the frontend that the ring is broken. */
+  readonly signalError: () => void
+}
+
+/**
+ * The device behind a session: what a network (or any other) device implements to be served over vhost-user.
+ *
+ * The session calls it from one thread, between rounds. Order: `startQueue` comes before `setQueueEnabled`,
+ * `serveQueue` and `armQueue` of a queue, `stopQueue` ends them; `memoryChanged` and every other change come between
+ * `quiesce` and `resume`.
+ */
+export interface VhostUserDevice {
+  /** Virtio features on offer, without VHOST_USER_F_PROTOCOL_FEATURES, which is the session's. */
+  readonly features: bigint
+  /** Virtqueues; indices are 0 .. queueCount - 1. */
+  readonly queueCount: number
+  /** What GET_QUEUE_NUM says: queue pairs for a network device, queues for others. */
+  readonly queueNum: number
+  /** The largest queue it takes, in entries. Default 32768. */
+  readonly queueSizeMax?: number
+  /** Descriptors that wake the loop beside the kicks (a TAP's, for instance). */
+  readonly wakeFds?: readonly number[]
+
+  /**
+   * A ring starts.
+   *
+   * @throws VringError: the message that started it is refused
+   */
+  startQueue(vring: StartedVring): void
+  /** A ring stops: no access to it afterwards. Returns the next avail index. */
+  stopQueue(index: number): number
+  /** A running ring may have effects or not; a disabled one is served without any (VIRTIO-net: drop TX, hold RX). */
+  setQueueEnabled(index: number, enabled: boolean): void
+  /** Runs one bounded round. Returns packets done; 0 lets the loop think of sleeping. Never throws. */
+  serveQueue(index: number): number
+  /** Asks the driver to notify, then looks once more. True: there is work, do not sleep. */
+  armQueue(index: number): boolean
+
+  /** Returns when no thread of the device is inside a round any more. For devices that have threads of their own. */
+  quiesce?(): void
+  /** Rounds may begin again. */
+  resume?(): void
+  /** Regions were added or went away; rings that lost theirs have been stopped. */
+  memoryChanged?(memory: DeviceMemory): void
+  /** IOTLB_UPDATE or IOTLB_INVALIDATE. Devices that offer VIRTIO_F_ACCESS_PLATFORM have it. */
+  iotlbMessage?(message: IotlbPayload): void
+  /** The driver's device status (VirtIO 1.3 section 2.1). */
+  setStatus?(status: number): void
+  /** The MTU that the frontend tells, in bytes. */
+  setMtu?(mtu: number): void
+  /** Announce this MAC address after a migration: 6 bytes. */
+  sendRarp?(mac: Uint8Array): void
+  /** Back to the state before the first message: all rings are stopped. */
+  reset?(): void
+}

@@ -1,0 +1,47 @@
+import type { MemoryView } from '@vring/memory'
+import type { Transport } from './transport.ts'
+
+/** A part of mapped memory that is one buffer. */
+export interface MemoryWindow {
+  readonly view: MemoryView
+  /** Byte offset in {@link view} of the window's first byte. */
+  readonly viewOffset: number
+  /** Bytes. */
+  readonly length: number
+}
+
+/** Memory of the frontend, mapped here. */
+export interface MappedMemory {
+  /** Neighbours, ascending; together as long as what was asked for. */
+  readonly windows: readonly MemoryWindow[]
+  /** Gives the mapping back: nobody may hold a view of it any more. */
+  close(): void
+}
+
+/** An eventfd of a ring. */
+export interface RingEvent {
+  readonly fd: number
+  signal(): void
+  /** Sets it to zero; false when it was. */
+  drain(): boolean
+  close(): void
+}
+
+/** What a session needs of the operating system. `linuxHost` is the real one; tests count with one of their own. */
+export interface SessionHost {
+  closeFd(fd: number): void
+  /**
+   * Maps [offset, offset + length) of a file, shared. The descriptor stays the caller's.
+   *
+   * @throws VringError ERR_PROTOCOL for a file that is shorter, ERR_OUT_OF_RANGE, ERR_SYSTEM
+   */
+  mapMemory(fd: number, offset: number, length: number): MappedMemory
+  /**
+   * Takes a descriptor over; only when it returns.
+   *
+   * @throws VringError ERR_PROTOCOL when it is no eventfd, ERR_SYSTEM
+   */
+  ringEvent(fd: number): RingEvent
+  /** Takes a connected socket over. */
+  transport(fd: number): Transport
+}

@@ -1,0 +1,150 @@
+import { isVringError, refused } from '@vring/layout'
+import { type DirtyLog, GUEST_SLOTS_MAX, GuestMap, type MappedRegion, MappedSpace, noDirtyLog } from '@vring/memory'
+import type { DeviceMemory } from './device.ts'
+import type { MemoryRegion } from './payload.ts'
+import type { MappedMemory, SessionHost } from './session-host.ts'
+
+interface Slot {
+  readonly region: MemoryRegion
+  readonly memory: MappedMemory
+}
+
+/** A dirty log that can be exchanged while devices hold it. */
+class SwitchedLog implements DirtyLog {
+  target: DirtyLog = noDirtyLog
+
+  write(address: number, length: number): number {
+    return this.target.write(address, length)
+  }
+}
+
+/**
+ * The frontend's memory: maps regions, shows them by user address and by guest address, and gives a mapping back only
+ * after it is out of both. Every change is all or nothing.
+ */
+export class SessionMemory implements DeviceMemory {
+  readonly space: MappedSpace = new MappedSpace()
+  readonly buffers: GuestMap = new GuestMap(this.space, [])
+  readonly #log = new SwitchedLog()
+  readonly #host: SessionHost
+  #slots: readonly Slot[] = []
+  readonly #retired: Slot[] = []
+
+  constructor(host: SessionHost) {
+    this.#host = host
+  }
+
+  get dirtyLog(): DirtyLog {
+    return this.#log
+  }
+
+  get regions(): readonly MemoryRegion[] {
+    return this.#slots.map((slot) => slot.region)
+  }
+
+  /** Where the device's writes are noted from now on. */
+  setDirtyLog(log: DirtyLog): void {
+    this.#log.target = log
+  }
+
+  /**
+   * Replaces all regions (SET_MEM_TABLE); `fds` has one descriptor for each.
+   *
+   * @throws VringError; nothing changed then
+   */
+  replace(regions: readonly MemoryRegion[], fds: readonly number[]): void {
+    if (regions.length !== fds.length)
+      throw refused('ERR_PROTOCOL', 'descriptors', fds.length, `${regions.length}, one for each region`)
+    const slots: Slot[] = []
+    try {
+      for (const [index, region] of regions.entries()) slots.push(this.#map(region, fds[index]!))
+      this.#install(slots)
+    } catch (error) {
+      if (this.#slots !== slots) for (const slot of slots) slot.memory.close()
+      throw error
+    }
+  }
+
+  /**
+   * Adds a region (ADD_MEM_REG).
+   *
+   * @throws VringError; nothing changed then
+   */
+  add(region: MemoryRegion, fd: number): void {
+    if (this.#slots.length >= GUEST_SLOTS_MAX)
+      throw refused('ERR_OUT_OF_RANGE', 'regions', this.#slots.length + 1, `at most ${GUEST_SLOTS_MAX}`)
+    const slot = this.#map(region, fd)
+    try {
+      this.#install([...this.#slots, slot])
+    } catch (error) {
+      if (!this.#slots.includes(slot)) slot.memory.close()
+      throw error
+    }
+  }
+
+  /**
+   * Removes the region with these addresses and this size (REM_MEM_REG); its file offset does not count.
+   *
+   * @throws VringError ERR_PROTOCOL when there is none
+   */
+  remove(region: MemoryRegion): void {
+    const rest = this.#slots.filter(
+      (slot) =>
+        slot.region.guestAddress !== region.guestAddress ||
+        slot.region.userAddress !== region.userAddress ||
+        slot.region.size !== region.size,
+    )
+    if (rest.length === this.#slots.length)
+      throw refused('ERR_PROTOCOL', 'region', `0x${region.guestAddress.toString(16)}`, 'a region of the table')
+    this.#install(rest)
+  }
+
+  /** Gives all of it back; every ring has been stopped. */
+  close(): void {
+    this.#log.target = noDirtyLog
+    try {
+      this.#install([])
+    } finally {
+      for (const slot of this.#retired.splice(0)) slot.memory.close()
+    }
+  }
+
+  #map(region: MemoryRegion, fd: number): Slot {
+    if (region.size <= 0) throw refused('ERR_PROTOCOL', 'region size', region.size, 'at least 1')
+    return { region, memory: this.#host.mapMemory(fd, region.mmapOffset, region.size) }
+  }
+
+  #install(slots: readonly Slot[]): void {
+    const guestRegions = slots.map(({ region }) => ({
+      guestAddress: region.guestAddress,
+      length: region.size,
+      userAddress: region.userAddress,
+    }))
+    // Checked on a map of its own first: the space and the map change together or not at all.
+    new GuestMap(this.space, guestRegions)
+    const gone = this.#slots.filter((slot) => !slots.includes(slot))
+    try {
+      this.space.replaceRegions(slots.flatMap(mappedRegions))
+    } catch (error) {
+      if (!isVringError(error) || error.code !== 'ERR_NOTIFIER') throw error
+      // The regions are in place, but a listener failed to let go of the old ones: they stay mapped while it may live.
+      this.#retired.push(...gone)
+      this.#slots = slots
+      this.buffers.replaceRegions(guestRegions)
+      throw error
+    }
+    this.#slots = slots
+    this.buffers.replaceRegions(guestRegions)
+    for (const slot of gone) slot.memory.close()
+  }
+}
+
+/** A slot as the address space takes it: one region for each window. */
+function mappedRegions({ region, memory }: Slot): MappedRegion[] {
+  let address = region.userAddress
+  return memory.windows.map((window) => {
+    const start = address
+    address += window.length
+    return { address: start, length: window.length, view: window.view, viewOffset: window.viewOffset }
+  })
+}

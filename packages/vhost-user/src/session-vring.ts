@@ -1,0 +1,71 @@
+import type { VringAddrPayload } from './payload.ts'
+import type { RingEvent } from './session-host.ts'
+
+/**
+ * What a session knows of one ring.
+ *
+ * ```
+ *              SET_VRING_KICK                     GET_VRING_BASE, RESET_DEVICE, memory gone
+ *   stopped ──────────────────▶ running ──────────────────────────────────────────────────▶ stopped
+ *                              (enabled or disabled by SET_VRING_ENABLE)
+ * ```
+ */
+export class SessionVring {
+  readonly index: number
+  /** Entries; 0: not told yet. */
+  size = 0
+  address: VringAddrPayload | null = null
+  /** Avail index to start from, and the one that the device stopped at. */
+  base = 0
+  /** Null while stopped, and in polling mode. */
+  kick: RingEvent | null = null
+  /** SET_VRING_KICK came without a descriptor: the device polls. */
+  polled = false
+  call: RingEvent | null = null
+  error: RingEvent | null = null
+  enabled = false
+  running = false
+
+  constructor(index: number) {
+    this.index = index
+  }
+
+  /** SET_VRING_KICK came since the ring was stopped last. */
+  get kicked(): boolean {
+    return this.kick !== null || this.polled
+  }
+
+  setKick(event: RingEvent | null): void {
+    this.kick?.close()
+    this.kick = event
+    this.polled = event === null
+  }
+
+  setCall(event: RingEvent | null): void {
+    this.call?.close()
+    this.call = event
+  }
+
+  setError(event: RingEvent | null): void {
+    this.error?.close()
+    this.error = event
+  }
+
+  /** The ring is stopped: it starts again with a new kick. */
+  dropKick(): void {
+    this.setKick(null)
+    this.polled = false
+  }
+
+  /** Back to the state before the first message. */
+  reset(): void {
+    this.dropKick()
+    this.setCall(null)
+    this.setError(null)
+    this.size = 0
+    this.address = null
+    this.base = 0
+    this.enabled = false
+    this.running = false
+  }
+}

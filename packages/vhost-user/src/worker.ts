@@ -1,0 +1,100 @@
+import { PollSet } from '@vring/linux'
+import type { BackendSession } from './backend-session.ts'
+import type { VhostUserDevice } from './device.ts'
+
+export interface VhostUserWorkerOptions {
+  readonly session: BackendSession
+  readonly device: VhostUserDevice
+  /** How long to go on looking at empty rings before sleeping, in microseconds. Default 50; Infinity never sleeps. */
+  readonly busyPollUs?: number
+  /** How often to look for control messages while packets flow, in microseconds. Default 1000. */
+  readonly controlUs?: number
+  /** A descriptor that wakes the worker from another thread: an eventfd that {@link shouldStop} explains. */
+  readonly wakeFd?: number
+  /** Asked after every wake-up and every {@link controlUs}; true ends {@link VhostUserWorker.run}. Default never. */
+  readonly shouldStop?: () => boolean
+}
+
+/**
+ * The loop of one session: serves its rings, looks at the control socket between rounds, and sleeps in one poll(2) over
+ * the socket and the kicks when the rings have been empty for a while.
+ *
+ * No wake-up is lost: before it sleeps it asks the driver of every ring for notifications and looks at the ring once
+ * more (`armQueue`); what is made available after that look comes with a kick.
+ */
+export class VhostUserWorker {
+  readonly #session: BackendSession
+  readonly #device: VhostUserDevice
+  readonly #busyPollMs: number
+  readonly #controlMs: number
+  readonly #wakeFd: number | null
+  readonly #shouldStop: () => boolean
+  readonly #poll = new PollSet()
+  #watched = -1
+  /** Times the loop slept. */
+  sleeps = 0
+
+  constructor(options: VhostUserWorkerOptions) {
+    this.#session = options.session
+    this.#device = options.device
+    this.#busyPollMs = (options.busyPollUs ?? 50) / 1000
+    this.#controlMs = (options.controlUs ?? 1000) / 1000
+    this.#wakeFd = options.wakeFd ?? null
+    this.#shouldStop = options.shouldStop ?? (() => false)
+  }
+
+  /**
+   * Serves until the session is over or it is told to stop. Does not return to JavaScript's event loop meanwhile: give
+   * it a worker thread.
+   *
+   * @returns `closed` when the session ended (it is closed then), `stopped` when `shouldStop` said so
+   */
+  run(): 'closed' | 'stopped' {
+    for (;;) {
+      if (this.#session.poll() === 'closed') return 'closed'
+      if (this.#shouldStop()) return 'stopped'
+      if (this.#serve()) this.#sleep()
+    }
+  }
+
+  /** Rounds until control is due; true when all rings have been empty for the busy-polling time. */
+  #serve(): boolean {
+    const queues = this.#session.activeQueues
+    const device = this.#device
+    if (queues.length === 0) return true
+    const start = performance.now()
+    let lastWork = start
+    for (;;) {
+      let packets = 0
+      for (let i = 0; i < queues.length; i++) packets += device.serveQueue(queues[i]!)
+      const now = performance.now()
+      if (packets > 0) lastWork = now
+      else if (now - lastWork >= this.#busyPollMs) return true
+      if (now - start >= this.#controlMs) return false
+    }
+  }
+
+  #sleep(): void {
+    const session = this.#session
+    let polled = false
+    let more = false
+    for (const index of session.activeQueues) {
+      if (session.vrings[index]!.polled) polled = true
+      if (this.#device.armQueue(index)) more = true
+    }
+    if (more) return
+    if (this.#watched !== session.generation) this.#watch()
+    // A ring without a kick has to be looked at; it costs the CPU that its frontend chose to pay.
+    this.#poll.wait(polled || this.#busyPollMs === Number.POSITIVE_INFINITY ? 0 : -1)
+    this.sleeps++
+    for (const vring of session.vrings) vring.kick?.drain()
+  }
+
+  #watch(): void {
+    const { vrings, fd, generation } = this.#session
+    const kicks = vrings.flatMap((vring) => (vring.kick === null ? [] : [vring.kick.fd]))
+    const wake = this.#wakeFd === null ? [] : [this.#wakeFd]
+    this.#poll.watch([fd, ...wake, ...(this.#device.wakeFds ?? []), ...kicks])
+    this.#watched = generation
+  }
+}
