@@ -142,3 +142,30 @@ describe('all tarballs installed into an empty directory', () => {
     expect(await compile([...strictly, '--noEmit', 'wrong.ts'])).toContain('wrong.ts(2,16): error TS2345')
   })
 })
+
+describe('an accessor written outside the repository, against the tarballs', () => {
+  test('type-checks, loads with --plugin, is measured, and gives the same result as a built-in one', {
+    timeout: 120_000,
+  }, async () => {
+    const source = join(repositoryRoot, 'test/fixtures/outside-plugin/accessor.ts')
+    writeFileSync(join(consumer(), 'accessor.ts'), readFileSync(source))
+    expect(await compile([...strictly, '--lib', 'es2023', '--skipLibCheck', 'false', 'accessor.ts'])).toBe('')
+    const bench = join(consumer(), 'node_modules/.bin/vring-bench')
+    const cells = ['run', '--smoke', '--plugin', './accessor.js', '--accessor', 'copy-checked,outside-walk']
+    await run(bench, [...cells, '--json', 'out.json'], { cwd: consumer() })
+    type Cell = { accessor: string; hash: string; measured: { packets: number } }
+    const results = JSON.parse(readFileSync(join(consumer(), 'out.json'), 'utf8')) as { cells: Cell[] }
+    expect(results.cells.map(({ accessor }) => accessor).sort()).toEqual(['copy-checked', 'outside-walk'])
+    const [first, second] = results.cells
+    expect(first!.hash).toMatch(/^[0-9a-f]{8,}$/)
+    expect(second!.hash).toBe(first!.hash)
+    for (const { measured } of results.cells) expect(measured.packets).toBeGreaterThan(1000)
+  })
+
+  test('is refused with a reason when it is no accessor', async () => {
+    writeFileSync(join(consumer(), 'empty.js'), 'export const nothing = 1\n')
+    const bench = join(consumer(), 'node_modules/.bin/vring-bench')
+    const failed = run(bench, ['run', '--smoke', '--plugin', './empty.js'], { cwd: consumer() })
+    await expect(failed).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('neither a default export') })
+  })
+})
