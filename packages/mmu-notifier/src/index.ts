@@ -6,3 +6,4 @@
 export * from './interval-notifier-tree.ts'
 export * from './mmu-notifier-list.ts'
 export * from './range-notifier.ts'
+export * from './sync/index.ts'

@@ -1,3 +1,5 @@
+import type { IntervalNotifier, IntervalNotifierOps } from './interval-notifier-tree.ts'
+
 /** Why a range is invalidated. Source: Linux `enum mmu_notifier_event`. */
 export type MmuNotifierEvent =
   | 'unmap'
@@ -40,6 +42,18 @@ export interface MmuNotifierOps {
 /** Gives a listener's registration back; a second call does nothing. */
 export type Unregister = () => void
 
+/** Interval notifiers of an address space; `IntervalNotifierTree` implements it. */
+export interface IntervalNotifiers {
+  /** Adds an interval of `length` bytes. Source: `mmu_interval_notifier_insert`. */
+  insert(start: number, length: number, ops: IntervalNotifierOps): IntervalNotifier
+  /** Takes an interval out; 0, or -EAGAIN when that happens at the end of the running invalidations. */
+  remove(interval: IntervalNotifier): number
+  /** A sequence for {@link readRetry}, or -EAGAIN while an invalidation of the interval runs. */
+  readBegin(interval: IntervalNotifier): number
+  /** True when an invalidation hit the interval since {@link readBegin}. */
+  readRetry(interval: IntervalNotifier, seq: number): boolean
+}
+
 /** What an address space offers to those who hold mappings of it. Source: Linux `mm/mmu_notifier.c`. */
 export interface MmuNotifierRegistry {
   /**
@@ -48,4 +62,6 @@ export interface MmuNotifierRegistry {
    * @throws VringError ERR_NOTIFIER when registration is refused (Linux: `mmu_notifier_register` returns an error)
    */
   register(ops: MmuNotifierOps): Unregister
+  /** Interval notifiers, where the address space has them. */
+  readonly intervals?: IntervalNotifiers
 }
