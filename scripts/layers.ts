@@ -16,6 +16,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['accessor-*', 'virtqueue', 'xdp'],
   ['vhost-net'],
   ['backend-*', 'vhost-user'],
+  ['vhost-user-net'],
   ['registry', 'cost-model'],
   ['apps/*'],
 ]

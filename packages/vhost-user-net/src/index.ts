@@ -1,0 +1,8 @@
+/**
+ * A virtio network device behind a vhost-user session: queue pairs whose metadata an accessor plugin reaches, transmit
+ * rounds towards a backend, receive rounds from a source of frames.
+ *
+ * @packageDocumentation
+ */
+export * from './net-device.ts'
+export * from './net-queue.ts'

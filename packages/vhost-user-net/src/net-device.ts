@@ -1,0 +1,135 @@
+import { type AccessCounters, type AccessorOptions, type AccessorPlugin, type Cpu, plainCpu } from '@vring/accessor'
+import { DeviceIotlb, type IotlbMiss } from '@vring/iotlb'
+import {
+  featureSet,
+  refused,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_VERSION_1,
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_STATUS,
+} from '@vring/layout'
+import type { FrameSource, NetBackend, Payload } from '@vring/vhost-net'
+import { IOTLB_UPDATE, type IotlbPayload, type StartedVring, type VhostUserDevice } from '@vring/vhost-user'
+import type { BrokenReason } from '@vring/virtqueue'
+import { NetQueue } from './net-queue.ts'
+
+/** Features that the datapath serves whatever the backend is. */
+export const NET_DEVICE_FEATURES: bigint = featureSet(
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_STATUS,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_VERSION_1,
+)
+
+/** Queue pairs that a device may have. Source: VirtIO 1.3 section 5.1.4, max_virtqueue_pairs, as DPDK bounds it. */
+export const QUEUE_PAIRS_MAX = 128
+
+export interface NetDeviceOptions {
+  readonly accessor: AccessorPlugin
+  readonly accessorOptions?: AccessorOptions
+  /** Default 1. */
+  readonly queuePairs?: number
+  /** Where the frames of a pair's transmit queue go. */
+  readonly backend: (pair: number) => NetBackend
+  /** Where the frames for a pair's receive queue come from; null or absent: the driver receives nothing. */
+  readonly source?: (pair: number) => FrameSource | null
+  /** Default `in-place`. */
+  readonly payload?: Payload
+  /** Default {@link plainCpu}. */
+  readonly cpu?: Cpu
+  /** Features beside {@link NET_DEVICE_FEATURES}, such as offloads that the backend takes part in. */
+  readonly features?: bigint
+  /** Asks the driver for a translation: `session.channel?.iotlbMiss(miss.iova, miss.perm)`. */
+  readonly onIotlbMiss?: (miss: IotlbMiss) => void
+}
+
+/** What a queue has done, for people and metrics. */
+export interface NetQueueReport {
+  /** Even: the driver receives; odd: the driver transmits (VirtIO 1.3 section 5.1.2). */
+  readonly index: number
+  readonly broken: BrokenReason | null
+  readonly accesses: Readonly<Record<string, number>>
+}
+
+/**
+ * A virtio network device for a vhost-user session. Queue 2p receives and queue 2p + 1 transmits for pair p (VirtIO 1.3
+ * section 5.1.2). A malformed ring breaks its own queue, tells the frontend once, and leaves the others alone.
+ */
+export class NetDevice implements VhostUserDevice {
+  readonly features: bigint
+  readonly queueCount: number
+  readonly queueNum: number
+  /** Translations of the driver's IOMMU; filled by IOTLB messages. */
+  readonly iotlb: DeviceIotlb
+  readonly #options: NetDeviceOptions
+  readonly #queues: (NetQueue | null)[]
+
+  /** @throws VringError ERR_OUT_OF_RANGE */
+  constructor(options: NetDeviceOptions) {
+    const pairs = options.queuePairs ?? 1
+    if (!Number.isInteger(pairs) || pairs < 1 || pairs > QUEUE_PAIRS_MAX)
+      throw refused('ERR_OUT_OF_RANGE', 'queuePairs', pairs, `1 to ${QUEUE_PAIRS_MAX}`)
+    this.#options = options
+    this.features = NET_DEVICE_FEATURES | (options.features ?? 0n)
+    this.queueNum = pairs
+    this.queueCount = 2 * pairs
+    this.iotlb = new DeviceIotlb(options.onIotlbMiss === undefined ? {} : { onMiss: options.onIotlbMiss })
+    this.#queues = new Array<NetQueue | null>(this.queueCount).fill(null)
+  }
+
+  startQueue(vring: StartedVring): void {
+    const { accessor, accessorOptions, backend, source, cpu, payload } = this.#options
+    const pair = vring.index >>> 1
+    const end = vring.index % 2 === 1 ? backend(pair) : (source?.(pair) ?? null)
+    this.#queues[vring.index] = new NetQueue(vring, end, {
+      plugin: accessor,
+      options: accessorOptions ?? {},
+      cpu: cpu ?? plainCpu,
+      payload: payload ?? 'in-place',
+      iotlb: this.iotlb,
+    })
+  }
+
+  stopQueue(index: number): number {
+    const nextAvail = this.#queues[index]?.close() ?? 0
+    this.#queues[index] = null
+    return nextAvail
+  }
+
+  setQueueEnabled(index: number, enabled: boolean): void {
+    this.#queues[index]?.setEnabled(enabled)
+  }
+
+  serveQueue(index: number): number {
+    const queue = this.#queues[index]
+    return queue === null || queue === undefined ? 0 : queue.serve()
+  }
+
+  armQueue(index: number): boolean {
+    return this.#queues[index]?.arm() ?? false
+  }
+
+  iotlbMessage(message: IotlbPayload): void {
+    if (message.type === IOTLB_UPDATE)
+      this.iotlb.update(message.iova, message.size, message.userAddress, message.permission)
+    else this.iotlb.invalidate(message.iova, message.size)
+  }
+
+  reset(): void {
+    this.iotlb.reset()
+  }
+
+  /** Access counters of a running queue. */
+  counters(index: number): AccessCounters | null {
+    return this.#queues[index]?.accessor.counters ?? null
+  }
+
+  /** One line a running queue. */
+  report(): NetQueueReport[] {
+    return this.#queues.flatMap((queue, index) =>
+      queue === null ? [] : [{ index, broken: queue.queue.broken, accesses: queue.accessor.counters.snapshot() }],
+    )
+  }
+}

@@ -1,0 +1,116 @@
+import type { Accessor, AccessorOptions, AccessorPlugin, Cpu } from '@vring/accessor'
+import { type DeviceIotlb, IotlbBufferMap } from '@vring/iotlb'
+import { EAGAIN, hasFeature, VIRTIO_F_ACCESS_PLATFORM, VringError } from '@vring/layout'
+import { DropBackend, type FrameSource, type NetBackend, type Payload, RxRound, TxRound } from '@vring/vhost-net'
+import type { StartedVring } from '@vring/vhost-user'
+import { DeviceQueue } from '@vring/virtqueue'
+
+/** What serves a ring: the same for all rings of a device. */
+export interface NetQueueOptions {
+  readonly plugin: AccessorPlugin
+  readonly options: AccessorOptions
+  readonly cpu: Cpu
+  readonly payload: Payload
+  /** The device IOTLB, used by rings that negotiated VIRTIO_F_ACCESS_PLATFORM. */
+  readonly iotlb: DeviceIotlb
+}
+
+/** A running ring of a network device: an accessor, a device queue, and its round. */
+export class NetQueue {
+  readonly accessor: Accessor
+  readonly queue: DeviceQueue
+  /** Runs while the ring is enabled, and while it is not: a disabled TX ring drops, a disabled RX ring holds. */
+  readonly #enabledRound: TxRound | RxRound | null
+  readonly #disabledRound: TxRound | null
+  readonly #signalError: () => void
+  #round: TxRound | RxRound | null
+  #errorSignalled = false
+  /** Avail index to start from. */
+  readonly #nextAvail: number
+  #started = false
+
+  /**
+   * @param end where TX frames go, or where RX frames come from; null: a ring that is held
+   * @throws VringError ERR_INVALID_STATE when the ring can't be read
+   */
+  constructor(vring: StartedVring, end: NetBackend | FrameSource | null, options: NetQueueOptions) {
+    const { plugin, cpu, payload } = options
+    const { ring, features, memory, notify } = vring
+    const iotlb = hasFeature(features, VIRTIO_F_ACCESS_PLATFORM) ? options.iotlb : null
+    const buffers = iotlb === null ? memory.buffers : new IotlbBufferMap(iotlb, memory.space)
+    this.accessor = plugin.create({ cpu, space: memory.space, ring, iotlb }, options.options)
+    this.queue = new DeviceQueue({
+      accessor: this.accessor,
+      cpu,
+      ring,
+      features,
+      buffers,
+      usedLog: vring.usedLogAddress === null ? null : { address: vring.usedLogAddress, log: migrationLog(vring) },
+    })
+    this.#signalError = vring.signalError
+    const common = { queue: this.queue, buffers, cpu, features, notify, notification: 'poll' as const }
+    if (end === null) this.#enabledRound = null
+    else if ('transmit' in end) this.#enabledRound = new TxRound({ ...common, backend: end, payload })
+    else this.#enabledRound = new RxRound({ ...common, source: end, log: migrationLog(vring) })
+    this.#disabledRound =
+      this.#enabledRound instanceof TxRound ? new TxRound({ ...common, backend: new DropBackend(), payload }) : null
+    this.#round = this.#disabledRound
+    this.#nextAvail = vring.nextAvail
+    const status = this.#start()
+    // With an IOTLB the ring may not be translated yet: this asked for it, and a later round starts the ring.
+    if (status < 0 && iotlb === null) {
+      this.accessor.close()
+      throw new VringError('ERR_INVALID_STATE', `queue ${vring.index} can't be started: ${this.queue.broken}`, {
+        field: 'ring',
+      })
+    }
+  }
+
+  setEnabled(enabled: boolean): void {
+    this.#round = enabled ? this.#enabledRound : this.#disabledRound
+  }
+
+  /** One round; packets done. */
+  serve(): number {
+    const round = this.#round
+    if (round === null) return 0
+    if (!this.#started && this.#start() < 0) return 0
+    const packets = round.run()
+    if (round.end === 'broken' && !this.#errorSignalled) {
+      this.#errorSignalled = true
+      this.#signalError()
+    }
+    return packets
+  }
+
+  /** Asks for kicks; true: there is work, do not sleep. */
+  arm(): boolean {
+    if (this.#round === null || !this.#started) return false
+    if (this.accessor.beginRound() === 'miss') {
+      this.accessor.endRound()
+      return false
+    }
+    const more = this.queue.enableNotification()
+    this.accessor.endRound()
+    return more
+  }
+
+  /** Gives everything back; the next avail index. */
+  close(): number {
+    this.accessor.close()
+    return this.#started ? this.queue.nextAvail : this.#nextAvail
+  }
+
+  /** Reads where the ring is; 0 or a negative errno. */
+  #start(): number {
+    const status = this.accessor.beginRound() === 'miss' ? EAGAIN : this.queue.start(this.#nextAvail)
+    this.accessor.endRound()
+    this.#started = status === 0
+    return status
+  }
+}
+
+/** The log may be switched on and off while the ring runs, so it is looked up at every write. */
+function migrationLog({ memory }: StartedVring): { write(address: number, length: number): void } {
+  return { write: (address, length) => void memory.dirtyLog.write(address, length) }
+}
