@@ -11,27 +11,35 @@ export type AccessMode = 'direct' | 'copy' | 'translated' | `fallback:${string}`
  * reading it. Windows count in a small integer of their own and hand it over at the end of a round.
  */
 export class AccessCounters {
-  readonly #counts = new Map<string, number>()
+  /** By area, then mode: no string is put together when a round hands its counts over. */
+  readonly #counts: Readonly<Record<Area, Map<AccessMode, number>>> = {
+    desc: new Map(),
+    avail: new Map(),
+    used: new Map(),
+  }
 
-  /** Adds `count` accesses. Not for the hot path: once a round, or on a slow path. */
+  /** Adds `count` accesses. Once a round, or on a slow path. */
   add(area: Area, mode: AccessMode, count: number): void {
     if (count === 0) return
-    const key = `${area}.${mode}`
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + count)
+    const counts = this.#counts[area]
+    counts.set(mode, (counts.get(mode) ?? 0) + count)
   }
 
   /** Accesses of one area in one mode. */
   get(area: Area, mode: AccessMode): number {
-    return this.#counts.get(`${area}.${mode}`) ?? 0
+    return this.#counts[area].get(mode) ?? 0
   }
 
   /** `{ 'desc.direct': 128, 'used.fallback:page-absent': 2, ... }`, sorted by key. */
   snapshot(): Record<string, number> {
-    return Object.fromEntries([...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1)))
+    const entries = AREAS.flatMap((area) =>
+      [...this.#counts[area]].map(([mode, count]): [string, number] => [`${area}.${mode}`, count]),
+    )
+    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 
   /** Forgets all counts. */
   reset(): void {
-    this.#counts.clear()
+    for (const area of AREAS) this.#counts[area].clear()
   }
 }
