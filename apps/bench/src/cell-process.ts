@@ -12,11 +12,15 @@ export const V8_FLAGS: readonly string[] = [
   '--max-inlined-bytecode-size-cumulative=4000',
 ]
 
-/** How long a cell may take over something before it counts as hung, in ms. */
-const PREPARE_LIMIT_MS = 30_000
-const FINISH_LIMIT_MS = 30_000
-/** A trial ends by its own clock; this much later it is not coming. */
-const TRIAL_GRACE_MS = 10_000
+/** A cell that is this late with an answer, in ms, counts as hung. Building and warming up takes about one second. */
+const GRACE_MS = 30_000
+
+export interface CellProcessOptions {
+  /** How late an answer may be, in ms. Default 30 s. */
+  readonly graceMs?: number
+  /** Flags of Node beside {@link V8_FLAGS}. Default: those of this process. */
+  readonly execArgv?: readonly string[]
+}
 
 /** Why a cell has no result: its process died, hung, or said so. */
 export class CellFailure extends Error {
@@ -27,16 +31,18 @@ export class CellFailure extends Error {
 export class CellProcess {
   readonly spec: CellSpec
   readonly #child: ChildProcess
+  readonly #graceMs: number
   #lastWords = ''
   #exit: string | null = null
 
-  constructor(spec: CellSpec, launcher: readonly string[] = []) {
+  constructor(spec: CellSpec, options: CellProcessOptions = {}) {
     this.spec = spec
+    this.#graceMs = options.graceMs ?? GRACE_MS
     const source = import.meta.url.endsWith('.ts')
     const entry = fileURLToPath(new URL(source ? './cell.ts' : './cell.js', import.meta.url))
     // One isolate, one accessor: inline caches are shared by all instances of a class's callers.
     this.#child = fork(entry, {
-      execArgv: [...process.execArgv, ...V8_FLAGS, ...launcher],
+      execArgv: [...(options.execArgv ?? process.execArgv), ...V8_FLAGS],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       serialization: 'advanced',
     })
@@ -54,15 +60,15 @@ export class CellProcess {
 
   /** Builds the cell and warms it up until its rate is flat. */
   async prepare(seed: number, plugins: readonly string[], quick: boolean): Promise<void> {
-    await this.#ask({ type: 'prepare', spec: this.spec, seed, plugins, quick }, 'prepared', PREPARE_LIMIT_MS)
+    await this.#ask({ type: 'prepare', spec: this.spec, seed, plugins, quick }, 'prepared', this.#graceMs)
   }
 
   async trial(durationMs: number): Promise<TrialAnswer> {
-    return this.#ask({ type: 'trial', durationMs }, 'trial', durationMs + TRIAL_GRACE_MS)
+    return this.#ask({ type: 'trial', durationMs }, 'trial', durationMs + this.#graceMs)
   }
 
   async finish(): Promise<FinishAnswer> {
-    return this.#ask({ type: 'finish' }, 'finished', FINISH_LIMIT_MS)
+    return this.#ask({ type: 'finish' }, 'finished', this.#graceMs)
   }
 
   /** Ends the process. */

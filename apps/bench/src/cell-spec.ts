@@ -1,7 +1,7 @@
 import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
 import { resolveOptions } from '@vring/accessor'
 import { isVringError } from '@vring/layout'
-import type { Registry } from '@vring/registry'
+import { type Registry, unknownName } from '@vring/registry'
 import { usageError } from './bench-error.ts'
 
 /** Drivers that a cell can be measured with. */
@@ -43,13 +43,15 @@ export interface CellSpec {
   readonly indirect: boolean
   /** Guest-physical regions that buffers are spread over. */
   readonly regions: number
-  /** Entries of the device IOTLB beside those of the ring. */
+  /** Entries of the device IOTLB: three for the ring, the rest over the buffers. */
   readonly iotlbEntries: number
   /** Invalidations of the ring's pages a second. */
   readonly invalidations: number
   /** How many of the ring's areas (desc, avail, used, in this order) lie in file-backed memory: 0 to 3. */
   readonly fileBacked: number
   readonly eventIdx: boolean
+  /** Keys that the experiment varies with `--sweep`. */
+  readonly swept: readonly SweepKey[]
 }
 
 /** Keys of `--sweep` with their limits. */
@@ -60,7 +62,7 @@ export const SWEEP_KEYS = {
   'chain-length': { field: 'chainLength', least: 1, most: 64 },
   indirect: { field: 'indirect', least: 0, most: 1 },
   regions: { field: 'regions', least: 1, most: 509 },
-  'iotlb-entries': { field: 'iotlbEntries', least: 1, most: 2048 },
+  'iotlb-entries': { field: 'iotlbEntries', least: 4, most: 2048 },
   invalidations: { field: 'invalidations', least: 0, most: 100_000 },
   'file-backed': { field: 'fileBacked', least: 0, most: 3 },
 } as const
@@ -78,10 +80,11 @@ export const DEFAULT_CELL: Omit<CellSpec, 'id' | 'accessor' | 'options' | 'iotlb
   chainLength: 1,
   indirect: false,
   regions: 1,
-  iotlbEntries: 8,
+  iotlbEntries: 4,
   invalidations: 0,
   fileBacked: 0,
   eventIdx: false,
+  swept: [],
 }
 
 /**
@@ -100,6 +103,8 @@ export function parseAccessorChoice(text: string, registry: Registry): AccessorC
     given[key] = value.join('=')
   }
   try {
+    const names = [...registry.accessors.map((accessor) => accessor.name), BASELINE]
+    if (!names.includes(name ?? '')) throw unknownName('accessor', name ?? '', names)
     const plugin = registry.accessor(name ?? '')
     resolveOptions(plugin.name, plugin.options, given)
     return { name: plugin.name, options: given }
@@ -108,13 +113,17 @@ export function parseAccessorChoice(text: string, registry: Registry): AccessorC
   }
 }
 
-/** A cell of this accessor under these conditions, with an id that says what differs from {@link DEFAULT_CELL}. */
+/**
+ * A cell of this accessor under these conditions, with an id that says what differs from {@link DEFAULT_CELL}. The default
+ * batch shrinks to what a small ring holds.
+ */
 export function makeCell(
   choice: AccessorChoice,
   plugin: AccessorPlugin | null,
   conditions: Partial<Omit<CellSpec, 'id' | 'accessor' | 'options' | 'iotlb'>>,
 ): CellSpec {
   const cell = { ...DEFAULT_CELL, ...conditions }
+  if (conditions.batch === undefined) cell.batch = Math.min(cell.batch, chainCount(cell))
   const options = Object.entries(choice.options).map(([key, value]) => `${key}=${value}`)
   const varied = Object.entries(DEFAULT_CELL)
     .filter(([key, value]) => !NAMED.has(key) && cell[key as keyof typeof cell] !== value)
@@ -139,8 +148,15 @@ export function makeCell(
   }
 }
 
+/** Chains that a ring holds: a power of two, so that 65536 packets bring every index back to its beginning. */
+export function chainCount({ queueSize, chainLength, indirect }: RingShape): number {
+  return 2 ** Math.floor(Math.log2(indirect ? queueSize : queueSize / chainLength))
+}
+
+type RingShape = Pick<CellSpec, 'queueSize' | 'chainLength' | 'indirect'>
+
 /** Fields that every id shows. */
-const NAMED = new Set(['ring', 'driver', 'backend', 'frameBytes', 'queueSize', 'batch'])
+const NAMED = new Set(['swept', 'ring', 'driver', 'backend', 'frameBytes', 'queueSize', 'batch'])
 
 /** Cells that differ in the accessor only: they run interleaved and are compared. */
 export function groupKey(cell: CellSpec): string {

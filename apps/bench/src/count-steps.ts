@@ -1,6 +1,6 @@
 import { CountingCpu, type Steps } from '@vring/accessor'
 import type { Registry } from '@vring/registry'
-import type { CellSpec } from './cell-spec.ts'
+import { type CellSpec, chainCount } from './cell-spec.ts'
 import { InprocRig } from './drivers/inproc.ts'
 
 /** What the datapath did for one packet, counted under {@link CountingCpu}. */
@@ -19,13 +19,18 @@ const PACKETS = 64 * BURST
 
 /**
  * Counts by running the real datapath: the accessor, queue and round that are timed, under a port that counts. The driver
- * is always ahead, so a round is four full batches, as under load.
+ * is always ahead, so a round is four full batches, as under load. SMAP is on: an access outside stac and clac is found.
  */
 export function countSteps(spec: CellSpec, registry: Registry, seed: number): PacketSteps {
   const cpu = new CountingCpu()
   const payloadCpu = new CountingCpu()
-  const burst = { ...spec, batch: Math.min(BURST, spec.queueSize), invalidations: 0 }
-  const rig = new InprocRig(burst, registry, { seed, cpu, payloadCpu })
+  const burst = { ...spec, batch: Math.min(BURST, chainCount(spec)), invalidations: 0 }
+  const smap = {
+    get ac(): boolean {
+      return cpu.ac || payloadCpu.ac
+    },
+  }
+  const rig = new InprocRig(burst, registry, { seed, cpu, payloadCpu, smap })
   try {
     rig.run(BURST)
     cpu.reset()

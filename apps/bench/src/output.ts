@@ -18,7 +18,7 @@ export function checkWritable(argument: string, path: string): void {
       if (statSync(target).isDirectory()) throw usageError(argument, `${path} is a directory; accepted: a file name`)
       accessSync(target, constants.W_OK)
     } else {
-      mkdirSync(dirname(target), { recursive: true })
+      makeDirectory(dirname(target))
       accessSync(dirname(target), constants.W_OK)
     }
   } catch (error) {
@@ -29,6 +29,13 @@ export function checkWritable(argument: string, path: string): void {
       )
     throw error
   }
+}
+
+/** Level by level: Node's own recursion does not end in file systems that refuse new directories, such as /proc. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return
+  makeDirectory(dirname(path))
+  mkdirSync(path)
 }
 
 /** Writes text to a file or standard output, with a line end. */

@@ -38,7 +38,7 @@ const cellSchema = z.object({
   batch: count,
   /** How payload reached the backend. */
   payload: z.string().optional(),
-  /** Keys of a sweep that differ from their defaults. */
+  /** What the experiment varied with `--sweep`, and this cell's value of it. */
   sweep: z.record(z.string(), z.union([z.string(), finite])).optional(),
   /** `floor`: not an accessor but the loop written out by hand, what no seam can beat. */
   role: z.enum(['accessor', 'floor']).optional(),

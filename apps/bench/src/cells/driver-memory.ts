@@ -1,5 +1,13 @@
-import type { Iotlb } from '@vring/iotlb'
-import { type AddressMap, GuestMap, MappedSpace, memoryView, type UserSpace } from '@vring/memory'
+import { DeviceIotlb, type Iotlb, IotlbBufferMap } from '@vring/iotlb'
+import {
+  ACCESS_READ,
+  ACCESS_WRITE,
+  type AccessControl,
+  type AddressMap,
+  GuestMap,
+  PAGE_BYTES,
+  PagedSpace,
+} from '@vring/memory'
 import type { CellSpec } from '../cell-spec.ts'
 import { GUEST_BASE, type Poke, type RingPlan, USER_BASE } from './ring-layout.ts'
 
@@ -7,7 +15,7 @@ import { GUEST_BASE, type Poke, type RingPlan, USER_BASE } from './ring-layout.t
 export interface DriverMemory {
   /** User address of its first byte. */
   readonly base: number
-  readonly space: UserSpace
+  readonly space: PagedSpace
   /** Where descriptors point: guest-physical regions, or the device IOTLB. */
   readonly buffers: AddressMap
   readonly iotlb: Iotlb | null
@@ -16,17 +24,67 @@ export interface DriverMemory {
   peek(offset: number, length: number): Uint8Array
 }
 
-export function createDriverMemory(spec: CellSpec, plan: RingPlan): DriverMemory {
-  const view = memoryView(new ArrayBuffer(plan.bytes))
-  const space = new MappedSpace([{ address: USER_BASE, length: plan.bytes, view, viewOffset: 0 }])
-  if (spec.iotlb) throw new Error('not yet')
-  const buffers = new GuestMap(space, [{ guestAddress: GUEST_BASE, length: plan.bytes, userAddress: USER_BASE }])
+/** Page tables, and room for what a sweep moves. */
+const SPARE_FRAMES = 64
+
+/**
+ * Maps the memory that a plan lays out in an address space of its own: ring areas one by one, so that some can be
+ * file-backed, and buffers as one piece.
+ *
+ * @param smap whose AC flag guards supervisor accesses; null: a machine without SMAP
+ */
+export function createDriverMemory(spec: CellSpec, plan: RingPlan, smap: AccessControl | null): DriverMemory {
+  const space = new PagedSpace({ frames: plan.bytes / PAGE_BYTES + SPARE_FRAMES, smap })
+  const starts = [plan.desc, plan.avail, plan.used, plan.slots]
+  for (const [area, start] of starts.entries()) {
+    const end = starts[area + 1] ?? plan.bytes
+    const kind = area < spec.fileBacked ? 'file' : 'anonymous'
+    space.mmap({ address: USER_BASE + start, length: end - start, kind, populate: true })
+  }
+  const iotlb = spec.iotlb ? createIotlb(spec, plan) : null
+  const buffers =
+    iotlb === null
+      ? new GuestMap(
+          space,
+          pieces(0, plan.bytes, spec.regions).map(({ start, length }) => {
+            return { guestAddress: GUEST_BASE + start, userAddress: USER_BASE + start, length }
+          }),
+        )
+      : new IotlbBufferMap(iotlb, space)
   return {
     base: USER_BASE,
     space,
     buffers,
-    iotlb: null,
-    poke: (o, b) => view.u8.set(b, o),
-    peek: (o, n) => view.u8.slice(o, o + n),
+    iotlb,
+    poke: (offset, bytes) => space.write(USER_BASE + offset, bytes),
+    peek: (offset, length) => space.read(USER_BASE + offset, length),
   }
+}
+
+/**
+ * A device IOTLB that holds everything: one entry for each ring area, which metadata prefetch wants in one piece, the
+ * rest over the buffers, and what is left beyond them, where nobody looks.
+ */
+function createIotlb(spec: CellSpec, plan: RingPlan): DeviceIotlb {
+  const iotlb = new DeviceIotlb({ limit: Math.max(2, spec.iotlbEntries) })
+  const both = ACCESS_READ | ACCESS_WRITE
+  const map = (start: number, length: number): void => {
+    iotlb.update(GUEST_BASE + start, length, USER_BASE + start, both)
+  }
+  map(plan.desc, plan.avail - plan.desc)
+  map(plan.avail, plan.used - plan.avail)
+  map(plan.used, plan.slots - plan.used)
+  for (const { start, length } of pieces(plan.slots, plan.bytes, spec.iotlbEntries - 3)) map(start, length)
+  // Two pages apart, so that no two of them look like one range.
+  for (let start = plan.bytes + PAGE_BYTES; iotlb.size < spec.iotlbEntries; start += 2 * PAGE_BYTES)
+    map(start, PAGE_BYTES)
+  return iotlb
+}
+
+/** [from, to) in `count` pieces of whole pages, or one a page when there are fewer pages. */
+function pieces(from: number, to: number, count: number): { start: number; length: number }[] {
+  const pages = (to - from) / PAGE_BYTES
+  const parts = Math.min(count, pages)
+  const edge = (index: number): number => from + Math.floor((index * pages) / parts) * PAGE_BYTES
+  return Array.from({ length: parts }, (_, index) => ({ start: edge(index), length: edge(index + 1) - edge(index) }))
 }

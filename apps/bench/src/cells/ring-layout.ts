@@ -14,7 +14,7 @@ import {
   VIRTQ_DESC_F_INDIRECT,
   VIRTQ_DESC_F_NEXT,
 } from '@vring/layout'
-import type { CellSpec } from '../cell-spec.ts'
+import { type CellSpec, chainCount } from '../cell-spec.ts'
 import { buildFrame, FRAME_KINDS, frameLength } from '../frames.ts'
 import { seededRandom } from '../stats/index.ts'
 
@@ -27,7 +27,7 @@ const PAGE = 4096
 
 /**
  * Where a cell's ring and buffers lie, as offsets from the beginning of the driver's memory. Each ring area begins on a
- * page of its own; buffers follow, one slot for each chain; indirect tables come last.
+ * page of its own; buffers follow, each in a slot; indirect tables, one for each chain, come last.
  *
  * ```
  *   | desc | avail | used | slot 0 | slot 1 | ... | table 0 | table 1 | ... |
@@ -35,7 +35,7 @@ const PAGE = 4096
  */
 export interface RingPlan {
   readonly ring: RingAreas
-  /** Chains that are in the ring: a power of two, so that 65536 packets bring every index back to its beginning. */
+  /** Chains that are in the ring. */
   readonly chains: number
   /** Bytes of the whole, a multiple of the page size. */
   readonly bytes: number
@@ -43,36 +43,44 @@ export interface RingPlan {
   readonly avail: number
   readonly used: number
   readonly slots: number
+  /** Buffers; chain k uses buffer k modulo this. */
+  readonly slotCount: number
   /** Bytes from one slot to the next. */
   readonly slotBytes: number
   readonly tables: number
   /** Bytes from one indirect table to the next. */
   readonly tableBytes: number
-  /** Bytes of virtio-net header and frame of each chain. */
-  readonly chainBytes: readonly number[]
+  /** Bytes of virtio-net header and frame in each slot. */
+  readonly bufferBytes: readonly number[]
 }
+
+/**
+ * Buffers of a driver at most. With a batch outstanding it needs no more: a mempool hands out again what came back, and
+ * how large the ring is does not change how much memory the frames take.
+ */
+const BUFFERS_MAX = 256
 
 /** Lays a cell's driver memory out. */
 export function planRing(spec: CellSpec): RingPlan {
   const { queueSize, chainLength, indirect } = spec
-  const room = indirect ? queueSize : Math.floor(queueSize / chainLength)
-  const chains = 2 ** Math.floor(Math.log2(room))
-  const chainBytes = Array.from(
-    { length: chains },
-    (_, chain) => NET_HDR_MRG_BYTES + frameLength(spec.frameBytes, chain),
+  const chains = chainCount(spec)
+  const slotCount = Math.min(chains, BUFFERS_MAX)
+  const bufferBytes = Array.from(
+    { length: slotCount },
+    (_, slot) => NET_HDR_MRG_BYTES + frameLength(spec.frameBytes, slot),
   )
   const desc = 0
   const avail = roundUp(descTableBytes(queueSize), PAGE)
   const used = avail + roundUp(availRingBytes(queueSize, true), PAGE)
   const slots = used + roundUp(usedRingBytes(queueSize, true), PAGE)
   // A slot of 2 KiB is what mbuf pools use; a power of two, so that no frame below a page crosses one.
-  const slotBytes = Math.max(2048, 2 ** Math.ceil(Math.log2(Math.max(...chainBytes))))
-  const tables = slots + roundUp(chains * slotBytes, PAGE)
+  const slotBytes = Math.max(2048, 2 ** Math.ceil(Math.log2(Math.max(...bufferBytes))))
+  const tables = slots + roundUp(slotCount * slotBytes, PAGE)
   const tableBytes = indirect ? 2 ** Math.ceil(Math.log2(DESC_BYTES * chainLength)) : 0
   const bytes = tables + roundUp(chains * tableBytes, PAGE)
   const base = spec.iotlb ? GUEST_BASE : USER_BASE
   const ring = splitRingAreas(queueSize, spec.eventIdx, base + desc, base + avail, base + used)
-  return { ring, chains, bytes, desc, avail, used, slots, slotBytes, tables, tableBytes, chainBytes }
+  return { ring, chains, bytes, desc, avail, used, slots, slotCount, slotBytes, tables, tableBytes, bufferBytes }
 }
 
 /** Feature bits that driver and device of a cell agreed on. */
@@ -96,13 +104,14 @@ export type Poke = (offset: number, bytes: Uint8Array) => void
  */
 export function writeRing(plan: RingPlan, spec: CellSpec, seed: number, kinds: 'udp' | 'mixed', poke: Poke): void {
   const random = seededRandom(seed)
-  for (let chain = 0; chain < plan.chains; chain++) {
-    const kind = kinds === 'udp' ? 'ipv4-udp' : FRAME_KINDS[chain % FRAME_KINDS.length]!
-    const buffer = new Uint8Array(plan.chainBytes[chain]!)
+  for (let slot = 0; slot < plan.slotCount; slot++) {
+    const kind = kinds === 'udp' ? 'ipv4-udp' : FRAME_KINDS[slot % FRAME_KINDS.length]!
+    const buffer = new Uint8Array(plan.bufferBytes[slot]!)
     buffer.set(buildFrame(kind, buffer.length - NET_HDR_MRG_BYTES, random), NET_HDR_MRG_BYTES)
-    const slot = plan.slots + chain * plan.slotBytes + colour(chain, buffer.length, plan.slotBytes)
-    poke(slot, buffer)
-    const pieces = descriptors(plan, spec, chain, GUEST_BASE + slot)
+    poke(bufferOffset(plan, slot), buffer)
+  }
+  for (let chain = 0; chain < plan.chains; chain++) {
+    const pieces = descriptors(plan, spec, chain)
     if (!spec.indirect) poke(plan.desc + DESC_BYTES * headOf(spec, chain), pieces)
     else {
       const table = plan.tables + chain * plan.tableBytes
@@ -112,24 +121,26 @@ export function writeRing(plan: RingPlan, spec: CellSpec, seed: number, kinds: '
   }
 }
 
+/**
+ * Where a slot's buffer begins. Slots are a power of two apart and would all fall into the same few sets of the first
+ * cache, so buffers are shifted by cache lines, as mempools spread their objects.
+ */
+function bufferOffset({ slots, slotBytes, bufferBytes }: RingPlan, slot: number): number {
+  const lines = Math.min(16, Math.floor((slotBytes - bufferBytes[slot]!) / 64) + 1)
+  return slots + slot * slotBytes + (slot % lines) * 64
+}
+
 /** Index of the descriptor that a chain begins with. */
 export function headOf(spec: CellSpec, chain: number): number {
   return spec.indirect ? chain : chain * spec.chainLength
 }
 
-/**
- * Where in its slot a buffer begins: slots are a power of two apart and would all fall into the same few sets of the first
- * cache, so buffers are shifted by cache lines, as mempools spread their objects.
- */
-function colour(chain: number, bytes: number, slotBytes: number): number {
-  const lines = Math.min(16, Math.floor((slotBytes - bytes) / 64) + 1)
-  return (chain % lines) * 64
-}
-
 /** A chain's descriptors: the buffer in equal pieces, header and frame not told apart (VIRTIO_F_ANY_LAYOUT). */
-function descriptors(plan: RingPlan, spec: CellSpec, chain: number, address: number): Uint8Array {
+function descriptors(plan: RingPlan, spec: CellSpec, chain: number): Uint8Array {
   const { chainLength, indirect } = spec
-  const total = plan.chainBytes[chain]!
+  const slot = chain % plan.slotCount
+  const address = GUEST_BASE + bufferOffset(plan, slot)
+  const total = plan.bufferBytes[slot]!
   const piece = Math.ceil(total / chainLength)
   const first = indirect ? 0 : headOf(spec, chain)
   const bytes = new Uint8Array(DESC_BYTES * chainLength)

@@ -4,6 +4,7 @@ import { missingError, usageError } from '../bench-error.ts'
 import {
   BASELINE,
   type CellSpec,
+  chainCount,
   DEFAULT_CELL,
   DRIVERS,
   type DriverName,
@@ -94,7 +95,12 @@ function planCells(args: Arguments, registry: Registry): CellSpec[] {
   for (const driver of drivers)
     if (driver !== 'inproc') throw missingError(`driver ${driver}`, 'it is not part of this build')
   const backends = args.list('backend') ?? [DEFAULT_CELL.backend]
-  for (const backend of backends) registry.backend(backend)
+  for (const backend of backends)
+    oneOf(
+      '--backend',
+      backend,
+      registry.backends.map(({ name }) => name),
+    )
   const frames = frameBytes(args)
   const sweep = readSweep(args)
   const choices = accessorChoices(args, registry, backends)
@@ -154,7 +160,7 @@ function readSweep(args: Arguments): Partial<CellSpec>[] {
   const texts = args.all('sweep')
   if (texts.length === 0) return [{}]
   let steps: Partial<CellSpec>[] = [{}]
-  const seen = new Set<string>()
+  const seen = new Set<SweepKey>()
   for (const text of texts) {
     const [key = '', values] = text.split('=', 2)
     const known = oneOf('--sweep', key, Object.keys(SWEEP_KEYS) as SweepKey[])
@@ -176,14 +182,18 @@ function readSweep(args: Arguments): Partial<CellSpec>[] {
       numbers.map((value) => ({ ...step, [field]: field === 'indirect' ? value === 1 : value })),
     )
   }
-  return steps
+  const swept = [...seen]
+  return steps.map((step) => ({ ...step, swept }))
 }
 
 /** Refuses combinations that no ring can have. */
-function checkCell({ id, queueSize, batch, chainLength, indirect }: CellSpec): void {
+function checkCell(spec: CellSpec): void {
+  const { id, queueSize, batch, chainLength, indirect } = spec
   if ((queueSize & (queueSize - 1)) !== 0)
     throw usageError('--sweep', `queue-size=${queueSize} is not accepted; accepted: a power of two from 2 to 32768`)
-  const chains = 2 ** Math.floor(Math.log2(indirect ? queueSize : queueSize / chainLength))
+  const chains = chainCount(spec)
+  if (chains < 1 || (!indirect && chainLength > queueSize))
+    throw usageError('--sweep', `${id}: a chain of ${chainLength} does not fit a ring of ${queueSize}`)
   if (batch > chains)
     throw usageError('--sweep', `${id}: a batch of ${batch} does not fit the ${chains} chains of its ring`)
 }

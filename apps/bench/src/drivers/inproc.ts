@@ -1,5 +1,5 @@
 import { type Accessor, type Cpu, plainCpu } from '@vring/accessor'
-import { ACCESS_WRITE, type AddressMap, type UserSpace } from '@vring/memory'
+import { ACCESS_WRITE, type AccessControl } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { type NetBackend, TxRound } from '@vring/vhost-net'
 import { DeviceQueue } from '@vring/virtqueue'
@@ -20,6 +20,8 @@ export interface InprocOptions {
   readonly cpu?: Cpu
   /** The port of payload copies. Default `cpu`. */
   readonly payloadCpu?: Cpu
+  /** Whose AC flag guards supervisor accesses. Default: a machine without SMAP. */
+  readonly smap?: AccessControl
   /** Puts something around the backend. */
   readonly wrapBackend?: (backend: NetBackend) => NetBackend
   /** Told of every notification of the driver. */
@@ -45,7 +47,7 @@ export class InprocRig implements Rig {
     const { seed, kinds = 'udp', cpu = plainCpu, wrapBackend, notify } = options
     this.#spec = spec
     this.plan = planRing(spec)
-    this.memory = createDriverMemory(spec, this.plan)
+    this.memory = createDriverMemory(spec, this.plan, options.smap ?? null)
     const { space, buffers, iotlb } = this.memory
     writeRing(this.plan, spec, seed, kinds, this.memory.poke)
     const features = cellFeatures(spec)
@@ -64,8 +66,8 @@ export class InprocRig implements Rig {
       ...(notify === undefined ? { notification: 'poll' as const } : { notify }),
     })
     this.#counted = backendCounts(backend)
-    const avail = this.#areaOffset(space, this.plan.avail)
-    const used = this.#areaOffset(space, this.plan.used)
+    const avail = this.#areaOffset(ring.avail.length, this.plan.avail)
+    const used = this.#areaOffset(ring.used.length, this.plan.used)
     this.#driver = new LapDriver({
       view: space.view,
       avail,
@@ -123,9 +125,10 @@ export class InprocRig implements Rig {
     this.#backend.close()
   }
 
-  #areaOffset(space: AddressMap & UserSpace, offset: number): number {
-    const at = space.resolve(this.memory.base + offset, 4, ACCESS_WRITE)
-    if (at < 0) throw new Error(`${this.#spec.id}: the driver's own memory is not there`)
+  /** Where an area is in the view: the driver writes it flat, so its frames have to be neighbours. */
+  #areaOffset(length: number, offset: number): number {
+    const at = this.memory.space.userMode.resolve(this.memory.base + offset, length, ACCESS_WRITE)
+    if (at < 0) throw new Error(`${this.#spec.id}: a ring area is not in one piece`)
     return at
   }
 }

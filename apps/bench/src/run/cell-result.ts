@@ -1,4 +1,4 @@
-import { BASELINE, DEFAULT_CELL, SWEEP_KEYS } from '../cell-spec.ts'
+import { BASELINE, SWEEP_KEYS } from '../cell-spec.ts'
 import { meanFrameBytes } from '../frames.ts'
 import type { CellResult, Measured } from '../results.ts'
 import { median, medianInterval, type Random } from '../stats/index.ts'
@@ -20,8 +20,7 @@ export function cellResult({ spec, trials, finish, failure }: CellOutcome, rando
           packets: trials.reduce((sum, { packets }) => sum + packets, 0),
         }
   const sweep: Record<string, string | number> = {}
-  for (const [key, { field }] of Object.entries(SWEEP_KEYS))
-    if (spec[field] !== DEFAULT_CELL[field]) sweep[key] = Number(spec[field])
+  for (const key of spec.swept) sweep[key] = Number(spec[SWEEP_KEYS[key].field])
   const floor = spec.accessor === BASELINE
   return {
     id: spec.id,

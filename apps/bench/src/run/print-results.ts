@@ -62,7 +62,7 @@ function cellsTable(results: Results): string {
   ])
   const { frameBytes, queueSize, batch } = cells[0] ?? { frameBytes: 0, queueSize: 0, batch: 0 }
   return [
-    `${frameBytes}-byte frames, split ring of ${queueSize}, batches of ${batch}. Columns off and on: SMAP, Mpps.`,
+    `${Math.round(frameBytes)}-byte frames, split ring of ${queueSize}, batches of ${batch}. Columns off and on: SMAP, Mpps.`,
     'measured: this TypeScript on this machine, which can neither toggle SMAP nor fence. modelled: steps times a CPU profile.',
     renderTable(columns, rows, pc.bold),
   ].join('\n')

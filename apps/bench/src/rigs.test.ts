@@ -1,0 +1,96 @@
+import { createRegistry } from '@vring/registry'
+import { describe, expect, it } from 'vitest'
+import { type CellSpec, chainCount, makeCell, parseAccessorChoice } from './cell-spec.ts'
+import { BaselineRig } from './cells/baseline.ts'
+import { LAP_PACKETS } from './cells/lap-driver.ts'
+import { countSteps } from './count-steps.ts'
+import { InprocRig } from './drivers/inproc.ts'
+import { verifyCell } from './verify-cell.ts'
+
+const registry = createRegistry()
+const names = registry.accessors.map(({ name }) => name)
+
+function cell(accessor: string, conditions: Partial<CellSpec> = {}): CellSpec {
+  return makeCell(parseAccessorChoice(accessor, registry), registry.accessor(accessor.split(':')[0]!), conditions)
+}
+
+const shapes: Partial<CellSpec>[] = [
+  {},
+  { backend: 'drop' },
+  { backend: 'xdp2', frameBytes: 0 },
+  { queueSize: 64, chainLength: 3 },
+  { queueSize: 1024, chainLength: 2, indirect: false },
+  { chainLength: 4, indirect: true },
+  { eventIdx: true },
+  { payload: 'copy' },
+  { payload: 'copy-split', frameBytes: 1518 },
+  { regions: 100 },
+  { fileBacked: 3 },
+  { iotlbEntries: 40 },
+  { batch: 256 },
+]
+
+describe('one result whatever the accessor', () => {
+  it.each(shapes)('%j', (shape) => {
+    const hashes = names.map((name) => verifyCell(cell(name, shape), registry, 1))
+    expect(new Set(hashes).size).toBe(1)
+    expect(verifyCell(cell(names[0]!, shape), registry, 2)).not.toBe(hashes[0])
+  })
+
+  it('a lap leaves the same state as the floor, and as two laps do', () => {
+    const floor = new BaselineRig(cell('copy-checked'), 1)
+    floor.run(LAP_PACKETS)
+    const expected = floor.lapState(1)
+    for (const name of names) {
+      const rig = new InprocRig(cell(name), registry, { seed: 1 })
+      rig.run(LAP_PACKETS)
+      expect(rig.lapState(1)).toBe(expected)
+      rig.run(LAP_PACKETS)
+      rig.run(LAP_PACKETS)
+      expect(rig.lapState(2)).toBe(expected)
+      rig.close()
+    }
+  })
+
+  it('a batch that does not divide a lap ends it at the same place', () => {
+    const rig = new InprocRig(cell('copy-checked', { batch: 100 }), registry, { seed: 1 })
+    rig.run(LAP_PACKETS)
+    const other = new InprocRig(cell('copy-checked'), registry, { seed: 1 })
+    other.run(LAP_PACKETS)
+    expect(rig.lapState(1)).toBe(other.lapState(1))
+  })
+})
+
+describe('counted steps', () => {
+  it('a packet in full batches takes 2 + 3.25/64 metadata accesses: head, descriptor, and a batch of used entries', () => {
+    // Per batch of 64: used elements, used.idx, avail.flags; per burst of four batches: avail.idx.
+    for (const name of names) expect(countSteps(cell(name), registry, 1).accesses).toBeCloseTo(2 + 3.25 / 64, 6)
+  })
+
+  it('__get_user and __copy_from_user fence each read and none of the stores', () => {
+    const { metadata, payload } = countSteps(cell('copy-checked:era=2019', { payload: 'copy-split' }), registry, 1)
+    expect(metadata['stac']).toBe(metadata['clac'])
+    expect(metadata['lfence']).toBeCloseTo(2 + 1.25 / 64, 6)
+    expect(metadata['mask']).toBeUndefined()
+    expect(payload).toMatchObject({ stac: 2, clac: 2, copyBytes: 76 })
+  })
+
+  it('copied in one piece, as Linux 6.18 does, a payload takes one pair', () => {
+    const { payload } = countSteps(cell('copy-checked:era=6.18', { payload: 'copy' }), registry, 1)
+    expect(payload).toMatchObject({ stac: 1, clac: 1, copyBytes: 76 })
+  })
+})
+
+describe('cells', () => {
+  it('have ids that say what differs from the default', () => {
+    expect(cell('copy-checked').id).toBe('copy-checked/split/inproc/xdp1/64B/q256/b64')
+    expect(cell('copy-checked:era=6.18', { regions: 8 }).id).toBe(
+      'copy-checked:era=6.18/split/inproc/xdp1/64B/q256/b64/regions=8',
+    )
+  })
+
+  it('the default batch fits the ring', () => {
+    expect(cell('copy-checked', { queueSize: 64, chainLength: 3 }).batch).toBe(16)
+    expect(chainCount({ queueSize: 256, chainLength: 64, indirect: false })).toBe(4)
+  })
+})

@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const ENTRY = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+
+export interface CliResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** Wall-clock ms. */
+  readonly elapsed: number
+}
+
+/** Runs vring-bench from its sources, as a process of its own. */
+export function vringBench(
+  args: readonly string[],
+  options: { interruptAfterMs?: number; cwd?: string } = {},
+): Promise<CliResult> {
+  const started = performance.now()
+  const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@vring/source', ENTRY, ...args], {
+    cwd: options.cwd ?? ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NO_COLOR: '1' },
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (text: Buffer) => {
+    stdout += text.toString()
+  })
+  child.stderr.on('data', (text: Buffer) => {
+    stderr += text.toString()
+  })
+  const timer =
+    options.interruptAfterMs === undefined ? null : setTimeout(() => child.kill('SIGINT'), options.interruptAfterMs)
+  return new Promise((resolve) => {
+    child.on('close', (code) => {
+      if (timer !== null) clearTimeout(timer)
+      resolve({ code, stdout, stderr, elapsed: performance.now() - started })
+    })
+  })
+}

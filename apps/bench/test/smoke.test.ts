@@ -1,0 +1,143 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createRegistry } from '@vring/registry'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { CellFailure, CellProcess } from '../src/cell-process.ts'
+import { makeCell } from '../src/cell-spec.ts'
+import { main } from '../src/main.ts'
+import { parseResults } from '../src/results.ts'
+import { vringBench } from './cli.ts'
+
+const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
+let directory: string
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'vring-bench-'))
+})
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+describe('vring-bench run --smoke', () => {
+  it('measures every accessor and the floor, agrees on one hash and stays below 250 MiB', async () => {
+    const file = join(directory, 'smoke.json')
+    const { code, stdout, stderr } = await vringBench(['run', '--smoke', '--seed', '42', '--json', file])
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+    const results = parseResults(readFileSync(file, 'utf8'), file)
+    const accessors = createRegistry().accessors.map(({ name }) => name)
+    expect(results.cells.map(({ accessor }) => accessor)).toEqual([...accessors, 'baseline'])
+    expect(results.seed).toBe(42)
+    expect(results.complete).toBe(true)
+    const hashes = results.cells.filter(({ role }) => role === 'accessor').map(({ hash }) => hash)
+    expect(new Set(hashes).size).toBe(1)
+    for (const cell of results.cells) {
+      expect(cell.failure).toBeUndefined()
+      expect(cell.measured?.trials).toHaveLength(3)
+      expect(cell.measured?.mpps.median).toBeGreaterThan(0.05)
+      expect(cell.measured?.packets).toBeGreaterThanOrEqual(3 * 65_536)
+      expect(cell.residentBytes).toBeLessThan(250 * 2 ** 20)
+      expect(stdout).toContain(cell.accessor)
+    }
+    const copy = results.cells.find(({ accessor }) => accessor === 'copy-checked')
+    expect(copy?.steps['lfence']).toBeCloseTo(2.02, 1)
+    expect(Object.keys(copy?.accesses ?? {})).toEqual(['avail.copy', 'desc.copy', 'used.copy'])
+    expect(results.residentBytes).toBeLessThan(250 * 2 ** 20)
+  })
+
+  it('--json - writes JSON to standard output and nothing else', async () => {
+    const { code, stdout } = await vringBench(['run', '--smoke', '--accessor', 'copy-checked', '--json', '-'])
+    expect(code).toBe(0)
+    expect(parseResults(stdout, 'stdout').cells).toHaveLength(1)
+  })
+
+  it('Ctrl-C leaves a valid partial result', async () => {
+    const file = join(directory, 'partial.json')
+    const args = ['run', '--accessor', 'copy-checked,nospec-masked', '--trials', '500', '--json', file]
+    const { code } = await vringBench(args, { interruptAfterMs: 5000 })
+    expect(code).toBe(130)
+    const results = parseResults(readFileSync(file, 'utf8'), file)
+    expect(results.complete).toBe(false)
+    expect(results.cells.map(({ accessor }) => accessor)).toEqual(['copy-checked', 'nospec-masked'])
+    for (const cell of results.cells) expect(cell.measured?.trials.length ?? 0).toBeLessThan(500)
+  })
+
+  it('a cell that dies fails with its reason and the others go on', async () => {
+    const args = ['run', '--smoke', '--plugin', fixture('dies.mjs'), '--accessor', 'dies,copy-checked', '--json', '-']
+    const { code, stdout } = await vringBench(args)
+    expect(code).toBe(0)
+    const [dies, copy] = parseResults(stdout, 'stdout').cells
+    expect(dies).toMatchObject({ measured: null, hash: null })
+    expect(dies?.failure).toBe('its process exited with code 7 during prepare: no more memory')
+    expect(copy?.measured?.mpps.median).toBeGreaterThan(0)
+  })
+
+  it('an accessor whose result differs ends the run with exit code 3', async () => {
+    const args = ['run', '--smoke', '--plugin', fixture('lies.mjs'), '--accessor', 'copy-checked,lies', '--json', '-']
+    const { code, stdout, stderr } = await vringBench(args)
+    expect(code).toBe(3)
+    expect(stderr).toMatch(/results disagree: lies\/split.* differs from .* of copy-checked\/split/)
+    expect(parseResults(stdout, 'stdout').cells[1]?.measured).not.toBeNull()
+  })
+})
+
+describe('a cell', () => {
+  it('that hangs is ended and says so', async () => {
+    const plugins = [fixture('hangs.mjs')]
+    const spec = { ...makeCell({ name: 'hangs', options: {} }, null, {}), iotlb: false }
+    const cell = new CellProcess(spec, { graceMs: 3000, execArgv: ['--import', 'tsx', '--conditions=@vring/source'] })
+    try {
+      await expect(cell.prepare(1, plugins, true)).rejects.toThrow(CellFailure)
+      await expect(cell.trial(10)).rejects.toThrow('its process was killed by SIGKILL')
+    } finally {
+      cell.close()
+    }
+  })
+})
+
+describe('exit codes', () => {
+  it.each([
+    [
+      ['run', '--accessor', 'copy-chekced'],
+      2,
+      /--accessor: accessor "copy-chekced" is unknown; accepted: .*did you mean copy-checked\?/,
+    ],
+    [['run', '--backend', 'xpd1'], 2, /--backend: "xpd1" is unknown; accepted: drop, xdp1.*did you mean xdp1\?/],
+    [['run', '--plugin', './gone.mjs'], 2, /plugin \.\/gone\.mjs: can't be loaded/],
+    [['run', '--json', '/proc/nowhere/x.json'], 2, /--json: \/proc\/nowhere\/x\.json can't be written/],
+    [['run', '--json', '/'], 2, /--json: \/ is a directory/],
+    [['run', '--sweep', 'queue-size=100'], 2, /power of two/],
+    [['run', '--sweep', 'regions=1,1'], 2, /lists a value twice/],
+    [['run', '--peer', 'dpdk'], 2, /accepted: --driver testpmd/],
+    [['explain', '--force', 'iotlb-translated'], 2, /device IOTLB only/],
+    [['unknown'], 2, /unknown command; accepted: run, /],
+  ])('%j gives %i and one line', async (args, code, message) => {
+    const stderr: string[] = []
+    const stdout: string[] = []
+    const spies = [
+      vi.spyOn(process.stderr, 'write').mockImplementation((text) => stderr.push(String(text)) > 0),
+      vi.spyOn(process.stdout, 'write').mockImplementation((text) => stdout.push(String(text)) > 0),
+    ]
+    const actual = await main(args as string[])
+    for (const spy of spies) spy.mockRestore()
+    expect(actual).toBe(code)
+    expect(stderr.join('').trim().split('\n')).toHaveLength(1)
+    expect(stderr.join('')).toMatch(message as RegExp)
+    expect(stdout).toEqual([])
+  })
+
+  it('explain, plugins and steps write JSON that names every accessor', async () => {
+    const names = createRegistry().accessors.map(({ name }) => name)
+    const [explained, plugins, steps] = await Promise.all(
+      [['explain', '--file-backed'], ['plugins'], ['steps', '--era', '2019']].map(async (args) => {
+        const { code, stdout } = await vringBench([...args, '--json', '-'])
+        expect(code).toBe(0)
+        return JSON.parse(stdout)
+      }),
+    )
+    expect([explained.chosen, ...explained.rejected.map(({ name }: { name: string }) => name)].sort()).toEqual(
+      [...names].sort(),
+    )
+    expect(plugins.accessors.map(({ name }: { name: string }) => name)).toEqual(names)
+    expect(steps.perPacket.map(({ accessor }: { accessor: string }) => accessor)).toEqual(names)
+  })
+})
