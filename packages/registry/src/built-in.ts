@@ -1,6 +1,7 @@
 import { copyChecked } from '@vring/accessor-copy-checked'
 import { iotlbTranslated } from '@vring/accessor-iotlb-translated'
 import { nospecMasked } from '@vring/accessor-nospec-masked'
+import { vmapDirect } from '@vring/accessor-vmap-direct'
 import { DropBackend, XdpBackend } from '@vring/vhost-net'
 import { Xdp1, Xdp2 } from '@vring/xdp'
 import { type BackendPlugin, defineBackend } from './backend-plugin.ts'
@@ -36,7 +37,7 @@ export const builtInBackends: readonly BackendPlugin[] = [
  */
 export function createRegistry(): Registry {
   return composeRegistry({
-    accessors: [iotlbTranslated, nospecMasked, copyChecked],
+    accessors: [iotlbTranslated, vmapDirect, nospecMasked, copyChecked],
     backends: builtInBackends,
   })
 }
