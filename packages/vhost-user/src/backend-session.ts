@@ -88,7 +88,6 @@ export class BackendSession {
   #status = 0
   #log: MappedMemory | null = null
   #logBytes: Uint8Array | null = null
-  #logEvent: RingEvent | null = null
   #active: readonly number[] = []
   #generation = 0
   #closed = false
@@ -99,7 +98,7 @@ export class BackendSession {
     this.#host = options.host
     this.#trace = options.trace ?? (() => {})
     this.#reader = new MessageReader(options.transport, PAYLOAD_BYTES_MAX)
-    this.memory = new SessionMemory(options.host)
+    this.memory = new SessionMemory(options.host, () => this.#memorySwapped())
     this.vrings = Array.from({ length: options.device.queueCount }, (_, index) => new SessionVring(index))
     this.#handlers = this.#makeHandlers()
   }
@@ -174,23 +173,26 @@ export class BackendSession {
         else this.#handle(message)
         result = 'handled'
       } catch (error) {
-        this.#fail(error)
+        this.close(error)
       }
     }
     return this.#closed ? 'closed' : result
   }
 
-  /** Ends the session: stops all rings, gives memory and descriptors back. Never throws; a second call does nothing. */
-  close(): void {
+  /**
+   * Ends the session: stops all rings, gives memory and descriptors back. Never throws; a second call does nothing.
+   *
+   * @param error why, when it is not the frontend's wish
+   */
+  close(error?: unknown): void {
     if (this.#closed) return
     this.#closed = true
+    if (error !== undefined) this.error ??= asVringError(error)
     const steps = [
       () => this.#device.quiesce?.(),
       () => this.#resetDevice(),
       () => this.#closeLog(),
-      () => this.#logEvent?.close(),
       () => this.memory.close(),
-      () => this.#device.memoryChanged?.(this.memory),
       () => this.#device.resume?.(),
       () => this.#channel?.close(),
       () => this.#closeFds(this.#reader.takeFds()),
@@ -199,15 +201,10 @@ export class BackendSession {
     for (const step of steps) {
       try {
         step()
-      } catch (error) {
-        this.error ??= asVringError(error)
+      } catch (failure) {
+        this.error ??= asVringError(failure)
       }
     }
-  }
-
-  #fail(error: unknown): void {
-    this.error ??= asVringError(error)
-    this.close()
   }
 
   #handle(message: IncomingMessage): void {
@@ -272,7 +269,7 @@ export class BackendSession {
   #refuse(name: RequestName | null, { request, flags }: IncomingMessage, error: VringError): void {
     const answerable = name === null || (MESSAGES[name].reply === null && name !== 'SET_LOG_BASE')
     if (!answerable || !this.#wantsAck(flags) || error.code === 'ERR_CLOSED') {
-      this.#fail(error)
+      this.close(error)
       return
     }
     this.refusals++
@@ -280,7 +277,7 @@ export class BackendSession {
     try {
       this.#send(request, u64.encode(1n))
     } catch (failure) {
-      this.#fail(failure)
+      this.close(failure)
     }
   }
 
@@ -324,12 +321,8 @@ export class BackendSession {
         this.#setLog(this.#host.mapMemory(fds[0]!, offset, size), size)
         return null
       },
-      SET_LOG_FD: (_, fds) => {
-        const event = this.#takeEvent(fds)
-        this.#logEvent?.close()
-        this.#logEvent = event
-        return null
-      },
+      // A signal for each logged write: frontends read the log in rounds and don't wait for it. The descriptor is closed.
+      SET_LOG_FD: () => null,
       SET_VRING_NUM: ({ index, num }) => {
         const vring = this.#stoppedVring(index, 'SET_VRING_NUM')
         checkQueueSize(num, 'queue size')
@@ -353,8 +346,7 @@ export class BackendSession {
       },
       GET_VRING_BASE: ({ index }) => {
         const vring = this.#vring(index)
-        this.#stop(vring)
-        vring.dropKick()
+        this.#stopForGood(vring)
         return { index, num: vring.base }
       },
       SET_VRING_KICK: ({ index, hasFd }, fds) => {
@@ -425,7 +417,7 @@ export class BackendSession {
         if (status > 0xffn) throw refused('ERR_OUT_OF_RANGE', 'status', status, '0 to 255')
         this.#status = Number(status)
         device.setStatus?.(this.#status)
-        if (this.#status === 0) for (const vring of this.vrings) this.#stop(vring)
+        if (this.#status === 0) for (const vring of this.vrings) this.#stopForGood(vring)
         return null
       },
       GET_STATUS: () => BigInt(this.#status),
@@ -475,17 +467,30 @@ export class BackendSession {
     if (vring.running) this.#device.setQueueEnabled(vring.index, enabled)
   }
 
-  /** Regions change; rings that lost theirs stop, those that waited for theirs start. */
+  /** Regions change; rings that waited for theirs start. */
   #changeMemory(change: () => void): null {
     change()
     for (const vring of this.vrings) {
-      if (vring.running && !this.#isMapped(this.#areas(vring))) {
-        this.#stop(vring)
+      if (!this.#isReady(vring) || !this.#isMapped(this.#areas(vring))) continue
+      try {
+        this.#start(vring)
+      } catch {
+        // The memory is changed, as was asked; that this ring does not start is the ring's error.
         vring.error?.signal()
-      } else this.#start(vring)
+      }
     }
-    this.#device.memoryChanged?.(this.memory)
     return null
+  }
+
+  /** The old regions are out of the space and still mapped: rings that lost theirs stop. */
+  #memorySwapped(): void {
+    this.#device.memoryChanged?.(this.memory)
+    if (hasFeature(this.#features, VIRTIO_F_ACCESS_PLATFORM)) return
+    for (const vring of this.vrings) {
+      if (!vring.running || this.#isMapped(this.#areas(vring))) continue
+      this.#stop(vring)
+      vring.error?.signal()
+    }
   }
 
   /** Changes a ring that may run: stopped for it, and started again from where it was. */
@@ -497,7 +502,7 @@ export class BackendSession {
 
   /** Starts a ring once everything it needs was told; else it waits for the rest. */
   #start(vring: SessionVring): void {
-    if (vring.running || !vring.kicked || !this.#featuresSet || vring.size === 0 || vring.address === null) return
+    if (!this.#isReady(vring)) return
     const ring = this.#areas(vring)
     const platform = hasFeature(this.#features, VIRTIO_F_ACCESS_PLATFORM)
     if (!platform && this.memory.regions.length === 0) return
@@ -507,6 +512,11 @@ export class BackendSession {
     vring.running = true
     if (vring.enabled) this.#device.setQueueEnabled(vring.index, true)
     this.#changed()
+  }
+
+  /** Stopped, and everything was told that a ring needs. */
+  #isReady(vring: SessionVring): boolean {
+    return !vring.running && vring.kicked && this.#featuresSet && vring.size > 0 && vring.address !== null
   }
 
   #startedVring(vring: SessionVring, ring: RingAreas): StartedVring {
@@ -520,6 +530,7 @@ export class BackendSession {
       usedLogAddress: (flags & VRING_F_LOG) !== 0 ? log : null,
       notify: () => vring.call?.signal(),
       signalError: () => vring.error?.signal(),
+      iotlbMiss: (iova, permission) => this.#channel?.iotlbMiss(iova, permission),
     }
   }
 
@@ -528,6 +539,13 @@ export class BackendSession {
     vring.running = false
     this.#changed()
     vring.base = this.#device.stopQueue(vring.index) & 0xffff
+  }
+
+  /** Stops a ring until it is kicked again. */
+  #stopForGood(vring: SessionVring): void {
+    this.#stop(vring)
+    vring.dropKick()
+    this.#generation++
   }
 
   #changed(): void {

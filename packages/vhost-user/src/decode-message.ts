@@ -12,7 +12,7 @@ export function decodeMessage(bytes: Uint8Array, fds: readonly number[] = []): s
   const id = view.getUint32(0, true)
   const flags = view.getUint32(4, true)
   const name = requestName(id)
-  const words = [name ?? `request ${id}`]
+  const words: string[] = [name ?? `request ${id}`]
   if ((flags & FLAG_REPLY) !== 0) words.push('reply')
   if ((flags & FLAG_NEED_REPLY) !== 0) words.push('need_reply')
   const payload = bytes.subarray(HEADER_BYTES)
@@ -22,7 +22,7 @@ export function decodeMessage(bytes: Uint8Array, fds: readonly number[] = []): s
   return words.filter((word) => word !== '').join(' ')
 }
 
-function describePayload(spec: MessageSpec<never, unknown>, reply: boolean, payload: Uint8Array): string {
+function describePayload(spec: MessageSpec<unknown, unknown>, reply: boolean, payload: Uint8Array): string {
   if (payload.length === 0) return ''
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length)
   // A reply that the table does not name is an acknowledgement: 0 is done.

@@ -27,6 +27,11 @@ export interface StartedVring {
   readonly notify: () => void
   /** Tells the frontend that the ring is broken. */
   readonly signalError: () => void
+  /**
+   * Asks the frontend to translate an IOVA (permission: 1 read, 2 write); the answer comes to
+   * {@link VhostUserDevice.iotlbMessage}. Nothing happens when it gave no channel to ask on.
+   */
+  readonly iotlbMiss: (iova: number, permission: number) => void
 }
 
 /**
@@ -49,12 +54,15 @@ export interface VhostUserDevice {
   readonly wakeFds?: readonly number[]
 
   /**
-   * A ring starts.
+   * A ring starts; its areas are inside the memory (IOVAs with VIRTIO_F_ACCESS_PLATFORM).
    *
    * @throws VringError: the message that started it is refused
    */
   startQueue(vring: StartedVring): void
-  /** A ring stops: no access to it afterwards. Returns the next avail index. */
+  /**
+   * A ring stops: no access to it afterwards. Its memory is still mapped, but no longer in the address space when it
+   * stops because of that. Returns the next avail index.
+   */
   stopQueue(index: number): number
   /** A running ring may have effects or not; a disabled one is served without any (VIRTIO-net: drop TX, hold RX). */
   setQueueEnabled(index: number, enabled: boolean): void
@@ -67,7 +75,7 @@ export interface VhostUserDevice {
   quiesce?(): void
   /** Rounds may begin again. */
   resume?(): void
-  /** Regions were added or went away; rings that lost theirs have been stopped. */
+  /** Regions were added or went away. Rings that lost theirs are stopped, and what went away is unmapped, after it. */
   memoryChanged?(memory: DeviceMemory): void
   /** IOTLB_UPDATE or IOTLB_INVALIDATE. Devices that offer VIRTIO_F_ACCESS_PLATFORM have it. */
   iotlbMessage?(message: IotlbPayload): void

@@ -4,6 +4,9 @@ import type { DeviceMemory } from './device.ts'
 import type { MemoryRegion } from './payload.ts'
 import type { MappedMemory, SessionHost } from './session-host.ts'
 
+/** Bytes of one region at most: far above any guest, and below what would exhaust this process's own bookkeeping. */
+const REGION_BYTES_MAX = 2 ** 40
+
 interface Slot {
   readonly region: MemoryRegion
   readonly memory: MappedMemory
@@ -27,11 +30,14 @@ export class SessionMemory implements DeviceMemory {
   readonly buffers: GuestMap = new GuestMap(this.space, [])
   readonly #log = new SwitchedLog()
   readonly #host: SessionHost
+  readonly #onSwap: () => void
   #slots: readonly Slot[] = []
   readonly #retired: Slot[] = []
 
-  constructor(host: SessionHost) {
+  /** @param onSwap called when the regions are new and those that went away are still mapped: rings let go of them */
+  constructor(host: SessionHost, onSwap: () => void) {
     this.#host = host
+    this.#onSwap = onSwap
   }
 
   get dirtyLog(): DirtyLog {
@@ -110,7 +116,8 @@ export class SessionMemory implements DeviceMemory {
   }
 
   #map(region: MemoryRegion, fd: number): Slot {
-    if (region.size <= 0) throw refused('ERR_PROTOCOL', 'region size', region.size, 'at least 1')
+    if (region.size <= 0 || region.size > REGION_BYTES_MAX)
+      throw refused('ERR_PROTOCOL', 'region size', region.size, `1 to ${REGION_BYTES_MAX}`)
     return { region, memory: this.#host.mapMemory(fd, region.mmapOffset, region.size) }
   }
 
@@ -126,16 +133,18 @@ export class SessionMemory implements DeviceMemory {
     try {
       this.space.replaceRegions(slots.flatMap(mappedRegions))
     } catch (error) {
+      // Any other error is a refusal. This one comes after the change: a listener failed to let go of the old regions,
+      // so they stay mapped for as long as it may live.
       if (!isVringError(error) || error.code !== 'ERR_NOTIFIER') throw error
-      // The regions are in place, but a listener failed to let go of the old ones: they stay mapped while it may live.
-      this.#retired.push(...gone)
-      this.#slots = slots
-      this.buffers.replaceRegions(guestRegions)
-      throw error
+      this.#retired.push(...gone.splice(0))
     }
     this.#slots = slots
     this.buffers.replaceRegions(guestRegions)
-    for (const slot of gone) slot.memory.close()
+    try {
+      this.#onSwap()
+    } finally {
+      for (const slot of gone) slot.memory.close()
+    }
   }
 }
 

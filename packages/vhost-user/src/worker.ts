@@ -50,10 +50,16 @@ export class VhostUserWorker {
    * @returns `closed` when the session ended (it is closed then), `stopped` when `shouldStop` said so
    */
   run(): 'closed' | 'stopped' {
-    for (;;) {
-      if (this.#session.poll() === 'closed') return 'closed'
-      if (this.#shouldStop()) return 'stopped'
-      if (this.#serve()) this.#sleep()
+    try {
+      for (;;) {
+        if (this.#session.poll() === 'closed') return 'closed'
+        if (this.#shouldStop()) return 'stopped'
+        if (this.#serve()) this.#sleep()
+      }
+    } catch (error) {
+      // A device broke its promise not to throw: this session ends, the process goes on.
+      this.#session.close(error)
+      return 'closed'
     }
   }
 
@@ -85,7 +91,7 @@ export class VhostUserWorker {
     if (more) return
     if (this.#watched !== session.generation) this.#watch()
     // A ring without a kick has to be looked at; it costs the CPU that its frontend chose to pay.
-    this.#poll.wait(polled || this.#busyPollMs === Number.POSITIVE_INFINITY ? 0 : -1)
+    this.#poll.wait(polled ? 0 : -1)
     this.sleeps++
     for (const vring of session.vrings) vring.kick?.drain()
   }

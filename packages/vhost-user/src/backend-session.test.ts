@@ -1,0 +1,398 @@
+import {
+  featureSet,
+  VHOST_F_LOG_ALL,
+  VHOST_USER_F_PROTOCOL_FEATURES,
+  VIRTIO_F_RING_RESET,
+  VIRTIO_F_VERSION_1,
+} from '@vring/layout'
+import { ACCESS_READ } from '@vring/memory'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { FAKE_MEMORY_BYTES } from '../test/counting-host.ts'
+import { RecyclingDevice } from '../test/recycling-device.ts'
+import { region, SessionPair } from '../test/session-pair.ts'
+import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
+import { MESSAGES, type RequestName } from './messages.ts'
+import { IOTLB_UPDATE, u64, vringState } from './payload.ts'
+import {
+  PROTOCOL_F_BACKEND_REQ,
+  PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  PROTOCOL_F_INBAND_NOTIFICATIONS,
+  PROTOCOL_F_LOG_SHMFD,
+  PROTOCOL_F_MQ,
+  PROTOCOL_F_REPLY_ACK,
+  PROTOCOL_F_RESET_DEVICE,
+  PROTOCOL_F_STATUS,
+} from './protocol-features.ts'
+
+const ALL = [
+  PROTOCOL_F_MQ,
+  PROTOCOL_F_LOG_SHMFD,
+  PROTOCOL_F_REPLY_ACK,
+  PROTOCOL_F_BACKEND_REQ,
+  PROTOCOL_F_RESET_DEVICE,
+  PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  PROTOCOL_F_STATUS,
+]
+
+describe('the session of a backend', () => {
+  test('negotiates, maps memory, starts a ring and gives everything back when the frontend hangs up', () => {
+    const pair = new SessionPair().negotiate(ALL).start(1, 7)
+    expect(pair.session.error).toBeNull()
+    expect(pair.session.activeQueues).toEqual([1])
+    expect(pair.device.calls).toEqual(['start 1 at 7', 'enable 1'])
+    expect(pair.session.memory.buffers.resolve(0x100, 16, ACCESS_READ)).toBe(0x100)
+    pair.frontend.close()
+    expect(pair.session.poll()).toBe('closed')
+    expect(pair.session.error).toBeNull()
+    expect(pair.device.calls.at(-1)).toBe('stop 1 at 7')
+    expect(pair.leaks()).toEqual([])
+  })
+
+  test('answers what is always answered', () => {
+    const pair = new SessionPair().negotiate(ALL)
+    expect(pair.send('GET_QUEUE_NUM', null)).toEqual(['GET_QUEUE_NUM reply 0x1'])
+    expect(pair.send('GET_MAX_MEM_SLOTS', null)).toEqual(['GET_MAX_MEM_SLOTS reply 0x1fd'])
+    expect(pair.send('SET_STATUS', 0xfn)).toEqual([])
+    expect(pair.send('GET_STATUS', null)).toEqual(['GET_STATUS reply 0xf'])
+  })
+
+  test('acknowledges when REPLY_ACK is negotiated and asked for, and not otherwise', () => {
+    const silent = new SessionPair().negotiate([PROTOCOL_F_MQ])
+    expect(silent.send('SET_VRING_NUM', { index: 0, num: 16 }, [], true)).toEqual([])
+    const pair = new SessionPair().negotiate(ALL)
+    expect(pair.send('SET_VRING_NUM', { index: 0, num: 16 }, [])).toEqual([])
+    expect(pair.send('SET_VRING_NUM', { index: 0, num: 16 }, [], true)).toEqual(['SET_VRING_NUM reply ack=0'])
+  })
+
+  test('answers a refused request with a failure and lives on; without an answer to give it hangs up', () => {
+    const pair = new SessionPair().negotiate(ALL)
+    expect(pair.send('SET_VRING_NUM', { index: 0, num: 3 }, [], true)).toEqual(['SET_VRING_NUM reply ack=1'])
+    expect(pair.session.closed).toBe(false)
+    expect(pair.session.lastRefusal?.message).toContain('queue size is 3; accepted: a power of two')
+    pair.send('SET_VRING_NUM', { index: 0, num: 3 })
+    expect(pair.session.closed).toBe(true)
+    expect(pair.session.error?.code).toBe('ERR_OUT_OF_RANGE')
+  })
+
+  test('GET_VRING_BASE stops the ring and says where; a new kick starts it from there', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0, 5)
+    const ring = pair.device.rings.get(0)!
+    ring.nextAvail = 9
+    expect(pair.send('GET_VRING_BASE', { index: 0, num: 0 })).toEqual(['GET_VRING_BASE reply index=0 num=9'])
+    expect(pair.session.activeQueues).toEqual([])
+    pair.send('SET_VRING_KICK', { index: 0, hasFd: true }, [pair.host.file('event')])
+    expect(pair.device.calls.at(-2)).toBe('start 0 at 9')
+  })
+
+  test('a ring outside the memory table is refused, and its descriptor closed', () => {
+    const pair = new SessionPair().negotiate(ALL)
+    pair.send('SET_MEM_TABLE', [region()], [pair.host.file('memory')])
+    pair.send('SET_VRING_NUM', { index: 0, num: 256 })
+    const desc = 2 ** 40 + FAKE_MEMORY_BYTES - 16
+    pair.send('SET_VRING_ADDR', { index: 0, flags: 0, desc, avail: 2 ** 40, used: 2 ** 40 + 4096, log: 0 })
+    const kick = pair.host.file('event')
+    expect(pair.send('SET_VRING_KICK', { index: 0, hasFd: true }, [kick], true)).toEqual(['SET_VRING_KICK reply ack=1'])
+    expect(pair.host.open.has(kick)).toBe(false)
+    expect(pair.device.calls).toEqual([])
+  })
+
+  test('misaligned areas and a ring number out of range are refused', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0)
+    const at = 2 ** 40
+    const address = { index: 0, flags: 0, desc: at + 8, avail: at + 0x1000, used: at + 0x2000, log: 0 }
+    expect(pair.send('SET_VRING_ADDR', address, [], true)).toEqual(['SET_VRING_ADDR reply ack=1'])
+    expect(pair.session.lastRefusal?.code).toBe('ERR_MISALIGNED')
+    expect(pair.send('SET_VRING_NUM', { index: 2, num: 16 }, [], true)).toEqual(['SET_VRING_NUM reply ack=1'])
+    expect(pair.session.lastRefusal?.message).toContain('queue index is 2; accepted: 0 to 1')
+  })
+
+  test('a running ring keeps its size and base', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0)
+    for (const name of ['SET_VRING_NUM', 'SET_VRING_BASE'] as const)
+      expect(pair.send(name, { index: 0, num: 16 }, [], true)).toEqual([`${name} reply ack=1`])
+    expect(pair.session.lastRefusal?.code).toBe('ERR_INVALID_STATE')
+  })
+
+  test('a memory table that overlaps, is longer than its file or lacks a descriptor changes nothing', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0)
+    const files = () => [pair.host.file('memory'), pair.host.file('memory')]
+    const ack = ['SET_MEM_TABLE reply ack=1']
+    expect(pair.send('SET_MEM_TABLE', [region(), region(0x1000)], files(), true)).toEqual(ack)
+    expect(pair.send('SET_MEM_TABLE', [region(), region(2 ** 21, 2 ** 21)], files(), true)).toEqual(ack)
+    expect(pair.send('SET_MEM_TABLE', [region()], files(), true)).toEqual(ack)
+    expect(pair.send('SET_MEM_TABLE', [region(), region(2 ** 53 - 1)], files(), true)).toEqual(ack)
+    expect(pair.send('SET_MEM_TABLE', [region(0, 0)], [pair.host.file('memory')], true)).toEqual(ack)
+    expect(pair.send('SET_MEM_TABLE', [region()], [pair.host.file('junk')], true)).toEqual(ack)
+    expect(pair.session.memory.regions).toEqual([region()])
+    expect(pair.host.mapped).toBe(1)
+    expect(pair.session.activeQueues).toEqual([0])
+  })
+
+  test('a ring that loses its memory stops while the memory is still mapped, tells its error, and starts when it is back', () => {
+    const pair = new SessionPair().negotiate(ALL)
+    const error = pair.host.file('event')
+    pair.send('SET_VRING_ERR', { index: 0, hasFd: true }, [error])
+    pair.start(0)
+    let mappedAtStop = 0
+    const stop = pair.device.stopQueue.bind(pair.device)
+    pair.device.stopQueue = (index) => {
+      mappedAtStop = pair.host.mapped
+      return stop(index)
+    }
+    pair.send('REM_MEM_REG', region())
+    expect(mappedAtStop).toBe(1)
+    expect(pair.host.mapped).toBe(0)
+    expect(pair.host.signals.get(error)).toBe(1)
+    expect(pair.session.activeQueues).toEqual([])
+    pair.send('ADD_MEM_REG', region(), [pair.host.file('memory')])
+    expect(pair.session.activeQueues).toEqual([0])
+    expect(pair.session.error).toBeNull()
+  })
+
+  test('the datapath stands still while memory or a ring changes', () => {
+    const device = new RecyclingDevice() as RecyclingDevice & { quiesce(): void; resume(): void }
+    device.quiesce = () => void device.calls.push('quiesce')
+    device.resume = () => void device.calls.push('resume')
+    const pair = new SessionPair(device).negotiate(ALL).start(0)
+    device.calls.length = 0
+    pair.send('SET_MEM_TABLE', [], [])
+    expect(device.calls).toEqual(['quiesce', 'stop 0 at 0', 'resume'])
+  })
+
+  test('a log takes the writes when LOG_ALL is on, at once when it is switched while rings run', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0)
+    expect(pair.send('SET_LOG_BASE', { size: 4096, offset: 0 }, [pair.host.file('memory')])).toEqual([
+      'SET_LOG_BASE reply',
+    ])
+    const { dirtyLog } = pair.session.memory
+    const beyond = 4096 * 8 * 4096
+    expect(dirtyLog.write(beyond, 1)).toBe(0)
+    pair.send('SET_FEATURES', pair.session.features | featureSet(VHOST_F_LOG_ALL))
+    expect(dirtyLog.write(beyond, 1)).toBeLessThan(0)
+    expect(pair.session.activeQueues).toEqual([0])
+    pair.frontend.close()
+    pair.session.poll()
+    expect(dirtyLog.write(beyond, 1)).toBe(0)
+    expect(pair.leaks()).toEqual([])
+  })
+
+  test('features that were not offered are refused', () => {
+    const pair = new SessionPair()
+    pair.send('SET_FEATURES', featureSet(VIRTIO_F_RING_RESET))
+    expect(pair.session.error?.field).toBe('features')
+  })
+
+  test('RESET_DEVICE stops the rings and forgets them; memory stays', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0)
+    pair.send('RESET_DEVICE', null)
+    expect(pair.session.activeQueues).toEqual([])
+    expect(pair.session.vrings[0]!.size).toBe(0)
+    expect(pair.session.memory.regions).toHaveLength(1)
+    pair.negotiate(ALL).start(0)
+    expect(pair.session.activeQueues).toEqual([0])
+  })
+
+  test('an IOTLB message needs ACCESS_PLATFORM', () => {
+    const pair = new SessionPair().negotiate(ALL)
+    const message = { iova: 0, size: 4096, userAddress: 0, permission: 3, type: IOTLB_UPDATE }
+    expect(pair.send('IOTLB_MSG', message, [], true)).toEqual(['IOTLB_MSG reply ack=1'])
+  })
+
+  test('a device that throws costs its own session only', () => {
+    const device = new RecyclingDevice()
+    device.startQueue = () => {
+      throw new TypeError('a bug in a device')
+    }
+    const pair = new SessionPair(device).negotiate([]).start(0)
+    expect(pair.session.closed).toBe(true)
+    expect(pair.session.error?.message).toContain('a bug in a device')
+    expect(pair.leaks()).toEqual([])
+  })
+})
+
+describe('traps of the specification', () => {
+  test('1: INBAND_NOTIFICATIONS without BACKEND_REQ and REPLY_ACK closes the connection, acknowledgement or not', () => {
+    const pair = new SessionPair().negotiate([PROTOCOL_F_REPLY_ACK])
+    pair.send('SET_PROTOCOL_FEATURES', featureSet(PROTOCOL_F_INBAND_NOTIFICATIONS), [], true)
+    expect(pair.session.closed).toBe(true)
+  })
+
+  test('2: the descriptor of REM_MEM_REG is closed and not used', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0)
+    const fd = pair.host.file('junk')
+    expect(pair.send('REM_MEM_REG', region(), [fd], true)).toEqual(['REM_MEM_REG reply ack=0'])
+    expect(pair.host.open.has(fd)).toBe(false)
+    expect(pair.host.mapped).toBe(0)
+  })
+
+  test('3: RESET_OWNER disables the rings and resets nothing else', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0)
+    pair.send('RESET_OWNER', null)
+    expect(pair.device.calls.at(-1)).toBe('disable 0')
+    expect(pair.session.activeQueues).toEqual([0])
+    expect(pair.session.memory.regions).toHaveLength(1)
+  })
+
+  test('4: SET_VRING_BASE sets the avail index; the used index is read from the ring', () => {
+    const pair = new SessionPair().negotiate(ALL)
+    pair.send('SET_MEM_TABLE', [region()], [pair.host.file('memory')])
+    const { space } = pair.session.memory
+    const usedIdx = space.resolve(2 ** 40 + 0x1_2002, 2, ACCESS_READ)
+    space.view.u16[usedIdx >> 1] = 777
+    pair.start(0, 42)
+    expect(pair.device.rings.get(0)).toMatchObject({ nextAvail: 42, usedIdx: 777 })
+  })
+
+  test('5: without PROTOCOL_FEATURES rings begin enabled, with it disabled', () => {
+    const legacy = new SessionPair().negotiate([], true).start(0)
+    expect(legacy.device.calls).toEqual(['start 0 at 0', 'enable 0'])
+    expect(legacy.send('SET_VRING_ENABLE', { index: 0, num: 0 })).toEqual([])
+    expect(legacy.session.closed).toBe(true)
+    const pair = new SessionPair().negotiate(ALL).start(0)
+    pair.send('SET_VRING_ENABLE', { index: 0, num: 0 })
+    pair.send('GET_VRING_BASE', { index: 0, num: 0 })
+    pair.send('SET_VRING_KICK', { index: 0, hasFd: true }, [pair.host.file('event')])
+    expect(pair.device.calls.at(-1)).toBe('start 0 at 0')
+    expect(pair.session.vrings[0]!.enabled).toBe(false)
+  })
+
+  test('6: protocol features are negotiated before SET_FEATURES', () => {
+    const pair = new SessionPair()
+    expect(pair.send('GET_PROTOCOL_FEATURES', null)[0]).toMatch(/^GET_PROTOCOL_FEATURES reply 0x/)
+    pair.send('SET_PROTOCOL_FEATURES', featureSet(PROTOCOL_F_REPLY_ACK))
+    expect(pair.session.closed).toBe(false)
+    expect(pair.session.protocolFeatures).toBe(featureSet(PROTOCOL_F_REPLY_ACK))
+  })
+
+  test('7: with all rings stopped the device touches nothing', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0).start(1)
+    for (const index of [0, 1]) pair.send('GET_VRING_BASE', { index, num: 0 })
+    expect(pair.session.activeQueues).toEqual([])
+    expect(pair.device.rings.size).toBe(0)
+  })
+
+  test('8: an inflight region is not on offer, and asking for one is refused', () => {
+    const pair = new SessionPair().negotiate(ALL)
+    expect(pair.raw(encodeMessage(31, FLAG_NEED_REPLY, new Uint8Array(24)))).toEqual([
+      'request 31 reply 0100000000000000',
+    ])
+    expect(pair.session.refusals).toBe(1)
+  })
+
+  test('9: SET_LOG_BASE is answered without REPLY_ACK', () => {
+    const pair = new SessionPair().negotiate([PROTOCOL_F_LOG_SHMFD])
+    expect(pair.send('SET_LOG_BASE', { size: 4096, offset: 0 }, [pair.host.file('memory')])).toEqual([
+      'SET_LOG_BASE reply',
+    ])
+  })
+
+  test('10: bit 8 says that no descriptor comes: the ring is polled', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0)
+    pair.send('GET_VRING_BASE', { index: 0, num: 0 })
+    pair.send('SET_VRING_KICK', { index: 0, hasFd: false })
+    expect(pair.session.vrings[0]).toMatchObject({ running: true, polled: true, kick: null })
+    expect(pair.send('SET_VRING_KICK', { index: 0, hasFd: true }, [], true)).toEqual(['SET_VRING_KICK reply ack=1'])
+    const fd = pair.host.file('event')
+    expect(pair.send('SET_VRING_CALL', { index: 0, hasFd: false }, [fd], true)).toEqual(['SET_VRING_CALL reply ack=1'])
+    expect(pair.host.open.has(fd)).toBe(false)
+  })
+})
+
+describe('malformed messages', () => {
+  test('an unknown request is refused, a wrong version, an oversized payload and a cut stream end the session', () => {
+    const unknown = new SessionPair().negotiate(ALL)
+    expect(unknown.raw(encodeMessage(99, FLAG_NEED_REPLY, new Uint8Array(8)))).toHaveLength(1)
+    expect(unknown.session.closed).toBe(false)
+
+    const version = new SessionPair()
+    version.raw(Uint8Array.of(1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0))
+    expect(version.session.error?.message).toContain('version is 2; accepted: 1')
+
+    const oversized = new SessionPair()
+    oversized.raw(Uint8Array.of(2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1))
+    expect(oversized.session.error?.field).toBe('payload size')
+
+    const cut = new SessionPair()
+    const fd = cut.host.file('event')
+    cut.raw(encodeMessage(8, 0, vringState.encode({ index: 0, num: 16 })).subarray(0, 15), [fd])
+    expect(cut.session.closed).toBe(false)
+    cut.frontend.close()
+    cut.session.poll()
+    expect(cut.session.error?.message).toContain('inside a message')
+    expect(cut.leaks()).toEqual([])
+  })
+
+  test('a message that comes byte by byte is one message', () => {
+    const pair = new SessionPair()
+    const bytes = encodeMessage(MESSAGES.GET_FEATURES.id, 0, new Uint8Array(0))
+    const replies = Array.from(bytes, (byte) => pair.raw(Uint8Array.of(byte)))
+    expect(replies.flat()).toHaveLength(1)
+    expect(replies.at(-1)).toHaveLength(1)
+  })
+
+  test('a reply is no request, and descriptors beyond the policy are refused and closed', () => {
+    const reply = new SessionPair()
+    reply.raw(encodeMessage(MESSAGES.SET_FEATURES.id, FLAG_REPLY, u64.encode(0n)))
+    expect(reply.session.error?.message).toContain('a request, not a reply')
+    const pair = new SessionPair()
+    pair.send('SET_FEATURES', 0n, [pair.host.file('event'), pair.host.file('junk')])
+    expect(pair.session.error?.message).toContain('SET_FEATURES descriptors is 2; accepted: 0')
+    expect(pair.leaks()).toEqual([])
+  })
+
+  test('whatever arrives, the session does not throw, and gives back every descriptor and mapping', () => {
+    const names = Object.keys(MESSAGES) as RequestName[]
+    const small = fc.oneof(fc.bigInt({ min: 0n, max: 32n }), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }))
+    const address = fc.integer({ min: 0, max: 0x400 }).map((page) => 2n ** 40n + 0x400n * BigInt(page))
+    const words = fc.array(fc.oneof(small, address), { maxLength: 6 }).map((values) => {
+      const bytes = new Uint8Array(8 * values.length)
+      for (const [index, value] of values.entries()) new DataView(bytes.buffer).setBigUint64(8 * index, value, true)
+      return bytes
+    })
+    const payload = (name: RequestName): fc.Arbitrary<Uint8Array> => {
+      const [least] = MESSAGES[name].request.bytes
+      return fc.oneof(
+        { weight: 4, arbitrary: words.map((bytes) => bytes.slice(0, least)) },
+        { weight: 1, arbitrary: fc.uint8Array({ maxLength: 300 }) },
+      )
+    }
+    const files = fc.array(fc.constantFrom('event', 'memory', 'socket', 'junk'), { maxLength: 3 })
+    const message = fc
+      .constantFrom(...names)
+      .chain((name) =>
+        fc.tuple(
+          fc.constant(MESSAGES[name].id),
+          fc.constantFrom(0, FLAG_NEED_REPLY, FLAG_NEED_REPLY, FLAG_REPLY),
+          payload(name),
+          files,
+        ),
+      )
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 30 }), fc.boolean(), (messages, started) => {
+        const pair = new SessionPair().negotiate(ALL)
+        if (started) pair.start(0).start(1)
+        for (const [id, flags, bytes, kinds] of messages) {
+          if (pair.session.closed) break
+          pair.raw(
+            encodeMessage(id, flags, bytes),
+            kinds.map((kind) => pair.host.file(kind)),
+          )
+          for (const index of pair.session.activeQueues) pair.device.serveQueue(index)
+        }
+        pair.frontend.close()
+        expect(pair.session.poll()).toBe('closed')
+        expect(pair.leaks()).toEqual([])
+        expect(pair.device.rings.size).toBe(0)
+        expect(pair.session.memory.space.snapshot.regions).toEqual([])
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+test('features on offer are the device’s, with protocol features and logging', () => {
+  const pair = new SessionPair()
+  const expected = featureSet(VIRTIO_F_VERSION_1, VHOST_USER_F_PROTOCOL_FEATURES, VHOST_F_LOG_ALL)
+  expect(pair.send('GET_FEATURES', null)).toEqual([`GET_FEATURES reply 0x${expected.toString(16)}`])
+})

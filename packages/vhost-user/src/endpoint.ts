@@ -1,0 +1,82 @@
+import { refused } from '@vring/layout'
+import { PollSet, systemErrnoOf, UnixListener, UnixSocket } from '@vring/linux'
+
+/** Which end of the socket the backend is. */
+export type SocketRole = 'server' | 'client'
+
+export interface EndpointOptions {
+  readonly path: string
+  /** `server`: listen, and accept again after a disconnect. `client`: connect, again and again. */
+  readonly role: SocketRole
+  /** Least time between two attempts to connect, in ms. Default 1000. */
+  readonly retryMs?: number
+  /** A descriptor that wakes {@link VhostUserEndpoint.next} from another thread. */
+  readonly wakeFd?: number
+  /** Asked after every wake-up; true ends the waiting. Default never. */
+  readonly shouldStop?: () => boolean
+}
+
+/** Errors of connect(2) that say that the other side is not there yet. */
+const NOT_YET = new Set(['ENOENT', 'ECONNREFUSED', 'EAGAIN'])
+
+/** Where a frontend comes from, over and over: the reconnecting half of a backend, in both socket roles. */
+export class VhostUserEndpoint {
+  readonly #options: EndpointOptions
+  readonly #retryMs: number
+  readonly #listener: UnixListener | null
+  readonly #poll = new PollSet()
+  #attemptedAt = Number.NEGATIVE_INFINITY
+
+  /**
+   * A server binds its path at once.
+   *
+   * @throws VringError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE, ERR_SYSTEM
+   */
+  constructor(options: EndpointOptions) {
+    const { role, path, retryMs = 1000, wakeFd } = options
+    if (role !== 'server' && role !== 'client')
+      throw refused('ERR_INVALID_ARGUMENT', 'role', role, "'server' or 'client'")
+    if (!(retryMs >= 1)) throw refused('ERR_OUT_OF_RANGE', 'retryMs', retryMs, 'at least 1')
+    this.#options = options
+    this.#retryMs = retryMs
+    this.#listener = role === 'server' ? UnixListener.listen(path) : null
+    const fds = this.#listener === null ? [] : [this.#listener.fd]
+    this.#poll.watch(wakeFd === undefined ? fds : [...fds, wakeFd])
+  }
+
+  /**
+   * Waits for the next frontend. Blocks the thread.
+   *
+   * @returns its socket, or null when `shouldStop` said so
+   * @throws VringError ERR_CLOSED, ERR_SYSTEM
+   */
+  next(): UnixSocket | null {
+    for (;;) {
+      if (this.#options.shouldStop?.() ?? false) return null
+      const socket = this.#listener === null ? this.#connect() : this.#listener.accept()
+      if (socket !== null) return socket
+      this.#poll.wait(this.#listener === null ? this.#untilRetry() : -1)
+    }
+  }
+
+  /** Closes a server's listener and removes its path. */
+  close(): void {
+    this.#listener?.close()
+  }
+
+  /** One attempt, not more often than retryMs: a frontend that hangs up at once does not make this a busy loop. */
+  #connect(): UnixSocket | null {
+    if (this.#untilRetry() > 0) return null
+    this.#attemptedAt = performance.now()
+    try {
+      return UnixSocket.connect(this.#options.path)
+    } catch (error) {
+      if (!NOT_YET.has(systemErrnoOf(error) ?? '')) throw error
+      return null
+    }
+  }
+
+  #untilRetry(): number {
+    return Math.max(0, Math.ceil(this.#attemptedAt + this.#retryMs - performance.now()))
+  }
+}

@@ -1,0 +1,176 @@
+import { hasFeature, VHOST_USER_F_PROTOCOL_FEATURES, VringError } from '@vring/layout'
+import { EventFd, PollSet } from '@vring/linux'
+import type { FrontendMemory } from './frontend-memory.ts'
+import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
+import { MessageReader } from './message-reader.ts'
+import { MESSAGES, type MessageSpec, type ReplyPayload, type RequestName, type RequestPayload } from './messages.ts'
+import { u64 } from './payload.ts'
+import { PROTOCOL_F_REPLY_ACK } from './protocol-features.ts'
+import type { Transport } from './transport.ts'
+
+/** Bytes of the longest reply. */
+const REPLY_BYTES_MAX = 4096
+
+export interface FrontendOptions {
+  readonly transport: Transport
+  /**
+   * Called again and again while an answer is not there. Default: waits for the socket, 10 s at most. A test in one
+   * thread lets the backend run here.
+   */
+  readonly wait?: () => void
+}
+
+/** Where the driver put a ring, by its own addresses. */
+export interface FrontendRing {
+  /** Entries. */
+  readonly queueSize: number
+  readonly desc: number
+  readonly avail: number
+  readonly used: number
+  /** Default 0. */
+  readonly nextAvail?: number
+}
+
+/** The two signals of a running ring. */
+export interface FrontendQueue {
+  /** The driver signals it: buffers were made available. */
+  readonly kick: EventFd
+  /** The device signals it: buffers were used. */
+  readonly call: EventFd
+}
+
+/**
+ * The driver's end of a vhost-user connection: negotiates, shares memory, starts and stops rings. For tests and
+ * conformance suites; the rings themselves are the driver's, with `@vring/virtqueue`.
+ */
+export class VhostUserFrontend {
+  readonly #transport: Transport
+  readonly #reader: MessageReader
+  readonly #wait: () => void
+  readonly #queues = new Map<number, FrontendQueue>()
+  /** Negotiated, by {@link negotiate}. */
+  features = 0n
+  /** Negotiated, by {@link negotiate}. */
+  protocolFeatures = 0n
+
+  constructor(options: FrontendOptions) {
+    this.#transport = options.transport
+    this.#reader = new MessageReader(options.transport, REPLY_BYTES_MAX)
+    this.#wait = options.wait ?? socketWait(options.transport)
+  }
+
+  /**
+   * Sends a request and takes its answer: what the table says, else the acknowledgement when REPLY_ACK is negotiated.
+   *
+   * @param fds travel with it and stay open here
+   * @throws VringError ERR_PROTOCOL when the backend refuses, ERR_CLOSED when it hangs up, ERR_SYSTEM
+   */
+  call<Name extends RequestName>(
+    name: Name,
+    payload: RequestPayload<Name>,
+    fds: readonly number[] = [],
+  ): ReplyPayload<Name> {
+    const spec = MESSAGES[name] as unknown as MessageSpec<RequestPayload<Name>, ReplyPayload<Name>>
+    const ack = spec.reply === null && hasFeature(this.protocolFeatures, PROTOCOL_F_REPLY_ACK)
+    this.#transport.send(encodeMessage(spec.id, ack ? FLAG_NEED_REPLY : 0, spec.request.encode(payload)), fds)
+    if (spec.reply !== null) return spec.reply.decode(this.#reply(spec.id))
+    if (name === 'SET_LOG_BASE') this.#reply(spec.id)
+    else if (ack) {
+      const status = u64.decode(this.#reply(spec.id))
+      if (status !== 0n)
+        throw new VringError('ERR_PROTOCOL', `${name}: the backend refused it`, { field: name, value: status })
+    }
+    return null as ReplyPayload<Name>
+  }
+
+  /**
+   * Takes ownership, negotiates features and protocol features.
+   *
+   * @param wanted virtio features; those that the backend offers are acknowledged, with PROTOCOL_FEATURES
+   * @param wantedProtocol protocol features; default all that are offered
+   * @returns the negotiated virtio features
+   */
+  negotiate(wanted: bigint, wantedProtocol = -1n): bigint {
+    this.call('SET_OWNER', null)
+    const offered = this.call('GET_FEATURES', null)
+    const protocol = 1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES)
+    if ((offered & protocol) !== 0n) {
+      const features = this.call('GET_PROTOCOL_FEATURES', null) & wantedProtocol
+      this.call('SET_PROTOCOL_FEATURES', features)
+      this.protocolFeatures = features
+    }
+    this.features = offered & (wanted | protocol)
+    this.call('SET_FEATURES', this.features)
+    return this.features
+  }
+
+  /** Shares this memory, and no other (SET_MEM_TABLE). */
+  shareMemory(memories: readonly FrontendMemory[]): void {
+    this.call(
+      'SET_MEM_TABLE',
+      memories.map((memory) => memory.region),
+      memories.map((memory) => memory.fd),
+    )
+  }
+
+  /** Tells the backend of a ring, starts it and enables it. */
+  startQueue(index: number, ring: FrontendRing): FrontendQueue {
+    const queue = { kick: EventFd.create(), call: EventFd.create() }
+    this.#dropQueue(index)
+    this.#queues.set(index, queue)
+    const { desc, avail, used } = ring
+    this.call('SET_VRING_NUM', { index, num: ring.queueSize })
+    this.call('SET_VRING_BASE', { index, num: ring.nextAvail ?? 0 })
+    this.call('SET_VRING_ADDR', { index, flags: 0, desc, avail, used, log: 0 })
+    this.call('SET_VRING_CALL', { index, hasFd: true }, [queue.call.fd])
+    this.call('SET_VRING_KICK', { index, hasFd: true }, [queue.kick.fd])
+    if (hasFeature(this.features, VHOST_USER_F_PROTOCOL_FEATURES)) this.call('SET_VRING_ENABLE', { index, num: 1 })
+    return queue
+  }
+
+  /** Stops a ring; returns the next avail index of the device. */
+  stopQueue(index: number): number {
+    const { num } = this.call('GET_VRING_BASE', { index, num: 0 })
+    this.#dropQueue(index)
+    return num
+  }
+
+  /** Hangs up. A second call does nothing. */
+  close(): void {
+    for (const index of [...this.#queues.keys()]) this.#dropQueue(index)
+    this.#transport.close()
+  }
+
+  #dropQueue(index: number): void {
+    const queue = this.#queues.get(index)
+    queue?.kick.close()
+    queue?.call.close()
+    this.#queues.delete(index)
+  }
+
+  #reply(id: number): DataView {
+    for (;;) {
+      const message = this.#reader.next()
+      if (message === 'closed') throw new VringError('ERR_CLOSED', 'the backend hung up')
+      if (message === 'none') {
+        this.#wait()
+        continue
+      }
+      if (message.request !== id || (message.flags & FLAG_REPLY) === 0)
+        throw new VringError('ERR_PROTOCOL', `an answer to request ${message.request}; accepted: to ${id}`)
+      return new DataView(message.payload.buffer)
+    }
+  }
+}
+
+function socketWait(transport: Transport): () => void {
+  const poll = new PollSet()
+  poll.watch([transport.fd])
+  return () => {
+    if (poll.wait(10_000) === 0)
+      throw new VringError('ERR_SYSTEM', 'the backend does not answer within 10 s', {
+        field: 'poll',
+        value: 'ETIMEDOUT',
+      })
+  }
+}

@@ -1,0 +1,68 @@
+import { VringError } from '@vring/layout'
+import { memoryView } from '@vring/memory'
+import type { MappedMemory, RingEvent, SessionHost, Transport } from '../src/index.ts'
+
+/** What a descriptor of {@link CountingHost} stands for. */
+export type FakeFile = 'event' | 'memory' | 'socket' | 'junk'
+
+/** Bytes of every memory file of {@link CountingHost}. */
+export const FAKE_MEMORY_BYTES = 1 << 20
+
+/**
+ * An operating system of a test's own: hands out descriptors, and knows exactly which are open and what is mapped.
+ * Closing twice, and using what is closed, is an error of the test.
+ */
+export class CountingHost implements SessionHost {
+  readonly open = new Map<number, FakeFile>()
+  readonly signals = new Map<number, number>()
+  mapped = 0
+  #next = 100
+
+  /** A descriptor on its way to the session. */
+  file(kind: FakeFile): number {
+    const fd = this.#next++
+    this.open.set(fd, kind)
+    return fd
+  }
+
+  closeFd(fd: number): void {
+    if (!this.open.delete(fd)) throw new Error(`descriptor ${fd} is closed twice`)
+  }
+
+  mapMemory(fd: number, offset: number, length: number): MappedMemory {
+    this.#expect(fd, 'memory')
+    if (length > FAKE_MEMORY_BYTES - offset)
+      throw new VringError('ERR_PROTOCOL', 'longer than its file', { field: 'region end' })
+    const view = memoryView(new ArrayBuffer(Math.ceil(length / 4) * 4 + 8))
+    this.mapped++
+    let live = true
+    return {
+      windows: [{ view, viewOffset: 0, length }],
+      close: () => {
+        if (!live) throw new Error('memory is unmapped twice')
+        live = false
+        this.mapped--
+      },
+    }
+  }
+
+  ringEvent(fd: number): RingEvent {
+    this.#expect(fd, 'event')
+    return {
+      fd,
+      signal: () => void this.signals.set(fd, (this.signals.get(fd) ?? 0) + 1),
+      drain: () => this.signals.delete(fd),
+      close: () => this.closeFd(fd),
+    }
+  }
+
+  transport(fd: number): Transport {
+    this.#expect(fd, 'socket')
+    return { fd, receive: () => 0, send: () => {}, close: () => this.closeFd(fd) }
+  }
+
+  #expect(fd: number, kind: FakeFile): void {
+    if (this.open.get(fd) !== kind)
+      throw new VringError('ERR_PROTOCOL', `descriptor ${fd} is ${this.open.get(fd)}, not ${kind}`, { field: 'fds' })
+  }
+}
