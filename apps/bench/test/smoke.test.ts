@@ -25,7 +25,7 @@ describe('vring-bench run --smoke', () => {
     expect(code).toBe(0)
     const results = parseResults(readFileSync(file, 'utf8'), file)
     const accessors = createRegistry().accessors.map(({ name }) => name)
-    expect(results.cells.map(({ accessor }) => accessor)).toEqual([...accessors, 'baseline'])
+    expect(results.cells.map(({ accessor }) => accessor)).toEqual([...accessors.reverse(), 'baseline'])
     expect(results.seed).toBe(42)
     expect(results.complete).toBe(true)
     const hashes = results.cells.filter(({ role }) => role === 'accessor').map(({ hash }) => hash)

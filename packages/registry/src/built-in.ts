@@ -37,7 +37,7 @@ export const builtInBackends: readonly BackendPlugin[] = [
  */
 export function createRegistry(): Registry {
   return composeRegistry({
-    accessors: [iotlbTranslated, vmapDirect, nospecMasked, copyChecked],
+    accessors: [vmapDirect, iotlbTranslated, nospecMasked, copyChecked],
     backends: builtInBackends,
   })
 }
