@@ -17,7 +17,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['vhost-net'],
   ['backend-*', 'vhost-user'],
   ['vhost-user-net'],
-  ['registry', 'cost-model'],
+  ['registry', 'cost-model', 'vhost-user-net'],
   ['apps/*'],
 ]
 
