@@ -1,0 +1,135 @@
+import { AREAS } from '@vring/accessor'
+import { EFAULT, isVringError } from '@vring/layout'
+import { createWorld } from '../world/world.ts'
+import { forEachAccess } from './accesses.ts'
+import { type ConformanceCase, check, checkEqual } from './conformance-case.ts'
+
+/** Where memory is and where it ends. */
+export const boundsCases: readonly ConformanceCase[] = [
+  {
+    suite: 'bounds',
+    title: 'loads give what the driver stored, in the whole of each area',
+    run(subject) {
+      const world = createWorld(subject)
+      world.fill(1)
+      world.round(() => {
+        for (const area of AREAS) {
+          const window = world.accessor[area]
+          for (let offset = 0; offset + 2 <= world.ring[area].length; offset += 2) {
+            const expected = world.driver.load16(area, offset)
+            checkEqual(window.load16(offset), expected, `${area}.load16(${offset})`)
+            checkEqual(window.load16Acquire(offset), expected, `${area}.load16Acquire(${offset})`)
+            if (area === 'avail' || offset % 4 !== 0 || offset + 4 > world.ring[area].length) continue
+            checkEqual(window.load32(offset), world.driver.load32(area, offset), `${area}.load32(${offset})`)
+          }
+        }
+      })
+    },
+  },
+  {
+    suite: 'bounds',
+    title: 'descriptors arrive whole, at the index of the output asked for',
+    run(subject) {
+      const world = createWorld(subject)
+      world.fill(2)
+      world.round(() => {
+        for (let offset = 0; offset < world.ring.desc.length; offset += 16) {
+          const out = new Uint32Array(8).fill(0xa5a5_a5a5)
+          checkEqual(world.accessor.desc.loadDescriptor(offset, out, 2), 0, `desc.loadDescriptor(${offset})`)
+          const words = [0, 4, 8, 12].map((byte) => world.driver.load32('desc', offset + byte))
+          const around = [0xa5a5_a5a5, 0xa5a5_a5a5]
+          checkEqual([...out], [...around, ...words, ...around], `words of the descriptor at ${offset}`)
+        }
+      })
+    },
+  },
+  {
+    suite: 'bounds',
+    title: 'stores reach the driver and leave their neighbours alone',
+    run(subject) {
+      const world = createWorld(subject)
+      world.fill(3)
+      world.round(() => {
+        const { used } = world.accessor
+        const elements = Uint32Array.of(9, 9, 0xdead_beef, 0xffff_ffff, 7, 0)
+        const before = world.driver.bytes('used')
+        checkEqual(used.store16(0, 0xfffe), 0, 'used.store16(0)')
+        checkEqual(used.store16Release(2, 0x8001), 0, 'used.store16Release(2)')
+        checkEqual(used.storeUsed(12, elements, 2, 2), 0, 'used.storeUsed(12)')
+        checkEqual(used.store32(36, 0xfedc_ba98), 0, 'used.store32(36)')
+        checkEqual(used.storeUsed(44, elements, 2, 1), 0, 'used.storeUsed(44)')
+        const expected = new DataView(before.buffer)
+        expected.setUint16(0, 0xfffe, true)
+        expected.setUint16(2, 0x8001, true)
+        for (const [offset, value] of [
+          [12, 0xdead_beef],
+          [16, 0xffff_ffff],
+          [20, 7],
+          [24, 0],
+          [36, 0xfedc_ba98],
+          [44, 0xdead_beef],
+          [48, 0xffff_ffff],
+        ] as const)
+          expected.setUint32(offset, value, true)
+        checkEqual([...world.driver.bytes('used')], [...before], 'the used ring after five stores')
+      })
+    },
+  },
+  {
+    suite: 'bounds',
+    title: 'values with the top bit set are values, not errors',
+    run(subject) {
+      const world = createWorld(subject)
+      for (const area of AREAS) {
+        world.driver.store16(area, 0, 0xfff2)
+        world.driver.store16(area, 2, 0xffff)
+      }
+      world.round(() => {
+        for (const area of AREAS) checkEqual(world.accessor[area].load16(0), 0xfff2, `${area}.load16(0)`)
+        checkEqual(world.accessor.used.load32(0), 0xffff_fff2, 'used.load32(0)')
+        checkEqual(world.accessor.desc.load32(0), 0xffff_fff2, 'desc.load32(0)')
+      })
+    },
+  },
+  {
+    suite: 'bounds',
+    title: 'an unmapped area is -EFAULT for every access, until it is mapped again',
+    run(subject) {
+      const world = createWorld(subject)
+      forEachAccess((access, area) => {
+        world.unmap(area)
+        world.round(() => {
+          checkEqual(access.run(world.accessor[area], 0), EFAULT, `${area}.${access.name} of unmapped memory`)
+        })
+        world.mapAgain(area)
+        world.round(() => {
+          check(access.run(world.accessor[area], 0) >= 0, `${area}.${access.name} works once the area is mapped again`)
+        })
+      })
+    },
+  },
+  {
+    suite: 'bounds',
+    title: 'an area that ends above the limit of user space is refused or -EFAULT',
+    run(subject) {
+      for (const beyond of [2, 4096, 2 ** 46]) {
+        let world: ReturnType<typeof createWorld>
+        try {
+          world = createWorld(subject, { aboveLimit: beyond })
+        } catch (error) {
+          check(
+            isVringError(error) && error.code === 'ERR_OUT_OF_RANGE',
+            `create refuses an area above the limit with ERR_OUT_OF_RANGE, not with ${String(error)}`,
+          )
+          continue
+        }
+        const placed = world
+        placed.round(() => {
+          const last = placed.ring.used.length - 2
+          checkEqual(placed.accessor.used.load16(last), EFAULT, 'used.load16 above the limit')
+          checkEqual(placed.accessor.used.store16(last, 1), EFAULT, 'used.store16 above the limit')
+        })
+      }
+    },
+  },
+]

@@ -1,0 +1,113 @@
+import { AccessCounters, type Accessor, AREAS, type Area } from '@vring/accessor'
+import { delegate, type Mutant, mutatePlugin } from './mutant.ts'
+
+const LOADS = 'loads give what the driver stored, in the whole of each area'
+const COUNTED = 'every access is counted once, in its area, by the end of the round'
+const GIVES_BACK = 'close gives every mapping and registration back, a second close does nothing'
+
+/** Accessors that break the contract around the accesses: areas, counters, ends, declarations. */
+export const contractMutants: readonly Mutant[] = [
+  {
+    name: 'swapped-areas',
+    flaw: 'avail and used are the same window',
+    killedBy: LOADS,
+    mutate: (plugin) => mutatePlugin(plugin, { accessor: (accessor) => delegate(accessor, { avail: accessor.used }) }),
+  },
+  {
+    name: 'counts-twice',
+    flaw: 'every access is counted twice',
+    killedBy: COUNTED,
+    mutate: (plugin) => mutatePlugin(plugin, { accessor: (accessor) => recount(accessor, (area) => area, 2) }),
+  },
+  {
+    name: 'counts-elsewhere',
+    flaw: 'accesses of the used ring are counted in avail',
+    killedBy: COUNTED,
+    mutate: (plugin) =>
+      mutatePlugin(plugin, {
+        accessor: (accessor) => recount(accessor, (area) => (area === 'used' ? 'avail' : area), 1),
+      }),
+  },
+  {
+    name: 'counts-at-close',
+    flaw: 'counters are handed over only when the accessor is closed',
+    killedBy: COUNTED,
+    mutate: (plugin) =>
+      mutatePlugin(plugin, { accessor: (accessor) => delegate(accessor, { counters: new AccessCounters() }) }),
+  },
+  {
+    name: 'closes-once',
+    flaw: 'a second close throws',
+    killedBy: GIVES_BACK,
+    mutate: (plugin) =>
+      mutatePlugin(plugin, {
+        accessor(accessor) {
+          let closed = false
+          return delegate(accessor, {
+            close() {
+              if (closed) throw new Error('closed already')
+              closed = true
+              accessor.close()
+            },
+          })
+        },
+      }),
+  },
+  {
+    name: 'shared-state',
+    flaw: 'the windows of all queues are those of the first one',
+    killedBy: 'two queues of one accessor plugin do not see each other',
+    mutate(plugin) {
+      let first: Accessor | null = null
+      return mutatePlugin(plugin, {
+        accessor(accessor, context) {
+          first ??= context.ring.queueSize === 0 ? null : accessor
+          return delegate(accessor, { used: first!.used })
+        },
+      })
+    },
+  },
+  {
+    name: 'anonymous',
+    flaw: 'the accessor has a name of its own',
+    killedBy: 'the accessor carries the name of its plugin',
+    mutate: (plugin) =>
+      mutatePlugin(plugin, { accessor: (accessor) => delegate(accessor, { name: `${accessor.name}-2` }) }),
+  },
+  {
+    name: 'denies-files',
+    flaw: 'supports says that files are refused, and they are not',
+    killedBy: 'without support for files and without a fallback the accessor refuses the ring',
+    mutate: (plugin) => mutatePlugin(plugin, { supports: { fileBacked: false, fallsBack: false } }),
+  },
+  {
+    name: 'claims-iotlb',
+    flaw: 'supports promises a device IOTLB, and there is none',
+    killedBy: 'an area in two translations works, wherever they lead',
+    appliesTo: ({ supports }) => !supports.iotlb,
+    mutate: (plugin) => mutatePlugin(plugin, { supports: { iotlb: true } }),
+  },
+  {
+    name: 'needs-no-iotlb',
+    flaw: 'supports says that it works without a device IOTLB only with one',
+    killedBy: 'an accessor that only translates refuses to work without a device IOTLB',
+    appliesTo: ({ supports }) => supports.noIotlb,
+    mutate: (plugin) => mutatePlugin(plugin, { supports: { noIotlb: false } }),
+  },
+]
+
+/** An accessor whose counts are copied at the end of each round: moved to another area, or multiplied. */
+function recount(accessor: Accessor, areaOf: (area: Area) => Area, factor: number): Accessor {
+  const counters = new AccessCounters()
+  return delegate(accessor, {
+    counters,
+    endRound() {
+      accessor.endRound()
+      for (const [key, count] of Object.entries(accessor.counters.snapshot())) {
+        const area = AREAS.find((name) => key.startsWith(`${name}.`))!
+        counters.add(areaOf(area), key.slice(area.length + 1) as `fallback:${string}`, factor * count)
+      }
+      accessor.counters.reset()
+    },
+  })
+}
