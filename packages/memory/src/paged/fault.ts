@@ -128,11 +128,17 @@ function breakWriteProtection(mm: Mm, vma: Vma, page: number): number {
     mm.setEntry(page, entry | PTE_WRITE)
     return 0
   }
-  return copyPage(mm, page)
+  return copyPage(mm, page, true)
 }
 
-/** Copy-on-write: listeners hold the old page until they are told. Source: `wp_page_copy`. */
-function copyPage(mm: Mm, page: number): number {
+/**
+ * Gives a page a frame of its own: copy-on-write, and the end of a merged page. Listeners hold the old page until they
+ * are told. Source: `wp_page_copy`.
+ *
+ * @param writable what the new entry permits
+ * @returns 0 or -ENOMEM
+ */
+export function copyPage(mm: Mm, page: number, writable: boolean): number {
   const { physical } = mm
   const entry = mm.table.entry(page)
   const old = frameOf(entry)
@@ -145,7 +151,7 @@ function copyPage(mm: Mm, page: number): number {
     raced = frameOf(mm.table.entry(page)) !== old
     if (raced) return
     mm.unmap(page, entry)
-    mm.map(page, copy, (entry & PTE_FLAGS & ~PTE_DIRTY) | PTE_WRITE)
+    mm.map(page, copy, (entry & PTE_FLAGS & ~PTE_DIRTY) | (writable ? PTE_WRITE : 0))
   })
   mm.putMapping(raced ? copy : old)
   return 0

@@ -22,7 +22,10 @@ export class PageCache {
   /** Cached frames by page index; for hugetlb every 4 KiB page of a huge one. */
   readonly #frames = new Map<number, number>()
   readonly #index = new Map<number, number>()
+  /** Swap slots of the pages of shared memory that are not in memory. */
+  readonly #swapped = new Map<number, number>()
   #holders = 1
+  #closed = false
 
   /**
    * @param bytes a positive multiple of 4 KiB (hugetlb: 2 MiB)
@@ -72,7 +75,12 @@ export class PageCache {
     }
     const frame = this.physical.allocate()
     if (frame < 0) return frame
-    if (this.kind === 'file')
+    const slot = this.#swapped.get(index)
+    if (slot !== undefined) {
+      this.physical.bytes(frame).set(this.physical.swap.read(slot))
+      this.physical.swap.put(slot)
+      this.#swapped.delete(index)
+    } else if (this.kind === 'file')
       this.physical.bytes(frame).set(this.disk.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES))
     this.#insert(index, frame)
     return frame
@@ -97,6 +105,20 @@ export class PageCache {
     this.#index.delete(frame)
     this.physical.setCache(frame, null)
     this.physical.put(frame)
+  }
+
+  /** Writes a page of shared memory, which nobody maps, to swap. Source: Linux `shmem_writepage`. */
+  swapOut(index: number): void {
+    const { swap } = this.physical
+    const frame = this.#frames.get(index)
+    if (frame === undefined) return
+    const slot = swap.add(frame)
+    swap.write(slot, this.physical.bytes(frame))
+    // The cache holds the slot as an entry of a page table would.
+    swap.hold(slot)
+    swap.uncache(slot)
+    this.#swapped.set(index, slot)
+    this.drop(index)
   }
 
   /** Stores a page on the disk. */
@@ -127,6 +149,8 @@ export class PageCache {
   put(): void {
     if (--this.#holders > 0) return
     for (const index of [...this.#frames.keys()]) this.drop(index)
+    for (const slot of this.#swapped.values()) this.physical.swap.put(slot)
+    this.#swapped.clear()
   }
 
   /** The creator's hold ends. A second call does nothing. */
@@ -135,7 +159,6 @@ export class PageCache {
     this.#closed = true
     this.put()
   }
-  #closed = false
 
   #insert(index: number, frame: number): void {
     this.#frames.set(index, frame)

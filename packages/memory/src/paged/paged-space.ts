@@ -2,11 +2,22 @@ import { EFAULT, refused, VringError } from '@vring/layout'
 import type { MmuNotifierList, MmuNotifierListOptions } from '@vring/mmu-notifier'
 import { ACCESS_READ, ACCESS_WRITE, type Access, type AddressMap } from '../address-map.ts'
 import type { MemoryView } from '../memory-view.ts'
+import { PAGE_BYTES } from '../page-size.ts'
 import type { KernelMapping, MapRefusal, MapRequest, UserSpace } from '../user-space.ts'
 import { type GupResult, getUserPagesFast } from './get-user-pages.ts'
 import { Mm } from './mm.ts'
+import { collapse } from './operations/collapse.ts'
+import { dontNeed } from './operations/dont-need.ts'
+import { fork } from './operations/fork.ts'
+import { hintNuma } from './operations/hint-numa.ts'
+import { mergePages, unmerge } from './operations/ksm.ts'
+import { migrate } from './operations/migrate.ts'
 import { type MmapOptions, mmap } from './operations/mmap.ts'
+import { mprotect, type Protection } from './operations/mprotect.ts'
+import { mremap } from './operations/mremap.ts'
 import { munmap } from './operations/munmap.ts'
+import { oomReap } from './operations/oom-reap.ts'
+import { reclaim } from './operations/reclaim.ts'
 import { mapKernel, type PagedKernelMapping } from './paged-kernel-mapping.ts'
 import { PhysicalMemory, type PhysicalMemoryOptions } from './physical-memory.ts'
 import type { Tlb } from './tlb.ts'
@@ -129,12 +140,128 @@ export class PagedSpace implements UserSpace {
   }
 
   /**
+   * Changes what a mapped range permits.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
+   */
+  mprotect(address: number, length: number, protection: Protection): void {
+    this.#mm.operate(() => mprotect(this.#mm, address, length, protection))
+  }
+
+  /**
+   * Resizes a mapping, and moves it: to `to` (free), or where there is room when it can't grow in place.
+   *
+   * @returns where it is now
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED, ERR_OVERLAP, ERR_INVALID_ARGUMENT
+   */
+  mremap(address: number, length: number, newLength: number, to?: number): number {
+    return this.#mm.operate(() => mremap(this.#mm, address, length, newLength, to))
+  }
+
+  /**
+   * Drops the pages of a mapped range, not the mappings (MADV_DONTNEED).
+   *
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
+   */
+  dontNeed(address: number, length: number): void {
+    this.#mm.operate(() => dontNeed(this.#mm, address, length))
+  }
+
+  /** Takes all private memory without waiting for a listener; false when one refused. Source: the OOM reaper. */
+  oomReap(): boolean {
+    return this.#mm.operate(() => oomReap(this.#mm))
+  }
+
+  /**
+   * A child with the same memory, copy-on-write, and no listeners.
+   *
+   * @throws VringError ERR_NOTIFIER when a listener failed; there is no child then
+   */
+  fork(): PagedSpace {
+    const child = new PagedSpace({
+      physical: this.physical,
+      smap: this.#smap,
+      notifiers: { endRule: this.notifiers.endRule },
+    })
+    try {
+      this.#mm.operate(() => fork(this.#mm, child.#mm))
+    } catch (error) {
+      child.close()
+      throw error
+    }
+    return child
+  }
+
+  /**
+   * Moves the pages of a mapped range to other frames; how many moved.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
+   */
+  migrate(address: number, length: number): number {
+    return this.#mm.operate(() => migrate(this.#mm, address, length))
+  }
+
+  /**
+   * Takes the pages of a mapped range out of memory: to swap, or back to their file. They come in again when they are
+   * touched. How many left.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
+   */
+  reclaim(address: number, length: number): number {
+    return this.#mm.operate(() => reclaim(this.#mm, address, length))
+  }
+
+  /**
+   * Merges the anonymous page at `otherAddress` of `other` (this space or one of the same memory) into the equal one at
+   * `address` (KSM); false when they can't be.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED, ERR_INVALID_ARGUMENT
+   */
+  merge(address: number, other: PagedSpace, otherAddress: number): boolean {
+    return this.#mm.operate(() => mergePages(this.#mm, address / PAGE_BYTES, other.#mm, otherAddress / PAGE_BYTES))
+  }
+
+  /**
+   * Gives merged pages of a mapped range copies of their own; how many.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
+   */
+  unmerge(address: number, length: number): number {
+    return this.#mm.operate(() => unmerge(this.#mm, address, length))
+  }
+
+  /**
+   * Makes one huge page of the 2 MiB of anonymous memory at `address`; false when it can't be.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
+   */
+  collapse(address: number): boolean {
+    return this.#mm.operate(() => collapse(this.#mm, address))
+  }
+
+  /** Splits the transparent huge page that holds `address`, if there is one, into small ones of the same frames. */
+  split(address: number): void {
+    this.#mm.operate(() => {
+      if (this.#mm.vmas.find(address)?.kind !== 'hugetlb') this.#mm.splitHuge(Math.floor(address / PAGE_BYTES))
+    })
+  }
+
+  /**
+   * Makes the next access to each page of a mapped range fault (NUMA balancing); how many pages.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
+   */
+  hintNuma(address: number, length: number): number {
+    return this.#mm.operate(() => hintNuma(this.#mm, address, length))
+  }
+
+  /**
    * Faults every page of a mapped range in, for writing where that is allowed (MAP_POPULATE).
    *
    * @throws VringError ERR_OUT_OF_RANGE when a page can't be had
    */
   populate(address: number, length: number): void {
-    for (let at = address; at < address + length; at += 4096) {
+    for (let at = address; at < address + length; at += PAGE_BYTES) {
       const write = this.#mm.vmas.find(at)?.write === true
       if (this.userMode.resolve(at, 1, write ? ACCESS_WRITE : ACCESS_READ) < 0)
         throw refused('ERR_OUT_OF_RANGE', 'address', at, 'a mapped page, and a free frame for it')

@@ -65,6 +65,12 @@ export class SwapDevice {
     this.#slotOf.set(frame, slot)
   }
 
+  /** The slot's page is in another frame now. */
+  moveCache(slot: number, frame: number): void {
+    this.#slotOf.delete(this.frameOf(slot))
+    this.cache(slot, frame)
+  }
+
   uncache(slot: number): void {
     const frame = this.#frameOf.get(slot)
     if (frame === undefined) return

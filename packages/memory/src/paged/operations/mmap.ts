@@ -15,7 +15,7 @@ export interface MmapOptions {
   readonly address?: number
   /** Default `anonymous`, or the kind of {@link cache}. */
   readonly kind?: VmaKind
-  /** Default true. */
+  /** Default true; writing implies it. */
   readonly read?: boolean
   /** Default true. */
   readonly write?: boolean
@@ -48,7 +48,8 @@ export function mmap(mm: Mm, options: MmapOptions): number {
     start: address,
     end: address + length,
     kind,
-    read: options.read ?? true,
+    // x86-64 has no page that can only be written.
+    read: (options.read ?? true) || (options.write ?? true),
     write: options.write ?? true,
     private: isPrivate(kind, options),
     cache: backing,
