@@ -3,9 +3,22 @@
  *
  * @packageDocumentation
  */
+
+export { EbpfError } from './ebpf/ebpf-error.ts'
+export type { EbpfEnvironment } from './ebpf/machine.ts'
 export * from './ip-protocol.ts'
+export * from './load-ebpf.ts'
+export { ArrayMap } from './maps/array-map.ts'
+export * from './maps/create-map.ts'
+export * from './maps/ebpf-map.ts'
+export { HashMap } from './maps/hash-map.ts'
+export { LruHashMap } from './maps/lru-hash-map.ts'
+export { RedirectTable } from './maps/redirect-table.ts'
+export type { ObjectMap } from './object/map-definitions.ts'
+export { type EbpfObject, type ObjectProgram, readObject } from './object/read-object.ts'
 export * from './protocol-counters.ts'
 export * from './verdict.ts'
+export { VERIFIED_INSTRUCTIONS_MAX } from './verifier/verifier.ts'
 export * from './xdp-constant.ts'
 export * from './xdp-context.ts'
 export * from './xdp-program.ts'

@@ -1,0 +1,75 @@
+import type { EbpfMapDefinition } from './ebpf-map.ts'
+import { HashMap } from './hash-map.ts'
+
+const NONE = -1
+
+/**
+ * A hash that makes room by dropping the entry that was used longest ago. Exact least-recently-used order, where the
+ * kernel's is approximate. Source: Linux kernel/bpf/bpf_lru_list.c.
+ *
+ * ```
+ *   newest <-> ... <-> oldest      lookups and updates by programs move an entry to the front
+ * ```
+ */
+export class LruHashMap extends HashMap {
+  readonly #newer: Int32Array
+  readonly #older: Int32Array
+  #newest = NONE
+  #oldest = NONE
+
+  constructor(definition: EbpfMapDefinition) {
+    super(definition)
+    this.#newer = new Int32Array(definition.maxEntries).fill(NONE)
+    this.#older = new Int32Array(definition.maxEntries).fill(NONE)
+  }
+
+  override find(memory: Uint8Array, key: number): number {
+    const entry = this.findEntry(memory, key)
+    if (entry < 0) return -1
+    this.#unlink(entry)
+    this.#link(entry)
+    return entry * this.stride
+  }
+
+  override update(memory: Uint8Array, key: number, valueMemory: Uint8Array, value: number, flags: number): number {
+    const status = super.update(memory, key, valueMemory, value, flags)
+    if (status === 0) this.find(memory, key)
+    return status
+  }
+
+  override delete(memory: Uint8Array, key: number): number {
+    const entry = this.findEntry(memory, key)
+    if (entry >= 0) this.#unlink(entry)
+    return super.delete(memory, key)
+  }
+
+  protected override peek(key: Uint8Array): number {
+    const entry = this.findEntry(key, 0)
+    return entry < 0 ? -1 : entry * this.stride
+  }
+
+  protected override evict(): number {
+    const entry = this.#oldest
+    if (entry !== NONE) this.delete(this.keyOf(entry), 0)
+    return entry
+  }
+
+  /** Takes an entry out of the order; one that is not in it stays out. */
+  #unlink(entry: number): void {
+    const newer = this.#newer[entry]!
+    const older = this.#older[entry]!
+    if (newer !== NONE) this.#older[newer] = older
+    else if (this.#newest === entry) this.#newest = older
+    if (older !== NONE) this.#newer[older] = newer
+    else if (this.#oldest === entry) this.#oldest = newer
+    this.#newer[entry] = NONE
+    this.#older[entry] = NONE
+  }
+
+  #link(entry: number): void {
+    this.#older[entry] = this.#newest
+    if (this.#newest !== NONE) this.#newer[this.#newest] = entry
+    this.#newest = entry
+    if (this.#oldest === NONE) this.#oldest = entry
+  }
+}

@@ -1,0 +1,157 @@
+import { refused, VringError } from '@vring/layout'
+import { stringAt } from './elf.ts'
+
+/** One type of the BTF type section; numbers start at 1, 0 is void. */
+export interface BtfType {
+  readonly kind: number
+  readonly name: string
+  /** Bytes of a sized type, or the type that this one refers to. */
+  readonly sizeOrType: number
+  readonly members: readonly BtfMember[]
+  /** Elements and element type of an array. */
+  readonly array: { readonly type: number; readonly count: number } | undefined
+}
+
+export interface BtfMember {
+  readonly name: string
+  readonly type: number
+}
+
+// Kinds, Linux Documentation/bpf/btf.rst.
+const KIND_INT = 1
+const KIND_PTR = 2
+const KIND_ARRAY = 3
+export const KIND_STRUCT = 4
+const KIND_UNION = 5
+const KIND_ENUM = 6
+const KIND_TYPEDEF = 8
+const KIND_VOLATILE = 9
+const KIND_CONST = 10
+const KIND_RESTRICT = 11
+const KIND_FUNC_PROTO = 13
+export const KIND_VAR = 14
+const KIND_DATASEC = 15
+const KIND_FLOAT = 16
+const KIND_DECL_TAG = 17
+const KIND_TYPE_TAG = 18
+const KIND_ENUM64 = 19
+const BTF_MAGIC = 0xeb9f
+const POINTER_BYTES = 8
+/** Bytes that follow a type, apiece for each of its `vlen` entries. */
+const ENTRY_BYTES: Readonly<Record<number, number>> = {
+  [KIND_STRUCT]: 12,
+  [KIND_UNION]: 12,
+  [KIND_ENUM]: 8,
+  [KIND_FUNC_PROTO]: 8,
+  [KIND_DATASEC]: 12,
+  [KIND_ENUM64]: 12,
+}
+/** Bytes that follow a type once. */
+const EXTRA_BYTES: Readonly<Record<number, number>> = {
+  [KIND_INT]: 4,
+  [KIND_ARRAY]: 12,
+  [KIND_VAR]: 4,
+  [KIND_DECL_TAG]: 4,
+}
+/** References to other types may be this deep: a bound for malformed input that refers to itself. */
+const DEPTH_MAX = 32
+
+/** Types of a `.BTF` section. @throws VringError if it is malformed */
+export class Btf {
+  readonly types: readonly BtfType[]
+
+  constructor(section: Uint8Array) {
+    try {
+      this.types = parse(section)
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause
+      throw new VringError('ERR_INVALID_ARGUMENT', '.BTF section is truncated', { field: '.BTF', cause })
+    }
+  }
+
+  type(number: number): BtfType {
+    const type = this.types[number]
+    if (number === 0 || type === undefined)
+      throw refused('ERR_OUT_OF_RANGE', 'BTF type', number, `1 to ${this.types.length - 1}`)
+    return type
+  }
+
+  /** The type behind typedefs and qualifiers. */
+  resolve(number: number): BtfType {
+    let type = this.type(number)
+    for (let depth = 0; QUALIFIERS.has(type.kind); depth++) {
+      if (depth === DEPTH_MAX) throw refused('ERR_INVALID_ARGUMENT', `BTF type ${number}`, 'a loop', 'a type that ends')
+      type = this.type(type.sizeOrType)
+    }
+    return type
+  }
+
+  /** Bytes of a value. */
+  sizeOf(number: number, depth = 0): number {
+    const type = this.resolve(number)
+    if (depth === DEPTH_MAX) throw refused('ERR_INVALID_ARGUMENT', `BTF type ${number}`, 'a loop', 'a type that ends')
+    if (type.kind === KIND_PTR) return POINTER_BYTES
+    if (type.array !== undefined) return type.array.count * this.sizeOf(type.array.type, depth + 1)
+    if (SIZED.has(type.kind)) return type.sizeOrType
+    throw refused('ERR_INVALID_ARGUMENT', `BTF type ${number}: kind`, type.kind, 'a type with a size')
+  }
+
+  /** The number that `__uint(name, number)` put into a map definition: elements of the array pointed to. */
+  encodedNumber(number: number): number {
+    const pointer = this.resolve(number)
+    const array = pointer.kind === KIND_PTR ? this.resolve(pointer.sizeOrType).array : undefined
+    if (array === undefined)
+      throw refused(
+        'ERR_INVALID_ARGUMENT',
+        `BTF type ${number}`,
+        `kind ${pointer.kind}`,
+        'a pointer to an array (__uint)',
+      )
+    return array.count
+  }
+
+  /** The type that `__type(name, type)` put into a map definition: what the pointer points to. */
+  pointee(number: number): number {
+    const pointer = this.resolve(number)
+    if (pointer.kind !== KIND_PTR)
+      throw refused('ERR_INVALID_ARGUMENT', `BTF type ${number}: kind`, pointer.kind, 'a pointer (__type)')
+    return pointer.sizeOrType
+  }
+}
+
+const QUALIFIERS = new Set([KIND_TYPEDEF, KIND_VOLATILE, KIND_CONST, KIND_RESTRICT, KIND_TYPE_TAG])
+const SIZED = new Set([KIND_INT, KIND_STRUCT, KIND_UNION, KIND_ENUM, KIND_ENUM64, KIND_FLOAT])
+
+function parse(section: Uint8Array): BtfType[] {
+  const view = new DataView(section.buffer, section.byteOffset, section.byteLength)
+  if (view.getUint16(0, true) !== BTF_MAGIC)
+    throw refused('ERR_INVALID_ARGUMENT', '.BTF magic', view.getUint16(0, true), `0x${BTF_MAGIC.toString(16)}`)
+  const headerBytes = view.getUint32(4, true)
+  const start = headerBytes + view.getUint32(8, true)
+  const end = start + view.getUint32(12, true)
+  const strings = section.subarray(headerBytes + view.getUint32(16, true))
+  const types: BtfType[] = [{ kind: 0, name: 'void', sizeOrType: 0, members: [], array: undefined }]
+  for (let at = start; at < end; ) {
+    const info = view.getUint32(at + 4, true)
+    const kind = (info >>> 24) & 0x1f
+    const count = info & 0xffff
+    const body = at + 12
+    const entryBytes = ENTRY_BYTES[kind] ?? 0
+    const isStruct = kind === KIND_STRUCT || kind === KIND_UNION
+    types.push({
+      kind,
+      name: stringAt(strings, view.getUint32(at, true)),
+      sizeOrType: view.getUint32(at + 8, true),
+      members: isStruct
+        ? Array.from({ length: count }, (_, i) => ({
+            name: stringAt(strings, view.getUint32(body + i * entryBytes, true)),
+            type: view.getUint32(body + i * entryBytes + 4, true),
+          }))
+        : [],
+      array:
+        kind === KIND_ARRAY ? { type: view.getUint32(body, true), count: view.getUint32(body + 8, true) } : undefined,
+    })
+    at = body + (EXTRA_BYTES[kind] ?? 0) + count * entryBytes
+  }
+  return types
+}

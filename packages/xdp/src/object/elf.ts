@@ -1,0 +1,174 @@
+import { refused, VringError } from '@vring/layout'
+
+/** A section of an ELF object. */
+export interface ElfSection {
+  readonly index: number
+  readonly name: string
+  readonly type: number
+  readonly flags: number
+  /** Contents; of a section without contents in the file (SHT_NOBITS) only the size counts. */
+  readonly bytes: Uint8Array
+  readonly size: number
+  /** Section that this one is about: relocations name what they patch. */
+  readonly info: number
+  readonly link: number
+}
+
+export interface ElfSymbol {
+  readonly name: string
+  /** Section it lies in; 0: undefined, imported from elsewhere. */
+  readonly section: number
+  /** Byte offset in the section. */
+  readonly value: number
+  readonly size: number
+  readonly type: number
+}
+
+export interface ElfRelocation {
+  /** Byte offset in the patched section. */
+  readonly offset: number
+  readonly type: number
+  readonly symbol: ElfSymbol
+}
+
+export interface ElfObject {
+  readonly sections: readonly ElfSection[]
+  readonly symbols: readonly ElfSymbol[]
+  /** Relocations of a section. */
+  relocations(section: number): readonly ElfRelocation[]
+}
+
+// Field values, ELF-64 object file format version 1.5.
+export const SHF_EXECINSTR = 4
+export const STT_OBJECT = 1
+export const STT_FUNC = 2
+export const STT_SECTION = 3
+const SHT_SYMTAB = 2
+const SHT_NOBITS = 8
+const SHT_REL = 9
+const EM_BPF = 247
+const HEADER_BYTES = 64
+const SECTION_HEADER_BYTES = 64
+const SYMBOL_BYTES = 24
+const REL_BYTES = 16
+
+/** Reads a little-endian ELF64 relocatable object for BPF. @throws VringError naming the field */
+export function readElf(file: Uint8Array): ElfObject {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
+  checkHeader(file, view)
+  const sections = readSections(file, view)
+  const symtab = sections.find(({ type }) => type === SHT_SYMTAB)
+  const symbols = symtab === undefined ? [] : readSymbols(symtab, sections)
+  return {
+    sections,
+    symbols,
+    relocations: (section) =>
+      sections
+        .filter(({ type, info }) => type === SHT_REL && info === section)
+        .flatMap((one) => readRelocations(one, symbols)),
+  }
+}
+
+function checkHeader(file: Uint8Array, view: DataView): void {
+  if (file.length < HEADER_BYTES || view.getUint32(0, false) !== 0x7f454c46)
+    throw refused('ERR_INVALID_ARGUMENT', 'ELF object', `${file.length} bytes without the ELF magic`, 'an ELF64 object')
+  if (file[4] !== 2) throw refused('ERR_UNSUPPORTED', 'ELF class', file[4], '2 (64-bit)')
+  if (file[5] !== 1) throw refused('ERR_UNSUPPORTED', 'ELF byte order', file[5], '1 (little-endian: clang -target bpf)')
+  const machine = view.getUint16(18, true)
+  if (machine !== EM_BPF) throw refused('ERR_UNSUPPORTED', 'ELF machine', machine, `${EM_BPF} (BPF)`)
+}
+
+/** An offset or size of 64 bits that must be a position in the file. */
+function position(view: DataView, at: number, field: string): number {
+  const value = Number(view.getBigUint64(at, true))
+  if (!Number.isSafeInteger(value)) throw refused('ERR_OUT_OF_RANGE', field, value, 'a position in the file')
+  return value
+}
+
+/** Bytes of a file; refuses what reaches behind its end. */
+function slice(file: Uint8Array, at: number, bytes: number, field: string): Uint8Array {
+  if (at > file.length || bytes > file.length - at)
+    throw new VringError(
+      'ERR_OUT_OF_RANGE',
+      `${field} (${bytes} bytes at ${at}) reaches beyond the ${file.length} bytes given`,
+      {
+        field,
+      },
+    )
+  return file.subarray(at, at + bytes)
+}
+
+function readSections(file: Uint8Array, view: DataView): ElfSection[] {
+  const at = position(view, 40, 'e_shoff')
+  const count = view.getUint16(60, true)
+  const names = view.getUint16(62, true)
+  if (view.getUint16(58, true) !== SECTION_HEADER_BYTES)
+    throw refused('ERR_INVALID_ARGUMENT', 'e_shentsize', view.getUint16(58, true), String(SECTION_HEADER_BYTES))
+  slice(file, at, count * SECTION_HEADER_BYTES, 'section headers')
+  const nameOffsets: number[] = []
+  const sections = Array.from({ length: count }, (_, index): ElfSection => {
+    const header = at + index * SECTION_HEADER_BYTES
+    const type = view.getUint32(header + 4, true)
+    const size = position(view, header + 32, 'sh_size')
+    const bytes =
+      type === SHT_NOBITS
+        ? new Uint8Array(0)
+        : slice(file, position(view, header + 24, 'sh_offset'), size, `section ${index}`)
+    nameOffsets.push(view.getUint32(header, true))
+    return {
+      index,
+      name: '',
+      type,
+      flags: Number(view.getBigUint64(header + 8, true) & 0xffffffffn),
+      bytes,
+      size,
+      link: view.getUint32(header + 40, true),
+      info: view.getUint32(header + 44, true),
+    }
+  })
+  const strings = sections[names]?.bytes ?? new Uint8Array(0)
+  return sections.map((section, index) => ({ ...section, name: stringAt(strings, nameOffsets[index]!) }))
+}
+
+/** The NUL-terminated string at an offset; empty beyond the table. */
+export function stringAt(table: Uint8Array, offset: number): string {
+  const end = table.indexOf(0, offset)
+  return String.fromCharCode(...table.subarray(offset, end < 0 ? table.length : end))
+}
+
+function readSymbols(symtab: ElfSection, sections: readonly ElfSection[]): ElfSymbol[] {
+  const { bytes } = symtab
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const strings = sections[symtab.link]?.bytes ?? new Uint8Array(0)
+  return Array.from({ length: Math.floor(bytes.length / SYMBOL_BYTES) }, (_, index) => {
+    const at = index * SYMBOL_BYTES
+    const section = view.getUint16(at + 6, true)
+    const type = view.getUint8(at + 4) & 0xf
+    const name = stringAt(strings, view.getUint32(at, true))
+    return {
+      name: type === STT_SECTION ? (sections[section]?.name ?? name) : name,
+      section,
+      value: position(view, at + 8, 'st_value'),
+      size: position(view, at + 16, 'st_size'),
+      type,
+    }
+  })
+}
+
+function readRelocations(section: ElfSection, symbols: readonly ElfSymbol[]): ElfRelocation[] {
+  const { bytes } = section
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Array.from({ length: Math.floor(bytes.length / REL_BYTES) }, (_, index) => {
+    const at = index * REL_BYTES
+    const number = view.getUint32(at + 12, true)
+    const symbol = symbols[number]
+    if (symbol === undefined)
+      throw refused(
+        'ERR_OUT_OF_RANGE',
+        `${section.name} relocation ${index}: symbol`,
+        number,
+        `0 to ${symbols.length - 1}`,
+      )
+    return { offset: position(view, at, 'r_offset'), type: view.getUint32(at + 8, true), symbol }
+  })
+}

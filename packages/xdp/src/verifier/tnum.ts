@@ -1,0 +1,91 @@
+/**
+ * Tracked number: what is known of the 64 bits of a value, bit by bit. A bit of `mask` is unknown; where it is clear,
+ * `value` has the bit. Unknown bits are zero in `value`. Source: Linux kernel/bpf/tnum.c.
+ */
+export interface Tnum {
+  readonly value: bigint
+  readonly mask: bigint
+}
+
+export const MASK64 = 0xffff_ffff_ffff_ffffn
+export const MASK32 = 0xffff_ffffn
+export const TNUM_UNKNOWN: Tnum = { value: 0n, mask: MASK64 }
+
+function tnum(value: bigint, mask: bigint): Tnum {
+  return { value: value & ~mask & MASK64, mask: mask & MASK64 }
+}
+
+export function tnumConstant(value: bigint): Tnum {
+  return { value: value & MASK64, mask: 0n }
+}
+
+/** The narrowest tnum that covers all of min .. max (unsigned). */
+export function tnumRange(min: bigint, max: bigint): Tnum {
+  const differing = BigInt((min ^ max).toString(2).length)
+  return min === max ? tnumConstant(min) : tnum(min, (1n << differing) - 1n)
+}
+
+export function tnumAdd(a: Tnum, b: Tnum): Tnum {
+  const sum = a.value + b.value
+  const changed = (a.mask + b.mask + sum) ^ sum
+  return tnum(sum, changed | a.mask | b.mask)
+}
+
+export function tnumSubtract(a: Tnum, b: Tnum): Tnum {
+  const difference = a.value - b.value
+  const changed = (difference + a.mask) ^ (difference - b.mask)
+  return tnum(difference, changed | a.mask | b.mask)
+}
+
+export function tnumAnd(a: Tnum, b: Tnum): Tnum {
+  const ones = a.value & b.value
+  return tnum(ones, (a.value | a.mask) & (b.value | b.mask) & ~ones)
+}
+
+export function tnumOr(a: Tnum, b: Tnum): Tnum {
+  const ones = a.value | b.value
+  return tnum(ones, (a.mask | b.mask) & ~ones)
+}
+
+export function tnumXor(a: Tnum, b: Tnum): Tnum {
+  return tnum(a.value ^ b.value, a.mask | b.mask)
+}
+
+/** Product by the schoolbook: one shifted copy of `b` for each bit of `a` that may be set. */
+export function tnumMultiply(a: Tnum, b: Tnum): Tnum {
+  let unknown = tnumConstant(0n)
+  for (let bit = 0n; a.value >> bit !== 0n || a.mask >> bit !== 0n; bit++) {
+    if (((a.value >> bit) & 1n) === 1n) unknown = tnumAdd(unknown, tnum(0n, b.mask << bit))
+    else if (((a.mask >> bit) & 1n) === 1n) unknown = tnumAdd(unknown, tnum(0n, (b.value | b.mask) << bit))
+  }
+  return tnumAdd(tnumConstant(a.value * b.value), unknown)
+}
+
+export function tnumShiftLeft(a: Tnum, by: bigint): Tnum {
+  return tnum(a.value << by, a.mask << by)
+}
+
+export function tnumShiftRight(a: Tnum, by: bigint): Tnum {
+  return tnum(a.value >> by, a.mask >> by)
+}
+
+/** Copies of the sign bit come in from the left, unknown if it is. */
+export function tnumShiftRightSigned(a: Tnum, by: bigint): Tnum {
+  return tnum(BigInt.asIntN(64, a.value) >> by, BigInt.asIntN(64, a.mask) >> by)
+}
+
+/** The low 32 bits, zero-extended. */
+export function tnumTruncate(a: Tnum): Tnum {
+  return tnum(a.value & MASK32, a.mask & MASK32)
+}
+
+/** What is known from both. */
+export function tnumIntersect(a: Tnum, b: Tnum): Tnum {
+  const mask = a.mask & b.mask
+  return tnum(a.value | b.value, mask)
+}
+
+/** Every value of `b` is one of `a`. */
+export function tnumCovers(a: Tnum, b: Tnum): boolean {
+  return (b.mask & ~a.mask) === 0n && (b.value & ~a.mask) === a.value
+}
