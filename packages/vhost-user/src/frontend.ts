@@ -1,4 +1,4 @@
-import { hasFeature, VHOST_USER_F_PROTOCOL_FEATURES, VringError } from '@vring/layout'
+import { hasFeature, type RingAreas, VHOST_USER_F_PROTOCOL_FEATURES, VringError } from '@vring/layout'
 import { EventFd, PollSet } from '@vring/linux'
 import type { FrontendMemory } from './frontend-memory.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
@@ -18,17 +18,6 @@ export interface FrontendOptions {
    * thread lets the backend run here.
    */
   readonly wait?: () => void
-}
-
-/** Where the driver put a ring, by its own addresses. */
-export interface FrontendRing {
-  /** Entries. */
-  readonly queueSize: number
-  readonly desc: number
-  readonly avail: number
-  readonly used: number
-  /** Default 0. */
-  readonly nextAvail?: number
 }
 
 /** The two signals of a running ring. */
@@ -113,14 +102,19 @@ export class VhostUserFrontend {
     )
   }
 
-  /** Tells the backend of a ring, starts it and enables it. */
-  startQueue(index: number, ring: FrontendRing): FrontendQueue {
+  /**
+   * Tells the backend of a ring, starts it and enables it.
+   *
+   * @param ring where the driver put it, by user addresses of the shared memory
+   * @param nextAvail where the device begins; what {@link stopQueue} said, for a ring that goes on
+   */
+  startQueue(index: number, ring: RingAreas, nextAvail = 0): FrontendQueue {
     const queue = { kick: EventFd.create(), call: EventFd.create() }
     this.#dropQueue(index)
     this.#queues.set(index, queue)
-    const { desc, avail, used } = ring
+    const [desc, avail, used] = [ring.desc.address, ring.avail.address, ring.used.address]
     this.call('SET_VRING_NUM', { index, num: ring.queueSize })
-    this.call('SET_VRING_BASE', { index, num: ring.nextAvail ?? 0 })
+    this.call('SET_VRING_BASE', { index, num: nextAvail })
     this.call('SET_VRING_ADDR', { index, flags: 0, desc, avail, used, log: 0 })
     this.call('SET_VRING_CALL', { index, hasFd: true }, [queue.call.fd])
     this.call('SET_VRING_KICK', { index, hasFd: true }, [queue.kick.fd])
