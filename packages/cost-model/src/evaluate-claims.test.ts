@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { CLAIMS, type Claim } from './claims.ts'
 import { evaluateClaims } from './evaluate-claims.ts'
-import { fit } from './fit.ts'
+import { fitProfiles } from './fit-profiles.ts'
 import { PUBLISHED } from './published.ts'
 import { REFERENCE_STEPS } from './reference-steps.ts'
 
-const evidence = { fit: fit(PUBLISHED, REFERENCE_STEPS), steps: REFERENCE_STEPS }
+const evidence = { fit: fitProfiles(PUBLISHED, REFERENCE_STEPS), steps: REFERENCE_STEPS }
 const byId = (id: string): Claim => CLAIMS.find((claim) => claim.id === id)!
 
 describe('the claims', () => {
@@ -73,7 +73,7 @@ describe('evaluateClaims', () => {
 
   test('leaves a claim about a setup that was not fitted untested', () => {
     const v4 = PUBLISHED.filter((row) => row.setup === 'v4')
-    const [result] = evaluateClaims({ ...evidence, fit: fit(v4, REFERENCE_STEPS) }, [byId('merged-smap-on')])
+    const [result] = evaluateClaims({ ...evidence, fit: fitProfiles(v4, REFERENCE_STEPS) }, [byId('merged-smap-on')])
     expect(result).toMatchObject({ verdict: 'not tested', modelled: null })
   })
 })

@@ -1,6 +1,6 @@
 import type { Steps } from '@vring/accessor'
 import { CLAIMS, type Claim } from './claims.ts'
-import type { Fit, VariantSteps } from './fit.ts'
+import type { Fit, VariantSteps } from './fit-profiles.ts'
 import { predict } from './predict.ts'
 
 /** What claims are held against. */

@@ -6,7 +6,7 @@
  */
 export * from './claims.ts'
 export * from './evaluate-claims.ts'
-export * from './fit.ts'
+export * from './fit-profiles.ts'
 export * from './nnls.ts'
 export * from './predict.ts'
 export * from './profile.ts'

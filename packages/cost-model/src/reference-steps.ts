@@ -1,5 +1,5 @@
 import { noSteps, type Steps } from '@vring/accessor'
-import type { VariantSteps } from './fit.ts'
+import type { VariantSteps } from './fit-profiles.ts'
 
 /** Packets of a full batch, and so between two updates of an index. Source: Linux drivers/vhost/net.c, VHOST_NET_BATCH. */
 const BATCH = 64
@@ -36,7 +36,7 @@ function steps(userAccesses: number, own: Partial<Steps>): Steps {
 }
 
 /**
- * Steps per packet as the kernel's source has them, for use without a bench: `fit(PUBLISHED, REFERENCE_STEPS)`. A test
+ * Steps per packet as the kernel's source has them, for use without a bench: `fitProfiles(PUBLISHED, REFERENCE_STEPS)`. A test
  * holds them against the counts of the real datapath.
  */
 export const REFERENCE_STEPS: VariantSteps = {

@@ -1,4 +1,4 @@
-import { type Fit, fit, type VariantSteps } from './fit.ts'
+import { type Fit, fitProfiles, type VariantSteps } from './fit-profiles.ts'
 import { predict } from './predict.ts'
 import type { PublishedRow } from './published.ts'
 
@@ -46,7 +46,7 @@ export function residuals(
 /** Fits without the rows named in `ids` and gives the residuals of all rows, those marked as held out. */
 export function holdOut(rows: readonly PublishedRow[], steps: VariantSteps, ids: readonly string[]): Residual[] {
   const out = (row: PublishedRow): boolean => ids.includes(row.id) || isTransfer(row)
-  const fitted = fit(
+  const fitted = fitProfiles(
     rows.filter((row) => !out(row)),
     steps,
   )

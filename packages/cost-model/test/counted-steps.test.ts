@@ -4,7 +4,7 @@ import { nospecMasked } from '@vring/accessor-nospec-masked'
 import { vmapDirect } from '@vring/accessor-vmap-direct'
 import {
   COST_NAMES,
-  fit,
+  fitProfiles,
   PUBLISHED,
   pricedSteps,
   REFERENCE_STEPS,
@@ -39,7 +39,7 @@ describe('steps counted on the real datapath', () => {
   })
 
   test('give a model that meets every published cell within 5 %, as the reference does', () => {
-    const all = residuals(fit(PUBLISHED, counted), PUBLISHED, counted).filter(({ heldOut }) => !heldOut)
+    const all = residuals(fitProfiles(PUBLISHED, counted), PUBLISHED, counted).filter(({ heldOut }) => !heldOut)
     expect(all).toHaveLength(14)
     for (const { row, error } of all) expect(Math.abs(error), row.id).toBeLessThan(0.05)
   })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fit } from './fit.ts'
+import { fitProfiles } from './fit-profiles.ts'
 import { predict } from './predict.ts'
 import { HELD_OUT, PUBLISHED, type PublishedRow } from './published.ts'
 import { REFERENCE_STEPS } from './reference-steps.ts'
@@ -18,7 +18,7 @@ function lines(rows: readonly Residual[]): string {
 const worst = (rows: readonly Residual[]): number => Math.max(...rows.map(({ error }) => Math.abs(error)))
 
 describe('the model fitted to the published rows', () => {
-  const fitted = fit(PUBLISHED, REFERENCE_STEPS)
+  const fitted = fitProfiles(PUBLISHED, REFERENCE_STEPS)
 
   test('meets every published cell of the four patch versions within 5 %', () => {
     const all = residuals(fitted, PUBLISHED, REFERENCE_STEPS).filter(({ heldOut }) => !heldOut)
@@ -87,11 +87,11 @@ describe('the model fitted to the published rows', () => {
   test('does not fit rows that only transfer to another machine', () => {
     const without = PUBLISHED.filter((row) => row.kind === 'rate' || !row.transfer)
     expect(without.length).toBe(PUBLISHED.length - 1)
-    expect(fit(without, REFERENCE_STEPS).parameters).toEqual(fitted.parameters)
+    expect(fitProfiles(without, REFERENCE_STEPS).parameters).toEqual(fitted.parameters)
   })
 })
 
-describe('fit', () => {
+describe('fitProfiles', () => {
   test('finds the profile that made-up rows were computed with', () => {
     fc.assert(
       fc.property(
@@ -108,7 +108,7 @@ describe('fit', () => {
             if (row.kind !== 'rate') throw new Error('a rate')
             return { ...row, mpps: predict(made, REFERENCE_STEPS[row.variant], row.smap).mpps } satisfies PublishedRow
           })
-          const found = fit(rows, REFERENCE_STEPS).profiles.get('v4')!
+          const found = fitProfiles(rows, REFERENCE_STEPS).profiles.get('v4')!
           expect(found.base).toBeCloseTo(base, 3)
           expect(found.costs.smapPair).toBeCloseTo(smapPair, 3)
           expect(found.costs.lfence).toBeCloseTo(lfence, 3)
@@ -121,13 +121,13 @@ describe('fit', () => {
 
   test('says which parameters its rows do not tell', () => {
     const rows = PUBLISHED.filter((row) => row.id.startsWith('v4/vmap-direct'))
-    const undetermined = fit(rows, REFERENCE_STEPS)
+    const undetermined = fitProfiles(rows, REFERENCE_STEPS)
       .parameters.filter(({ determined }) => !determined)
       .map(({ name }) => name)
     expect(undetermined).toEqual(['lfence:broadwell', 'check', 'lock'])
   })
 
   test('refuses rows without a rate', () => {
-    expect(() => fit([], REFERENCE_STEPS)).toThrow(/at least one/)
+    expect(() => fitProfiles([], REFERENCE_STEPS)).toThrow(/at least one/)
   })
 })

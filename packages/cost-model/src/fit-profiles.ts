@@ -37,7 +37,7 @@ export interface Fit {
  *
  * @throws VringError ERR_INVALID_ARGUMENT when there is no rate to fit
  */
-export function fit(rows: readonly PublishedRow[], steps: VariantSteps): Fit {
+export function fitProfiles(rows: readonly PublishedRow[], steps: VariantSteps): Fit {
   const used = rows.filter((row) => row.kind === 'rate' || !row.transfer)
   const setups = unique(used.filter((row) => row.kind === 'rate').map((row) => row.setup))
   if (setups.length === 0)

@@ -1,0 +1,89 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { repositoryRoot } from './workspace.ts'
+
+/** The folder that the generator copies. */
+const TEMPLATE = join(repositoryRoot, 'packages/accessor-template')
+const COPIED = ['LICENSE', 'README.md', 'package.json', 'src', 'tsconfig.build.json', 'tsup.config.ts']
+
+/**
+ * Makes `accessor-NAME` in the folder `into` from the template, with every name changed.
+ *
+ * @returns the new package's folder
+ * @throws Error for a name that is no accessor name, or a folder that exists
+ */
+export function newAccessor(name: string, into: string = join(repositoryRoot, 'packages')): string {
+  if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) || name === 'template')
+    throw new Error(`NAME is ${JSON.stringify(name)}; accepted: lower-case words joined by -, not "template"`)
+  const folder = join(into, `accessor-${name}`)
+  if (existsSync(folder)) throw new Error(`${folder} exists`)
+  mkdirSync(folder, { recursive: true })
+  for (const entry of COPIED) cpSync(join(TEMPLATE, entry), join(folder, entry), { recursive: true })
+  for (const file of filesIn(folder)) {
+    const renamed = file.replaceAll(/template(?=[^/]*$)/g, name)
+    const text = readFileSync(file, 'utf8')
+    rmSync(file)
+    if (renamed.endsWith('LICENSE')) writeFileSync(renamed, text)
+    else if (renamed.endsWith('README.md')) writeFileSync(renamed, readme(name))
+    else if (renamed.endsWith('package.json')) writeFileSync(renamed, manifest(name, text))
+    else writeFileSync(renamed, renameIdentifiers(name, text))
+  }
+  return folder
+}
+
+/** `TemplateWindow` becomes `MyWayWindow`, `template` as a value `myWay`, and in names and paths `my-way`. */
+function renameIdentifiers(name: string, text: string): string {
+  const pascal = name.replaceAll(/(?:^|-)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+  const camel = pascal[0]!.toLowerCase() + pascal.slice(1)
+  return text
+    .replaceAll('Template', pascal)
+    .replaceAll(/(?<=['"`/-])template|template(?=-|\.ts|`)/g, name)
+    .replaceAll(/\btemplate\b/g, (word, offset: number) =>
+      /['"`/-]$/.test(text.slice(0, offset)) ? name : camel || word,
+    )
+}
+
+function manifest(name: string, text: string): string {
+  const { private: _private, ...fields } = JSON.parse(text) as Record<string, unknown>
+  const named = {
+    ...fields,
+    name: `@vring/accessor-${name}`,
+    description: `Virtqueue metadata accessor: ${name}.`,
+    publishConfig: { access: 'public' },
+  }
+  return `${JSON.stringify(named, null, 2)}\n`
+}
+
+function readme(name: string): string {
+  return `# @vring/accessor-${name}
+
+Virtqueue metadata accessor: say in one line what it does.
+
+**When not to use it:** say when another accessor is the better one.
+
+\`\`\`sh
+npm install @vring/accessor-${name}
+\`\`\`
+`
+}
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder)
+    .map((entry) => join(folder, entry))
+    .flatMap((path) => (statSync(path).isDirectory() ? filesIn(path) : [path]))
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    const name = process.argv[2] ?? ''
+    const folder = relative(process.cwd(), newAccessor(name))
+    console.log(`made ${folder}; next:
+  npm install
+  npx vitest run ${folder}
+  npm run build && npx vring-bench run --plugin ./${folder}/dist/index.js --accessor ${name},copy-checked`)
+  } catch (error) {
+    console.error(`new:accessor: ${(error as Error).message}`)
+    process.exitCode = 2
+  }
+}

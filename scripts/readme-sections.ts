@@ -1,0 +1,82 @@
+import {
+  evaluateClaims,
+  fitProfiles,
+  HELD_OUT,
+  holdOut,
+  PUBLISHED,
+  predict,
+  REFERENCE_STEPS,
+  residuals,
+} from '@vring/cost-model'
+import { LAYERS } from './layers.ts'
+import type { WorkspacePackage } from './workspace.ts'
+
+/** The generated parts of README.md, by the name in their markers. */
+export type Sections = Readonly<Record<'claims' | 'packages', string>>
+
+/** Generates every section. */
+export function readmeSections(packages: readonly WorkspacePackage[]): Sections {
+  return { claims: claimsSection(), packages: packagesSection(packages) }
+}
+
+/**
+ * Puts sections between their markers: `<!-- NAME: ... -->` and `<!-- /NAME -->`, each on a line of its own.
+ *
+ * @throws Error when a marker is missing
+ */
+export function replaceSections(markdown: string, sections: Sections): string {
+  return Object.entries(sections).reduce((text, [name, section]) => {
+    const pattern = new RegExp(`(<!-- ${name}: [^\\n]*-->\\n)[\\s\\S]*?(<!-- /${name} -->)`)
+    if (!pattern.test(text)) throw new Error(`README.md has no markers for ${name}`)
+    return text.replace(pattern, (_, begin: string, end: string) => `${begin}\n${section}\n\n${end}`)
+  }, markdown)
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+function percent(value: number): string {
+  return `${value < 0 ? '-' : '+'}${Math.abs(100 * value).toFixed(1)} %`
+}
+
+function claimsSection(): string {
+  const fitted = fitProfiles(PUBLISHED, REFERENCE_STEPS)
+  const claims = evaluateClaims({ fit: fitted, steps: REFERENCE_STEPS }).map((claim) => {
+    const show = claim.id === 'metadata-accesses' ? (value: number) => value.toFixed(2) : percent
+    const modelled = claim.modelled === null ? '–' : show(claim.modelled)
+    const verdict = claim.verdict === 'not tested' ? `not tested: ${claim.reason}` : claim.verdict
+    return [claim.text, claim.source, show(claim.published), modelled, verdict]
+  })
+  const worst = (errors: readonly number[]): string => (100 * Math.max(...errors.map(Math.abs))).toFixed(1)
+  const fittedRows = residuals(fitted, PUBLISHED, REFERENCE_STEPS).filter(({ heldOut }) => !heldOut)
+  const heldOut = holdOut(PUBLISHED, REFERENCE_STEPS, HELD_OUT).filter((residual) => residual.heldOut)
+  const profile = fitted.profiles.get('v4')!
+  const masked = predict(profile, REFERENCE_STEPS['nospec-masked'], true).mpps
+  const vmap = predict(profile, REFERENCE_STEPS['vmap-direct'], true).mpps
+  return [
+    table(['claim', 'source', 'published', 'modelled', 'verdict'], claims),
+    '',
+    `The model has ${fitted.parameters.length} parameters for ${fittedRows.length} published rows and meets them within ` +
+      `${worst(fittedRows.map(({ error }) => error))} %; the ${heldOut.length} that are held out of a second fit, within ` +
+      `${worst(heldOut.map(({ error }) => error))} %. The cell that nobody published, nospec-masked with SMAP on, it puts at ` +
+      `${masked.toFixed(1)} Mpps, where vmap has ${vmap.toFixed(1)}: SMAP, not the barrier, is the reason for vmap.`,
+  ].join('\n')
+}
+
+/** Packages from the top layer down; `linux` and `testkit`, which stand beside the layers, last. */
+function packagesSection(packages: readonly WorkspacePackage[]): string {
+  const height = ({ folder }: WorkspacePackage): number => {
+    const name = folder.replace(/^packages\//, '')
+    return LAYERS.findIndex((layer) =>
+      layer.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern)),
+    )
+  }
+  const rows = [...packages]
+    .sort((left, right) => height(right) - height(left) || left.folder.localeCompare(right.folder))
+    .map(({ folder, manifest }) => [
+      `[${folder.replace(/^packages\//, '')}](${folder})`,
+      (manifest.description ?? '') + (manifest.private === true ? ' Private.' : ''),
+    ])
+  return table(['package', 'what it is'], rows)
+}

@@ -1,0 +1,46 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { readmeSections, replaceSections } from '../scripts/readme-sections.ts'
+import { readManifest, readWorkspace, repositoryRoot } from '../scripts/workspace.ts'
+
+const packages = readWorkspace()
+const readme = readFileSync(join(repositoryRoot, 'README.md'), 'utf8')
+
+/** Every Markdown file that is written by hand. */
+const documents = ['.', 'docs', 'docs/adr', ...packages.map(({ folder }) => folder)]
+  .map((folder) => join(repositoryRoot, folder))
+  .filter(existsSync)
+  .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
+  .filter((file) => file.endsWith('.md') && !file.endsWith('CHANGELOG.md'))
+
+describe('README.md', () => {
+  test('has generated sections that are up to date (npm run readme)', () => {
+    expect(replaceSections(readme, readmeSections(packages))).toBe(readme)
+  })
+
+  test('names every package', () => {
+    for (const { folder } of packages) expect(readme).toContain(`(${folder})`)
+  })
+
+  test('refuses to lose a section whose markers are gone', () => {
+    expect(() => replaceSections('# vring\n', { claims: 'a', packages: 'b' })).toThrow(/no markers for claims/)
+  })
+})
+
+describe('the documents', () => {
+  test.each(documents.map((file) => relative(repositoryRoot, file)))('%s links to files that exist', (name) => {
+    const file = join(repositoryRoot, name)
+    const text = readFileSync(file, 'utf8').replace(/```[\s\S]*?```/g, '')
+    const targets = [...text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(([, target]) => target!)
+    const local = targets.filter((target) => !/^[a-z]+:/.test(target))
+    expect(local.filter((target) => !existsSync(join(dirname(file), target)))).toEqual([])
+  })
+
+  test('name scripts that the root package.json has', () => {
+    const scripts = Object.keys(readManifest(repositoryRoot).scripts ?? {})
+    for (const file of documents)
+      for (const [, script] of readFileSync(file, 'utf8').matchAll(/npm run ([a-z][a-z:-]*)/g))
+        expect(scripts, `${relative(repositoryRoot, file)}: npm run ${script}`).toContain(script)
+  })
+})
