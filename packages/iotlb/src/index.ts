@@ -6,3 +6,4 @@
 export * from './device-iotlb.ts'
 export * from './iotlb.ts'
 export * from './iotlb-buffer-map.ts'
+export * from './iotlb-dirty-log.ts'

@@ -28,4 +28,5 @@ export {
 } from './paged/physical-memory.ts'
 export type { Violation, ViolationKind, ViolationLog } from './paged/violation.ts'
 export type { Vma, VmaKind } from './paged/vma.ts'
+export * from './user-dirty-log.ts'
 export * from './user-space.ts'
