@@ -29,6 +29,13 @@ export const TIMESPEC = { size: 16, tv_sec: 0, tv_nsec: 8 } as const
 /** `cpu_set_t`, `<sched.h>`: one bit per CPU. */
 export const CPU_SET = { size: 128 } as const
 
+/** Numbers of system calls; those of 2019 and later are the same on every architecture. */
+export const SYS_BPF_X64 = 321
+export const SYS_BPF = 280
+export const SYS_IO_URING_SETUP = 425
+export const SYS_IO_URING_ENTER = 426
+export const SYS_IO_URING_REGISTER = 427
+
 export const AF_UNIX = 1
 export const SOCK_STREAM = 1
 export const SOCK_NONBLOCK = 0o4000

@@ -3,7 +3,7 @@ import { endianness } from 'node:os'
 import { VringError } from '@vring/layout'
 import type Koffi from 'koffi'
 import type { LibraryHandle } from 'koffi'
-import { EINTR } from './abi.ts'
+import { EINTR, SYS_BPF, SYS_BPF_X64, SYS_IO_URING_ENTER, SYS_IO_URING_REGISTER, SYS_IO_URING_SETUP } from './abi.ts'
 import { systemError } from './system-error.ts'
 
 /** Memory that a call reads or writes: a typed array over its own ArrayBuffer, an address, or none. */
@@ -33,6 +33,20 @@ export interface Libc {
   clock_gettime(clock: number, timespec: Pointer): number
   sched_setaffinity(pid: number, bytes: number, mask: Pointer): number
   sched_getaffinity(pid: number, bytes: number, mask: Pointer): number
+  ioctl(fd: number, request: number, argument: Pointer): number
+  readv(fd: number, iovec: Pointer, count: number): number
+  writev(fd: number, iovec: Pointer, count: number): number
+  getsockopt(fd: number, level: number, name: number, value: Pointer, length: Pointer): number
+  setsockopt(fd: number, level: number, name: number, value: Pointer, length: number): number
+  sendto(fd: number, buffer: Pointer, length: number, flags: number, address: Pointer, addressLength: number): number
+  recvfrom(fd: number, buffer: Pointer, length: number, flags: number, address: Pointer, addressLength: Pointer): number
+  if_nametoindex(name: string): number
+  unshare(flags: number): number
+  /** System calls that the C library has no function for: syscall(2) with the shapes that are needed here. */
+  bpf(command: number, attribute: Pointer, bytes: number): number
+  io_uring_setup(entries: number, params: Pointer): number
+  io_uring_enter(fd: number, toSubmit: number, minComplete: number, flags: number): number
+  io_uring_register(fd: number, opcode: number, argument: Pointer, count: number): number
 }
 
 let loaded: Libc | null = null
@@ -70,6 +84,10 @@ function load(): Libc {
       cause,
     })
   }
+  const bpf = library.func('int64_t syscall(long, int, void *, uint)')
+  const ioUringSetup = library.func('int64_t syscall(long, uint, void *)')
+  const ioUringEnter = library.func('int64_t syscall(long, uint, uint, uint, uint, void *, size_t)')
+  const ioUringRegister = library.func('int64_t syscall(long, uint, uint, void *, uint)')
   return {
     koffi,
     errno: () => koffi.errno(),
@@ -93,6 +111,20 @@ function load(): Libc {
     clock_gettime: library.func('int clock_gettime(int, void *)'),
     sched_setaffinity: library.func('int sched_setaffinity(int, size_t, void *)'),
     sched_getaffinity: library.func('int sched_getaffinity(int, size_t, void *)'),
+    ioctl: library.func('int ioctl(int, ulong, void *)'),
+    readv: library.func('int64_t readv(int, void *, int)'),
+    writev: library.func('int64_t writev(int, void *, int)'),
+    getsockopt: library.func('int getsockopt(int, int, int, void *, void *)'),
+    setsockopt: library.func('int setsockopt(int, int, int, void *, uint)'),
+    sendto: library.func('int64_t sendto(int, void *, size_t, int, void *, uint)'),
+    recvfrom: library.func('int64_t recvfrom(int, void *, size_t, int, void *, void *)'),
+    if_nametoindex: library.func('uint if_nametoindex(str)'),
+    unshare: library.func('int unshare(int)'),
+    bpf: bpf.bind(null, process.arch === 'x64' ? SYS_BPF_X64 : SYS_BPF),
+    io_uring_setup: ioUringSetup.bind(null, SYS_IO_URING_SETUP),
+    io_uring_enter: (fd, toSubmit, minComplete, flags) =>
+      ioUringEnter(SYS_IO_URING_ENTER, fd, toSubmit, minComplete, flags, null, 0),
+    io_uring_register: ioUringRegister.bind(null, SYS_IO_URING_REGISTER),
   }
 }
 

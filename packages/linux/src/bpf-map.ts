@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs'
+import { refused } from '@vring/layout'
+import {
+  BPF_MAP_CREATE,
+  BPF_MAP_DELETE_ELEM,
+  BPF_MAP_LOOKUP_ELEM,
+  BPF_MAP_UPDATE_ELEM,
+  BpfAttribute,
+  bpf,
+  bpfChecked,
+} from './bpf.ts'
+import { closeFd } from './fd.ts'
+import { fixedBytes } from './libc.ts'
+import { systemError } from './system-error.ts'
+
+/** Kinds of maps that XDP programs use, by their number. Source: Linux include/uapi/linux/bpf.h, enum bpf_map_type. */
+export const BPF_MAP_TYPES = {
+  hash: 1,
+  array: 2,
+  'percpu-hash': 5,
+  'percpu-array': 6,
+  'lru-hash': 9,
+  devmap: 14,
+  xskmap: 17,
+} as const
+export type BpfMapType = keyof typeof BPF_MAP_TYPES
+
+export interface BpfMapOptions {
+  readonly type: BpfMapType
+  /** For people; the kernel keeps 15 characters. */
+  readonly name?: string
+  /** Bytes. */
+  readonly keySize: number
+  /** Bytes; of one CPU's value in a per-CPU map. */
+  readonly valueSize: number
+  readonly maxEntries: number
+}
+
+const ENOENT = -2
+
+/** A map in the kernel: what an XDP program and this process share. It lives as long as one of both holds it. */
+export class BpfMap {
+  readonly fd: number
+  readonly options: BpfMapOptions
+  /** Values that a look-up gives: one for each possible CPU in a per-CPU map. */
+  readonly valuesPerKey: number
+  readonly #value: Uint8Array
+  readonly #stride: number
+  #closed = false
+
+  private constructor(fd: number, options: BpfMapOptions) {
+    this.fd = fd
+    this.options = options
+    const perCpu = options.type.startsWith('percpu-')
+    this.valuesPerKey = perCpu ? possibleCpus() : 1
+    this.#stride = perCpu ? (options.valueSize + 7) & ~7 : options.valueSize
+    this.#value = fixedBytes(this.#stride * this.valuesPerKey)
+  }
+
+  /** @throws VringError ERR_SYSTEM: EINVAL for sizes that the kind refuses, EPERM */
+  static create(options: BpfMapOptions): BpfMap {
+    const attribute = new BpfAttribute(48)
+      .u32(0, BPF_MAP_TYPES[options.type])
+      .u32(4, options.keySize)
+      .u32(8, options.valueSize)
+      .u32(12, options.maxEntries)
+      .name(28, options.name ?? options.type)
+    return new BpfMap(bpfChecked(BPF_MAP_CREATE, attribute, `creating ${options.type} map`), options)
+  }
+
+  /**
+   * The values under `key`, one for each possible CPU in a per-CPU map.
+   *
+   * @returns null when there is no such key
+   * @throws VringError ERR_OUT_OF_RANGE for a key of another size; ERR_SYSTEM
+   */
+  lookup(key: Uint8Array): Uint8Array[] | null {
+    const result = bpf(BPF_MAP_LOOKUP_ELEM, this.#element(key).pointer(16, this.#value))
+    if (result === ENOENT) return null
+    if (result < 0) throw systemError('bpf', -result, `looking up in ${this.#label}`)
+    return Array.from({ length: this.valuesPerKey }, (_, cpu) =>
+      this.#value.slice(cpu * this.#stride, cpu * this.#stride + this.options.valueSize),
+    )
+  }
+
+  /** Sum over all CPUs of the 64-bit counter under a 32-bit key; 0 when there is none. Exact up to 2^53. */
+  counter(key: number): number {
+    const values = this.lookup(key32(key))
+    return (values ?? []).reduce((sum, value) => sum + Number(new DataView(value.buffer).getBigUint64(0, true)), 0)
+  }
+
+  /**
+   * Sets the value under `key`; all CPUs' values, one behind the other at multiples of 8 bytes, in a per-CPU map.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE; ERR_SYSTEM: E2BIG or ENOSPC when the map is full
+   */
+  update(key: Uint8Array, value: Uint8Array): void {
+    if (value.length !== this.#value.length)
+      throw refused('ERR_OUT_OF_RANGE', 'value bytes', value.length, String(this.#value.length))
+    this.#value.set(value)
+    bpfChecked(BPF_MAP_UPDATE_ELEM, this.#element(key).pointer(16, this.#value), `updating ${this.#label}`)
+  }
+
+  /** Removes a key; false when it was not there. @throws VringError ERR_OUT_OF_RANGE; ERR_SYSTEM */
+  delete(key: Uint8Array): boolean {
+    const result = bpf(BPF_MAP_DELETE_ELEM, this.#element(key))
+    if (result < 0 && result !== ENOENT) throw systemError('bpf', -result, `deleting from ${this.#label}`)
+    return result === 0
+  }
+
+  /** Closes the descriptor; programs that use the map keep it. A second call does nothing. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    closeFd(this.fd)
+  }
+
+  get #label(): string {
+    return `map ${this.options.name ?? this.options.type}`
+  }
+
+  #element(key: Uint8Array): BpfAttribute {
+    if (key.length !== this.options.keySize)
+      throw refused('ERR_OUT_OF_RANGE', 'key bytes', key.length, String(this.options.keySize))
+    const copy = fixedBytes(key.length)
+    copy.set(key)
+    return new BpfAttribute(32).u32(0, this.fd).pointer(8, copy)
+  }
+}
+
+/** A 32-bit key or value as maps hold it. */
+export function key32(value: number): Uint8Array {
+  const bytes = fixedBytes(4)
+  new DataView(bytes.buffer).setUint32(0, value, true)
+  return bytes
+}
+
+/** CPUs that can exist on this machine: the length of a per-CPU value. */
+function possibleCpus(): number {
+  const ranges = readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim().split(',')
+  return Math.max(...ranges.map((range) => Number(range.split('-').at(-1)))) + 1
+}

@@ -1,0 +1,165 @@
+import { refused, VringError } from '@vring/layout'
+import { BPF_LINK_CREATE, BPF_PROG_LOAD, BpfAttribute, bpf, bpfObjectInfo } from './bpf.ts'
+import { closeFd } from './fd.ts'
+import { fixedBytes } from './libc.ts'
+import { setLinkXdp, type XdpMode } from './link.ts'
+import { zeroTerminated } from './netlink.ts'
+import { systemErrnoName, systemErrnoOf, systemError } from './system-error.ts'
+
+const BPF_PROG_TYPE_XDP = 6
+/** enum bpf_attach_type. */
+const BPF_XDP = 37
+const XDP_LINK_FLAGS = { generic: 2, native: 4 } as const
+const INSTRUCTION_BYTES = 8
+/** Bytes of struct bpf_prog_info up to what is read of it. */
+const BPF_PROG_INFO = { size: 232, id: 4 } as const
+const LOG_BYTES = 1 << 20
+const EACCES = 13
+const EINVAL = 22
+
+export interface KernelXdpProgramOptions {
+  /** For people and for the kernel, which keeps 15 characters. */
+  readonly name: string
+  /** eBPF instructions, 8 bytes each, with the descriptors of maps already in them. */
+  readonly instructions: Uint8Array
+  /** Some helpers want `GPL`. Default `Apache-2.0`. */
+  readonly license?: string
+}
+
+/** An XDP program that the kernel has verified and compiled. */
+export class KernelXdpProgram {
+  readonly fd: number
+  readonly name: string
+  /** The kernel's number for it. */
+  readonly id: number
+  #closed = false
+
+  private constructor(fd: number, name: string) {
+    this.fd = fd
+    this.name = name
+    this.id = new DataView(bpfObjectInfo(fd, BPF_PROG_INFO.size).buffer).getUint32(BPF_PROG_INFO.id, true)
+  }
+
+  /**
+   * Loads a program.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE for bytes that are no instructions; ERR_UNSUPPORTED when the verifier refuses
+   * it: the message says which instruction and why, `cause` holds the verifier's whole log; ERR_SYSTEM otherwise
+   */
+  static load(options: KernelXdpProgramOptions): KernelXdpProgram {
+    const { name, instructions } = options
+    const bytes = instructions.length
+    if (bytes === 0 || bytes % INSTRUCTION_BYTES !== 0)
+      throw refused('ERR_OUT_OF_RANGE', 'instruction bytes', bytes, `a positive multiple of ${INSTRUCTION_BYTES}`)
+    const code = fixedBytes(bytes)
+    code.set(instructions)
+    const license = new TextEncoder().encode(`${options.license ?? 'Apache-2.0'}\0`)
+    const licenseBytes = fixedBytes(license.length)
+    licenseBytes.set(license)
+    const attribute = new BpfAttribute(72)
+      .u32(0, BPF_PROG_TYPE_XDP)
+      .u32(4, bytes / INSTRUCTION_BYTES)
+      .pointer(8, code)
+      .pointer(16, licenseBytes)
+      .name(48, name)
+      .u32(68, BPF_XDP)
+    let fd = bpf(BPF_PROG_LOAD, attribute)
+    if (fd === -EACCES || fd === -EINVAL) {
+      // Again, with the verifier's log: asking for it at once would cost every good program its time.
+      const log = fixedBytes(LOG_BYTES)
+      fd = bpf(BPF_PROG_LOAD, attribute.u32(24, 1).u32(28, LOG_BYTES).pointer(32, log))
+      if (fd < 0) throw verifierError(name, -fd, zeroTerminated(log))
+    }
+    if (fd < 0) throw systemError('bpf', -fd, `loading program ${name}`)
+    return new KernelXdpProgram(fd, name)
+  }
+
+  /** Closes the descriptor; an attached program stays attached. A second call does nothing. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    closeFd(this.fd)
+  }
+}
+
+/** The verifier's last instruction and last words. Its log ends with statistics, `processed 7 insns ...`. */
+function verifierError(name: string, errno: number, log: string): VringError {
+  const lines = log
+    .split('\n')
+    .filter((line) => line !== '' && !/^(processed|verification time|stack depth)\b/.test(line))
+  const instruction = lines.findLast((line) => /^\d+: \(/.test(line))
+  const at = instruction === undefined ? '' : ` at instruction ${instruction.replace(/\s*;.*$/, '')}`
+  const reason = lines.at(-1) ?? systemErrnoName(errno)
+  return new VringError('ERR_UNSUPPORTED', `the kernel refuses XDP program ${name}${at}: ${reason}`, {
+    field: 'instructions',
+    value: systemErrnoName(errno),
+    cause: new Error(log.trim()),
+  })
+}
+
+/** An XDP program on an interface. */
+export interface XdpAttachment {
+  /** The mode that was granted. */
+  readonly mode: XdpMode
+  /** `link`: it goes when this process does. `netlink`: it stays until {@link detach}. */
+  readonly by: 'link' | 'netlink'
+  /** Takes the program off; an interface that is gone took it along. A second call does nothing. */
+  detach(): void
+}
+
+/**
+ * Attaches a program to an interface that has none, in native mode if its driver has that and else in generic mode.
+ *
+ * By a BPF link where the kernel has them (Linux 5.9): then the program can't outlive the process that attached it.
+ * Otherwise by rtnetlink.
+ *
+ * @param mode ask for one mode only
+ * @throws VringError ERR_SYSTEM: EBUSY (it has a program), EOPNOTSUPP (the mode that was asked for), EPERM, ENODEV
+ */
+export function attachXdp(program: KernelXdpProgram, ifindex: number, mode?: XdpMode): XdpAttachment {
+  if (mode !== undefined) return attachIn(program, ifindex, mode)
+  try {
+    return attachIn(program, ifindex, 'native')
+  } catch (error) {
+    // EINVAL and ERANGE: the driver has native mode, but not with this MTU or these queues.
+    if (!['EOPNOTSUPP', 'EINVAL', 'ERANGE'].includes(systemErrnoOf(error) ?? '')) throw error
+    return attachIn(program, ifindex, 'generic')
+  }
+}
+
+function attachIn(program: KernelXdpProgram, ifindex: number, mode: XdpMode): XdpAttachment {
+  const attribute = new BpfAttribute(16)
+    .u32(0, program.fd)
+    .u32(4, ifindex)
+    .u32(8, BPF_XDP)
+    .u32(12, XDP_LINK_FLAGS[mode])
+  const link = bpf(BPF_LINK_CREATE, attribute)
+  if (link >= 0) return new Attachment(mode, 'link', () => closeFd(link))
+  // A kernel without links says EINVAL to the command, one without links for XDP to the attach type.
+  if (link !== -EINVAL)
+    throw systemError('bpf', -link, `attaching ${program.name} in ${mode} mode to interface ${ifindex}`)
+  setLinkXdp(ifindex, program.fd, mode)
+  return new Attachment(mode, 'netlink', () => setLinkXdp(ifindex, -1, mode))
+}
+
+class Attachment implements XdpAttachment {
+  readonly mode: XdpMode
+  readonly by: 'link' | 'netlink'
+  #detach: (() => void) | null
+
+  constructor(mode: XdpMode, by: 'link' | 'netlink', detach: () => void) {
+    this.mode = mode
+    this.by = by
+    this.#detach = detach
+  }
+
+  detach(): void {
+    const detach = this.#detach
+    this.#detach = null
+    try {
+      detach?.()
+    } catch (error) {
+      if (systemErrnoOf(error) !== 'ENODEV') throw error
+    }
+  }
+}
