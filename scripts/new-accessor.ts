@@ -14,8 +14,8 @@ const COPIED = ['LICENSE', 'README.md', 'package.json', 'src', 'tsconfig.build.j
  * @throws Error for a name that is no accessor name, or a folder that exists
  */
 export function newAccessor(name: string, into: string = join(repositoryRoot, 'packages')): string {
-  if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) || name === 'template')
-    throw new Error(`NAME is ${JSON.stringify(name)}; accepted: lower-case words joined by -, not "template"`)
+  if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) || name.includes('template'))
+    throw new Error(`NAME is ${JSON.stringify(name)}; accepted: lower-case words joined by -, without "template"`)
   const folder = join(into, `accessor-${name}`)
   if (existsSync(folder)) throw new Error(`${folder} exists`)
   mkdirSync(folder, { recursive: true })
@@ -32,16 +32,14 @@ export function newAccessor(name: string, into: string = join(repositoryRoot, 'p
   return folder
 }
 
-/** `TemplateWindow` becomes `MyWayWindow`, `template` as a value `myWay`, and in names and paths `my-way`. */
+/** `TemplateWindow` becomes `MyWayWindow`, the value `template` becomes `myWay`, in names and paths it is `my-way`. */
 function renameIdentifiers(name: string, text: string): string {
   const pascal = name.replaceAll(/(?:^|-)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
   const camel = pascal[0]!.toLowerCase() + pascal.slice(1)
   return text
     .replaceAll('Template', pascal)
-    .replaceAll(/(?<=['"`/-])template|template(?=-|\.ts|`)/g, name)
-    .replaceAll(/\btemplate\b/g, (word, offset: number) =>
-      /['"`/-]$/.test(text.slice(0, offset)) ? name : camel || word,
-    )
+    .replaceAll(/(?<=['`/])template/g, name)
+    .replaceAll(/\btemplate\b/g, camel)
 }
 
 function manifest(name: string, text: string): string {

@@ -1,5 +1,6 @@
 import type { AccessorContext, AccessorPlugin, Cpu } from '@vring/accessor'
 import { ACCESS_READ, type Access, type AddressMap, type KernelMapping, type UserSpace } from '@vring/memory'
+import { createWorld } from '../world/world.ts'
 import { DelegatingCpu, type Mutant, mutatePlugin } from './mutant.ts'
 
 const AC_CLEAR = 'no access touches user memory while EFLAGS.AC is clear'
@@ -12,7 +13,15 @@ const MIGRATES_LATER = 'pages that migrate between rounds are followed'
 const GIVES_BACK = 'close gives every mapping and registration back, a second close does nothing'
 
 const copies = ({ supports }: AccessorPlugin): boolean => !supports.needsMmuNotifier
-const direct = ({ supports }: AccessorPlugin): boolean => supports.needsMmuNotifier
+const listens = ({ supports }: AccessorPlugin): boolean => supports.needsMmuNotifier
+
+/** Asks the address space for kernel mappings? Tried, as `supports` does not say. */
+function maps(plugin: AccessorPlugin): boolean {
+  if (!plugin.supports.noIotlb) return false
+  const world = createWorld({ plugin })
+  world.round(() => {})
+  return world.liveMappings() > 0
+}
 
 /** Accessors that use the processor or the address space wrongly. */
 export const machineMutants: readonly Mutant[] = [
@@ -64,7 +73,7 @@ export const machineMutants: readonly Mutant[] = [
     name: 'deaf',
     flaw: 'the notifier is registered, and what it says is ignored',
     killedBy: MIGRATES,
-    appliesTo: direct,
+    appliesTo: listens,
     mutate: (plugin) =>
       withSpace(plugin, (space) => ({
         notifiers: {
@@ -77,21 +86,21 @@ export const machineMutants: readonly Mutant[] = [
     name: 'never-dirty',
     flaw: 'pages written through a direct mapping are not marked dirty',
     killedBy: 'what any store wrote is there after its page was reclaimed',
-    appliesTo: direct,
+    appliesTo: maps,
     mutate: (plugin) => withMappings(plugin, () => ({ markDirty: () => {} })),
   },
   {
     name: 'leaks-mappings',
     flaw: 'mappings are never released',
     killedBy: GIVES_BACK,
-    appliesTo: direct,
+    appliesTo: maps,
     mutate: (plugin) => withMappings(plugin, () => ({ release: () => {} })),
   },
   {
     name: 'stays-registered',
     flaw: 'close leaves the notifier registered',
     killedBy: GIVES_BACK,
-    appliesTo: direct,
+    appliesTo: listens,
     mutate: (plugin) =>
       withSpace(plugin, (space) => ({
         notifiers: {

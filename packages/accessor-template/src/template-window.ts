@@ -1,0 +1,54 @@
+import type { AccessMode, CopyWindow, Window } from '@vring/accessor'
+
+/**
+ * One area of a queue. Every access is a copy by user access functions: the place to start from, and what to fall back to
+ * when your way can't serve an access. Replace one method at a time; the conformance suite says what broke.
+ */
+export class TemplateWindow implements Window {
+  readonly #copy: CopyWindow
+
+  constructor(copy: CopyWindow) {
+    this.#copy = copy
+  }
+
+  get mode(): AccessMode {
+    return this.#copy.mode
+  }
+
+  load16(offset: number): number {
+    return this.#copy.load16(offset)
+  }
+
+  load16Acquire(offset: number): number {
+    return this.#copy.load16Acquire(offset)
+  }
+
+  load32(offset: number): number {
+    return this.#copy.load32(offset)
+  }
+
+  loadDescriptor(offset: number, out: Uint32Array, index: number): number {
+    return this.#copy.loadDescriptor(offset, out, index)
+  }
+
+  store16(offset: number, value: number): number {
+    return this.#copy.store16(offset, value)
+  }
+
+  store16Release(offset: number, value: number): number {
+    return this.#copy.store16Release(offset, value)
+  }
+
+  store32(offset: number, value: number): number {
+    return this.#copy.store32(offset, value)
+  }
+
+  storeUsed(offset: number, elements: Uint32Array, index: number, count: number): number {
+    return this.#copy.storeUsed(offset, elements, index, count)
+  }
+
+  /** Copies since the last call. */
+  takeCopies(): number {
+    return this.#copy.takeHits()
+  }
+}

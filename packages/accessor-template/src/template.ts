@@ -1,0 +1,71 @@
+import {
+  ACCESSOR_API_VERSION,
+  AccessCounters,
+  type Accessor,
+  type AccessorContext,
+  type AccessorPlugin,
+  AREAS,
+  CopyWindow,
+  checkRingBelowLimit,
+  defineAccessor,
+  type RoundStatus,
+  UncheckedUser2019,
+} from '@vring/accessor'
+import { type RingArea, VringError } from '@vring/layout'
+import { TemplateWindow } from './template-window.ts'
+
+const NAME = 'template'
+
+/** Say here what your accessor does, and where the idea comes from. */
+export const template: AccessorPlugin = defineAccessor({
+  name: NAME,
+  apiVersion: ACCESSOR_API_VERSION,
+  description: 'user access, one copy at a time',
+  // What you claim here is tested, and what you deny is tested in reverse.
+  supports: {
+    fileBacked: true,
+    iotlb: false,
+    noIotlb: true,
+    needsMmuNotifier: false,
+    needsPrefetch: false,
+    speculationSafe: true,
+    fallsBack: false,
+  },
+  create: (context) => new TemplateAccessor(context),
+})
+
+class TemplateAccessor implements Accessor {
+  readonly name: string = NAME
+  readonly desc: TemplateWindow
+  readonly avail: TemplateWindow
+  readonly used: TemplateWindow
+  readonly counters: AccessCounters = new AccessCounters()
+
+  /** @throws VringError ERR_UNSUPPORTED with a device IOTLB; ERR_OUT_OF_RANGE for an area above the space's limit */
+  constructor(context: AccessorContext) {
+    const { cpu, space, ring, iotlb } = context
+    if (iotlb !== null)
+      throw new VringError('ERR_UNSUPPORTED', `${NAME}: works without a device IOTLB only`, {
+        field: 'iotlb',
+        accepted: 'null',
+      })
+    checkRingBelowLimit(context)
+    const user = new UncheckedUser2019(cpu, space)
+    const window = ({ address }: RingArea): TemplateWindow => new TemplateWindow(new CopyWindow(user, address))
+    this.desc = window(ring.desc)
+    this.avail = window(ring.avail)
+    this.used = window(ring.used)
+  }
+
+  beginRound(): RoundStatus {
+    return 'ready'
+  }
+
+  endRound(): void {
+    for (const area of AREAS) this.counters.add(area, 'copy', this[area].takeCopies())
+  }
+
+  close(): void {
+    this.endRound()
+  }
+}
