@@ -1,3 +1,3 @@
 import { vringPackage } from '../../tsup.base.ts'
 
-export default vringPackage({ entry: ['src/index.ts', 'src/cli.ts', 'src/cell.ts'] })
+export default vringPackage({ entry: ['src/index.ts', 'src/cli.ts', 'src/cell.ts', 'src/testpmd-cell.ts'] })

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { CellSpec } from './cell-spec.ts'
+import { lastWords } from './last-words.ts'
 import type { Answer, FinishAnswer, Request, TrialAnswer } from './protocol.ts'
 
 /**
@@ -109,7 +110,7 @@ export class CellProcess {
   }
 
   #epitaph(during: string): string {
-    const lastLine = this.#lastWords.trim().split('\n').at(-1) ?? ''
+    const lastLine = lastWords(this.#lastWords)
     return `its process ${this.#exit} during ${during}${lastLine === '' ? '' : `: ${lastLine}`}`
   }
 }

@@ -24,6 +24,7 @@ export interface AccessorChoice {
 export interface CellSpec {
   readonly id: string
   readonly accessor: string
+  /** Every option of the accessor, defaults included. */
   readonly options: AccessorOptions
   readonly ring: 'split'
   readonly driver: DriverName
@@ -142,7 +143,7 @@ export function makeCell(
   return {
     id,
     accessor: choice.name,
-    options: choice.options,
+    options: plugin === null ? {} : resolveOptions(plugin.name, plugin.options, choice.options),
     iotlb: plugin !== null && !plugin.supports.noIotlb,
     ...cell,
   }
@@ -157,6 +158,11 @@ type RingShape = Pick<CellSpec, 'queueSize' | 'chainLength' | 'indirect'>
 
 /** Fields that every id shows. */
 const NAMED = new Set(['swept', 'ring', 'driver', 'backend', 'frameBytes', 'queueSize', 'batch'])
+
+/** The accessor and what was asked of it, as people write it: the first part of an id. */
+export function cellLabel(id: string): string {
+  return id.slice(0, id.indexOf('/'))
+}
 
 /** Cells that differ in the accessor only: they run interleaved and are compared. */
 export function groupKey(cell: CellSpec): string {

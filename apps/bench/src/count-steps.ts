@@ -15,7 +15,7 @@ export interface PacketSteps {
 
 /** Packets between two publications of a driver that is always ahead: a whole budget of the device's round. */
 const BURST = 256
-const PACKETS = 64 * BURST
+const PACKETS = 32 * BURST
 
 /**
  * Counts by running the real datapath: the accessor, queue and round that are timed, under a port that counts. The driver

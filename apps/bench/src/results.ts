@@ -20,7 +20,15 @@ const measuredSchema = z.object({
   packets: count,
 })
 
-const modelledSchema = z.object({ profile: z.string(), smap: z.enum(['off', 'on']), mpps: finite })
+const modelledSchema = z.object({
+  profile: z.string(),
+  smap: z.enum(['off', 'on']),
+  mpps: finite,
+  /** ns a packet by cause. */
+  parts: z.record(z.string(), finite).optional(),
+  /** Steps that the profile has no price for: the rate is then an upper bound. */
+  unpriced: z.array(z.string()).optional(),
+})
 
 const cellSchema = z.object({
   id: z.string(),
@@ -71,6 +79,11 @@ const publishedSchema = z.object({
   accessor: z.string(),
   smap: z.enum(['off', 'on']),
   mpps: finite,
+  /** Way of access in the words of the cost model. */
+  variant: z.string().optional(),
+  /** Kernel and machine, for people, and the profile that was fitted to them. */
+  setup: z.string().optional(),
+  profile: z.string().optional(),
 })
 
 const claimSchema = z.object({
@@ -78,6 +91,8 @@ const claimSchema = z.object({
   text: z.string(),
   published: finite.nullable(),
   modelled: finite.nullable(),
+  /** From this run's cells. */
+  measured: finite.nullable().optional(),
   verdict: z.enum(['reproduced', 'not reproduced', 'not tested']),
   tolerance: finite.nullable(),
   /** Where the claim was made. */

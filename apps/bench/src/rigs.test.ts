@@ -1,6 +1,6 @@
 import { createRegistry } from '@vring/registry'
 import { describe, expect, it } from 'vitest'
-import { type CellSpec, chainCount, makeCell, parseAccessorChoice } from './cell-spec.ts'
+import { type CellSpec, cellLabel, chainCount, makeCell, parseAccessorChoice } from './cell-spec.ts'
 import { BaselineRig } from './cells/baseline.ts'
 import { LAP_PACKETS } from './cells/lap-driver.ts'
 import { countSteps } from './count-steps.ts'
@@ -82,6 +82,12 @@ describe('counted steps', () => {
 })
 
 describe('cells', () => {
+  it('carry every option, and show those that were given', () => {
+    const spec = cell('vmap-direct:sync=mutex')
+    expect(spec.options).toMatchObject({ mapping: 'vmap', sync: 'mutex', nospec: 'false' })
+    expect(cellLabel(spec.id)).toBe('vmap-direct:sync=mutex')
+  })
+
   it('have ids that say what differs from the default', () => {
     expect(cell('copy-checked').id).toBe('copy-checked/split/inproc/xdp1/64B/q256/b64')
     expect(cell('copy-checked:era=6.18', { regions: 8 }).id).toBe(

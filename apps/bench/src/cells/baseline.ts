@@ -26,67 +26,67 @@ export const BASELINE_BACKENDS: readonly string[] = ['drop', 'xdp1']
  * range, frame end). Not an accessor: it says how much of the machine the seams of the real datapath leave unused.
  */
 export class BaselineRig implements Rig {
-  readonly #spec: CellSpec
-  readonly #plan: RingPlan
-  readonly #memory: MemoryView
-  readonly #driver: LapDriver
-  readonly #protocols = new Float64Array(256)
+  private readonly spec: CellSpec
+  private readonly plan: RingPlan
+  private readonly memory: MemoryView
+  private readonly driver: LapDriver
+  private readonly protocols = new Float64Array(256)
   /** xdp1; otherwise frames are counted and dropped unread. */
-  readonly #parses: boolean
-  #lastAvail = 0
-  #usedIdx = 0
-  #frames = 0
-  #bytes = 0
-  #dropped = 0
+  private readonly parses: boolean
+  private lastAvail = 0
+  private usedIdx = 0
+  private frames = 0
+  private bytes = 0
+  private dropped = 0
 
   constructor(spec: CellSpec, seed: number, kinds: 'udp' | 'mixed' = 'udp') {
     if (spec.chainLength !== 1 || spec.indirect || !BASELINE_BACKENDS.includes(spec.backend))
       throw new Error(
         `baseline: one descriptor a chain and the backends ${BASELINE_BACKENDS.join(', ')} are all it knows`,
       )
-    this.#spec = spec
-    this.#parses = spec.backend === 'xdp1'
-    this.#plan = planRing(spec)
-    const memory = memoryView(new ArrayBuffer(this.#plan.bytes))
-    writeRing(this.#plan, spec, seed, kinds, (offset, bytes) => memory.u8.set(bytes, offset))
-    memory.u16[(this.#plan.used + USED_FLAGS_OFFSET) >>> 1] = VIRTQ_USED_F_NO_NOTIFY
-    this.#memory = memory
-    this.#driver = new LapDriver({
+    this.spec = spec
+    this.parses = spec.backend === 'xdp1'
+    this.plan = planRing(spec)
+    const memory = memoryView(new ArrayBuffer(this.plan.bytes))
+    writeRing(this.plan, spec, seed, kinds, (offset, bytes) => memory.u8.set(bytes, offset))
+    memory.u16[(this.plan.used + USED_FLAGS_OFFSET) >>> 1] = VIRTQ_USED_F_NO_NOTIFY
+    this.memory = memory
+    this.driver = new LapDriver({
       view: memory,
-      avail: this.#plan.avail,
-      used: this.#plan.used,
+      avail: this.plan.avail,
+      used: this.plan.used,
       queueSize: spec.queueSize,
-      chains: this.#plan.chains,
+      chains: this.plan.chains,
       headStep: headOf(spec, 1),
     })
   }
 
   run(packets: number): void {
-    const { batch } = this.#spec
+    const { batch } = this.spec
     for (let left = packets; left > 0; ) {
       const count = Math.min(batch, left)
-      this.#driver.publish(count)
-      this.#round()
-      const done = this.#driver.reclaim()
+      this.driver.publish(count)
+      this.round()
+      const done = this.driver.reclaim()
       if (done !== count) throw new Error(`baseline: ${done} of ${count} packets came back`)
       left -= count
     }
   }
 
   lapState(laps: number): string {
-    const counts: Record<string, number> = { txFrames: this.#frames, txBytes: this.#bytes }
-    if (this.#parses) counts['verdict.drop'] = this.#dropped
-    this.#protocols.forEach((count, protocol) => {
+    const counts: Record<string, number> = { txFrames: this.frames, txBytes: this.bytes }
+    if (this.parses) counts['verdict.drop'] = this.dropped
+    this.protocols.forEach((count, protocol) => {
       if (count > 0) counts[`proto.${protocol}`] = count
     })
-    counts['idSum'] = this.#driver.idSum
-    const used = this.#memory.u8.subarray(this.#plan.used, this.#plan.used + this.#plan.ring.used.length)
+    counts['idSum'] = this.driver.idSum
+    const used = this.memory.u8.subarray(this.plan.used, this.plan.used + this.plan.ring.used.length)
     const text = lapStateText(used, counts, laps)
-    this.#frames = 0
-    this.#bytes = 0
-    this.#dropped = 0
-    this.#protocols.fill(0)
-    this.#driver.idSum = 0
+    this.frames = 0
+    this.bytes = 0
+    this.dropped = 0
+    this.protocols.fill(0)
+    this.driver.idSum = 0
     return text
   }
 
@@ -96,20 +96,20 @@ export class BaselineRig implements Rig {
 
   close(): void {}
 
-  #round(): void {
-    const { u8, u16, u32 } = this.#memory
-    const { avail, used, desc, bytes: limit } = this.#plan
-    const mask = this.#spec.queueSize - 1
-    const size = this.#spec.queueSize
-    const protocols = this.#protocols
-    const parses = this.#parses
+  private round(): void {
+    const { u8, u16, u32 } = this.memory
+    const { avail, used, desc, bytes: limit } = this.plan
+    const mask = this.spec.queueSize - 1
+    const size = this.spec.queueSize
+    const protocols = this.protocols
+    const parses = this.parses
     const availRing = (avail + AVAIL_RING_OFFSET) >>> 1
     const usedRing = (used + USED_RING_OFFSET) >>> 2
     const descWords = desc >>> 2
     // Acquire: ring entries and descriptors behind this index are the published ones.
     const availIdx = Atomics.load(u16, (avail + AVAIL_IDX_OFFSET) >>> 1)
-    let lastAvail = this.#lastAvail
-    let usedIdx = this.#usedIdx
+    let lastAvail = this.lastAvail
+    let usedIdx = this.usedIdx
     let frames = 0
     let bytes = 0
     while (lastAvail !== availIdx) {
@@ -134,11 +134,11 @@ export class BaselineRig implements Rig {
       frames++
       bytes += end - data
     }
-    this.#lastAvail = lastAvail
-    this.#usedIdx = usedIdx
-    this.#frames += frames
-    this.#bytes += bytes
-    this.#dropped += frames * XDP_DROP
+    this.lastAvail = lastAvail
+    this.usedIdx = usedIdx
+    this.frames += frames
+    this.bytes += bytes
+    this.dropped += frames * XDP_DROP
     // Release: pairs with the driver's acquire of used.idx.
     Atomics.store(u16, (used + USED_IDX_OFFSET) >>> 1, usedIdx)
   }

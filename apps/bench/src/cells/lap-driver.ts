@@ -25,44 +25,44 @@ export interface LapDriverOptions {
 export class LapDriver {
   /** Sum of the ids that were taken back: one figure that a lost or doubled element changes. */
   idSum = 0
-  readonly #u16: Uint16Array
-  readonly #u32: Uint32Array
-  readonly #availIdx: number
-  readonly #availRing: number
-  readonly #usedIdx: number
-  readonly #usedRing: number
-  readonly #slotMask: number
-  readonly #chainMask: number
-  readonly #headStep: number
-  #published = 0
-  #reclaimed = 0
+  private readonly u16: Uint16Array
+  private readonly u32: Uint32Array
+  private readonly availIdx: number
+  private readonly availRing: number
+  private readonly usedIdx: number
+  private readonly usedRing: number
+  private readonly slotMask: number
+  private readonly chainMask: number
+  private readonly headStep: number
+  private published = 0
+  private reclaimed = 0
 
   constructor(options: LapDriverOptions) {
-    this.#u16 = options.view.u16
-    this.#u32 = options.view.u32
-    this.#availIdx = (options.avail + AVAIL_IDX_OFFSET) >>> 1
-    this.#availRing = (options.avail + AVAIL_RING_OFFSET) >>> 1
-    this.#usedIdx = (options.used + USED_IDX_OFFSET) >>> 1
-    this.#usedRing = (options.used + USED_RING_OFFSET) >>> 2
-    this.#slotMask = options.queueSize - 1
-    this.#chainMask = options.chains - 1
-    this.#headStep = options.headStep
+    this.u16 = options.view.u16
+    this.u32 = options.view.u32
+    this.availIdx = (options.avail + AVAIL_IDX_OFFSET) >>> 1
+    this.availRing = (options.avail + AVAIL_RING_OFFSET) >>> 1
+    this.usedIdx = (options.used + USED_IDX_OFFSET) >>> 1
+    this.usedRing = (options.used + USED_RING_OFFSET) >>> 2
+    this.slotMask = options.queueSize - 1
+    this.chainMask = options.chains - 1
+    this.headStep = options.headStep
   }
 
   /** Makes `count` chains available: entries first, then avail.idx with release; pairs with the device's acquire. */
   publish(count: number): void {
-    const u16 = this.#u16
-    const ring = this.#availRing
-    const slotMask = this.#slotMask
-    const chainMask = this.#chainMask
-    const headStep = this.#headStep
-    let published = this.#published
+    const u16 = this.u16
+    const ring = this.availRing
+    const slotMask = this.slotMask
+    const chainMask = this.chainMask
+    const headStep = this.headStep
+    let published = this.published
     for (let i = 0; i < count; i++) {
       u16[ring + (published & slotMask)] = (published & chainMask) * headStep
       published = (published + 1) & 0xffff
     }
-    this.#published = published
-    Atomics.store(u16, this.#availIdx, published)
+    this.published = published
+    Atomics.store(u16, this.availIdx, published)
   }
 
   /**
@@ -71,16 +71,16 @@ export class LapDriver {
    * @returns how many chains
    */
   reclaim(): number {
-    const u32 = this.#u32
-    const ring = this.#usedRing
-    const slotMask = this.#slotMask
+    const u32 = this.u32
+    const ring = this.usedRing
+    const slotMask = this.slotMask
     // Acquire: pairs with the device's release of used.idx behind the elements.
-    const usedIdx = Atomics.load(this.#u16, this.#usedIdx)
-    const from = this.#reclaimed
+    const usedIdx = Atomics.load(this.u16, this.usedIdx)
+    const from = this.reclaimed
     let sum = 0
     for (let index = from; index !== usedIdx; index = (index + 1) & 0xffff) sum += u32[ring + 2 * (index & slotMask)]!
     this.idSum += sum
-    this.#reclaimed = usedIdx
+    this.reclaimed = usedIdx
     return (usedIdx - from) & 0xffff
   }
 }

@@ -1,5 +1,6 @@
 import type { BenchCommand } from './command.ts'
 import { explain } from './explain.ts'
+import { model } from './model.ts'
 import { plugins } from './plugins.ts'
 import { run } from './run.ts'
 import { steps } from './steps.ts'
@@ -7,4 +8,4 @@ import { steps } from './steps.ts'
 export type { BenchCommand } from './command.ts'
 
 /** All commands by name. */
-export const commands: Readonly<Record<string, BenchCommand>> = { run, explain, steps, plugins }
+export const commands: Readonly<Record<string, BenchCommand>> = { run, explain, steps, model, plugins }

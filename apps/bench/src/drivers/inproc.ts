@@ -36,27 +36,27 @@ export class InprocRig implements Rig {
   readonly plan: RingPlan
   readonly memory: DriverMemory
   readonly queue: DeviceQueue
-  readonly #spec: CellSpec
-  readonly #accessor: Accessor
-  readonly #backend: NetBackend
-  readonly #round: TxRound
-  readonly #driver: LapDriver
-  #counted: Record<string, number>
+  private readonly spec: CellSpec
+  private readonly accessor: Accessor
+  private readonly backend: NetBackend
+  private readonly round: TxRound
+  private readonly driver: LapDriver
+  private counted: Record<string, number>
 
   constructor(spec: CellSpec, registry: Registry, options: InprocOptions) {
     const { seed, kinds = 'udp', cpu = plainCpu, wrapBackend, notify } = options
-    this.#spec = spec
+    this.spec = spec
     this.plan = planRing(spec)
     this.memory = createDriverMemory(spec, this.plan, options.smap ?? null)
     const { space, buffers, iotlb } = this.memory
     writeRing(this.plan, spec, seed, kinds, this.memory.poke)
     const features = cellFeatures(spec)
     const { ring } = this.plan
-    this.#accessor = registry.accessor(spec.accessor).create({ cpu, space, ring, iotlb }, spec.options)
-    this.queue = new DeviceQueue({ accessor: this.#accessor, cpu, ring, features, buffers })
+    this.accessor = registry.accessor(spec.accessor).create({ cpu, space, ring, iotlb }, spec.options)
+    this.queue = new DeviceQueue({ accessor: this.accessor, cpu, ring, features, buffers })
     const backend = registry.backend(spec.backend).create()
-    this.#backend = backend
-    this.#round = new TxRound({
+    this.backend = backend
+    this.round = new TxRound({
       queue: this.queue,
       buffers,
       backend: wrapBackend?.(backend) ?? backend,
@@ -65,10 +65,10 @@ export class InprocRig implements Rig {
       payload: spec.payload,
       ...(notify === undefined ? { notification: 'poll' as const } : { notify }),
     })
-    this.#counted = backendCounts(backend)
-    const avail = this.#areaOffset(ring.avail.length, this.plan.avail)
-    const used = this.#areaOffset(ring.used.length, this.plan.used)
-    this.#driver = new LapDriver({
+    this.counted = backendCounts(backend)
+    const avail = this.areaOffset(ring.avail.length, this.plan.avail)
+    const used = this.areaOffset(ring.used.length, this.plan.used)
+    this.driver = new LapDriver({
       view: space.view,
       avail,
       used,
@@ -76,16 +76,16 @@ export class InprocRig implements Rig {
       chains: this.plan.chains,
       headStep: headOf(spec, 1),
     })
-    this.#accessor.beginRound()
+    this.accessor.beginRound()
     const status = this.queue.start(0)
-    this.#accessor.endRound()
+    this.accessor.endRound()
     if (status < 0) throw new Error(`${spec.id}: the queue does not start: ${this.queue.broken}`)
   }
 
   run(packets: number): void {
-    const { batch } = this.#spec
-    const driver = this.#driver
-    const round = this.#round
+    const { batch } = this.spec
+    const driver = this.driver
+    const round = this.round
     for (let left = packets; left > 0; ) {
       const count = Math.min(batch, left)
       driver.publish(count)
@@ -94,25 +94,25 @@ export class InprocRig implements Rig {
       while (done < count) {
         const more = round.run()
         if (more === 0)
-          throw new Error(`${this.#spec.id}: ${done} of ${count} packets, then ${round.end} ${this.queue.broken ?? ''}`)
+          throw new Error(`${this.spec.id}: ${done} of ${count} packets, then ${round.end} ${this.queue.broken ?? ''}`)
         done += more
       }
       const returned = driver.reclaim()
-      if (returned !== count) throw new Error(`${this.#spec.id}: ${returned} of ${count} packets came back`)
+      if (returned !== count) throw new Error(`${this.spec.id}: ${returned} of ${count} packets came back`)
       left -= count
     }
   }
 
   lapState(laps: number): string {
-    const now = backendCounts(this.#backend)
-    const counts = { ...countsBetween(this.#counted, now), idSum: this.#driver.idSum }
-    this.#counted = now
-    this.#driver.idSum = 0
+    const now = backendCounts(this.backend)
+    const counts = { ...countsBetween(this.counted, now), idSum: this.driver.idSum }
+    this.counted = now
+    this.driver.idSum = 0
     return lapStateText(this.memory.peek(this.plan.used, this.plan.ring.used.length), counts, laps)
   }
 
   accesses(): Record<string, number> {
-    return this.#accessor.counters.snapshot()
+    return this.accessor.counters.snapshot()
   }
 
   /** Accesses so far, whatever their mode. */
@@ -121,14 +121,14 @@ export class InprocRig implements Rig {
   }
 
   close(): void {
-    this.#accessor.close()
-    this.#backend.close()
+    this.accessor.close()
+    this.backend.close()
   }
 
   /** Where an area is in the view: the driver writes it flat, so its frames have to be neighbours. */
-  #areaOffset(length: number, offset: number): number {
+  private areaOffset(length: number, offset: number): number {
     const at = this.memory.space.userMode.resolve(this.memory.base + offset, length, ACCESS_WRITE)
-    if (at < 0) throw new Error(`${this.#spec.id}: a ring area is not in one piece`)
+    if (at < 0) throw new Error(`${this.spec.id}: a ring area is not in one piece`)
     return at
   }
 }

@@ -1,12 +1,13 @@
 import { type CellSpec, groupKey } from '../cell-spec.ts'
 import { finishEnvironment, startEnvironment } from '../environment.ts'
-import { type CellResult, RESULTS_SCHEMA, type Results } from '../results.ts'
+import { type CellResult, type PeerResult, RESULTS_SCHEMA, type Results } from '../results.ts'
 import { ratioInterval, seededRandom } from '../stats/index.ts'
 import { cellResult } from './cell-result.ts'
 import { comparePairs, type Pair, pairsOfGroup } from './compare-cells.ts'
 import { hashDisagreements } from './hash-check.ts'
 import { Progress } from './progress.ts'
 import { type GroupOutcome, runGroup } from './run-group.ts'
+import { runTestpmdGroup } from './testpmd-group.ts'
 
 /** How an experiment is run. */
 export interface ExperimentOptions {
@@ -17,6 +18,8 @@ export interface ExperimentOptions {
   readonly plugins: readonly string[]
   readonly quick: boolean
   readonly noiseFloor: boolean
+  /** Measure DPDK's own vhost beside the cells of the driver testpmd. */
+  readonly peer: boolean
 }
 
 export interface Experiment {
@@ -27,7 +30,7 @@ export interface Experiment {
 }
 
 /**
- * Runs in-process cells, group by group, and gives what was measured: also when it was interrupted, then as far as it
+ * Runs cells, group by group, and gives what was measured: also when it was interrupted, then as far as it
  * came.
  */
 export async function runExperiment(specs: readonly CellSpec[], options: ExperimentOptions): Promise<Experiment> {
@@ -47,19 +50,23 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
   const cells: CellResult[] = []
+  const peers: PeerResult[] = []
   const pairs: Pair[] = []
   const disagreements: string[] = []
   let noiseFloor: Results['noiseFloor'] = null
   try {
     for (const [index, group] of groups.entries()) {
       if (interrupted) break
-      const outcome = await runGroup(group, {
+      const groupOptions = {
         ...options,
         random,
         noiseFloor: options.noiseFloor && index === 0,
-        progress: (step) => progress.step(step),
+        progress: (step: string) => progress.step(step),
         interrupted: () => interrupted,
-      })
+      }
+      const testpmd = group[0]!.driver === 'testpmd' ? await runTestpmdGroup(group, groupOptions) : null
+      const outcome = testpmd ?? (await runGroup(group, groupOptions))
+      peers.push(...(testpmd?.peers ?? []))
       const results = outcome.cells.map((cell) => cellResult(cell, random))
       cells.push(...results)
       pairs.push(...pairsOfGroup(results))
@@ -78,7 +85,7 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
     seed,
     environment: finishEnvironment(environment),
     cells,
-    peers: [],
+    peers,
     published: [],
     claims: [],
     noiseFloor,

@@ -1,4 +1,6 @@
 import pc from 'picocolors'
+import { cellLabel } from '../cell-spec.ts'
+import { DEFAULT_SETUP, publishedFor } from '../model-results.ts'
 import type { CellResult, Results } from '../results.ts'
 import { type Column, formatBytes, formatRate, renderTable } from '../table.ts'
 
@@ -7,6 +9,7 @@ export function printResults(results: Results): string {
   const parts = [heading(results), cellsTable(results)]
   if (results.peers.length > 0) parts.push(peersTable(results))
   if ((results.comparisons ?? []).length > 0) parts.push(comparisonsTable(results))
+  if (results.claims.length > 0) parts.push(claimsLine(results))
   const failed = results.cells.filter((cell) => cell.failure !== undefined)
   for (const cell of failed) parts.push(pc.red(`failed  ${cell.id}: ${cell.failure}`))
   parts.push(footer(results))
@@ -46,8 +49,7 @@ function cellsTable(results: Results): string {
     { title: 'hash' },
   ]
   const rows = cells.map((cell) => [
-    [cell.accessor, ...Object.entries(cell.options).map(([key, value]) => `${key}=${value}`)].join(':') +
-      (cell.role === 'floor' ? ' (floor)' : ''),
+    cellLabel(cell.id) + (cell.role === 'floor' ? ' (floor)' : ''),
     ...[...sweeps].map((key) => String(cell.sweep?.[key] ?? '')),
     ...(varies(cells, 'driver') ? [cell.driver] : []),
     ...(varies(cells, 'backend') ? [cell.backend] : []),
@@ -63,7 +65,8 @@ function cellsTable(results: Results): string {
   const { frameBytes, queueSize, batch } = cells[0] ?? { frameBytes: 0, queueSize: 0, batch: 0 }
   return [
     `${Math.round(frameBytes)}-byte frames, split ring of ${queueSize}, batches of ${batch}. Columns off and on: SMAP, Mpps.`,
-    'measured: this TypeScript on this machine, which can neither toggle SMAP nor fence. modelled: steps times a CPU profile.',
+    'measured: this TypeScript on this machine, which can neither toggle SMAP nor fence.',
+    'modelled: the steps of the cell times a profile fitted to published rates. published: patch V4 and its thread, 2019.',
     renderTable(columns, rows, pc.bold),
   ].join('\n')
 }
@@ -72,13 +75,15 @@ function varies(cells: readonly CellResult[], field: 'driver' | 'backend'): bool
   return new Set(cells.map((cell) => cell[field])).size > 1
 }
 
+/** Under the profile of patch V4; `≤` where a step has no price. */
 function modelled(cell: CellResult, smap: 'off' | 'on'): string {
-  const row = cell.modelled.find((candidate) => candidate.smap === smap)
-  return row === undefined ? '–' : formatRate(row.mpps)
+  const row = cell.modelled.find((candidate) => candidate.smap === smap && candidate.profile === DEFAULT_SETUP)
+  if (row === undefined) return '–'
+  return `${(row.unpriced ?? []).length > 0 ? '≤ ' : ''}${formatRate(row.mpps)}`
 }
 
 function published(results: Results, cell: CellResult, smap: 'off' | 'on'): string {
-  const row = results.published.find((candidate) => candidate.accessor === cell.accessor && candidate.smap === smap)
+  const row = publishedFor(results.published, cell, smap)
   return row === undefined ? '–' : formatRate(row.mpps)
 }
 
@@ -116,6 +121,14 @@ function comparisonsTable({ comparisons = [], noiseFloor }: Results): string {
   )
   if (noiseFloor === null) return table
   return `${table}\nnoise floor: a cell against itself is within [${noiseFloor.ratioLow.toFixed(2)}, ${noiseFloor.ratioHigh.toFixed(2)}]`
+}
+
+/** How many published claims the model or the run reproduced, and each one that it did not. */
+function claimsLine({ claims }: Results): string {
+  const count = (verdict: string): number => claims.filter((claim) => claim.verdict === verdict).length
+  const failed = claims.filter(({ verdict }) => verdict === 'not reproduced')
+  const summary = `published claims: ${count('reproduced')} reproduced, ${failed.length} not reproduced, ${count('not tested')} not tested`
+  return [summary, ...failed.map(({ text, reason }) => pc.red(`not reproduced  ${text}: ${reason}`))].join('\n')
 }
 
 /** The part of an id that differs between cells of one experiment. */

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest'
+import { parseDpdkVersion, parsePortStats, testpmdArguments } from './testpmd-process.ts'
+
+const STATS = `testpmd>
+  ######################## NIC statistics for port 0  ########################
+  RX-packets: 4711       RX-missed: 0          RX-bytes:  282660
+  RX-errors: 0
+  RX-nombuf:  0
+  TX-packets: 17         TX-errors: 0          TX-bytes:  0
+
+  Throughput (since last show)
+  Rx-pps:        20123          Rx-bps:      9659040
+  Tx-pps:            0          Tx-bps:            0
+  ############################################################################
+testpmd> `
+
+describe('testpmd', () => {
+  it('its statistics are read from its own output', () => {
+    expect(parsePortStats(STATS)).toEqual({ rxPackets: 4711, txPackets: 17 })
+    expect(parsePortStats(STATS.replaceAll('4711', '1') + STATS)?.rxPackets).toBe(4711)
+    expect(parsePortStats('testpmd> ')).toBeNull()
+  })
+
+  it('its version is that of the DPDK it was built with', () => {
+    expect(parseDpdkVersion("EAL: RTE Version: 'DPDK 22.11.11'\n")).toBe('22.11.11')
+    expect(parseDpdkVersion('')).toBe('unknown')
+  })
+
+  it('the driver connects, the backend makes the socket, and both stay on their CPU', () => {
+    const common = { binary: 'x', socket: '/tmp/s', queueSize: 256, frameBytes: 64 }
+    const driver = testpmdArguments({ ...common, role: 'driver', cpu: 0, hugePages: true }).join(' ')
+    expect(driver).toContain('--lcores 0@0,1@0')
+    expect(driver).toContain('net_virtio_user0,mac=00:01:02:03:04:05,path=/tmp/s,queues=1,queue_size=256')
+    expect(driver).toContain('--forward-mode=txonly --txpkts=64')
+    expect(driver).toContain('--in-memory --single-file-segments -m 256')
+    const backend = testpmdArguments({ ...common, role: 'backend', cpu: 1, hugePages: false }).join(' ')
+    expect(backend).toContain('net_vhost0,iface=/tmp/s,queues=1')
+    expect(backend).toContain('--forward-mode=rxonly')
+    expect(backend).toContain('--no-huge -m 512')
+  })
+})

@@ -1,0 +1,133 @@
+import { noSteps, type Steps } from '@vring/accessor'
+import {
+  CLAIMS,
+  evaluateClaims,
+  type Fit,
+  fitProfiles,
+  type ClaimResult as ModelClaim,
+  PUBLISHED,
+  predict,
+  SETUPS,
+  type SetupId,
+  VARIANTS,
+  type Variant,
+  type VariantSteps,
+} from '@vring/cost-model'
+import type { Registry } from '@vring/registry'
+import { makeCell } from './cell-spec.ts'
+import { countSteps } from './count-steps.ts'
+import type { CellResult, ClaimResult, ModelledRow, PublishedRow, Results } from './results.ts'
+
+/** The setup that tables show beside a measurement: the version of the patch that the thread is about. */
+export const DEFAULT_SETUP: SetupId = 'v4'
+
+/** What modelling needs of the datapath and of the literature. */
+export interface Model {
+  readonly steps: VariantSteps
+  readonly fit: Fit
+}
+
+/** Counts the steps of every published way of access on the real datapath and fits the profiles to the published rates. */
+export function createModel(registry: Registry, seed: number): Model {
+  const names = Object.keys(VARIANTS) as Variant[]
+  const steps = Object.fromEntries(
+    names.map((name): [Variant, Steps] => {
+      const { accessor, options } = VARIANTS[name]
+      const spec = makeCell({ name: accessor, options }, registry.accessor(accessor), { payload: 'copy-split' })
+      const { metadata, payload } = countSteps(spec, registry, seed)
+      return [name, addSteps(metadata, payload)]
+    }),
+  ) as Record<Variant, Steps>
+  return { steps, fit: fitProfiles(PUBLISHED, steps) }
+}
+
+/** Counts by name, added up and completed with zeros. */
+function addSteps(...parts: readonly Readonly<Record<string, number>>[]): Steps {
+  const sum = noSteps()
+  for (const name of Object.keys(sum) as (keyof Steps)[]) for (const part of parts) sum[name] += part[name] ?? 0
+  return sum
+}
+
+/**
+ * Results with what the model says of each cell, the published rates, and what became of the published claims.
+ *
+ * @param smap states to model
+ */
+export function withModel(results: Results, model: Model, smap: readonly ('off' | 'on')[] = ['off', 'on']): Results {
+  return {
+    ...results,
+    cells: results.cells.map((cell) => ({ ...cell, modelled: modelCell(cell, model, smap) })),
+    published: publishedRates(),
+    claims: claims(model, measuredGains(results)),
+  }
+}
+
+/** What a cell's steps cost under each fitted profile. */
+function modelCell(cell: CellResult, { fit }: Model, smap: readonly ('off' | 'on')[]): ModelledRow[] {
+  if (Object.keys(cell.steps).length === 0) return []
+  const steps = addSteps(cell.steps, cell.payloadSteps ?? {})
+  return [...fit.profiles].flatMap(([setup, profile]) =>
+    smap.map((state): ModelledRow => {
+      const { mpps, parts, unpriced } = predict(profile, steps, state === 'on')
+      return { profile: setup, smap: state, mpps, parts: { ...parts }, unpriced: [...unpriced] }
+    }),
+  )
+}
+
+/** The published rates, each under the accessor that stands for its way of access. */
+export function publishedRates(): PublishedRow[] {
+  return PUBLISHED.filter((row) => row.kind === 'rate').map(({ source, variant, smap, mpps, setup }) => ({
+    source,
+    accessor: VARIANTS[variant].accessor,
+    variant,
+    setup: SETUPS[setup].name,
+    profile: setup,
+    smap: smap ? 'on' : 'off',
+    mpps,
+  }))
+}
+
+/** The rate that V4 or its thread published of what a cell does: same accessor, same options. */
+export function publishedFor(
+  rows: readonly PublishedRow[],
+  { accessor, options }: Pick<CellResult, 'accessor' | 'options'>,
+  smap: 'off' | 'on',
+): PublishedRow | undefined {
+  const isThis = (variant: string): boolean => {
+    const run = VARIANTS[variant as Variant]
+    return run?.accessor === accessor && Object.entries(run.options).every(([name, value]) => options[name] === value)
+  }
+  return rows.find((row) => row.smap === smap && row.profile === DEFAULT_SETUP && isThis(row.variant ?? ''))
+}
+
+function claims({ steps, fit }: Model, measured: Readonly<Record<string, number>>): ClaimResult[] {
+  return evaluateClaims({ steps, fit, measured }, CLAIMS).map(toClaimResult)
+}
+
+/** A claim of the model as `results.json` has it. */
+export function toClaimResult({
+  id,
+  text,
+  source,
+  published,
+  tolerance,
+  modelled,
+  measured,
+  verdict,
+  reason,
+}: ModelClaim): ClaimResult {
+  return { id, text, source, published, modelled, measured, verdict, tolerance, reason }
+}
+
+/**
+ * Gains that a run measured, by the key of the claims about them. TX batching is a run with `--sweep batch=1,64`: full
+ * batches against single packets, of the accessor that the kernel had then.
+ */
+function measuredGains({ cells }: Results): Record<string, number> {
+  const rate = (batch: number): number | undefined =>
+    cells.find((cell) => cell.accessor === 'copy-checked' && cell.batch === batch && cell.measured !== null)?.measured
+      ?.mpps.median
+  const single = rate(1)
+  const full = rate(64)
+  return single === undefined || full === undefined ? {} : { 'tx-batching': full / single - 1 }
+}
