@@ -7,7 +7,7 @@ import type { Cpu } from './cpu.ts'
  * process sees one shape.
  */
 class PlainCpu implements Cpu {
-  readonly #fence = new Int32Array(new SharedArrayBuffer(4))
+  private readonly fence = new Int32Array(new SharedArrayBuffer(4))
 
   stac(): void {}
   clac(): void {}
@@ -15,7 +15,7 @@ class PlainCpu implements Cpu {
 
   mb(): void {
     // A sequentially consistent read-modify-write: a locked instruction on x86, hence a full barrier.
-    Atomics.add(this.#fence, 0, 0)
+    Atomics.add(this.fence, 0, 0)
   }
 
   checkLimit(address: number, length: number, limit: number): boolean {

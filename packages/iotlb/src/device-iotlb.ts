@@ -39,16 +39,16 @@ export class DeviceIotlb implements Iotlb {
   generation = 0
   readonly limit: number
   /** Sorted by iova; age breaks ties. */
-  readonly #entries: IotlbEntry[] = []
-  readonly #starts: Float64Array
+  private readonly sorted: IotlbEntry[] = []
+  private readonly starts: Float64Array
   /** Largest `last` of the entries up to each one. */
-  readonly #reach: Float64Array
+  private readonly reach: Float64Array
   /** By age, oldest first. */
-  readonly #ages = new Set<IotlbEntry>()
-  readonly #open = new Map<string, IotlbMiss>()
-  #unsent: IotlbMiss[] = []
-  readonly #listeners = new Set<UpdateListener>()
-  readonly #onMiss: ((miss: IotlbMiss) => void) | null
+  private readonly ages = new Set<IotlbEntry>()
+  private readonly open = new Map<string, IotlbMiss>()
+  private unsent: IotlbMiss[] = []
+  private readonly listeners = new Set<UpdateListener>()
+  private readonly onMiss: ((miss: IotlbMiss) => void) | null
 
   /** @throws VringError ERR_OUT_OF_RANGE */
   constructor(options: DeviceIotlbOptions = {}) {
@@ -57,24 +57,24 @@ export class DeviceIotlb implements Iotlb {
     if (!(Number.isInteger(limit) && limit >= 2 && limit <= 2 ** 20))
       throw refused('ERR_OUT_OF_RANGE', 'limit', limit, '2 .. 2^20')
     this.limit = limit
-    this.#starts = new Float64Array(limit)
-    this.#reach = new Float64Array(limit)
-    this.#onMiss = options.onMiss ?? null
+    this.starts = new Float64Array(limit)
+    this.reach = new Float64Array(limit)
+    this.onMiss = options.onMiss ?? null
   }
 
   /** Entries in the table. */
   get size(): number {
-    return this.#entries.length
+    return this.sorted.length
   }
 
   /** Entries by iova. */
   get entries(): readonly IotlbEntry[] {
-    return this.#entries
+    return this.sorted
   }
 
   lookup(iova: number): IotlbEntry | null {
-    const reach = this.#reach
-    const count = this.#entries.length
+    const reach = this.reach
+    const count = this.sorted.length
     let low = 0
     let high = count
     while (low < high) {
@@ -83,36 +83,36 @@ export class DeviceIotlb implements Iotlb {
       else high = middle
     }
     // The first entry that reaches iova; if it begins behind iova, so do all after it.
-    return low < count && this.#starts[low] <= iova ? this.#entries[low] : null
+    return low < count && this.starts[low] <= iova ? this.sorted[low] : null
   }
 
   miss(iova: number, perm: Access): void {
     const key = `${Math.floor(iova / PAGE_BYTES)}:${perm}`
-    if (this.#open.has(key)) return
+    if (this.open.has(key)) return
     const miss: IotlbMiss = { iova, perm }
-    if (this.#open.size >= OPEN_MISSES_MAX) this.#forgetOldest()
-    this.#open.set(key, miss)
-    if (this.#onMiss === null) this.#unsent.push(miss)
-    else this.#onMiss(miss)
+    if (this.open.size >= OPEN_MISSES_MAX) this.forgetOldest()
+    this.open.set(key, miss)
+    if (this.onMiss === null) this.unsent.push(miss)
+    else this.onMiss(miss)
   }
 
   /** Questions that are open. */
   get openMisses(): number {
-    return this.#open.size
+    return this.open.size
   }
 
   /** Takes the questions that were not taken yet, oldest first: what to send as VHOST_IOTLB_MISS. */
   takeMisses(): IotlbMiss[] {
-    const misses = this.#unsent
-    this.#unsent = []
+    const misses = this.unsent
+    this.unsent = []
     return misses
   }
 
   /** Told of every question that an update answers; gives back what ends that. */
   onUpdate(listener: UpdateListener): () => void {
-    this.#listeners.add(listener)
+    this.listeners.add(listener)
     return () => {
-      this.#listeners.delete(listener)
+      this.listeners.delete(listener)
     }
   }
 
@@ -126,17 +126,17 @@ export class DeviceIotlb implements Iotlb {
    * ERR_INVALID_ARGUMENT for a permission
    */
   update(iova: number, size: number, uaddr: number, perm: number): void {
-    const last = this.#lastOf(iova, size)
+    const last = this.lastOf(iova, size)
     if (!(Number.isSafeInteger(uaddr) && uaddr >= 0)) throw refused('ERR_OUT_OF_RANGE', 'uaddr', uaddr, '0 .. 2^53-1')
     if (!(Number.isInteger(perm) && perm >= ACCESS_READ && perm <= (ACCESS_READ | ACCESS_WRITE)))
       throw refused('ERR_INVALID_ARGUMENT', 'perm', perm, '1 (read), 2 (write) or 3 (both)')
     this.generation++
     if (iova === 0 && last === IOVA_MAX) {
       const middle = Math.floor(IOVA_MAX / 2)
-      this.#insert({ iova: 0, last: middle, uaddr, perm })
-      this.#insert({ iova: middle + 1, last, uaddr: uaddr + middle + 1, perm })
-    } else this.#insert({ iova, last, uaddr, perm })
-    this.#answer(iova, last)
+      this.insert({ iova: 0, last: middle, uaddr, perm })
+      this.insert({ iova: middle + 1, last, uaddr: uaddr + middle + 1, perm })
+    } else this.insert({ iova, last, uaddr, perm })
+    this.answer(iova, last)
   }
 
   /**
@@ -146,27 +146,27 @@ export class DeviceIotlb implements Iotlb {
    * @throws VringError ERR_OUT_OF_RANGE for an empty or wrapping range
    */
   invalidate(iova: number, size: number): void {
-    const last = this.#lastOf(iova, size)
+    const last = this.lastOf(iova, size)
     this.generation++
-    const kept = this.#entries.filter((entry) => {
+    const kept = this.sorted.filter((entry) => {
       const hit = entry.iova <= last && iova <= entry.last
-      if (hit) this.#ages.delete(entry)
+      if (hit) this.ages.delete(entry)
       return !hit
     })
-    this.#entries.splice(0, this.#entries.length, ...kept)
-    this.#index(0)
+    this.sorted.splice(0, this.sorted.length, ...kept)
+    this.index(0)
   }
 
   /** Drops every entry and every question: the feature or the device was reset. */
   reset(): void {
     this.generation++
-    this.#entries.length = 0
-    this.#ages.clear()
-    this.#open.clear()
-    this.#unsent = []
+    this.sorted.length = 0
+    this.ages.clear()
+    this.open.clear()
+    this.unsent = []
   }
 
-  #lastOf(iova: number, size: number): number {
+  private lastOf(iova: number, size: number): number {
     if (!(Number.isSafeInteger(iova) && iova >= 0)) throw refused('ERR_OUT_OF_RANGE', 'iova', iova, '0 .. 2^53-1')
     // A size beyond 2^53 is rounded, which changes nothing: the range is cut at IOVA_MAX.
     if (!(size >= 1 && size <= 2 ** 64 - iova && Number.isInteger(size)))
@@ -174,27 +174,27 @@ export class DeviceIotlb implements Iotlb {
     return size - 1 > IOVA_MAX - iova ? IOVA_MAX : iova + (size - 1)
   }
 
-  #insert(entry: IotlbEntry): void {
-    if (this.#entries.length >= this.limit) this.#retire()
-    const at = this.#upperBound(entry.iova)
-    this.#entries.splice(at, 0, entry)
-    this.#ages.add(entry)
-    this.#index(at)
+  private insert(entry: IotlbEntry): void {
+    if (this.sorted.length >= this.limit) this.retire()
+    const at = this.upperBound(entry.iova)
+    this.sorted.splice(at, 0, entry)
+    this.ages.add(entry)
+    this.index(at)
   }
 
-  #retire(): void {
-    const [oldest] = this.#ages
-    this.#ages.delete(oldest)
-    const at = this.#entries.indexOf(oldest)
-    this.#entries.splice(at, 1)
-    this.#index(at)
+  private retire(): void {
+    const [oldest] = this.ages
+    this.ages.delete(oldest)
+    const at = this.sorted.indexOf(oldest)
+    this.sorted.splice(at, 1)
+    this.index(at)
   }
 
   /** First position behind all entries that begin at or before `iova`. */
-  #upperBound(iova: number): number {
-    const starts = this.#starts
+  private upperBound(iova: number): number {
+    const starts = this.starts
     let low = 0
-    let high = this.#entries.length
+    let high = this.sorted.length
     while (low < high) {
       const middle = (low + high) >>> 1
       if (starts[middle] <= iova) low = middle + 1
@@ -204,31 +204,31 @@ export class DeviceIotlb implements Iotlb {
   }
 
   /** Brings both columns up to date from position `from` on. */
-  #index(from: number): void {
-    let reach = from > 0 ? this.#reach[from - 1] : -1
-    for (let i = from; i < this.#entries.length; i++) {
-      const { iova, last } = this.#entries[i]
+  private index(from: number): void {
+    let reach = from > 0 ? this.reach[from - 1] : -1
+    for (let i = from; i < this.sorted.length; i++) {
+      const { iova, last } = this.sorted[i]
       reach = Math.max(reach, last)
-      this.#starts[i] = iova
-      this.#reach[i] = reach
+      this.starts[i] = iova
+      this.reach[i] = reach
     }
   }
 
-  #forgetOldest(): void {
-    for (const [key, miss] of this.#open) {
-      this.#open.delete(key)
-      this.#unsent = this.#unsent.filter((other) => other !== miss)
+  private forgetOldest(): void {
+    for (const [key, miss] of this.open) {
+      this.open.delete(key)
+      this.unsent = this.unsent.filter((other) => other !== miss)
       return
     }
   }
 
   /** Closes the questions in [iova, last], whatever their permission, and resumes who asked. */
-  #answer(iova: number, last: number): void {
-    for (const [key, miss] of [...this.#open]) {
+  private answer(iova: number, last: number): void {
+    for (const [key, miss] of [...this.open]) {
       if (miss.iova < iova || miss.iova > last) continue
-      this.#open.delete(key)
-      this.#unsent = this.#unsent.filter((other) => other !== miss)
-      for (const listener of [...this.#listeners]) listener(miss)
+      this.open.delete(key)
+      this.unsent = this.unsent.filter((other) => other !== miss)
+      for (const listener of [...this.listeners]) listener(miss)
     }
   }
 }

@@ -16,11 +16,11 @@ export class IotlbBufferMap implements AddressMap {
   span = 0
   // The entry of the last hit; none: infinitely far away. Doubles from the start: a field that changes its
   // representation later throws optimised code away.
-  #hitStart = Number.POSITIVE_INFINITY
-  #hitLength = -(2 ** 40)
-  #hitTarget = 2 ** 52
-  #hitPerm = 0
-  #generation = -1
+  private hitStart = Number.POSITIVE_INFINITY
+  private hitLength = -(2 ** 40)
+  private hitTarget = 2 ** 52
+  private hitPerm = 0
+  private generation = -1
 
   constructor(iotlb: Iotlb, space: AddressMap) {
     this.iotlb = iotlb
@@ -32,42 +32,42 @@ export class IotlbBufferMap implements AddressMap {
   }
 
   resolve(address: number, length: number, access: Access): number {
-    const d = address - this.#hitStart
+    const d = address - this.hitStart
     if (
       d >= 0 &&
-      length <= this.#hitLength - d &&
-      (this.#hitPerm & access) !== 0 &&
-      this.#generation === this.iotlb.generation
+      length <= this.hitLength - d &&
+      (this.hitPerm & access) !== 0 &&
+      this.generation === this.iotlb.generation
     )
-      return this.space.resolve(this.#hitTarget + d, length, access)
-    return this.#search(address, length, access)
+      return this.space.resolve(this.hitTarget + d, length, access)
+    return this.search(address, length, access)
   }
 
   resolveSpan(address: number, length: number, access: Access): number {
     if (!(length >= 0)) return EFAULT
-    const status = this.#seek(address, access)
+    const status = this.seek(address, access)
     if (status < 0) return status
-    const d = address - this.#hitStart
+    const d = address - this.hitStart
     const { space } = this
-    const at = space.resolveSpan(this.#hitTarget + d, Math.min(length, this.#hitLength - d), access)
+    const at = space.resolveSpan(this.hitTarget + d, Math.min(length, this.hitLength - d), access)
     this.span = space.span
     return at
   }
 
-  #search(address: number, length: number, access: Access): number {
+  private search(address: number, length: number, access: Access): number {
     if (!(length >= 0)) return EFAULT
-    let status = this.#seek(address, access)
+    let status = this.seek(address, access)
     if (status < 0) return status
-    const d = address - this.#hitStart
-    const inEntry = this.#hitLength - d
-    if (length <= inEntry) return this.space.resolve(this.#hitTarget + d, length, access)
+    const d = address - this.hitStart
+    const inEntry = this.hitLength - d
+    if (length <= inEntry) return this.space.resolve(this.hitTarget + d, length, access)
     // It runs on: whoever goes piecewise will need what follows, so a missing translation is asked for now.
-    status = this.#seek(address + inEntry, access)
+    status = this.seek(address + inEntry, access)
     return status < 0 ? status : EXDEV
   }
 
   /** Makes the entry that translates `address` for `access` the hit. @returns 0, -EAGAIN (asked for), -EFAULT */
-  #seek(address: number, access: Access): number {
+  private seek(address: number, access: Access): number {
     if (!(address >= 0 && address <= Number.MAX_SAFE_INTEGER)) return EFAULT
     const entry = this.iotlb.lookup(address)
     if (entry === null) {
@@ -75,11 +75,11 @@ export class IotlbBufferMap implements AddressMap {
       return EAGAIN
     }
     if ((entry.perm & access) === 0) return EFAULT
-    this.#generation = this.iotlb.generation
-    this.#hitStart = entry.iova
-    this.#hitLength = entry.last - entry.iova + 1
-    this.#hitTarget = entry.uaddr
-    this.#hitPerm = entry.perm
+    this.generation = this.iotlb.generation
+    this.hitStart = entry.iova
+    this.hitLength = entry.last - entry.iova + 1
+    this.hitTarget = entry.uaddr
+    this.hitPerm = entry.perm
     return 0
   }
 }

@@ -29,13 +29,13 @@ export class GuestMap implements AddressMap {
   /** Where the user addresses lead. */
   readonly space: AddressMap
   span = 0
-  #regions: readonly GuestRegion[] = []
-  #starts = new Float64Array(0)
+  private sorted: readonly GuestRegion[] = []
+  private starts = new Float64Array(0)
   // The region of the last hit; none: infinitely far away. Values that are no 32-bit integers, so that the fields are
   // doubles from the start: a field that changes its representation later throws optimised code away.
-  #hitStart = Number.POSITIVE_INFINITY
-  #hitLength = -(2 ** 40)
-  #hitTarget = 2 ** 52
+  private hitStart = Number.POSITIVE_INFINITY
+  private hitLength = -(2 ** 40)
+  private hitTarget = 2 ** 52
 
   /**
    * @throws VringError as {@link replaceRegions}
@@ -51,20 +51,20 @@ export class GuestMap implements AddressMap {
 
   /** The regions, by guest address. */
   get regions(): readonly GuestRegion[] {
-    return this.#regions
+    return this.sorted
   }
 
   resolve(address: number, length: number, access: Access): number {
-    const d = address - this.#hitStart
-    if (d >= 0 && length <= this.#hitLength - d) return this.space.resolve(this.#hitTarget + d, length, access)
-    return this.#search(address, length, access)
+    const d = address - this.hitStart
+    if (d >= 0 && length <= this.hitLength - d) return this.space.resolve(this.hitTarget + d, length, access)
+    return this.search(address, length, access)
   }
 
   resolveSpan(address: number, length: number, access: Access): number {
-    if (!(length >= 0) || !this.#seek(address)) return EFAULT
-    const d = address - this.#hitStart
+    if (!(length >= 0) || !this.seek(address)) return EFAULT
+    const d = address - this.hitStart
     const { space } = this
-    const at = space.resolveSpan(this.#hitTarget + d, Math.min(length, this.#hitLength - d), access)
+    const at = space.resolveSpan(this.hitTarget + d, Math.min(length, this.hitLength - d), access)
     this.span = space.span
     return at
   }
@@ -88,9 +88,9 @@ export class GuestMap implements AddressMap {
       if (sorted[i].guestAddress < end)
         throw refused('ERR_OVERLAP', 'guestAddress', sorted[i].guestAddress, `at or above 0x${end.toString(16)}`)
     }
-    this.#regions = sorted
-    this.#starts = Float64Array.from(sorted, (region) => region.guestAddress)
-    this.#hitStart = Number.POSITIVE_INFINITY
+    this.sorted = sorted
+    this.starts = Float64Array.from(sorted, (region) => region.guestAddress)
+    this.hitStart = Number.POSITIVE_INFINITY
   }
 
   /**
@@ -99,7 +99,7 @@ export class GuestMap implements AddressMap {
    */
   guestRanges(userAddress: number, length: number): GuestRange[] {
     const found: GuestRange[] = []
-    for (const region of this.#regions) {
+    for (const region of this.sorted) {
       const start = Math.max(userAddress, region.userAddress)
       const end = Math.min(userAddress + length, region.userAddress + region.length)
       if (start < end)
@@ -109,10 +109,10 @@ export class GuestMap implements AddressMap {
   }
 
   /** Makes the region that holds `address` the hit; false when none does. */
-  #seek(address: number): boolean {
-    const d = address - this.#hitStart
-    if (d >= 0 && d < this.#hitLength) return true
-    const starts = this.#starts
+  private seek(address: number): boolean {
+    const d = address - this.hitStart
+    if (d >= 0 && d < this.hitLength) return true
+    const starts = this.starts
     let low = 0
     let high = starts.length
     while (low < high) {
@@ -122,20 +122,20 @@ export class GuestMap implements AddressMap {
     }
     // Also the answer for NaN: no start is at or below it.
     if (low === 0) return false
-    const region = this.#regions[low - 1]
+    const region = this.sorted[low - 1]
     if (address - region.guestAddress >= region.length) return false
-    this.#hitStart = region.guestAddress
-    this.#hitLength = region.length
-    this.#hitTarget = region.userAddress
+    this.hitStart = region.guestAddress
+    this.hitLength = region.length
+    this.hitTarget = region.userAddress
     return true
   }
 
-  #search(address: number, length: number, access: Access): number {
-    if (!(length >= 0) || !this.#seek(address)) return EFAULT
-    const d = address - this.#hitStart
-    const inRegion = this.#hitLength - d
-    if (length <= inRegion) return this.space.resolve(this.#hitTarget + d, length, access)
-    return this.#seek(address + inRegion) ? EXDEV : EFAULT
+  private search(address: number, length: number, access: Access): number {
+    if (!(length >= 0) || !this.seek(address)) return EFAULT
+    const d = address - this.hitStart
+    const inRegion = this.hitLength - d
+    if (length <= inRegion) return this.space.resolve(this.hitTarget + d, length, access)
+    return this.seek(address + inRegion) ? EXDEV : EFAULT
   }
 }
 

@@ -37,12 +37,12 @@ export class MappedSpace implements UserSpace {
   readonly notifiers: MmuNotifierList
   view: MemoryView
   span = 0
-  #snapshot: RegionSnapshot = { generation: 0, regions: [] }
-  #starts = new Float64Array(0)
+  private current: RegionSnapshot = { generation: 0, regions: [] }
+  private starts = new Float64Array(0)
   // The region of the last hit; none: infinitely far away. Doubles from the start (see GuestMap).
-  #hitStart = Number.POSITIVE_INFINITY
-  #hitLength = -(2 ** 40)
-  #hitOffset = 2 ** 52
+  private hitStart = Number.POSITIVE_INFINITY
+  private hitLength = -(2 ** 40)
+  private hitOffset = 2 ** 52
 
   /**
    * @param limit first address that is not a user address
@@ -52,30 +52,30 @@ export class MappedSpace implements UserSpace {
     this.limit = limit
     this.notifiers = new MmuNotifierList()
     this.view = NO_MEMORY
-    this.#install(this.#check(regions))
+    this.install(this.check(regions))
   }
 
   /** What is mapped now. */
   get snapshot(): RegionSnapshot {
-    return this.#snapshot
+    return this.current
   }
 
   resolve(address: number, length: number, _access: Access): number {
-    const d = address - this.#hitStart
-    if (d >= 0 && length <= this.#hitLength - d) return this.#hitOffset + d
-    return this.#search(address, length)
+    const d = address - this.hitStart
+    if (d >= 0 && length <= this.hitLength - d) return this.hitOffset + d
+    return this.search(address, length)
   }
 
   resolveSpan(address: number, length: number, _access: Access): number {
-    if (!(length >= 0) || !this.#seek(address)) return EFAULT
-    const d = address - this.#hitStart
-    this.span = Math.min(length, this.#hitLength - d)
-    return this.#hitOffset + d
+    if (!(length >= 0) || !this.seek(address)) return EFAULT
+    const d = address - this.hitStart
+    this.span = Math.min(length, this.hitLength - d)
+    return this.hitOffset + d
   }
 
   /** Refusals: `unmapped`, and `not-contiguous` for a range across two views. */
   mapKernel(request: MapRequest): KernelMapping | MapRefusal {
-    const at = this.#search(request.address, request.length)
+    const at = this.search(request.address, request.length)
     if (at === EXDEV) return 'not-contiguous'
     if (at < 0) return 'unmapped'
     return new MappedKernelMapping(this.view, at)
@@ -90,30 +90,30 @@ export class MappedSpace implements UserSpace {
    * replacement, for a listener that failed
    */
   replaceRegions(regions: readonly MappedRegion[]): RegionSnapshot {
-    const next = this.#check(regions)
-    const old = this.#snapshot
+    const next = this.check(regions)
+    const old = this.current
     const ranges = old.regions
       .filter((region) => !next.some((other) => keeps(other, region)))
       .map(({ address, length }): MmuNotifierRange => {
         return { start: address, end: address + length, event: 'unmap', blockable: true }
       })
     for (const range of ranges) this.notifiers.invalidateRangeStart(range)
-    this.#install(next)
+    this.install(next)
     for (const range of ranges) this.notifiers.invalidateRangeEnd(range)
     const fault = this.notifiers.takeFault()
     if (fault !== null) throw fault
     return old
   }
 
-  #install(regions: readonly MappedRegion[]): void {
-    this.#snapshot = { generation: this.#snapshot.generation + 1, regions }
-    this.#starts = Float64Array.from(regions, (region) => region.address)
-    this.#hitStart = Number.POSITIVE_INFINITY
+  private install(regions: readonly MappedRegion[]): void {
+    this.current = { generation: this.current.generation + 1, regions }
+    this.starts = Float64Array.from(regions, (region) => region.address)
+    this.hitStart = Number.POSITIVE_INFINITY
   }
 
   /** Validates, sorts, and joins neighbours that continue in the same view. */
-  #check(regions: readonly MappedRegion[]): readonly MappedRegion[] {
-    for (const region of regions) this.#checkRegion(region)
+  private check(regions: readonly MappedRegion[]): readonly MappedRegion[] {
+    for (const region of regions) this.checkRegion(region)
     const sorted = [...regions].sort((a, b) => a.address - b.address)
     const joined: MappedRegion[] = []
     for (const region of sorted) {
@@ -133,7 +133,7 @@ export class MappedSpace implements UserSpace {
     return joined
   }
 
-  #checkRegion({ address, length, view, viewOffset }: MappedRegion): void {
+  private checkRegion({ address, length, view, viewOffset }: MappedRegion): void {
     if (!(Number.isSafeInteger(address) && address >= 0 && address < this.limit))
       throw refused('ERR_OUT_OF_RANGE', 'address', address, `0 .. 0x${(this.limit - 1).toString(16)}`)
     if (!(Number.isSafeInteger(length) && length > 0 && length <= this.limit - address))
@@ -147,10 +147,10 @@ export class MappedSpace implements UserSpace {
   }
 
   /** Makes the region that holds `address` the hit; false when none does. */
-  #seek(address: number): boolean {
-    const d = address - this.#hitStart
-    if (d >= 0 && d < this.#hitLength) return true
-    const starts = this.#starts
+  private seek(address: number): boolean {
+    const d = address - this.hitStart
+    if (d >= 0 && d < this.hitLength) return true
+    const starts = this.starts
     let low = 0
     let high = starts.length
     while (low < high) {
@@ -159,21 +159,21 @@ export class MappedSpace implements UserSpace {
       else high = middle
     }
     if (low === 0) return false
-    const region = this.#snapshot.regions[low - 1]
+    const region = this.current.regions[low - 1]
     if (address - region.address >= region.length) return false
-    this.#hitStart = region.address
-    this.#hitLength = region.length
-    this.#hitOffset = region.viewOffset
+    this.hitStart = region.address
+    this.hitLength = region.length
+    this.hitOffset = region.viewOffset
     this.view = region.view
     return true
   }
 
-  #search(address: number, length: number): number {
-    if (!(length >= 0) || !this.#seek(address)) return EFAULT
-    const d = address - this.#hitStart
-    const inRegion = this.#hitLength - d
-    if (length <= inRegion) return this.#hitOffset + d
-    return this.#seek(address + inRegion) ? EXDEV : EFAULT
+  private search(address: number, length: number): number {
+    if (!(length >= 0) || !this.seek(address)) return EFAULT
+    const d = address - this.hitStart
+    const inRegion = this.hitLength - d
+    if (length <= inRegion) return this.hitOffset + d
+    return this.seek(address + inRegion) ? EXDEV : EFAULT
   }
 }
 

@@ -5,9 +5,9 @@ import type { NetBackend, NetBackendCounters } from './net-backend.ts'
 /** Counts frames and forgets them: the cheapest backend, for measuring what is in front of it. */
 export class DropBackend implements NetBackend {
   readonly name = 'drop'
-  #frames = 0
-  #bytes = 0
-  #short = 0
+  private frames = 0
+  private bytes = 0
+  private short = 0
 
   transmit(frames: FrameBatch): number {
     const { count, length, headerBytes } = frames
@@ -18,16 +18,16 @@ export class DropBackend implements NetBackend {
       bytes += frame
       if (frame < ETH_HEADER_BYTES) short++
     }
-    this.#frames += count
-    this.#bytes += bytes
-    this.#short += short
+    this.frames += count
+    this.bytes += bytes
+    this.short += short
     return count
   }
 
   flush(): void {}
 
   get counters(): NetBackendCounters {
-    return { txFrames: this.#frames, txBytes: this.#bytes, txDropped: this.#short > 0 ? { short: this.#short } : {} }
+    return { txFrames: this.frames, txBytes: this.bytes, txDropped: this.short > 0 ? { short: this.short } : {} }
   }
 
   close(): void {}

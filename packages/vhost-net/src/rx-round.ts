@@ -51,34 +51,34 @@ export class RxRound {
   /** Frames dropped because no chain, or not {@link RX_CHAINS_MAX} of them, could hold them. */
   truncated = 0
 
-  readonly #queue: DeviceQueue
-  readonly #buffers: AddressMap
-  readonly #source: FrameSource
-  readonly #cpu: Cpu
-  readonly #notify: () => void
-  readonly #event: boolean
-  readonly #headerBytes: number
-  readonly #mergeable: boolean
-  readonly #log: { write(address: number, length: number): void } | null
-  readonly #chains = new ChainBatch(RX_CHAINS_MAX)
+  private readonly queue: DeviceQueue
+  private readonly buffers: AddressMap
+  private readonly source: FrameSource
+  private readonly cpu: Cpu
+  private readonly notify: () => void
+  private readonly event: boolean
+  private readonly headerBytes: number
+  private readonly mergeable: boolean
+  private readonly log: { write(address: number, length: number): void } | null
+  private readonly chains = new ChainBatch(RX_CHAINS_MAX)
   /** Chains in the batch, and the first of them that is not used. */
-  #popped = 0
-  #next = 0
+  private popped = 0
+  private next = 0
   /** Bytes to write to each chain of the frame in hand. */
-  readonly #share = new Uint32Array(RX_CHAINS_MAX)
+  private readonly share = new Uint32Array(RX_CHAINS_MAX)
   /** The header as this driver gets it. */
-  readonly #header: MemoryView = memoryView(new ArrayBuffer(NET_HDR_MRG_BYTES))
+  private readonly header: MemoryView = memoryView(new ArrayBuffer(NET_HDR_MRG_BYTES))
 
   constructor(options: RxRoundOptions) {
-    this.#queue = options.queue
-    this.#buffers = options.buffers
-    this.#source = options.source
-    this.#cpu = options.cpu
-    this.#notify = options.notify ?? ignore
-    this.#event = (options.notification ?? 'event') === 'event'
-    this.#headerBytes = netHeaderBytes(options.features)
-    this.#mergeable = hasFeature(options.features, VIRTIO_NET_F_MRG_RXBUF)
-    this.#log = options.log ?? null
+    this.queue = options.queue
+    this.buffers = options.buffers
+    this.source = options.source
+    this.cpu = options.cpu
+    this.notify = options.notify ?? ignore
+    this.event = (options.notification ?? 'event') === 'event'
+    this.headerBytes = netHeaderBytes(options.features)
+    this.mergeable = hasFeature(options.features, VIRTIO_NET_F_MRG_RXBUF)
+    this.log = options.log ?? null
   }
 
   /**
@@ -87,7 +87,7 @@ export class RxRound {
    * @returns frames taken from the source; why it ended is in {@link end}
    */
   run(): number {
-    const queue = this.#queue
+    const queue = this.queue
     const accessor = queue.accessor
     if (queue.broken !== null) {
       this.end = 'broken'
@@ -99,36 +99,36 @@ export class RxRound {
       return 0
     }
     queue.disableNotification()
-    const packets = this.#batches(queue)
+    const packets = this.batches(queue)
     accessor.endRound()
     return packets
   }
 
-  #batches(queue: DeviceQueue): number {
+  private batches(queue: DeviceQueue): number {
     let packets = 0
     let bytes = 0
     for (;;) {
-      const frames = this.#source.receive()
+      const frames = this.source.receive()
       if (frames.count === 0) {
         this.end = 'empty'
         return packets
       }
-      this.#popped = this.#next = 0
+      this.popped = this.next = 0
       let done = 0
       let stop: RoundEnd | null = null
       while (done < frames.count) {
         if (packets >= ROUND_PACKETS || bytes >= ROUND_BYTES) stop = 'budget'
-        else stop = this.#deliver(queue, frames, done)
+        else stop = this.deliver(queue, frames, done)
         if (stop !== null) break
         bytes += frames.length[done]!
         packets++
         done++
       }
-      queue.rewind(this.#popped - this.#next)
-      this.#source.consume(done)
-      if (queue.flushUsed() === 0 && done > 0 && queue.needsNotification()) this.#notify()
+      queue.rewind(this.popped - this.next)
+      this.source.consume(done)
+      if (queue.flushUsed() === 0 && done > 0 && queue.needsNotification()) this.notify()
       // Kicks were suppressed while the driver may have added buffers: look again before the round ends.
-      if (stop === 'no-buffers' && this.#event && queue.enableNotification()) {
+      if (stop === 'no-buffers' && this.event && queue.enableNotification()) {
         queue.disableNotification()
         continue
       }
@@ -144,55 +144,55 @@ export class RxRound {
    *
    * @returns null: delivered, or dropped and counted; else why the round ends in front of it
    */
-  #deliver(queue: DeviceQueue, frames: FrameBatch, index: number): RoundEnd | null {
+  private deliver(queue: DeviceQueue, frames: FrameBatch, index: number): RoundEnd | null {
     const from = frames.offset[index]! + frames.headerBytes
     const frameBytes = frames.length[index]! - frames.headerBytes
-    const total = this.#headerBytes + frameBytes
-    let count = this.#reserve(total)
+    const total = this.headerBytes + frameBytes
+    let count = this.reserve(total)
     if (count === NEED_CHAINS) {
-      const stop = this.#refill(queue)
+      const stop = this.refill(queue)
       if (stop !== null) return stop
-      count = this.#reserve(total)
-      if (count === NEED_CHAINS && this.#popped < RX_CHAINS_MAX) return 'no-buffers'
+      count = this.reserve(total)
+      if (count === NEED_CHAINS && this.popped < RX_CHAINS_MAX) return 'no-buffers'
     }
     if (count === NEED_CHAINS || count === TOO_SMALL) {
       this.truncated++
       return null
     }
-    if (count === READABLE) return this.#refuse(queue, 'readable-in-rx')
-    const header = this.#header
-    this.#cpu.copy(header, 0, frames.view, frames.offset[index]!, NET_HDR_LEGACY_BYTES)
+    if (count === READABLE) return this.refuse(queue, 'readable-in-rx')
+    const header = this.header
+    this.cpu.copy(header, 0, frames.view, frames.offset[index]!, NET_HDR_LEGACY_BYTES)
     header.u16[NET_HDR_NUM_BUFFERS_OFFSET >>> 1] = count
-    const first = this.#next
-    const status = this.#scatter(first, count, frames.view, from)
+    const first = this.next
+    const status = this.scatter(first, count, frames.view, from)
     if (status === EAGAIN) return 'miss'
-    if (status < 0) return this.#refuse(queue, 'buffer-fault')
-    for (let i = 0; i < count; i++) queue.pushUsed(this.#chains.head[first + i]!, this.#share[i]!)
-    this.#next = first + count
+    if (status < 0) return this.refuse(queue, 'buffer-fault')
+    for (let i = 0; i < count; i++) queue.pushUsed(this.chains.head[first + i]!, this.share[i]!)
+    this.next = first + count
     this.frames++
     this.bytes += frameBytes
     return null
   }
 
   /**
-   * How many of the popped chains a frame of `total` bytes takes, and in #share how many bytes each.
+   * How many of the popped chains a frame of `total` bytes takes, and in share how many bytes each.
    *
    * @returns the count, or NEED_CHAINS, TOO_SMALL, READABLE
    */
-  #reserve(total: number): number {
-    const { segStart, writeStart, length } = this.#chains
+  private reserve(total: number): number {
+    const { segStart, writeStart, length } = this.chains
     let left = total
     let count = 0
     while (left > 0) {
-      if (count > 0 && !this.#mergeable) return TOO_SMALL
-      const chain = this.#next + count
-      if (chain >= this.#popped) return NEED_CHAINS
+      if (count > 0 && !this.mergeable) return TOO_SMALL
+      const chain = this.next + count
+      if (chain >= this.popped) return NEED_CHAINS
       const first = segStart[chain]!
       if (writeStart[chain]! !== first) return READABLE
       let room = 0
       for (let segment = first; segment < segStart[chain + 1]!; segment++) room += length[segment]!
       const share = Math.min(room, left)
-      this.#share[count] = share
+      this.share[count] = share
       left -= share
       count++
     }
@@ -200,38 +200,38 @@ export class RxRound {
   }
 
   /** Gives unused chains back and takes a new batch, everything the driver has made available by now. */
-  #refill(queue: DeviceQueue): RoundEnd | null {
-    queue.rewind(this.#popped - this.#next)
-    this.#popped = this.#next = 0
+  private refill(queue: DeviceQueue): RoundEnd | null {
+    queue.rewind(this.popped - this.next)
+    this.popped = this.next = 0
     const ready = queue.fetchAvailIdx()
-    const popped = ready > 0 ? queue.popBatch(this.#chains, RX_CHAINS_MAX) : ready
+    const popped = ready > 0 ? queue.popBatch(this.chains, RX_CHAINS_MAX) : ready
     if (popped === EAGAIN) return 'miss'
     if (popped < 0) return 'broken'
-    this.#popped = popped
+    this.popped = popped
     return popped === 0 ? 'no-buffers' : null
   }
 
   /** Frames in front of this one are delivered: they are published before the queue breaks. */
-  #refuse(queue: DeviceQueue, reason: 'readable-in-rx' | 'buffer-fault'): 'broken' {
+  private refuse(queue: DeviceQueue, reason: 'readable-in-rx' | 'buffer-fault'): 'broken' {
     queue.flushUsed()
     queue.latch(reason)
     return 'broken'
   }
 
-  /** Writes header and frame to `count` chains from `first`, #share[i] bytes to each; 0 or a negative errno. */
-  #scatter(first: number, count: number, view: MemoryView, from: number): number {
-    const { segStart, address, length } = this.#chains
-    const headerBytes = this.#headerBytes
+  /** Writes header and frame to `count` chains from `first`, share[i] bytes to each; 0 or a negative errno. */
+  private scatter(first: number, count: number, view: MemoryView, from: number): number {
+    const { segStart, address, length } = this.chains
+    const headerBytes = this.headerBytes
     // Position in header and frame together.
     let done = 0
     for (let i = 0; i < count; i++) {
-      let left = this.#share[i]!
+      let left = this.share[i]!
       for (let segment = segStart[first + i]!; left > 0; segment++) {
         const bytes = Math.min(left, length[segment]!)
         const inHeader = done < headerBytes ? Math.min(bytes, headerBytes - done) : 0
-        let status = inHeader > 0 ? this.#put(address[segment]!, this.#header, done, inHeader) : 0
+        let status = inHeader > 0 ? this.put(address[segment]!, this.header, done, inHeader) : 0
         if (status === 0 && inHeader < bytes)
-          status = this.#put(address[segment]! + inHeader, view, from + done + inHeader - headerBytes, bytes - inHeader)
+          status = this.put(address[segment]! + inHeader, view, from + done + inHeader - headerBytes, bytes - inHeader)
         if (status < 0) return status
         done += bytes
         left -= bytes
@@ -241,9 +241,9 @@ export class RxRound {
   }
 
   /** Copies `length` bytes to the driver's buffer at `address`, piecewise where it is not contiguous. */
-  #put(address: number, from: MemoryView, fromOffset: number, length: number): number {
-    const cpu = this.#cpu
-    const buffers = this.#buffers
+  private put(address: number, from: MemoryView, fromOffset: number, length: number): number {
+    const cpu = this.cpu
+    const buffers = this.buffers
     cpu.stac()
     let status = 0
     for (let done = 0; done < length; ) {
@@ -262,7 +262,7 @@ export class RxRound {
     }
     cpu.clac()
     // Data first, then the log: a reader of the log must find what it points at.
-    if (status === 0 && this.#log !== null) this.#log.write(address, length)
+    if (status === 0 && this.log !== null) this.log.write(address, length)
     return status
   }
 }

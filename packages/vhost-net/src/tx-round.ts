@@ -44,37 +44,37 @@ export class TxRound {
   /** Frames dropped because they were longer than {@link FRAME_BYTES_MAX}. */
   oversize = 0
 
-  readonly #queue: DeviceQueue
-  readonly #buffers: AddressMap
-  readonly #backend: NetBackend
-  readonly #cpu: Cpu
-  readonly #notify: () => void
-  readonly #inPlace: boolean
-  readonly #splitCopy: boolean
-  readonly #event: boolean
-  readonly #headerBytes: number
-  readonly #chains = new ChainBatch(NET_BATCH)
-  readonly #frames: FrameBatch
+  private readonly queue: DeviceQueue
+  private readonly buffers: AddressMap
+  private readonly backend: NetBackend
+  private readonly cpu: Cpu
+  private readonly notify: () => void
+  private readonly inPlace: boolean
+  private readonly splitCopy: boolean
+  private readonly event: boolean
+  private readonly headerBytes: number
+  private readonly chains = new ChainBatch(NET_BATCH)
+  private readonly frames: FrameBatch
   /** Where frames are put together or copied to; filled from the front, emptied when it is flushed. */
-  readonly #bounce: MemoryView = memoryView(new ArrayBuffer(BOUNCE_BYTES))
-  #bounceUsed = 0
+  private readonly bounce: MemoryView = memoryView(new ArrayBuffer(BOUNCE_BYTES))
+  private bounceUsed = 0
   /** Where the batch stopped: chains handed over to the backend. */
-  #taken = 0
+  private taken = 0
   /** The backend had no room for all frames of the batch. */
-  #full = false
-  #bytes = 0
+  private full = false
+  private bytes = 0
 
   constructor(options: TxRoundOptions) {
-    this.#queue = options.queue
-    this.#buffers = options.buffers
-    this.#backend = options.backend
-    this.#cpu = options.cpu
-    this.#notify = options.notify ?? ignore
-    this.#inPlace = (options.payload ?? 'in-place') === 'in-place'
-    this.#splitCopy = options.payload === 'copy-split'
-    this.#event = (options.notification ?? 'event') === 'event'
-    this.#headerBytes = netHeaderBytes(options.features)
-    this.#frames = new FrameBatch(this.#headerBytes)
+    this.queue = options.queue
+    this.buffers = options.buffers
+    this.backend = options.backend
+    this.cpu = options.cpu
+    this.notify = options.notify ?? ignore
+    this.inPlace = (options.payload ?? 'in-place') === 'in-place'
+    this.splitCopy = options.payload === 'copy-split'
+    this.event = (options.notification ?? 'event') === 'event'
+    this.headerBytes = netHeaderBytes(options.features)
+    this.frames = new FrameBatch(this.headerBytes)
   }
 
   /**
@@ -83,7 +83,7 @@ export class TxRound {
    * @returns packets handled; why it ended is in {@link end}
    */
   run(): number {
-    const queue = this.#queue
+    const queue = this.queue
     const accessor = queue.accessor
     if (queue.broken !== null) {
       this.end = 'broken'
@@ -95,33 +95,33 @@ export class TxRound {
       return 0
     }
     queue.disableNotification()
-    const packets = this.#batches(queue)
+    const packets = this.batches(queue)
     accessor.endRound()
     return packets
   }
 
-  #batches(queue: DeviceQueue): number {
-    const chains = this.#chains
+  private batches(queue: DeviceQueue): number {
+    const chains = this.chains
     let packets = 0
-    this.#bytes = 0
+    this.bytes = 0
     for (;;) {
       const popped = queue.popBatch(chains, Math.min(NET_BATCH, ROUND_PACKETS - packets))
       if (popped <= 0) {
         if (popped < 0) this.end = popped === EAGAIN ? 'miss' : 'broken'
-        else if (this.#event && queue.enableNotification()) {
+        else if (this.event && queue.enableNotification()) {
           queue.disableNotification()
           continue
         } else this.end = queue.broken === null ? 'empty' : 'broken'
         return packets
       }
-      const stopped = this.#transmit(popped)
-      packets += this.#taken
-      this.#publish(queue)
+      const stopped = this.transmit(popped)
+      packets += this.taken
+      this.publish(queue)
       if (stopped !== null) {
         this.end = queue.broken === null ? stopped : 'broken'
         return packets
       }
-      if (packets >= ROUND_PACKETS || this.#bytes >= ROUND_BYTES) {
+      if (packets >= ROUND_PACKETS || this.bytes >= ROUND_BYTES) {
         this.end = 'budget'
         return packets
       }
@@ -129,39 +129,39 @@ export class TxRound {
   }
 
   /** Publishes the chains that were taken and signals if the driver asks for it. */
-  #publish(queue: DeviceQueue): void {
-    queue.pushUsedBatch(this.#chains, this.#taken)
-    if (this.#taken > 0 && queue.flushUsed() === 0 && queue.needsNotification()) this.#notify()
+  private publish(queue: DeviceQueue): void {
+    queue.pushUsedBatch(this.chains, this.taken)
+    if (this.taken > 0 && queue.flushUsed() === 0 && queue.needsNotification()) this.notify()
   }
 
   /**
-   * Resolves the popped chains to frames and hands them over; in {@link #taken} how many chains are done. Those that are
+   * Resolves the popped chains to frames and hands them over; in {@link taken} how many chains are done. Those that are
    * not go back to the queue.
    *
    * @returns why the round ends here, or null: it goes on
    */
-  #transmit(popped: number): RoundEnd | null {
-    const frames = this.#frames
-    this.#taken = 0
-    this.#full = false
-    this.#bounceUsed = 0
+  private transmit(popped: number): RoundEnd | null {
+    const frames = this.frames
+    this.taken = 0
+    this.full = false
+    this.bounceUsed = 0
     frames.count = 0
     let next = 0
     let stopped: RoundEnd | null = null
-    while (next < popped && this.#bytes < ROUND_BYTES) {
-      if (this.#inPlace) {
-        const collected = this.#collect(next, popped)
+    while (next < popped && this.bytes < ROUND_BYTES) {
+      if (this.inPlace) {
+        const collected = this.collect(next, popped)
         if (collected > next) {
           next = collected
           continue
         }
         // The next chain lies in another view, or in pieces. Only when nothing is collected is it the latter.
         if (frames.count > 0) {
-          if (this.#handOver(next)) continue
+          if (this.handOver(next)) continue
           break
         }
       }
-      const refused = this.#gather(next)
+      const refused = this.gather(next)
       if (refused !== 0) {
         if (refused === EAGAIN) stopped = 'miss'
         else if (refused === EINVAL) stopped = 'broken'
@@ -169,10 +169,10 @@ export class TxRound {
       }
       next++
     }
-    if (!this.#full) this.#handOver(next)
-    this.#backend.flush()
-    if (this.#taken < popped) this.#queue.rewind(popped - this.#taken)
-    return this.#full ? 'backpressure' : stopped
+    if (!this.full) this.handOver(next)
+    this.backend.flush()
+    if (this.taken < popped) this.queue.rewind(popped - this.taken)
+    return this.full ? 'backpressure' : stopped
   }
 
   /**
@@ -180,13 +180,13 @@ export class TxRound {
    *
    * @returns the first chain that is not, or that lies beyond the round's bytes
    */
-  #collect(first: number, popped: number): number {
-    const { segStart, writeStart, address, length } = this.#chains
-    const buffers = this.#buffers
-    const frames = this.#frames
-    const headerBytes = this.#headerBytes
+  private collect(first: number, popped: number): number {
+    const { segStart, writeStart, address, length } = this.chains
+    const buffers = this.buffers
+    const frames = this.frames
+    const headerBytes = this.headerBytes
     const { offset, length: frameLength } = frames
-    let bytes = this.#bytes
+    let bytes = this.bytes
     let count = frames.count
     let chain = first
     for (; chain < popped; chain++) {
@@ -211,7 +211,7 @@ export class TxRound {
       }
     }
     frames.count = count
-    this.#bytes = bytes
+    this.bytes = bytes
     return chain
   }
 
@@ -220,63 +220,63 @@ export class TxRound {
    *
    * @returns 0, -EAGAIN (a translation is missing), -EINVAL (the queue is broken), -EBUSY (end the batch before it)
    */
-  #gather(chain: number): number {
-    const { segStart, writeStart, length } = this.#chains
+  private gather(chain: number): number {
+    const { segStart, writeStart, length } = this.chains
     const first = segStart[chain]!
     const last = segStart[chain + 1]!
-    if (writeStart[chain]! !== last) return this.#refuse(chain, 'writable-in-tx')
+    if (writeStart[chain]! !== last) return this.refuse(chain, 'writable-in-tx')
     let total = 0
     for (let segment = first; segment < last; segment++) total += length[segment]!
-    if (total <= this.#headerBytes) return this.#refuse(chain, 'shorter-than-header')
-    const frames = this.#frames
-    const oversize = total > this.#headerBytes + FRAME_BYTES_MAX
-    const full = this.#bounceUsed + total > BOUNCE_BYTES
-    if ((oversize || full || frames.view !== this.#bounce) && !this.#handOver(chain)) return EBUSY
+    if (total <= this.headerBytes) return this.refuse(chain, 'shorter-than-header')
+    const frames = this.frames
+    const oversize = total > this.headerBytes + FRAME_BYTES_MAX
+    const full = this.bounceUsed + total > BOUNCE_BYTES
+    if ((oversize || full || frames.view !== this.bounce) && !this.handOver(chain)) return EBUSY
     if (oversize) {
       // Nothing is wrong with the ring: the frame is dropped and counted, its chain given back.
       this.oversize++
-      this.#taken = chain + 1
+      this.taken = chain + 1
       return 0
     }
     if (full) {
-      this.#backend.flush()
-      this.#bounceUsed = 0
+      this.backend.flush()
+      this.bounceUsed = 0
     }
-    const to = this.#bounceUsed
-    const status = this.#copyChain(first, last, total, to)
+    const to = this.bounceUsed
+    const status = this.copyChain(first, last, total, to)
     if (status === EAGAIN) return EAGAIN
-    if (status < 0) return this.#refuse(chain, 'buffer-fault')
-    frames.view = this.#bounce
+    if (status < 0) return this.refuse(chain, 'buffer-fault')
+    frames.view = this.bounce
     frames.offset[frames.count] = to
     frames.length[frames.count] = total
     frames.count++
-    this.#bounceUsed = (to + total + 63) & ~63
-    this.#bytes += total - this.#headerBytes
+    this.bounceUsed = (to + total + 63) & ~63
+    this.bytes += total - this.headerBytes
     return 0
   }
 
   /** Chains in front of it are good: they are worked off first, and the queue breaks when this one is in front. */
-  #refuse(chain: number, reason: 'writable-in-tx' | 'shorter-than-header' | 'buffer-fault'): number {
-    return chain > 0 ? EBUSY : this.#queue.latch(reason)
+  private refuse(chain: number, reason: 'writable-in-tx' | 'shorter-than-header' | 'buffer-fault'): number {
+    return chain > 0 ? EBUSY : this.queue.latch(reason)
   }
 
   /** Copies segments first .. last - 1 to the bounce buffer at `to`; one stac and clac pair a copy. */
-  #copyChain(first: number, last: number, total: number, to: number): number {
-    const cpu = this.#cpu
-    const headerBytes = this.#headerBytes
-    const boundary = this.#splitCopy ? headerBytes : total
+  private copyChain(first: number, last: number, total: number, to: number): number {
+    const cpu = this.cpu
+    const headerBytes = this.headerBytes
+    const boundary = this.splitCopy ? headerBytes : total
     cpu.stac()
     let done = 0
     for (let segment = first; segment < last; segment++) {
-      let address = this.#chains.address[segment]!
-      let left = this.#chains.length[segment]!
+      let address = this.chains.address[segment]!
+      let left = this.chains.length[segment]!
       while (left > 0) {
-        if (done === boundary && this.#splitCopy) {
+        if (done === boundary && this.splitCopy) {
           cpu.clac()
           cpu.stac()
         }
         const want = done < boundary ? Math.min(left, boundary - done) : left
-        const copied = this.#copyPiece(address, want, to + done)
+        const copied = this.copyPiece(address, want, to + done)
         if (copied < 0) {
           cpu.clac()
           return copied
@@ -291,28 +291,28 @@ export class TxRound {
   }
 
   /** Copies up to `length` bytes that are contiguous; how many, or a negative errno. */
-  #copyPiece(address: number, length: number, to: number): number {
-    const buffers = this.#buffers
-    let at = this.#cpu.translate(buffers, address, length, ACCESS_READ)
+  private copyPiece(address: number, length: number, to: number): number {
+    const buffers = this.buffers
+    let at = this.cpu.translate(buffers, address, length, ACCESS_READ)
     let span = length
     if (at === EXDEV) {
       at = buffers.resolveSpan(address, length, ACCESS_READ)
       span = buffers.span
     }
     if (at < 0) return at
-    this.#cpu.copy(this.#bounce, to, buffers.view, at, span)
+    this.cpu.copy(this.bounce, to, buffers.view, at, span)
     return span
   }
 
   /** Hands the collected frames over; chains before `upTo` are then done. False: the backend had no room for all. */
-  #handOver(upTo: number): boolean {
-    const frames = this.#frames
+  private handOver(upTo: number): boolean {
+    const frames = this.frames
     const count = frames.count
-    const accepted = count === 0 ? 0 : this.#backend.transmit(frames)
+    const accepted = count === 0 ? 0 : this.backend.transmit(frames)
     frames.count = 0
-    this.#full = accepted < count
-    this.#taken = this.#full ? this.#taken + accepted : upTo
-    return !this.#full
+    this.full = accepted < count
+    this.taken = this.full ? this.taken + accepted : upTo
+    return !this.full
   }
 }
 

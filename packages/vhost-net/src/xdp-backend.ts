@@ -21,21 +21,21 @@ export class XdpBackend implements NetBackend {
   readonly program: XdpProgram
   /** Frames by verdict: ABORTED, DROP, PASS, TX, REDIRECT. */
   readonly verdicts: Float64Array = new Float64Array(XDP_VERDICT_NAMES.length)
-  readonly #context = new XdpContext()
-  #frames = 0
-  #bytes = 0
-  #short = 0
+  private readonly context = new XdpContext()
+  private frames = 0
+  private bytes = 0
+  private short = 0
 
   constructor(program: XdpProgram, options: XdpBackendOptions = {}) {
     this.name = program.name
     this.program = program
-    this.#context.ingressIfindex = options.ingressIfindex ?? 1
-    this.#context.rxQueueIndex = options.rxQueueIndex ?? 0
+    this.context.ingressIfindex = options.ingressIfindex ?? 1
+    this.context.rxQueueIndex = options.rxQueueIndex ?? 0
   }
 
   transmit(frames: FrameBatch): number {
     const { count, offset, length, headerBytes } = frames
-    const context = this.#context
+    const context = this.context
     const program = this.program
     const verdicts = this.verdicts
     let bytes = 0
@@ -45,7 +45,7 @@ export class XdpBackend implements NetBackend {
       const end = offset[i]! + length[i]!
       bytes += end - data
       if (end - data < ETH_HEADER_BYTES) {
-        this.#short++
+        this.short++
         continue
       }
       context.data = data
@@ -56,15 +56,15 @@ export class XdpBackend implements NetBackend {
       context.hardEnd = end
       verdicts[normalizeVerdict(program.run(context))]!++
     }
-    this.#frames += count
-    this.#bytes += bytes
+    this.frames += count
+    this.bytes += bytes
     return count
   }
 
   flush(): void {}
 
   get counters(): NetBackendCounters {
-    return { txFrames: this.#frames, txBytes: this.#bytes, txDropped: this.#short > 0 ? { short: this.#short } : {} }
+    return { txFrames: this.frames, txBytes: this.bytes, txDropped: this.short > 0 ? { short: this.short } : {} }
   }
 
   close(): void {}

@@ -63,27 +63,27 @@ export class NetDevice implements VhostUserDevice {
   readonly queueNum: number
   /** Translations of the driver's IOMMU; filled by IOTLB messages. */
   readonly iotlb: DeviceIotlb
-  readonly #options: NetDeviceOptions
-  readonly #queues: (NetQueue | null)[]
+  private readonly options: NetDeviceOptions
+  private readonly queues: (NetQueue | null)[]
 
   /** @throws VringError ERR_OUT_OF_RANGE */
   constructor(options: NetDeviceOptions) {
     const pairs = options.queuePairs ?? 1
     if (!Number.isInteger(pairs) || pairs < 1 || pairs > QUEUE_PAIRS_MAX)
       throw refused('ERR_OUT_OF_RANGE', 'queuePairs', pairs, `1 to ${QUEUE_PAIRS_MAX}`)
-    this.#options = options
+    this.options = options
     this.features = NET_DEVICE_FEATURES | (options.features ?? 0n)
     this.queueNum = pairs
     this.queueCount = 2 * pairs
     this.iotlb = new DeviceIotlb(options.onIotlbMiss === undefined ? {} : { onMiss: options.onIotlbMiss })
-    this.#queues = new Array<NetQueue | null>(this.queueCount).fill(null)
+    this.queues = new Array<NetQueue | null>(this.queueCount).fill(null)
   }
 
   startQueue(vring: StartedVring): void {
-    const { accessor, accessorOptions, backend, source, cpu, payload } = this.#options
+    const { accessor, accessorOptions, backend, source, cpu, payload } = this.options
     const pair = vring.index >>> 1
     const end = vring.index % 2 === 1 ? backend(pair) : (source?.(pair) ?? null)
-    this.#queues[vring.index] = new NetQueue(vring, end, {
+    this.queues[vring.index] = new NetQueue(vring, end, {
       plugin: accessor,
       options: accessorOptions ?? {},
       cpu: cpu ?? plainCpu,
@@ -93,22 +93,22 @@ export class NetDevice implements VhostUserDevice {
   }
 
   stopQueue(index: number): number {
-    const nextAvail = this.#queues[index]?.close() ?? 0
-    this.#queues[index] = null
+    const nextAvail = this.queues[index]?.close() ?? 0
+    this.queues[index] = null
     return nextAvail
   }
 
   setQueueEnabled(index: number, enabled: boolean): void {
-    this.#queues[index]?.setEnabled(enabled)
+    this.queues[index]?.setEnabled(enabled)
   }
 
   serveQueue(index: number): number {
-    const queue = this.#queues[index]
+    const queue = this.queues[index]
     return queue === null || queue === undefined ? 0 : queue.serve()
   }
 
   armQueue(index: number): boolean {
-    return this.#queues[index]?.arm() ?? false
+    return this.queues[index]?.arm() ?? false
   }
 
   iotlbMessage(message: IotlbPayload): void {
@@ -123,12 +123,12 @@ export class NetDevice implements VhostUserDevice {
 
   /** Access counters of a running queue. */
   counters(index: number): AccessCounters | null {
-    return this.#queues[index]?.accessor.counters ?? null
+    return this.queues[index]?.accessor.counters ?? null
   }
 
   /** One line a running queue. */
   report(): NetQueueReport[] {
-    return this.#queues.flatMap((queue, index) =>
+    return this.queues.flatMap((queue, index) =>
       queue === null ? [] : [{ index, broken: queue.queue.broken, accesses: queue.accessor.counters.snapshot() }],
     )
   }

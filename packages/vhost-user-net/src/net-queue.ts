@@ -20,14 +20,14 @@ export class NetQueue {
   readonly accessor: Accessor
   readonly queue: DeviceQueue
   /** Runs while the ring is enabled, and while it is not: a disabled TX ring drops, a disabled RX ring holds. */
-  readonly #enabledRound: TxRound | RxRound | null
-  readonly #disabledRound: TxRound | null
-  readonly #signalError: () => void
-  #round: TxRound | RxRound | null
-  #errorSignalled = false
+  private readonly enabledRound: TxRound | RxRound | null
+  private readonly disabledRound: TxRound | null
+  private readonly signalError: () => void
+  private round: TxRound | RxRound | null
+  private errorSignalled = false
   /** Avail index to start from. */
-  readonly #nextAvail: number
-  #started = false
+  private readonly nextAvail: number
+  private started = false
 
   /**
    * @param end where TX frames go, or where RX frames come from; null: a ring that is held
@@ -47,16 +47,16 @@ export class NetQueue {
       buffers,
       usedLog: vring.usedLogAddress === null ? null : { address: vring.usedLogAddress, log: migrationLog(vring) },
     })
-    this.#signalError = vring.signalError
+    this.signalError = vring.signalError
     const common = { queue: this.queue, buffers, cpu, features, notify, notification: 'poll' as const }
-    if (end === null) this.#enabledRound = null
-    else if ('transmit' in end) this.#enabledRound = new TxRound({ ...common, backend: end, payload })
-    else this.#enabledRound = new RxRound({ ...common, source: end, log: migrationLog(vring) })
-    this.#disabledRound =
-      this.#enabledRound instanceof TxRound ? new TxRound({ ...common, backend: new DropBackend(), payload }) : null
-    this.#round = this.#disabledRound
-    this.#nextAvail = vring.nextAvail
-    const status = this.#start()
+    if (end === null) this.enabledRound = null
+    else if ('transmit' in end) this.enabledRound = new TxRound({ ...common, backend: end, payload })
+    else this.enabledRound = new RxRound({ ...common, source: end, log: migrationLog(vring) })
+    this.disabledRound =
+      this.enabledRound instanceof TxRound ? new TxRound({ ...common, backend: new DropBackend(), payload }) : null
+    this.round = this.disabledRound
+    this.nextAvail = vring.nextAvail
+    const status = this.start()
     // With an IOTLB the ring may not be translated yet: this asked for it, and a later round starts the ring.
     if (status < 0 && iotlb === null) {
       this.accessor.close()
@@ -67,25 +67,25 @@ export class NetQueue {
   }
 
   setEnabled(enabled: boolean): void {
-    this.#round = enabled ? this.#enabledRound : this.#disabledRound
+    this.round = enabled ? this.enabledRound : this.disabledRound
   }
 
   /** One round; packets done. */
   serve(): number {
-    const round = this.#round
+    const round = this.round
     if (round === null) return 0
-    if (!this.#started && this.#start() < 0) return 0
+    if (!this.started && this.start() < 0) return 0
     const packets = round.run()
-    if (round.end === 'broken' && !this.#errorSignalled) {
-      this.#errorSignalled = true
-      this.#signalError()
+    if (round.end === 'broken' && !this.errorSignalled) {
+      this.errorSignalled = true
+      this.signalError()
     }
     return packets
   }
 
   /** Asks for kicks; true: there is work, do not sleep. */
   arm(): boolean {
-    if (this.#round === null || !this.#started) return false
+    if (this.round === null || !this.started) return false
     if (this.accessor.beginRound() === 'miss') {
       this.accessor.endRound()
       return false
@@ -98,14 +98,14 @@ export class NetQueue {
   /** Gives everything back; the next avail index. */
   close(): number {
     this.accessor.close()
-    return this.#started ? this.queue.nextAvail : this.#nextAvail
+    return this.started ? this.queue.nextAvail : this.nextAvail
   }
 
   /** Reads where the ring is; 0 or a negative errno. */
-  #start(): number {
-    const status = this.accessor.beginRound() === 'miss' ? EAGAIN : this.queue.start(this.#nextAvail)
+  private start(): number {
+    const status = this.accessor.beginRound() === 'miss' ? EAGAIN : this.queue.start(this.nextAvail)
     this.accessor.endRound()
-    this.#started = status === 0
+    this.started = status === 0
     return status
   }
 }

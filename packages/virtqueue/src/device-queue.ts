@@ -77,6 +77,8 @@ export interface DeviceQueueOptions {
  * behind the elements; it pairs with the driver's acquire.
  */
 export class DeviceQueue {
+  /** Where the ring is. */
+  readonly ring: RingAreas
   readonly queueSize: number
   readonly eventIdx: boolean
   /** Next avail index to take (free-running, 16 bits). Linux: last_avail_idx. */
@@ -86,60 +88,54 @@ export class DeviceQueue {
   /** Why the queue is broken, or null. */
   broken: BrokenReason | null = null
 
-  readonly #mask: number
-  readonly #cpu: Cpu
-  readonly #buffers: AddressMap
-  readonly #indirect: boolean
-  readonly #notifyOnEmpty: boolean
-  readonly #usedLog: UsedRingLog | null
-  readonly #ring: RingAreas
-  #accessor: Accessor
-  #desc: Window
-  #avail: Window
-  #used: Window
-  #refusal: BrokenReason = 'metadata-fault'
+  private readonly mask: number
+  private readonly cpu: Cpu
+  private readonly buffers: AddressMap
+  private readonly indirect: boolean
+  private readonly notifyOnEmpty: boolean
+  private readonly usedLog: UsedRingLog | null
+  private serving: Accessor
+  private desc: Window
+  private avail: Window
+  private used: Window
+  private refusal: BrokenReason = 'metadata-fault'
   /** avail.idx as last seen. */
-  #availIdx = 0
-  #signalledUsed = 0
-  #signalledUsedValid = false
-  #notifySuppressed = false
-  readonly #pending: Uint32Array
-  #pendingCount = 0
+  private availIdx = 0
+  private signalledUsed = 0
+  private signalledUsedValid = false
+  private notifySuppressed = false
+  private readonly pending: Uint32Array
+  private pendingCount = 0
   /** The private copy of one descriptor: fetched once, checked here. */
-  readonly #words = new Uint32Array(4)
-  readonly #wordsView = memoryView(this.#words.buffer)
+  private readonly words = new Uint32Array(4)
+  private readonly wordsView = memoryView(this.words.buffer)
 
   constructor(options: DeviceQueueOptions) {
     const { accessor, cpu, ring, features, buffers } = options
     this.queueSize = ring.queueSize
     this.eventIdx = ring.eventIdx
-    this.#mask = ring.queueSize - 1
-    this.#cpu = cpu
-    this.#ring = ring
-    this.#buffers = buffers
-    this.#indirect = hasFeature(features, VIRTIO_F_INDIRECT_DESC)
-    this.#notifyOnEmpty = hasFeature(features, VIRTIO_F_NOTIFY_ON_EMPTY)
-    this.#usedLog = options.usedLog ?? null
-    this.#accessor = accessor
-    this.#desc = accessor.desc
-    this.#avail = accessor.avail
-    this.#used = accessor.used
-    this.#pending = new Uint32Array(2 * ring.queueSize)
+    this.mask = ring.queueSize - 1
+    this.cpu = cpu
+    this.ring = ring
+    this.buffers = buffers
+    this.indirect = hasFeature(features, VIRTIO_F_INDIRECT_DESC)
+    this.notifyOnEmpty = hasFeature(features, VIRTIO_F_NOTIFY_ON_EMPTY)
+    this.usedLog = options.usedLog ?? null
+    this.serving = accessor
+    this.desc = accessor.desc
+    this.avail = accessor.avail
+    this.used = accessor.used
+    this.pending = new Uint32Array(2 * ring.queueSize)
   }
 
   /** The accessor that serves the queue now. */
   get accessor(): Accessor {
-    return this.#accessor
-  }
-
-  /** Where the ring is. */
-  get ring(): RingAreas {
-    return this.#ring
+    return this.serving
   }
 
   /** Used elements that are pushed but not published. */
   get pendingUsed(): number {
-    return this.#pendingCount
+    return this.pendingCount
   }
 
   /**
@@ -147,11 +143,11 @@ export class DeviceQueue {
    * The caller closes the old one, which is returned.
    */
   useAccessor(accessor: Accessor): Accessor {
-    const old = this.#accessor
-    this.#accessor = accessor
-    this.#desc = accessor.desc
-    this.#avail = accessor.avail
-    this.#used = accessor.used
+    const old = this.serving
+    this.serving = accessor
+    this.desc = accessor.desc
+    this.avail = accessor.avail
+    this.used = accessor.used
     return old
   }
 
@@ -162,14 +158,14 @@ export class DeviceQueue {
    * @returns 0 or a negative errno
    */
   start(nextAvail: number): number {
-    const used = this.#used.load16(USED_IDX_OFFSET)
-    if (used < 0) return this.#fault(used)
+    const used = this.used.load16(USED_IDX_OFFSET)
+    if (used < 0) return this.fault(used)
     this.usedIdx = used
     this.nextAvail = nextAvail & 0xffff
-    this.#availIdx = this.nextAvail
-    this.#signalledUsedValid = false
-    this.#notifySuppressed = false
-    this.#pendingCount = 0
+    this.availIdx = this.nextAvail
+    this.signalledUsedValid = false
+    this.notifySuppressed = false
+    this.pendingCount = 0
     this.broken = null
     return 0
   }
@@ -190,26 +186,26 @@ export class DeviceQueue {
     batch.count = 0
     if (this.broken !== null) return EINVAL
     let nextAvail = this.nextAvail
-    let ready = (this.#availIdx - nextAvail) & 0xffff
+    let ready = (this.availIdx - nextAvail) & 0xffff
     if (ready === 0) {
       ready = this.fetchAvailIdx()
       if (ready <= 0) return ready
     }
     const limit = Math.min(max, ready, batch.head.length)
-    const mask = this.#mask
+    const mask = this.mask
     const queueSize = this.queueSize
-    const cpu = this.#cpu
-    const avail = this.#avail
-    const desc = this.#desc
-    const words = this.#words
+    const cpu = this.cpu
+    const avail = this.avail
+    const desc = this.desc
+    const words = this.words
     const { head: heads, segStart, writeStart, address, length } = batch
     let count = 0
     let segments = 0
     while (count < limit) {
       const head = avail.load16(AVAIL_RING_OFFSET + 2 * (nextAvail & mask))
-      if (!cpu.predict(head >= 0 && head < queueSize)) return this.#stopAtHead(head, batch, count, segments)
+      if (!cpu.predict(head >= 0 && head < queueSize)) return this.stopAtHead(head, batch, count, segments)
       const status = desc.loadDescriptor(DESC_BYTES * head, words, 0)
-      if (status < 0) return this.#stop(this.#refuse('metadata-fault', status), batch, count, segments)
+      if (status < 0) return this.stop(this.refuse('metadata-fault', status), batch, count, segments)
       const flags = words[3]! & 0xffff
       heads[count] = head
       segStart[count] = segments
@@ -219,8 +215,8 @@ export class DeviceQueue {
         writeStart[count] = segments + 1 - ((flags >>> 1) & 1)
         segments++
       } else {
-        const end = this.#walkChain(batch, count, segments)
-        if (end < 0) return this.#stop(end, batch, count, segments)
+        const end = this.walkChain(batch, count, segments)
+        if (end < 0) return this.stop(end, batch, count, segments)
         segments = end
       }
       nextAvail++
@@ -228,7 +224,7 @@ export class DeviceQueue {
       // A batch is sized for one segment a chain and one chain of the longest kind: leave the rest for the next one.
       if (segments >= heads.length) break
     }
-    return this.#stop(0, batch, count, segments)
+    return this.stop(0, batch, count, segments)
   }
 
   /**
@@ -239,11 +235,11 @@ export class DeviceQueue {
    */
   fetchAvailIdx(): number {
     if (this.broken !== null) return EINVAL
-    const availIdx = this.#avail.load16Acquire(AVAIL_IDX_OFFSET)
-    if (availIdx < 0) return this.#fault(availIdx)
+    const availIdx = this.avail.load16Acquire(AVAIL_IDX_OFFSET)
+    if (availIdx < 0) return this.fault(availIdx)
     const ready = (availIdx - this.nextAvail) & 0xffff
     if (ready > this.queueSize) return this.latch('avail-idx-jump')
-    this.#availIdx = availIdx
+    this.availIdx = availIdx
     return ready
   }
 
@@ -254,22 +250,22 @@ export class DeviceQueue {
 
   /** Adds a used element: chain `id` is done and the device wrote `length` bytes to it. Published by {@link flushUsed}. */
   pushUsed(id: number, length: number): void {
-    const at = 2 * this.#pendingCount
-    this.#pending[at] = id
-    this.#pending[at + 1] = length
-    this.#pendingCount++
+    const at = 2 * this.pendingCount
+    this.pending[at] = id
+    this.pending[at + 1] = length
+    this.pendingCount++
   }
 
   /** Adds used elements for the first `count` chains of a batch, nothing written to them: a TX batch is done. */
   pushUsedBatch(batch: ChainBatch, count: number): void {
-    const pending = this.#pending
+    const pending = this.pending
     const head = batch.head
-    let at = 2 * this.#pendingCount
+    let at = 2 * this.pendingCount
     for (let i = 0; i < count; i++, at += 2) {
       pending[at] = head[i]!
       pending[at + 1] = 0
     }
-    this.#pendingCount += count
+    this.pendingCount += count
   }
 
   /**
@@ -279,25 +275,25 @@ export class DeviceQueue {
    * @returns 0 or a negative errno (the queue is then broken)
    */
   flushUsed(): number {
-    const count = this.#pendingCount
+    const count = this.pendingCount
     if (count === 0) return 0
     if (this.broken !== null) return EINVAL
-    const slot = this.usedIdx & this.#mask
+    const slot = this.usedIdx & this.mask
     const first = Math.min(count, this.queueSize - slot)
-    let status = this.#used.storeUsed(USED_RING_OFFSET + USED_ELEM_BYTES * slot, this.#pending, 0, first)
-    if (status < 0) return this.#fault(status)
+    let status = this.used.storeUsed(USED_RING_OFFSET + USED_ELEM_BYTES * slot, this.pending, 0, first)
+    if (status < 0) return this.fault(status)
     if (first < count) {
-      status = this.#used.storeUsed(USED_RING_OFFSET, this.#pending, 2 * first, count - first)
-      if (status < 0) return this.#fault(status)
+      status = this.used.storeUsed(USED_RING_OFFSET, this.pending, 2 * first, count - first)
+      if (status < 0) return this.fault(status)
     }
     const usedIdx = (this.usedIdx + count) & 0xffff
-    status = this.#used.store16Release(USED_IDX_OFFSET, usedIdx)
-    if (status < 0) return this.#fault(status)
-    if (this.#usedLog !== null) this.#logUsed(slot, first, count)
+    status = this.used.store16Release(USED_IDX_OFFSET, usedIdx)
+    if (status < 0) return this.fault(status)
+    if (this.usedLog !== null) this.logUsed(slot, first, count)
     // If the driver moves used_event more than 2^16 entries behind, "signalled" is no longer comparable.
-    if (((usedIdx - this.#signalledUsed) & 0xffff) < count) this.#signalledUsedValid = false
+    if (((usedIdx - this.signalledUsed) & 0xffff) < count) this.signalledUsedValid = false
     this.usedIdx = usedIdx
-    this.#pendingCount = 0
+    this.pendingCount = 0
     return 0
   }
 
@@ -309,28 +305,28 @@ export class DeviceQueue {
     if (this.broken !== null) return false
     // Orders the store of used.idx before the load of used_event or avail.flags; pairs with the driver's barrier between
     // its store of used_event and its load of used.idx.
-    this.#cpu.mb()
-    if (this.#notifyOnEmpty && this.#availIdx === this.nextAvail) return true
+    this.cpu.mb()
+    if (this.notifyOnEmpty && this.availIdx === this.nextAvail) return true
     if (!this.eventIdx) {
-      const flags = this.#avail.load16(AVAIL_FLAGS_OFFSET)
-      if (flags < 0) return this.#fault(flags) > 0
+      const flags = this.avail.load16(AVAIL_FLAGS_OFFSET)
+      if (flags < 0) return this.fault(flags) > 0
       return (flags & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0
     }
-    const oldIdx = this.#signalledUsed
-    const valid = this.#signalledUsedValid
-    this.#signalledUsed = this.usedIdx
-    this.#signalledUsedValid = true
+    const oldIdx = this.signalledUsed
+    const valid = this.signalledUsedValid
+    this.signalledUsed = this.usedIdx
+    this.signalledUsedValid = true
     if (!valid) return true
-    const event = this.#avail.load16(usedEventOffset(this.queueSize))
-    if (event < 0) return this.#fault(event) > 0
+    const event = this.avail.load16(usedEventOffset(this.queueSize))
+    if (event < 0) return this.fault(event) > 0
     return needEvent(event, this.usedIdx, oldIdx)
   }
 
   /** Asks the driver not to notify. With EVENT_IDX nothing is written: an old avail_event suppresses by itself. */
   disableNotification(): void {
-    if (this.#notifySuppressed || this.broken !== null) return
-    this.#notifySuppressed = true
-    if (!this.eventIdx) this.#storeUsedWord(USED_FLAGS_OFFSET, VIRTQ_USED_F_NO_NOTIFY)
+    if (this.notifySuppressed || this.broken !== null) return
+    this.notifySuppressed = true
+    if (!this.eventIdx) this.storeUsedWord(USED_FLAGS_OFFSET, VIRTQ_USED_F_NO_NOTIFY)
   }
 
   /**
@@ -341,57 +337,57 @@ export class DeviceQueue {
    */
   enableNotification(): boolean {
     if (this.broken !== null) return false
-    this.#notifySuppressed = false
-    const seen = this.#availIdx
+    this.notifySuppressed = false
+    const seen = this.availIdx
     const status = this.eventIdx
-      ? this.#storeUsedWord(availEventOffset(this.queueSize), seen)
-      : this.#storeUsedWord(USED_FLAGS_OFFSET, 0)
+      ? this.storeUsedWord(availEventOffset(this.queueSize), seen)
+      : this.storeUsedWord(USED_FLAGS_OFFSET, 0)
     if (status < 0) return false
     // Orders the store above before the load below; pairs with the driver's barrier between its store of avail.idx and
     // its load of avail_event or used.flags.
-    this.#cpu.mb()
-    return this.fetchAvailIdx() >= 0 && this.#availIdx !== seen
+    this.cpu.mb()
+    return this.fetchAvailIdx() >= 0 && this.availIdx !== seen
   }
 
   /**
    * Ends a batch. Chains taken so far count and are worked off first; what stopped it is met again, and latched, by the
    * call that finds it in front.
    */
-  #stop(status: number, batch: ChainBatch, count: number, segments: number): number {
+  private stop(status: number, batch: ChainBatch, count: number, segments: number): number {
     batch.segStart[count] = segments
     batch.count = count
     this.nextAvail = (this.nextAvail + count) & 0xffff
     if (count > 0) return count
-    if (status < 0 && status !== EAGAIN) this.latch(this.#refusal)
+    if (status < 0 && status !== EAGAIN) this.latch(this.refusal)
     return status
   }
 
-  #stopAtHead(head: number, batch: ChainBatch, count: number, segments: number): number {
-    const status = head < 0 ? this.#refuse('metadata-fault', head) : this.#refuse('head-out-of-range')
-    return this.#stop(status, batch, count, segments)
+  private stopAtHead(head: number, batch: ChainBatch, count: number, segments: number): number {
+    const status = head < 0 ? this.refuse('metadata-fault', head) : this.refuse('head-out-of-range')
+    return this.stop(status, batch, count, segments)
   }
 
-  /** Notes why a chain is refused; {@link #stop} decides whether that breaks the queue now. */
-  #refuse(reason: BrokenReason, status: number = EINVAL): number {
-    this.#refusal = reason
+  /** Notes why a chain is refused; {@link stop} decides whether that breaks the queue now. */
+  private refuse(reason: BrokenReason, status: number = EINVAL): number {
+    this.refusal = reason
     return status
   }
 
   /** A window failed: a missing translation is asked for again, anything else breaks the queue. */
-  #fault(status: number): number {
+  private fault(status: number): number {
     if (status !== EAGAIN) this.latch('metadata-fault')
     return status
   }
 
   /**
-   * Follows a chain whose head is in #words: more than one descriptor, an indirect table, or length 0. Bounds: as many
+   * Follows a chain whose head is in words: more than one descriptor, an indirect table, or length 0. Bounds: as many
    * descriptors as the table has entries, in an indirect one no more than the longer of the queue and
    * {@link CHAIN_SEGMENTS_MAX}, and {@link CHAIN_SEGMENTS_MAX} segments.
    *
    * @returns the end of its segments, or a negative errno
    */
-  #walkChain(batch: ChainBatch, chain: number, first: number): number {
-    const words = this.#words
+  private walkChain(batch: ChainBatch, chain: number, first: number): number {
+    const words = this.words
     let segments = first
     let writable = -1
     let tableAddress = 0
@@ -401,80 +397,79 @@ export class DeviceQueue {
     for (let found = 1; ; found++) {
       const flags = words[3]! & 0xffff
       if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
-        if (!this.#indirect) return this.#refuse('indirect-not-negotiated')
-        if (indirect) return this.#refuse('indirect-nested')
-        if ((flags & VIRTQ_DESC_F_NEXT) !== 0) return this.#refuse('indirect-with-next')
+        if (!this.indirect) return this.refuse('indirect-not-negotiated')
+        if (indirect) return this.refuse('indirect-nested')
+        if ((flags & VIRTQ_DESC_F_NEXT) !== 0) return this.refuse('indirect-with-next')
         const bytes = words[2]!
-        if (bytes === 0 || bytes % DESC_BYTES !== 0 || bytes > DESC_BYTES * 65536)
-          return this.#refuse('indirect-length')
+        if (bytes === 0 || bytes % DESC_BYTES !== 0 || bytes > DESC_BYTES * 65536) return this.refuse('indirect-length')
         indirect = true
         tableAddress = words[1]! * 0x1_0000_0000 + words[0]!
         tableSize = bytes / DESC_BYTES
         limit = Math.min(tableSize, Math.max(this.queueSize, CHAIN_SEGMENTS_MAX))
         found = 0
-        const status = this.#loadIndirect(tableAddress)
+        const status = this.loadIndirect(tableAddress)
         if (status < 0) return status
         continue
       }
       if ((flags & VIRTQ_DESC_F_WRITE) !== 0) {
         if (writable < 0) writable = segments
-      } else if (writable >= 0) return this.#refuse('readable-after-writable')
+      } else if (writable >= 0) return this.refuse('readable-after-writable')
       if (words[2]! !== 0) {
-        if (segments - first >= CHAIN_SEGMENTS_MAX) return this.#refuse('chain-too-long')
+        if (segments - first >= CHAIN_SEGMENTS_MAX) return this.refuse('chain-too-long')
         batch.address[segments] = words[1]! * 0x1_0000_0000 + words[0]!
         batch.length[segments] = words[2]!
         segments++
       }
       if ((flags & VIRTQ_DESC_F_NEXT) === 0) break
       const next = words[3]! >>> 16
-      if (!this.#cpu.predict(next < tableSize)) return this.#refuse('next-out-of-range')
-      if (found >= limit) return this.#refuse('chain-too-long')
+      if (!this.cpu.predict(next < tableSize)) return this.refuse('next-out-of-range')
+      if (found >= limit) return this.refuse('chain-too-long')
       const status = indirect
-        ? this.#loadIndirect(tableAddress + DESC_BYTES * next)
-        : this.#desc.loadDescriptor(DESC_BYTES * next, words, 0)
-      if (status < 0) return indirect ? status : this.#refuse('metadata-fault', status)
+        ? this.loadIndirect(tableAddress + DESC_BYTES * next)
+        : this.desc.loadDescriptor(DESC_BYTES * next, words, 0)
+      if (status < 0) return indirect ? status : this.refuse('metadata-fault', status)
     }
     batch.writeStart[chain] = writable < 0 ? segments : writable
     return segments
   }
 
   /**
-   * Copies one descriptor of an indirect table to #words. The table is a buffer like any other: any alignment, and it
+   * Copies one descriptor of an indirect table to words. The table is a buffer like any other: any alignment, and it
    * may cross regions.
    */
-  #loadIndirect(address: number): number {
-    const buffers = this.#buffers
-    const cpu = this.#cpu
+  private loadIndirect(address: number): number {
+    const buffers = this.buffers
+    const cpu = this.cpu
     let at = cpu.translate(buffers, address, DESC_BYTES, ACCESS_READ)
     if (at >= 0 && (at & 3) === 0) {
-      cpu.loadDescriptor(buffers.view, at, this.#words, 0)
+      cpu.loadDescriptor(buffers.view, at, this.words, 0)
       return 0
     }
     if (at >= 0) {
-      cpu.copy(this.#wordsView, 0, buffers.view, at, DESC_BYTES)
+      cpu.copy(this.wordsView, 0, buffers.view, at, DESC_BYTES)
       return 0
     }
     for (let done = 0; done < DESC_BYTES; done += buffers.span) {
       if (at !== EXDEV && at < 0) break
       at = buffers.resolveSpan(address + done, DESC_BYTES - done, ACCESS_READ)
       if (at < 0) break
-      cpu.copy(this.#wordsView, done, buffers.view, at, buffers.span)
+      cpu.copy(this.wordsView, done, buffers.view, at, buffers.span)
     }
     if (at >= 0) return 0
     if (at === EAGAIN) return EAGAIN
-    return this.#refuse('indirect-fault', EFAULT)
+    return this.refuse('indirect-fault', EFAULT)
   }
 
-  #storeUsedWord(offset: number, value: number): number {
-    const status = this.#used.store16(offset, value)
-    if (status < 0) return this.#fault(status)
-    if (this.#usedLog !== null) this.#usedLog.log.write(this.#usedLog.address + offset, 2)
+  private storeUsedWord(offset: number, value: number): number {
+    const status = this.used.store16(offset, value)
+    if (status < 0) return this.fault(status)
+    if (this.usedLog !== null) this.usedLog.log.write(this.usedLog.address + offset, 2)
     return 0
   }
 
   /** Data first, then the log: a reader of the log must find what it points at. Source: Linux `__vhost_add_used_n`. */
-  #logUsed(slot: number, first: number, count: number): void {
-    const { log, address } = this.#usedLog!
+  private logUsed(slot: number, first: number, count: number): void {
+    const { log, address } = this.usedLog!
     log.write(address + USED_RING_OFFSET + USED_ELEM_BYTES * slot, USED_ELEM_BYTES * first)
     if (first < count) log.write(address + USED_RING_OFFSET, USED_ELEM_BYTES * (count - first))
     log.write(address + USED_IDX_OFFSET, 2)

@@ -64,20 +64,20 @@ export class DriverQueue {
   /** Bytes the device wrote to it. */
   usedLength = 0
 
-  readonly #mask: number
+  private readonly mask: number
   /** Free descriptors as a linked list through their table index. */
-  readonly #next: Uint16Array
+  private readonly next: Uint16Array
   /** Descriptors of the chain that each head starts. */
-  readonly #chainLength: Uint16Array
-  #freeHead = 0
-  #published = 0
-  #signalledAvail = 0
+  private readonly chainLength: Uint16Array
+  private freeHead = 0
+  private published = 0
+  private signalledAvail = 0
 
   constructor(options: DriverQueueOptions) {
     const { ring, memory, features, pinned = false } = options
     checkQueueSize(ring.queueSize)
     this.queueSize = ring.queueSize
-    this.#mask = ring.queueSize - 1
+    this.mask = ring.queueSize - 1
     this.eventIdx = hasFeature(features, VIRTIO_F_EVENT_IDX)
     this.windows = {
       desc: new GuestWindow(memory, ring.desc, pinned),
@@ -85,8 +85,8 @@ export class DriverQueue {
       used: new GuestWindow(memory, ring.used, pinned),
     }
     this.freeCount = ring.queueSize
-    this.#next = Uint16Array.from({ length: ring.queueSize }, (_, index) => (index + 1) & this.#mask)
-    this.#chainLength = new Uint16Array(ring.queueSize)
+    this.next = Uint16Array.from({ length: ring.queueSize }, (_, index) => (index + 1) & this.mask)
+    this.chainLength = new Uint16Array(ring.queueSize)
   }
 
   /**
@@ -96,12 +96,12 @@ export class DriverQueue {
    */
   addOne(address: number, length: number, writable: boolean): number {
     if (this.freeCount === 0) return -1
-    const head = this.#freeHead
-    this.#freeHead = this.#next[head]!
+    const head = this.freeHead
+    this.freeHead = this.next[head]!
     this.freeCount--
-    this.#chainLength[head] = 1
-    this.#storeDescriptor(head, address, length, writable ? VIRTQ_DESC_F_WRITE : 0, 0)
-    this.#addHead(head)
+    this.chainLength[head] = 1
+    this.storeDescriptor(head, address, length, writable ? VIRTQ_DESC_F_WRITE : 0, 0)
+    this.addHead(head)
     return head
   }
 
@@ -113,20 +113,20 @@ export class DriverQueue {
   add(buffers: readonly DriverBuffer[]): number {
     if (buffers.length === 0) throw refused('ERR_INVALID_ARGUMENT', 'buffers.length', 0, 'one buffer or more')
     if (buffers.length > this.freeCount) return -1
-    const head = this.#freeHead
+    const head = this.freeHead
     let index = head
     for (let i = 0; i < buffers.length; i++) {
       const { address, length, writable = false } = buffers[i]!
       const last = i === buffers.length - 1
       const flags = (writable ? VIRTQ_DESC_F_WRITE : 0) | (last ? 0 : VIRTQ_DESC_F_NEXT)
-      const next = this.#next[index]!
-      this.#storeDescriptor(index, address, length, flags, last ? 0 : next)
-      if (last) this.#freeHead = next
+      const next = this.next[index]!
+      this.storeDescriptor(index, address, length, flags, last ? 0 : next)
+      if (last) this.freeHead = next
       else index = next
     }
     this.freeCount -= buffers.length
-    this.#chainLength[head] = buffers.length
-    this.#addHead(head)
+    this.chainLength[head] = buffers.length
+    this.addHead(head)
     return head
   }
 
@@ -137,18 +137,18 @@ export class DriverQueue {
    */
   addIndirect(tableAddress: number, entries: number): number {
     if (this.freeCount === 0) return -1
-    const head = this.#freeHead
-    this.#freeHead = this.#next[head]!
+    const head = this.freeHead
+    this.freeHead = this.next[head]!
     this.freeCount--
-    this.#chainLength[head] = 1
-    this.#storeDescriptor(head, tableAddress, DESC_BYTES * entries, VIRTQ_DESC_F_INDIRECT, 0)
-    this.#addHead(head)
+    this.chainLength[head] = 1
+    this.storeDescriptor(head, tableAddress, DESC_BYTES * entries, VIRTQ_DESC_F_INDIRECT, 0)
+    this.addHead(head)
     return head
   }
 
   /** Makes everything added since the last call visible: avail.idx with release, behind entries and descriptors. */
   publish(): void {
-    this.#published = this.availIdx
+    this.published = this.availIdx
     this.windows.avail.store16Release(AVAIL_IDX_OFFSET, this.availIdx)
   }
 
@@ -156,10 +156,10 @@ export class DriverQueue {
   needsKick(): boolean {
     plainCpu.mb()
     const used = this.windows.used
-    const oldIdx = this.#signalledAvail
-    this.#signalledAvail = this.#published
+    const oldIdx = this.signalledAvail
+    this.signalledAvail = this.published
     if (!this.eventIdx) return (used.load16(USED_FLAGS_OFFSET) & VIRTQ_USED_F_NO_NOTIFY) === 0
-    return needEvent(used.load16(availEventOffset(this.queueSize)), this.#published, oldIdx)
+    return needEvent(used.load16(availEventOffset(this.queueSize)), this.published, oldIdx)
   }
 
   /** Published used elements that were not read yet. */
@@ -173,7 +173,7 @@ export class DriverQueue {
    * @returns false when there is none
    */
   getUsed(): boolean {
-    return this.usedReady() > 0 && this.#takeUsed()
+    return this.usedReady() > 0 && this.takeUsed()
   }
 
   /**
@@ -183,7 +183,7 @@ export class DriverQueue {
    */
   reclaim(): number {
     const ready = this.usedReady()
-    for (let i = 0; i < ready; i++) this.#takeUsed()
+    for (let i = 0; i < ready; i++) this.takeUsed()
     return ready
   }
 
@@ -194,27 +194,27 @@ export class DriverQueue {
     else avail.store16(AVAIL_FLAGS_OFFSET, enabled ? 0 : VIRTQ_AVAIL_F_NO_INTERRUPT)
   }
 
-  #takeUsed(): true {
-    const offset = USED_RING_OFFSET + USED_ELEM_BYTES * (this.lastUsed & this.#mask)
-    const id = this.windows.used.load32(offset) & this.#mask
+  private takeUsed(): true {
+    const offset = USED_RING_OFFSET + USED_ELEM_BYTES * (this.lastUsed & this.mask)
+    const id = this.windows.used.load32(offset) & this.mask
     this.usedId = id
     this.usedLength = this.windows.used.load32(offset + 4)
     this.lastUsed = (this.lastUsed + 1) & 0xffff
-    const length = this.#chainLength[id]!
+    const length = this.chainLength[id]!
     let tail = id
-    for (let i = 1; i < length; i++) tail = this.#next[tail]!
-    this.#next[tail] = this.#freeHead
-    this.#freeHead = id
+    for (let i = 1; i < length; i++) tail = this.next[tail]!
+    this.next[tail] = this.freeHead
+    this.freeHead = id
     this.freeCount += length
     return true
   }
 
-  #addHead(head: number): void {
-    this.windows.avail.store16(AVAIL_RING_OFFSET + 2 * (this.availIdx & this.#mask), head)
+  private addHead(head: number): void {
+    this.windows.avail.store16(AVAIL_RING_OFFSET + 2 * (this.availIdx & this.mask), head)
     this.availIdx = (this.availIdx + 1) & 0xffff
   }
 
-  #storeDescriptor(index: number, address: number, length: number, flags: number, next: number): void {
+  private storeDescriptor(index: number, address: number, length: number, flags: number, next: number): void {
     const desc = this.windows.desc
     const offset = DESC_BYTES * index
     desc.store32(offset, address >>> 0)

@@ -9,10 +9,10 @@ const cpu = plainCpu
  * unless the area is contiguous and `pinned` (memory that never moves, such as a mapping of one's own).
  */
 export class GuestWindow implements Window {
-  readonly #memory: AddressMap
-  readonly #address: number
-  #view: MemoryView
-  #base: number
+  private readonly memory: AddressMap
+  private readonly address: number
+  private view: MemoryView
+  private base: number
 
   /**
    * @param memory the driver's own view of its memory
@@ -20,55 +20,55 @@ export class GuestWindow implements Window {
    * @param pinned translations never change while this window lives
    */
   constructor(memory: AddressMap, area: RingArea, pinned: boolean) {
-    this.#memory = memory
-    this.#address = area.address
+    this.memory = memory
+    this.address = area.address
     const base = pinned ? memory.resolve(area.address, area.length, ACCESS_WRITE) : -1
-    this.#view = memory.view
-    this.#base = base
+    this.view = memory.view
+    this.base = base
   }
 
   load16(offset: number): number {
-    const at = this.#at(offset, 2)
-    return at < 0 ? at : cpu.load16(this.#view, at)
+    const at = this.at(offset, 2)
+    return at < 0 ? at : cpu.load16(this.view, at)
   }
 
   load16Acquire(offset: number): number {
-    const at = this.#at(offset, 2)
-    return at < 0 ? at : cpu.load16Acquire(this.#view, at)
+    const at = this.at(offset, 2)
+    return at < 0 ? at : cpu.load16Acquire(this.view, at)
   }
 
   load32(offset: number): number {
-    const at = this.#at(offset, 4)
-    return at < 0 ? at : cpu.load32(this.#view, at)
+    const at = this.at(offset, 4)
+    return at < 0 ? at : cpu.load32(this.view, at)
   }
 
   loadDescriptor(offset: number, out: Uint32Array, index: number): number {
     for (let word = 0; word < 4; word++) {
-      const at = this.#at(offset + 4 * word, 4)
+      const at = this.at(offset + 4 * word, 4)
       if (at < 0) return at
-      out[index + word] = cpu.load32(this.#view, at)
+      out[index + word] = cpu.load32(this.view, at)
     }
     return 0
   }
 
   store16(offset: number, value: number): number {
-    const at = this.#at(offset, 2)
+    const at = this.at(offset, 2)
     if (at < 0) return at
-    cpu.store16(this.#view, at, value)
+    cpu.store16(this.view, at, value)
     return 0
   }
 
   store16Release(offset: number, value: number): number {
-    const at = this.#at(offset, 2)
+    const at = this.at(offset, 2)
     if (at < 0) return at
-    cpu.store16Release(this.#view, at, value)
+    cpu.store16Release(this.view, at, value)
     return 0
   }
 
   store32(offset: number, value: number): number {
-    const at = this.#at(offset, 4)
+    const at = this.at(offset, 4)
     if (at < 0) return at
-    cpu.store32(this.#view, at, value)
+    cpu.store32(this.view, at, value)
     return 0
   }
 
@@ -80,12 +80,12 @@ export class GuestWindow implements Window {
     return 0
   }
 
-  /** Byte offset in #view of an aligned access, which no page boundary divides. */
-  #at(offset: number, length: number): number {
-    const base = this.#base
+  /** Byte offset in view of an aligned access, which no page boundary divides. */
+  private at(offset: number, length: number): number {
+    const base = this.base
     if (base >= 0) return base + offset
-    const at = this.#memory.resolve(this.#address + offset, length, ACCESS_WRITE)
-    this.#view = this.#memory.view
+    const at = this.memory.resolve(this.address + offset, length, ACCESS_WRITE)
+    this.view = this.memory.view
     return at < 0 ? EFAULT : at
   }
 }

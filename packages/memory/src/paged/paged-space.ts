@@ -55,18 +55,18 @@ export class PagedSpace implements UserSpace {
   /** The space as its own process sees it: same pages, no SMAP. */
   readonly userMode: AddressMap
   span = 0
-  readonly #mm: Mm
-  readonly #tlb: Tlb
-  #smap: AccessControl | null
+  private readonly mm: Mm
+  private readonly tlb: Tlb
+  private smap: AccessControl | null
 
   /**
    * @throws VringError ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT for options
    */
   constructor(options: PagedSpaceOptions = {}) {
     const mm = new Mm(options.physical ?? new PhysicalMemory(options), options.notifiers)
-    this.#mm = mm
-    this.#tlb = mm.tlb
-    this.#smap = options.smap ?? null
+    this.mm = mm
+    this.tlb = mm.tlb
+    this.smap = options.smap ?? null
     this.physical = mm.physical
     this.view = mm.physical.view
     this.limit = mm.limit
@@ -75,47 +75,47 @@ export class PagedSpace implements UserSpace {
   }
 
   resolve(address: number, length: number, access: Access): number {
-    const smap = this.#smap
-    if (smap !== null && !smap.ac) return this.#violateSmap(address)
-    const at = this.#tlb.lookup(address, length, access)
+    const smap = this.smap
+    if (smap !== null && !smap.ac) return this.violateSmap(address)
+    const at = this.tlb.lookup(address, length, access)
     return at >= 0 ? at : this.userMode.resolve(address, length, access)
   }
 
   resolveSpan(address: number, length: number, access: Access): number {
-    const smap = this.#smap
-    if (smap !== null && !smap.ac) return this.#violateSmap(address)
+    const smap = this.smap
+    if (smap !== null && !smap.ac) return this.violateSmap(address)
     const at = this.userMode.resolveSpan(address, length, access)
     this.span = this.userMode.span
     return at
   }
 
   mapKernel(request: MapRequest): KernelMapping | MapRefusal {
-    return mapKernel(this.#mm, request)
+    return mapKernel(this.mm, request)
   }
 
   /** The mappings, by address. */
   get vmas(): readonly Vma[] {
-    return this.#mm.vmas.all
+    return this.mm.vmas.all
   }
 
   /** What must not happen, and happened: SMAP, stale mappings, faults inside notifiers. */
   get violations(): ViolationLog {
-    return this.#mm.violations
+    return this.mm.violations
   }
 
   /** Kernel mappings that are not given back although their pages changed: each is a bug in its owner. */
   staleMappings(): PagedKernelMapping[] {
-    return [...this.#mm.kernelMappings].filter((mapping) => mapping.isStale)
+    return [...this.mm.kernelMappings].filter((mapping) => mapping.isStale)
   }
 
   /** Kernel mappings that are not given back. */
   get kernelMappings(): ReadonlySet<PagedKernelMapping> {
-    return this.#mm.kernelMappings
+    return this.mm.kernelMappings
   }
 
   /** Frames of a range as `__get_user_pages_fast` finds them: no fault, no reference. */
   getUserPagesFast(address: number, length: number, write: boolean): GupResult {
-    return getUserPagesFast(this.#mm, address, length, write)
+    return getUserPagesFast(this.mm, address, length, write)
   }
 
   /**
@@ -125,7 +125,7 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED, ERR_OVERLAP, ERR_INVALID_ARGUMENT
    */
   mmap(options: MmapOptions): number {
-    const address = this.#mm.operate(() => mmap(this.#mm, options))
+    const address = this.mm.operate(() => mmap(this.mm, options))
     if (options.populate === true) this.populate(address, options.length)
     return address
   }
@@ -136,7 +136,7 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
    */
   munmap(address: number, length: number): void {
-    this.#mm.operate(() => munmap(this.#mm, address, length))
+    this.mm.operate(() => munmap(this.mm, address, length))
   }
 
   /**
@@ -145,7 +145,7 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
    */
   mprotect(address: number, length: number, protection: Protection): void {
-    this.#mm.operate(() => mprotect(this.#mm, address, length, protection))
+    this.mm.operate(() => mprotect(this.mm, address, length, protection))
   }
 
   /**
@@ -155,7 +155,7 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED, ERR_OVERLAP, ERR_INVALID_ARGUMENT
    */
   mremap(address: number, length: number, newLength: number, to?: number): number {
-    return this.#mm.operate(() => mremap(this.#mm, address, length, newLength, to))
+    return this.mm.operate(() => mremap(this.mm, address, length, newLength, to))
   }
 
   /**
@@ -164,12 +164,12 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
    */
   dontNeed(address: number, length: number): void {
-    this.#mm.operate(() => dontNeed(this.#mm, address, length))
+    this.mm.operate(() => dontNeed(this.mm, address, length))
   }
 
   /** Takes all private memory without waiting for a listener; false when one refused. Source: the OOM reaper. */
   oomReap(): boolean {
-    return this.#mm.operate(() => oomReap(this.#mm))
+    return this.mm.operate(() => oomReap(this.mm))
   }
 
   /**
@@ -180,11 +180,11 @@ export class PagedSpace implements UserSpace {
   fork(): PagedSpace {
     const child = new PagedSpace({
       physical: this.physical,
-      smap: this.#smap,
+      smap: this.smap,
       notifiers: { endRule: this.notifiers.endRule },
     })
     try {
-      this.#mm.operate(() => fork(this.#mm, child.#mm))
+      this.mm.operate(() => fork(this.mm, child.mm))
     } catch (error) {
       child.close()
       throw error
@@ -198,7 +198,7 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
    */
   migrate(address: number, length: number): number {
-    return this.#mm.operate(() => migrate(this.#mm, address, length))
+    return this.mm.operate(() => migrate(this.mm, address, length))
   }
 
   /**
@@ -208,7 +208,7 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
    */
   reclaim(address: number, length: number): number {
-    return this.#mm.operate(() => reclaim(this.#mm, address, length))
+    return this.mm.operate(() => reclaim(this.mm, address, length))
   }
 
   /**
@@ -218,7 +218,7 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED, ERR_INVALID_ARGUMENT
    */
   merge(address: number, other: PagedSpace, otherAddress: number): boolean {
-    return this.#mm.operate(() => mergePages(this.#mm, address / PAGE_BYTES, other.#mm, otherAddress / PAGE_BYTES))
+    return this.mm.operate(() => mergePages(this.mm, address / PAGE_BYTES, other.mm, otherAddress / PAGE_BYTES))
   }
 
   /**
@@ -227,7 +227,7 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
    */
   unmerge(address: number, length: number): number {
-    return this.#mm.operate(() => unmerge(this.#mm, address, length))
+    return this.mm.operate(() => unmerge(this.mm, address, length))
   }
 
   /**
@@ -236,13 +236,13 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
    */
   collapse(address: number): boolean {
-    return this.#mm.operate(() => collapse(this.#mm, address))
+    return this.mm.operate(() => collapse(this.mm, address))
   }
 
   /** Splits the transparent huge page that holds `address`, if there is one, into small ones of the same frames. */
   split(address: number): void {
-    this.#mm.operate(() => {
-      if (this.#mm.vmas.find(address)?.kind !== 'hugetlb') this.#mm.splitHuge(Math.floor(address / PAGE_BYTES))
+    this.mm.operate(() => {
+      if (this.mm.vmas.find(address)?.kind !== 'hugetlb') this.mm.splitHuge(Math.floor(address / PAGE_BYTES))
     })
   }
 
@@ -252,7 +252,7 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
    */
   hintNuma(address: number, length: number): number {
-    return this.#mm.operate(() => hintNuma(this.#mm, address, length))
+    return this.mm.operate(() => hintNuma(this.mm, address, length))
   }
 
   /**
@@ -262,7 +262,7 @@ export class PagedSpace implements UserSpace {
    */
   populate(address: number, length: number): void {
     for (let at = address; at < address + length; at += PAGE_BYTES) {
-      const write = this.#mm.vmas.find(at)?.write === true
+      const write = this.mm.vmas.find(at)?.write === true
       if (this.userMode.resolve(at, 1, write ? ACCESS_WRITE : ACCESS_READ) < 0)
         throw refused('ERR_OUT_OF_RANGE', 'address', at, 'a mapped page, and a free frame for it')
     }
@@ -275,7 +275,7 @@ export class PagedSpace implements UserSpace {
    */
   read(address: number, length: number): Uint8Array {
     const bytes = new Uint8Array(length)
-    this.#copy(address, length, ACCESS_READ, (at, done, span) => bytes.set(this.view.u8.subarray(at, at + span), done))
+    this.copy(address, length, ACCESS_READ, (at, done, span) => bytes.set(this.view.u8.subarray(at, at + span), done))
     return bytes
   }
 
@@ -285,17 +285,17 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE for a range the process may not write
    */
   write(address: number, bytes: Uint8Array): void {
-    this.#copy(address, bytes.length, ACCESS_WRITE, (at, done, span) =>
+    this.copy(address, bytes.length, ACCESS_WRITE, (at, done, span) =>
       this.view.u8.set(bytes.subarray(done, done + span), at),
     )
   }
 
   /** The process exits. Listeners are released, then all memory goes. A second call does nothing. */
   close(): void {
-    this.#mm.close()
+    this.mm.close()
   }
 
-  #copy(
+  private copy(
     address: number,
     length: number,
     access: Access,
@@ -313,8 +313,8 @@ export class PagedSpace implements UserSpace {
     }
   }
 
-  #violateSmap(address: number): number {
-    this.#mm.violations.add('smap', address, 'supervisor access to a user address with AC clear')
+  private violateSmap(address: number): number {
+    this.mm.violations.add('smap', address, 'supervisor access to a user address with AC clear')
     return EFAULT
   }
 }

@@ -12,35 +12,35 @@ const EMPTY = -1
  */
 export class Tlb {
   /** Addresses of the pages that may be read, by set. */
-  readonly #readTags = new Float64Array(SETS).fill(EMPTY)
-  /** Addresses of the pages that may be written. A page in here is the one of #readTags. */
-  readonly #writeTags = new Float64Array(SETS).fill(EMPTY)
+  private readonly readTags = new Float64Array(SETS).fill(EMPTY)
+  /** Addresses of the pages that may be written. A page in here is the one of readTags. */
+  private readonly writeTags = new Float64Array(SETS).fill(EMPTY)
   /** Byte offset of the page's frame. */
-  readonly #base = new Int32Array(SETS)
+  private readonly base = new Int32Array(SETS)
 
   /** Byte offset of a range inside one cached page, or -1. Hot: an address is a double, its low bits one conversion. */
   lookup(address: number, length: number, access: Access): number {
     const offset = address & (PAGE_BYTES - 1)
     const set = (address >>> 12) & (SETS - 1)
-    const tag = access === ACCESS_WRITE ? this.#writeTags[set] : this.#readTags[set]
-    return tag === address - offset && offset + length <= PAGE_BYTES ? this.#base[set] + offset : -1
+    const tag = access === ACCESS_WRITE ? this.writeTags[set] : this.readTags[set]
+    return tag === address - offset && offset + length <= PAGE_BYTES ? this.base[set] + offset : -1
   }
 
   /** Caches a page. */
   fill(pageAddress: number, base: number, access: Access): void {
     const set = (pageAddress >>> 12) & (SETS - 1)
     // One base serves both tags, so a page pushes out whatever either of them held.
-    if (access === ACCESS_WRITE || this.#writeTags[set] !== pageAddress)
-      this.#writeTags[set] = access === ACCESS_WRITE ? pageAddress : EMPTY
-    this.#readTags[set] = pageAddress
-    this.#base[set] = base
+    if (access === ACCESS_WRITE || this.writeTags[set] !== pageAddress)
+      this.writeTags[set] = access === ACCESS_WRITE ? pageAddress : EMPTY
+    this.readTags[set] = pageAddress
+    this.base[set] = base
   }
 
   /** Forgets one page. */
   flush(pageAddress: number): void {
     const set = (pageAddress >>> 12) & (SETS - 1)
-    if (this.#readTags[set] === pageAddress) this.#readTags[set] = EMPTY
-    if (this.#writeTags[set] === pageAddress) this.#writeTags[set] = EMPTY
+    if (this.readTags[set] === pageAddress) this.readTags[set] = EMPTY
+    if (this.writeTags[set] === pageAddress) this.writeTags[set] = EMPTY
   }
 
   /** Is the page cached for this access? */

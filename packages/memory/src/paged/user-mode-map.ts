@@ -13,18 +13,18 @@ import type { Tlb } from './tlb.ts'
 export class UserModeMap implements AddressMap {
   readonly view: MemoryView
   span = 0
-  readonly #mm: Mm
-  readonly #tlb: Tlb
+  private readonly mm: Mm
+  private readonly tlb: Tlb
 
   constructor(mm: Mm) {
-    this.#mm = mm
-    this.#tlb = mm.tlb
+    this.mm = mm
+    this.tlb = mm.tlb
     this.view = mm.physical.view
   }
 
   resolve(address: number, length: number, access: Access): number {
-    const at = this.#tlb.lookup(address, length, access)
-    return at >= 0 ? at : this.#walk(address, length, access)
+    const at = this.tlb.lookup(address, length, access)
+    return at >= 0 ? at : this.walk(address, length, access)
   }
 
   resolveSpan(address: number, length: number, access: Access): number {
@@ -33,23 +33,23 @@ export class UserModeMap implements AddressMap {
     const at = this.resolve(address, span, access)
     if (at < 0) return at
     // Go on while the frames are neighbours. A page that can't be reached ends the span; the caller meets it next.
-    for (let next = this.#continues(address, at, span, length, access); next > 0; ) {
+    for (let next = this.continues(address, at, span, length, access); next > 0; ) {
       span += next
-      next = this.#continues(address, at, span, length, access)
+      next = this.continues(address, at, span, length, access)
     }
     this.span = span
     return at
   }
 
   /** Bytes of the next page that continue the span, or 0. */
-  #continues(address: number, at: number, span: number, length: number, access: Access): number {
+  private continues(address: number, at: number, span: number, length: number, access: Access): number {
     if (span >= length) return 0
     const bytes = Math.min(length - span, PAGE_BYTES)
     return this.resolve(address + span, bytes, access) === at + span ? bytes : 0
   }
 
-  #walk(address: number, length: number, access: Access): number {
-    const mm = this.#mm
+  private walk(address: number, length: number, access: Access): number {
+    const mm = this.mm
     // The second condition also turns down addresses at or above the limit, and neither of them can wrap.
     if (!(Number.isInteger(address) && address >= 0 && length >= 0 && length <= mm.limit - address)) return EFAULT
     const page = Math.floor(address / PAGE_BYTES)

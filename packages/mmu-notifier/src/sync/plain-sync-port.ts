@@ -13,10 +13,10 @@ export interface LockCounter {
  * rounds run under it.
  */
 export class PlainSyncPort implements SyncPort {
-  readonly #cpu: LockCounter
+  private readonly cpu: LockCounter
 
   constructor(cpu: LockCounter) {
-    this.#cpu = cpu
+    this.cpu = cpu
   }
 
   load<T>(cell: Cell<T>): T {
@@ -38,15 +38,15 @@ export class PlainSyncPort implements SyncPort {
   wmb(): void {}
 
   mb(): void {
-    this.#cpu.lock()
+    this.cpu.lock()
   }
 
   spinLock(_lock: Lock): void {
-    this.#cpu.lock()
+    this.cpu.lock()
   }
 
   spinUnlock(_lock: Lock): void {
-    this.#cpu.unlock()
+    this.cpu.unlock()
   }
 
   mutexLock(_lock: Lock): void {}
