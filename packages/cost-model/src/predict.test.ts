@@ -30,6 +30,11 @@ describe('predict', () => {
     expect(unpriced).toEqual([])
   })
 
+  test('takes a step that is not named for one that does not occur', () => {
+    const counted: Record<string, number> = { stac: 2, clac: 2, lfence: 1 }
+    expect(predict(profile, counted, true)).toEqual(predict(profile, { ...noSteps(), ...counted }, true))
+  })
+
   test('takes stac and clac for nothing without SMAP, and the rest as before', () => {
     expect(predict(profile, { ...noSteps(), stac: 4, clac: 4, lfence: 2 }, false).ns).toBe(110)
   })

@@ -17,11 +17,12 @@ export interface Prediction {
 }
 
 /**
- * Predicts the cost of a packet from its steps (counts per packet, as `CountingCpu` counts them on the real datapath).
+ * Predicts the cost of a packet from its steps: counts per packet, as `CountingCpu` counts them on the real datapath,
+ * metadata and payload together. A step that is not named does not occur.
  *
  * @throws VringError ERR_OUT_OF_RANGE for a count that is negative or not finite
  */
-export function predict(profile: Profile, steps: Steps, smap: boolean): Prediction {
+export function predict(profile: Profile, steps: Partial<Steps>, smap: boolean): Prediction {
   for (const [name, count] of Object.entries(steps))
     if (!(count >= 0 && count < Number.POSITIVE_INFINITY))
       throw new VringError('ERR_OUT_OF_RANGE', `steps.${name} is ${count}; accepted: a count per packet from 0`, {
@@ -38,7 +39,7 @@ export function predict(profile: Profile, steps: Steps, smap: boolean): Predicti
     lock: 0,
   }
   // Nobody published a rate with the device IOTLB on, so no profile can price its lookups.
-  const unpriced: string[] = steps.iotlbLookup > 0 ? ['iotlbLookup'] : []
+  const unpriced: string[] = (steps.iotlbLookup ?? 0) > 0 ? ['iotlbLookup'] : []
   for (const name of COST_NAMES) {
     const cost = profile.costs[name]
     if (cost === null) {

@@ -22,12 +22,7 @@ export interface Profile {
 }
 
 /** Counts per packet of the steps that {@link Profile} prices; without SMAP stac and clac are patched to nothing. */
-export function pricedSteps(steps: Steps, smap: boolean): Record<CostName, number> {
-  return {
-    smapPair: smap ? (steps.stac + steps.clac) / 2 : 0,
-    lfence: steps.lfence,
-    limitCheck: steps.limitCheck,
-    mask: steps.mask,
-    lock: steps.lock,
-  }
+export function pricedSteps(steps: Partial<Steps>, smap: boolean): Record<CostName, number> {
+  const { stac = 0, clac = 0, lfence = 0, limitCheck = 0, mask = 0, lock = 0 } = steps
+  return { smapPair: smap ? (stac + clac) / 2 : 0, lfence, limitCheck, mask, lock }
 }
