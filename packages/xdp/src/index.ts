@@ -4,7 +4,11 @@
  * @packageDocumentation
  */
 
+export { decode } from './ebpf/decode.ts'
+export { disassemble } from './ebpf/disassemble.ts'
 export { EbpfError } from './ebpf/ebpf-error.ts'
+export { encode } from './ebpf/encode.ts'
+export type { Instruction } from './ebpf/instruction.ts'
 export type { EbpfEnvironment } from './ebpf/machine.ts'
 export * from './ip-protocol.ts'
 export * from './load-ebpf.ts'

@@ -6,8 +6,11 @@ import { assume, isConstant, type Scalar } from './scalar.ts'
 import { initialised, type Site } from './site.ts'
 import type { VerifierState } from './state.ts'
 
-/** Applies what is known once the condition holds, or fails, to a state. @returns false: that can't happen */
-export type Outcome = (state: VerifierState, holds: boolean) => boolean
+/** What is known once the condition holds, or fails: applied to a state. */
+export type Learn = (state: VerifierState) => void
+
+/** The two outcomes of a comparison; undefined: that can't happen. */
+export type Outcome = (holds: boolean) => Learn | undefined
 
 /** Checks a comparison; its outcome narrows what the registers may hold. */
 export function checkJump(site: Site, one: JumpInstruction): Outcome {
@@ -22,16 +25,17 @@ export function checkJump(site: Site, one: JumpInstruction): Outcome {
   const other = isPointer(left) ? right : left
   if (!equality || !isConstant(other.number) || other.number.min !== 0n)
     site.fail(`comparison of ${describeRegister(pointer)} with a number; accepted: == and != with 0`)
-  return (state, holds) => isNull(state, pointer, (one.condition === 'eq') === holds)
+  return (holds) => isNull(pointer, (one.condition === 'eq') === holds)
 }
 
 function numbers(one: JumpInstruction, left: Register, right: Register): Outcome {
-  return (state, holds) => {
+  return (holds) => {
     const known = assume(one.condition, holds, one.bits, left.number, right.number)
-    if (known === undefined) return false
-    learn(state, one.destination, left, known.a)
-    if (one.source >= 0) learn(state, one.source, right, known.b)
-    return true
+    if (known === undefined) return undefined
+    return (state) => {
+      learn(state, one.destination, left, known.a)
+      if (one.source >= 0) learn(state, one.source, right, known.b)
+    }
   }
 }
 
@@ -41,14 +45,16 @@ function learn(state: VerifierState, number: number, before: Register, known: Sc
   else state.rewrite((one) => (one.kind === 'number' && one.id === before.id ? numberRegister(known, before.id) : one))
 }
 
-function isNull(state: VerifierState, pointer: Register, assumed: boolean): boolean {
-  if (pointer.kind !== 'map-value-or-null') return !assumed
-  state.rewrite((one) => {
-    if (one.kind !== 'map-value-or-null' || one.id !== pointer.id) return one
-    return assumed ? numberRegister(ZERO) : { ...one, kind: 'map-value', id: 0 }
-  })
-  return true
+function isNull(pointer: Register, assumed: boolean): Learn | undefined {
+  if (pointer.kind !== 'map-value-or-null') return assumed ? undefined : nothing
+  return (state) =>
+    state.rewrite((one) => {
+      if (one.kind !== 'map-value-or-null' || one.id !== pointer.id) return one
+      return assumed ? numberRegister(ZERO) : { ...one, kind: 'map-value', id: 0 }
+    })
 }
+
+function nothing(): void {}
 
 const ZERO: Scalar = {
   bits: { value: 0n, mask: 0n },
@@ -65,14 +71,13 @@ function pointers(site: Site, one: JumpInstruction, left: Register, right: Regis
   const ordered = ORDERED[one.condition] !== undefined
   if (!equality && !(ordered && (packets || (same && left.kind !== 'map-value-or-null'))))
     site.fail(`comparison of ${describeRegister(left)} with ${describeRegister(right)}`)
-  if (!packets || equality) return () => true
-  return (state, holds) => {
+  if (!packets || equality) return () => nothing
+  return (holds) => (state) => {
     const order = ORDERED[one.condition]!
     // Normalise to "low <= high" or "low < high", whichever side the bound is on.
     const upwards = order.less === holds
     const strict = order.strict === holds
     learnBound(state, upwards ? left : right, upwards ? right : left, strict)
-    return true
   }
 }
 

@@ -3,12 +3,16 @@ import { stateCovers, type VerifierState } from './state.ts'
 import { successors } from './structure.ts'
 
 /** States that are kept for one slot; the oldest makes room. */
-const STATES_PER_SLOT = 32
+const STATES_PER_SLOT = 16
+/** Instructions that a path follows at least from one state that is kept to the next: short loops keep few. */
+const INSTRUCTIONS_BETWEEN = 8
 
 /** A state that a path had at a join. Proven safe once no path that leads on from it is open. */
 export interface StoredState {
   readonly state: VerifierState
   readonly parent: StoredState | null
+  /** Instructions that had been followed when it was kept. */
+  readonly at: number
   /** Paths from here on that are not finished. */
   open: number
 }
@@ -45,22 +49,30 @@ export class PathHistory {
   }
 
   /**
-   * Looks the state up and keeps it.
+   * Looks the state up and keeps it, unless the path has just kept one.
    *
+   * @param followed instructions that have been followed so far
    * @returns `safe`: this path needs no following; `loop`: the same state was here before on this very path; otherwise
-   *   what was kept, the new parent of the path
+   *   the last state that this path kept, its parent from here on
    */
-  visit(index: number, state: VerifierState, parent: StoredState | null): StoredState | 'safe' | 'loop' {
-    state.dropLonelyIds()
+  visit(
+    index: number,
+    state: VerifierState,
+    parent: StoredState | null,
+    followed: number,
+  ): StoredState | null | 'safe' | 'loop' {
     const live = this.#liveMasks(index, state)
     const stored = this.#stored[index] ?? []
     this.#stored[index] = stored
     for (const known of stored) {
       if (!stateCovers(known.state, state, live)) continue
       if (known.open === 0) return 'safe'
+      state.dropLonelyIds()
       if (stateCovers(state, known.state, live)) return 'loop'
     }
-    const one: StoredState = { state: state.copy(), parent, open: 1 }
+    if (parent !== null && followed - parent.at < INSTRUCTIONS_BETWEEN) return parent
+    state.dropLonelyIds()
+    const one: StoredState = { state: state.copy(), parent, at: followed, open: 1 }
     if (stored.length < STATES_PER_SLOT) stored.push(one)
     else stored[this.#turn++ % STATES_PER_SLOT] = one
     return one

@@ -51,6 +51,9 @@ import { findSubprograms, type Subprogram } from './structure.ts'
 /** Instructions that verification follows, all paths and loop rounds together. Source: Linux BPF_COMPLEXITY_LIMIT_INSNS. */
 export const VERIFIED_INSTRUCTIONS_MAX = 1_000_000
 
+/** Branches that wait to be followed. Source: Linux BPF_COMPLEXITY_LIMIT_JMP_SEQ. */
+const PENDING_PATHS_MAX = 8192
+
 /** What the verifier found out about a program that it accepts. */
 export interface Verified {
   readonly facts: Facts
@@ -128,7 +131,7 @@ class Verifier implements Site {
   #follow(index: number): number {
     this.index = index
     if (this.#history.isJoin(index)) {
-      const known = this.#history.visit(index, this.state, this.#parent)
+      const known = this.#history.visit(index, this.state, this.#parent, this.#count)
       if (known === 'safe') return -1
       if (known === 'loop') this.fail('the loop through here never ends: nothing changes from one round to the next')
       this.#parent = known
@@ -207,22 +210,26 @@ class Verifier implements Site {
     return mapValueRegister(map, offset)
   }
 
-  /** Follows the fall-through now if it can happen, and keeps the jump for later. */
+  /** Follows the jump now if it can happen, and keeps the fall-through for later. */
   #branch(one: Extract<Instruction, { kind: 'jump' }>): number {
     const outcome = checkJump(this, one)
-    const taken = this.state.copy()
-    const mayHold = outcome(taken, true)
-    const mayFail = outcome(this.state, false)
-    this.facts.flags[this.index]! |= (mayHold ? TAKEN : 0) | (mayFail ? NOT_TAKEN : 0)
-    if (!mayFail) {
-      this.state = taken
-      return mayHold ? one.target : -1
+    const taken = outcome(true)
+    const notTaken = outcome(false)
+    this.facts.flags[this.index]! |= (taken ? TAKEN : 0) | (notTaken ? NOT_TAKEN : 0)
+    if (taken === undefined) {
+      notTaken?.(this.state)
+      return notTaken === undefined ? -1 : this.#next()
     }
-    if (mayHold) {
+    if (notTaken !== undefined) {
+      if (this.#pending.length === PENDING_PATHS_MAX)
+        this.fail(`more than ${PENDING_PATHS_MAX} branches are still to be followed: a loop has too many rounds`)
+      const other = this.state.copy()
+      notTaken(other)
       this.#history.fork(this.#parent)
-      this.#pending.push({ state: taken, index: one.target, parent: this.#parent })
+      this.#pending.push({ state: other, index: this.#next(), parent: this.#parent })
     }
-    return this.#next()
+    taken(this.state)
+    return one.target
   }
 
   #enter(target: number): number {
