@@ -2,6 +2,7 @@ import {
   featureSet,
   VHOST_F_LOG_ALL,
   VHOST_USER_F_PROTOCOL_FEATURES,
+  VIRTIO_F_ACCESS_PLATFORM,
   VIRTIO_F_RING_RESET,
   VIRTIO_F_VERSION_1,
 } from '@vring/layout'
@@ -11,9 +12,18 @@ import { describe, expect, test } from 'vitest'
 import { FAKE_MEMORY_BYTES } from '../test/counting-host.ts'
 import { RecyclingDevice } from '../test/recycling-device.ts'
 import { region, SessionPair } from '../test/session-pair.ts'
-import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
+import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY, HEADER_BYTES } from './header.ts'
 import { MESSAGES, type RequestName } from './messages.ts'
-import { IOTLB_UPDATE, u64, vringState } from './payload.ts'
+import {
+  IOTLB_INVALIDATE,
+  IOTLB_UPDATE,
+  type IotlbPayload,
+  iotlb,
+  memoryTable,
+  singleRegion,
+  u64,
+  vringState,
+} from './payload.ts'
 import {
   PROTOCOL_F_BACKEND_REQ,
   PROTOCOL_F_CONFIGURE_MEM_SLOTS,
@@ -199,6 +209,31 @@ describe('the session of a backend', () => {
     expect(pair.send('IOTLB_MSG', message, [], true)).toEqual(['IOTLB_MSG reply ack=1'])
   })
 
+  test('the device IOTLB takes updates and asks the frontend for what it misses', () => {
+    const device = new RecyclingDevice()
+    device.features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)
+    const pair = new SessionPair(device)
+    pair.send('SET_PROTOCOL_FEATURES', featureSet(...ALL))
+    pair.send('SET_FEATURES', device.features | featureSet(VHOST_USER_F_PROTOCOL_FEATURES))
+    pair.start(0)
+    const { iotlb } = device.rings.get(0)!.vring
+    pair.send('SET_BACKEND_REQ_FD', null, [pair.host.file('socket')])
+    iotlb!.miss(0x5000, ACCESS_READ)
+    expect(pair.host.sent).toHaveLength(1)
+    expect(decodeIotlb(pair.host.sent[0]!)).toMatchObject({ iova: 0x5000, permission: 1, type: 1 })
+    const entry = { iova: 0x5000, size: 4096, userAddress: 2 ** 40, permission: 3 }
+    pair.send('IOTLB_MSG', { ...entry, type: IOTLB_UPDATE })
+    expect(iotlb!.lookup(0x5fff)).toMatchObject({ uaddr: 2 ** 40 })
+    pair.send('IOTLB_MSG', { ...entry, type: IOTLB_INVALIDATE })
+    expect(iotlb!.lookup(0x5fff)).toBeNull()
+    expect(pair.send('IOTLB_MSG', { ...entry, size: 0, type: IOTLB_UPDATE }, [], true)).toEqual([
+      'IOTLB_MSG reply ack=1',
+    ])
+    expect(pair.send('IOTLB_MSG', { ...entry, type: 1 }, [], true)).toEqual(['IOTLB_MSG reply ack=1'])
+    pair.session.close()
+    expect(pair.leaks()).toEqual([])
+  })
+
   test('a device that throws costs its own session only', () => {
     const device = new RecyclingDevice()
     device.startQueue = () => {
@@ -350,7 +385,12 @@ describe('malformed messages', () => {
       for (const [index, value] of values.entries()) new DataView(bytes.buffer).setBigUint64(8 * index, value, true)
       return bytes
     })
+    const page = fc.integer({ min: 0, max: 0x200 }).map((index) => 0x1000 * index)
+    const anyRegion = fc.tuple(page, page).map(([guestAddress, size]) => region(guestAddress, size))
+    const tables = fc.array(anyRegion, { maxLength: 3 }).map((regions) => memoryTable.encode(regions))
     const payload = (name: RequestName): fc.Arbitrary<Uint8Array> => {
+      if (name === 'SET_MEM_TABLE') return tables
+      if (name === 'ADD_MEM_REG') return anyRegion.map((one) => singleRegion.encode(one))
       const [least] = MESSAGES[name].request.bytes
       return fc.oneof(
         { weight: 4, arbitrary: words.map((bytes) => bytes.slice(0, least)) },
@@ -390,6 +430,11 @@ describe('malformed messages', () => {
     )
   })
 })
+
+/** An IOTLB message behind its header. */
+function decodeIotlb(bytes: Uint8Array): IotlbPayload {
+  return iotlb.decode(new DataView(bytes.buffer, HEADER_BYTES))
+}
 
 test('features on offer are the device’s, with protocol features and logging', () => {
   const pair = new SessionPair()

@@ -1,3 +1,4 @@
+import { DeviceIotlb, type IotlbMiss } from '@vring/iotlb'
 import {
   checkQueueSize,
   featureSet,
@@ -53,6 +54,8 @@ export interface BackendSessionOptions {
   readonly host: SessionHost
   /** Sees every whole message. */
   readonly trace?: SessionTrace
+  /** Bytes of memory that the frontend may share, all regions together. Default {@link MEMORY_BYTES_MAX}, 64 GiB. */
+  readonly memoryBytesMax?: number
 }
 
 type Handlers = { [Name in RequestName]: (payload: RequestPayload<Name>, fds: number[]) => ReplyPayload<Name> }
@@ -68,6 +71,8 @@ const MESSAGES_PER_POLL = 64
 export class BackendSession {
   readonly memory: SessionMemory
   readonly vrings: readonly SessionVring[]
+  /** Filled by IOTLB_MSG; used when VIRTIO_F_ACCESS_PLATFORM is negotiated. */
+  readonly iotlb: DeviceIotlb = new DeviceIotlb({ onMiss: (miss) => this.#askFor(miss) })
   /** Why the session ended; null while it lives and when the frontend closed it between two messages. */
   error: VringError | null = null
   /** Requests that were refused with an answer. */
@@ -98,7 +103,7 @@ export class BackendSession {
     this.#host = options.host
     this.#trace = options.trace ?? (() => {})
     this.#reader = new MessageReader(options.transport, PAYLOAD_BYTES_MAX)
-    this.memory = new SessionMemory(options.host, () => this.#memorySwapped())
+    this.memory = new SessionMemory(options.host, () => this.#memorySwapped(), options.memoryBytesMax)
     this.vrings = Array.from({ length: options.device.queueCount }, (_, index) => new SessionVring(index))
     this.#handlers = this.#makeHandlers()
   }
@@ -151,11 +156,6 @@ export class BackendSession {
   /** Changes whenever {@link activeQueues} or a kick descriptor does. */
   get generation(): number {
     return this.#generation
-  }
-
-  /** Sends IOTLB messages to the frontend; null until it gave the channel for it. */
-  get channel(): BackendChannel | null {
-    return this.#channel
   }
 
   /**
@@ -398,12 +398,12 @@ export class BackendSession {
         this.#channel = new BackendChannel(transport)
         return null
       },
-      IOTLB_MSG: (message) => {
-        if (!hasFeature(this.#features, VIRTIO_F_ACCESS_PLATFORM) || device.iotlbMessage === undefined)
+      IOTLB_MSG: ({ type, iova, size, userAddress, permission }) => {
+        if (!hasFeature(this.#features, VIRTIO_F_ACCESS_PLATFORM))
           throw refused('ERR_PROTOCOL', 'IOTLB_MSG', 'sent', 'VIRTIO_F_ACCESS_PLATFORM acknowledged first')
-        if (message.type !== IOTLB_UPDATE && message.type !== IOTLB_INVALIDATE)
-          throw refused('ERR_PROTOCOL', 'IOTLB type', message.type, `${IOTLB_UPDATE} or ${IOTLB_INVALIDATE}`)
-        device.iotlbMessage(message)
+        if (type === IOTLB_UPDATE) this.iotlb.update(iova, size, userAddress, permission)
+        else if (type === IOTLB_INVALIDATE) this.iotlb.invalidate(iova, size)
+        else throw refused('ERR_PROTOCOL', 'IOTLB type', type, `${IOTLB_UPDATE} or ${IOTLB_INVALIDATE}`)
         return null
       },
       RESET_DEVICE: () => {
@@ -459,6 +459,16 @@ export class BackendSession {
       )
     this.#protocolFeatures = features
     return null
+  }
+
+  /** Sends a miss to the frontend. Called inside a round, so it does not throw: a channel that fails is closed. */
+  #askFor({ iova, perm }: IotlbMiss): void {
+    try {
+      this.#channel?.iotlbMiss(iova, perm)
+    } catch {
+      this.#channel?.close()
+      this.#channel = null
+    }
   }
 
   #enable(vring: SessionVring, enabled: boolean): void {
@@ -530,7 +540,7 @@ export class BackendSession {
       usedLogAddress: (flags & VRING_F_LOG) !== 0 ? log : null,
       notify: () => vring.call?.signal(),
       signalError: () => vring.error?.signal(),
-      iotlbMiss: (iova, permission) => this.#channel?.iotlbMiss(iova, permission),
+      iotlb: hasFeature(this.#features, VIRTIO_F_ACCESS_PLATFORM) ? this.iotlb : null,
     }
   }
 
@@ -577,6 +587,7 @@ export class BackendSession {
     this.#features = 0n
     this.#featuresSet = false
     this.#status = 0
+    this.iotlb.reset()
     this.#switchLog()
     this.#device.reset?.()
   }

@@ -1,6 +1,6 @@
+import type { DeviceIotlb } from '@vring/iotlb'
 import type { RingAreas } from '@vring/layout'
 import type { DirtyLog, GuestMap, MappedSpace } from '@vring/memory'
-import type { IotlbPayload } from './payload.ts'
 
 /** The frontend's memory, as one session maps it. The objects live as long as the session; their regions change. */
 export interface DeviceMemory {
@@ -28,10 +28,10 @@ export interface StartedVring {
   /** Tells the frontend that the ring is broken. */
   readonly signalError: () => void
   /**
-   * Asks the frontend to translate an IOVA (permission: 1 read, 2 write); the answer comes to
-   * {@link VhostUserDevice.iotlbMessage}. Nothing happens when it gave no channel to ask on.
+   * The device IOTLB when VIRTIO_F_ACCESS_PLATFORM was negotiated, else null. Ring addresses are then IOVAs, buffers too.
+   * What it misses is asked of the frontend; `onUpdate` tells when to go on.
    */
-  readonly iotlbMiss: (iova: number, permission: number) => void
+  readonly iotlb: DeviceIotlb | null
 }
 
 /**
@@ -77,8 +77,6 @@ export interface VhostUserDevice {
   resume?(): void
   /** Regions were added or went away. Rings that lost theirs are stopped, and what went away is unmapped, after it. */
   memoryChanged?(memory: DeviceMemory): void
-  /** IOTLB_UPDATE or IOTLB_INVALIDATE. Devices that offer VIRTIO_F_ACCESS_PLATFORM have it. */
-  iotlbMessage?(message: IotlbPayload): void
   /** The driver's device status (VirtIO 1.3 section 2.1). */
   setStatus?(status: number): void
   /** The MTU that the frontend tells, in bytes. */

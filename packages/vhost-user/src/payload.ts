@@ -215,14 +215,15 @@ export const iotlb: PayloadCodec<IotlbPayload> = fixed(
   32,
   (view) => ({
     iova: number64(view, 0, 'iova'),
-    size: number64(view, 8, 'size'),
+    // "Everything" is a size of 2^64 - 1: rounded here, and cut by the IOTLB at its last address.
+    size: Number(view.getBigUint64(8, true)),
     userAddress: number64(view, 16, 'user address'),
     permission: view.getUint8(24),
     type: view.getUint8(25),
   }),
   (view, value) => {
     view.setBigUint64(0, BigInt(value.iova), true)
-    view.setBigUint64(8, BigInt(value.size), true)
+    view.setBigUint64(8, value.size >= 2 ** 64 ? 2n ** 64n - 1n : BigInt(value.size), true)
     view.setBigUint64(16, BigInt(value.userAddress), true)
     view.setUint8(24, value.permission)
     view.setUint8(25, value.type)

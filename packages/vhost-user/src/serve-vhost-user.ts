@@ -11,6 +11,8 @@ export interface ServeOptions extends EndpointOptions {
   /** See {@link VhostUserWorkerOptions}. */
   readonly controlUs?: number
   readonly trace?: SessionTrace
+  /** See {@link BackendSessionOptions}. */
+  readonly memoryBytesMax?: number
   /** A frontend connected. */
   readonly onOpen?: (session: BackendSession) => void
   /** A session is over; `session.error` says why, null: the frontend hung up. */

@@ -4,8 +4,11 @@ import type { DeviceMemory } from './device.ts'
 import type { MemoryRegion } from './payload.ts'
 import type { MappedMemory, SessionHost } from './session-host.ts'
 
-/** Bytes of one region at most: far above any guest, and below what would exhaust this process's own bookkeeping. */
-const REGION_BYTES_MAX = 2 ** 40
+/**
+ * Bytes that one frontend may have mapped unless told otherwise: 64 GiB. Each window of a mapping costs the JavaScript
+ * engine some milliseconds of garbage collection, so a sparse file of terabytes would stop this process for minutes.
+ */
+export const MEMORY_BYTES_MAX: number = 2 ** 36
 
 interface Slot {
   readonly region: MemoryRegion
@@ -31,13 +34,18 @@ export class SessionMemory implements DeviceMemory {
   readonly #log = new SwitchedLog()
   readonly #host: SessionHost
   readonly #onSwap: () => void
+  readonly #bytesMax: number
   #slots: readonly Slot[] = []
   readonly #retired: Slot[] = []
 
-  /** @param onSwap called when the regions are new and those that went away are still mapped: rings let go of them */
-  constructor(host: SessionHost, onSwap: () => void) {
+  /**
+   * @param onSwap called when the regions are new and those that went away are still mapped: rings let go of them
+   * @param bytesMax bytes of all regions together, at most
+   */
+  constructor(host: SessionHost, onSwap: () => void, bytesMax: number = MEMORY_BYTES_MAX) {
     this.#host = host
     this.#onSwap = onSwap
+    this.#bytesMax = bytesMax
   }
 
   get dirtyLog(): DirtyLog {
@@ -61,6 +69,7 @@ export class SessionMemory implements DeviceMemory {
   replace(regions: readonly MemoryRegion[], fds: readonly number[]): void {
     if (regions.length !== fds.length)
       throw refused('ERR_PROTOCOL', 'descriptors', fds.length, `${regions.length}, one for each region`)
+    this.#checkTotal(regions)
     const slots: Slot[] = []
     try {
       for (const [index, region] of regions.entries()) slots.push(this.#map(region, fds[index]!))
@@ -79,6 +88,7 @@ export class SessionMemory implements DeviceMemory {
   add(region: MemoryRegion, fd: number): void {
     if (this.#slots.length >= GUEST_SLOTS_MAX)
       throw refused('ERR_OUT_OF_RANGE', 'regions', this.#slots.length + 1, `at most ${GUEST_SLOTS_MAX}`)
+    this.#checkTotal([...this.regions, region])
     const slot = this.#map(region, fd)
     try {
       this.#install([...this.#slots, slot])
@@ -115,9 +125,14 @@ export class SessionMemory implements DeviceMemory {
     }
   }
 
+  #checkTotal(regions: readonly MemoryRegion[]): void {
+    const total = regions.reduce((sum, region) => sum + region.size, 0)
+    if (total > this.#bytesMax)
+      throw refused('ERR_OUT_OF_RANGE', 'memory', total, `at most ${this.#bytesMax} (memoryBytesMax)`)
+  }
+
   #map(region: MemoryRegion, fd: number): Slot {
-    if (region.size <= 0 || region.size > REGION_BYTES_MAX)
-      throw refused('ERR_PROTOCOL', 'region size', region.size, `1 to ${REGION_BYTES_MAX}`)
+    if (region.size <= 0) throw refused('ERR_PROTOCOL', 'region size', region.size, 'at least 1')
     return { region, memory: this.#host.mapMemory(fd, region.mmapOffset, region.size) }
   }
 

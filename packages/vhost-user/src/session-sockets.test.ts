@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { featureSet, VIRTIO_F_VERSION_1 } from '@vring/layout'
+import { EFAULT, EXDEV, featureSet, VIRTIO_F_VERSION_1 } from '@vring/layout'
 import {
   closeFd,
   createMemfd,
@@ -94,6 +94,29 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     closeFd(fd)
     frontend.close()
     session.close()
+  })
+
+  test('memory of several windows is one address range, and more than memoryBytesMax is refused', () => {
+    const { session, frontend } = connected()
+    const bytes = 5 * 2 ** 30
+    const memory = new FrontendMemory({ bytes })
+    frontend.negotiate(FEATURES)
+    frontend.shareMemory([memory])
+    const { buffers } = session.memory
+    expect(buffers.resolve(bytes - 4, 4, ACCESS_READ)).toBe(2 ** 30 - 4)
+    expect(buffers.resolve(2 ** 30 - 2, 4, ACCESS_READ)).toBe(EXDEV)
+    expect(buffers.resolveSpan(2 ** 30 - 2, 4, ACCESS_READ)).toBe(2 ** 30 - 2)
+    expect(buffers.span).toBe(2)
+    expect(buffers.resolve(bytes - 2, 4, ACCESS_READ)).toBe(EFAULT)
+    const fd = createMemfd('absurd', 2 ** 41)
+    const region = { ...memory.region, size: 2 ** 41 }
+    expect(() => frontend.call('SET_MEM_TABLE', [region], [fd])).toThrow('refused')
+    expect(session.lastRefusal?.message).toContain('memoryBytesMax')
+    closeFd(fd)
+    frontend.close()
+    session.poll()
+    memory.close()
+    expect(mappingsOf('absurd') + mappingsOf('vring-frontend')).toBe(0)
   })
 
   test('a kick that is no eventfd is refused', () => {

@@ -15,6 +15,8 @@ export const FAKE_MEMORY_BYTES = 1 << 20
 export class CountingHost implements SessionHost {
   readonly open = new Map<number, FakeFile>()
   readonly signals = new Map<number, number>()
+  /** What was sent through transports of this host. */
+  readonly sent: Uint8Array[] = []
   mapped = 0
   #next = 100
 
@@ -58,7 +60,16 @@ export class CountingHost implements SessionHost {
 
   transport(fd: number): Transport {
     this.#expect(fd, 'socket')
-    return { fd, receive: () => 0, send: () => {}, close: () => this.closeFd(fd) }
+    let live = true
+    return {
+      fd,
+      receive: () => 0,
+      send: (bytes) => void this.sent.push(bytes),
+      close: () => {
+        if (live) this.closeFd(fd)
+        live = false
+      },
+    }
   }
 
   #expect(fd: number, kind: FakeFile): void {
