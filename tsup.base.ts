@@ -11,7 +11,8 @@ export function vringPackage(options: Options = {}): ReturnType<typeof defineCon
     format: 'esm',
     target: 'node20',
     sourcemap: true,
-    clean: ['dist/**/*.js', 'dist/**/*.js.map'],
+    // Everything of an earlier build but the declarations: tsc may be writing them at this moment.
+    clean: ['!**/*.d.ts', '!**/*.d.ts.map'],
     dts: false,
     splitting: true,
     treeshake: false,
