@@ -12,9 +12,12 @@ export interface EndpointOptions {
   readonly retryMs?: number
   /** A descriptor that wakes {@link VhostUserEndpoint.next} from another thread. */
   readonly wakeFd?: number
-  /** Asked after every wake-up; true ends the waiting. Default never. */
+  /** Asked after every wake-up, and once a second; true ends the waiting. Default never. */
   readonly shouldStop?: () => boolean
 }
+
+/** How often a waiting endpoint asks whether it should stop, in ms. */
+const ASK_MS = 1000
 
 /** Errors of connect(2) that say that the other side is not there yet. */
 const NOT_YET = new Set(['ENOENT', 'ECONNREFUSED', 'EAGAIN'])
@@ -55,7 +58,7 @@ export class VhostUserEndpoint {
       if (this.#options.shouldStop?.() ?? false) return null
       const socket = this.#listener === null ? this.#connect() : this.#listener.accept()
       if (socket !== null) return socket
-      this.#poll.wait(this.#listener === null ? this.#untilRetry() : -1)
+      this.#poll.wait(this.#listener === null ? Math.min(this.#untilRetry(), ASK_MS) : ASK_MS)
     }
   }
 
