@@ -39,7 +39,7 @@ function evaluate(claim: Claim, evidence: Evidence): ClaimResult {
   if (subject.kind === 'measured') {
     const value = evidence.measured?.[subject.key]
     if (value === undefined)
-      return { ...common, verdict: 'not tested', reason: `this run has no cells for ${subject.key}` }
+      return { ...common, verdict: 'not tested', reason: `no cells for ${subject.key} were measured` }
     return { ...common, measured: value, ...judge(value, published, tolerance) }
   }
   if (subject.kind === 'metadata-accesses') {
