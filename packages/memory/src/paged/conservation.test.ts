@@ -8,7 +8,7 @@ import { PagedSpace } from './paged-space.ts'
 import { PhysicalMemory } from './physical-memory.ts'
 
 const PAGE = 4096
-const PAGES = 3
+const PAGES = 2
 const FRAMES = 48
 const BASE = 0x7000_0000_0000
 /** The regions of every space, and the two places that the anonymous one moves between. */
@@ -117,7 +117,7 @@ describe('frames are conserved', () => {
   it('whatever processes do in whatever order: no leak, no double use, every page holds what was written to it', () => {
     fc.assert(
       fc.property(
-        fc.array(step, { minLength: 5, maxLength: 45 }),
+        fc.array(step, { minLength: 5, maxLength: 60 }),
         fc.constantFrom('contiguous' as const, 'scattered' as const),
         (steps, allocator) => {
           const world = new World(allocator)
@@ -133,7 +133,7 @@ describe('frames are conserved', () => {
           expect([world.physical.freeFrames, world.physical.swap.size]).toEqual([FRAMES, 0])
         },
       ),
-      { numRuns: 120 },
+      { numRuns: 150 },
     )
   })
 })

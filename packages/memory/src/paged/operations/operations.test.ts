@@ -152,6 +152,57 @@ describe('operations on a PagedSpace', () => {
     }
   })
 
+  it('a page that was swapped in and written is written out again; one that was never out is, dirty or not', () => {
+    const space = new PagedSpace({ frames: 8 })
+    const address = space.mmap({ length: PAGE })
+    // Only read so far, so clean; written behind the page table: the first time out saves everything.
+    const at = space.resolve(address, 1, ACCESS_READ)
+    space.view.u8[at] = 5
+    space.reclaim(address, PAGE)
+    expect(byte(space, address)).toBe(5)
+    space.write(address, Uint8Array.of(6))
+    space.reclaim(address, PAGE)
+    expect(byte(space, address)).toBe(6)
+  })
+
+  it('a page that another process still has in swap is copied before it is written', () => {
+    const space = new PagedSpace({ frames: 8 })
+    const address = space.mmap({ length: PAGE })
+    space.write(address, Uint8Array.of(7))
+    const child = space.fork()
+    space.reclaim(address, PAGE)
+    space.write(address, Uint8Array.of(8))
+    expect([byte(space, address), byte(child, address)]).toEqual([8, 7])
+    expect(auditFrames(space.physical)).toEqual([])
+  })
+
+  it('mprotect gives no write permission that would skip copy-on-write or the notice of a file', () => {
+    const space = new PagedSpace({ frames: 8 })
+    const address = space.mmap({ length: PAGE })
+    space.write(address, Uint8Array.of(7))
+    const child = space.fork()
+    space.mprotect(address, PAGE, { read: true, write: true })
+    space.write(address, Uint8Array.of(8))
+    expect(byte(child, address)).toBe(7)
+
+    const file = new PageCache(space.physical, 'file', PAGE)
+    const mapped = space.mmap({ length: PAGE, cache: file, write: false, populate: true })
+    space.mprotect(mapped, PAGE, { read: true, write: true })
+    space.write(mapped, Uint8Array.of(9))
+    expect(file.dirtyPages).toBe(1)
+  })
+
+  it('the parts of a mapping that was split still show their own pages', () => {
+    const space = new PagedSpace({ frames: 8 })
+    const address = space.mmap({ length: 3 * PAGE, kind: 'shared' })
+    for (let i = 0; i < 3; i++) space.write(address + i * PAGE, Uint8Array.of(i + 1))
+    space.mprotect(address + PAGE, PAGE, { read: true, write: false })
+    space.dontNeed(address, 3 * PAGE)
+    expect([0, 1, 2].map((i) => byte(space, address + i * PAGE))).toEqual([1, 2, 3])
+    space.munmap(address, PAGE)
+    expect([1, 2].map((i) => byte(space, address + i * PAGE))).toEqual([2, 3])
+  })
+
   it('mprotect tells each mapping once, after the mapping and before the entries changed', () => {
     const { space, log, trace } = traced()
     const address = space.mmap({ length: 4 * PAGE, populate: true })
@@ -271,6 +322,17 @@ describe('operations on a PagedSpace', () => {
     expect(space.unmerge(address, 2 * PAGE)).toBe(2)
     expect(space.physical.freeFrames).toBe(14)
     expect(space.unmerge(address, 2 * PAGE)).toBe(0)
+  })
+
+  it('a merged page stays merged when it migrates: its last user copies it', () => {
+    const space = new PagedSpace({ frames: 16 })
+    const address = space.mmap({ length: 2 * PAGE, populate: true })
+    space.merge(address, space, address + PAGE)
+    space.migrate(address, PAGE)
+    space.munmap(address + PAGE, PAGE)
+    const before = frameAt(space, address)
+    space.write(address, Uint8Array.of(1))
+    expect(frameAt(space, address)).not.toBe(before)
   })
 
   it('collapse takes small pages away under one invalidation of 2 MiB; split keeps the frames', () => {
