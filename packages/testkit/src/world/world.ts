@@ -40,7 +40,7 @@ const AREA_STRIDE = 8 * 2 ** 20
 const BASE = 0x7f20_0000_0000
 /** IOVAs of areas begin here; far from their user addresses, so that mixing them up shows. */
 const IOVA_BASE = 0x2_0000_0000
-const FRAMES = 512
+const FRAMES = 128
 
 /** An area and the pages that hold it. */
 interface WorldArea extends DriverArea {
