@@ -19,6 +19,9 @@ export interface Arguments {
   integers(name: string, least: number, most: number): readonly number[] | null
 }
 
+/** `valueHint` of a last positional that takes all the rest; read them with {@link Arguments.all}. */
+export const VARIADIC = '...'
+
 /**
  * Reads a command's arguments strictly: unknown options, missing values and stray positionals are refused by name, with
  * what is accepted and the nearest option.
@@ -43,7 +46,8 @@ export function readArguments(definitions: ArgsDef, rawArgs: readonly string[]):
   let positional = 0
   for (const token of tokens) {
     if (token.kind === 'positional') {
-      const target = positionals[positional++]
+      const target = positionals[positional] ?? positionals.findLast(([, { valueHint }]) => valueHint === VARIADIC)
+      positional++
       if (target === undefined)
         throw usageError(JSON.stringify(token.value), `unexpected; accepted: ${acceptedOptions(options)}`)
       add(target[0], token.value)

@@ -1,11 +1,23 @@
 import type { BenchCommand } from './command.ts'
+import { compare } from './compare.ts'
 import { explain } from './explain.ts'
+import { merge } from './merge.ts'
 import { model } from './model.ts'
 import { plugins } from './plugins.ts'
+import { report } from './report.ts'
 import { run } from './run.ts'
 import { steps } from './steps.ts'
 
 export type { BenchCommand } from './command.ts'
 
 /** All commands by name. */
-export const commands: Readonly<Record<string, BenchCommand>> = { run, explain, steps, model, plugins }
+export const commands: Readonly<Record<string, BenchCommand>> = {
+  run,
+  explain,
+  steps,
+  model,
+  compare,
+  merge,
+  report,
+  plugins,
+}

@@ -8,6 +8,7 @@ import {
   DEFAULT_CELL,
   DRIVERS,
   type DriverName,
+  groupKey,
   makeCell,
   parseAccessorChoice,
   RINGS,
@@ -20,6 +21,7 @@ import { FRAME_BYTES_MIN } from '../frames.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { createModel, withModel } from '../model-results.ts'
 import { checkWritable, STDOUT, toJson, writeOutput } from '../output.ts'
+import { reportHtml } from '../report/report-html.ts'
 import { runExperiment } from '../run/experiment.ts'
 import { printResults } from '../run/print-results.ts'
 import type { BenchCommand } from './command.ts'
@@ -30,6 +32,7 @@ const EXIT_INTERRUPTED = 130
 
 /** Where a full run leaves its results when it is not told. */
 const DEFAULT_JSON = 'bench-out/results.json'
+const DEFAULT_HTML = 'bench-out/report.html'
 
 /** What the thread of January 2019 measured, where it is not an accessor's default: V4 held the queue's mutex. */
 const SEED_OPTIONS: Readonly<Record<string, Record<string, string>>> = {
@@ -72,9 +75,12 @@ export const run: BenchCommand = {
     const smoke = args.flag('smoke')
     const plugins = args.all('plugin')
     const registry = await loadRegistry(plugins)
-    const specs = planCells(args, registry)
+    const shard = readShard(args)
+    const specs = shardOf(planCells(args, registry), shard)
     const json = args.text('json') ?? (smoke ? null : DEFAULT_JSON)
+    const html = args.text('html') ?? (smoke || args.text('json') !== null ? null : DEFAULT_HTML)
     if (json !== null) checkWritable('--json', json)
+    if (html !== null) checkWritable('--html', html)
     const seed = args.integer('seed', 0, 2 ** 32 - 1, 1)
     const smap = each(args, 'smap', ['off', 'on']) ?? ['off', 'on']
     const experiment = await runExperiment(specs, {
@@ -84,18 +90,38 @@ export const run: BenchCommand = {
       durationMs: args.integer('duration-ms', 1, 600_000, smoke ? 40 : 300),
       plugins,
       quick: smoke,
+      shard: shard === null ? null : `${shard.part}/${shard.of}`,
       noiseFloor: !smoke,
       peer: args.text('peer') !== null,
     })
     const { disagreements, interrupted } = experiment
     const results = withModel(experiment.results, createModel(registry, seed), smap)
     if (json !== null) writeOutput('--json', json, toJson(results))
+    if (html !== null) writeOutput('--html', html, reportHtml(results))
     if (json !== STDOUT) writeOutput('', STDOUT, printResults(results))
     for (const line of disagreements) process.stderr.write(`vring-bench: results disagree: ${line}\n`)
     if (interrupted) return EXIT_INTERRUPTED
     const claimFailed = results.claims.some(({ verdict }) => verdict === 'not reproduced')
     return disagreements.length > 0 || claimFailed ? EXIT_DISAGREE : EXIT_OK
   },
+}
+
+/** `--shard 2/4`. */
+function readShard(args: Arguments): { part: number; of: number } | null {
+  const text = args.text('shard')
+  if (text === null) return null
+  const [part = 0, of = 0] = /^\d+\/\d+$/.test(text) ? text.split('/').map(Number) : []
+  if (part < 1 || of < 1 || part > of)
+    throw usageError('--shard', `${JSON.stringify(text)} is not accepted; accepted: i/n with i from 1 to n`)
+  return { part, of }
+}
+
+/** Whole groups, dealt out in turn: cells that are compared stay on one machine. */
+function shardOf(specs: CellSpec[], shard: { part: number; of: number } | null): CellSpec[] {
+  if (shard === null) return specs
+  const groups = [...new Set(specs.map(groupKey))]
+  const mine = new Set(groups.filter((_, index) => index % shard.of === shard.part - 1))
+  return specs.filter((spec) => mine.has(groupKey(spec)))
 }
 
 /** One cell for each combination of what the arguments list. */

@@ -18,6 +18,8 @@ export interface ExperimentOptions {
   readonly plugins: readonly string[]
   readonly quick: boolean
   readonly noiseFloor: boolean
+  /** `i/n`: these cells are part of a larger run. */
+  readonly shard: string | null
   /** Measure DPDK's own vhost beside the cells of the driver testpmd. */
   readonly peer: boolean
 }
@@ -91,6 +93,7 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
     noiseFloor,
     comparisons: comparePairs(pairs, random),
     complete: !interrupted,
+    ...(options.shard === null ? {} : { shard: options.shard }),
     residentBytes: process.resourceUsage().maxRSS * 1024,
   }
   return { results, disagreements, interrupted }

@@ -1,0 +1,76 @@
+import pc from 'picocolors'
+import { usageError } from '../bench-error.ts'
+import { toJson, writeOutput } from '../output.ts'
+import { readResults } from '../read-results.ts'
+import type { Comparison, Results } from '../results.ts'
+import { comparePairs, type Pair } from '../run/compare-cells.ts'
+import { seededRandom } from '../stats/index.ts'
+import { renderTable } from '../table.ts'
+import type { BenchCommand } from './command.ts'
+import { jsonArg } from './shared-args.ts'
+
+/** `vring-bench compare`: per cell, ratio with interval and verdict. */
+export const compare: BenchCommand = {
+  description: 'Per cell: ratio of two runs with interval and verdict',
+  args: {
+    before: { type: 'positional', description: 'results.json of the earlier run', required: true },
+    after: { type: 'positional', description: 'results.json of the later run', required: true },
+    ...jsonArg,
+  },
+  async run(args) {
+    const before = readResults('BEFORE', args.text('before')!)
+    const after = readResults('AFTER', args.text('after')!)
+    const pairs = pairsOf(before, after)
+    if (pairs.length === 0) throw usageError('AFTER', 'has no measured cell in common with BEFORE')
+    const comparisons = comparePairs(pairs, seededRandom(after.seed))
+    const json = args.text('json')
+    if (json !== null)
+      writeOutput(
+        '--json',
+        json,
+        toJson({ comparisons, onlyBefore: missing(before, after), onlyAfter: missing(after, before) }),
+      )
+    else writeOutput('', '-', table(comparisons, before, after))
+    return 0
+  },
+}
+
+function pairsOf(before: Results, after: Results): Pair[] {
+  return after.cells.flatMap((cell) => {
+    const old = before.cells.find(({ id }) => id === cell.id)
+    if (old?.measured == null || cell.measured === null) return []
+    return [{ before: old.id, after: cell.id, trialsBefore: old.measured.trials, trialsAfter: cell.measured.trials }]
+  })
+}
+
+/** Ids of measured cells that the other run does not have. */
+function missing(here: Results, there: Results): string[] {
+  const known = new Set(there.cells.filter(({ measured }) => measured !== null).map(({ id }) => id))
+  return here.cells.filter(({ id, measured }) => measured !== null && !known.has(id)).map(({ id }) => id)
+}
+
+function table(comparisons: readonly Comparison[], before: Results, after: Results): string {
+  const rows = comparisons.map(({ after: id, ratio, p, verdict }) => [
+    id,
+    `${ratio.median.toFixed(3)} [${ratio.low.toFixed(3)}, ${ratio.high.toFixed(3)}]`,
+    p < 0.001 ? '< 0.001' : p.toFixed(3),
+    verdict,
+  ])
+  const lines = [
+    renderTable(
+      [
+        { title: 'cell' },
+        { title: 'after / before [95 %]', align: 'right' },
+        { title: 'p', align: 'right' },
+        { title: 'verdict' },
+      ],
+      rows,
+      pc.bold,
+    ),
+    ...missing(before, after).map((id) => `only in BEFORE: ${id}`),
+    ...missing(after, before).map((id) => `only in AFTER: ${id}`),
+  ]
+  if (before.environment.cpu !== after.environment.cpu)
+    lines.push(`different machines: ${before.environment.cpu} and ${after.environment.cpu}; ratios compare them too`)
+  return lines.join('\n')
+}

@@ -1,0 +1,42 @@
+import { cellLabel } from '../cell-spec.ts'
+import type { CellResult, Results } from '../results.ts'
+import type { Curve } from './charts.ts'
+
+/** Curves of one swept key, the other keys held. */
+export interface CurveSet {
+  readonly key: string
+  /** The other keys' values, for a title; empty when only one key was swept. */
+  readonly held: string
+  readonly curves: readonly Curve[]
+}
+
+/** Every sweep of a run as ns a packet over the swept key, a line for each accessor. */
+export function curveSets({ cells }: Results): CurveSet[] {
+  const swept = cells.filter((cell) => cell.measured !== null && Object.keys(cell.sweep ?? {}).length > 0)
+  const keys = [...new Set(swept.flatMap((cell) => Object.keys(cell.sweep ?? {})))]
+  return keys.flatMap((key) => {
+    const sets = new Map<string, CellResult[]>()
+    for (const cell of swept) {
+      const held = Object.entries(cell.sweep ?? {})
+        .filter(([name]) => name !== key)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(', ')
+      sets.set(held, [...(sets.get(held) ?? []), cell])
+    }
+    return [...sets].map(([held, members]) => ({ key, held, curves: curvesOf(key, members) }))
+  })
+}
+
+function curvesOf(key: string, cells: readonly CellResult[]): Curve[] {
+  const labels = [...new Set(cells.map((cell) => cellLabel(cell.id)))]
+  return labels.map((label) => ({
+    label,
+    points: cells
+      .filter((cell) => cellLabel(cell.id) === label)
+      .map((cell) => {
+        const { median, low, high } = cell.measured!.mpps
+        return { x: Number(cell.sweep![key]), y: 1000 / median, low: 1000 / high, high: 1000 / low }
+      })
+      .sort((a, b) => a.x - b.x),
+  }))
+}

@@ -1,0 +1,136 @@
+import { COST_NAMES } from '@vring/cost-model'
+import { cellLabel } from '../cell-spec.ts'
+import { DEFAULT_SETUP } from '../model-results.ts'
+import type { Results } from '../results.ts'
+import { curveChart, type StackedBar, stackedBars, stripChart } from './charts.ts'
+import { escapeHtml, figure, htmlTable } from './html.ts'
+import { curveSets } from './report-curves.ts'
+import {
+  claimsTable,
+  comparisonTable,
+  environmentTable,
+  plainCells,
+  type ReportTable,
+  seedTable,
+  stepsTable,
+} from './report-tables.ts'
+import { STYLE } from './style.ts'
+
+const PARTS = ['base', ...COST_NAMES]
+
+/** The report as one offline HTML file: no script, no font, no request. */
+export function reportHtml(results: Results): string {
+  const sections = [
+    section('Result', table(seedTable(results))),
+    modelSection(results),
+    trialSection(results),
+    curveSection(results),
+    (results.comparisons ?? []).length > 0 ? section('What differs', table(comparisonTable(results))) : '',
+    section('Steps', table(stepsTable(results))),
+    results.claims.length > 0
+      ? section('Published claims', claimsText(results) + table(claimsTable(results.claims)))
+      : '',
+    section('Environment', table(environmentTable(results))),
+    section('Command', `<pre>${escapeHtml(results.command.join(' '))} --seed ${results.seed}</pre>`),
+  ]
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>vring-bench report</title><style>${STYLE}</style></head><body>
+<a class="skip" href="#main">Skip to the result</a>
+<header><h1>What reaching virtqueue metadata costs</h1>${notes(results)}</header>
+<main id="main">${sections.filter(Boolean).join('\n')}</main></body></html>
+`
+}
+
+function section(title: string, body: string): string {
+  return `<section><h2>${escapeHtml(title)}</h2>${body}</section>`
+}
+
+function table({ caption, columns, rows }: ReportTable): string {
+  return htmlTable(caption, columns, rows)
+}
+
+function notes({ environment, complete, cells }: Results): string {
+  const warnings = environment.busy.map((reason) => `Busy machine: ${reason}.`)
+  if (complete === false) warnings.push('The run was interrupted: what is here is valid, but not all.')
+  for (const cell of cells) if (cell.failure !== undefined) warnings.push(`${cell.id} failed: ${cell.failure}.`)
+  const list = warnings.map((warning) => `<li>${escapeHtml(warning)}</li>`).join('')
+  return [
+    '<p><strong>Published</strong> figures are from the kernel mailing list and commits of 2019. <strong>Modelled</strong>',
+    'ones are steps, counted on the datapath below, times a CPU profile fitted to published rates. <strong>Measured</strong>',
+    'ones are wall-clock of this TypeScript on this machine, which can neither toggle SMAP nor fence speculation.</p>',
+    list === '' ? '' : `<div class="note"><ul>${list}</ul></div>`,
+  ].join('\n')
+}
+
+/** Where the nanoseconds of a packet go: model output for V4's machine. */
+function modelSection(results: Results): string {
+  const bars: StackedBar[] = plainCells(results).flatMap((cell) =>
+    (['on', 'off'] as const).flatMap((smap) => {
+      const row = cell.modelled.find((candidate) => candidate.profile === DEFAULT_SETUP && candidate.smap === smap)
+      return row?.parts === undefined ? [] : [{ label: `${cell.accessor}, SMAP ${smap}`, parts: row.parts }]
+    }),
+  )
+  if (bars.length === 0) return ''
+  const numbers = {
+    caption: 'ns a packet by cause, modelled.',
+    columns: [{ title: 'accessor' }, ...PARTS.map((title) => ({ title, number: true }))],
+    rows: bars.map(({ label, parts }) => [label, ...PARTS.map((name) => (parts[name] ?? 0).toFixed(1))]),
+  }
+  const description =
+    'Modelled, nanoseconds a packet, for the machine of patch V4 (2.6 GHz Broadwell). base is everything that does not ' +
+    'depend on the accessor: ring logic, payload, XDP program, TAP.'
+  return section(
+    'Where a packet’s nanoseconds go',
+    figure('parts', 'Cost by cause.', description, stackedBars(bars, PARTS, 'ns'), table(numbers)),
+  )
+}
+
+/** Every trial, not only its average. */
+function trialSection(results: Results): string {
+  const strips = plainCells(results)
+    .filter((cell) => cell.measured !== null)
+    .map((cell) => ({ label: cellLabel(cell.id), values: cell.measured!.trials, ...cell.measured!.mpps }))
+  for (const { name, mpps, trials } of results.peers) strips.push({ label: `${name} (peer)`, values: trials, ...mpps })
+  if (strips.length === 0) return ''
+  const numbers = {
+    caption: 'Mpps of each trial, in the order they ran.',
+    columns: [{ title: 'cell' }, { title: 'trials' }],
+    rows: strips.map(({ label, values }) => [label, values.map((value) => value.toFixed(2)).join(', ')]),
+  }
+  const description =
+    'Measured, million packets a second: each trial a dot, the median a bar, its 95 % interval a band.'
+  return section(
+    'Trials',
+    figure('trials', 'Distribution of trials.', description, stripChart(strips, 'Mpps'), table(numbers)),
+  )
+}
+
+function curveSection(results: Results): string {
+  const figures = curveSets(results).map(({ key, held, curves }, index) => {
+    const numbers = {
+      caption: `ns a packet over ${key}.`,
+      columns: [{ title: key, number: true }, ...curves.map(({ label }) => ({ title: label, number: true }))],
+      rows: [...new Set(curves.flatMap(({ points }) => points.map(({ x }) => x)))]
+        .sort((a, b) => a - b)
+        .map((x) => [
+          String(x),
+          ...curves.map(({ points }) => points.find((point) => point.x === x)?.y.toFixed(1) ?? ''),
+        ]),
+    }
+    const title = `Cost over ${key}${held === '' ? '' : ` (${held})`}.`
+    return figure(
+      `curve-${index}`,
+      title,
+      'Measured, nanoseconds a packet, with 95 % intervals. Lower is better.',
+      curveChart(curves, key, 'ns/packet'),
+      table(numbers),
+    )
+  })
+  return figures.length === 0 ? '' : section('Curves', figures.join('\n'))
+}
+
+function claimsText({ claims }: Results): string {
+  const count = (verdict: string): number => claims.filter((claim) => claim.verdict === verdict).length
+  return `<p>${count('reproduced')} reproduced, ${count('not reproduced')} not reproduced, ${count('not tested')} not tested.</p>`
+}

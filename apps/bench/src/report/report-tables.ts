@@ -1,0 +1,169 @@
+import { cellLabel } from '../cell-spec.ts'
+import { DEFAULT_SETUP, publishedFor } from '../model-results.ts'
+import type { CellResult, ClaimResult, Results } from '../results.ts'
+import { formatBytes, formatRate } from '../table.ts'
+import type { HtmlColumn } from './html.ts'
+
+/** A table of the report, for HTML and Markdown alike. */
+export interface ReportTable {
+  readonly caption: string
+  readonly columns: readonly HtmlColumn[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+/** Cells that an experiment did not vary by `--sweep`. */
+export function plainCells(results: Results): CellResult[] {
+  return results.cells.filter((cell) => Object.keys(cell.sweep ?? {}).length === 0)
+}
+
+/** Modelled rate under patch V4's profile, `≤` where a step has no price. */
+function modelled(cell: CellResult, smap: 'off' | 'on'): string {
+  const row = cell.modelled.find((candidate) => candidate.smap === smap && candidate.profile === DEFAULT_SETUP)
+  if (row === undefined) return '–'
+  return `${(row.unpriced ?? []).length > 0 ? '≤ ' : ''}${formatRate(row.mpps)}`
+}
+
+/** The seed's table: measured, modelled and published side by side, each under its name. */
+export function seedTable(results: Results): ReportTable {
+  const number = true
+  const cells = plainCells(results)
+  const withDriver = new Set(cells.map(({ driver }) => driver)).size > 1
+  const published = (cell: CellResult, smap: 'off' | 'on'): string => {
+    const row = publishedFor(results.published, cell, smap)
+    return row === undefined ? '–' : formatRate(row.mpps)
+  }
+  const rows = cells.map((cell) => [
+    cellLabel(cell.id) + (cell.role === 'floor' ? ' (floor)' : ''),
+    ...(withDriver ? [cell.driver] : []),
+    published(cell, 'on'),
+    modelled(cell, 'on'),
+    published(cell, 'off'),
+    modelled(cell, 'off'),
+    measuredText(cell),
+    cell.measured === null ? '–' : cell.measured.nsPerPacket.median.toFixed(1),
+    cell.hash?.slice(0, 8) ?? '–',
+  ])
+  for (const { name, version, role, mpps } of results.peers)
+    rows.push([
+      `${name} ${version} (peer: ${role})`,
+      ...(withDriver ? ['testpmd'] : []),
+      '–',
+      '–',
+      '–',
+      '–',
+      `${formatRate(mpps.median)} [${formatRate(mpps.low)}, ${formatRate(mpps.high)}]`,
+      (1000 / mpps.median).toFixed(1),
+      '–',
+    ])
+  return {
+    caption: 'Million packets a second. SMAP on and off are published or modelled, never measured here.',
+    columns: [
+      { title: 'accessor' },
+      ...(withDriver ? [{ title: 'driver' }] : []),
+      { title: 'SMAP on, published', number },
+      { title: 'SMAP on, modelled', number },
+      { title: 'SMAP off, published', number },
+      { title: 'SMAP off, modelled', number },
+      { title: 'measured here [95 %]', number },
+      { title: 'ns/packet', number },
+      { title: 'hash' },
+    ],
+    rows,
+  }
+}
+
+function measuredText(cell: CellResult): string {
+  if (cell.measured === null) return cell.failure === undefined ? '–' : `failed: ${cell.failure}`
+  const { median, low, high } = cell.measured.mpps
+  return `${formatRate(median)} [${formatRate(low)}, ${formatRate(high)}]`
+}
+
+/** Comparisons of a run with what chance alone does. */
+export function comparisonTable({ comparisons = [], noiseFloor }: Results): ReportTable {
+  const noise =
+    noiseFloor === null
+      ? ''
+      : ` A cell against itself: ${noiseFloor.ratioLow.toFixed(2)} to ${noiseFloor.ratioHigh.toFixed(2)}.`
+  return {
+    caption: `Ratio of medians, bootstrap interval, rank test (Holm-corrected).${noise}`,
+    columns: [
+      { title: 'cell' },
+      { title: 'against' },
+      { title: 'ratio [95 %]', number: true },
+      { title: 'p', number: true },
+      { title: 'verdict' },
+    ],
+    rows: comparisons.map(({ before, after, ratio, p, verdict }) => [
+      after,
+      cellLabel(before),
+      `${ratio.median.toFixed(2)} [${ratio.low.toFixed(2)}, ${ratio.high.toFixed(2)}]`,
+      p < 0.001 ? '< 0.001' : p.toFixed(3),
+      verdict,
+    ]),
+  }
+}
+
+/** Steps per packet of each cell that counted them. */
+export function stepsTable(results: Results): ReportTable {
+  const counted = plainCells(results).filter((cell) => Object.keys(cell.steps).length > 0)
+  const names = [...new Set(counted.flatMap((cell) => Object.keys(cell.steps)))]
+  return {
+    caption: 'Steps of metadata access per packet, counted on the datapath that was measured.',
+    columns: [{ title: 'accessor' }, ...names.map((title) => ({ title, number: true }))],
+    rows: counted.map((cell) => [
+      cellLabel(cell.id),
+      ...names.map((name) => (cell.steps[name] === undefined ? '' : cell.steps[name].toFixed(3))),
+    ]),
+  }
+}
+
+/** Published claims and what became of them. */
+export function claimsTable(claims: readonly ClaimResult[]): ReportTable {
+  const value = (number: number | null | undefined): string =>
+    number === null || number === undefined ? '–' : number.toFixed(3)
+  return {
+    caption: 'Gains are after / before − 1. A claim is reproduced when model or measurement is within its tolerance.',
+    columns: [
+      { title: 'claim' },
+      { title: 'published', number: true },
+      { title: 'modelled', number: true },
+      { title: 'measured', number: true },
+      { title: 'tolerance', number: true },
+      { title: 'verdict' },
+      { title: 'why' },
+      { title: 'source' },
+    ],
+    rows: claims.map((claim) => [
+      claim.text,
+      value(claim.published),
+      value(claim.modelled),
+      value(claim.measured),
+      value(claim.tolerance),
+      claim.verdict,
+      claim.reason ?? '',
+      claim.source ?? '',
+    ]),
+  }
+}
+
+/** The machine and the software. */
+export function environmentTable({ environment, seed, startedAt, cells, residentBytes = 0 }: Results): ReportTable {
+  const { cpu, cores, kernel, node, v8, loadBefore, loadAfter, steal, git, mitigations } = environment
+  const largest = Math.max(residentBytes, ...cells.map((cell) => cell.residentBytes ?? 0))
+  return {
+    caption: 'What it was measured on.',
+    columns: [{ title: 'what' }, { title: 'value' }],
+    rows: [
+      ['started', startedAt],
+      ['CPU', `${cpu}, ${cores} cores`],
+      ['kernel', kernel],
+      ['Node, V8', `${node}, ${v8}`],
+      ['load before, after', `${loadBefore}, ${loadAfter}`],
+      ['CPU time stolen by the hypervisor', steal === null ? 'unknown' : `${(100 * steal).toFixed(2)} %`],
+      ['source', git ?? 'unknown'],
+      ['seed', String(seed)],
+      ['largest resident set of a process', formatBytes(largest)],
+      ...Object.entries(mitigations).map(([name, state]) => [`mitigation: ${name}`, state]),
+    ],
+  }
+}

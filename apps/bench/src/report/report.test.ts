@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest'
+import { mergeResults } from '../merge-results.ts'
+import { publishedRates } from '../model-results.ts'
+import type { CellResult, Results } from '../results.ts'
+import { comparePairs } from '../run/compare-cells.ts'
+import { seededRandom } from '../stats/index.ts'
+import { axisTicks } from './charts.ts'
+import { escapeHtml } from './html.ts'
+import { reportHtml } from './report-html.ts'
+import { reportMarkdown } from './report-markdown.ts'
+
+function cell(accessor: string, mpps: number, more: Partial<CellResult> = {}): CellResult {
+  const trials = Array.from({ length: 10 }, (_, index) => mpps * (1 + 0.004 * (index - 4.5)))
+  return {
+    id: `${accessor}/split/inproc/xdp1/64B/q${more.queueSize ?? 256}/b64`,
+    accessor,
+    options: { mapping: 'vmap', sync: 'mutex', era: '2019' },
+    ring: 'split',
+    driver: 'inproc',
+    backend: 'xdp1',
+    frameBytes: 64,
+    queueSize: 256,
+    batch: 64,
+    measured: {
+      mpps: { median: mpps, low: mpps * 0.99, high: mpps * 1.01 },
+      nsPerPacket: { median: 1000 / mpps, p99: 1300 / mpps },
+      trials,
+      packets: 1e6,
+    },
+    steps: { stac: 2.05 },
+    modelled: [
+      { profile: 'v4', smap: 'on', mpps: 5, parts: { base: 140, smapPair: 50, lfence: 10 } },
+      { profile: 'v4', smap: 'off', mpps: 6.6, parts: { base: 140, lfence: 12 } },
+    ],
+    accesses: {},
+    hash: 'abcdef0123',
+    ...more,
+  }
+}
+
+const results: Results = {
+  schema: 'vring-bench/1',
+  startedAt: '2026-11-22T10:00:00.000Z',
+  command: ['vring-bench', 'run'],
+  seed: 7,
+  environment: {
+    cpu: 'a <fast> CPU',
+    cores: 2,
+    kernel: 'Linux',
+    node: 'v20',
+    v8: '11',
+    mitigations: { spectre_v1: 'Mitigation: x' },
+    loadBefore: 3,
+    loadAfter: 3,
+    steal: 0.02,
+    busy: ['load was 3 before the run began'],
+    git: 'abc',
+  },
+  cells: [cell('copy-checked', 20), cell('vmap-direct', 50)],
+  peers: [
+    { name: 'DPDK', version: '22.11', role: 'net_vhost', mpps: { median: 30, low: 29, high: 31 }, trials: [30, 31] },
+  ],
+  published: publishedRates(),
+  claims: [
+    {
+      id: 'c',
+      text: '+22 %',
+      published: 0.22,
+      modelled: 0.05,
+      verdict: 'not reproduced',
+      tolerance: 0.05,
+      reason: 'off',
+    },
+  ],
+  noiseFloor: { ratioLow: 0.98, ratioHigh: 1.02 },
+}
+
+describe('report', () => {
+  const html = reportHtml(results)
+
+  it('is one offline file: no script, no request, below 1.5 MB', () => {
+    expect(html).toMatch(/^<!doctype html>/)
+    expect(html).not.toMatch(/<script|src=|@import|url\(|https?:/)
+    expect(html.length).toBeLessThan(1.5e6)
+  })
+
+  it('keeps published, modelled and measured side by side and apart', () => {
+    for (const title of ['SMAP on, published', 'SMAP on, modelled', 'SMAP off, published', 'measured here'])
+      expect(html).toContain(title)
+    expect(html).toContain('>6.10<')
+    expect(html).toContain('50.0 [49.5, 50.5]')
+    expect(html).toContain('DPDK 22.11 (peer: net_vhost)')
+  })
+
+  it('every chart is a labelled image with its table', () => {
+    const figures = html.split('<figure>').slice(1)
+    expect(figures.length).toBeGreaterThanOrEqual(2)
+    for (const markup of figures) {
+      const id = /role="img" aria-labelledby="([^"]+)"/.exec(markup)?.[1]
+      expect(markup).toContain(`<figcaption id="${id}">`)
+      expect(markup).toMatch(/<details>.*<table>/s)
+    }
+  })
+
+  it('says that the machine was busy and which claim failed, and escapes what it is given', () => {
+    expect(html).toContain('Busy machine: load was 3')
+    expect(html).toContain('0 reproduced, 1 not reproduced')
+    expect(html).not.toContain('<fast>')
+    expect(escapeHtml(`<a href="x">'&`)).toBe('&#60;a href=&#34;x&#34;&#62;&#39;&#38;')
+  })
+
+  it('draws a curve for each swept key', () => {
+    const swept = [256, 1024, 4096].flatMap((queueSize) => [
+      cell('copy-checked', 20, { queueSize, sweep: { 'queue-size': queueSize } }),
+      cell('vmap-direct', 50, { queueSize, sweep: { 'queue-size': queueSize } }),
+    ])
+    const curves = reportHtml({ ...results, cells: swept })
+    expect(curves).toContain('Cost over queue-size.')
+    expect(curves.match(/<polyline/g)).toHaveLength(2)
+  })
+
+  it('a cell that failed and a run without cells still draw', () => {
+    const failed = cell('copy-checked', 1, { measured: null, hash: null, failure: 'died' })
+    expect(reportHtml({ ...results, cells: [failed] })).toContain('failed: died')
+    expect(reportHtml({ ...results, cells: [], peers: [] })).toContain('<main')
+  })
+
+  it('is Markdown too', () => {
+    const markdown = reportMarkdown(results)
+    expect(markdown).toContain('| copy-checked | 5.00 | 5.00 | 6.60 | 6.60 | 20.0 [19.8, 20.2] | 50.0 | abcdef01 |')
+    expect(markdown).toContain('> Busy machine')
+  })
+
+  it('axes have round steps that reach the largest value', () => {
+    expect(axisTicks(47)).toEqual([0, 10, 20, 30, 40, 50])
+    expect(axisTicks(0.9)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1])
+    expect(axisTicks(0)).toEqual([0, 1])
+  })
+})
+
+describe('comparison', () => {
+  const pair = (before: number[], after: number[]) => ({
+    before: 'a',
+    after: 'b',
+    trialsBefore: before,
+    trialsAfter: after,
+  })
+  const base = [10, 10.1, 9.9, 10.05, 9.95, 10.02, 9.98, 10.03, 9.97, 10]
+
+  it('tells faster, slower and no change', () => {
+    const by = (factor: number): number[] => base.map((value) => value * factor)
+    const verdicts = comparePairs([pair(base, by(1.2)), pair(base, by(0.8)), pair(base, base)], seededRandom(1))
+    expect(verdicts.map(({ verdict }) => verdict)).toEqual(['faster', 'slower', 'no change'])
+    expect(verdicts[0]?.ratio.median).toBeCloseTo(1.2, 10)
+  })
+
+  it('one small sample does not make a difference', () => {
+    expect(comparePairs([pair([10, 10.1], [12, 12.1])], seededRandom(1))[0]?.verdict).toBe('no change')
+  })
+})
+
+describe('merge', () => {
+  const part = (cells: CellResult[], seed = 7): Results => ({ ...results, seed, cells, peers: [], shard: '1/2' })
+
+  it('puts cells side by side and compares them anew', () => {
+    const merged = mergeResults([part([cell('copy-checked', 20)]), part([cell('vmap-direct', 50)])])
+    expect(merged.cells).toHaveLength(2)
+    expect(merged.comparisons?.map(({ verdict }) => verdict)).toEqual(['faster'])
+    expect(merged.shard).toBeUndefined()
+  })
+
+  it('refuses a cell twice and parts of other seeds', () => {
+    const one = part([cell('copy-checked', 20)])
+    expect(() => mergeResults([one, one])).toThrow(/is in two of them/)
+    expect(() => mergeResults([one, part([cell('vmap-direct', 50)], 8)])).toThrow(/seeds 7 and 8 differ/)
+    expect(() => mergeResults([])).toThrow(/missing/)
+  })
+})
