@@ -50,6 +50,18 @@ describe('PagedSpace', () => {
       [0, 1],
     ] as const)
       expect(space.resolve(at, length, ACCESS_READ), `${at}+${length}`).toBe(EFAULT)
+    for (const [at, length] of [
+      [address - 1, 1],
+      [address + PAGE, 1],
+      [2 ** 53, 1],
+      [Number.NaN, 1],
+      [address, Number.NaN],
+      [address, -1],
+    ] as const)
+      expect(space.resolveSpan(at, length, ACCESS_READ), `${at}+${length}`).toBe(EFAULT)
+    // A span ends where the accessible part does: the caller meets the fault with the next one.
+    expect(space.resolveSpan(address + PAGE - 8, 64, ACCESS_READ)).toBeGreaterThanOrEqual(0)
+    expect(space.span).toBe(8)
   })
 
   it('a range over neighbouring frames is one piece; over scattered ones it is -EXDEV and goes by spans', () => {

@@ -28,6 +28,7 @@ export class UserModeMap implements AddressMap {
   }
 
   resolveSpan(address: number, length: number, access: Access): number {
+    if (!(length >= 0)) return EFAULT
     const offset = address % PAGE_BYTES
     let span = Math.min(length, PAGE_BYTES - offset)
     const at = this.resolve(address, span, access)
