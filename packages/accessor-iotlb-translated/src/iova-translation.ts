@@ -17,12 +17,12 @@ export class IovaTranslation {
   readonly address: Float64Array = new Float64Array(IOTLB_IOV_SEGMENTS)
   /** Bytes of each segment. */
   readonly length: Uint32Array = new Uint32Array(IOTLB_IOV_SEGMENTS)
-  readonly #iotlb: Iotlb
-  readonly #cpu: Cpu
+  private readonly iotlb: Iotlb
+  private readonly cpu: Cpu
 
   constructor(iotlb: Iotlb, cpu: Cpu) {
-    this.#iotlb = iotlb
-    this.#cpu = cpu
+    this.iotlb = iotlb
+    this.cpu = cpu
   }
 
   /**
@@ -35,10 +35,10 @@ export class IovaTranslation {
     for (let done = 0; done < length; segments++) {
       if (segments === IOTLB_IOV_SEGMENTS) return ENOBUFS
       const from = iova + done
-      this.#cpu.iotlbLookup()
-      const entry = this.#iotlb.lookup(from)
+      this.cpu.iotlbLookup()
+      const entry = this.iotlb.lookup(from)
       if (entry === null) {
-        this.#iotlb.miss(from, access)
+        this.iotlb.miss(from, access)
         return EAGAIN
       }
       if ((entry.perm & access) !== access) return EFAULT

@@ -18,18 +18,18 @@ export class TranslatedWindow implements Window {
   hits = 0
   /** Accesses that looked the range up. */
   lookups = 0
-  readonly #user: UserAccess & UserCopy
-  readonly #cpu: Cpu
-  readonly #iotlb: Iotlb
-  readonly #translation: IovaTranslation
-  readonly #iova: number
-  readonly #length: number
+  private readonly user: UserAccess & UserCopy
+  private readonly cpu: Cpu
+  private readonly iotlb: Iotlb
+  private readonly translation: IovaTranslation
+  private readonly iova: number
+  private readonly length: number
   /** What the device does with the area: the permission that prefetch asks for. */
-  readonly #access: Access
-  /** User address of the area's first byte; meaningful while #readable. */
-  #base = 0
-  #readable = false
-  #writable = false
+  private readonly access: Access
+  /** User address of the area's first byte; meaningful while {@link readable}. */
+  private base = 0
+  private readable = false
+  private writable = false
 
   constructor(
     user: UserAccess & UserCopy,
@@ -39,23 +39,23 @@ export class TranslatedWindow implements Window {
     area: RingArea,
     access: Access,
   ) {
-    this.#user = user
-    this.#cpu = cpu
-    this.#iotlb = iotlb
-    this.#translation = translation
-    this.#iova = area.address
-    this.#length = area.length
-    this.#access = access
+    this.user = user
+    this.cpu = cpu
+    this.iotlb = iotlb
+    this.translation = translation
+    this.iova = area.address
+    this.length = area.length
+    this.access = access
   }
 
   get mode(): AccessMode {
-    return this.#readable ? 'translated' : 'fallback:not-cached'
+    return this.readable ? 'translated' : 'fallback:not-cached'
   }
 
   /** Forgets the cached translation: any update or invalidation of the IOTLB does (Linux: vhost_vq_meta_reset). */
   forget(): void {
-    this.#readable = false
-    this.#writable = false
+    this.readable = false
+    this.writable = false
   }
 
   /**
@@ -65,21 +65,21 @@ export class TranslatedWindow implements Window {
    * the driver would only repeat its answer)
    */
   prefetch(): boolean {
-    if (this.#readable) return true
-    for (let done = 0; done < this.#length; ) {
-      const iova = this.#iova + done
-      this.#cpu.iotlbLookup()
-      const entry = this.#iotlb.lookup(iova)
+    if (this.readable) return true
+    for (let done = 0; done < this.length; ) {
+      const iova = this.iova + done
+      this.cpu.iotlbLookup()
+      const entry = this.iotlb.lookup(iova)
       if (entry === null) {
-        this.#iotlb.miss(iova, this.#access)
+        this.iotlb.miss(iova, this.access)
         return false
       }
-      if ((entry.perm & this.#access) === 0) return false
+      if ((entry.perm & this.access) === 0) return false
       const span = entry.last - iova + 1
-      if (done === 0 && span >= this.#length && keepsWords(entry.uaddr - entry.iova)) {
-        this.#base = entry.uaddr + (iova - entry.iova)
-        this.#readable = true
-        this.#writable = this.#access === ACCESS_WRITE
+      if (done === 0 && span >= this.length && keepsWords(entry.uaddr - entry.iova)) {
+        this.base = entry.uaddr + (iova - entry.iova)
+        this.readable = true
+        this.writable = this.access === ACCESS_WRITE
       }
       done += span
     }
@@ -87,92 +87,92 @@ export class TranslatedWindow implements Window {
   }
 
   load16(offset: number): number {
-    if (this.#readable) {
+    if (this.readable) {
       this.hits = (this.hits + 1) | 0
-      return this.#user.get16(this.#base + offset)
+      return this.user.get16(this.base + offset)
     }
-    const address = this.#lookUp(offset, 2)
-    return address < 0 ? address : this.#user.get16(address)
+    const address = this.lookUp(offset, 2)
+    return address < 0 ? address : this.user.get16(address)
   }
 
   load16Acquire(offset: number): number {
-    if (this.#readable) {
+    if (this.readable) {
       this.hits = (this.hits + 1) | 0
-      return this.#user.get16Acquire(this.#base + offset)
+      return this.user.get16Acquire(this.base + offset)
     }
-    const address = this.#lookUp(offset, 2)
-    return address < 0 ? address : this.#user.get16Acquire(address)
+    const address = this.lookUp(offset, 2)
+    return address < 0 ? address : this.user.get16Acquire(address)
   }
 
   load32(offset: number): number {
-    if (this.#readable) {
+    if (this.readable) {
       this.hits = (this.hits + 1) | 0
-      return this.#user.get32(this.#base + offset)
+      return this.user.get32(this.base + offset)
     }
-    const address = this.#lookUp(offset, 4)
-    return address < 0 ? address : this.#user.get32(address)
+    const address = this.lookUp(offset, 4)
+    return address < 0 ? address : this.user.get32(address)
   }
 
   loadDescriptor(offset: number, out: Uint32Array, index: number): number {
-    if (this.#readable) {
+    if (this.readable) {
       this.hits = (this.hits + 1) | 0
-      return this.#user.copyDescriptor(this.#base + offset, out, index)
+      return this.user.copyDescriptor(this.base + offset, out, index)
     }
-    return this.#copySegments(offset, DESC_BYTES, out, index, ACCESS_READ)
+    return this.copySegments(offset, DESC_BYTES, out, index, ACCESS_READ)
   }
 
   store16(offset: number, value: number): number {
-    if (this.#writable) {
+    if (this.writable) {
       this.hits = (this.hits + 1) | 0
-      return this.#user.put16(this.#base + offset, value)
+      return this.user.put16(this.base + offset, value)
     }
-    const address = this.#lookUp(offset, 2)
-    return address < 0 ? address : this.#user.put16(address, value)
+    const address = this.lookUp(offset, 2)
+    return address < 0 ? address : this.user.put16(address, value)
   }
 
   store16Release(offset: number, value: number): number {
-    if (this.#writable) {
+    if (this.writable) {
       this.hits = (this.hits + 1) | 0
-      return this.#user.put16Release(this.#base + offset, value)
+      return this.user.put16Release(this.base + offset, value)
     }
-    const address = this.#lookUp(offset, 2)
-    return address < 0 ? address : this.#user.put16Release(address, value)
+    const address = this.lookUp(offset, 2)
+    return address < 0 ? address : this.user.put16Release(address, value)
   }
 
   store32(offset: number, value: number): number {
-    if (this.#writable) {
+    if (this.writable) {
       this.hits = (this.hits + 1) | 0
-      return this.#user.put32(this.#base + offset, value)
+      return this.user.put32(this.base + offset, value)
     }
-    const address = this.#lookUp(offset, 4)
-    return address < 0 ? address : this.#user.put32(address, value)
+    const address = this.lookUp(offset, 4)
+    return address < 0 ? address : this.user.put32(address, value)
   }
 
   storeUsed(offset: number, elements: Uint32Array, index: number, count: number): number {
-    if (this.#writable) {
+    if (this.writable) {
       this.hits = (this.hits + 1) | 0
-      return this.#user.copyUsed(this.#base + offset, elements, index, count)
+      return this.user.copyUsed(this.base + offset, elements, index, count)
     }
-    return this.#copySegments(offset, USED_ELEM_BYTES * count, elements, index, ACCESS_WRITE)
+    return this.copySegments(offset, USED_ELEM_BYTES * count, elements, index, ACCESS_WRITE)
   }
 
   /** Read permission for gets and puts alike: the kernel's quirk, see the class. */
-  #lookUp(offset: number, length: number): number {
+  private lookUp(offset: number, length: number): number {
     this.lookups = (this.lookups + 1) | 0
-    return this.#translation.translateScalar(this.#iova + offset, length, ACCESS_READ)
+    return this.translation.translateScalar(this.iova + offset, length, ACCESS_READ)
   }
 
-  #copySegments(offset: number, length: number, words: Uint32Array, index: number, access: Access): number {
+  private copySegments(offset: number, length: number, words: Uint32Array, index: number, access: Access): number {
     this.lookups = (this.lookups + 1) | 0
-    const translation = this.#translation
-    const segments = translation.translate(this.#iova + offset, length, access)
+    const translation = this.translation
+    const segments = translation.translate(this.iova + offset, length, access)
     for (let segment = 0, word = index; segment < segments; segment++) {
       const address = translation.address[segment]!
       const count = translation.length[segment]! >>> 2
       const status =
         access === ACCESS_READ
-          ? this.#user.copyIn(address, words, word, count)
-          : this.#user.copyOut(address, words, word, count)
+          ? this.user.copyIn(address, words, word, count)
+          : this.user.copyOut(address, words, word, count)
       if (status < 0) return status
       word += count
     }

@@ -5,50 +5,50 @@ import type { AccessMode, CopyWindow, Window } from '@vring/accessor'
  * when your way can't serve an access. Replace one method at a time; the conformance suite says what broke.
  */
 export class TemplateWindow implements Window {
-  readonly #copy: CopyWindow
+  private readonly copy: CopyWindow
 
   constructor(copy: CopyWindow) {
-    this.#copy = copy
+    this.copy = copy
   }
 
   get mode(): AccessMode {
-    return this.#copy.mode
+    return this.copy.mode
   }
 
   load16(offset: number): number {
-    return this.#copy.load16(offset)
+    return this.copy.load16(offset)
   }
 
   load16Acquire(offset: number): number {
-    return this.#copy.load16Acquire(offset)
+    return this.copy.load16Acquire(offset)
   }
 
   load32(offset: number): number {
-    return this.#copy.load32(offset)
+    return this.copy.load32(offset)
   }
 
   loadDescriptor(offset: number, out: Uint32Array, index: number): number {
-    return this.#copy.loadDescriptor(offset, out, index)
+    return this.copy.loadDescriptor(offset, out, index)
   }
 
   store16(offset: number, value: number): number {
-    return this.#copy.store16(offset, value)
+    return this.copy.store16(offset, value)
   }
 
   store16Release(offset: number, value: number): number {
-    return this.#copy.store16Release(offset, value)
+    return this.copy.store16Release(offset, value)
   }
 
   store32(offset: number, value: number): number {
-    return this.#copy.store32(offset, value)
+    return this.copy.store32(offset, value)
   }
 
   storeUsed(offset: number, elements: Uint32Array, index: number, count: number): number {
-    return this.#copy.storeUsed(offset, elements, index, count)
+    return this.copy.storeUsed(offset, elements, index, count)
   }
 
   /** Copies since the last call. */
   takeCopies(): number {
-    return this.#copy.takeHits()
+    return this.copy.takeHits()
   }
 }

@@ -12,39 +12,39 @@ import { UserCopy } from './user-copy.ts'
 export class CheckedUser2019 extends UserCopy implements UserAccess {
   get16(address: number): number {
     const { limit } = this.space
-    if (!this.#accessOk(address, 2, limit)) return EFAULT
+    if (!this.accessOk(address, 2, limit)) return EFAULT
     return this.read16(this.cpu.mask(address, limit - 1))
   }
 
   get16Acquire(address: number): number {
     const { limit } = this.space
-    if (!this.#accessOk(address, 2, limit)) return EFAULT
+    if (!this.accessOk(address, 2, limit)) return EFAULT
     return this.read16Acquire(this.cpu.mask(address, limit - 1))
   }
 
   get32(address: number): number {
     const { limit } = this.space
-    if (!this.#accessOk(address, 4, limit)) return EFAULT
+    if (!this.accessOk(address, 4, limit)) return EFAULT
     return this.read32(this.cpu.mask(address, limit - 3))
   }
 
   copyDescriptor(address: number, out: Uint32Array, index: number): number {
-    if (!this.#accessOk(address, DESC_BYTES, this.space.limit)) return EFAULT
+    if (!this.accessOk(address, DESC_BYTES, this.space.limit)) return EFAULT
     return this.readDescriptor(address, out, index)
   }
 
   put16(address: number, value: number): number {
-    if (!this.#accessOk(address, 2, this.space.limit)) return EFAULT
+    if (!this.accessOk(address, 2, this.space.limit)) return EFAULT
     return this.write16(address, value)
   }
 
   put16Release(address: number, value: number): number {
-    if (!this.#accessOk(address, 2, this.space.limit)) return EFAULT
+    if (!this.accessOk(address, 2, this.space.limit)) return EFAULT
     return this.write16Release(address, value)
   }
 
   put32(address: number, value: number): number {
-    if (!this.#accessOk(address, 4, this.space.limit)) return EFAULT
+    if (!this.accessOk(address, 4, this.space.limit)) return EFAULT
     return this.write32(address, value)
   }
 
@@ -54,11 +54,11 @@ export class CheckedUser2019 extends UserCopy implements UserAccess {
       const status = this.put32(address, elements[index]!)
       return status < 0 ? status : this.put32(address + 4, elements[index + 1]!)
     }
-    if (!this.#accessOk(address, USED_ELEM_BYTES * count, this.space.limit)) return EFAULT
+    if (!this.accessOk(address, USED_ELEM_BYTES * count, this.space.limit)) return EFAULT
     return this.writeUsed(address, elements, index, count)
   }
 
-  #accessOk(address: number, length: number, limit: number): boolean {
+  private accessOk(address: number, length: number, limit: number): boolean {
     const { cpu } = this
     return cpu.predict(cpu.checkLimit(address, length, limit))
   }

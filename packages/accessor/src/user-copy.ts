@@ -106,7 +106,7 @@ export class UserCopy {
    * @returns 0 or a negative errno
    */
   copyIn(address: number, words: Uint32Array, index: number, count: number): number {
-    return this.#copier(address, words, index, count, ACCESS_READ)
+    return this.copier(address, words, index, count, ACCESS_READ)
   }
 
   /**
@@ -115,10 +115,10 @@ export class UserCopy {
    * @returns 0 or a negative errno
    */
   copyOut(address: number, words: Uint32Array, index: number, count: number): number {
-    return this.#copier(address, words, index, count, ACCESS_WRITE)
+    return this.copier(address, words, index, count, ACCESS_WRITE)
   }
 
-  #copier(address: number, words: Uint32Array, index: number, count: number, access: Access): number {
+  private copier(address: number, words: Uint32Array, index: number, count: number, access: Access): number {
     const { cpu, space } = this
     if (!cpu.predict(cpu.checkLimit(address, 4 * count, space.limit))) return EFAULT
     cpu.stac()
