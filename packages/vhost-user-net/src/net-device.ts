@@ -1,5 +1,4 @@
 import { type AccessCounters, type AccessorOptions, type AccessorPlugin, type Cpu, plainCpu } from '@vring/accessor'
-import { DeviceIotlb, type IotlbMiss } from '@vring/iotlb'
 import {
   featureSet,
   refused,
@@ -10,7 +9,7 @@ import {
   VIRTIO_NET_F_STATUS,
 } from '@vring/layout'
 import type { FrameSource, NetBackend, Payload } from '@vring/vhost-net'
-import { IOTLB_UPDATE, type IotlbPayload, type StartedVring, type VhostUserDevice } from '@vring/vhost-user'
+import type { StartedVring, VhostUserDevice } from '@vring/vhost-user'
 import type { BrokenReason } from '@vring/virtqueue'
 import { NetQueue } from './net-queue.ts'
 
@@ -41,8 +40,6 @@ export interface NetDeviceOptions {
   readonly cpu?: Cpu
   /** Features beside {@link NET_DEVICE_FEATURES}, such as offloads that the backend takes part in. */
   readonly features?: bigint
-  /** Asks the driver for a translation: `session.channel?.iotlbMiss(miss.iova, miss.perm)`. */
-  readonly onIotlbMiss?: (miss: IotlbMiss) => void
 }
 
 /** What a queue has done, for people and metrics. */
@@ -61,8 +58,6 @@ export class NetDevice implements VhostUserDevice {
   readonly features: bigint
   readonly queueCount: number
   readonly queueNum: number
-  /** Translations of the driver's IOMMU; filled by IOTLB messages. */
-  readonly iotlb: DeviceIotlb
   private readonly options: NetDeviceOptions
   private readonly queues: (NetQueue | null)[]
 
@@ -75,7 +70,6 @@ export class NetDevice implements VhostUserDevice {
     this.features = NET_DEVICE_FEATURES | (options.features ?? 0n)
     this.queueNum = pairs
     this.queueCount = 2 * pairs
-    this.iotlb = new DeviceIotlb(options.onIotlbMiss === undefined ? {} : { onMiss: options.onIotlbMiss })
     this.queues = new Array<NetQueue | null>(this.queueCount).fill(null)
   }
 
@@ -88,7 +82,6 @@ export class NetDevice implements VhostUserDevice {
       options: accessorOptions ?? {},
       cpu: cpu ?? plainCpu,
       payload: payload ?? 'in-place',
-      iotlb: this.iotlb,
     })
   }
 
@@ -109,16 +102,6 @@ export class NetDevice implements VhostUserDevice {
 
   armQueue(index: number): boolean {
     return this.queues[index]?.arm() ?? false
-  }
-
-  iotlbMessage(message: IotlbPayload): void {
-    if (message.type === IOTLB_UPDATE)
-      this.iotlb.update(message.iova, message.size, message.userAddress, message.permission)
-    else this.iotlb.invalidate(message.iova, message.size)
-  }
-
-  reset(): void {
-    this.iotlb.reset()
   }
 
   /** Access counters of a running queue. */

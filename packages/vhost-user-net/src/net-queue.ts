@@ -1,6 +1,6 @@
 import type { Accessor, AccessorOptions, AccessorPlugin, Cpu } from '@vring/accessor'
-import { type DeviceIotlb, IotlbBufferMap } from '@vring/iotlb'
-import { EAGAIN, hasFeature, VIRTIO_F_ACCESS_PLATFORM, VringError } from '@vring/layout'
+import { IotlbBufferMap } from '@vring/iotlb'
+import { EAGAIN, VringError } from '@vring/layout'
 import { DropBackend, type FrameSource, type NetBackend, type Payload, RxRound, TxRound } from '@vring/vhost-net'
 import type { StartedVring } from '@vring/vhost-user'
 import { DeviceQueue } from '@vring/virtqueue'
@@ -11,8 +11,6 @@ export interface NetQueueOptions {
   readonly options: AccessorOptions
   readonly cpu: Cpu
   readonly payload: Payload
-  /** The device IOTLB, used by rings that negotiated VIRTIO_F_ACCESS_PLATFORM. */
-  readonly iotlb: DeviceIotlb
 }
 
 /** A running ring of a network device: an accessor, a device queue, and its round. */
@@ -35,8 +33,7 @@ export class NetQueue {
    */
   constructor(vring: StartedVring, end: NetBackend | FrameSource | null, options: NetQueueOptions) {
     const { plugin, cpu, payload } = options
-    const { ring, features, memory, notify } = vring
-    const iotlb = hasFeature(features, VIRTIO_F_ACCESS_PLATFORM) ? options.iotlb : null
+    const { ring, features, memory, iotlb, notify } = vring
     const buffers = iotlb === null ? memory.buffers : new IotlbBufferMap(iotlb, memory.space)
     this.accessor = plugin.create({ cpu, space: memory.space, ring, iotlb }, options.options)
     this.queue = new DeviceQueue({

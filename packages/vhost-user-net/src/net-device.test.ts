@@ -1,0 +1,181 @@
+import { copyChecked } from '@vring/accessor-copy-checked'
+import { iotlbTranslated } from '@vring/accessor-iotlb-translated'
+import { vmapDirect } from '@vring/accessor-vmap-direct'
+import { featureSet, type RingAreas, splitRingAreas, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_VERSION_1 } from '@vring/layout'
+import { processResources, UnixSocket, unsupportedHost } from '@vring/linux'
+import { memoryView } from '@vring/memory'
+import { FrameBatch, type FrameSource, XdpBackend } from '@vring/vhost-net'
+import { BackendSession, FrontendMemory, linuxHost, VhostUserFrontend } from '@vring/vhost-user'
+import { DriverQueue } from '@vring/virtqueue'
+import { Xdp1 } from '@vring/xdp'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { NetDevice, type NetDeviceOptions } from './net-device.ts'
+
+const reason = unsupportedHost()
+const FEATURES = featureSet(VIRTIO_F_VERSION_1)
+const GUEST = 0x8000_0000
+const BUFFERS = 0x8_0000
+
+/** A device, its session and a driver over a socket pair, in one thread. */
+class Bench {
+  readonly memory = new FrontendMemory({ bytes: 1 << 20, guestAddress: GUEST })
+  readonly backend = new XdpBackend(new Xdp1())
+  readonly device: NetDevice
+  readonly session: BackendSession
+  readonly frontend: VhostUserFrontend
+
+  constructor(options: Partial<NetDeviceOptions> = {}, features: bigint = FEATURES) {
+    const [one, transport] = UnixSocket.pair()
+    this.device = new NetDevice({ accessor: vmapDirect, backend: () => this.backend, ...options })
+    this.session = new BackendSession({ transport, device: this.device, host: linuxHost })
+    this.frontend = new VhostUserFrontend({ transport: one, wait: () => void this.session.poll() })
+    this.frontend.negotiate(features)
+    this.frontend.shareMemory([this.memory])
+    // The view is the one of the address that was resolved last.
+    this.memory.space.resolve(this.memory.region.userAddress, 4, 1)
+  }
+
+  ring(index: number): RingAreas {
+    const at = this.memory.region.userAddress + 0x1_0000 * index
+    return splitRingAreas(256, false, at, at + 0x4000, at + 0x8000)
+  }
+
+  driver(index: number): DriverQueue {
+    const ring = this.ring(index)
+    const driver = new DriverQueue({ ring, memory: this.memory.space, features: FEATURES })
+    this.frontend.startQueue(index, ring)
+    return driver
+  }
+
+  /** Writes `count` UDP frames and makes them available. */
+  send(driver: DriverQueue, count: number): void {
+    const { u8 } = this.memory.space.view
+    for (let i = 0; i < count; i++) {
+      u8.set([0x08, 0x00, 0x45], BUFFERS + 2048 * (i % 64) + 12 + 12)
+      u8[BUFFERS + 2048 * (i % 64) + 12 + 14 + 9] = 17
+      driver.addOne(GUEST + BUFFERS + 2048 * (i % 64), 12 + 64, false)
+    }
+    driver.publish()
+  }
+
+  close(): void {
+    this.frontend.close()
+    this.session.poll()
+    this.memory.close()
+  }
+}
+
+describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+  let before: number
+  let bench: Bench
+  beforeEach(() => {
+    before = processResources().openFds
+  })
+  afterEach(() => {
+    bench.close()
+    expect(processResources().openFds).toBe(before)
+  })
+
+  test.each([
+    ['vmap-direct', vmapDirect, 'desc.direct'],
+    ['copy-checked', copyChecked, 'desc.copy'],
+  ])('a driver’s frames reach the program through %s', (_name, accessor, mode) => {
+    bench = new Bench({ accessor })
+    const driver = bench.driver(1)
+    bench.send(driver, 100)
+    expect(bench.device.serveQueue(1)).toBe(100)
+    expect(driver.reclaim()).toBe(100)
+    expect(bench.backend.verdicts[1]).toBe(100)
+    expect(bench.device.report()).toMatchObject([{ index: 1, broken: null, accesses: { [mode]: 100 } }])
+  })
+
+  test('virtio 1.3 5.1.2 even queues receive', () => {
+    const batch = new FrameBatch(12, memoryView(new ArrayBuffer(4096)))
+    batch.count = 1
+    batch.length[0] = 12 + 64
+    batch.view.u8.fill(0xab, 12, 12 + 64)
+    const source: FrameSource = {
+      receive: () => batch,
+      consume: (count) => {
+        batch.count -= count
+      },
+    }
+    bench = new Bench({ source: () => source })
+    const driver = bench.driver(0)
+    driver.addOne(GUEST + BUFFERS, 2048, true)
+    driver.publish()
+    expect(bench.device.serveQueue(0)).toBe(1)
+    expect(driver.getUsed()).toBe(true)
+    expect(driver.usedLength).toBe(12 + 64)
+    expect(bench.memory.space.view.u8[BUFFERS + 12]).toBe(0xab)
+  })
+
+  test('a disabled transmit queue drops, an enabled one does not', () => {
+    bench = new Bench()
+    const driver = bench.driver(1)
+    bench.device.setQueueEnabled(1, false)
+    bench.send(driver, 10)
+    expect(bench.device.serveQueue(1)).toBe(10)
+    expect(driver.reclaim()).toBe(10)
+    expect(bench.backend.counters.txFrames).toBe(0)
+    bench.device.setQueueEnabled(1, true)
+    bench.send(driver, 10)
+    expect(bench.device.serveQueue(1)).toBe(10)
+    expect(bench.backend.counters.txFrames).toBe(10)
+  })
+
+  test('a broken ring tells the frontend once and leaves the other queues alone', () => {
+    bench = new Bench({ queuePairs: 2 })
+    const bad = bench.driver(1)
+    const good = bench.driver(3)
+    bad.windows.avail.store16(4, 999)
+    bad.windows.avail.store16Release(2, 1)
+    expect([bench.device.serveQueue(1), bench.device.serveQueue(1)]).toEqual([0, 0])
+    bench.send(good, 10)
+    expect(bench.device.serveQueue(3)).toBe(10)
+    expect(bench.device.report().map(({ index, broken }) => [index, broken])).toEqual([
+      [1, 'head-out-of-range'],
+      [3, null],
+    ])
+    // Set up again, it works again.
+    expect(bench.frontend.stopQueue(1)).toBe(0)
+    bad.windows.avail.store16Release(2, 0)
+    const again = bench.driver(1)
+    bench.send(again, 5)
+    expect(bench.device.serveQueue(1)).toBe(5)
+  })
+
+  test('a ring goes on where it was stopped, and sleeps only when it is empty', () => {
+    bench = new Bench()
+    const driver = bench.driver(1)
+    bench.send(driver, 7)
+    expect(bench.device.armQueue(1)).toBe(true)
+    expect(bench.device.serveQueue(1)).toBe(7)
+    expect(bench.device.armQueue(1)).toBe(false)
+    expect(bench.frontend.stopQueue(1)).toBe(7)
+    expect([bench.device.serveQueue(1), bench.device.armQueue(1)]).toEqual([0, false])
+  })
+
+  test('behind a device IOTLB the ring waits for its translations and starts with them', () => {
+    bench = new Bench(
+      { accessor: iotlbTranslated, features: featureSet(VIRTIO_F_ACCESS_PLATFORM) },
+      FEATURES | featureSet(VIRTIO_F_ACCESS_PLATFORM),
+    )
+    const { userAddress } = bench.memory.region
+    const driver = bench.driver(1)
+    bench.send(driver, 3)
+    expect(bench.device.serveQueue(1)).toBe(0)
+    bench.session.iotlb.update(userAddress, 0x8_0000, userAddress, 3)
+    expect(bench.device.serveQueue(1)).toBe(0)
+    bench.session.iotlb.update(GUEST, 1 << 20, userAddress, 1)
+    expect(bench.device.serveQueue(1)).toBe(3)
+    expect(driver.reclaim()).toBe(3)
+  })
+
+  test('queue pairs out of range are refused with what is accepted', () => {
+    bench = new Bench()
+    expect(() => new NetDevice({ accessor: vmapDirect, backend: () => bench.backend, queuePairs: 0 })).toThrow(
+      'queuePairs is 0; accepted: 1 to 128',
+    )
+  })
+})
