@@ -1,0 +1,321 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isVringError } from '@vring/layout'
+import { memoryView } from '@vring/memory'
+import { FrameBatch, type NetBackend } from '@vring/vhost-net'
+import fc from 'fast-check'
+import { afterAll, describe, expect, test } from 'vitest'
+import {
+  CaptureFile,
+  CaptureSource,
+  PcapBackend,
+  PcapngEncoder,
+  packetBlockBytes,
+  ReplaySource,
+  readCapture,
+} from './index.ts'
+import { Timestamp } from './timestamp.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'vring-pcap-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+let files = 0
+const path = (): string => join(directory, `${files++}.pcapng`)
+const fixture = (name: string): Uint8Array =>
+  new Uint8Array(readFileSync(join(import.meta.dirname, '../fixtures', name)))
+/** 2026-01-02T03:04:05.678875Z, which a double of ms carries exactly. */
+const NOW_MS = 1767323045678.875
+
+/** A batch of frames, each behind a header of 12 bytes of 0xee. */
+function batch(frames: readonly Uint8Array[]): FrameBatch {
+  const bytes = frames.reduce((sum, one) => sum + 12 + one.length, 0)
+  const one = new FrameBatch(12, memoryView(new ArrayBuffer((bytes + 3) & ~3)))
+  one.view.u8.fill(0xee)
+  let at = 0
+  frames.forEach((frame, i) => {
+    one.view.u8.set(frame, at + 12)
+    one.offset[i] = at
+    one.length[i] = 12 + frame.length
+    at += 12 + frame.length
+  })
+  one.count = frames.length
+  return one
+}
+
+const frame = (fill: number, bytes = 60): Uint8Array => new Uint8Array(bytes).fill(fill)
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+describe('capturing', () => {
+  test('what a driver sends and receives comes back from the file, by queue and direction, without virtio-net headers', () => {
+    const file = new CaptureFile(path(), { nowMs: () => NOW_MS })
+    const backend = new PcapBackend(file, { interfaceName: 'queue-0-tx' })
+    const source = new CaptureSource(
+      file,
+      new ReplaySource(readCapture(fixture('tcpdump.pcap')), { headerBytes: 12 }),
+      'queue-0-rx',
+    )
+    expect(backend.transmit(batch([frame(1), frame(2, 1514), frame(3, 61)]))).toBe(3)
+    backend.flush()
+    expect(source.receive().count).toBe(6)
+    source.consume(2)
+    file.close()
+    const capture = readCapture(new Uint8Array(readFileSync(file.path)))
+    expect(capture.truncatedAt).toBeNull()
+    expect(capture.interfaces).toEqual([
+      { name: 'queue-0-tx', linkType: 1 },
+      { name: 'queue-0-rx', linkType: 1 },
+    ])
+    expect(capture.packets.map(({ interfaceId, originalLength }) => [interfaceId, originalLength])).toEqual([
+      [0, 60],
+      [0, 1514],
+      [0, 61],
+      [1, readCapture(fixture('tcpdump.pcap')).packets[0]!.bytes.length],
+      [1, readCapture(fixture('tcpdump.pcap')).packets[1]!.bytes.length],
+    ])
+    expect(hex(capture.packets[2]!.bytes)).toBe(hex(frame(3, 61)))
+    expect(capture.packets[0]!.timestampNs / 1000n).toBe(1767323045678875n)
+    expect(backend.counters).toEqual({ txFrames: 3, txBytes: 60 + 1514 + 61, txDropped: {} })
+    expect([file.captured, file.lost]).toEqual([5, 0])
+  })
+
+  test('a snap length cuts what is kept and keeps the original length', () => {
+    const file = new CaptureFile(path(), { snapBytes: 14 })
+    new PcapBackend(file).transmit(batch([frame(7, 100)]))
+    file.close()
+    const [packet] = readCapture(new Uint8Array(readFileSync(file.path))).packets
+    expect([packet!.bytes.length, packet!.originalLength]).toEqual([14, 100])
+  })
+
+  test('frames that the next backend has no room for are captured once', () => {
+    const room = [2, 0, 1, 5]
+    const next: NetBackend = {
+      name: 'small',
+      transmit: (frames) => Math.min(frames.count, room.shift()!),
+      flush() {},
+      counters: { txFrames: 0, txBytes: 0, txDropped: {} },
+      close() {},
+    }
+    const file = new CaptureFile(path())
+    const backend = new PcapBackend(file, { next })
+    const frames = [1, 2, 3, 4].map((fill) => frame(fill))
+    expect(backend.name).toBe('pcap+small')
+    expect(backend.transmit(batch(frames))).toBe(2)
+    expect(backend.transmit(batch(frames.slice(2)))).toBe(0)
+    expect(backend.transmit(batch(frames.slice(2)))).toBe(1)
+    expect(backend.transmit(batch([...frames.slice(3), frame(5)]))).toBe(2)
+    backend.close()
+    file.close()
+    const { packets } = readCapture(new Uint8Array(readFileSync(file.path)))
+    expect(packets.map(({ bytes }) => bytes[0])).toEqual([1, 2, 3, 4, 5])
+  })
+
+  test.skipIf(!existsSync('/dev/full'))(
+    'a full disk ends the capture, not the traffic: frames are counted as lost',
+    () => {
+      const file = new CaptureFile('/dev/full')
+      const backend = new PcapBackend(file)
+      const frames = batch(Array.from({ length: 64 }, (_, i) => frame(i, 1514)))
+      for (let round = 0; round < 20; round++) expect(backend.transmit(frames)).toBe(64)
+      file.close()
+      expect(file.failure).toBe('ENOSPC')
+      expect([file.captured, file.lost]).toEqual([0, 64 * 20])
+      expect(backend.counters.txDropped['ENOSPC']).toBeGreaterThan(0)
+    },
+  )
+
+  test('a file that can not be created is a VringError with the system code', () => {
+    expect(() => new CaptureFile(join(directory, 'missing', 'x.pcapng'))).toThrow(/can't be created: ENOENT/)
+    expect(() => new CaptureFile(path(), { snapBytes: 0 })).toThrow(/snapBytes is 0; accepted: 1 to 262144/)
+  })
+
+  test('a closed file takes no more frames', () => {
+    const file = new CaptureFile(path())
+    const id = file.addInterface('tx')
+    file.close()
+    file.close()
+    for (let i = 0; i < 2000; i++) file.write(id, frame(1, 1514), 0, 1514, 0)
+    expect([file.failure, file.captured, file.lost]).toEqual(['CLOSED', 0, 2000])
+  })
+})
+
+describe('timestamps', () => {
+  test('halves are the ns since 1970, to the resolution of the clock', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 4_102_444_800_000 }), fc.integer({ min: 0, max: 3 }), (ms, quarter) => {
+        const timestamp = new Timestamp(() => ms + quarter / 4)
+        timestamp.take()
+        const ns = (BigInt(timestamp.high) << 32n) | BigInt(timestamp.low)
+        expect(ns).toBe(BigInt(ms) * 1_000_000n + BigInt(quarter) * 250_000n)
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+describe('reading', () => {
+  test('a classic pcap of tcpdump: six frames, of which two are tagged, with ns timestamps', () => {
+    const { interfaces, packets, truncatedAt } = readCapture(fixture('tcpdump.pcap'))
+    expect(interfaces).toEqual([{ name: '', linkType: 1 }])
+    expect(truncatedAt).toBeNull()
+    expect(packets.length).toBe(6)
+    const types = packets.map(({ bytes }) => (bytes[12]! << 8) | bytes[13]!)
+    expect(types.filter((type) => type === 0x8100).length).toBe(2)
+    expect(packets.every(({ timestampNs }, i) => i === 0 || timestampNs >= packets[i - 1]!.timestampNs)).toBe(true)
+    expect(packets.some(({ timestampNs }) => timestampNs % 1000n !== 0n)).toBe(true)
+  })
+
+  test('a pcapng of dumpcap: the same frames, and the name of the interface', () => {
+    const capture = readCapture(fixture('dumpcap.pcapng'))
+    expect(capture.interfaces.map(({ name }) => name)).toEqual(['right'])
+    expect(capture.packets.map(({ bytes }) => hex(bytes))).toEqual(
+      readCapture(fixture('tcpdump.pcap')).packets.map(({ bytes }) => hex(bytes)),
+    )
+  })
+
+  test('pcapng in the other byte order, with microseconds, a clock offset and simple packets', () => {
+    const words: number[] = []
+    const block = (type: number, body: number[]): void => {
+      const total = 12 + body.length * 4
+      words.push(type, total, ...body, total)
+    }
+    block(0x0a0d0d0a, [0x1a2b3c4d, 0x0001_0000, 0xffffffff, 0xffffffff])
+    // tsresol 6, tsoffset 100 s
+    block(1, [0x0001_0000, 20, 0x0009_0001, 0x0600_0000, 0x000e_0008, 0, 100, 0])
+    block(6, [0, 0, 2_000_001, 4, 60, 0xaabbccdd])
+    block(0x0bad, [1, 2, 3])
+    block(3, [24, 0x01020304, 0, 0, 0, 0])
+    const file = new Uint8Array(words.length * 4)
+    const view = new DataView(file.buffer)
+    words.forEach((word, i) => {
+      view.setUint32(i * 4, word, false)
+    })
+    const { packets } = readCapture(file)
+    expect(
+      packets.map(({ timestampNs, bytes, originalLength }) => [timestampNs, bytes.length, originalLength]),
+    ).toEqual([
+      [102_000_001_000n, 4, 60],
+      [0n, 20, 24],
+    ])
+    expect(hex(packets[0]!.bytes)).toBe('aabbccdd')
+  })
+
+  test('a big-endian classic pcap with microseconds', () => {
+    const file = new Uint8Array(24 + 16 + 14)
+    const view = new DataView(file.buffer)
+    view.setUint32(0, 0xa1b2c3d4)
+    view.setUint32(20, 1)
+    view.setUint32(24, 3)
+    view.setUint32(28, 5)
+    view.setUint32(32, 14)
+    view.setUint32(36, 99)
+    const { packets } = readCapture(file)
+    expect(packets.map(({ timestampNs, originalLength }) => [timestampNs, originalLength])).toEqual([
+      [3_000_005_000n, 99],
+    ])
+  })
+
+  test.each(['tcpdump.pcap', 'dumpcap.pcapng'])('%s cut anywhere gives the frames that are whole', (name) => {
+    const file = fixture(name)
+    const whole = readCapture(file).packets.map(({ bytes }) => hex(bytes))
+    for (let length = 32; length < file.length; length += 7) {
+      const { packets, truncatedAt } = readCapture(file.subarray(0, length))
+      expect(packets.map(({ bytes }) => hex(bytes))).toEqual(whole.slice(0, packets.length))
+      if (truncatedAt !== null) expect(truncatedAt).toBeLessThan(length)
+    }
+    expect(readCapture(file.subarray(0, file.length - 1)).truncatedAt).not.toBeNull()
+  })
+
+  test('any bytes behind a known magic are read, or refused with a VringError', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom('tcpdump.pcap', 'dumpcap.pcapng'),
+        fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { minLength: 1, maxLength: 6 }),
+        (name, changes) => {
+          const file = fixture(name).slice()
+          for (const [at, value] of changes) if (at >= 4 && at < file.length) file[at] = value
+          try {
+            readCapture(file)
+          } catch (error) {
+            expect(isVringError(error)).toBe(true)
+          }
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+
+  test('what is no capture is refused', () => {
+    expect(() => readCapture(new Uint8Array(3))).toThrow(/accepted: pcapng, pcap/)
+    expect(() => readCapture(new Uint8Array(64))).toThrow(/unknown format/)
+  })
+
+  test('an encoded packet has exactly the bytes that were foreseen', () => {
+    for (const length of [0, 1, 3, 4, 60, 129, 1514]) {
+      const encoder = new PcapngEncoder(4096)
+      encoder.packet(0, 0, 0, frame(9, 1600), 5, length, length, 2)
+      expect(encoder.length).toBe(packetBlockBytes(length))
+    }
+  })
+})
+
+describe('replaying', () => {
+  const capture = readCapture(fixture('dumpcap.pcapng'))
+
+  test('frames come in batches behind empty virtio-net headers, once', () => {
+    const source = new ReplaySource(capture, { headerBytes: 12 })
+    const waiting = source.receive()
+    expect(waiting.count).toBe(6)
+    expect(hex(waiting.view.u8.subarray(waiting.offset[0]!, waiting.offset[0]! + 12))).toBe('00'.repeat(12))
+    expect(hex(waiting.view.u8.subarray(waiting.offset[1]! + 12, waiting.offset[1]! + waiting.length[1]!))).toBe(
+      hex(capture.packets[1]!.bytes),
+    )
+    source.consume(5)
+    expect([source.receive().count, source.done]).toEqual([1, false])
+    source.consume(1)
+    expect([source.receive().count, source.done, source.consumed]).toEqual([0, true, 6])
+  })
+
+  test('a looping replay starts again', () => {
+    const source = new ReplaySource(capture, { headerBytes: 10, loop: true })
+    for (let round = 0; round < 3; round++) {
+      expect(source.receive().count).toBe(6)
+      source.consume(6)
+    }
+    expect([source.done, source.consumed]).toEqual([false, 18])
+  })
+
+  test('recorded pace gives each frame when its time has come', () => {
+    const gaps = [0, 10, 30].map((ms) => BigInt(ms) * 1_000_000n)
+    const packets = gaps.map((timestampNs) => ({ interfaceId: 0, timestampNs, bytes: frame(1), originalLength: 60 }))
+    let now = 1000
+    const source = new ReplaySource(
+      { interfaces: [{ name: '', linkType: 1 }], packets, truncatedAt: null },
+      { headerBytes: 12, pace: 'recorded', nowMs: () => now },
+    )
+    expect(source.receive().count).toBe(1)
+    source.consume(1)
+    now += 9
+    expect(source.receive().count).toBe(0)
+    now += 1
+    expect(source.receive().count).toBe(1)
+    now += 50
+    expect(source.receive().count).toBe(2)
+  })
+
+  test('what is not Ethernet or too short is skipped, and nothing to replay is refused', () => {
+    const interfaces = [
+      { name: 'raw', linkType: 101 },
+      { name: 'eth', linkType: 1 },
+    ]
+    const packet = (interfaceId: number, bytes: number) => ({
+      interfaceId,
+      timestampNs: 0n,
+      bytes: frame(1, bytes),
+      originalLength: bytes,
+    })
+    const mixed = { interfaces, packets: [packet(0, 60), packet(1, 13), packet(1, 14)], truncatedAt: null }
+    const source = new ReplaySource(mixed, { headerBytes: 12 })
+    expect([source.frameCount, source.skipped]).toEqual([1, 2])
+    expect(() => new ReplaySource(mixed, { headerBytes: 12, interfaceId: 0 })).toThrow(/no Ethernet frames/)
+  })
+})
