@@ -4,7 +4,7 @@ import { escapeHtml } from './html.ts'
 const WIDTH = 720
 const LABEL = 200
 const ROW = 34
-const AXIS = 34
+const AXIS = 38
 
 /** Round steps of an axis from 0: about five of them. */
 export function axisTicks(most: number): number[] {
@@ -30,7 +30,7 @@ function grid(ticks: readonly number[], bottom: number, unit: string): string[] 
   return [
     ...ticks.map((tick) => `<line class="grid" x1="${x(tick)}" x2="${x(tick)}" y1="8" y2="${bottom}"/>`),
     ...ticks.map((tick) => text(x(tick), bottom + 16, String(tick), 'class="tick" text-anchor="middle"')),
-    text(WIDTH, bottom + 16, unit, 'class="tick" text-anchor="end"'),
+    text(x(most), bottom + 31, unit, 'class="tick" text-anchor="middle"'),
   ]
 }
 
@@ -128,7 +128,7 @@ export function curveChart(curves: readonly Curve[], xTitle: string, unit: strin
   const bottom = height - 44
   // By rank: values of a sweep are chosen, mostly doublings, and may begin at 0.
   const x = (value: number): number => left + ((WIDTH - left - right) * xs.indexOf(value)) / Math.max(1, xs.length - 1)
-  const y = (value: number): number => bottom - ((bottom - 16) * value) / ticks.at(-1)!
+  const y = (value: number): number => bottom - ((bottom - 28) * value) / ticks.at(-1)!
   const body = [
     ...ticks.flatMap((tick) => [
       `<line class="grid" x1="${left}" x2="${WIDTH - right}" y1="${y(tick)}" y2="${y(tick)}"/>`,

@@ -26,8 +26,10 @@ export function htmlTable(
     return `<tr>${cells.join('')}</tr>`
   })
   return [
-    `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(caption)}"><table>`,
-    `<caption>${escapeHtml(caption)}</caption><thead><tr>${head}</tr></thead><tbody>${body.join('\n')}</tbody></table></div>`,
+    // Outside the table, so that it wraps with the page and does not scroll away.
+    `<p class="caption">${escapeHtml(caption)}</p>`,
+    `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(caption)}"><table aria-label="${escapeHtml(caption)}">`,
+    `<thead><tr>${head}</tr></thead><tbody>${body.join('\n')}</tbody></table></div>`,
   ].join('\n')
 }
 

@@ -21,12 +21,12 @@ const PARTS = ['base', ...COST_NAMES]
 /** The report as one offline HTML file: no script, no font, no request. */
 export function reportHtml(results: Results): string {
   const sections = [
-    section('Result', table(seedTable(results))),
+    tableSection('Result', seedTable(results)),
     modelSection(results),
     trialSection(results),
     curveSection(results),
-    (results.comparisons ?? []).length > 0 ? section('What differs', table(comparisonTable(results))) : '',
-    section('Steps', table(stepsTable(results))),
+    tableSection('What differs', comparisonTable(results)),
+    tableSection('Steps', stepsTable(results)),
     results.claims.length > 0
       ? section('Published claims', claimsText(results) + table(claimsTable(results.claims)))
       : '',
@@ -44,6 +44,11 @@ export function reportHtml(results: Results): string {
 
 function section(title: string, body: string): string {
   return `<section><h2>${escapeHtml(title)}</h2>${body}</section>`
+}
+
+/** Nothing for a table without rows. */
+function tableSection(title: string, content: ReportTable): string {
+  return content.rows.length === 0 ? '' : section(title, table(content))
 }
 
 function table({ caption, columns, rows }: ReportTable): string {

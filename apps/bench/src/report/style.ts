@@ -2,11 +2,11 @@
 export const STYLE = `
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6570; --line: #d8dee4; --paper: #ffffff; --band: #f3f5f7;
   --c0: #2563a8; --c1: #b3530b; --c2: #23744a; --c3: #7a4ba8; --c4: #a8323a; --c5: #5b6570;
-  --base: #98a2ad; --good: #1a6b3c; --bad: #a8201a; }
+  --base: #66717d; --good: #1a6b3c; --bad: #a8201a; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e9ec; --soft: #a3adb8; --line: #38414a; --paper: #15191d; --band: #1e242a;
     --c0: #7fb2ec; --c1: #f0a15e; --c2: #6cc997; --c3: #c4a0ec; --c4: #f08f95; --c5: #a3adb8;
-    --base: #66717d; --good: #6cc997; --bad: #ff8f88; }
+    --base: #98a2ad; --good: #6cc997; --bad: #ff8f88; }
 }
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 62rem; padding: 1rem; color: var(--ink); background: var(--paper);
@@ -16,9 +16,10 @@ p { max-width: 46rem } a { color: var(--c0) }
 .skip { position: absolute; left: -99rem } .skip:focus { position: static }
 .scroll { overflow-x: auto; margin: .75rem 0 } .scroll:focus-visible, summary:focus-visible { outline: 3px solid var(--c0) }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem }
-caption { text-align: left; color: var(--soft); padding-bottom: .4rem }
+.caption { color: var(--soft); font-size: .9rem; margin: .25rem 0 }
 th, td { padding: .3rem .75rem .3rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top }
-thead th { border-bottom: 2px solid var(--line) } tbody th { font-weight: 600 } .n { text-align: right; white-space: nowrap }
+thead th { border-bottom: 2px solid var(--line) } tbody th { font-weight: 600 } .n { text-align: right } td.n { white-space: nowrap }
+thead th { vertical-align: bottom } tbody th { overflow-wrap: anywhere; min-width: 9rem }
 figure { margin: 1rem 0 } figcaption { max-width: 46rem } figcaption strong { display: block }
 details { margin: .5rem 0 } summary { cursor: pointer; color: var(--soft) }
 .note { background: var(--band); border-left: 4px solid var(--c1); padding: .5rem .75rem }
