@@ -112,7 +112,7 @@ export const boundsCases: readonly ConformanceCase[] = [
     suite: 'bounds',
     title: 'an area that ends above the limit of user space is refused or -EFAULT',
     run(subject) {
-      for (const beyond of [2, 4096, 2 ** 46]) {
+      for (const beyond of [2, 4096, 2 ** 46, 2 ** 53 - 2 ** 48]) {
         let world: ReturnType<typeof createWorld>
         try {
           world = createWorld(subject, { aboveLimit: beyond })
