@@ -6,6 +6,7 @@
  */
 export * from './conformance/accessor-conformance.ts'
 export * from './conformance/conformance-case.ts'
+export * from './explore/index.ts'
 export * from './mutants/kill-table.ts'
 export * from './mutants/mutant.ts'
 export * from './speculate/format-speculation.ts'

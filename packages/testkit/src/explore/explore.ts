@@ -1,0 +1,322 @@
+import { ExploredWorld } from './explored-world.ts'
+import type { State, Trace } from './machine.ts'
+import type { FindingKind, MemoryModel } from './operation.ts'
+
+/** One thread of a scenario: a plain function that touches shared state through the ports of its world only. */
+export interface ScenarioThread {
+  /** Column of the timeline. */
+  readonly name: string
+  /** Its waiting must be bounded: see {@link ExploreOptions.waitLimit}. */
+  readonly boundedWait?: boolean
+  run(): void
+}
+
+/** What {@link Scenario.prepare} sets up. */
+export interface PreparedScenario {
+  readonly threads: readonly ScenarioThread[]
+  /** Runs alone when all threads have ended; reports what is wrong then. */
+  finish?(): void
+}
+
+/** Threads, the world they share, and what must hold at the end. */
+export interface Scenario {
+  readonly name: string
+  /** One line for people. */
+  readonly description: string
+  /** Classes whose instances are equal when their fields are. */
+  readonly structural?: readonly unknown[]
+  prepare(world: ExploredWorld): PreparedScenario
+}
+
+/** Limits and mode of {@link explore}. */
+export interface ExploreOptions {
+  /** Default `sc`. */
+  readonly memoryModel?: MemoryModel
+  /** Most times that a thread which could go on is interrupted; default: no bound. */
+  readonly preemptions?: number
+  /** Ring accesses of others that a thread with `boundedWait` may have to wait for; default 1. */
+  readonly waitLimit?: number
+  /** Give up beyond this many distinct states; default 2,000,000. */
+  readonly maxStates?: number
+  /** Random schedules beyond the bound, after or instead of the exhaustive search; default none. */
+  readonly random?: { readonly seed: number; readonly schedules: number }
+}
+
+/** One step of a schedule. */
+export interface ScheduleStep {
+  /** Index in {@link Finding.threads}. */
+  readonly thread: number
+  readonly label: string
+  readonly result: string
+}
+
+/** What went wrong, and the schedule that shows it: the shortest one, unless it was found at random. */
+export interface Finding {
+  readonly kind: FindingKind
+  readonly message: string
+  /** Names of the threads. */
+  readonly threads: readonly string[]
+  readonly schedule: readonly ScheduleStep[]
+  readonly memoryModel: MemoryModel
+  /** Seed of the random schedule that found it; null: found by exhaustive search. */
+  readonly seed: number | null
+}
+
+/** What an exploration did. */
+export interface Exploration {
+  /** The first finding, or null. */
+  readonly finding: Finding | null
+  /** Every schedule within the bounds was covered, and none is left. */
+  readonly exhausted: boolean
+  /** Schedule steps taken. */
+  readonly steps: number
+  /** Distinct states seen; schedules that lead to one state are followed once. */
+  readonly states: number
+  /** Complete schedules that the states stand for (exhaustive), or that were run (random). */
+  readonly schedules: number
+  /** Steps of the longest schedule. */
+  readonly depth: number
+}
+
+/**
+ * Runs a scenario under every interleaving of its threads, or until the first finding.
+ *
+ * States are searched layer by layer, a layer being all states one step further, so the first finding has the shortest
+ * schedule. Schedules that lead to the same state are one from there on: that is the reduction, and it is exact. Each step
+ * copies the few values of a state; the threads' code runs only once for each distinct history of a thread.
+ */
+export function explore(scenario: Scenario, options: ExploreOptions = {}): Exploration {
+  const search = new Search(scenario, options)
+  const { random } = options
+  return random === undefined ? search.exhaust() : search.walk(random.seed, random.schedules)
+}
+
+class Search {
+  readonly #world: ExploredWorld
+  readonly #threads: readonly ScenarioThread[]
+  readonly #finish: (() => void) | undefined
+  readonly #initial: State
+  readonly #waitLimit: number
+  readonly #preemptions: number | undefined
+  readonly #maxStates: number
+  readonly #model: MemoryModel
+  #steps = 0
+  #finding: Finding | null = null
+
+  constructor(scenario: Scenario, options: ExploreOptions) {
+    this.#model = options.memoryModel ?? 'sc'
+    this.#waitLimit = options.waitLimit ?? 1
+    this.#preemptions = options.preemptions
+    this.#maxStates = options.maxStates ?? 2_000_000
+    this.#world = new ExploredWorld(this.#model, scenario.structural ?? [])
+    const { threads, finish } = scenario.prepare(this.#world)
+    this.#threads = threads
+    this.#finish = finish
+    const { machine, runner } = this.#world
+    const nodes = threads.map((thread) => runner.start(thread.run))
+    this.#initial = {
+      ...machine.state,
+      threads: nodes,
+      buffers: threads.map(() => []),
+      old: [],
+      floors: threads.map(() => []),
+      waits: threads.map(() => 0),
+    }
+    if (machine.found !== null) this.#record(this.#initial, null)
+    for (const { error } of nodes) if (error !== null) this.#recordError(error, this.#initial, null)
+  }
+
+  exhaust(): Exploration {
+    const bounded = this.#preemptions !== undefined
+    const { machine } = this.#world
+    let layer: Iterable<State> = [this.#initial]
+    let states = 1
+    let schedules = 0
+    let depth = 0
+    for (let more = true; more && this.#finding === null; ) {
+      const next = new Map<string, State>()
+      for (const state of layer) {
+        const steps = this.#expand(state, (copy) => {
+          const key = machine.key(copy, bounded)
+          const same = next.get(key)
+          if (same === undefined) next.set(key, copy)
+          else same.paths += copy.paths
+        })
+        if (steps === 0) schedules += state.paths
+        if (this.#finding !== null) break
+      }
+      states += next.size
+      more = next.size > 0
+      if (more) depth++
+      if (states > this.#maxStates)
+        return { finding: this.#finding, exhausted: false, steps: this.#steps, states, schedules, depth }
+      layer = next.values()
+    }
+    const exhausted = this.#finding === null
+    return { finding: this.#finding, exhausted, steps: this.#steps, states, schedules, depth }
+  }
+
+  walk(seed: number, schedules: number): Exploration {
+    let depth = 0
+    let done = 0
+    for (; done < schedules && this.#finding === null; done++) {
+      const random = generator(seed + done)
+      let state = this.#initial
+      for (let steps = 0; ; steps++) {
+        depth = Math.max(depth, steps)
+        const successors: State[] = []
+        if (this.#expand(state, (copy) => successors.push(copy), seed + done) === 0 || this.#finding !== null) break
+        state = successors[random(successors.length)]!
+      }
+    }
+    return { finding: this.#finding, exhausted: false, steps: this.#steps, states: 0, schedules: done, depth }
+  }
+
+  /** Takes every step that a state allows; returns how many. A state without one is an end or a deadlock. */
+  #expand(state: State, visit: (successor: State) => void, seed: number | null = null): number {
+    const { machine, runner } = this.#world
+    const ready = this.#ready(state)
+    let count = 0
+    const deliver = (copy: State, thread: number, label: string, result: number): void => {
+      copy.trace = { parent: state.trace, thread, label, result }
+      this.#steps++
+      count++
+      const error = copy.threads[thread]!.error
+      if (machine.found !== null) this.#record(copy, seed)
+      else if (error !== null) this.#recordError(error, copy, seed)
+      else if (this.#withinBound(state, copy, thread, ready)) visit(copy)
+    }
+    for (let thread = 0; thread < this.#threads.length; thread++) {
+      machine.state = state
+      for (const index of machine.flushable(thread)) {
+        const copy = machine.fork(state)
+        machine.state = copy
+        const label = machine.flush(thread, index)
+        deliver(copy, thread, `(visible) ${label}`, -1)
+        if (this.#finding !== null) return count
+      }
+      const node = state.threads[thread]!
+      if (!ready[thread] || node.pending === null) continue
+      const operation = node.pending
+      machine.state = state
+      const choices = machine.choices(thread, operation)
+      for (let choice = 0; choice < choices; choice++) {
+        const copy = machine.fork(state)
+        machine.state = copy
+        const result = machine.execute(thread, operation, choice)
+        copy.waits[thread] = 0
+        if (operation.access === true) this.#countWaits(copy, thread, ready)
+        copy.threads[thread] = runner.next(this.#threads[thread]!.run, node, result)
+        deliver(
+          copy,
+          thread,
+          operation.kind === 'store' ? `${operation.label} :=` : operation.label,
+          operation.kind === 'store' ? machine.interner.id(operation.value) : result,
+        )
+        if (this.#finding !== null) return count
+      }
+    }
+    if (count === 0) this.#atEnd(state, seed)
+    return count
+  }
+
+  #ready(state: State): boolean[] {
+    const { machine } = this.#world
+    machine.state = state
+    return state.threads.map(({ pending }, thread) => pending !== null && machine.enabled(thread, pending))
+  }
+
+  /** Somebody has accessed a ring while others wait: those whose waiting is bounded may not see many of them. */
+  #countWaits(copy: State, actor: number, ready: readonly boolean[]): void {
+    this.#threads.forEach(({ name, boundedWait }, thread) => {
+      const pending = copy.threads[thread]!.pending
+      if (thread === actor || boundedWait !== true || pending === null || ready[thread]) return
+      // Its own stores are under way: that ends by itself.
+      if (copy.buffers[thread]!.length > 0) return
+      copy.waits[thread]!++
+      if (copy.waits[thread]! > this.#waitLimit)
+        this.#world.machine.report(
+          'unbounded-wait',
+          `${name} waits (${pending.label}) for more than ${this.#waitLimit} access of another thread`,
+        )
+    })
+  }
+
+  #withinBound(state: State, copy: State, thread: number, ready: readonly boolean[]): boolean {
+    if (this.#preemptions === undefined) return true
+    if (state.last >= 0 && state.last !== thread && ready[state.last]) copy.preemptions++
+    copy.last = thread
+    return copy.preemptions <= this.#preemptions
+  }
+
+  #atEnd(state: State, seed: number | null): void {
+    const { machine } = this.#world
+    const waiting = state.threads.flatMap(({ pending }, thread) =>
+      pending === null ? [] : [`${this.#threads[thread]!.name} waits for ${pending.label}`],
+    )
+    machine.state = machine.fork(state)
+    if (waiting.length > 0) machine.report('deadlock', waiting.join('; '))
+    else
+      try {
+        this.#finish?.()
+      } catch (error) {
+        machine.report('exception', `after the last step: ${messageOf(error)}`)
+      }
+    if (machine.found !== null) this.#record(state, seed)
+  }
+
+  #recordError(error: unknown, state: State, seed: number | null): void {
+    this.#world.machine.report('exception', messageOf(error))
+    this.#record(state, seed)
+  }
+
+  #record(state: State, seed: number | null): void {
+    const { machine } = this.#world
+    const { kind, message } = machine.found!
+    machine.found = null
+    const schedule: ScheduleStep[] = []
+    for (let trace: Trace | null = state.trace; trace !== null; trace = trace.parent) {
+      const { thread, label, result } = trace
+      schedule.unshift({ thread, label, result: result < 0 ? '' : describe(machine.interner.value(result)) })
+    }
+    this.#finding = {
+      kind,
+      message,
+      threads: this.#threads.map(({ name }) => name),
+      schedule,
+      memoryModel: this.#model,
+      seed,
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** A value of a shared variable in a few characters. */
+function describe(value: unknown): string {
+  if (value === undefined) return ''
+  if (Array.isArray(value)) return `[${value.map(describe).join(' ')}]`
+  if (typeof value === 'function') return 'set'
+  if (typeof value !== 'object' || value === null) return String(value)
+  if ('start' in value && 'end' in value) return `${hex(value.start)}-${hex(value.end)}`
+  if ('map' in value) return describe(value.map)
+  if ('mapping' in value) return describe(value.mapping)
+  return 'name' in value ? String(value.name) : '{..}'
+}
+
+function hex(value: unknown): string {
+  return typeof value === 'number' ? value.toString(16) : String(value)
+}
+
+/** xorshift32: a stream of numbers below a bound that a seed repeats. */
+function generator(seed: number): (bound: number) => number {
+  let state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) | 1
+  return (bound) => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) % bound
+  }
+}

@@ -1,0 +1,410 @@
+import {
+  type Access,
+  type KernelMapping,
+  type MapRefusal,
+  type MapRequest,
+  type MemoryView,
+  memoryView,
+  PAGE_BYTES,
+  type UserSpace,
+} from '@vring/memory'
+import type { MmuNotifierEvent, MmuNotifierRange } from '@vring/mmu-notifier'
+import type { ExploredWorld } from './explored-world.ts'
+import type { Machine } from './machine.ts'
+import { type ModelNotifierOptions, ModelNotifiers } from './model-notifiers.ts'
+
+/** Offsets from here on are user addresses, to be translated when the access happens; below, frames. */
+export const USER_BASE: number = 2 ** 40
+
+/** A page's translation: a frame, or one of these. */
+const ABSENT = -1
+const MOVING = -2
+/** A frame's owner: a page, or free. */
+const FREE = -1
+
+export interface ModelSpaceOptions extends ModelNotifierOptions {
+  /** Numbers of the pages that there are, each with a frame to begin with. */
+  readonly pages: readonly number[]
+  /** Pages that have none at the beginning. */
+  readonly absent?: readonly number[]
+  /** Pages that belong to somebody else: direct access to them is a finding. */
+  readonly foreign?: readonly number[]
+  /** Pages of a file. They are refused unless `mapFiles`, as the merged version had it. */
+  readonly files?: readonly number[]
+  readonly mapFiles?: boolean
+  /** Changes tell nobody: what a memory management that forgot its notifiers would do. */
+  readonly silent?: boolean
+  /** What a page fault does before it has a frame: reclaim some memory. Thread code. */
+  readonly onFault?: (space: ModelSpace) => void
+}
+
+/**
+ * A small address space for the explorer: pages, frames, what is dirty and what was written behind the page table's back.
+ * Small because its whole state is compared at every step; `PagedSpace` is the complete model.
+ *
+ * It watches what hardware would let pass: direct access to a frame that is no longer the page's (`stale-mapping`), memory
+ * reclaimed as clean though it was written (`lost-dirty`), mappings never given back.
+ */
+export class ModelSpace implements UserSpace {
+  readonly view: MemoryView = memoryView(new ArrayBuffer(4))
+  readonly span = 0
+  readonly limit: number = 2 ** 39
+  readonly notifiers: ModelNotifiers
+  readonly #world: ExploredWorld
+  readonly #options: ModelSpaceOptions
+  readonly #pte = new Map<number, number>()
+  readonly #frames: number
+  /** In-page offsets of words that were ever accessed: a page's contents. */
+  readonly #offsets = new Set<number>()
+  readonly #mappings = new Map<string, ModelMapping>()
+  readonly #iovas: number
+
+  constructor(world: ExploredWorld, options: ModelSpaceOptions) {
+    this.#world = world
+    this.#options = options
+    this.notifiers = new ModelNotifiers(world, options)
+    const { machine } = world
+    options.pages.forEach((page, frame) => {
+      const absent = options.absent?.includes(page) === true
+      this.#pte.set(page, machine.location(`pte ${page}`, absent ? ABSENT : frame))
+      machine.location(`owner ${frame}`, absent ? FREE : page)
+    })
+    // One more frame than pages for each of two changes that may run at once.
+    this.#frames = options.pages.length + 2
+    for (let frame = 0; frame < this.#frames; frame++) this.#owner(frame)
+    this.#iovas = machine.location('iotlb', false)
+  }
+
+  /** User addresses are resolved when the access happens, as one step with it. */
+  resolve(address: number, _length: number, _access: Access): number {
+    return USER_BASE + address
+  }
+
+  resolveSpan(address: number): number {
+    return USER_BASE + address
+  }
+
+  mapKernel(request: MapRequest): KernelMapping | MapRefusal {
+    const { address, length, write } = request
+    return this.#world.atomic<KernelMapping | MapRefusal>(`map ${address.toString(16)}`, (machine) => {
+      const pages = pagesOf(address, length)
+      if (pages.some((page) => !this.#pte.has(page))) return 'unmapped'
+      if (this.#options.mapFiles !== true && pages.some((page) => this.#options.files?.includes(page)))
+        return 'file-backed'
+      const frames = pages.map((page) => machine.get<number>(this.#pte.get(page)!))
+      if (frames.some((frame) => frame < 0)) return 'page-absent'
+      if (write) for (const frame of frames) machine.set(this.#buffers(frame), true)
+      return this.#mapping(machine, address, frames)
+    })
+  }
+
+  // What pages go through. Thread code: each call of `atomic` is a step. A range is one open invalidation, so it is made
+  // outside of the threads, one for each; its first page is the one that changes.
+
+  /** Moves a page to another frame (migration, compaction, NUMA balancing). */
+  migrate(range: MmuNotifierRange): boolean {
+    const page = firstPage(range)
+    return this.#invalidate(range, () => {
+      const from = this.#unmap(page, MOVING)
+      this.#world.atomic(`copy page ${page}, free frame`, (machine) => {
+        const to = this.#allocate(machine, page)
+        this.#copy(machine, from, to)
+        machine.set(this.#pte.get(page)!, to)
+        machine.set(this.#owner(from), FREE)
+      })
+    })
+  }
+
+  /** Pulls a page out of memory: written back if it is dirty, dropped if it is not. */
+  reclaim(range: MmuNotifierRange): boolean {
+    const page = firstPage(range)
+    return this.#invalidate(range, () => {
+      const frame = this.#unmap(page, ABSENT)
+      this.#world.atomic(`reclaim frame of page ${page}`, (machine) => {
+        if (machine.get<boolean>(this.#unsaved(frame)) && !machine.get<boolean>(this.#dirty(frame)))
+          machine.report('lost-dirty', `page ${page} was written through a mapping and is reclaimed as clean`)
+        for (const offset of this.#offsets)
+          machine.set(swapWord(machine, page, offset), machine.get(word(machine, frame, offset)))
+        machine.set(this.#dirty(frame), false)
+        machine.set(this.#unsaved(frame), false)
+        machine.set(this.#owner(frame), FREE)
+      })
+    })
+  }
+
+  /** The guest writes to a page that is shared since a fork (or by KSM): it gets a copy, the old frame stays a child's. */
+  breakCow(range: MmuNotifierRange): boolean {
+    const page = firstPage(range)
+    return this.#invalidate(range, () => {
+      this.#world.atomic(
+        `copy shared page ${page}`,
+        (machine) => {
+          const from = machine.get<number>(this.#pte.get(page)!)
+          const to = this.#allocate(machine, page)
+          this.#copy(machine, from, to)
+          machine.set(this.#pte.get(page)!, to)
+        },
+        (machine) => this.#isFlushed(machine, page),
+      )
+    })
+  }
+
+  /** An invalidation that changes nothing of the ring's pages. */
+  invalidate(range: MmuNotifierRange): boolean {
+    return this.#invalidate(range, () => this.#world.atomic('unrelated pages change', () => {}))
+  }
+
+  /** Writes a dirty page to its file or swap; it is clean then. */
+  writeBack(page: number): void {
+    this.#world.atomic(`write page ${page} back`, (machine) => {
+      const frame = machine.get<number>(this.#pte.get(page)!)
+      if (frame < 0 || !machine.get<boolean>(this.#dirty(frame))) return
+      machine.set(this.#dirty(frame), false)
+      machine.set(this.#unsaved(frame), false)
+    })
+  }
+
+  /** A filesystem drops the buffers of a page that is clean as far as it can see. */
+  dropBuffers(page: number): void {
+    this.#world.atomic(`drop buffers of page ${page}`, (machine) => {
+      const frame = machine.get<number>(this.#pte.get(page)!)
+      if (frame >= 0 && !machine.get<boolean>(this.#dirty(frame))) machine.set(this.#buffers(frame), false)
+    })
+  }
+
+  /** The page fault of a user access. */
+  fault(page: number): void {
+    this.#options.onFault?.(this)
+    this.#world.atomic(
+      `fault page ${page} in`,
+      (machine) => {
+        if (machine.get<number>(this.#pte.get(page)!) !== ABSENT) return
+        const frame = this.#allocate(machine, page)
+        for (const offset of this.#offsets)
+          machine.set(word(machine, frame, offset), machine.get(swapWord(machine, page, offset)))
+        machine.set(this.#pte.get(page)!, frame)
+      },
+      (machine) => machine.get<number>(this.#pte.get(page)!) !== MOVING,
+    )
+  }
+
+  /** Every page is there again. */
+  faultAll(): void {
+    for (const page of this.#pte.keys()) this.fault(page)
+  }
+
+  /** A device IOTLB is turned on: ring addresses are IOVAs from now on, and user addresses no longer. */
+  enableIotlb(): void {
+    this.#world.atomic('iotlb on', (machine) => machine.set(this.#iovas, true))
+  }
+
+  // One access: called from its step.
+
+  /** Location of the word at an offset, or -1 when a user page is not there. */
+  locate(machine: Machine, offset: number): number {
+    const inPage = offset % PAGE_BYTES
+    this.#offsets.add(inPage)
+    if (offset < USER_BASE) return word(machine, Math.floor(offset / PAGE_BYTES), inPage)
+    const frame = machine.get<number>(this.#pteOf(offset))
+    return frame < 0 ? -1 : word(machine, frame, inPage)
+  }
+
+  /** Checks a direct access at the moment it happens. */
+  check(machine: Machine, offset: number, access: string): void {
+    if (offset >= USER_BASE) return
+    const frame = Math.floor(offset / PAGE_BYTES)
+    const page = machine.get<number>(this.#owner(frame))
+    if (page === FREE) machine.report('stale-mapping', `${access} of frame ${frame}, which is free`)
+    else if (machine.get<number>(this.#pte.get(page)!) !== frame)
+      machine.report('stale-mapping', `${access} of frame ${frame}, which page ${page} no longer is`)
+    else if (this.#options.foreign?.includes(page) === true)
+      machine.report('wrong-memory', `${access} of page ${page}, which is no ring's`)
+    else if (machine.get<boolean>(this.#iovas))
+      machine.report('wrong-memory', `direct ${access} though ring addresses are IOVAs`)
+  }
+
+  /** A write became visible: user writes set the page table's dirty bit, direct ones do not. */
+  written(machine: Machine, offset: number): void {
+    const user = offset >= USER_BASE
+    const frame = user ? machine.get<number>(this.#pteOf(offset)) : Math.floor(offset / PAGE_BYTES)
+    if (user) machine.set(this.#dirty(frame), true)
+    else if (!machine.get<boolean>(this.#dirty(frame))) machine.set(this.#unsaved(frame), true)
+  }
+
+  /** Page of a user access. */
+  pageAt(offset: number): number {
+    return Math.floor((offset - USER_BASE) / PAGE_BYTES)
+  }
+
+  /** What must hold when everything was given back. */
+  checkAllReleased(): void {
+    this.#world.atomic('all released?', (machine) => {
+      for (const mapping of this.#mappings.values())
+        if (machine.get<boolean>(mapping.live)) machine.report('map-leak', `${mapping.name} was never released`)
+      for (let frame = 0; frame < this.#frames; frame++)
+        if (machine.get<boolean>(this.#unsaved(frame)) && !machine.get<boolean>(this.#dirty(frame)))
+          machine.report('lost-dirty', `frame ${frame} was written through a mapping that is gone, and is clean`)
+      if (machine.get<number>(this.notifiers.referencesLocation) !== 0)
+        machine.report('reference-count', 'a listener is still registered')
+    })
+  }
+
+  /** @internal */
+  markDirty(mapping: ModelMapping): void {
+    this.#world.atomic(`mark ${mapping.name} dirty`, (machine) => {
+      for (const frame of mapping.frames) {
+        const page = machine.get<number>(this.#owner(frame))
+        if (page !== FREE && this.#options.files?.includes(page) && !machine.get<boolean>(this.#buffers(frame)))
+          machine.report('lost-dirty', `page ${page} of a file is dirtied behind its filesystem, without buffers`)
+        if (page !== FREE) machine.set(this.#dirty(frame), true)
+      }
+    })
+  }
+
+  /** @internal */
+  release(mapping: ModelMapping): void {
+    this.#world.atomic(`release ${mapping.name}`, (machine) => {
+      if (!machine.get<boolean>(mapping.live)) machine.report('double-release', `${mapping.name} is released twice`)
+      machine.set(mapping.live, false)
+    })
+  }
+
+  #invalidate(range: MmuNotifierRange, change: () => void): boolean {
+    if (this.#options.silent !== true) return this.notifiers.invalidate(range, change)
+    change()
+    return true
+  }
+
+  /** Clears a translation and sends the interrupts that flush it: no thread has a store to the frame under way then. */
+  #unmap(page: number, to: number): number {
+    return this.#world.atomic(
+      `unmap page ${page}`,
+      (machine) => {
+        const pte = this.#pte.get(page)!
+        const frame = machine.get<number>(pte)
+        machine.set(pte, to)
+        return frame
+      },
+      (machine) => machine.get<number>(this.#pte.get(page)!) >= 0 && this.#isFlushed(machine, page),
+    )
+  }
+
+  #isFlushed(machine: Machine, page: number): boolean {
+    const frame = machine.get<number>(this.#pte.get(page)!)
+    return !machine.isBuffered((location) => [...this.#offsets].some((at) => word(machine, frame, at) === location))
+  }
+
+  #allocate(machine: Machine, page: number): number {
+    for (let frame = 0; frame < this.#frames; frame++) {
+      if (machine.get<number>(this.#owner(frame)) !== FREE) continue
+      machine.set(this.#owner(frame), page)
+      machine.set(this.#dirty(frame), false)
+      machine.set(this.#unsaved(frame), false)
+      return frame
+    }
+    throw new Error('the model has no free frame left')
+  }
+
+  #copy(machine: Machine, from: number, to: number): void {
+    for (const offset of this.#offsets) machine.set(word(machine, to, offset), machine.get(word(machine, from, offset)))
+    machine.set(this.#dirty(to), machine.get(this.#dirty(from)))
+    machine.set(this.#unsaved(to), machine.get(this.#unsaved(from)))
+    machine.set(this.#unsaved(from), false)
+  }
+
+  #mapping(machine: Machine, address: number, frames: readonly number[]): ModelMapping {
+    for (let serial = 0; ; serial++) {
+      const key = `${address}/${frames.join()}#${serial}`
+      let mapping = this.#mappings.get(key)
+      if (mapping === undefined) {
+        const name = `${address.toString(16)}@${frames.join('+')}${serial > 0 ? `#${serial}` : ''}`
+        mapping = new ModelMapping(this, name, address % PAGE_BYTES, frames, machine.location(key, false))
+        this.#mappings.set(key, mapping)
+      }
+      if (machine.get<boolean>(mapping.live)) continue
+      machine.set(mapping.live, true)
+      return mapping
+    }
+  }
+
+  #pteOf(offset: number): number {
+    const pte = this.#pte.get(this.pageAt(offset))
+    if (pte === undefined) throw new RangeError(`user address ${(offset - USER_BASE).toString(16)} is not in the model`)
+    return pte
+  }
+
+  #owner(frame: number): number {
+    return this.#world.machine.location(`owner ${frame}`, FREE)
+  }
+
+  #dirty(frame: number): number {
+    return this.#world.machine.location(`dirty ${frame}`, false)
+  }
+
+  #unsaved(frame: number): number {
+    return this.#world.machine.location(`unsaved ${frame}`, false)
+  }
+
+  #buffers(frame: number): number {
+    return this.#world.machine.location(`buffers ${frame}`, false)
+  }
+}
+
+/** A mapping of the model: frames, and whether it was given back. */
+class ModelMapping implements KernelMapping {
+  readonly name: string
+  readonly view: MemoryView
+  readonly base: number
+  readonly frames: readonly number[]
+  /** Location: is it held? */
+  readonly live: number
+  readonly #space: ModelSpace
+  readonly #inPage: number
+
+  constructor(space: ModelSpace, name: string, inPage: number, frames: readonly number[], live: number) {
+    this.#space = space
+    this.name = name
+    this.view = space.view
+    this.frames = frames
+    this.live = live
+    this.#inPage = inPage
+    const contiguous = frames.every((frame, at) => frame === frames[0]! + at)
+    this.base = contiguous ? frames[0]! * PAGE_BYTES + inPage : -1
+  }
+
+  offsetOf(offset: number): number {
+    const at = this.#inPage + offset
+    return this.frames[Math.floor(at / PAGE_BYTES)]! * PAGE_BYTES + (at % PAGE_BYTES)
+  }
+
+  markDirty(): void {
+    this.#space.markDirty(this)
+  }
+
+  release(): void {
+    this.#space.release(this)
+  }
+}
+
+/** A whole page as the range of one invalidation. */
+export function pageRange(page: number, event: MmuNotifierEvent, blockable = true): MmuNotifierRange {
+  return { start: page * PAGE_BYTES, end: (page + 1) * PAGE_BYTES, event, blockable }
+}
+
+function firstPage({ start }: MmuNotifierRange): number {
+  return Math.floor(start / PAGE_BYTES)
+}
+
+function pagesOf(address: number, length: number): number[] {
+  const first = Math.floor(address / PAGE_BYTES)
+  const last = Math.floor((address + length - 1) / PAGE_BYTES)
+  return Array.from({ length: last - first + 1 }, (_, at) => first + at)
+}
+
+function word(machine: Machine, frame: number, inPage: number): number {
+  return machine.location(`${frame}:${inPage}`, 0)
+}
+
+function swapWord(machine: Machine, page: number, inPage: number): number {
+  return machine.location(`swap ${page}:${inPage}`, 0)
+}

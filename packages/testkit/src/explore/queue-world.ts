@@ -1,0 +1,114 @@
+import { UncheckedUser618 } from '@vring/accessor'
+import { DirectAccessor, type DirectAccessorOptions, DirectMap } from '@vring/accessor-vmap-direct'
+import { type RingAreas, splitRingAreas } from '@vring/layout'
+import { PAGE_BYTES } from '@vring/memory'
+import { createSync, type SyncName } from '@vring/mmu-notifier'
+import type { ExploredWorld } from './explored-world.ts'
+import { ExploringCpu } from './exploring-cpu.ts'
+import { ExploringPort } from './exploring-port.ts'
+import { ModelSpace, type ModelSpaceOptions, USER_BASE } from './model-space.ts'
+
+/** Page of each area of the ring under test, and one of another process's. */
+export const DESC_PAGE = 1
+export const AVAIL_PAGE = 2
+export const USED_PAGE = 3
+export const OTHER_PAGE = 4
+
+/** Makes the strategy of an accessor: a shipped one by name, or a faulty variant of one. */
+export type SyncFactory = DirectAccessorOptions['sync']
+
+/** Makes an accessor: the shipped class, or a faulty subclass of it. */
+export type AccessorClass = typeof DirectAccessor
+
+/** What a scenario's world differs in. */
+export interface QueueWorldOptions {
+  readonly sync: SyncName | SyncFactory
+  readonly accessor?: AccessorClass
+  readonly space?: Partial<ModelSpaceOptions>
+  readonly dropAcquire?: boolean
+  /** Map everything before the threads start; default true. */
+  readonly mapped?: boolean
+  /** Default: pages 1, 2 and 3. */
+  readonly ring?: RingAreas
+  /** Another queue of the same device, whose address space this one shares. */
+  readonly beside?: QueueWorld
+}
+
+/** Classes that scenarios compare by content. */
+export const STRUCTURAL: readonly unknown[] = [DirectMap]
+
+/** One queue of two entries over a modelled address space, served by the shipped accessor. */
+export class QueueWorld {
+  readonly world: ExploredWorld
+  readonly space: ModelSpace
+  readonly cpu: ExploringCpu
+  readonly port: ExploringPort
+  readonly ring: RingAreas
+  readonly accessor: DirectAccessor
+
+  constructor(world: ExploredWorld, options: QueueWorldOptions) {
+    const { sync, accessor: Class = DirectAccessor } = options
+    this.world = world
+    const pages = [DESC_PAGE, AVAIL_PAGE, USED_PAGE, OTHER_PAGE]
+    this.space = options.beside?.space ?? new ModelSpace(world, { pages, ...options.space })
+    this.cpu = new ExploringCpu(world, this.space, options.dropAcquire)
+    this.port = new ExploringPort(world)
+    this.ring = options.ring ?? ringAt(DESC_PAGE, AVAIL_PAGE, USED_PAGE)
+    this.accessor = new Class(
+      { cpu: this.cpu, space: this.space, ring: this.ring, iotlb: null },
+      {
+        name: 'vmap-direct',
+        mapping: 'vmap',
+        nospec: false,
+        user: new UncheckedUser618(this.cpu, this.space),
+        port: this.port,
+        sync: typeof sync === 'string' ? (port, slots) => createSync(sync, port, slots) : sync,
+      },
+    )
+    if (options.mapped !== false) this.round(() => {})
+  }
+
+  /** A round of the datapath. */
+  round(work: () => void): void {
+    this.accessor.beginRound()
+    work()
+    this.accessor.endRound()
+  }
+
+  /** The smallest work of a round: one access that reads and one that writes. */
+  readonly readAndWrite = (): void => {
+    this.accessor.avail.load16(2)
+    this.accessor.used.store16(2, 1)
+  }
+
+  /** Only an access that writes. */
+  readonly write = (): void => {
+    this.accessor.used.store16(2, 1)
+  }
+
+  /** A user access of the driver, through its own page tables. */
+  user(page: number, offset: number): number {
+    return USER_BASE + page * PAGE_BYTES + offset
+  }
+
+  /** With every invalidation over, a round must be able to map again. */
+  checkFastPath(): void {
+    const { accessor, port } = this
+    this.space.faultAll()
+    this.round(() => {})
+    for (const window of [accessor.desc, accessor.avail, accessor.used])
+      if (port.load(window.slot.map) === null)
+        this.world.fail('fast-path-off', `${window.area} is not mapped although no invalidation is open`)
+  }
+
+  /** After {@link DirectAccessor.close} nothing is held, registered or lost. */
+  checkClosed(): void {
+    this.accessor.close()
+    this.space.checkAllReleased()
+  }
+}
+
+/** A ring of two entries with each area at the beginning of a page. */
+export function ringAt(desc: number, avail: number, used: number): RingAreas {
+  return splitRingAreas(2, false, desc * PAGE_BYTES, avail * PAGE_BYTES, used * PAGE_BYTES)
+}

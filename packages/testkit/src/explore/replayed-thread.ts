@@ -1,0 +1,105 @@
+import type { Interner } from './interner.ts'
+import type { Operation } from './operation.ts'
+
+/** Thrown to leave a thread's function at its next operation. Not an error: code must not catch what it can't name. */
+const SUSPEND: unique symbol = Symbol('suspended at an operation')
+
+/** Where a thread is: everything it does next follows from the results that its operations had so far. */
+export interface ThreadNode {
+  readonly id: number
+  /** The operation that it does next, or null: it has returned. */
+  readonly pending: Operation | null
+  /** What it threw, if it did. */
+  readonly error: unknown
+  /** @internal */
+  readonly parent: ThreadNode | null
+  /** @internal Id of the result of the parent's operation. */
+  readonly result: number
+  /** @internal */
+  readonly depth: number
+  /** @internal By result. */
+  readonly children: Map<number, ThreadNode>
+}
+
+/**
+ * Threads as plain functions. A port call of such a function goes to {@link perform}; it gets the result that the log has
+ * for it, and where the log ends, the function is left by an exception and the call is the thread's next operation. With
+ * that operation's result in the log the function runs again, from its start.
+ *
+ * A function that only depends on results is at the same place whenever its log is the same, so places are kept in a tree
+ * by result and each is computed once, however many schedules pass through it.
+ */
+export class ThreadRunner {
+  readonly #interner: Interner
+  #log: unknown[] = []
+  #cursor = -1
+  #pending: Operation | null = null
+  #nodes = 0
+
+  constructor(interner: Interner) {
+    this.#interner = interner
+  }
+
+  /** How many places of threads were computed. */
+  get places(): number {
+    return this.#nodes
+  }
+
+  /** Is a thread's function running? Otherwise operations are to be executed at once (setup, final checks). */
+  get isReplaying(): boolean {
+    return this.#cursor >= 0
+  }
+
+  /** Has the log a result for the next operation? Then {@link take} it: no need to describe the operation. */
+  get hasResult(): boolean {
+    return this.#pending === null && this.#cursor >= 0 && this.#cursor < this.#log.length
+  }
+
+  take(): unknown {
+    return this.#log[this.#cursor++]
+  }
+
+  /** Makes `operation` the running thread's next one and leaves the thread. */
+  suspend(operation: Operation): never {
+    // A `finally` on the way out may come here again: the first operation stays.
+    this.#pending ??= operation
+    throw SUSPEND
+  }
+
+  /** The beginning of a thread. */
+  start(run: () => void): ThreadNode {
+    return this.#node(run, null, 0)
+  }
+
+  /** Where the thread is after its operation had this result. */
+  next(run: () => void, node: ThreadNode, result: number): ThreadNode {
+    let child = node.children.get(result)
+    if (child === undefined) {
+      child = this.#node(run, node, result)
+      node.children.set(result, child)
+    }
+    return child
+  }
+
+  #node(run: () => void, parent: ThreadNode | null, result: number): ThreadNode {
+    const depth = parent === null ? 0 : parent.depth + 1
+    const log: unknown[] = new Array(depth)
+    let id = result
+    for (let node = parent, at = depth - 1; node !== null; node = node.parent, at--) {
+      log[at] = this.#interner.value(id)
+      id = node.result
+    }
+    this.#log = log
+    this.#cursor = 0
+    this.#pending = null
+    let error: unknown = null
+    try {
+      run()
+    } catch (thrown) {
+      if (thrown !== SUSPEND) error = thrown
+    }
+    this.#cursor = -1
+    const pending = error === null ? this.#pending : null
+    return { id: this.#nodes++, pending, error, parent, result, depth, children: new Map() }
+  }
+}
