@@ -2,7 +2,13 @@ import { constants } from 'node:os'
 import { isVringError, VringError } from '@vring/layout'
 
 /** Names of positive errno values, as `errno.h` of this platform spells them. */
-const names = new Map<number, string>(Object.entries(constants.errno).map(([name, errno]) => [errno, name]))
+const names = new Map<number, string>([
+  ...Object.entries(constants.errno).map(([name, errno]): [number, string] => [errno, name]),
+  // Numbers with two names, by the one that manual pages use; and one that Node does not know.
+  [constants.errno.EAGAIN, 'EAGAIN'],
+  [constants.errno.EOPNOTSUPP, 'EOPNOTSUPP'],
+  [77, 'EBADFD'],
+])
 
 /** The name of a positive errno (`ENOENT`), or its number where the platform has no name for it. */
 export function systemErrnoName(errno: number): string {

@@ -75,7 +75,7 @@ export function openTunQueue(options: TunQueueOptions = {}): TunQueue {
   const fd = openClone()
   try {
     if (libc().ioctl(fd, TUNSETIFF, request) < 0) throw explainSetIff(libc().errno(), name)
-    setInteger(fd, TUNSETVNETHDRSZ, 'TUNSETVNETHDRSZ', headerBytes)
+    setTunHeaderBytes(fd, headerBytes)
     setNonBlocking(fd)
   } catch (error) {
     closeFd(fd)
@@ -91,6 +91,18 @@ export function openTunQueue(options: TunQueueOptions = {}): TunQueue {
  */
 export function setTunOffload(fd: number, offloads: number): void {
   checked('ioctl', (c) => c.ioctl(fd, TUNSETOFFLOAD, BigInt(offloads)), `TUNSETOFFLOAD 0x${offloads.toString(16)}`)
+}
+
+/**
+ * Sets the bytes of the virtio-net header in front of each frame, for all queues of the interface.
+ *
+ * @param headerBytes 10 or 12
+ * @throws VringError ERR_OUT_OF_RANGE; ERR_SYSTEM, EBADFD when the interface is gone
+ */
+export function setTunHeaderBytes(fd: number, headerBytes: number): void {
+  if (headerBytes !== 10 && headerBytes !== 12)
+    throw refused('ERR_OUT_OF_RANGE', 'headerBytes', headerBytes, '10 or 12')
+  setInteger(fd, TUNSETVNETHDRSZ, 'TUNSETVNETHDRSZ', headerBytes)
 }
 
 /**
@@ -114,7 +126,7 @@ export function setTunSendBuffer(fd: number, bytes: number): void {
 
 /**
  * Takes a queue of a multi-queue interface out of use or back into it, without closing it. A detached queue gets no
- * frames and refuses writes with EBADFD.
+ * frames; it can still send.
  *
  * @throws VringError ERR_SYSTEM
  */

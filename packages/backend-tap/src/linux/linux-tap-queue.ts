@@ -1,0 +1,262 @@
+import { ETH_HEADER_BYTES, NET_HDR_GSO_TYPE_OFFSET, VIRTIO_NET_HDR_GSO_NONE } from '@vring/layout'
+import { nativeAddress, setTunHeaderBytes, systemErrnoName, systemErrnoOf } from '@vring/linux'
+import { type MemoryView, memoryView } from '@vring/memory'
+import { FRAME_BYTES_MAX, FrameBatch, type FrameSource, type NetBackend } from '@vring/vhost-net'
+import { DropCounters } from '../drop-counters.ts'
+import type { TapQueueCounters } from '../tap-counters.ts'
+import { CallReceiver } from './call-receiver.ts'
+import { CallSender } from './call-sender.ts'
+import type { FrameReceiver } from './frame-receiver.ts'
+import type { FrameSender, TapIo } from './frame-sender.ts'
+import { UringReceiver } from './uring-receiver.ts'
+import { UringSender } from './uring-sender.ts'
+
+/** What another thread needs to serve a queue of a TAP that this one opened: plain data. */
+export interface TapQueueHandle {
+  readonly fd: number
+  /** Name of the interface. */
+  readonly name: string
+  /** Number of the queue, from 0. */
+  readonly index: number
+  /** Bytes of the virtio-net header in front of frames. */
+  readonly headerBytes: number
+  /** Bytes of the longest frame without segmentation offload: the MTU, an Ethernet header and a VLAN tag. */
+  readonly frameBytes: number
+  /** Frames longer than that come in, to be segmented by the driver. */
+  readonly segmentation: boolean
+}
+
+export interface LinuxTapQueueOptions {
+  /** `auto`: io_uring, or readv and writev where it is missing or refused. Default `auto`. */
+  readonly io?: TapIo | 'auto'
+}
+
+/** EBADFD, ENODEV: the interface was deleted. */
+const GONE: readonly number[] = [77, 19]
+const VLAN_TAG_BYTES = 4
+
+/** The longest frame without segmentation offload under an MTU, in bytes. */
+export function tapFrameBytes(mtu: number): number {
+  return mtu + ETH_HEADER_BYTES + VLAN_TAG_BYTES
+}
+
+/**
+ * A queue of a Linux TAP: takes frames from a driver and gives frames to it.
+ *
+ * No payload is touched here: the kernel reads frames where the driver left them, header and frame in one piece, by the
+ * native address of the view that they lie in. A batch is one system call in each direction.
+ *
+ * Dropped and counted: `short` (less than an Ethernet header), `oversize` (longer than the MTU allows and no GSO frame),
+ * `gone` (the interface was deleted), and by errno what the kernel refuses, `EINVAL` for a virtio-net
+ * header that lies, `EIO` while the interface is down.
+ */
+export class LinuxTapQueue implements NetBackend, FrameSource {
+  readonly name: string
+  readonly handle: TapQueueHandle
+  /** How frames cross. */
+  readonly io: TapIo
+  /** Why io_uring is not used where it was wanted, or null. */
+  readonly ioRefusal: string | null
+  /** The interface was deleted, or this is closed: nothing is sent or received. */
+  gone = false
+  private readonly sender: FrameSender
+  private readonly receiver: FrameReceiver
+  private readonly drops = new DropCounters()
+  private readonly rxDrops = new DropCounters()
+  private readonly refused: (errno: number) => void
+  private headerBytes: number
+  private readonly frameBytes: number
+  private view: MemoryView | null = null
+  private base = 0
+  private readonly bases = new WeakMap<MemoryView, number>()
+  private pending = 0
+  private readonly rxView: MemoryView
+  private batch: FrameBatch
+  private txFrames = 0
+  private txBytes = 0
+  private rxFrames = 0
+  private rxBytes = 0
+
+  /**
+   * Serves a queue from this thread. The descriptor stays its opener's, who closes it after this queue.
+   *
+   * @throws VringError ERR_SYSTEM for `io: 'io_uring'` where it is missing or refused
+   */
+  constructor(handle: TapQueueHandle, options: LinuxTapQueueOptions = {}) {
+    const longest = handle.segmentation ? FRAME_BYTES_MAX : handle.frameBytes
+    // One byte more than the longest frame: a read that fills the slot was cut.
+    const slotBytes = (handle.headerBytes + longest + 1 + 63) & ~63
+    const channel = openChannel(handle.fd, slotBytes, options.io ?? 'auto')
+    this.name = `tap:${handle.name}:${handle.index}`
+    this.handle = handle
+    this.headerBytes = handle.headerBytes
+    this.frameBytes = handle.frameBytes
+    this.sender = channel.sender
+    this.receiver = channel.receiver
+    this.io = channel.sender.io
+    this.ioRefusal = channel.refusal
+    this.rxView = memoryView(channel.receiver.buffer)
+    this.batch = new FrameBatch(handle.headerBytes, this.rxView)
+    this.refused = (errno) => {
+      if (GONE.includes(errno)) this.gone = true
+      this.drops.add(this.gone ? 'gone' : systemErrnoName(errno))
+    }
+  }
+
+  /** Descriptor to wait on for frames from the TAP; -1, which poll(2) skips, once it is gone. */
+  get wakeFd(): number {
+    return this.gone ? -1 : this.handle.fd
+  }
+
+  transmit(frames: FrameBatch): number {
+    const { count, offset, length, view } = frames
+    if (frames.headerBytes !== this.headerBytes) this.setHeaderBytes(frames.headerBytes)
+    if (view !== this.view && count > 0) this.rebase(view)
+    const { base, sender, headerBytes, frameBytes } = this
+    const gone = this.gone
+    let bytes = 0
+    for (let i = 0; i < count; i++) {
+      const frame = length[i]! - headerBytes
+      bytes += frame
+      if (frame < ETH_HEADER_BYTES || frame > frameBytes || gone) {
+        if (this.refuse(view, offset[i]!, frame)) continue
+      }
+      if (this.pending === sender.room) this.flush()
+      sender.push(base + offset[i]!, length[i]!)
+      this.pending++
+    }
+    this.txFrames += count
+    this.txBytes += bytes
+    return count
+  }
+
+  flush(): void {
+    if (this.pending === 0) return
+    this.pending = 0
+    this.sender.flush(this.refused)
+  }
+
+  receive(): FrameBatch {
+    const batch = this.batch
+    if (batch.count === 0 && !this.gone) this.fill(batch)
+    return batch
+  }
+
+  consume(count: number): void {
+    const { batch } = this
+    const left = batch.count - count
+    if (left > 0) {
+      batch.offset.copyWithin(0, count, batch.count)
+      batch.length.copyWithin(0, count, batch.count)
+    }
+    batch.count = left
+  }
+
+  /**
+   * Changes the length of the header in front of frames, for all queues of the interface, as the driver's features ask
+   * for. Frames that wait are dropped and counted as `header-change`.
+   */
+  setHeaderBytes(bytes: number): void {
+    try {
+      setTunHeaderBytes(this.handle.fd, bytes)
+    } catch (error) {
+      // The interface is gone: frames will be dropped for that reason.
+      if (systemErrnoOf(error) !== 'EBADFD') throw error
+      this.gone = true
+    }
+    if (this.batch.count > 0) this.rxDrops.add('header-change', this.batch.count)
+    this.headerBytes = bytes
+    this.batch = new FrameBatch(bytes, this.rxView)
+  }
+
+  get counters(): TapQueueCounters {
+    return {
+      txFrames: this.txFrames,
+      txBytes: this.txBytes,
+      txDropped: this.drops.snapshot(),
+      rxFrames: this.rxFrames,
+      rxBytes: this.rxBytes,
+      rxDropped: this.rxDrops.snapshot(),
+    }
+  }
+
+  /** Lets go of the rings; the descriptor stays open. */
+  close(): void {
+    this.flush()
+    this.gone = true
+    this.sender.close()
+    this.receiver.close()
+  }
+
+  /** Cold: true when the frame is dropped, which is counted; false for a long frame that asks for segmentation. */
+  private refuse(view: MemoryView, offset: number, frame: number): boolean {
+    let reason: string
+    if (this.gone) reason = 'gone'
+    else if (frame < ETH_HEADER_BYTES) reason = 'short'
+    else if (view.u8[offset + NET_HDR_GSO_TYPE_OFFSET] === VIRTIO_NET_HDR_GSO_NONE) reason = 'oversize'
+    else return false
+    this.drops.add(reason)
+    return true
+  }
+
+  private rebase(view: MemoryView): void {
+    let base = this.bases.get(view)
+    if (base === undefined) {
+      base = nativeAddress(view.buffer)
+      this.bases.set(view, base)
+    }
+    this.view = view
+    this.base = base
+  }
+
+  private fill(batch: FrameBatch): void {
+    const { receiver, headerBytes } = this
+    const { slot, length, slotBytes } = receiver
+    const read = receiver.read()
+    if (GONE.includes(receiver.errno)) this.gone = true
+    let count = 0
+    let bytes = 0
+    for (let i = 0; i < read; i++) {
+      const frame = length[i]! - headerBytes
+      if (length[i] === slotBytes || frame < ETH_HEADER_BYTES) {
+        this.rxDrops.add(frame < ETH_HEADER_BYTES ? 'short' : 'truncated')
+        continue
+      }
+      batch.offset[count] = slot[i]! * slotBytes
+      batch.length[count++] = length[i]!
+      bytes += frame
+    }
+    batch.count = count
+    this.rxFrames += count
+    this.rxBytes += bytes
+  }
+}
+
+interface Channel {
+  readonly sender: FrameSender
+  readonly receiver: FrameReceiver
+  readonly refusal: string | null
+}
+
+function openChannel(fd: number, slotBytes: number, io: TapIo | 'auto'): Channel {
+  let refusal: string | null = null
+  if (io !== 'readv') {
+    try {
+      return openUring(fd, slotBytes)
+    } catch (error) {
+      if (io === 'io_uring' || systemErrnoOf(error) === null) throw error
+      refusal = (error as Error).message
+    }
+  }
+  return { sender: new CallSender(fd), receiver: new CallReceiver(fd, slotBytes), refusal }
+}
+
+function openUring(fd: number, slotBytes: number): Channel {
+  const sender = new UringSender(fd)
+  try {
+    return { sender, receiver: new UringReceiver(fd, slotBytes), refusal: null }
+  } catch (error) {
+    sender.close()
+    throw error
+  }
+}
