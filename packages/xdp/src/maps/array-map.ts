@@ -1,5 +1,5 @@
 import { EINVAL, refused } from '@vring/layout'
-import { BaseMap, checkIndexKey, copyValue, indexAt, indexKey } from './base-map.ts'
+import { BaseMap, checkIndexKey, copyValue, indexAt, indexKeyOf } from './base-map.ts'
 import { BPF_EXIST, BPF_NOEXIST, E2BIG, type EbpfMapDefinition, EEXIST, valueStride } from './ebpf-map.ts'
 
 /**
@@ -46,7 +46,7 @@ export class ArrayMap extends BaseMap {
   }
 
   keys(): Uint8Array[] {
-    return Array.from({ length: this.maxEntries }, (_, index) => indexKey(index))
+    return Array.from({ length: this.maxEntries }, (_, index) => indexKeyOf(index))
   }
 
   /** The live bytes of one CPU's value. @throws VringError if there is no such entry or CPU */

@@ -88,8 +88,8 @@ export function indexAt(memory: Uint8Array, at: number): number {
   return (memory[at]! | (memory[at + 1]! << 8) | (memory[at + 2]! << 16) | (memory[at + 3]! << 24)) >>> 0
 }
 
-/** The key of an index. */
-export function indexKey(index: number): Uint8Array {
+/** The key of an index: 4 bytes, little-endian. */
+export function indexKeyOf(index: number): Uint8Array {
   return Uint8Array.of(index, index >>> 8, index >>> 16, index >>> 24)
 }
 

@@ -1,6 +1,6 @@
 import { EINVAL, refused } from '@vring/layout'
 import type { RedirectMap } from '../xdp-context.ts'
-import { BaseMap, checkIndexKey, copyValue, indexAt, indexKey } from './base-map.ts'
+import { BaseMap, checkIndexKey, copyValue, indexAt, indexKeyOf } from './base-map.ts'
 import { BPF_EXIST, BPF_NOEXIST, E2BIG, type EbpfMapDefinition, EEXIST, ENOENT, valueStride } from './ebpf-map.ts'
 
 /**
@@ -64,7 +64,7 @@ export class RedirectTable extends BaseMap implements RedirectMap {
   keys(): Uint8Array[] {
     const found: Uint8Array[] = []
     this.#present.forEach((present, index) => {
-      if (present === 1) found.push(indexKey(index))
+      if (present === 1) found.push(indexKeyOf(index))
     })
     return found
   }
