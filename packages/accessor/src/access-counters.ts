@@ -6,40 +6,53 @@ export const AREAS: readonly Area[] = ['desc', 'avail', 'used']
 /** How an access reached memory: `direct`, `copy`, `translated`, or `fallback:<reason>`. */
 export type AccessMode = 'direct' | 'copy' | 'translated' | `fallback:${string}`
 
+/** One count, kept by whoever adds to it every round. */
+export class AccessCount {
+  count = 0
+}
+
 /**
  * How many accesses of each area ran in each mode: always on, so that "which mode ran which code" is answered by
  * reading it. Windows count in a small integer of their own and hand it over at the end of a round.
  */
 export class AccessCounters {
-  /** By area, then mode: no string is put together when a round hands its counts over. */
-  readonly #counts: Readonly<Record<Area, Map<AccessMode, number>>> = {
+  readonly #counts: Readonly<Record<Area, Map<AccessMode, AccessCount>>> = {
     desc: new Map(),
     avail: new Map(),
     used: new Map(),
   }
 
-  /** Adds `count` accesses. Once a round, or on a slow path. */
-  add(area: Area, mode: AccessMode, count: number): void {
-    if (count === 0) return
+  /** The count of one area in one mode: keep it and add to it, so that a round looks nothing up. */
+  counter(area: Area, mode: AccessMode): AccessCount {
     const counts = this.#counts[area]
-    counts.set(mode, (counts.get(mode) ?? 0) + count)
+    let counter = counts.get(mode)
+    if (counter === undefined) {
+      counter = new AccessCount()
+      counts.set(mode, counter)
+    }
+    return counter
+  }
+
+  /** Adds `count` accesses. For slow paths. */
+  add(area: Area, mode: AccessMode, count: number): void {
+    if (count > 0) this.counter(area, mode).count += count
   }
 
   /** Accesses of one area in one mode. */
   get(area: Area, mode: AccessMode): number {
-    return this.#counts[area].get(mode) ?? 0
+    return this.#counts[area].get(mode)?.count ?? 0
   }
 
-  /** `{ 'desc.direct': 128, 'used.fallback:page-absent': 2, ... }`, sorted by key. */
+  /** `{ 'desc.direct': 128, 'used.fallback:page-absent': 2, ... }`: what occurred, sorted by key. */
   snapshot(): Record<string, number> {
     const entries = AREAS.flatMap((area) =>
-      [...this.#counts[area]].map(([mode, count]): [string, number] => [`${area}.${mode}`, count]),
+      [...this.#counts[area]].map(([mode, { count }]): [string, number] => [`${area}.${mode}`, count]),
     )
-    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
+    return Object.fromEntries(entries.filter(([, count]) => count > 0).sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 
-  /** Forgets all counts. */
+  /** Sets all counts to zero. */
   reset(): void {
-    for (const area of AREAS) this.#counts[area].clear()
+    for (const area of AREAS) for (const counter of this.#counts[area].values()) counter.count = 0
   }
 }

@@ -1,5 +1,5 @@
 import { refused, VringError } from '@vring/layout'
-import { AccessCounters, AREAS } from './access-counters.ts'
+import { type AccessCount, AccessCounters, AREAS } from './access-counters.ts'
 import type { Accessor, AccessorContext, RoundStatus } from './accessor.ts'
 import { CopyWindow } from './copy-window.ts'
 import type { UserAccess } from './user-access.ts'
@@ -14,6 +14,9 @@ export class CopyAccessor implements Accessor {
   readonly avail: CopyWindow
   readonly used: CopyWindow
   readonly counters: AccessCounters = new AccessCounters()
+  private readonly descCopies: AccessCount = this.counters.counter('desc', 'copy')
+  private readonly availCopies: AccessCount = this.counters.counter('avail', 'copy')
+  private readonly usedCopies: AccessCount = this.counters.counter('used', 'copy')
 
   /**
    * @throws VringError ERR_OUT_OF_RANGE when an area is not below the space's limit (Linux: SET_VRING_ADDR gives
@@ -38,7 +41,9 @@ export class CopyAccessor implements Accessor {
   }
 
   endRound(): void {
-    for (const area of AREAS) this.counters.add(area, 'copy', this[area].takeHits())
+    this.descCopies.count += this.desc.takeHits()
+    this.availCopies.count += this.avail.takeHits()
+    this.usedCopies.count += this.used.takeHits()
   }
 
   close(): void {
