@@ -1,10 +1,12 @@
 import {
   ACCESSOR_API_VERSION,
+  type AccessCount,
   AccessCounters,
   type Accessor,
   type AccessorContext,
   type AccessorPlugin,
   AREAS,
+  type Area,
   CheckedScalarsUser2025,
   defineAccessor,
   eraOption,
@@ -60,6 +62,9 @@ class IotlbAccessor implements Accessor {
   readonly avail: TranslatedWindow
   readonly used: TranslatedWindow
   readonly counters: AccessCounters = new AccessCounters()
+  private readonly descCounts = new AreaCounts(this.counters, 'desc')
+  private readonly availCounts = new AreaCounts(this.counters, 'avail')
+  private readonly usedCounts = new AreaCounts(this.counters, 'used')
   readonly #iotlb: Iotlb
   readonly #prefetch: boolean
   #generation: number
@@ -93,18 +98,32 @@ class IotlbAccessor implements Accessor {
   }
 
   endRound(): void {
-    for (const area of AREAS) {
-      const window = this[area]
-      this.counters.add(area, 'translated', window.hits)
-      this.counters.add(area, 'fallback:not-cached', window.lookups)
-      window.hits = 0
-      window.lookups = 0
-    }
+    this.descCounts.take(this.desc)
+    this.availCounts.take(this.avail)
+    this.usedCounts.take(this.used)
   }
 
   close(): void {
     this.endRound()
     for (const area of AREAS) this[area].forget()
+  }
+}
+
+/** The counts of one area, looked up once. */
+class AreaCounts {
+  private readonly translated: AccessCount
+  private readonly lookedUp: AccessCount
+
+  constructor(counters: AccessCounters, area: Area) {
+    this.translated = counters.counter(area, 'translated')
+    this.lookedUp = counters.counter(area, 'fallback:not-cached')
+  }
+
+  take(window: TranslatedWindow): void {
+    this.translated.count += window.hits
+    this.lookedUp.count += window.lookups
+    window.hits = 0
+    window.lookups = 0
   }
 }
 

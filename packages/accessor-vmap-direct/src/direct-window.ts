@@ -1,4 +1,4 @@
-import type { AccessCounters, AccessMode, Area, CopyWindow, Cpu, Window } from '@vring/accessor'
+import type { AccessCount, AccessCounters, AccessMode, Area, CopyWindow, Cpu, Window } from '@vring/accessor'
 import { DESC_BYTES, type RingArea, USED_ELEM_BYTES } from '@vring/layout'
 import { type MappingKind, type MapRefusal, type MemoryView, memoryView, type UserSpace } from '@vring/memory'
 import { Cell, type MappingSlot, type MappingSync, type SlotRange, type SyncPort } from '@vring/mmu-notifier'
@@ -43,6 +43,7 @@ export class DirectWindow implements Window {
   private hits = 0
   /** Accesses that fell back for {@link reason} since then. */
   private misses = 0
+  private readonly direct: AccessCount
   /** Why there is no mapping. */
   private reason: MapRefusal = 'unmapped'
 
@@ -52,6 +53,7 @@ export class DirectWindow implements Window {
     this.copy = new Cell(`${name}.copy`, copy)
     this.length = new Cell(`${name}.length`, area.length)
     this.queue = queue
+    this.direct = queue.counters.counter(name, 'direct')
     this.cpu = queue.cpu
     this.sync = queue.sync
     this.nospec = queue.nospec
@@ -86,10 +88,10 @@ export class DirectWindow implements Window {
 
   /** Hands the counts over. */
   flush(): void {
-    const { counters } = this.queue
-    counters.add(this.area, 'direct', this.hits)
-    if (this.misses > 0) counters.add(this.area, `fallback:${this.reason}`, this.misses)
+    this.direct.count += this.hits
     this.hits = 0
+    if (this.misses === 0) return
+    this.queue.counters.add(this.area, `fallback:${this.reason}`, this.misses)
     this.misses = 0
   }
 
