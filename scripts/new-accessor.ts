@@ -34,12 +34,16 @@ export function newAccessor(name: string, into: string = join(repositoryRoot, 'p
 
 /** `TemplateWindow` becomes `MyWayWindow`, the value `template` becomes `myWay`, in names and paths it is `my-way`. */
 function renameIdentifiers(name: string, text: string): string {
-  const pascal = name.replaceAll(/(?:^|-)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
-  const camel = pascal[0]!.toLowerCase() + pascal.slice(1)
+  const { pascal, camel } = casesOf(name)
   return text
     .replaceAll('Template', pascal)
     .replaceAll(/(?<=['`/])template/g, name)
     .replaceAll(/\btemplate\b/g, camel)
+}
+
+function casesOf(name: string): { readonly pascal: string; readonly camel: string } {
+  const pascal = name.replaceAll(/(?:^|-)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+  return { pascal, camel: pascal[0]!.toLowerCase() + pascal.slice(1) }
 }
 
 function manifest(name: string, text: string): string {
@@ -53,17 +57,52 @@ function manifest(name: string, text: string): string {
   return `${JSON.stringify(named, null, 2)}\n`
 }
 
+/** The README of a new package: an example that runs, and what its author has to say. */
 function readme(name: string): string {
+  const { camel } = casesOf(name)
   return `# @vring/accessor-${name}
 
 Virtqueue metadata accessor: say in one line what it does.
 
+## What it is
+
+Say here how it reaches descriptors, avail ring and used ring, and where the idea comes from.
+
 **When not to use it:** say when another accessor is the better one.
+
+## Install
 
 \`\`\`sh
 npm install @vring/accessor-${name}
 \`\`\`
+
+## Example
+
+\`\`\`ts
+import assert from 'node:assert/strict'
+import { CountingCpu } from '@vring/accessor'
+import { ${camel} } from '@vring/accessor-${name}'
+import { splitRingAreas } from '@vring/layout'
+import { PagedSpace } from '@vring/memory'
+
+const cpu = new CountingCpu()
+const space = new PagedSpace({ frames: 4, smap: cpu })
+const page = space.mmap({ length: 4096 })
+const ring = splitRingAreas(16, true, page, page + 1024, page + 2048)
+const accessor = ${camel}.create({ cpu, space, ring, iotlb: null }, {})
+
+accessor.beginRound()
+assert.equal(accessor.used.store16Release(2, 1), 0)
+assert.equal(accessor.used.load16(2), 1)
+accessor.endRound()
+console.log(cpu.steps)
+\`\`\`
 `
+}
+
+/** The changeset of a new package. */
+export function changesetOf(name: string): string {
+  return `---\n'@vring/accessor-${name}': minor\n---\n\nSay here why there is another accessor.\n`
 }
 
 function filesIn(folder: string): string[] {
@@ -76,7 +115,8 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
   try {
     const name = process.argv[2] ?? ''
     const folder = relative(process.cwd(), newAccessor(name))
-    console.log(`made ${folder}; next:
+    writeFileSync(join(repositoryRoot, `.changeset/accessor-${name}.md`), changesetOf(name))
+    console.log(`made ${folder} and a changeset; next:
   npm install
   npx vitest run ${folder}
   npm run build && npx vring-bench run --plugin ./${folder}/dist/index.js --accessor ${name},copy-checked`)

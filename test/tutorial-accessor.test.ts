@@ -5,8 +5,9 @@ import type { AccessorPlugin } from '@vring/accessor'
 import { killTable, runConformance, speculate } from '@vring/testkit'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { newAccessor } from '../scripts/new-accessor.ts'
-import { repositoryRoot } from '../scripts/workspace.ts'
+import { changesetOf, newAccessor } from '../scripts/new-accessor.ts'
+import { checkPackageShape, packageFiles } from '../scripts/package-shape.ts'
+import { readManifest, repositoryRoot } from '../scripts/workspace.ts'
 
 /** A fenced block of the page: its language, the file it is about (or none), and its lines. */
 interface Block {
@@ -73,6 +74,29 @@ function verdict(plugin: AccessorPlugin): string {
   const titles = failures.map(({ suite, title }) => `  ${suite}: ${title}\n`)
   return `conformance: ${failures.length} failures\n${titles.join('')}speculation: ${speculate(plugin).verdict}\n`
 }
+
+describe('npm run new:accessor', () => {
+  test('makes a package of the common shape', () => {
+    const one = { folder: folder.slice(repositoryRoot.length + 1), manifest: readManifest(folder), imports: [] }
+    const files = packageFiles(one)
+    expect(checkPackageShape(one, { ...files, changesets: [changesetOf('remembered')] })).toEqual([])
+  })
+
+  test('writes its name in every case that code has', () => {
+    const other = newAccessor('two-words', root)
+    const source = readFileSync(join(other, 'src/two-words.ts'), 'utf8')
+    expect(source).toContain("const NAME = 'two-words'")
+    expect(source).toContain('export const twoWords: AccessorPlugin')
+    expect(source).toContain("import { TwoWordsWindow } from './two-words-window.ts'")
+    expect(source).not.toMatch(/template/i)
+  })
+
+  test('refuses what is no name, and a folder that exists', () => {
+    for (const name of ['', 'Two', 'two_words', '-two', 'two--words', 'my-template', '../two'])
+      expect(() => newAccessor(name, root), name).toThrow('accepted: lower-case words joined by -')
+    expect(() => newAccessor('remembered', root)).toThrow('exists')
+  })
+})
 
 describe('docs/tutorial-accessor.md', () => {
   test('every step does what the page says', async () => {
