@@ -2,7 +2,7 @@ import { XDP_DROP, XDP_PASS } from './verdict.ts'
 import type { XdpProgram } from './xdp-program.ts'
 
 /** Lets every frame through. */
-export const xdpPass: XdpProgram = { name: 'xdp_pass', run: () => XDP_PASS }
+export const xdpPass: XdpProgram = { name: 'xdp_pass', readOnly: true, run: () => XDP_PASS }
 
 /** Drops every frame unread: the floor of what a hook costs. */
-export const xdpDrop: XdpProgram = { name: 'xdp_drop', run: () => XDP_DROP }
+export const xdpDrop: XdpProgram = { name: 'xdp_drop', readOnly: true, run: () => XDP_DROP }

@@ -6,6 +6,11 @@ import type { XdpContext } from './xdp-context.ts'
  */
 export interface XdpProgram {
   readonly name: string
+  /**
+   * True for a program that never writes to a frame and never moves its ends: it may run on the driver's own memory.
+   * Default false: a hook gives it a copy.
+   */
+  readonly readOnly?: boolean
   /** @returns one of the XDP_ verdicts; anything else counts as XDP_ABORTED */
   run(context: XdpContext): number
 }

@@ -10,6 +10,7 @@ import type { XdpProgram } from './xdp-program.ts'
  */
 export class Xdp1 implements XdpProgram {
   readonly name = 'xdp1'
+  readonly readOnly = true
   /** Frames seen by protocol number; live. */
   readonly counters: ProtocolCounters = protocolCounters()
 
