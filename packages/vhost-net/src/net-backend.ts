@@ -17,6 +17,11 @@ export interface NetBackendCounters {
 export interface NetBackend {
   readonly name: string
   /**
+   * True for a backend that writes to frames: what a driver made readable for the device is not the device's to change,
+   * so each frame is copied first unless the round was told otherwise. Default false.
+   */
+  readonly needsCopy?: boolean
+  /**
    * Takes the first `frames.count` frames. They stay where they are until {@link flush} returns; afterwards the driver
    * owns their memory again. A frame that can't be sent is dropped and counted, not refused.
    *

@@ -1,6 +1,6 @@
 import { CountingCpu } from '@vring/accessor'
 import { featureSet, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1 } from '@vring/layout'
-import { Xdp1 } from '@vring/xdp'
+import { XDP_DROP, Xdp1, Xdp2, type XdpContext } from '@vring/xdp'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { frame, HIGH, LOW, type NetQueue, netQueue, RecordingBackend } from '../test/net-queue.ts'
@@ -248,5 +248,29 @@ describe('XDP backend', () => {
     round(q, backend).run()
     expect(seen).toBe(1)
     expect(backend.counters).toEqual({ txFrames: 2, txBytes: 27, txDropped: { short: 1 } })
+  })
+
+  it("gives a program that may write copies, and one that only reads the driver's own memory", () => {
+    const scribble = (readOnly: boolean): string => {
+      const q = netQueue()
+      const program = {
+        name: 'scribble',
+        readOnly,
+        run: (context: XdpContext) => {
+          context.u8.fill(0xee, context.data, context.dataEnd)
+          return XDP_DROP
+        },
+      }
+      const backend = new XdpBackend(program)
+      const { cpu, features, device: queue, map: buffers } = q
+      const [sent] = send(q, 1)
+      new TxRound({ queue, buffers, backend, cpu, features }).run()
+      expect(backend.verdicts[XDP_DROP]).toBe(1)
+      return q.read(HEAP, sent!.length) === sent ? 'kept' : 'changed'
+    }
+    expect(scribble(false)).toBe('kept')
+    // A program that lies about it: the frame was not copied.
+    expect(scribble(true)).toBe('changed')
+    expect([new XdpBackend(new Xdp1()).needsCopy, new XdpBackend(new Xdp2()).needsCopy]).toEqual([false, true])
   })
 })

@@ -21,7 +21,7 @@ export interface TxRoundOptions {
   readonly cpu: Cpu
   /** Negotiated feature bits: they give the length of the virtio-net header. */
   readonly features: bigint
-  /** Default `in-place`. */
+  /** Default `in-place`, and `copy` for a backend that needs it. */
   readonly payload?: Payload
   /**
    * `event`: a round that runs empty asks the driver to notify, as the kernel's worker does. `poll`: the owner polls,
@@ -70,8 +70,9 @@ export class TxRound {
     this.backend = options.backend
     this.cpu = options.cpu
     this.notify = options.notify ?? ignore
-    this.inPlace = (options.payload ?? 'in-place') === 'in-place'
-    this.splitCopy = options.payload === 'copy-split'
+    const payload = options.payload ?? (options.backend.needsCopy ? 'copy' : 'in-place')
+    this.inPlace = payload === 'in-place'
+    this.splitCopy = payload === 'copy-split'
     this.event = (options.notification ?? 'event') === 'event'
     this.headerBytes = netHeaderBytes(options.features)
     this.frames = new FrameBatch(this.headerBytes)

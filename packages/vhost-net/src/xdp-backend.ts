@@ -19,6 +19,8 @@ export interface XdpBackendOptions {
 export class XdpBackend implements NetBackend {
   readonly name: string
   readonly program: XdpProgram
+  /** A program that may write gets copies: the frames are the driver's. */
+  readonly needsCopy: boolean
   /** Frames by verdict: ABORTED, DROP, PASS, TX, REDIRECT. */
   readonly verdicts: Float64Array = new Float64Array(XDP_VERDICT_NAMES.length)
   private readonly context = new XdpContext()
@@ -29,6 +31,7 @@ export class XdpBackend implements NetBackend {
   constructor(program: XdpProgram, options: XdpBackendOptions = {}) {
     this.name = program.name
     this.program = program
+    this.needsCopy = program.readOnly !== true
     this.context.ingressIfindex = options.ingressIfindex ?? 1
     this.context.rxQueueIndex = options.rxQueueIndex ?? 0
   }
