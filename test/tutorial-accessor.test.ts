@@ -72,7 +72,7 @@ async function load(stage: number): Promise<AccessorPlugin> {
 function verdict(plugin: AccessorPlugin): string {
   const failures = runConformance(plugin).filter(({ failure }) => failure !== null)
   const titles = failures.map(({ suite, title }) => `  ${suite}: ${title}\n`)
-  return `conformance: ${failures.length} failures\n${titles.join('')}speculation: ${speculate(plugin).verdict}\n`
+  return `conformance failures: ${failures.length}\n${titles.join('')}speculation: ${speculate(plugin).verdict}\n`
 }
 
 describe('npm run new:accessor', () => {

@@ -12,6 +12,7 @@ import { modelCases } from './model.ts'
 import { orderCases } from './order.ts'
 import { pageChangeCases } from './page-changes.ts'
 import { permissionCases } from './permissions.ts'
+import { speculationCases } from './speculation.ts'
 import { userAccessCases } from './user-access.ts'
 
 /** Every property that conformance asks of accessors. */
@@ -26,6 +27,7 @@ export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
   ...dirtyCases,
   ...fileBackedCases,
   ...deviceIotlbCases,
+  ...speculationCases,
   ...counterCases,
   ...lifecycleCases,
   ...modelCases,

@@ -88,6 +88,13 @@ export const contractMutants: readonly Mutant[] = [
     mutate: (plugin) => mutatePlugin(plugin, { supports: { iotlb: true } }),
   },
   {
+    name: 'claims-safety',
+    flaw: 'supports says that it is safe under speculation, and it is not',
+    killedBy: 'M19: no mispredicted branch makes a device load out of bounds',
+    appliesTo: ({ supports }) => !supports.speculationSafe,
+    mutate: (plugin) => mutatePlugin(plugin, { supports: { speculationSafe: true } }),
+  },
+  {
     name: 'needs-no-iotlb',
     flaw: 'supports says that it works without a device IOTLB only with one',
     killedBy: 'an accessor that only translates refuses to work without a device IOTLB',
