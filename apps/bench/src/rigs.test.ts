@@ -1,7 +1,9 @@
+import { PagedSpace } from '@vring/memory'
 import { createRegistry } from '@vring/registry'
 import { describe, expect, it } from 'vitest'
 import { type CellSpec, cellLabel, chainCount, makeCell, parseAccessorChoice } from './cell-spec.ts'
 import { BaselineRig } from './cells/baseline.ts'
+import { Invalidator } from './cells/invalidator.ts'
 import { LAP_PACKETS } from './cells/lap-driver.ts'
 import { countSteps } from './count-steps.ts'
 import { InprocRig } from './drivers/inproc.ts'
@@ -28,6 +30,7 @@ const shapes: Partial<CellSpec>[] = [
   { fileBacked: 3 },
   { iotlbEntries: 40 },
   { batch: 256 },
+  { invalidations: 50_000 },
 ]
 
 describe('one result whatever the accessor', () => {
@@ -58,6 +61,34 @@ describe('one result whatever the accessor', () => {
     const other = new InprocRig(cell('copy-checked'), registry, { seed: 1 })
     other.run(LAP_PACKETS)
     expect(rig.lapState(1)).toBe(other.lapState(1))
+  })
+})
+
+describe('invalidations', () => {
+  it('come at their rate and end a mapping, which the next round makes anew', () => {
+    const rig = new InprocRig(cell('vmap-direct', { invalidations: 20_000 }), registry, { seed: 1 })
+    const started = performance.now()
+    while (performance.now() - started < 50) rig.run(LAP_PACKETS)
+    const direct = Object.entries(rig.accesses()).filter(([key]) => key.endsWith('.direct'))
+    expect(direct).toHaveLength(3)
+    rig.close()
+  })
+
+  it('tell every listener start and end', () => {
+    const space = new PagedSpace({ frames: 8 })
+    const told: string[] = []
+    space.notifiers.register({
+      name: 'test',
+      invalidateRangeStart: ({ start, end }) => told.push(`start ${start} ${end}`) * 0,
+      invalidateRangeEnd: () => void told.push('end'),
+    })
+    const invalidator = new Invalidator(space.notifiers, 0x1000, 0x2000, 1000)
+    invalidator.fireIfDue()
+    expect(told).toEqual([])
+    const until = performance.now() + 5
+    while (performance.now() < until) invalidator.fireIfDue()
+    expect(invalidator.fired).toBeGreaterThanOrEqual(1)
+    expect(told.slice(0, 2)).toEqual(['start 4096 12288', 'end'])
   })
 })
 

@@ -11,6 +11,8 @@ import { parseResults } from '../src/results.ts'
 import { vringBench } from './cli.ts'
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
+// Processes of their own: a busy machine takes its time.
+vi.setConfig({ testTimeout: 120_000 })
 let directory: string
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'vring-bench-'))

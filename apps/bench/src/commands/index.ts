@@ -1,11 +1,13 @@
 import type { BenchCommand } from './command.ts'
 import { compare } from './compare.ts'
 import { explain } from './explain.ts'
+import { explore } from './explore.ts'
 import { merge } from './merge.ts'
 import { model } from './model.ts'
 import { plugins } from './plugins.ts'
 import { report } from './report.ts'
 import { run } from './run.ts'
+import { speculate } from './speculate.ts'
 import { steps } from './steps.ts'
 
 export type { BenchCommand } from './command.ts'
@@ -16,6 +18,8 @@ export const commands: Readonly<Record<string, BenchCommand>> = {
   explain,
   steps,
   model,
+  explore,
+  speculate,
   compare,
   merge,
   report,

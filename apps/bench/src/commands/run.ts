@@ -60,6 +60,7 @@ export const run: BenchCommand = {
     trials: { type: 'string', description: 'trials a cell; default 10', valueHint: 'N' },
     'duration-ms': { type: 'string', description: 'length of a trial; default 300', valueHint: 'N' },
     sweep: { type: 'string', description: `vary a key: ${Object.keys(SWEEP_KEYS).join(', ')}`, valueHint: 'KEY=a,b,c' },
+    shard: { type: 'string', description: 'run part i of n of the cells; put together with merge', valueHint: 'i/n' },
     peer: {
       type: 'string',
       description: 'measure a peer in the same run: dpdk (with --driver testpmd)',

@@ -6,6 +6,7 @@ import { DeviceQueue } from '@vring/virtqueue'
 import type { CellSpec } from '../cell-spec.ts'
 import { backendCounts, countsBetween } from '../cells/backend-counts.ts'
 import { createDriverMemory, type DriverMemory } from '../cells/driver-memory.ts'
+import { Invalidator } from '../cells/invalidator.ts'
 import { LapDriver } from '../cells/lap-driver.ts'
 import { lapStateText } from '../cells/lap-state.ts'
 import type { Rig } from '../cells/rig.ts'
@@ -41,6 +42,7 @@ export class InprocRig implements Rig {
   private readonly backend: NetBackend
   private readonly round: TxRound
   private readonly driver: LapDriver
+  private readonly invalidator: Invalidator | null
   private counted: Record<string, number>
 
   constructor(spec: CellSpec, registry: Registry, options: InprocOptions) {
@@ -76,6 +78,10 @@ export class InprocRig implements Rig {
       chains: this.plan.chains,
       headStep: headOf(spec, 1),
     })
+    this.invalidator =
+      spec.invalidations === 0
+        ? null
+        : new Invalidator(space.notifiers, this.memory.base, this.plan.slots, spec.invalidations)
     this.accessor.beginRound()
     const status = this.queue.start(0)
     this.accessor.endRound()
@@ -86,8 +92,10 @@ export class InprocRig implements Rig {
     const { batch } = this.spec
     const driver = this.driver
     const round = this.round
+    const invalidator = this.invalidator
     for (let left = packets; left > 0; ) {
       const count = Math.min(batch, left)
+      if (invalidator !== null) invalidator.fireIfDue()
       driver.publish(count)
       let done = round.run()
       // One round takes 256 packets or 512 KiB: a batch beyond that needs more of them.

@@ -1,0 +1,133 @@
+import type { CatalogueEntry, Exploration, ExploreOptions } from '@vring/testkit'
+import pc from 'picocolors'
+import { oneOf } from '../arguments.ts'
+import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
+import { toJson, writeOutput } from '../output.ts'
+import { formatDuration, renderTable } from '../table.ts'
+import type { BenchCommand } from './command.ts'
+import { jsonArg } from './shared-args.ts'
+
+/** The test kit is large and no other command needs it: loaded when this one runs. */
+type TestKit = typeof import('@vring/testkit')
+
+/** One entry of the catalogue after its exploration. */
+interface Explored {
+  readonly entry: CatalogueEntry
+  /** With the historical bug put back. */
+  readonly faulty: Exploration
+  /** The shipped code under the same threads. */
+  readonly shipped: Exploration
+  readonly ms: number
+}
+
+/** `vring-bench explore`: schedules explored, bugs found with the shortest schedule that shows each. */
+export const explore: BenchCommand = {
+  description: 'Explore schedules: each bug of the history is found, the shipped code has none of them',
+  args: {
+    strategy: { type: 'string', description: 'entries that this strategy repairs; default all', valueHint: 's' },
+    entry: { type: 'string', description: 'one entry of the catalogue, such as M16', valueHint: 'ID' },
+    bound: { type: 'string', description: 'preemptions at most; default unbounded', valueHint: 'N' },
+    seed: { type: 'string', description: 'then random schedules of this seed over the shipped code', valueHint: 'N' },
+    timelines: { type: 'boolean', description: 'print the schedule that shows each bug' },
+    ...jsonArg,
+  },
+  async run(args) {
+    const kit = await import('@vring/testkit')
+    const entries = chosen(kit, args.text('strategy'), args.text('entry'))
+    const bound = args.text('bound') === null ? {} : { preemptions: args.integer('bound', 0, 64, 0) }
+    const explored = entries.map((entry) => exploreEntry(kit, entry, bound))
+    const walks =
+      args.text('seed') === null
+        ? []
+        : entries.map((entry) => walk(kit, entry, args.integer('seed', 0, 2 ** 32 - 1, 0)))
+    const json = args.text('json')
+    if (json !== null) writeOutput('--json', json, toJson({ entries: explored.map(plain), random: walks }))
+    else writeOutput('', '-', print(kit, explored, args.flag('timelines') || entries.length === 1))
+    const unexpected = explored.some((one) => !asExpected(one)) || walks.some(({ finding }) => finding !== null)
+    return unexpected ? EXIT_DISAGREE : EXIT_OK
+  },
+}
+
+function chosen({ catalogue }: TestKit, strategy: string | null, id: string | null): readonly CatalogueEntry[] {
+  const strategies = [...new Set(catalogue.map(({ repairedBy }) => repairedBy))]
+  const name = strategy === null ? null : oneOf('--strategy', strategy, strategies)
+  const one =
+    id === null
+      ? null
+      : oneOf(
+          '--entry',
+          id,
+          catalogue.map((entry) => entry.id),
+        )
+  return catalogue.filter((entry) => (name === null || entry.repairedBy === name) && (one === null || entry.id === one))
+}
+
+function exploreEntry({ explore: search }: TestKit, entry: CatalogueEntry, bound: ExploreOptions): Explored {
+  const started = performance.now()
+  const options = { memoryModel: entry.memoryModel, ...bound }
+  const faulty = search(entry.scenario, options)
+  const shipped = search(entry.repaired, options)
+  return { entry, faulty, shipped, ms: performance.now() - started }
+}
+
+/** Random schedules beyond any bound: a finding there is a bug of the shipped code. */
+function walk({ explore: search }: TestKit, entry: CatalogueEntry, seed: number): { id: string } & Exploration {
+  return {
+    id: entry.id,
+    ...search(entry.repaired, { memoryModel: entry.memoryModel, random: { seed, schedules: 1000 } }),
+  }
+}
+
+/** The bug is found and is the one that was expected; the shipped code was exhausted without a finding. */
+function asExpected({ entry, faulty, shipped }: Explored): boolean {
+  return faulty.finding?.kind === entry.expected && shipped.finding === null
+}
+
+function plain(one: Explored): object {
+  const { entry, faulty, shipped, ms } = one
+  const { id, title, source, variant, expected, memoryModel, repairedBy } = entry
+  const found = faulty.finding?.kind ?? null
+  return {
+    id,
+    title,
+    source,
+    variant,
+    expected,
+    found,
+    memoryModel,
+    repairedBy,
+    asExpected: asExpected(one),
+    faulty,
+    shipped,
+    ms,
+  }
+}
+
+function print({ formatTimeline }: TestKit, explored: readonly Explored[], timelines: boolean): string {
+  const rows = explored.map((one) => [
+    one.entry.id,
+    one.entry.title,
+    one.entry.variant,
+    one.faulty.finding === null
+      ? pc.red('not found')
+      : `${one.faulty.finding.kind}, ${one.faulty.finding.schedule.length} steps`,
+    one.entry.repairedBy,
+    one.shipped.finding === null ? `none in ${one.shipped.schedules} schedules` : pc.red(one.shipped.finding.kind),
+  ])
+  const titles = ['id', 'bug', 'put back as', 'shortest schedule that shows it', 'shipped', 'finds in it']
+  const steps = explored.reduce((sum, { faulty, shipped }) => sum + faulty.steps + shipped.steps, 0)
+  const ms = explored.reduce((sum, one) => sum + one.ms, 0)
+  const parts = [
+    renderTable(
+      titles.map((title) => ({ title })),
+      rows,
+      pc.bold,
+    ),
+  ]
+  if (timelines)
+    for (const { entry, faulty } of explored)
+      if (faulty.finding !== null)
+        parts.push(`${entry.id}: ${entry.title} (${entry.source})\n${formatTimeline(faulty.finding)}`)
+  parts.push(`${steps} schedule steps in ${formatDuration(ms)}`)
+  return parts.join('\n\n')
+}

@@ -1,0 +1,95 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { main } from '../src/main.ts'
+import { vringBench } from './cli.ts'
+
+let folder: string
+let kept: string
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'vring-bench-'))
+  kept = join(folder, 'kept.json')
+  writeFileSync(join(folder, 'foreign.json'), '{"schema":"other/1"}')
+  writeFileSync(join(folder, 'broken.json'), '{')
+  expect((await vringBench(['run', '--smoke', '--accessor', 'copy-checked', '--json', kept])).code).toBe(0)
+}, 120_000)
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Runs a command in this process. Output goes to a file: standard output belongs to the test runner. */
+async function call(args: readonly string[]): Promise<{ code: number; stderr: string }> {
+  const lines: string[] = []
+  const spy = vi.spyOn(process.stderr, 'write').mockImplementation((text) => lines.push(String(text)) > 0)
+  const code = await main(args)
+  spy.mockRestore()
+  return { code, stderr: lines.join('') }
+}
+
+async function json(args: readonly string[]): Promise<Record<string, never>> {
+  const file = join(folder, 'out.json')
+  const { code, stderr } = await call([...args, '--json', file])
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  return JSON.parse(readFileSync(file, 'utf8'))
+}
+
+describe('commands on kept results', () => {
+  it('compare says that a run does not differ from itself', async () => {
+    const { comparisons, onlyBefore, onlyAfter } = await json(['compare', kept, kept])
+    expect(comparisons).toMatchObject([{ verdict: 'no change', ratio: { median: 1 } }])
+    expect([onlyBefore, onlyAfter]).toEqual([[], []])
+  })
+
+  it('report draws HTML and Markdown', async () => {
+    const html = join(folder, 'r.html')
+    const markdown = join(folder, 'r.md')
+    expect((await call(['report', kept, '--html', html, '--markdown', markdown])).code).toBe(0)
+    expect(readFileSync(html, 'utf8')).toContain('copy-checked')
+    expect(readFileSync(markdown, 'utf8')).toContain('| copy-checked |')
+  })
+
+  it('merge of one part is that part', async () => {
+    expect(await json(['merge', kept])).toMatchObject({
+      schema: 'vring-bench/1',
+      cells: [{ accessor: 'copy-checked' }],
+    })
+  })
+
+  it.each([
+    [['compare', 'kept'], /^vring-bench: AFTER: missing/],
+    [['compare', 'gone', 'kept'], /BEFORE: .*gone\.json can't be read \(ENOENT\)/],
+    [['compare', 'broken', 'kept'], /BEFORE: .*broken\.json: not JSON/],
+    [['compare', 'kept', 'foreign'], /AFTER: .*schema is "other\/1"; accepted: "vring-bench\/1"/],
+    [['report', 'kept'], /--html: missing/],
+    [['merge', 'kept', 'kept'], /PARTS: .* is in two of them/],
+    [['merge'], /PARTS: missing/],
+    [['run', '--shard', '3/2'], /--shard: "3\/2" is not accepted; accepted: i\/n with i from 1 to n/],
+  ])('%j ends with 2 and one line', async (args, message) => {
+    const files = args.map((arg) => (/^(kept|gone|broken|foreign)$/.test(arg) ? join(folder, `${arg}.json`) : arg))
+    const { code, stderr } = await call(files)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(message)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
+  })
+})
+
+describe('commands on the code that ships', () => {
+  it('model predicts the cell that nobody published, between its neighbours', async () => {
+    const { prediction } = await json(['model'])
+    expect(prediction).toMatchObject({ variant: 'nospec-masked', smap: 'on' })
+    expect((prediction as { mpps: number }).mpps).toBeGreaterThan(4.9)
+    expect((prediction as { mpps: number }).mpps).toBeLessThan(6.1)
+  })
+
+  it('speculate flags the direct mapping and clears it with masks', async () => {
+    const { reports } = await json(['speculate', '--accessor', 'copy-checked,vmap-direct,vmap-direct:nospec=true'])
+    expect((reports as { verdict: string }[]).map(({ verdict }) => verdict)).toEqual(['clear', 'flagged', 'clear'])
+  })
+
+  it('explore finds the missing barrier of the seqcount and nothing in what ships', async () => {
+    const { entries } = await json(['explore', '--entry', 'M16'])
+    expect(entries).toMatchObject([
+      { id: 'M16', expected: 'stale-mapping', found: 'stale-mapping', asExpected: true, shipped: { finding: null } },
+    ])
+  })
+})
