@@ -5,6 +5,8 @@ import type { FrameBatch } from './frame-batch.ts'
  * header in front of it, as tun gives them with IFF_VNET_HDR (a source without offloads writes zeros).
  */
 export interface FrameSource {
+  /** Descriptor that is readable when frames come, for a loop that sleeps; absent or negative: none. */
+  readonly wakeFd?: number
   /** The frames that wait, oldest first: the same ones again until they are consumed. `count` 0: none. */
   receive(): FrameBatch
   /** The first `count` frames of the batch were delivered or dropped: the source may reuse their memory. */

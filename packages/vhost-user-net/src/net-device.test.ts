@@ -4,7 +4,7 @@ import { vmapDirect } from '@vring/accessor-vmap-direct'
 import { featureSet, type RingAreas, splitRingAreas, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_VERSION_1 } from '@vring/layout'
 import { processResources, UnixSocket, unsupportedHost } from '@vring/linux'
 import { memoryView } from '@vring/memory'
-import { FrameBatch, type FrameSource, XdpBackend } from '@vring/vhost-net'
+import { FrameBatch, type FrameSource, LoopbackBackend, XdpBackend } from '@vring/vhost-net'
 import { BackendSession, FrontendMemory, linuxHost, VhostUserFrontend } from '@vring/vhost-user'
 import { DriverQueue } from '@vring/virtqueue'
 import { Xdp1 } from '@vring/xdp'
@@ -108,6 +108,48 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
     expect(driver.getUsed()).toBe(true)
     expect(driver.usedLength).toBe(12 + 64)
     expect(bench.memory.space.view.u8[BUFFERS + 12]).toBe(0xab)
+  })
+
+  test('one object may be both ends of a pair: what the driver sends comes back', () => {
+    const loop = new LoopbackBackend()
+    bench = new Bench({ backend: () => loop, source: () => loop })
+    const [receiver, sender] = [bench.driver(0), bench.driver(1)]
+    for (let i = 0; i < 40; i++) receiver.addOne(GUEST + BUFFERS + 0x4_0000 + 2048 * i, 2048, true)
+    receiver.publish()
+    bench.send(sender, 64)
+    expect([bench.device.serveQueue(1), bench.device.serveQueue(0)]).toEqual([64, 40])
+    expect(receiver.reclaim()).toBe(40)
+    expect(bench.device.report()[0]).toMatchObject({ delivered: { frames: 40, bytes: 40 * 64 }, dropped: {} })
+    expect(bench.device.report()[1]).toMatchObject({ delivered: null, dropped: {} })
+  })
+
+  test('a source wakes the loop while the driver can take its frames, and a driver without buffers is asked to kick', () => {
+    const batch = new FrameBatch(12, memoryView(new ArrayBuffer(4096)))
+    batch.length[0] = 12 + 64
+    const source: FrameSource & { wakeFd: number } = {
+      wakeFd: 77,
+      receive: () => batch,
+      consume: (count) => {
+        batch.count -= count
+      },
+    }
+    bench = new Bench({ source: () => source })
+    expect(bench.device.wakeFds).toEqual([])
+    const driver = bench.driver(0)
+    const awake = bench.device.wakeFds
+    expect(awake).toEqual([77])
+    expect(bench.device.wakeFds).toBe(awake)
+    batch.count = 1
+    expect(bench.device.serveQueue(0)).toBe(0)
+    expect(bench.device.wakeFds).toEqual([])
+    expect(bench.device.armQueue(0)).toBe(false)
+    driver.addOne(GUEST + BUFFERS, 2048, true)
+    driver.publish()
+    expect(driver.needsKick()).toBe(true)
+    expect(bench.device.serveQueue(0)).toBe(1)
+    expect(bench.device.wakeFds).toEqual([77])
+    source.wakeFd = -1
+    expect(bench.device.wakeFds).toEqual([])
   })
 
   test('a disabled transmit queue drops, an enabled one does not', () => {

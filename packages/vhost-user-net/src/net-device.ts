@@ -48,6 +48,10 @@ export interface NetQueueReport {
   readonly index: number
   readonly broken: BrokenReason | null
   readonly accesses: Readonly<Record<string, number>>
+  /** Of a receive queue: what the driver got, bytes without virtio-net headers. Of a transmit queue null: its backend counts. */
+  readonly delivered: { readonly frames: number; readonly bytes: number } | null
+  /** Frames that the queue itself dropped, by reason: `truncated` (no chain could hold it), `oversize`. */
+  readonly dropped: Readonly<Record<string, number>>
 }
 
 /**
@@ -60,6 +64,7 @@ export class NetDevice implements VhostUserDevice {
   readonly queueNum: number
   private readonly options: NetDeviceOptions
   private readonly queues: (NetQueue | null)[]
+  private sourceFds: readonly number[] = []
 
   /** @throws VringError ERR_OUT_OF_RANGE */
   constructor(options: NetDeviceOptions) {
@@ -76,7 +81,8 @@ export class NetDevice implements VhostUserDevice {
   startQueue(vring: StartedVring): void {
     const { accessor, accessorOptions, backend, source, cpu, payload } = this.options
     const pair = vring.index >>> 1
-    const end = vring.index % 2 === 1 ? backend(pair) : (source?.(pair) ?? null)
+    // By the index, not by what it can do: a TAP is both.
+    const end = vring.index % 2 === 1 ? { backend: backend(pair) } : { source: source?.(pair) ?? null }
     this.queues[vring.index] = new NetQueue(vring, end, {
       plugin: accessor,
       options: accessorOptions ?? {},
@@ -104,6 +110,20 @@ export class NetDevice implements VhostUserDevice {
     return this.queues[index]?.arm() ?? false
   }
 
+  /** Descriptors of the sources whose frames the driver can take now. */
+  get wakeFds(): readonly number[] {
+    const { queues, sourceFds } = this
+    let count = 0
+    let same = true
+    for (let index = 0; index < queues.length; index += 2) {
+      const fd = queues[index]?.wakeFd ?? -1
+      if (fd >= 0 && sourceFds[count++] !== fd) same = false
+    }
+    if (!same || count !== sourceFds.length)
+      this.sourceFds = queues.map((queue) => queue?.wakeFd ?? -1).filter((fd) => fd >= 0)
+    return this.sourceFds
+  }
+
   /** Access counters of a running queue. */
   counters(index: number): AccessCounters | null {
     return this.queues[index]?.accessor.counters ?? null
@@ -111,8 +131,6 @@ export class NetDevice implements VhostUserDevice {
 
   /** One line a running queue. */
   report(): NetQueueReport[] {
-    return this.queues.flatMap((queue, index) =>
-      queue === null ? [] : [{ index, broken: queue.queue.broken, accesses: queue.accessor.counters.snapshot() }],
-    )
+    return this.queues.flatMap((queue, index) => (queue === null ? [] : [queue.report(index)]))
   }
 }

@@ -4,6 +4,7 @@ import { EAGAIN, VringError } from '@vring/layout'
 import { DropBackend, type FrameSource, type NetBackend, type Payload, RxRound, TxRound } from '@vring/vhost-net'
 import type { StartedVring } from '@vring/vhost-user'
 import { DeviceQueue } from '@vring/virtqueue'
+import type { NetQueueReport } from './net-device.ts'
 
 /** What serves a ring: the same for all rings of a device. */
 export interface NetQueueOptions {
@@ -13,12 +14,16 @@ export interface NetQueueOptions {
   readonly payload: Payload
 }
 
+/** Where the frames of a transmit ring go, or where those of a receive ring come from; null: a ring that is held. */
+export type QueueEnd = { readonly backend: NetBackend } | { readonly source: FrameSource | null }
+
 /** A running ring of a network device: an accessor, a device queue, and its round. */
 export class NetQueue {
   readonly accessor: Accessor
   readonly queue: DeviceQueue
   /** Runs while the ring is enabled, and while it is not: a disabled TX ring drops, a disabled RX ring holds. */
   private readonly enabledRound: TxRound | RxRound | null
+  private readonly source: FrameSource | null
   private readonly disabledRound: TxRound | null
   private readonly signalError: () => void
   private round: TxRound | RxRound | null
@@ -28,10 +33,9 @@ export class NetQueue {
   private started = false
 
   /**
-   * @param end where TX frames go, or where RX frames come from; null: a ring that is held
    * @throws VringError ERR_INVALID_STATE when the ring can't be read
    */
-  constructor(vring: StartedVring, end: NetBackend | FrameSource | null, options: NetQueueOptions) {
+  constructor(vring: StartedVring, end: QueueEnd, options: NetQueueOptions) {
     const { plugin, cpu, payload } = options
     const { ring, features, memory, iotlb, notify } = vring
     const buffers = iotlb === null ? memory.buffers : new IotlbBufferMap(iotlb, memory.space)
@@ -46,9 +50,10 @@ export class NetQueue {
     })
     this.signalError = vring.signalError
     const common = { queue: this.queue, buffers, cpu, features, notify, notification: 'poll' as const }
-    if (end === null) this.enabledRound = null
-    else if ('transmit' in end) this.enabledRound = new TxRound({ ...common, backend: end, payload })
-    else this.enabledRound = new RxRound({ ...common, source: end, log: migrationLog(vring) })
+    this.source = 'source' in end ? end.source : null
+    if ('backend' in end) this.enabledRound = new TxRound({ ...common, backend: end.backend, payload })
+    else if (end.source === null) this.enabledRound = null
+    else this.enabledRound = new RxRound({ ...common, source: end.source, log: migrationLog(vring) })
     this.disabledRound =
       this.enabledRound instanceof TxRound ? new TxRound({ ...common, backend: new DropBackend(), payload }) : null
     this.round = this.disabledRound
@@ -80,9 +85,22 @@ export class NetQueue {
     return packets
   }
 
+  /**
+   * What wakes this queue beside kicks: its source while the driver has room for frames, else -1. A source whose frames
+   * can't be taken would wake the loop again and again.
+   */
+  get wakeFd(): number {
+    const { round, source } = this
+    if (source === null || round === null || !this.started) return -1
+    return round.end === 'empty' || round.end === 'budget' ? (source.wakeFd ?? -1) : -1
+  }
+
   /** Asks for kicks; true: there is work, do not sleep. */
   arm(): boolean {
-    if (this.round === null || !this.started) return false
+    const { round } = this
+    if (round === null || !this.started) return false
+    // A receive queue waits for its source; the driver's buffers matter when frames found none.
+    if (this.source !== null && round.end !== 'no-buffers') return false
     if (this.accessor.beginRound() === 'miss') {
       this.accessor.endRound()
       return false
@@ -90,6 +108,19 @@ export class NetQueue {
     const more = this.queue.enableNotification()
     this.accessor.endRound()
     return more
+  }
+
+  /** What this queue has done since it was started. */
+  report(index: number): NetQueueReport {
+    const round = this.enabledRound
+    const { broken } = this.queue
+    const common = { index, broken, accesses: this.accessor.counters.snapshot() }
+    if (round instanceof RxRound) {
+      const { frames, bytes, truncated } = round
+      return { ...common, delivered: { frames, bytes }, dropped: truncated > 0 ? { truncated } : {} }
+    }
+    const oversize = round?.oversize ?? 0
+    return { ...common, delivered: null, dropped: oversize > 0 ? { oversize } : {} }
   }
 
   /** Gives everything back; the next avail index. */

@@ -50,7 +50,10 @@ export interface VhostUserDevice {
   readonly queueNum: number
   /** The largest queue it takes, in entries. Default 32768. */
   readonly queueSizeMax?: number
-  /** Descriptors that wake the loop beside the kicks (a TAP's, for instance). */
+  /**
+   * Descriptors that wake the loop beside the kicks (a TAP's, for instance). Looked at before each sleep: replaced, never
+   * changed, when one comes or goes.
+   */
   readonly wakeFds?: readonly number[]
 
   /**

@@ -15,6 +15,8 @@ export interface VhostUserWorkerOptions {
   readonly shouldStop?: () => boolean
 }
 
+const NO_FDS: readonly number[] = []
+
 /**
  * The loop of one session: serves its rings, looks at the control socket between rounds, and sleeps in one poll(2) over
  * the socket and the kicks when the rings have been empty for a while.
@@ -31,6 +33,7 @@ export class VhostUserWorker {
   readonly #shouldStop: () => boolean
   readonly #poll = new PollSet()
   #watched = -1
+  #watchedFds: readonly number[] = NO_FDS
   /** Times the loop slept. */
   sleeps = 0
 
@@ -89,18 +92,20 @@ export class VhostUserWorker {
       if (this.#device.armQueue(index)) more = true
     }
     if (more) return
-    if (this.#watched !== session.generation) this.#watch()
+    const wakeFds = this.#device.wakeFds ?? NO_FDS
+    if (this.#watched !== session.generation || this.#watchedFds !== wakeFds) this.#watch(wakeFds)
     // A ring without a kick has to be looked at; it costs the CPU that its frontend chose to pay.
     this.#poll.wait(polled ? 0 : -1)
     this.sleeps++
     for (const vring of session.vrings) vring.kick?.drain()
   }
 
-  #watch(): void {
+  #watch(wakeFds: readonly number[]): void {
     const { vrings, fd, generation } = this.#session
     const kicks = vrings.flatMap((vring) => (vring.kick === null ? [] : [vring.kick.fd]))
     const wake = this.#wakeFd === null ? [] : [this.#wakeFd]
-    this.#poll.watch([fd, ...wake, ...(this.#device.wakeFds ?? []), ...kicks])
+    this.#poll.watch([fd, ...wake, ...wakeFds, ...kicks])
     this.#watched = generation
+    this.#watchedFds = wakeFds
   }
 }
