@@ -69,6 +69,15 @@ export class BpfMap {
   }
 
   /**
+   * A map that somebody else in this process made and closes: `options` as they were then. Another thread's, for example.
+   */
+  static borrow(fd: number, options: BpfMapOptions): BpfMap {
+    const map = new BpfMap(fd, options)
+    map.#closed = true
+    return map
+  }
+
+  /**
    * The values under `key`, one for each possible CPU in a per-CPU map.
    *
    * @returns null when there is no such key

@@ -1,0 +1,327 @@
+import { plainCpu } from '@vring/accessor'
+import {
+  EAGAIN,
+  EBUSY,
+  ENOBUFS,
+  ETH_HEADER_BYTES,
+  NET_HDR_CSUM_OFFSET_OFFSET,
+  NET_HDR_CSUM_START_OFFSET,
+  NET_HDR_FLAGS_OFFSET,
+  NET_HDR_GSO_TYPE_OFFSET,
+  NET_HDR_MRG_BYTES,
+  refused,
+  VIRTIO_NET_HDR_F_NEEDS_CSUM,
+  VIRTIO_NET_HDR_GSO_NONE,
+} from '@vring/layout'
+import { XDP_PACKET_HEADROOM, XdpSocket } from '@vring/linux'
+import { type MemoryView, memoryView } from '@vring/memory'
+import { FrameBatch, type FrameSource, NET_BATCH, type NetBackend, type NetBackendCounters } from '@vring/vhost-net'
+import type { AfXdpQueueHandle } from './af-xdp-interface.ts'
+import { ChunkStack } from './chunk-stack.ts'
+import { completeChecksum } from './complete-checksum.ts'
+import { enterSocket } from './xsk-redirect.ts'
+
+export interface AfXdpQueueOptions {
+  /** `auto`: zero-copy if the driver has it, else copy. Default `auto`. */
+  readonly mode?: 'auto' | 'copy' | 'zero-copy'
+  /** Chunks of the UMEM, half of them for each direction. Default 4096. */
+  readonly chunks?: number
+  /** Bytes of one chunk: 2048, or 4096 for an MTU above 1774. Default by the MTU. */
+  readonly chunkBytes?: number
+  /** Entries of each ring; a power of two, at least half of `chunks`. Default 2048. */
+  readonly ringEntries?: number
+}
+
+/** Counters of a queue in both directions. */
+export interface AfXdpCounters extends NetBackendCounters {
+  /** Frames that came from the interface. */
+  readonly rxFrames: number
+  /** Bytes of those frames. */
+  readonly rxBytes: number
+  /** Frames that the kernel dropped in front of the socket, by reason. */
+  readonly rxDropped: Readonly<Record<string, number>>
+}
+
+const ENXIO = -6
+const ENODEV = -19
+/** Frames that one call sends in copy mode at least. Source: Linux net/xdp/xsk.c, TX_BATCH_SIZE. */
+const TX_BATCH_SIZE = 32
+/** Calls beyond those that a batch needs, for a driver that is busy. */
+const WAKE_EXTRA = 4
+/** Receive calls that find nothing between two looks whether the interface is still there. */
+const IDLE_CHECK = 4096
+
+/**
+ * A queue of a Linux interface through an AF_XDP socket: takes frames from a driver and gives frames to it.
+ *
+ * A frame out is copied once, into the UMEM, which is the only memory that the interface sends from; a checksum that the
+ * driver left to the device is completed in the copy. A frame in lies in the UMEM, with an empty virtio-net header in
+ * front of it, until it is consumed.
+ *
+ * Dropped and counted: `short`, `oversize`, `segmentation` (not offered: the interface can't), `header` (its checksum
+ * lies outside of the frame), `down` and `gone` (the interface is). No free chunk is no drop: the rest of the batch is
+ * offered again.
+ */
+export class AfXdpQueue implements NetBackend, FrameSource {
+  readonly name: string
+  readonly handle: AfXdpQueueHandle
+  /** The mode that was granted: does the driver work on the UMEM, or the kernel copy. */
+  readonly mode: 'copy' | 'zero-copy'
+  /** The interface was deleted, or this is closed: nothing is sent or received. */
+  gone = false
+  private readonly socket: XdpSocket
+  private readonly view: MemoryView
+  private readonly frameBytes: number
+  private readonly chunkMask: number
+  private readonly free: ChunkStack
+  private batch: FrameBatch
+  /** Chunk of each frame of the batch. */
+  private readonly held = new Uint32Array(NET_BATCH)
+  private readonly drops = new Map<string, number>()
+  private down = false
+  private idle = 0
+  private txFrames = 0
+  private txBytes = 0
+  private rxFrames = 0
+  private rxBytes = 0
+
+  /**
+   * Opens the socket and enters it into the program's map: frames arrive from now on.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE for a size; ERR_SYSTEM: EBUSY (the queue has a socket), EOPNOTSUPP or EINVAL
+   * (zero-copy, and the driver has it not), ENETDOWN, EPERM
+   */
+  constructor(handle: AfXdpQueueHandle, options: AfXdpQueueOptions = {}) {
+    const needed = handle.frameBytes + XDP_PACKET_HEADROOM
+    const { mode = 'auto', chunks = 4096, ringEntries = 2048 } = options
+    const chunkBytes = options.chunkBytes ?? (needed <= 2048 ? 2048 : 4096)
+    if (chunkBytes < needed)
+      throw refused('ERR_OUT_OF_RANGE', 'chunkBytes', chunkBytes, `at least ${needed}, by the MTU of ${handle.name}`)
+    if (2 * ringEntries < chunks)
+      throw refused('ERR_OUT_OF_RANGE', 'ringEntries', ringEntries, `at least half of ${chunks} chunks`)
+    this.socket = XdpSocket.open({
+      ifindex: handle.ifindex,
+      queue: handle.queue,
+      mode,
+      chunks,
+      chunkBytes,
+      ringEntries,
+    })
+    this.name = `af-xdp:${handle.name}:${handle.queue}`
+    this.handle = handle
+    this.mode = this.socket.mode
+    this.view = memoryView(this.socket.umem)
+    this.frameBytes = handle.frameBytes
+    this.chunkMask = ~(chunkBytes - 1)
+    this.free = new ChunkStack(chunks / 2, chunks / 2, chunkBytes)
+    this.batch = new FrameBatch(NET_HDR_MRG_BYTES, this.view)
+    try {
+      this.fillAll(chunks / 2, chunkBytes)
+      enterSocket(handle.socketsFd, handle.queues, handle.queue, this.socket.fd)
+    } catch (error) {
+      this.socket.close()
+      throw error
+    }
+  }
+
+  /** Descriptor to wait on for frames from the interface; -1, which poll(2) skips, once it is gone. */
+  get wakeFd(): number {
+    return this.gone ? -1 : this.socket.fd
+  }
+
+  transmit(frames: FrameBatch): number {
+    const { count, offset, length, headerBytes, view } = frames
+    if (this.gone || (this.down && !this.isUp())) return this.dropAll(frames)
+    this.reclaim()
+    const { tx } = this.socket
+    const room = Math.min(this.free.count, tx.free())
+    let taken = 0
+    let sent = 0
+    for (; taken < count; taken++) {
+      const at = offset[taken]!
+      const bytes = length[taken]! - headerBytes
+      if (sent === room) break
+      this.txFrames++
+      this.txBytes += bytes
+      const chunk = this.load(view, at, headerBytes, bytes)
+      if (chunk < 0) continue
+      const entry = tx.at(sent++)
+      const { words } = tx
+      words[entry] = chunk
+      words[entry + 1] = 0
+      words[entry + 2] = bytes
+      words[entry + 3] = 0
+    }
+    if (sent > 0) tx.publish(sent)
+    return taken
+  }
+
+  /** Lets the kernel send. Frames that it has no room for stay in the ring and leave with a later batch. */
+  flush(): void {
+    const { socket } = this
+    const { tx } = socket
+    if (this.gone) return
+    const calls = Math.ceil(tx.pending() / TX_BATCH_SIZE) + WAKE_EXTRA
+    for (let call = 0; call < calls && tx.pending() > 0 && tx.needsWakeup; call++) {
+      const result = socket.wakeTx()
+      if (result === EAGAIN || result === 0) continue
+      if (result === EBUSY || result === ENOBUFS) this.reclaim()
+      else {
+        this.note(result)
+        return
+      }
+    }
+  }
+
+  receive(): FrameBatch {
+    const { batch } = this
+    if (batch.count === 0 && !this.gone) this.take(batch)
+    return batch
+  }
+
+  consume(count: number): void {
+    if (count === 0 || this.gone) return
+    const { batch, held, socket } = this
+    const { fill } = socket
+    const { words } = fill
+    for (let i = 0; i < count; i++) {
+      const entry = fill.at(i)
+      words[entry] = held[i]!
+      words[entry + 1] = 0
+    }
+    fill.publish(count)
+    if (fill.needsWakeup) this.note(socket.wakeRx())
+    const left = batch.count - count
+    if (left > 0) {
+      batch.offset.copyWithin(0, count, batch.count)
+      batch.length.copyWithin(0, count, batch.count)
+      held.copyWithin(0, count, batch.count)
+    }
+    batch.count = left
+  }
+
+  get counters(): AfXdpCounters {
+    const rxDropped: Record<string, number> = {}
+    if (!this.gone) {
+      const kernel = this.socket.statistics()
+      if (kernel.rxDropped > 0) rxDropped['kernel'] = kernel.rxDropped
+      if (kernel.rxRingFull > 0) rxDropped['ring-full'] = kernel.rxRingFull
+      if (kernel.rxFillRingEmpty > 0) rxDropped['fill-ring-empty'] = kernel.rxFillRingEmpty
+    }
+    return {
+      txFrames: this.txFrames,
+      txBytes: this.txBytes,
+      txDropped: Object.fromEntries(this.drops),
+      rxFrames: this.rxFrames,
+      rxBytes: this.rxBytes,
+      rxDropped,
+    }
+  }
+
+  /** Closes the socket and its memory: the batch of {@link receive} is empty from then on. A second call does nothing. */
+  close(): void {
+    this.gone = true
+    this.batch = new FrameBatch(NET_HDR_MRG_BYTES)
+    this.socket.close()
+  }
+
+  /** Copies a frame of the driver into a free chunk. Returns the chunk, or -1: it was dropped. */
+  private load(view: MemoryView, at: number, headerBytes: number, bytes: number): number {
+    if (bytes < ETH_HEADER_BYTES) return this.drop('short')
+    if (view.u8[at + NET_HDR_GSO_TYPE_OFFSET] !== VIRTIO_NET_HDR_GSO_NONE) return this.drop('segmentation')
+    if (bytes > this.frameBytes) return this.drop('oversize')
+    const to = this.view
+    const chunk = this.free.pop()
+    plainCpu.copy(to, chunk, view, at + headerBytes, bytes)
+    if ((view.u8[at + NET_HDR_FLAGS_OFFSET]! & VIRTIO_NET_HDR_F_NEEDS_CSUM) !== 0) {
+      const start = read16(view.u8, at + NET_HDR_CSUM_START_OFFSET)
+      const offset = read16(view.u8, at + NET_HDR_CSUM_OFFSET_OFFSET)
+      if (completeChecksum(to.u8, chunk, bytes, start, offset) < 0) {
+        this.free.push(chunk)
+        return this.drop('header')
+      }
+    }
+    return chunk
+  }
+
+  /** Takes frames out of the RX ring, into the batch. */
+  private take(batch: FrameBatch): void {
+    const { rx } = this.socket
+    const count = Math.min(rx.available(), NET_BATCH)
+    if (count === 0) {
+      if (++this.idle % IDLE_CHECK === 0) this.note(this.socket.wakeRx())
+      return
+    }
+    const { words } = rx
+    const { u8 } = this.view
+    const { offset, length } = batch
+    for (let i = 0; i < count; i++) {
+      const entry = rx.at(i)
+      const frame = words[entry]!
+      const bytes = words[entry + 2]!
+      const header = frame - NET_HDR_MRG_BYTES
+      // In the headroom, where whatever was there before is left over.
+      for (let at = header; at < frame; at++) u8[at] = 0
+      offset[i] = header
+      length[i] = NET_HDR_MRG_BYTES + bytes
+      this.held[i] = frame & this.chunkMask
+      this.rxBytes += bytes
+    }
+    rx.release(count)
+    this.rxFrames += count
+    batch.count = count
+  }
+
+  /** Chunks that were sent are free again. */
+  private reclaim(): void {
+    const { completion } = this.socket
+    const count = completion.available()
+    if (count === 0) return
+    const { words } = completion
+    for (let i = 0; i < count; i++) this.free.push(words[completion.at(i)]!)
+    completion.release(count)
+  }
+
+  private fillAll(count: number, chunkBytes: number): void {
+    const { fill } = this.socket
+    for (let i = 0; i < count; i++) {
+      const entry = fill.at(i)
+      fill.words[entry] = i * chunkBytes
+      fill.words[entry + 1] = 0
+    }
+    fill.publish(count)
+  }
+
+  private isUp(): boolean {
+    this.down = false
+    this.note(this.socket.wakeTx())
+    return !this.down && !this.gone
+  }
+
+  private dropAll(frames: FrameBatch): number {
+    const { count, length, headerBytes } = frames
+    for (let i = 0; i < count; i++) {
+      this.txBytes += length[i]! - headerBytes
+      this.drop(this.gone ? 'gone' : 'down')
+    }
+    this.txFrames += count
+    return count
+  }
+
+  /** What a wake-up says about the interface. */
+  private note(result: number): void {
+    if (result === 0 || result === EAGAIN || result === EBUSY || result === ENOBUFS) return
+    // Mostly ENETDOWN; whatever else it is, the next batch asks again.
+    if (result === ENXIO || result === ENODEV) this.gone = true
+    else this.down = true
+  }
+
+  private drop(reason: string): -1 {
+    this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1)
+    return -1
+  }
+}
+
+function read16(u8: Uint8Array, at: number): number {
+  return u8[at]! | (u8[at + 1]! << 8)
+}

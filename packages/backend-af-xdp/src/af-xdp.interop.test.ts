@@ -1,0 +1,229 @@
+import { spawnSync } from 'node:child_process'
+import { NET_HDR_CSUM_OFFSET_OFFSET, NET_HDR_CSUM_START_OFFSET, NET_HDR_GSO_TYPE_OFFSET } from '@vring/layout'
+import {
+  deleteLink,
+  interfaceIndex,
+  linkInfo,
+  PollSet,
+  processResources,
+  setLink,
+  systemErrnoOf,
+  unshareNetwork,
+} from '@vring/linux'
+import { memoryView } from '@vring/memory'
+import { FrameBatch, NET_BATCH } from '@vring/vhost-net'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { AfXdpInterface, AfXdpQueue, type AfXdpQueueOptions } from './index.ts'
+
+const HEADER = 12
+const SLOT = 2048
+const ETHERTYPE = 0x88b5
+const isRoot = process.getuid?.() === 0
+
+/** `count` frames of `bytes` bytes to everybody; byte 14 of each is its number. */
+function batchOf(count: number, bytes = 64, headerBytes = HEADER): FrameBatch {
+  const batch = new FrameBatch(headerBytes, memoryView(new ArrayBuffer(NET_BATCH * SLOT)))
+  for (let i = 0; i < count; i++) {
+    const frame = i * SLOT + headerBytes
+    batch.view.u8.fill(0xff, frame, frame + 6)
+    batch.view.u8.set([2, 0, 0, 0, 0, 1, ETHERTYPE >> 8, ETHERTYPE & 0xff, i], frame + 6)
+    batch.offset[i] = i * SLOT
+    batch.length[i] = headerBytes + bytes
+  }
+  batch.count = count
+  return batch
+}
+
+function ip(...args: string[]): void {
+  const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`)
+}
+
+/** Frames of this test (not of the stack) that arrive within two seconds, up to `count`: number and length of each. */
+function receive(queue: AfXdpQueue, count: number): [number, number][] {
+  const found: [number, number][] = []
+  const poll = new PollSet()
+  poll.watch([queue.wakeFd])
+  for (const end = performance.now() + 2000; found.length < count && performance.now() < end; ) {
+    const batch = queue.receive()
+    if (batch.count === 0) poll.wait(50)
+    for (let i = 0; i < batch.count; i++) {
+      const frame = batch.offset[i]! + HEADER
+      expect([...batch.view.u8.subarray(batch.offset[i]!, frame)]).toEqual(Array(HEADER).fill(0))
+      if (batch.view.u8[frame + 12]! * 256 + batch.view.u8[frame + 13]! === ETHERTYPE)
+        found.push([batch.view.u8[frame + 14]!, batch.length[i]! - HEADER])
+    }
+    queue.consume(batch.count)
+  }
+  return found
+}
+
+describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root)'}`, () => {
+  const closing: { close(): void }[] = []
+  let openFds = 0
+  beforeAll(() => {
+    unshareNetwork()
+    openFds = processResources().openFds
+  })
+  afterEach(() => {
+    for (const one of closing.splice(0).reverse()) one.close()
+    for (const name of ['xskA', 'xskB']) {
+      try {
+        deleteLink(interfaceIndex(name))
+      } catch (error) {
+        expect(systemErrnoOf(error)).toBe('ENODEV')
+      }
+    }
+  })
+  function keep<T extends { close(): void }>(one: T): T {
+    closing.push(one)
+    return one
+  }
+
+  /** A veth pair that is up, with a socket on both ends. */
+  function pair(options: AfXdpQueueOptions = {}): [AfXdpQueue, AfXdpQueue] {
+    ip('link', 'add', 'xskA', 'type', 'veth', 'peer', 'name', 'xskB')
+    for (const name of ['xskA', 'xskB']) ip('link', 'set', name, 'up')
+    return [end('xskA', options), end('xskB', options)]
+  }
+
+  function end(name: string, options: AfXdpQueueOptions = {}): AfXdpQueue {
+    const port = keep(AfXdpInterface.open({ name }))
+    return keep(new AfXdpQueue(port.handle(0), options))
+  }
+
+  test('frames cross both ways, whole and in order, in the mode that was granted', () => {
+    const [a, b] = pair({ mode: 'copy' })
+    expect([a.mode, b.mode]).toEqual(['copy', 'copy'])
+    expect(linkInfo(interfaceIndex('xskA')).xdp.mode).toBe('native')
+    for (const [from, to, bytes] of [
+      [a, b, 64],
+      [b, a, 1514],
+    ] as const) {
+      expect(from.transmit(batchOf(NET_BATCH, bytes))).toBe(NET_BATCH)
+      from.flush()
+      expect(receive(to, NET_BATCH)).toEqual(Array.from({ length: NET_BATCH }, (_, i) => [i, bytes]))
+      expect(from.counters).toMatchObject({ txFrames: NET_BATCH, txBytes: NET_BATCH * bytes, txDropped: {} })
+    }
+  })
+
+  test('chunks go round: many times more frames than chunks cross a small UMEM, none is lost', () => {
+    const [a, b] = pair({ chunks: 256, ringEntries: 128 })
+    let received = 0
+    for (let sent = 0; sent < 6400; ) {
+      const batch = batchOf(NET_BATCH)
+      sent += a.transmit(batch)
+      a.flush()
+      received += receive(b, Math.min(NET_BATCH, sent - received)).length
+    }
+    expect(received).toBe(a.counters.txFrames)
+    expect(a.counters.txDropped).toEqual({})
+    expect(b.counters.rxDropped).toEqual({})
+  })
+
+  test('a receiver that does not consume loses frames, which the kernel counts, and gets the ones it held again', () => {
+    const [a, b] = pair({ chunks: 128, ringEntries: 64 })
+    for (let i = 0; i < 10; i++) {
+      a.transmit(batchOf(20))
+      a.flush()
+    }
+    const first = b.receive()
+    expect(b.receive()).toBe(first)
+    const count = first.count
+    expect(count).toBeGreaterThan(0)
+    const second = first.view.u8[first.offset[1]! + HEADER + 14]
+    b.consume(1)
+    expect(b.receive().count).toBe(count - 1)
+    expect(first.view.u8[first.offset[0]! + HEADER + 14]).toBe(second)
+    const { rxDropped } = b.counters
+    expect(Object.values(rxDropped).reduce((sum, frames) => sum + frames, 0)).toBeGreaterThan(0)
+  })
+
+  test('without room the rest of a batch is offered again', () => {
+    const [a] = pair({ chunks: 64, ringEntries: 32 })
+    expect(a.transmit(batchOf(NET_BATCH))).toBe(32)
+    expect(a.transmit(batchOf(NET_BATCH))).toBe(0)
+    a.flush()
+    expect(a.transmit(batchOf(NET_BATCH))).toBeGreaterThan(0)
+    expect(a.counters.txDropped).toEqual({})
+  })
+
+  test('what an interface can not send is dropped by reason, and a partial checksum is completed', () => {
+    const [a, b] = pair()
+    const segmented = batchOf(1)
+    segmented.view.u8[NET_HDR_GSO_TYPE_OFFSET] = 1
+    a.transmit(segmented)
+    a.transmit(batchOf(2, 13))
+    a.transmit(batchOf(3, 1519))
+    const partial = batchOf(2, 64)
+    for (const [i, start] of [20, 63].entries()) {
+      partial.view.u8[i * SLOT] = 1
+      partial.view.u16[(i * SLOT + NET_HDR_CSUM_START_OFFSET) >>> 1] = start
+      partial.view.u16[(i * SLOT + NET_HDR_CSUM_OFFSET_OFFSET) >>> 1] = 6
+    }
+    a.transmit(partial)
+    a.flush()
+    expect(a.counters.txDropped).toEqual({ segmentation: 1, short: 2, oversize: 3, header: 1 })
+    const poll = new PollSet()
+    poll.watch([b.wakeFd])
+    poll.wait(2000)
+    const batch = b.receive()
+    const frame = batch.offset[0]! + HEADER
+    // All bytes behind csum_start are zero: the checksum is all ones.
+    expect([...batch.view.u8.subarray(frame + 26, frame + 28)]).toEqual([0xff, 0xff])
+  })
+
+  test('a driver with the 10-byte header sends the same frames', () => {
+    const [a, b] = pair()
+    a.transmit(batchOf(3, 64, 10))
+    a.flush()
+    expect(receive(b, 3)).toEqual([0, 1, 2].map((i) => [i, 64]))
+  })
+
+  test('while the interface is down frames are dropped as such, and flow when it is up again', () => {
+    const [a, b] = pair()
+    const ifindex = interfaceIndex('xskA')
+    setLink(ifindex, { up: false })
+    a.transmit(batchOf(1))
+    a.flush()
+    expect(a.transmit(batchOf(5))).toBe(5)
+    expect(a.counters.txDropped).toEqual({ down: 5 })
+    setLink(ifindex, { up: true })
+    a.transmit(batchOf(4))
+    a.flush()
+    // The one that was in the ring when it went down leaves first.
+    expect(receive(b, 5).map(([number]) => number)).toEqual([0, 0, 1, 2, 3])
+  })
+
+  test('an interface deleted under the queue drops frames as gone, and closing it is no error', () => {
+    const [a, b] = pair()
+    deleteLink(interfaceIndex('xskA'))
+    a.transmit(batchOf(3))
+    a.flush()
+    expect(a.transmit(batchOf(4))).toBe(4)
+    expect(a.counters.txDropped).toEqual({ gone: 4 })
+    expect([a.wakeFd, a.receive().count]).toEqual([-1, 0])
+    for (let i = 0; i < 5000; i++) b.receive()
+    expect(b.gone).toBe(true)
+  })
+
+  test('missing, busy, without that queue or mode: an error that says so, and nothing left behind', () => {
+    expect(() => AfXdpInterface.open({ name: 'xskNone' })).toThrow(/ENODEV.*xskNone/)
+    ip('link', 'add', 'xskA', 'type', 'veth', 'peer', 'name', 'xskB')
+    ip('link', 'set', 'xskA', 'up')
+    const port = keep(AfXdpInterface.open({ name: 'xskA' }))
+    expect(() => AfXdpInterface.open({ name: 'xskA' })).toThrow(/EBUSY/)
+    expect(() => port.handle(port.queues.length)).toThrow(/queue is \d+; accepted: 0 \.\. /)
+    keep(new AfXdpQueue(port.handle(0)))
+    expect(() => new AfXdpQueue(port.handle(0))).toThrow(/bind: EBUSY.*another socket has this queue/)
+    expect(() => new AfXdpQueue({ ...port.handle(0), queue: 99 })).toThrow(/bind: EINVAL.*no such queue/)
+    expect(() => new AfXdpQueue(port.handle(0), { chunkBytes: 1024 })).toThrow(/chunkBytes is 1024; accepted: at least/)
+    expect(() => new AfXdpQueue(port.handle(0), { ringEntries: 64 })).toThrow(/at least half of 4096 chunks/)
+    port.close()
+    expect(linkInfo(interfaceIndex('xskA')).xdp.mode).toBe('none')
+  })
+
+  test('descriptors of sockets, maps and programs are closed', () => {
+    expect(processResources().openFds).toBe(openFds)
+  })
+})

@@ -1,0 +1,10 @@
+/**
+ * AF_XDP sockets as a backend: frames to and from a queue of any Linux interface. Node only, needs CAP_NET_ADMIN,
+ * CAP_NET_RAW and CAP_BPF.
+ *
+ * @packageDocumentation
+ */
+export * from './af-xdp-interface.ts'
+export * from './af-xdp-queue.ts'
+export * from './complete-checksum.ts'
+export * from './xsk-redirect.ts'
