@@ -77,7 +77,7 @@ function divideByWord(low: number, highHalf: number, divisor: number): void {
   remainderHigh = 0
 }
 
-/** Shift and subtract by a divisor of 2^32 or more: the quotient has at most 32 bits. */
+/** Shift and subtract by a divisor of 2^32 or more: the quotient has at most 32 bits, the rest never more than 64. */
 function divideByLong(a: number, aHigh: number, b: number, bHigh: number): void {
   const divisor = b >>> 0
   const divisorHigh = bHigh >>> 0
@@ -85,11 +85,9 @@ function divideByLong(a: number, aHigh: number, b: number, bHigh: number): void 
   let restHigh = 0
   let bits = 0
   for (let bit = 31; bit >= 0; bit--) {
-    // The divisor has more than 32 bits, so what is shifted out here can only be the 65th bit of a rest below 2^64.
-    const overflow = restHigh >= 0x80000000
     restHigh = ((restHigh << 1) | (rest >>> 31)) >>> 0
     rest = ((rest << 1) | ((a >>> bit) & 1)) >>> 0
-    if (!overflow && (restHigh < divisorHigh || (restHigh === divisorHigh && rest < divisor))) continue
+    if (restHigh < divisorHigh || (restHigh === divisorHigh && rest < divisor)) continue
     const borrow = rest < divisor ? 1 : 0
     rest = (rest - divisor) >>> 0
     restHigh = (restHigh - divisorHigh - borrow) >>> 0

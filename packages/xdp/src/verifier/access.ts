@@ -24,10 +24,12 @@ export function loaded(bytes: number, signed: boolean): Register {
   return numberRegister(upTo((1n << BigInt(bytes * 8)) - 1n))
 }
 
-/** `bytes` behind the packet pointer were compared with the end of the packet. */
+/**
+ * `bytes` behind the packet pointer were compared with the end of the packet. Only pointers whose variable part is 0 to
+ * 65535 ever get a range.
+ */
 export function checkPacket(site: Site, pointer: Register, offset: number, bytes: number): void {
   const start = pointer.offset + offset
-  if (pointer.number.signedMin < 0n) site.fail('the packet offset may be negative')
   if (start < 0 || start + bytes > pointer.range)
     site.fail(
       `packet access at offset ${start}, ${bytes} bytes, was not compared with the end of the packet: ${pointer.range} bytes are`,

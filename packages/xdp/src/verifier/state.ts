@@ -120,7 +120,6 @@ function stackCovers(known: Frame, now: Frame, ids: IdPairs): boolean {
       const want = known.bytes[at]
       const have = now.bytes[at]
       if (want === BYTE_DATA && !(have === BYTE_DATA || (have === BYTE_SPILLED && otherIsNumber))) return false
-      if (want === BYTE_SPILLED && have !== BYTE_SPILLED) return false
     }
   }
   return true

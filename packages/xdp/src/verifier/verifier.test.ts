@@ -298,6 +298,12 @@ describe('refused', () => {
       5,
       /offset -1/,
     ],
+    [
+      'a packet access that only one of two paths compared',
+      [...packet, copy(4, 2), addImmediate(4, 14), jump('le', 4, 3, 6), mov(0, 0), load(0, 2, 0, 1), exit],
+      6,
+      /0 bytes are/,
+    ],
     ['reading at the end of the packet', [...packet, load(0, 3, 0, 1), exit], 2, /through the end of the packet/],
     [
       'arithmetic on the end of the packet',
