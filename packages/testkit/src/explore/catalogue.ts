@@ -1,9 +1,9 @@
 import type { SyncName } from '@vring/mmu-notifier'
 import type { Scenario } from './explore.ts'
-import * as faulty from './faulty-syncs.ts'
+import * as faulty from './faulty/index.ts'
 import type { FindingKind, MemoryModel } from './operation.ts'
 import type { QueueWorldOptions } from './queue-world.ts'
-import * as scenarios from './scenarios.ts'
+import * as scenarios from './scenarios/index.ts'
 
 /** A bug of the patch's history: what shows it, and that the shipped code does not have it. */
 export interface CatalogueEntry {
@@ -81,7 +81,7 @@ const drafts: readonly Draft[] = [
     variant: 'EagerAccessor',
     expected: 'wrong-memory',
     scenario: scenarios.refusedAddress,
-    with: { sync: 'spinlock', accessor: scenarios.EagerAccessor },
+    with: { sync: 'spinlock', accessor: faulty.EagerAccessor },
     repairedBy: 'spinlock',
   },
   {
@@ -293,7 +293,7 @@ const drafts: readonly Draft[] = [
     variant: 'StubbornAccessor',
     expected: 'wrong-memory',
     scenario: scenarios.iotlbTurnedOn,
-    with: { sync: 'spinlock', accessor: scenarios.StubbornAccessor },
+    with: { sync: 'spinlock', accessor: faulty.StubbornAccessor },
     repairedBy: 'spinlock',
   },
   {

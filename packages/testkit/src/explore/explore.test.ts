@@ -4,7 +4,7 @@ import { explore, type PreparedScenario, type Scenario } from './explore.ts'
 import type { ExploredWorld } from './explored-world.ts'
 import { ExploringPort } from './exploring-port.ts'
 import { formatTimeline } from './format-timeline.ts'
-import { migrateDuringRound } from './scenarios.ts'
+import { migrateDuringRound } from './scenarios/index.ts'
 
 function scenario(prepare: (port: ExploringPort, world: ExploredWorld) => PreparedScenario): Scenario {
   return { name: 'test', description: 'a test', prepare: (world) => prepare(new ExploringPort(world), world) }

@@ -1,6 +1,8 @@
+import { describeValue } from './describe-value.ts'
 import { ExploredWorld } from './explored-world.ts'
 import type { State, Trace } from './machine.ts'
 import type { FindingKind, MemoryModel } from './operation.ts'
+import { randomStream } from './random-stream.ts'
 
 /** One thread of a scenario: a plain function that touches shared state through the ports of its world only. */
 export interface ScenarioThread {
@@ -160,7 +162,7 @@ class Search {
     let depth = 0
     let done = 0
     for (; done < schedules && this.#finding === null; done++) {
-      const random = generator(seed + done)
+      const random = randomStream(seed + done)
       let state = this.#initial
       for (let steps = 0; ; steps++) {
         depth = Math.max(depth, steps)
@@ -277,7 +279,7 @@ class Search {
     const schedule: ScheduleStep[] = []
     for (let trace: Trace | null = state.trace; trace !== null; trace = trace.parent) {
       const { thread, label, result } = trace
-      schedule.unshift({ thread, label, result: result < 0 ? '' : describe(machine.interner.value(result)) })
+      schedule.unshift({ thread, label, result: result < 0 ? '' : describeValue(machine.interner.value(result)) })
     }
     this.#finding = {
       kind,
@@ -292,31 +294,4 @@ class Search {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-/** A value of a shared variable in a few characters. */
-function describe(value: unknown): string {
-  if (value === undefined) return ''
-  if (Array.isArray(value)) return `[${value.map(describe).join(' ')}]`
-  if (typeof value === 'function') return 'set'
-  if (typeof value !== 'object' || value === null) return String(value)
-  if ('start' in value && 'end' in value) return `${hex(value.start)}-${hex(value.end)}`
-  if ('map' in value) return describe(value.map)
-  if ('mapping' in value) return describe(value.mapping)
-  return 'name' in value ? String(value.name) : '{..}'
-}
-
-function hex(value: unknown): string {
-  return typeof value === 'number' ? value.toString(16) : String(value)
-}
-
-/** xorshift32: a stream of numbers below a bound that a seed repeats. */
-function generator(seed: number): (bound: number) => number {
-  let state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) | 1
-  return (bound) => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) % bound
-  }
 }

@@ -1,3 +1,6 @@
+/** A state's key has one UTF-16 code unit for each value. */
+const ID_MAX = 0xffff
+
 /**
  * Numbers for values, equal values equal numbers: what makes states comparable. Primitives, functions and most objects are
  * themselves; arrays, plain objects and instances of the classes given are equal when their contents are.
@@ -23,7 +26,7 @@ export class Interner {
     const shape = `${this.id(prototype)}:${fields.join()}`
     const id = this.#shapes.get(shape) ?? this.#values.length
     if (id === this.#values.length) {
-      this.#values.push(value)
+      this.#push(value)
       this.#shapes.set(shape, id)
     }
     this.#ids.set(value, id)
@@ -35,9 +38,15 @@ export class Interner {
   }
 
   #add(value: unknown): number {
-    const id = this.#values.length
-    this.#values.push(value)
+    const id = this.#push(value)
     this.#ids.set(value, id)
+    return id
+  }
+
+  #push(value: unknown): number {
+    const id = this.#values.length
+    if (id > ID_MAX) throw new RangeError(`a scenario may have ${ID_MAX} distinct values; make it smaller`)
+    this.#values.push(value)
     return id
   }
 }

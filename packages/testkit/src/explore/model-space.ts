@@ -11,6 +11,7 @@ import {
 import type { MmuNotifierEvent, MmuNotifierRange } from '@vring/mmu-notifier'
 import type { ExploredWorld } from './explored-world.ts'
 import type { Machine } from './machine.ts'
+import { type MappingOwner, ModelMapping } from './model-mapping.ts'
 import { type ModelNotifierOptions, ModelNotifiers } from './model-notifiers.ts'
 
 /** Offsets from here on are user addresses, to be translated when the access happens; below, frames. */
@@ -45,7 +46,7 @@ export interface ModelSpaceOptions extends ModelNotifierOptions {
  * It watches what hardware would let pass: direct access to a frame that is no longer the page's (`stale-mapping`), memory
  * reclaimed as clean though it was written (`lost-dirty`), mappings never given back.
  */
-export class ModelSpace implements UserSpace {
+export class ModelSpace implements UserSpace, MappingOwner {
   readonly view: MemoryView = memoryView(new ArrayBuffer(4))
   readonly span = 0
   readonly limit: number = 2 ** 39
@@ -318,7 +319,7 @@ export class ModelSpace implements UserSpace {
       let mapping = this.#mappings.get(key)
       if (mapping === undefined) {
         const name = `${address.toString(16)}@${frames.join('+')}${serial > 0 ? `#${serial}` : ''}`
-        mapping = new ModelMapping(this, name, address % PAGE_BYTES, frames, machine.location(key, false))
+        mapping = new ModelMapping(this, this.view, name, address % PAGE_BYTES, frames, machine.location(key, false))
         this.#mappings.set(key, mapping)
       }
       if (machine.get<boolean>(mapping.live)) continue
@@ -347,42 +348,6 @@ export class ModelSpace implements UserSpace {
 
   #buffers(frame: number): number {
     return this.#world.machine.location(`buffers ${frame}`, false)
-  }
-}
-
-/** A mapping of the model: frames, and whether it was given back. */
-class ModelMapping implements KernelMapping {
-  readonly name: string
-  readonly view: MemoryView
-  readonly base: number
-  readonly frames: readonly number[]
-  /** Location: is it held? */
-  readonly live: number
-  readonly #space: ModelSpace
-  readonly #inPage: number
-
-  constructor(space: ModelSpace, name: string, inPage: number, frames: readonly number[], live: number) {
-    this.#space = space
-    this.name = name
-    this.view = space.view
-    this.frames = frames
-    this.live = live
-    this.#inPage = inPage
-    const contiguous = frames.every((frame, at) => frame === frames[0]! + at)
-    this.base = contiguous ? frames[0]! * PAGE_BYTES + inPage : -1
-  }
-
-  offsetOf(offset: number): number {
-    const at = this.#inPage + offset
-    return this.frames[Math.floor(at / PAGE_BYTES)]! * PAGE_BYTES + (at % PAGE_BYTES)
-  }
-
-  markDirty(): void {
-    this.#space.markDirty(this)
-  }
-
-  release(): void {
-    this.#space.release(this)
   }
 }
 

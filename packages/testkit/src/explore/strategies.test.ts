@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { explore, type Scenario } from './explore.ts'
 import { formatTimeline } from './format-timeline.ts'
 import { MEMORY_MODELS, type MemoryModel } from './operation.ts'
-import * as scenarios from './scenarios.ts'
+import * as scenarios from './scenarios/index.ts'
 
 const races: Readonly<Record<string, scenarios.QueueScenario>> = {
   'a page moves': scenarios.migrateDuringRound,

@@ -1,0 +1,6 @@
+export * from './mappable-memory.ts'
+export * from './page-changes.ts'
+export * from './queue-scenario.ts'
+export * from './ring-changes.ts'
+export * from './ring-entries.ts'
+export * from './waits.ts'

@@ -1,0 +1,33 @@
+import type { PreparedScenario, Scenario } from '../explore.ts'
+import type { ExploredWorld } from '../explored-world.ts'
+import { QueueWorld, type QueueWorldOptions, STRUCTURAL } from '../queue-world.ts'
+
+/** A scenario for any strategy: its threads and checks, given what the queue's world differs in. */
+export type QueueScenario = (options: QueueWorldOptions) => Scenario
+
+/** A scenario of one queue. */
+export function queueScenario(
+  name: string,
+  description: string,
+  parts: (queue: QueueWorld, world: ExploredWorld) => PreparedScenario,
+  fixed: Partial<QueueWorldOptions> = {},
+): QueueScenario {
+  return (options) => ({
+    name,
+    description,
+    structural: STRUCTURAL,
+    prepare: (world) => {
+      const space = { ...fixed.space, ...options.space }
+      const queue = new QueueWorld(world, { ...fixed, ...options, space })
+      return parts(queue, world)
+    },
+  })
+}
+
+/** Ends every scenario that has no reason not to: mapping works again, and closing gives everything back. */
+export function settled(queue: QueueWorld): () => void {
+  return () => {
+    queue.checkFastPath()
+    queue.checkClosed()
+  }
+}

@@ -1,0 +1,116 @@
+import type { AddressMap } from '@vring/memory'
+import { ChainBatch, DeviceQueue } from '@vring/virtqueue'
+import { pageRange } from '../model-space.ts'
+import { AVAIL_PAGE, DESC_PAGE, type QueueWorld, USED_PAGE } from '../queue-world.ts'
+import { type QueueScenario, queueScenario, settled } from './queue-scenario.ts'
+
+/** Indirect tables are not part of the model: nothing is resolved. */
+const NO_BUFFERS: AddressMap = {
+  view: { buffer: new ArrayBuffer(0), u8: new Uint8Array(0), u16: new Uint16Array(0), u32: new Uint32Array(0) },
+  span: 0,
+  resolve: () => -14,
+  resolveSpan: () => -14,
+}
+
+/** The device side of the queue under test. It keeps state of its own, so each run of a thread makes a new one. */
+function deviceQueue(queue: QueueWorld): DeviceQueue {
+  return new DeviceQueue({
+    accessor: queue.accessor,
+    cpu: queue.cpu,
+    ring: queue.ring,
+    features: 0n,
+    buffers: NO_BUFFERS,
+  })
+}
+
+/** The driver makes descriptor `head` available as its `index`-th chain, without publishing it. */
+function expose(queue: QueueWorld, index: number, head: number): void {
+  const { cpu, space } = queue
+  cpu.storeDescriptor(queue.user(DESC_PAGE, 16 * head), [0x1000 * (head + 1), 0, 64, 0])
+  cpu.store16(space.view, queue.user(AVAIL_PAGE, 4 + 2 * (index & 1)), head)
+}
+
+/** A batch of two chains is served while the used page moves: partly direct, partly by copies. */
+export const batchDuringInvalidation: QueueScenario = queueScenario(
+  'batch-during-invalidation',
+  'a batch of two chains is completed while the used page moves',
+  (queue, world) => {
+    const range = pageRange(USED_PAGE, 'migrate')
+    expose(queue, 0, 0)
+    expose(queue, 1, 1)
+    queue.cpu.store16(queue.space.view, queue.user(AVAIL_PAGE, 2), 2)
+    return {
+      threads: [
+        {
+          name: 'datapath',
+          run: () =>
+            queue.round(() => {
+              const device = deviceQueue(queue)
+              const batch = new ChainBatch(2)
+              device.popBatch(batch, 1)
+              device.pushUsedBatch(batch, 1)
+              device.flushUsed()
+              device.popBatch(batch, 1)
+              device.pushUsedBatch(batch, 1)
+              device.flushUsed()
+            }),
+        },
+        { name: 'migration', boundedWait: true, run: () => void queue.space.migrate(range) },
+      ],
+      finish: () => {
+        const { cpu, space } = queue
+        const usedIdx = cpu.load16(space.view, queue.user(USED_PAGE, 2))
+        const heads = [0, 1].map((slot) => cpu.loadUsed(queue.user(USED_PAGE, 4 + 8 * slot)) || [-1, 0])
+        const ids = heads.map(([id]) => id)
+        if (usedIdx < 2 || !ids.includes(0) || !ids.includes(1))
+          world.fail(ids[0] === ids[1] ? 'used-doubled' : 'used-lost', `used index ${usedIdx}, heads ${ids.join(', ')}`)
+        settled(queue)()
+      },
+    }
+  },
+)
+
+/** The driver publishes a chain while the device polls. */
+export const publishDuringPoll: QueueScenario = publishing(
+  'publish-during-poll',
+  'the driver publishes a chain while the device looks at avail.idx',
+  (device, batch) => device.popBatch(batch, 1),
+)
+
+/** The driver publishes a chain while the device asks to be notified and looks once more. */
+export const publishDuringEnable: QueueScenario = publishing(
+  'publish-during-enable',
+  'the driver publishes a chain while the device enables notification and looks again',
+  (device, batch) => (device.enableNotification() ? device.popBatch(batch, 1) : 0),
+)
+
+function publishing(
+  name: string,
+  description: string,
+  poll: (device: DeviceQueue, batch: ChainBatch) => number,
+): QueueScenario {
+  return queueScenario(name, description, (queue, world) => {
+    const { cpu, space } = queue
+    return {
+      threads: [
+        {
+          name: 'device',
+          run: () =>
+            queue.round(() => {
+              const batch = new ChainBatch(2)
+              if (poll(deviceQueue(queue), batch) < 1) return
+              if (batch.head[0] !== 1 || batch.length[0] !== 64)
+                world.fail('stale-entry', `chain ${batch.head[0]} of ${batch.length[0] ?? 0} bytes; published: 1 of 64`)
+            }),
+        },
+        {
+          name: 'driver',
+          run: () => {
+            expose(queue, 0, 1)
+            cpu.store16Release(space.view, queue.user(AVAIL_PAGE, 2), 1)
+          },
+        },
+      ],
+    }
+  })
+}
