@@ -1,4 +1,10 @@
-import { featureSet, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1, VIRTIO_NET_F_MRG_RXBUF } from '@vring/layout'
+import {
+  featureSet,
+  usedRingBytes,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_VERSION_1,
+  VIRTIO_NET_F_MRG_RXBUF,
+} from '@vring/layout'
 import { DirtyBitmap } from '@vring/memory'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -166,6 +172,40 @@ describe('a round', () => {
     offer(q, 1, 2048)
     expect(q.driver.needsKick()).toBe(true)
     expect([rx.run(), rx.end]).toEqual([1, 'empty'])
+  })
+
+  it('a driver that gives buffers again before they are used gets no element outside its ring', () => {
+    const q = netQueue(4, PLAIN)
+    const source = new ArraySource()
+    for (let i = 0; i < 64; i++) source.waiting.push(frame(i))
+    offer(q, 4, 2048)
+    // With every write of the device the driver makes one more buffer available, whatever it got back.
+    let availIdx = 4
+    const log = DirtyBitmap.forGuest(2 * HIGH)
+    const write = log.write.bind(log)
+    log.write = (address, length) => {
+      q.driver.windows.avail.store16Release(2, ++availIdx)
+      return write(address, length)
+    }
+    const behind = () => q.read(LOW + 0xa_0000 + usedRingBytes(4, false), 4096)
+    const before = behind()
+    const rx = round(q, source, () => {}, log)
+    for (let rounds = 0; rounds < 8; rounds++) rx.run()
+    expect(behind()).toBe(before)
+    expect(q.driver.usedReady()).toBe(q.device.usedIdx)
+    expect(rx.frames).toBe(q.device.usedIdx)
+  })
+
+  it('frames in front of a head that breaks the queue are published', () => {
+    const q = netQueue(256, PLAIN)
+    const source = new ArraySource()
+    source.waiting.push(frame(0), frame(1), frame(2))
+    offer(q, 2, 2048)
+    q.driver.windows.avail.store16(4 + 2 * 2, 999)
+    q.driver.windows.avail.store16Release(2, 3)
+    const rx = round(q, source)
+    expect([rx.run(), rx.end, q.device.broken]).toEqual([2, 'broken', 'head-out-of-range'])
+    expect(received(q).map(([, data]) => data)).toEqual([frame(0).slice(12), frame(1).slice(12)])
   })
 
   it('payload that was written is in the migration log, and nothing else is', () => {

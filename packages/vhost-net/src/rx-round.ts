@@ -199,8 +199,12 @@ export class RxRound {
     return count
   }
 
-  /** Gives unused chains back and takes a new batch, everything the driver has made available by now. */
+  /**
+   * Gives unused chains back and takes a new batch, everything the driver has made available by now. What is delivered is
+   * published first: should the next chain break the queue, the frames in front of it have reached the driver.
+   */
   private refill(queue: DeviceQueue): RoundEnd | null {
+    if (queue.flushUsed() < 0) return 'broken'
     queue.rewind(this.popped - this.next)
     this.popped = this.next = 0
     const ready = queue.fetchAvailIdx()

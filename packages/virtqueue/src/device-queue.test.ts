@@ -330,6 +330,21 @@ describe('a hostile driver breaks its queue and nothing else', () => {
     expect(q.device.popBatch(q.batch, 64)).toBeLessThan(0)
   })
 
+  it('more chains than the ring has entries, none of them used yet (CVE-2016-5403)', () => {
+    const q = flatQueue(4)
+    for (let head = 0; head < 4; head++) descriptor(q, head, q.heap, 60, 0)
+    expose(q, 0, 1, 2, 3)
+    expect(q.device.popBatch(q.batch, 64)).toBe(4)
+    q.device.pushUsedBatch(q.batch, 4)
+    // The driver gives them again before the device has published them.
+    q.raw.avail.store16Release(2, 8)
+    const before = new Uint8Array(q.space.view.buffer.slice(0))
+    expect(q.device.popBatch(q.batch, 64)).toBeLessThan(0)
+    expect(q.device.broken).toBe('avail-idx-jump')
+    expect(q.device.flushUsed()).toBeLessThan(0)
+    expect(Buffer.compare(q.space.view.u8, before)).toBe(0)
+  })
+
   it('any bytes in the ring: bounded work, no throw, no write outside the used ring', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 512, maxLength: 512 }), fc.boolean(), (bytes, indirect) => {
@@ -339,6 +354,10 @@ describe('a hostile driver breaks its queue and nothing else', () => {
         q.space.view.u8.set(bytes.subarray(150), q.heap)
         // Half of all rings get a plausible index, so that chains are walked at all.
         if ((bytes[511]! & 1) === 1) q.raw.avail.store16(2, bytes[510]! & 7)
+        const { address, length } = q.ring.used
+        const outside = () =>
+          Buffer.concat([q.space.view.u8.subarray(0, address), q.space.view.u8.subarray(address + length, 0x2000)])
+        const before = outside()
         for (let round = 0; round < 4; round++) {
           const popped = q.device.popBatch(q.batch, 64)
           if (popped <= 0) break
@@ -346,7 +365,10 @@ describe('a hostile driver breaks its queue and nothing else', () => {
             expect(q.batch.head[i]!).toBeLessThan(8)
             expect(q.batch.segStart[i + 1]! - q.batch.segStart[i]!).toBeLessThanOrEqual(CHAIN_SEGMENTS_MAX)
           }
+          q.device.pushUsedBatch(q.batch, popped)
+          q.device.flushUsed()
         }
+        expect(outside().equals(before)).toBe(true)
       }),
       { numRuns: 500 },
     )

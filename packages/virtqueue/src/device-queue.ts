@@ -238,7 +238,9 @@ export class DeviceQueue {
     const availIdx = this.avail.load16Acquire(AVAIL_IDX_OFFSET)
     if (availIdx < 0) return this.fault(availIdx)
     const ready = (availIdx - this.nextAvail) & 0xffff
-    if (ready > this.queueSize) return this.latch('avail-idx-jump')
+    // Chains that wait for flushUsed count too: a driver that makes entries available again before they are used would
+    // have more used elements pending than the used ring holds.
+    if (ready + this.pendingCount > this.queueSize) return this.latch('avail-idx-jump')
     this.availIdx = availIdx
     return ready
   }
