@@ -237,6 +237,16 @@ const drafts: readonly Draft[] = [
     repairedBy: 'spinlock',
   },
   {
+    id: 'M18 (lost)',
+    title: 'a used element is lost when its mapping goes away in mid-batch',
+    source: 'commit 7f466032dc9e falls back at each access',
+    variant: 'DroppingAccessor',
+    expected: 'used-lost',
+    scenario: scenarios.batchDuringInvalidation,
+    with: { sync: 'interval', accessor: faulty.DroppingAccessor },
+    repairedBy: 'interval',
+  },
+  {
     id: 'M20',
     title: 'ranges are compared in 32 bits',
     source: 'commits a89db445fbd7, 0d4a3f2abbef',

@@ -62,8 +62,9 @@ export const batchDuringInvalidation: QueueScenario = queueScenario(
         const usedIdx = cpu.load16(space.view, queue.user(USED_PAGE, 2))
         const heads = [0, 1].map((slot) => cpu.loadUsed(queue.user(USED_PAGE, 4 + 8 * slot)) || [-1, 0])
         const ids = heads.map(([id]) => id)
+        const doubled = ids[0] === ids[1] && ids[0] !== -1
         if (usedIdx < 2 || !ids.includes(0) || !ids.includes(1))
-          world.fail(ids[0] === ids[1] ? 'used-doubled' : 'used-lost', `used index ${usedIdx}, heads ${ids.join(', ')}`)
+          world.fail(doubled ? 'used-doubled' : 'used-lost', `used index ${usedIdx}, heads ${ids.join(', ')}`)
         settled(queue)()
       },
     }
