@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import {
   type EbpfProgram,
   indexKeyOf,
@@ -229,6 +229,26 @@ describe('loading', () => {
       /program is not given; accepted: one of .*globals, count_flows/,
     )
     expect(() => loadEbpf(object('xdp1.v3.o'), { program: 'nope' })).toThrow(/accepted: one of xdp_prog1/)
+  })
+
+  test('where code may not be generated, auto interprets and compile says so', () => {
+    vi.stubGlobal(
+      'Function',
+      class {
+        constructor() {
+          throw new EvalError('code generation is forbidden')
+        }
+      },
+    )
+    try {
+      const program = loadEbpf(object('xdp1.v3.o'))
+      expect(program.engine).toBe('interpreted')
+      expect(program.run(contextOf(udp()))).toBe(XDP_DROP)
+      expect(() => loadEbpf(object('xdp1.v3.o'), { engine: 'compile' })).toThrow(EvalError)
+    } finally {
+      vi.unstubAllGlobals()
+    }
+    expect(loadEbpf(object('xdp1.v3.o')).engine).toBe('compiled')
   })
 
   test('frames in shared memory run as well', () => {

@@ -1,5 +1,6 @@
 /**
- * XDP programs: the contract between a hook and a program, the programs xdp1 and xdp2 in TypeScript.
+ * XDP programs: the contract between a hook and a program, the programs xdp1 and xdp2 in TypeScript, and eBPF objects
+ * loaded, verified and compiled to JavaScript.
  *
  * @packageDocumentation
  */
