@@ -1,9 +1,11 @@
+import type { Registry } from '@vring/registry'
 import { BASELINE, type CellSpec } from './cell-spec.ts'
 import { BaselineRig } from './cells/baseline.ts'
 import { digest } from './cells/lap-state.ts'
 import type { Rig } from './cells/rig.ts'
 import { countSteps } from './count-steps.ts'
 import { InprocRig } from './drivers/inproc.ts'
+import { ThreadsRig } from './drivers/inproc-threads.ts'
 import { loadRegistry } from './load-registry.ts'
 import type { Answer, FinishAnswer, PrepareRequest, Request, TrialAnswer } from './protocol.ts'
 import { runTrial } from './trial.ts'
@@ -36,13 +38,21 @@ async function answer(request: Request): Promise<Answer> {
 
 async function prepare({ spec, seed, plugins, quick }: PrepareRequest): Promise<Answer> {
   const registry = await loadRegistry(plugins)
-  const rig = spec.accessor === BASELINE ? new BaselineRig(spec, seed) : new InprocRig(spec, registry, { seed })
+  const rig = await createRig(spec, registry, seed)
   live = { spec, seed, plugins, rig, trialHash: '' }
   const piece = (): number => {
     const { packets, seconds } = runTrial(rig, WARM_UP_PIECE_MS)
     return packets / seconds
   }
   return { type: 'prepared', warmUpPieces: warmUp(piece, quick ? QUICK_PIECES : undefined) }
+}
+
+async function createRig(spec: CellSpec, registry: Registry, seed: number): Promise<Rig> {
+  if (spec.accessor === BASELINE) return new BaselineRig(spec, seed)
+  if (spec.driver !== 'inproc-threads') return new InprocRig(spec, registry, { seed })
+  const rig = new ThreadsRig(spec, registry, seed)
+  await rig.ready()
+  return rig
 }
 
 function trial(cell: LiveCell, durationMs: number): TrialAnswer {

@@ -52,6 +52,16 @@ describe('vring-bench run --smoke', () => {
     expect(parseResults(stdout, 'stdout').cells).toHaveLength(1)
   })
 
+  it('a driver in a thread of its own gives the same hash as one in turn', async () => {
+    const args = ['run', '--smoke', '--driver', 'inproc,inproc-threads', '--accessor', 'vmap-direct', '--json', '-']
+    const { code, stdout } = await vringBench(args)
+    expect(code).toBe(0)
+    const { cells } = parseResults(stdout, 'stdout')
+    expect(cells.map(({ driver }) => driver)).toEqual(['inproc', 'inproc-threads'])
+    for (const cell of cells) expect(cell.failure).toBeUndefined()
+    expect(cells[1]!.hash).toBe(cells[0]!.hash)
+  })
+
   it('Ctrl-C leaves a valid partial result', async () => {
     const file = join(directory, 'partial.json')
     const args = ['run', '--accessor', 'copy-checked,nospec-masked', '--trials', '500', '--json', file]

@@ -41,16 +41,7 @@ export function createDriverMemory(spec: CellSpec, plan: RingPlan, smap: AccessC
     const kind = area < spec.fileBacked ? 'file' : 'anonymous'
     space.mmap({ address: USER_BASE + start, length: end - start, kind, populate: true })
   }
-  const iotlb = spec.iotlb ? createIotlb(spec, plan) : null
-  const buffers =
-    iotlb === null
-      ? new GuestMap(
-          space,
-          pieces(0, plan.bytes, spec.regions).map(({ start, length }) => {
-            return { guestAddress: GUEST_BASE + start, userAddress: USER_BASE + start, length }
-          }),
-        )
-      : new IotlbBufferMap(iotlb, space)
+  const { buffers, iotlb } = bufferMap(spec, plan, space)
   return {
     base: USER_BASE,
     space,
@@ -59,6 +50,22 @@ export function createDriverMemory(spec: CellSpec, plan: RingPlan, smap: AccessC
     poke: (offset, bytes) => space.write(USER_BASE + offset, bytes),
     peek: (offset, length) => space.read(USER_BASE + offset, length),
   }
+}
+
+/** Where descriptors point in a cell's memory: guest-physical regions, or the device IOTLB over it. */
+export function bufferMap(
+  spec: CellSpec,
+  plan: RingPlan,
+  space: AddressMap,
+): { buffers: AddressMap; iotlb: Iotlb | null } {
+  if (spec.iotlb) {
+    const iotlb = createIotlb(spec, plan)
+    return { buffers: new IotlbBufferMap(iotlb, space), iotlb }
+  }
+  const regions = pieces(0, plan.bytes, spec.regions).map(({ start, length }) => {
+    return { guestAddress: GUEST_BASE + start, userAddress: USER_BASE + start, length }
+  })
+  return { buffers: new GuestMap(space, regions), iotlb: null }
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Registry } from '@vring/registry'
 import { type Arguments, oneOf } from '../arguments.ts'
-import { missingError, usageError } from '../bench-error.ts'
+import { usageError } from '../bench-error.ts'
 import {
   BASELINE,
   type CellSpec,
@@ -130,8 +130,6 @@ function planCells(args: Arguments, registry: Registry): CellSpec[] {
   const drivers = each(args, 'driver', DRIVERS) ?? [DEFAULT_CELL.driver]
   const rings = each(args, 'ring', RINGS) ?? [DEFAULT_CELL.ring]
   checkPeer(args, drivers)
-  for (const driver of drivers)
-    if (driver === 'inproc-threads') throw missingError(`driver ${driver}`, 'it is not part of this build')
   const backends = args.list('backend') ?? [DEFAULT_CELL.backend]
   for (const backend of backends)
     oneOf(
@@ -169,7 +167,7 @@ function accessorChoices(
   const all = served.map(({ name }) => ({ name, options: SEED_OPTIONS[name] ?? {} })).reverse()
   const floor =
     args.text('sweep') === null &&
-    !drivers.includes('testpmd') &&
+    drivers.every((driver) => driver === 'inproc') &&
     backends.every((backend) => BASELINE_BACKENDS.includes(backend))
   return floor ? [...all, { name: BASELINE, options: {} }] : all
 }

@@ -1,0 +1,154 @@
+import { Worker } from 'node:worker_threads'
+import { type Accessor, plainCpu } from '@vring/accessor'
+import { MappedSpace, memoryView } from '@vring/memory'
+import type { Registry } from '@vring/registry'
+import { type NetBackend, TxRound } from '@vring/vhost-net'
+import { DeviceQueue } from '@vring/virtqueue'
+import type { CellSpec } from '../cell-spec.ts'
+import { backendCounts, countsBetween } from '../cells/backend-counts.ts'
+import { bufferMap } from '../cells/driver-memory.ts'
+import { lapStateText } from '../cells/lap-state.ts'
+import type { Rig } from '../cells/rig.ts'
+import { cellFeatures, headOf, planRing, USER_BASE, writeRing } from '../cells/ring-layout.ts'
+import type { DriverThreadData } from '../driver-thread.ts'
+import {
+  CONTROL_BYTES,
+  DRIVER_BUDGET,
+  DRIVER_READY,
+  DRIVER_RETURNED,
+  DRIVER_STOP,
+  ID_SUM_OFFSET,
+} from './thread-control.ts'
+
+/** How long the other side may take, in ms, before the rig gives up. */
+const PATIENCE_MS = 10_000
+
+/**
+ * Driver and device in two threads over shared memory, mapped as a real driver's is: what crosses between two CPUs is what
+ * crosses there. The device is this thread.
+ */
+export class ThreadsRig implements Rig {
+  private readonly spec: CellSpec
+  private readonly used: Uint8Array
+  private readonly words: Int32Array
+  private readonly idSum: Float64Array
+  private readonly accessor: Accessor
+  private readonly backend: NetBackend
+  private readonly round: TxRound
+  private readonly queue: DeviceQueue
+  private counted: Record<string, number>
+  private summed = 0
+  private budget = 0
+
+  /** Starts the driver's thread; {@link ready} says when it runs. */
+  constructor(spec: CellSpec, registry: Registry, seed: number) {
+    this.spec = spec
+    const plan = planRing(spec)
+    const memory = new SharedArrayBuffer(plan.bytes)
+    const control = new SharedArrayBuffer(CONTROL_BYTES)
+    const view = memoryView(memory)
+    const space = new MappedSpace([{ address: USER_BASE, length: plan.bytes, view, viewOffset: 0 }])
+    writeRing(plan, spec, seed, 'udp', (offset, bytes) => view.u8.set(bytes, offset))
+    const { buffers, iotlb } = bufferMap(spec, plan, space)
+    const features = cellFeatures(spec)
+    const { ring } = plan
+    this.used = view.u8.subarray(plan.used, plan.used + ring.used.length)
+    this.words = new Int32Array(control)
+    this.idSum = new Float64Array(control, ID_SUM_OFFSET, 1)
+    this.accessor = registry.accessor(spec.accessor).create({ cpu: plainCpu, space, ring, iotlb }, spec.options)
+    this.queue = new DeviceQueue({ accessor: this.accessor, cpu: plainCpu, ring, features, buffers })
+    this.backend = registry.backend(spec.backend).create()
+    this.counted = backendCounts(this.backend)
+    this.round = new TxRound({
+      queue: this.queue,
+      buffers,
+      backend: this.backend,
+      cpu: plainCpu,
+      features,
+      payload: spec.payload,
+      notification: 'poll',
+    })
+    this.accessor.beginRound()
+    const status = this.queue.start(0)
+    this.accessor.endRound()
+    if (status < 0) throw new Error(`${spec.id}: the queue does not start: ${this.queue.broken}`)
+    const data: DriverThreadData = {
+      memory,
+      control,
+      batch: spec.batch,
+      driver: {
+        avail: plan.avail,
+        used: plan.used,
+        queueSize: spec.queueSize,
+        chains: plan.chains,
+        headStep: headOf(spec, 1),
+      },
+    }
+    startThread(data)
+  }
+
+  /** Resolves when the driver's thread runs. */
+  async ready(): Promise<void> {
+    const end = performance.now() + PATIENCE_MS
+    while (Atomics.load(this.words, DRIVER_READY) === 0) {
+      if (performance.now() > end) throw new Error(`${this.spec.id}: the driver's thread did not start`)
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+  }
+
+  run(packets: number): void {
+    const round = this.round
+    this.budget = (this.budget + packets) | 0
+    Atomics.store(this.words, DRIVER_BUDGET, this.budget)
+    let done = 0
+    let idle = 0
+    while (done < packets) {
+      const taken = round.run()
+      done += taken
+      if (taken > 0) idle = 0
+      else if (this.queue.broken !== null) throw new Error(`${this.spec.id}: the queue broke: ${this.queue.broken}`)
+      else if ((++idle & 0xfffff) === 0) this.checkPatience(idle)
+    }
+    // What was used last is on its way back: a lap is over when the driver has all of it.
+    idle = 0
+    while (Atomics.load(this.words, DRIVER_RETURNED) !== this.budget)
+      if ((++idle & 0xfffff) === 0) this.checkPatience(idle)
+  }
+
+  lapState(laps: number): string {
+    const now = backendCounts(this.backend)
+    const idSum = this.idSum[0]! - this.summed
+    this.summed = this.idSum[0]!
+    const counts = { ...countsBetween(this.counted, now), idSum }
+    this.counted = now
+    return lapStateText(this.used, counts, laps)
+  }
+
+  accesses(): Record<string, number> {
+    return this.accessor.counters.snapshot()
+  }
+
+  close(): void {
+    Atomics.store(this.words, DRIVER_STOP, 1)
+    this.accessor.close()
+    this.backend.close()
+  }
+
+  /** Spinning is quick: a thousand million looks are about ten seconds. */
+  private checkPatience(looks: number): void {
+    if (looks > 1_000_000_000) throw new Error(`${this.spec.id}: the driver's thread stopped answering`)
+  }
+}
+
+/** From sources a thread has to be told how to read TypeScript: Node's hooks of this thread do not reach it. */
+function startThread(workerData: DriverThreadData): void {
+  const source = import.meta.url.endsWith('.ts')
+  const url = new URL(source ? '../driver-thread.ts' : './driver-thread.js', import.meta.url)
+  const worker = source
+    ? new Worker(`import('tsx/esm/api').then((tsx) => { tsx.register(); return import('${url.href}') })`, {
+        eval: true,
+        workerData,
+      })
+    : new Worker(url, { workerData })
+  worker.unref()
+}
