@@ -9,7 +9,7 @@ import type { Answer, FinishAnswer, Request, TrialAnswer } from './protocol.ts'
  * budgets V8 stops inlining half-way, and what is measured is the calls. Raised, the whole round becomes one function.
  */
 export const V8_FLAGS: readonly string[] = [
-  '--max-inlined-bytecode-size=2000',
+  '--max-inlined-bytecode-size=300',
   '--max-inlined-bytecode-size-cumulative=4000',
 ]
 

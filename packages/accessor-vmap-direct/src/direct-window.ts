@@ -61,7 +61,10 @@ export class DirectWindow implements Window {
     const { write } = slot
     this.map = ({ start, end }) => {
       const mapped = space.mapKernel({ address: start, length: end - start, write, mapping })
-      return typeof mapped === 'string' ? mapped : new DirectMap(mapped)
+      if (typeof mapped === 'string') return mapped
+      const map = new DirectMap(mapped)
+      this.keep(map)
+      return map
     }
   }
 
@@ -97,7 +100,7 @@ export class DirectWindow implements Window {
 
   load16(offset: number): number {
     const map = this.sync.enter(this.slot)
-    if (map !== this.cached && !this.take(map, offset, 2)) return this.fallback().load16(offset)
+    if (map !== this.cached && !this.adopt(map, offset, 2)) return this.fallback().load16(offset)
     this.hits = (this.hits + 1) | 0
     const value = this.cpu.load16(this.view, this.base + this.inArea(offset, 2))
     this.sync.leave()
@@ -106,7 +109,7 @@ export class DirectWindow implements Window {
 
   load16Acquire(offset: number): number {
     const map = this.sync.enter(this.slot)
-    if (map !== this.cached && !this.take(map, offset, 2)) return this.fallback().load16Acquire(offset)
+    if (map !== this.cached && !this.adopt(map, offset, 2)) return this.fallback().load16Acquire(offset)
     this.hits = (this.hits + 1) | 0
     const value = this.cpu.load16Acquire(this.view, this.base + this.inArea(offset, 2))
     this.sync.leave()
@@ -115,7 +118,7 @@ export class DirectWindow implements Window {
 
   load32(offset: number): number {
     const map = this.sync.enter(this.slot)
-    if (map !== this.cached && !this.take(map, offset, 4)) return this.fallback().load32(offset)
+    if (map !== this.cached && !this.adopt(map, offset, 4)) return this.fallback().load32(offset)
     this.hits = (this.hits + 1) | 0
     const value = this.cpu.load32(this.view, this.base + this.inArea(offset, 4))
     this.sync.leave()
@@ -125,7 +128,7 @@ export class DirectWindow implements Window {
   // Descriptors are 16-byte aligned, so none straddles two pages, contiguous or not.
   loadDescriptor(offset: number, out: Uint32Array, index: number): number {
     const map = this.sync.enter(this.slot)
-    if (map !== this.cached && !this.take(map, offset, DESC_BYTES))
+    if (map !== this.cached && !this.adopt(map, offset, DESC_BYTES))
       return this.fallback().loadDescriptor(offset, out, index)
     this.hits = (this.hits + 1) | 0
     this.cpu.loadDescriptor(this.view, this.base + this.inArea(offset, DESC_BYTES), out, index)
@@ -135,7 +138,7 @@ export class DirectWindow implements Window {
 
   store16(offset: number, value: number): number {
     const map = this.sync.enter(this.slot)
-    if (map !== this.cached && !this.take(map, offset, 2)) return this.fallback().store16(offset, value)
+    if (map !== this.cached && !this.adopt(map, offset, 2)) return this.fallback().store16(offset, value)
     this.hits = (this.hits + 1) | 0
     this.cpu.store16(this.view, this.base + this.inArea(offset, 2), value)
     this.sync.leave()
@@ -144,7 +147,7 @@ export class DirectWindow implements Window {
 
   store16Release(offset: number, value: number): number {
     const map = this.sync.enter(this.slot)
-    if (map !== this.cached && !this.take(map, offset, 2)) return this.fallback().store16Release(offset, value)
+    if (map !== this.cached && !this.adopt(map, offset, 2)) return this.fallback().store16Release(offset, value)
     this.hits = (this.hits + 1) | 0
     this.cpu.store16Release(this.view, this.base + this.inArea(offset, 2), value)
     this.sync.leave()
@@ -153,7 +156,7 @@ export class DirectWindow implements Window {
 
   store32(offset: number, value: number): number {
     const map = this.sync.enter(this.slot)
-    if (map !== this.cached && !this.take(map, offset, 4)) return this.fallback().store32(offset, value)
+    if (map !== this.cached && !this.adopt(map, offset, 4)) return this.fallback().store32(offset, value)
     this.hits = (this.hits + 1) | 0
     this.cpu.store32(this.view, this.base + this.inArea(offset, 4), value)
     this.sync.leave()
@@ -177,21 +180,24 @@ export class DirectWindow implements Window {
       this.cpu.store32(map.view, map.offsetOf(this.inArea(offset + 4 * word, 4)), elements[index + word]!)
   }
 
+  /** Takes view and base of a mapping over, unless its pages are not side by side and have a base each. */
+  private keep(map: DirectMap): void {
+    this.cached = map.base >= 0 ? map : undefined
+    this.view = map.view
+    this.base = smallInteger(map.base)
+  }
+
   /**
-   * A mapping that is not the one of the last access: takes its view and base over, so that the next access finds them
-   * in fields of its own. Pages that are not side by side have a base each, so those are looked up every time.
+   * The shared variable holds another mapping than the one kept: none, one whose pages are looked up every time, or one
+   * that somebody else put there. Not on the way of a round that goes well, so that V8 leaves it out of the round's code.
    *
    * @returns false when there is no mapping
    */
-  private take(map: DirectMap | null, offset: number, width: number): boolean {
+  private adopt(map: DirectMap | null, offset: number, width: number): boolean {
     if (map === null) return false
-    this.view = map.view
-    if (map.base >= 0) {
-      this.cached = map
-      this.base = smallInteger(map.base)
-    } else {
+    this.keep(map)
+    if (map.base < 0) {
       const inArea = this.inArea(offset, width)
-      this.cached = undefined
       this.base = smallInteger(map.offsetOf(inArea)) - inArea
     }
     return true

@@ -19,10 +19,10 @@ export class FrameBatch {
   readonly headerBytes: number
   count = 0
   view: MemoryView
-  /** Byte offset of each header in `view`. */
-  readonly offset: Uint32Array = new Uint32Array(NET_BATCH)
+  /** Byte offset of each header in `view`: a view holds less than 2 GiB, so that offsets are small integers. */
+  readonly offset: Int32Array = new Int32Array(NET_BATCH)
   /** Bytes of header and frame together; at least `headerBytes`. */
-  readonly length: Uint32Array = new Uint32Array(NET_BATCH)
+  readonly length: Int32Array = new Int32Array(NET_BATCH)
 
   constructor(headerBytes: number, view: MemoryView = memoryView(new ArrayBuffer(0))) {
     this.headerBytes = headerBytes

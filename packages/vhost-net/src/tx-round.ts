@@ -182,7 +182,7 @@ export class TxRound {
    * @returns the first chain that is not, or that lies beyond the round's bytes
    */
   private collect(first: number, popped: number): number {
-    const { segStart, writeStart, address, length } = this.chains
+    const { uniform, segStart, writeStart, address, length } = this.chains
     const buffers = this.buffers
     const frames = this.frames
     const headerBytes = this.headerBytes
@@ -191,9 +191,11 @@ export class TxRound {
     let count = frames.count
     let chain = first
     for (; chain < popped; chain++) {
-      const segment = segStart[chain]!
-      const end = segment + 1
-      if (segStart[chain + 1]! !== end || writeStart[chain]! !== end) break
+      let segment = chain
+      if (uniform !== true) {
+        segment = segStart[chain]!
+        if (segStart[chain + 1]! !== segment + 1 || writeStart[chain]! !== segment + 1) break
+      }
       const chainBytes = length[segment]!
       if (chainBytes <= headerBytes || chainBytes > headerBytes + FRAME_BYTES_MAX) break
       const at = buffers.resolve(address[segment]!, chainBytes, ACCESS_READ)
@@ -205,7 +207,7 @@ export class TxRound {
       offset[count] = at
       frameLength[count] = chainBytes
       count++
-      bytes += chainBytes - headerBytes
+      bytes = (bytes + chainBytes - headerBytes) | 0
       if (bytes >= ROUND_BYTES) {
         chain++
         break

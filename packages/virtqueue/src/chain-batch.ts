@@ -11,10 +11,15 @@ export const CHAIN_SEGMENTS_MAX = 1024
  *                                writeStart[i] .. are device-writable
  *   segment   address[s]  length[s]
  * ```
+ *
+ * Nearly always every chain is one device-readable segment ({@link uniform}): then chain i is segment i, and both index
+ * columns hold what they held before; they are written only for batches that differ.
  */
 export class ChainBatch {
   /** Chains in the batch. */
   count = 0
+  /** Every chain is one device-readable segment: segment i is chain i. */
+  uniform = true
   /** Index of each chain's head descriptor: the id that the used ring gives back. */
   readonly head: Uint16Array
   /** First segment of each chain; entry `count` is the end of the last one. */
@@ -30,8 +35,8 @@ export class ChainBatch {
   constructor(chains: number) {
     const segments = chains + CHAIN_SEGMENTS_MAX
     this.head = new Uint16Array(chains)
-    this.segStart = new Uint32Array(chains + 1)
-    this.writeStart = new Uint32Array(chains)
+    this.segStart = Uint32Array.from({ length: chains + 1 }, (_, chain) => chain)
+    this.writeStart = Uint32Array.from({ length: chains }, (_, chain) => chain + 1)
     this.address = new Float64Array(segments)
     this.length = new Uint32Array(segments)
   }
@@ -39,5 +44,16 @@ export class ChainBatch {
   /** Chains that it can hold. */
   get capacity(): number {
     return this.head.length
+  }
+
+  /** Makes the index columns those of a uniform batch again. */
+  restore(): void {
+    const { segStart, writeStart } = this
+    for (let chain = 0; chain < writeStart.length; chain++) {
+      segStart[chain] = chain
+      writeStart[chain] = chain + 1
+    }
+    segStart[writeStart.length] = writeStart.length
+    this.uniform = true
   }
 }

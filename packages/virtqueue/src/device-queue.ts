@@ -185,7 +185,7 @@ export class DeviceQueue {
   popBatch(batch: ChainBatch, max: number): number {
     batch.count = 0
     if (this.broken !== null) return EINVAL
-    let nextAvail = this.nextAvail
+    const nextAvail = this.nextAvail
     let ready = (this.availIdx - nextAvail) & 0xffff
     if (ready === 0) {
       ready = this.fetchAvailIdx()
@@ -198,30 +198,31 @@ export class DeviceQueue {
     const avail = this.avail
     const desc = this.desc
     const words = this.words
-    const { head: heads, segStart, writeStart, address, length } = batch
+    const { head: heads, address, length } = batch
     let count = 0
     let segments = 0
+    if (!batch.uniform) batch.restore()
+    // Hot: chains of one device-readable descriptor. The first one of another kind ends this loop.
     while (count < limit) {
-      const head = avail.load16(AVAIL_RING_OFFSET + 2 * (nextAvail & mask))
+      const head = avail.load16(AVAIL_RING_OFFSET + 2 * ((nextAvail + count) & mask))
       if (!cpu.predict(head >= 0 && head < queueSize)) return this.stopAtHead(head, batch, count, segments)
       const status = desc.loadDescriptor(DESC_BYTES * head, words, 0)
       if (status < 0) return this.stop(this.refuse('metadata-fault', status), batch, count, segments)
-      const flags = words[3]! & 0xffff
       heads[count] = head
-      segStart[count] = segments
-      if ((flags & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT)) === 0 && words[2]! !== 0) {
-        address[segments] = words[1]! * 0x1_0000_0000 + words[0]!
-        length[segments] = words[2]!
-        writeStart[count] = segments + 1 - ((flags >>> 1) & 1)
-        segments++
-      } else {
-        const end = this.walkChain(batch, count, segments)
+      if ((words[3]! & NOT_PLAIN) !== 0 || words[2]! === 0) {
+        const end = this.addChain(batch, count, segments)
         if (end < 0) return this.stop(end, batch, count, segments)
         segments = end
+        count++
+        // A batch is sized for one segment a chain and one chain of the longest kind: leave the rest for the next one.
+        if (segments >= heads.length) break
+        continue
       }
-      nextAvail++
+      address[segments] = words[1]! * 0x1_0000_0000 + words[0]!
+      length[segments] = words[2]!
+      if (segments !== count) this.noteChain(batch, count, segments)
+      segments++
       count++
-      // A batch is sized for one segment a chain and one chain of the longest kind: leave the rest for the next one.
       if (segments >= heads.length) break
     }
     return this.stop(0, batch, count, segments)
@@ -356,7 +357,7 @@ export class DeviceQueue {
    * call that finds it in front.
    */
   private stop(status: number, batch: ChainBatch, count: number, segments: number): number {
-    batch.segStart[count] = segments
+    if (!batch.uniform) batch.segStart[count] = segments
     batch.count = count
     this.nextAvail = (this.nextAvail + count) & 0xffff
     if (count > 0) return count
@@ -379,6 +380,19 @@ export class DeviceQueue {
   private fault(status: number): number {
     if (status !== EAGAIN) this.latch('metadata-fault')
     return status
+  }
+
+  /** Adds the chain whose head is in words, of whatever kind; the end of its segments or a negative errno. */
+  private addChain(batch: ChainBatch, chain: number, first: number): number {
+    batch.uniform = false
+    batch.segStart[chain] = first
+    return this.walkChain(batch, chain, first)
+  }
+
+  /** Notes a chain of one readable segment behind others that were not: segment and chain have parted. */
+  private noteChain(batch: ChainBatch, chain: number, segment: number): void {
+    batch.segStart[chain] = segment
+    batch.writeStart[chain] = segment + 1
   }
 
   /**
@@ -477,3 +491,6 @@ export class DeviceQueue {
     log.write(address + USED_IDX_OFFSET, 2)
   }
 }
+
+/** Flags of a descriptor that is more than one device-readable buffer. */
+const NOT_PLAIN = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_INDIRECT
