@@ -2,8 +2,8 @@ import { copyChecked } from '@vring/accessor-copy-checked'
 import { iotlbTranslated } from '@vring/accessor-iotlb-translated'
 import { vmapDirect } from '@vring/accessor-vmap-direct'
 import { featureSet, type RingAreas, splitRingAreas, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_VERSION_1 } from '@vring/layout'
-import { processResources, UnixSocket, unsupportedHost } from '@vring/linux'
-import { memoryView } from '@vring/memory'
+import { EventFd, processResources, UnixSocket, unsupportedHost } from '@vring/linux'
+import { DirtyBitmap, memoryView } from '@vring/memory'
 import { FrameBatch, type FrameSource, LoopbackBackend, XdpBackend } from '@vring/vhost-net'
 import { BackendSession, FrontendMemory, linuxHost, VhostUserFrontend } from '@vring/vhost-user'
 import { DriverQueue } from '@vring/virtqueue'
@@ -170,9 +170,15 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
     bench = new Bench({ queuePairs: 2 })
     const bad = bench.driver(1)
     const good = bench.driver(3)
+    const error = EventFd.create()
+    bench.frontend.call('SET_VRING_ERR', { index: 1, hasFd: true }, [error.fd])
     bad.windows.avail.store16(4, 999)
     bad.windows.avail.store16Release(2, 1)
-    expect([bench.device.serveQueue(1), bench.device.serveQueue(1)]).toEqual([0, 0])
+    expect(bench.device.serveQueue(1)).toBe(0)
+    expect(error.drain()).toBe(true)
+    expect(bench.device.serveQueue(1)).toBe(0)
+    expect(error.drain()).toBe(false)
+    error.close()
     bench.send(good, 10)
     expect(bench.device.serveQueue(3)).toBe(10)
     expect(bench.device.report().map(({ index, broken }) => [index, broken])).toEqual([
@@ -196,6 +202,55 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
     expect(bench.device.armQueue(1)).toBe(false)
     expect(bench.frontend.stopQueue(1)).toBe(7)
     expect([bench.device.serveQueue(1), bench.device.armQueue(1)]).toEqual([0, false])
+  })
+
+  test('a ring that breaks while the loop goes to sleep is not slept over', () => {
+    bench = new Bench()
+    const driver = bench.driver(1)
+    const error = EventFd.create()
+    bench.frontend.call('SET_VRING_ERR', { index: 1, hasFd: true }, [error.fd])
+    expect(bench.device.serveQueue(1)).toBe(0)
+    driver.windows.avail.store16Release(2, 999)
+    expect(bench.device.armQueue(1)).toBe(true)
+    expect(bench.device.serveQueue(1)).toBe(0)
+    expect(error.drain()).toBe(true)
+    expect(bench.device.armQueue(1)).toBe(false)
+    error.close()
+  })
+
+  test('behind a device IOTLB the migration log notes guest pages: of buffers, and of the used ring', () => {
+    const features = featureSet(VIRTIO_F_ACCESS_PLATFORM)
+    const batch = new FrameBatch(12, memoryView(new ArrayBuffer(4096)))
+    const source: FrameSource = {
+      receive: () => {
+        batch.count = 1
+        batch.length[0] = 12 + 64
+        return batch
+      },
+      consume: () => {},
+    }
+    bench = new Bench({ accessor: iotlbTranslated, features, source: () => source }, FEATURES | features)
+    const { userAddress, size } = bench.memory.region
+    const iova = 0x30_0000_0000
+    bench.session.iotlb.update(iova, size, userAddress, 3)
+    const bitmap = DirtyBitmap.forGuest(GUEST + size)
+    bench.session.memory.setDirtyLog(bitmap)
+    const ring = splitRingAreas(256, false, iova, iova + 0x4000, iova + 0x8000)
+    const driver = new DriverQueue({ ring: bench.ring(0), memory: bench.memory.space, features: FEATURES })
+    bench.frontend.startQueue(0, ring)
+    bench.frontend.call('SET_VRING_ADDR', {
+      index: 0,
+      flags: 1,
+      desc: ring.desc.address,
+      avail: ring.avail.address,
+      used: ring.used.address,
+      log: ring.used.address,
+    })
+    driver.addOne(iova + BUFFERS, 2048, true)
+    driver.publish()
+    expect(bench.device.serveQueue(0)).toBe(1)
+    expect(driver.usedReady()).toBe(1)
+    expect(bitmap.take()).toEqual([(GUEST + 0x8000) / 4096, (GUEST + BUFFERS) / 4096])
   })
 
   test('behind a device IOTLB the ring waits for its translations and starts with them', () => {

@@ -1,6 +1,7 @@
 import type { Accessor, AccessorOptions, AccessorPlugin, Cpu } from '@vring/accessor'
-import { IotlbBufferMap } from '@vring/iotlb'
+import { IotlbBufferMap, IotlbDirtyLog } from '@vring/iotlb'
 import { EAGAIN, VringError } from '@vring/layout'
+import { type DirtyLog, UserDirtyLog } from '@vring/memory'
 import { DropBackend, type FrameSource, type NetBackend, type Payload, RxRound, TxRound } from '@vring/vhost-net'
 import type { StartedVring } from '@vring/vhost-user'
 import { DeviceQueue } from '@vring/virtqueue'
@@ -76,9 +77,8 @@ export class NetQueue {
   serve(): number {
     const round = this.round
     if (round === null) return 0
-    if (!this.started && this.start() < 0) return 0
-    const packets = round.run()
-    if (round.end === 'broken' && !this.errorSignalled) {
+    const packets = this.started || this.start() === 0 ? round.run() : 0
+    if (this.queue.broken !== null && !this.errorSignalled) {
       this.errorSignalled = true
       this.signalError()
     }
@@ -107,7 +107,8 @@ export class NetQueue {
     }
     const more = this.queue.enableNotification()
     this.accessor.endRound()
-    return more
+    // A ring that broke just now is served once more: that tells the frontend.
+    return more || (this.queue.broken !== null && !this.errorSignalled)
   }
 
   /** What this queue has done since it was started. */
@@ -138,7 +139,13 @@ export class NetQueue {
   }
 }
 
-/** The log may be switched on and off while the ring runs, so it is looked up at every write. */
-function migrationLog({ memory }: StartedVring): { write(address: number, length: number): void } {
-  return { write: (address, length) => void memory.dirtyLog.write(address, length) }
+/**
+ * Notes guest pages, whatever addresses the ring uses: behind an IOTLB an IOVA leads to a user address, and that to every
+ * slot that shows it (Linux: log_write_hva). The log may be switched on and off while the ring runs, so it is looked up at
+ * every write.
+ */
+function migrationLog({ memory, iotlb }: StartedVring): { write(address: number, length: number): void } {
+  const log: DirtyLog = { write: (address, length) => memory.dirtyLog.write(address, length) }
+  const known = iotlb === null ? log : new IotlbDirtyLog(iotlb, new UserDirtyLog(memory.buffers, log))
+  return { write: (address, length) => void known.write(address, length) }
 }

@@ -21,7 +21,7 @@ export interface StartedVring {
   /** Negotiated virtio features. */
   readonly features: bigint
   readonly memory: DeviceMemory
-  /** Guest-physical address of the used ring when its writes are to be logged, else null. */
+  /** Where the used ring's writes are logged, guest-physical (an IOVA when there is an {@link iotlb}); null: nowhere. */
   readonly usedLogAddress: number | null
   /** Tells the driver that buffers were used. Nothing happens when it wants no call. */
   readonly notify: () => void
