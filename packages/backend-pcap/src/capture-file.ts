@@ -32,15 +32,15 @@ export class CaptureFile {
   lost = 0
   /** System error code that ended the capture (`ENOSPC`), or null. */
   failure: string | null = null
-  readonly #snapBytes: number
-  readonly #encoder = new PcapngEncoder(BUFFER_BYTES)
-  readonly #timestamp: Timestamp
-  #fd: number
-  #interfaces = 0
+  private readonly snapBytes: number
+  private readonly encoder = new PcapngEncoder(BUFFER_BYTES)
+  private readonly timestamp: Timestamp
+  private fd: number
+  private interfaces = 0
   /** Bytes of whole blocks in the file. */
-  #written = 0
+  private written = 0
   /** Frames that are in the buffer. */
-  #buffered = 0
+  private buffered = 0
 
   /** @throws VringError if the file can't be created */
   constructor(path: string, options: CaptureFileOptions = {}) {
@@ -51,10 +51,10 @@ export class CaptureFile {
         value: snapBytes,
       })
     this.path = path
-    this.#snapBytes = snapBytes
-    this.#timestamp = new Timestamp(nowMs)
+    this.snapBytes = snapBytes
+    this.timestamp = new Timestamp(nowMs)
     try {
-      this.#fd = openSync(path, 'w')
+      this.fd = openSync(path, 'w')
     } catch (cause) {
       throw new VringError('ERR_SYSTEM', `capture file ${path} can't be created: ${errorCode(cause)}`, {
         field: 'path',
@@ -62,68 +62,68 @@ export class CaptureFile {
         cause,
       })
     }
-    this.#encoder.section(APPLICATION)
+    this.encoder.section(APPLICATION)
   }
 
   /** Describes one more interface. @returns its number */
   addInterface(name: string): number {
-    if (!this.#encoder.fits(INTERFACE_BYTES)) this.sync()
-    this.#encoder.interface(name.slice(0, NAME_CHARACTERS_MAX), this.#snapBytes)
-    return this.#interfaces++
+    if (!this.encoder.fits(INTERFACE_BYTES)) this.sync()
+    this.encoder.interface(name.slice(0, NAME_CHARACTERS_MAX), this.snapBytes)
+    return this.interfaces++
   }
 
   /** Takes the time for the frames that follow: once for a batch, which arrives at once. */
   stamp(): void {
-    this.#timestamp.take()
+    this.timestamp.take()
   }
 
   /** Keeps one frame. @returns false: it is lost */
   write(interfaceId: number, from: Uint8Array, offset: number, length: number, flags: number): boolean {
-    const captured = Math.min(length, this.#snapBytes)
-    if (!this.#encoder.fits(packetBlockBytes(captured))) this.sync()
+    const captured = Math.min(length, this.snapBytes)
+    if (!this.encoder.fits(packetBlockBytes(captured))) this.sync()
     if (this.failure !== null) {
       this.lost++
       return false
     }
-    const { high, low } = this.#timestamp
-    this.#encoder.packet(interfaceId, high, low, from, offset, captured, length, flags)
-    this.#buffered++
+    const { high, low } = this.timestamp
+    this.encoder.packet(interfaceId, high, low, from, offset, captured, length, flags)
+    this.buffered++
     this.captured++
     return true
   }
 
   /** Writes out what has gathered. */
   sync(): void {
-    const { bytes, length } = this.#encoder
-    if (this.#fd >= 0 && this.failure === null) {
+    const { bytes, length } = this.encoder
+    if (this.fd >= 0 && this.failure === null) {
       try {
         // A regular file may take less than it was given.
-        for (let done = 0; done < length; ) done += writeSync(this.#fd, bytes, done, length - done)
-        this.#written += length
+        for (let done = 0; done < length; ) done += writeSync(this.fd, bytes, done, length - done)
+        this.written += length
       } catch (cause) {
-        this.#fail(errorCode(cause))
+        this.fail(errorCode(cause))
       }
     }
-    this.#encoder.clear()
-    this.#buffered = 0
+    this.encoder.clear()
+    this.buffered = 0
   }
 
   /** Writes out the rest and closes the file; later frames are lost. */
   close(): void {
-    if (this.#fd < 0) return
+    if (this.fd < 0) return
     this.sync()
-    closeSync(this.#fd)
-    this.#fd = -1
+    closeSync(this.fd)
+    this.fd = -1
     this.failure ??= 'CLOSED'
   }
 
   /** Leaves a file that readers accept: whatever was written of the last buffer is cut off. */
-  #fail(code: string): void {
+  private fail(code: string): void {
     this.failure = code
-    this.captured -= this.#buffered
-    this.lost += this.#buffered
+    this.captured -= this.buffered
+    this.lost += this.buffered
     try {
-      ftruncateSync(this.#fd, this.#written)
+      ftruncateSync(this.fd, this.written)
     } catch {
       // Not a regular file: nothing to cut.
     }

@@ -4,36 +4,30 @@ import { EPB_INBOUND } from './pcapng-format.ts'
 
 /** Captures the frames that a source delivers to a driver: each once, when it is consumed. */
 export class CaptureSource implements FrameSource {
-  readonly #file: CaptureFile
-  readonly #interface: number
-  readonly #source: FrameSource
-  #batch: FrameBatch | null = null
+  private readonly file: CaptureFile
+  private readonly interface: number
+  private readonly source: FrameSource
+  private batch: FrameBatch | null = null
 
   constructor(file: CaptureFile, source: FrameSource, interfaceName = 'rx-0') {
-    this.#file = file
-    this.#source = source
-    this.#interface = file.addInterface(interfaceName)
+    this.file = file
+    this.source = source
+    this.interface = file.addInterface(interfaceName)
   }
 
   receive(): FrameBatch {
-    this.#batch = this.#source.receive()
-    return this.#batch
+    this.batch = this.source.receive()
+    return this.batch
   }
 
   consume(count: number): void {
-    const batch = this.#batch
+    const batch = this.batch
     if (batch !== null && count > 0) {
       const { offset, length, headerBytes } = batch
-      this.#file.stamp()
+      this.file.stamp()
       for (let i = 0; i < count; i++)
-        this.#file.write(
-          this.#interface,
-          batch.view.u8,
-          offset[i]! + headerBytes,
-          length[i]! - headerBytes,
-          EPB_INBOUND,
-        )
+        this.file.write(this.interface, batch.view.u8, offset[i]! + headerBytes, length[i]! - headerBytes, EPB_INBOUND)
     }
-    this.#source.consume(count)
+    this.source.consume(count)
   }
 }

@@ -15,50 +15,49 @@ export interface PcapBackendOptions {
  */
 export class PcapBackend implements NetBackend {
   readonly name: string
-  readonly #file: CaptureFile
-  readonly #interface: number
-  readonly #next: NetBackend | null
+  private readonly file: CaptureFile
+  private readonly interface: number
+  private readonly next: NetBackend | null
   /** Frames at the front of the next batch that were captured already, as `next` had no room for them. */
-  #recorded = 0
-  #frames = 0
-  #bytes = 0
-  #lost = 0
+  private recorded = 0
+  private frames = 0
+  private bytes = 0
+  private lost = 0
 
   constructor(file: CaptureFile, options: PcapBackendOptions = {}) {
-    this.#file = file
-    this.#next = options.next ?? null
-    this.#interface = file.addInterface(options.interfaceName ?? 'tx-0')
-    this.name = this.#next === null ? 'pcap' : `pcap+${this.#next.name}`
+    this.file = file
+    this.next = options.next ?? null
+    this.interface = file.addInterface(options.interfaceName ?? 'tx-0')
+    this.name = this.next === null ? 'pcap' : `pcap+${this.next.name}`
   }
 
   transmit(frames: FrameBatch): number {
     const { count, offset, length, headerBytes } = frames
     const { u8 } = frames.view
-    const file = this.#file
+    const file = this.file
     file.stamp()
-    for (let i = Math.min(this.#recorded, count); i < count; i++)
-      if (!file.write(this.#interface, u8, offset[i]! + headerBytes, length[i]! - headerBytes, EPB_OUTBOUND))
-        this.#lost++
-    const taken = this.#next === null ? count : this.#next.transmit(frames)
-    this.#recorded = Math.max(this.#recorded, count) - taken
-    for (let i = 0; i < taken; i++) this.#bytes += length[i]! - headerBytes
-    this.#frames += taken
+    for (let i = Math.min(this.recorded, count); i < count; i++)
+      if (!file.write(this.interface, u8, offset[i]! + headerBytes, length[i]! - headerBytes, EPB_OUTBOUND)) this.lost++
+    const taken = this.next === null ? count : this.next.transmit(frames)
+    this.recorded = Math.max(this.recorded, count) - taken
+    for (let i = 0; i < taken; i++) this.bytes += length[i]! - headerBytes
+    this.frames += taken
     return taken
   }
 
   flush(): void {
-    this.#next?.flush()
+    this.next?.flush()
   }
 
   get counters(): NetBackendCounters {
-    if (this.#next !== null) return this.#next.counters
-    const reason = this.#file.failure ?? 'capture'
-    return { txFrames: this.#frames, txBytes: this.#bytes, txDropped: this.#lost > 0 ? { [reason]: this.#lost } : {} }
+    if (this.next !== null) return this.next.counters
+    const reason = this.file.failure ?? 'capture'
+    return { txFrames: this.frames, txBytes: this.bytes, txDropped: this.lost > 0 ? { [reason]: this.lost } : {} }
   }
 
   /** Writes out what has gathered and closes `next`; the file stays open for other queues. */
   close(): void {
-    this.#file.sync()
-    this.#next?.close()
+    this.file.sync()
+    this.next?.close()
   }
 }

@@ -36,11 +36,11 @@ export class PcapngEncoder {
   /** Bytes written since the last {@link clear}. */
   length = 0
   readonly bytes: Uint8Array
-  readonly #view: DataView
+  private readonly view: DataView
 
   constructor(capacity: number) {
     this.bytes = new Uint8Array(capacity)
-    this.#view = new DataView(this.bytes.buffer)
+    this.view = new DataView(this.bytes.buffer)
   }
 
   /** Whether `bytes` more fit. */
@@ -54,27 +54,27 @@ export class PcapngEncoder {
 
   /** Section Header Block of unknown length, version 1.0. */
   section(application: string): void {
-    const start = this.#begin(BLOCK_SECTION)
-    this.#word(BYTE_ORDER_MAGIC)
-    this.#half(1)
-    this.#half(0)
-    this.#word(0xffff_ffff)
-    this.#word(0xffff_ffff)
-    this.#option(OPTION_SHB_USERAPPL, new TextEncoder().encode(application))
-    this.#endOptions()
-    this.#end(start)
+    const start = this.begin(BLOCK_SECTION)
+    this.word(BYTE_ORDER_MAGIC)
+    this.half(1)
+    this.half(0)
+    this.word(0xffff_ffff)
+    this.word(0xffff_ffff)
+    this.option(OPTION_SHB_USERAPPL, new TextEncoder().encode(application))
+    this.endOptions()
+    this.end(start)
   }
 
   /** Interface Description Block: Ethernet with nanosecond timestamps. */
   interface(name: string, snapLength: number): void {
-    const start = this.#begin(BLOCK_INTERFACE)
-    this.#half(LINKTYPE_ETHERNET)
-    this.#half(0)
-    this.#word(snapLength)
-    this.#option(OPTION_IF_NAME, new TextEncoder().encode(name))
-    this.#option(OPTION_IF_TSRESOL, Uint8Array.of(TSRESOL_NS))
-    this.#endOptions()
-    this.#end(start)
+    const start = this.begin(BLOCK_INTERFACE)
+    this.half(LINKTYPE_ETHERNET)
+    this.half(0)
+    this.word(snapLength)
+    this.option(OPTION_IF_NAME, new TextEncoder().encode(name))
+    this.option(OPTION_IF_TSRESOL, Uint8Array.of(TSRESOL_NS))
+    this.endOptions()
+    this.end(start)
   }
 
   /**
@@ -95,58 +95,58 @@ export class PcapngEncoder {
     original: number,
     flags: number,
   ): void {
-    const start = this.#begin(BLOCK_ENHANCED_PACKET)
-    this.#word(interfaceId)
-    this.#word(timestampHigh)
-    this.#word(timestampLow)
-    this.#word(captured)
-    this.#word(original)
+    const start = this.begin(BLOCK_ENHANCED_PACKET)
+    this.word(interfaceId)
+    this.word(timestampHigh)
+    this.word(timestampLow)
+    this.word(captured)
+    this.word(original)
     copy(this.bytes, this.length, from, offset, captured)
-    this.#pad(captured)
-    this.#half(OPTION_EPB_FLAGS)
-    this.#half(4)
-    this.#word(flags)
-    this.#endOptions()
-    this.#end(start)
+    this.pad(captured)
+    this.half(OPTION_EPB_FLAGS)
+    this.half(4)
+    this.word(flags)
+    this.endOptions()
+    this.end(start)
   }
 
-  #begin(type: number): number {
+  private begin(type: number): number {
     const start = this.length
-    this.#word(type)
-    this.#word(0)
+    this.word(type)
+    this.word(0)
     return start
   }
 
-  #end(start: number): void {
+  private end(start: number): void {
     const total = this.length + 4 - start
-    this.#word(total)
-    this.#view.setUint32(start + 4, total, true)
+    this.word(total)
+    this.view.setUint32(start + 4, total, true)
   }
 
-  #option(code: number, value: Uint8Array): void {
-    this.#half(code)
-    this.#half(value.length)
+  private option(code: number, value: Uint8Array): void {
+    this.half(code)
+    this.half(value.length)
     this.bytes.set(value, this.length)
-    this.#pad(value.length)
+    this.pad(value.length)
   }
 
-  #endOptions(): void {
-    this.#word(OPTION_END)
+  private endOptions(): void {
+    this.word(OPTION_END)
   }
 
   /** Goes on behind `bytes` that were put here, with zeros up to a whole word. */
-  #pad(bytes: number): void {
+  private pad(bytes: number): void {
     this.bytes.fill(0, this.length + bytes, this.length + padded(bytes))
     this.length += padded(bytes)
   }
 
-  #half(value: number): void {
-    this.#view.setUint16(this.length, value, true)
+  private half(value: number): void {
+    this.view.setUint16(this.length, value, true)
     this.length += 2
   }
 
-  #word(value: number): void {
-    this.#view.setUint32(this.length, value, true)
+  private word(value: number): void {
+    this.view.setUint32(this.length, value, true)
     this.length += 4
   }
 }

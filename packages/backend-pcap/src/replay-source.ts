@@ -32,16 +32,16 @@ export class ReplaySource implements FrameSource {
   readonly skipped: number
   /** Frames consumed so far. */
   consumed = 0
-  readonly #offset: Uint32Array
-  readonly #length: Uint32Array
+  private readonly offset: Uint32Array
+  private readonly length: Uint32Array
   /** When each frame is due, ms from the first. */
-  readonly #due: Float64Array
-  readonly #batch: FrameBatch
-  readonly #loop: boolean
-  readonly #paced: boolean
-  readonly #nowMs: () => number
-  #next = 0
-  #started = Number.NaN
+  private readonly due: Float64Array
+  private readonly batch: FrameBatch
+  private readonly loop: boolean
+  private readonly paced: boolean
+  private readonly nowMs: () => number
+  private next = 0
+  private started = Number.NaN
 
   /** @throws VringError if the capture has no frame that can be replayed, or too many bytes */
   constructor(capture: Capture, options: ReplayOptions) {
@@ -55,36 +55,36 @@ export class ReplaySource implements FrameSource {
       throw refused('ERR_OUT_OF_RANGE', 'bytes of the capture', bytes, `up to ${REPLAY_BYTES_MAX}`)
     this.frameCount = frames.length
     this.skipped = wanted.length - frames.length
-    this.#offset = new Uint32Array(frames.length)
-    this.#length = new Uint32Array(frames.length)
-    this.#due = new Float64Array(frames.length)
+    this.offset = new Uint32Array(frames.length)
+    this.length = new Uint32Array(frames.length)
+    this.due = new Float64Array(frames.length)
     const view = memoryView(new ArrayBuffer((bytes + 3) & ~3))
     let at = 0
     frames.forEach((one, i) => {
       view.u8.set(one.bytes, at + headerBytes)
-      this.#offset[i] = at
-      this.#length[i] = headerBytes + one.bytes.length
-      this.#due[i] = Number(one.timestampNs - frames[0]!.timestampNs) / NS_PER_MS
+      this.offset[i] = at
+      this.length[i] = headerBytes + one.bytes.length
+      this.due[i] = Number(one.timestampNs - frames[0]!.timestampNs) / NS_PER_MS
       at += headerBytes + one.bytes.length
     })
-    this.#batch = new FrameBatch(headerBytes, view)
-    this.#loop = options.loop ?? false
-    this.#paced = options.pace === 'recorded'
-    this.#nowMs = options.nowMs ?? (() => performance.now())
+    this.batch = new FrameBatch(headerBytes, view)
+    this.loop = options.loop ?? false
+    this.paced = options.pace === 'recorded'
+    this.nowMs = options.nowMs ?? (() => performance.now())
   }
 
   /** Every frame was consumed, and it does not start again. */
   get done(): boolean {
-    return !this.#loop && this.#next === this.frameCount
+    return !this.loop && this.next === this.frameCount
   }
 
   receive(): FrameBatch {
-    const batch = this.#batch
-    const end = Math.min(this.#dueEnd(), this.#next + NET_BATCH)
+    const batch = this.batch
+    const end = Math.min(this.dueEnd(), this.next + NET_BATCH)
     let count = 0
-    for (let i = this.#next; i < end; i++, count++) {
-      batch.offset[count] = this.#offset[i]!
-      batch.length[count] = this.#length[i]!
+    for (let i = this.next; i < end; i++, count++) {
+      batch.offset[count] = this.offset[i]!
+      batch.length[count] = this.length[i]!
     }
     batch.count = count
     return batch
@@ -92,20 +92,20 @@ export class ReplaySource implements FrameSource {
 
   consume(count: number): void {
     this.consumed += count
-    this.#next += count
-    if (this.#loop && this.#next === this.frameCount) {
-      this.#next = 0
-      this.#started = Number.NaN
+    this.next += count
+    if (this.loop && this.next === this.frameCount) {
+      this.next = 0
+      this.started = Number.NaN
     }
   }
 
   /** Behind the last frame whose time has come. */
-  #dueEnd(): number {
-    if (!this.#paced) return this.frameCount
-    const now = this.#nowMs()
-    if (Number.isNaN(this.#started)) this.#started = now
-    let end = this.#next
-    while (end < this.frameCount && end < this.#next + NET_BATCH && this.#due[end]! <= now - this.#started) end++
+  private dueEnd(): number {
+    if (!this.paced) return this.frameCount
+    const now = this.nowMs()
+    if (Number.isNaN(this.started)) this.started = now
+    let end = this.next
+    while (end < this.frameCount && end < this.next + NET_BATCH && this.due[end]! <= now - this.started) end++
     return end
   }
 }

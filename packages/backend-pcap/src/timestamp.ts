@@ -5,15 +5,15 @@
 export class Timestamp {
   high = 0
   low = 0
-  readonly #nowMs: () => number
+  private readonly nowMs: () => number
 
   constructor(nowMs: () => number = wallClockMs) {
-    this.#nowMs = nowMs
+    this.nowMs = nowMs
   }
 
   /** Takes the time. Exact to what the clock gives: milliseconds and nanoseconds are multiplied apart. */
   take(): void {
-    const ms = this.#nowMs()
+    const ms = this.nowMs()
     const whole = Math.floor(ms)
     const nanoseconds = Math.round((ms - whole) * NS_PER_MS)
     // whole * 10^6 exceeds 2^53, so its upper and lower 21 bits are multiplied apart.

@@ -161,7 +161,7 @@ describe.each([64, 32] as const)('arithmetic in %i bits', (bits) => {
         fc.property(values(knownA), values(knownB), (a, b) => {
           for (const run of both) expect(run(a, b).result).toBe(oracle(operation, bits, a, b))
         }),
-        { numRuns: 150 },
+        { numRuns: 80 },
       )
     }
   })
@@ -499,7 +499,7 @@ describe('whole programs at random', () => {
           for (const [a, b] of inputs) expect(compiled!(a, b)).toEqual(interpreted!(a, b))
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 250 },
     )
   })
 })

@@ -22,20 +22,20 @@ export class HashMap extends BaseMap {
   readonly stride: number
   /** Entries that are in use. */
   size = 0
-  readonly #keys: Uint8Array
-  readonly #buckets: Int32Array
-  readonly #next: Int32Array
-  #free: number
+  private readonly keyStore: Uint8Array
+  private readonly buckets: Int32Array
+  private readonly next: Int32Array
+  private free: number
 
   constructor(definition: EbpfMapDefinition) {
     super(definition)
     const entries = definition.maxEntries
     this.stride = valueStride(definition.valueBytes)
     this.values = new Uint8Array(entries * this.stride)
-    this.#keys = new Uint8Array(entries * definition.keyBytes)
-    this.#buckets = new Int32Array(2 ** Math.ceil(Math.log2(entries))).fill(NONE)
-    this.#next = Int32Array.from({ length: entries }, (_, entry) => (entry + 1 < entries ? entry + 1 : NONE))
-    this.#free = 0
+    this.keyStore = new Uint8Array(entries * definition.keyBytes)
+    this.buckets = new Int32Array(2 ** Math.ceil(Math.log2(entries))).fill(NONE)
+    this.next = Int32Array.from({ length: entries }, (_, entry) => (entry + 1 < entries ? entry + 1 : NONE))
+    this.free = 0
   }
 
   find(memory: Uint8Array, key: number): number {
@@ -49,7 +49,7 @@ export class HashMap extends BaseMap {
     if (entry !== NONE && flags === BPF_NOEXIST) return EEXIST
     if (entry === NONE) {
       if (flags === BPF_EXIST) return ENOENT
-      entry = this.#insert(memory, key)
+      entry = this.insert(memory, key)
       if (entry === NONE) return E2BIG
     }
     copyValue(this.values, entry * this.stride, valueMemory, value, this.valueBytes)
@@ -57,38 +57,38 @@ export class HashMap extends BaseMap {
   }
 
   delete(memory: Uint8Array, key: number): number {
-    const bucket = this.#bucketOf(memory, key)
+    const bucket = this.bucketOf(memory, key)
     let before = NONE
-    let entry = this.#buckets[bucket]!
-    while (entry !== NONE && !this.#hasKey(entry, memory, key)) {
+    let entry = this.buckets[bucket]!
+    while (entry !== NONE && !this.hasKey(entry, memory, key)) {
       before = entry
-      entry = this.#next[entry]!
+      entry = this.next[entry]!
     }
     if (entry === NONE) return ENOENT
-    if (before === NONE) this.#buckets[bucket] = this.#next[entry]!
-    else this.#next[before] = this.#next[entry]!
-    this.#next[entry] = this.#free
-    this.#free = entry
+    if (before === NONE) this.buckets[bucket] = this.next[entry]!
+    else this.next[before] = this.next[entry]!
+    this.next[entry] = this.free
+    this.free = entry
     this.size--
     return 0
   }
 
   keys(): Uint8Array[] {
     const found: Uint8Array[] = []
-    for (const first of this.#buckets)
-      for (let entry = first; entry !== NONE; entry = this.#next[entry]!) found.push(this.keyOf(entry).slice())
+    for (const first of this.buckets)
+      for (let entry = first; entry !== NONE; entry = this.next[entry]!) found.push(this.keyOf(entry).slice())
     return found
   }
 
   /** @returns the entry of a key, or -1 */
   protected findEntry(memory: Uint8Array, key: number): number {
-    let entry = this.#buckets[this.#bucketOf(memory, key)]!
-    while (entry !== NONE && !this.#hasKey(entry, memory, key)) entry = this.#next[entry]!
+    let entry = this.buckets[this.bucketOf(memory, key)]!
+    while (entry !== NONE && !this.hasKey(entry, memory, key)) entry = this.next[entry]!
     return entry
   }
 
   protected keyOf(entry: number): Uint8Array {
-    return this.#keys.subarray(entry * this.keyBytes, (entry + 1) * this.keyBytes)
+    return this.keyStore.subarray(entry * this.keyBytes, (entry + 1) * this.keyBytes)
   }
 
   /** Makes room for one more key when the map is full; an entry that was freed, or -1. */
@@ -96,30 +96,30 @@ export class HashMap extends BaseMap {
     return NONE
   }
 
-  #insert(memory: Uint8Array, key: number): number {
-    if (this.#free === NONE) this.evict()
-    const entry = this.#free
+  private insert(memory: Uint8Array, key: number): number {
+    if (this.free === NONE) this.evict()
+    const entry = this.free
     if (entry === NONE) return NONE
-    const bucket = this.#bucketOf(memory, key)
-    this.#free = this.#next[entry]!
-    this.#next[entry] = this.#buckets[bucket]!
-    this.#buckets[bucket] = entry
-    copyValue(this.#keys, entry * this.keyBytes, memory, key, this.keyBytes)
+    const bucket = this.bucketOf(memory, key)
+    this.free = this.next[entry]!
+    this.next[entry] = this.buckets[bucket]!
+    this.buckets[bucket] = entry
+    copyValue(this.keyStore, entry * this.keyBytes, memory, key, this.keyBytes)
     this.size++
     return entry
   }
 
   /** FNV-1a over the key's bytes, finished so that short keys reach all buckets. */
-  #bucketOf(memory: Uint8Array, key: number): number {
+  private bucketOf(memory: Uint8Array, key: number): number {
     let hash = 0x811c9dc5
     for (let i = 0; i < this.keyBytes; i++) hash = Math.imul(hash ^ memory[key + i]!, 0x01000193)
     hash ^= hash >>> 15
-    return hash & (this.#buckets.length - 1)
+    return hash & (this.buckets.length - 1)
   }
 
-  #hasKey(entry: number, memory: Uint8Array, key: number): boolean {
+  private hasKey(entry: number, memory: Uint8Array, key: number): boolean {
     const at = entry * this.keyBytes
-    for (let i = 0; i < this.keyBytes; i++) if (this.#keys[at + i] !== memory[key + i]) return false
+    for (let i = 0; i < this.keyBytes; i++) if (this.keyStore[at + i] !== memory[key + i]) return false
     return true
   }
 }

@@ -12,22 +12,22 @@ const NONE = -1
  * ```
  */
 export class LruHashMap extends HashMap {
-  readonly #newer: Int32Array
-  readonly #older: Int32Array
-  #newest = NONE
-  #oldest = NONE
+  private readonly newer: Int32Array
+  private readonly older: Int32Array
+  private newest = NONE
+  private oldest = NONE
 
   constructor(definition: EbpfMapDefinition) {
     super(definition)
-    this.#newer = new Int32Array(definition.maxEntries).fill(NONE)
-    this.#older = new Int32Array(definition.maxEntries).fill(NONE)
+    this.newer = new Int32Array(definition.maxEntries).fill(NONE)
+    this.older = new Int32Array(definition.maxEntries).fill(NONE)
   }
 
   override find(memory: Uint8Array, key: number): number {
     const entry = this.findEntry(memory, key)
     if (entry < 0) return -1
-    this.#unlink(entry)
-    this.#link(entry)
+    this.unlink(entry)
+    this.link(entry)
     return entry * this.stride
   }
 
@@ -39,7 +39,7 @@ export class LruHashMap extends HashMap {
 
   override delete(memory: Uint8Array, key: number): number {
     const entry = this.findEntry(memory, key)
-    if (entry >= 0) this.#unlink(entry)
+    if (entry >= 0) this.unlink(entry)
     return super.delete(memory, key)
   }
 
@@ -49,27 +49,27 @@ export class LruHashMap extends HashMap {
   }
 
   protected override evict(): number {
-    const entry = this.#oldest
+    const entry = this.oldest
     if (entry !== NONE) this.delete(this.keyOf(entry), 0)
     return entry
   }
 
   /** Takes an entry out of the order; one that is not in it stays out. */
-  #unlink(entry: number): void {
-    const newer = this.#newer[entry]!
-    const older = this.#older[entry]!
-    if (newer !== NONE) this.#older[newer] = older
-    else if (this.#newest === entry) this.#newest = older
-    if (older !== NONE) this.#newer[older] = newer
-    else if (this.#oldest === entry) this.#oldest = newer
-    this.#newer[entry] = NONE
-    this.#older[entry] = NONE
+  private unlink(entry: number): void {
+    const newer = this.newer[entry]!
+    const older = this.older[entry]!
+    if (newer !== NONE) this.older[newer] = older
+    else if (this.newest === entry) this.newest = older
+    if (older !== NONE) this.newer[older] = newer
+    else if (this.oldest === entry) this.oldest = newer
+    this.newer[entry] = NONE
+    this.older[entry] = NONE
   }
 
-  #link(entry: number): void {
-    this.#older[entry] = this.#newest
-    if (this.#newest !== NONE) this.#newer[this.#newest] = entry
-    this.#newest = entry
-    if (this.#oldest === NONE) this.#oldest = entry
+  private link(entry: number): void {
+    this.older[entry] = this.newest
+    if (this.newest !== NONE) this.newer[this.newest] = entry
+    this.newest = entry
+    if (this.oldest === NONE) this.oldest = entry
   }
 }

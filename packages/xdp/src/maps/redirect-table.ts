@@ -11,8 +11,8 @@ import { BPF_EXIST, BPF_NOEXIST, E2BIG, type EbpfMapDefinition, EEXIST, ENOENT, 
 export class RedirectTable extends BaseMap implements RedirectMap {
   readonly kind: 'devmap' | 'xskmap'
   readonly values: Uint8Array
-  readonly #stride: number
-  readonly #present: Uint8Array
+  private readonly stride: number
+  private readonly present: Uint8Array
 
   constructor(definition: EbpfMapDefinition) {
     super(definition)
@@ -27,43 +27,43 @@ export class RedirectTable extends BaseMap implements RedirectMap {
         '4 (devmap: 8)',
       )
     this.kind = definition.type
-    this.#stride = valueStride(definition.valueBytes)
-    this.values = new Uint8Array(definition.maxEntries * this.#stride)
-    this.#present = new Uint8Array(definition.maxEntries)
+    this.stride = valueStride(definition.valueBytes)
+    this.values = new Uint8Array(definition.maxEntries * this.stride)
+    this.present = new Uint8Array(definition.maxEntries)
   }
 
   find(memory: Uint8Array, key: number): number {
     const index = indexAt(memory, key)
-    return index < this.maxEntries && this.#present[index] === 1 ? index * this.#stride : -1
+    return index < this.maxEntries && this.present[index] === 1 ? index * this.stride : -1
   }
 
   /** @returns the target at an index, or -1 */
   target(index: number): number {
-    return index < this.maxEntries && this.#present[index] === 1 ? indexAt(this.values, index * this.#stride) : -1
+    return index < this.maxEntries && this.present[index] === 1 ? indexAt(this.values, index * this.stride) : -1
   }
 
   update(memory: Uint8Array, key: number, valueMemory: Uint8Array, value: number, flags: number): number {
     if (flags > BPF_EXIST) return EINVAL
     const index = indexAt(memory, key)
     if (index >= this.maxEntries) return E2BIG
-    if (flags === BPF_NOEXIST && this.#present[index] === 1) return EEXIST
-    if (flags === BPF_EXIST && this.#present[index] === 0) return ENOENT
-    copyValue(this.values, index * this.#stride, valueMemory, value, this.valueBytes)
-    this.#present[index] = 1
+    if (flags === BPF_NOEXIST && this.present[index] === 1) return EEXIST
+    if (flags === BPF_EXIST && this.present[index] === 0) return ENOENT
+    copyValue(this.values, index * this.stride, valueMemory, value, this.valueBytes)
+    this.present[index] = 1
     return 0
   }
 
   delete(memory: Uint8Array, key: number): number {
     const index = indexAt(memory, key)
     if (index >= this.maxEntries) return EINVAL
-    if (this.#present[index] === 0) return ENOENT
-    this.#present[index] = 0
+    if (this.present[index] === 0) return ENOENT
+    this.present[index] = 0
     return 0
   }
 
   keys(): Uint8Array[] {
     const found: Uint8Array[] = []
-    this.#present.forEach((present, index) => {
+    this.present.forEach((present, index) => {
       if (present === 1) found.push(indexKeyOf(index))
     })
     return found

@@ -106,7 +106,7 @@ describe('what the verifier knows of numbers never excludes what they are', () =
   test('facts learned from comparisons', () => {
     fc.assert(
       fc.property(known, ({ value, scalar }) => expectAllows(scalar, value)),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     )
   })
 
@@ -115,7 +115,7 @@ describe('what the verifier knows of numbers never excludes what they are', () =
       fc.property(known, known, fc.constantFrom(32 as const, 64 as const), (a, b, bits) => {
         expectAllows(compute(operation, bits, a.scalar, b.scalar), machine(operation, bits, a.value, b.value))
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     )
   })
 
@@ -127,7 +127,7 @@ describe('what the verifier knows of numbers never excludes what they are', () =
         expectAllows(learned!.a, a.value)
         expectAllows(learned!.b, b.value)
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     )
   })
 
@@ -138,7 +138,7 @@ describe('what the verifier knows of numbers never excludes what they are', () =
         expectAllows(lowBits(scalar, bits), BigInt.asUintN(bits, value))
         expectAllows(truncate(scalar), BigInt.asUintN(32, value))
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     )
   })
 })
