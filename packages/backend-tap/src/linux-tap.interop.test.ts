@@ -1,5 +1,16 @@
-import { spawnSync } from 'node:child_process'
-import { NET_HDR_CSUM_START_OFFSET, NET_HDR_GSO_TYPE_OFFSET, VIRTIO_NET_HDR_GSO_TCPV4 } from '@vring/layout'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { AccessCounters, CopyWindow, plainCpu, UncheckedUser2019 } from '@vring/accessor'
+import {
+  featureSet,
+  NET_HDR_CSUM_START_OFFSET,
+  NET_HDR_GSO_TYPE_OFFSET,
+  splitRingAreas,
+  VIRTIO_F_VERSION_1,
+  VIRTIO_NET_HDR_GSO_TCPV4,
+} from '@vring/layout'
 import {
   assembleBpf,
   closeFd,
@@ -7,6 +18,7 @@ import {
   IoUring,
   interfaceIndex,
   KernelXdpProgram,
+  linkInfo,
   load32,
   openTunQueue,
   PollSet,
@@ -16,11 +28,13 @@ import {
   systemError,
   unshareNetwork,
 } from '@vring/linux'
-import { memoryView } from '@vring/memory'
-import { FrameBatch, NET_BATCH } from '@vring/vhost-net'
-import { XDP_DROP, XDP_PASS } from '@vring/xdp'
+import { GuestMap, MappedSpace, memoryView } from '@vring/memory'
+import { FrameBatch, NET_BATCH, type NetBackend, TxRound } from '@vring/vhost-net'
+import { DeviceQueue, DriverQueue } from '@vring/virtqueue'
+import { XDP_DROP, XDP_PASS, Xdp1 } from '@vring/xdp'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { CountingXdp, LinuxTap, type LinuxTapOptions, LinuxTapQueue, type TapIo } from './linux.ts'
+import { TapDevice } from './index.ts'
+import { CountingXdp, KernelXdpObject, LinuxTap, type LinuxTapOptions, LinuxTapQueue, type TapIo } from './linux.ts'
 
 const HEADER = 12
 const SLOT = 256
@@ -313,6 +327,82 @@ describe.skipIf(!isRoot)(`a Linux TAP${isRoot ? '' : ' (skipped: needs root)'}`,
     )
   })
 
+  test('xdp1 as clang compiled it counts in the kernel what its TypeScript version counts in process', () => {
+    const object = readFileSync(join(import.meta.dirname, '../../xdp/fixtures/xdp1.v3.o'))
+    const xdp1 = keep(KernelXdpObject.load(new Uint8Array(object)))
+    const tap = open()
+    expect(tap.attachXdp(xdp1.program)).toBe('native')
+    const queue = serve(tap)
+    const model = new Xdp1()
+    const inProcess = new TapDevice({ program: model }).queues[0]!
+    // IPv4 with protocol numbers 1, 6 and 17 in turn, and one frame in five that is no IP.
+    const batch = batchOf(NET_BATCH, 60)
+    for (let i = 0; i < NET_BATCH; i++) {
+      const frame = batch.offset[i]! + HEADER
+      if (i % 5 !== 0) batch.view.u8.set([0x08, 0x00, 0x45], frame + 12)
+      batch.view.u8[frame + 14 + 9] = [1, 6, 17][i % 3]!
+    }
+    for (const one of [queue, inProcess]) {
+      one.transmit(batch)
+      one.flush()
+    }
+    const rxcnt = xdp1.maps.get('rxcnt')!
+    for (let protocol = 0; protocol < 256; protocol++) expect(rxcnt.counter(protocol)).toBe(model.counters[protocol])
+    expect(model.counters[17]).toBeGreaterThan(10)
+    expect(() => KernelXdpObject.load(new Uint8Array(object), { program: 'xdp9' })).toThrow(/program is xdp9/)
+  })
+
+  test('the chains of a driver reach the program through a transmit round, in place, from several memory regions', () => {
+    const tap = open()
+    const drop = keep(new CountingXdp(XDP_DROP))
+    tap.attachXdp(drop.program)
+    const queue = serve(tap)
+    const { driver, run, memory } = transmitRound(queue)
+    for (let round = 0; round < 3; round++) {
+      const batch = batchOf(NET_BATCH, 60)
+      for (let i = 0; i < 200; i++) {
+        const at = memory[i % 2]! + i * SLOT
+        driver.write(at, batch.view.u8.subarray(0, HEADER + 60))
+        driver.queue.addOne(at, HEADER + 60, false)
+      }
+      driver.queue.publish()
+      expect(run()).toBe(200)
+      expect(driver.queue.reclaim()).toBe(200)
+    }
+    expect(drop.frames).toBe(600)
+    expect(queue.counters).toMatchObject({ txFrames: 600, txBytes: 36_000, txDropped: {} })
+  })
+
+  test('a process that is killed leaves neither interface nor program behind', async () => {
+    const script = `
+      import { TapDevice } from './index.ts'
+import { CountingXdp, KernelXdpObject, LinuxTap, LinuxTapQueue } from '@vring/backend-tap/linux'
+      import { attachXdp, interfaceIndex } from '@vring/linux'
+      const tap = LinuxTap.open({ name: 'vringkill' })
+      const drop = new CountingXdp(1)
+      tap.attachXdp(drop.program)
+      new LinuxTapQueue(tap.queues[0])
+      attachXdp(drop.program, interfaceIndex('vringhost'))
+      console.log('ready')
+      setInterval(() => {}, 1000)`
+    ip('link', 'add', 'vringhost', 'type', 'veth', 'peer', 'name', 'vringpeer')
+    const host = interfaceIndex('vringhost')
+    for (let i = 0; i < 2; i++) {
+      const flags = ['--import', 'tsx', '--conditions=@vring/source', '--input-type=module', '-e', script]
+      const child = spawn(process.execPath, flags, { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'] })
+      const exit = once(child, 'exit')
+      await once(child.stdout, 'data')
+      expect(linkInfo(host).xdp.mode).toBe('native')
+      expect(interfaceIndex('vringkill')).toBeGreaterThan(0)
+      child.kill('SIGKILL')
+      await exit
+      // The kernel lets go of the files of a dead process on its own time.
+      await expect.poll(() => linkInfo(host).xdp.mode, { timeout: 5000 }).toBe('none')
+      await expect.poll(isMissing('vringkill'), { timeout: 5000 }).toBe(true)
+    }
+    ip('link', 'del', 'vringhost')
+  })
+
   test('nothing is left behind: descriptors and interfaces are gone', () => {
     expect(processResources().openFds).toBe(before.fds)
     const { fd, name } = openTunQueue()
@@ -326,4 +416,63 @@ function drain(queue: LinuxTapQueue): void {
   const poll = new PollSet()
   poll.watch([queue.wakeFd])
   for (let i = 0; i < 100 && poll.wait(50) > 0; i++) queue.consume(queue.receive().count)
+}
+
+/** Does the interface not exist? */
+function isMissing(name: string): () => boolean {
+  return () => {
+    try {
+      interfaceIndex(name)
+      return false
+    } catch (error) {
+      return systemErrnoOf(error) === 'ENODEV'
+    }
+  }
+}
+
+interface Driver {
+  readonly queue: DriverQueue
+  /** Writes to guest-physical memory. */
+  write(address: number, bytes: Uint8Array): void
+}
+
+/** A driver's queue in two regions of guest memory, each in a view of its own, and the round that serves it. */
+function transmitRound(backend: NetBackend): { driver: Driver; run: () => number; memory: readonly number[] } {
+  const bytes = 2 ** 20
+  const features = featureSet(VIRTIO_F_VERSION_1)
+  const regions = [0x10_0000, 0x80_0000].map((guestAddress, index) => {
+    return { guestAddress, userAddress: 0x7f00_0000_0000 + index * 2 * bytes, view: memoryView(new ArrayBuffer(bytes)) }
+  })
+  const space = new MappedSpace(
+    regions.map(({ userAddress, view }) => ({ address: userAddress, length: bytes, view, viewOffset: 0 })),
+  )
+  const buffers = new GuestMap(
+    space,
+    regions.map(({ guestAddress, userAddress }) => ({ guestAddress, userAddress, length: bytes })),
+  )
+  const base = regions[0]!.userAddress + bytes - 0x1_0000
+  const ring = splitRingAreas(256, false, base, base + 0x4000, base + 0x8000)
+  const user = new UncheckedUser2019(plainCpu, space)
+  const accessor = {
+    name: 'test',
+    desc: new CopyWindow(user, ring.desc.address),
+    avail: new CopyWindow(user, ring.avail.address),
+    used: new CopyWindow(user, ring.used.address),
+    beginRound: () => 'ready' as const,
+    endRound: () => {},
+    counters: new AccessCounters(),
+    close: () => {},
+  }
+  const device = new DeviceQueue({ accessor, cpu: plainCpu, ring, features, buffers })
+  device.start(0)
+  const round = new TxRound({ queue: device, buffers, backend, cpu: plainCpu, features })
+  const write = (address: number, data: Uint8Array): void => {
+    const region = regions.find(({ guestAddress }) => address >= guestAddress && address < guestAddress + bytes)!
+    region.view.u8.set(data, address - region.guestAddress)
+  }
+  return {
+    driver: { queue: new DriverQueue({ ring, memory: space, features }), write },
+    run: () => round.run(),
+    memory: regions.map(({ guestAddress }) => guestAddress),
+  }
 }
