@@ -21,11 +21,13 @@ describe('the model over the real datapath', () => {
 
   it('shows a published rate beside a cell only when the cell does what was published', () => {
     const rows = publishedRates()
-    const v4 = { accessor: 'vmap-direct', options: { mapping: 'vmap', sync: 'mutex', era: '2019' } }
+    const id = 'x/split/inproc/xdp1/64B/q256/b64'
+    const v4 = { id, accessor: 'vmap-direct', options: { mapping: 'vmap', sync: 'mutex', era: '2019' } }
     expect(publishedFor(rows, v4, 'on')?.mpps).toBe(6.1)
     expect(publishedFor(rows, { ...v4, options: { ...v4.options, sync: 'spinlock' } }, 'on')).toBeUndefined()
-    expect(publishedFor(rows, { accessor: 'nospec-masked', options: { era: '2019' } }, 'off')?.mpps).toBe(7.2)
-    expect(publishedFor(rows, { accessor: 'nospec-masked', options: { era: '2019' } }, 'on')).toBeUndefined()
-    expect(publishedFor(rows, { accessor: 'baseline', options: {} }, 'off')).toBeUndefined()
+    expect(publishedFor(rows, { id, accessor: 'nospec-masked', options: { era: '2019' } }, 'off')?.mpps).toBe(7.2)
+    expect(publishedFor(rows, { id, accessor: 'nospec-masked', options: { era: '2019' } }, 'on')).toBeUndefined()
+    expect(publishedFor(rows, { ...v4, id: `${id}/chainLength=4` }, 'on')).toBeUndefined()
+    expect(publishedFor(rows, { id, accessor: 'baseline', options: {} }, 'off')).toBeUndefined()
   })
 })

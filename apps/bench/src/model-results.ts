@@ -87,16 +87,20 @@ export function publishedRates(): PublishedRow[] {
   }))
 }
 
-/** The rate that V4 or its thread published of what a cell does: same accessor, same options. */
+/** What every published rate was measured under: 64-byte frames into xdp1, rings of 256, batches of 64. */
+const PUBLISHED_CONDITIONS = '/xdp1/64B/q256/b64'
+
+/** The rate that V4 or its thread published of what a cell does: same accessor, same options, same conditions. */
 export function publishedFor(
   rows: readonly PublishedRow[],
-  { accessor, options }: Pick<CellResult, 'accessor' | 'options'>,
+  { id, accessor, options }: Pick<CellResult, 'id' | 'accessor' | 'options'>,
   smap: 'off' | 'on',
 ): PublishedRow | undefined {
   const isThis = (variant: string): boolean => {
     const run = VARIANTS[variant as Variant]
     return run?.accessor === accessor && Object.entries(run.options).every(([name, value]) => options[name] === value)
   }
+  if (!id.endsWith(PUBLISHED_CONDITIONS)) return undefined
   return rows.find((row) => row.smap === smap && row.profile === DEFAULT_SETUP && isThis(row.variant ?? ''))
 }
 
