@@ -113,6 +113,9 @@ describe('the session of a backend', () => {
     const address = { index: 0, flags: 0, desc: at + 8, avail: at + 0x1000, used: at + 0x2000, log: 0 }
     expect(pair.send('SET_VRING_ADDR', address, [], true)).toEqual(['SET_VRING_ADDR reply ack=1'])
     expect(pair.session.lastRefusal?.code).toBe('ERR_MISALIGNED')
+    // Refused is not half done: the ring runs where it was, and its address is what it was.
+    expect(pair.session.activeQueues).toEqual([0])
+    expect(pair.session.vrings[0]!.address?.desc).toBe(at + 0x1_0000)
     expect(pair.send('SET_VRING_NUM', { index: 2, num: 16 }, [], true)).toEqual(['SET_VRING_NUM reply ack=1'])
     expect(pair.session.lastRefusal?.message).toContain('queue index is 2; accepted: 0 to 1')
   })
@@ -374,6 +377,34 @@ describe('malformed messages', () => {
     pair.send('SET_FEATURES', 0n, [pair.host.file('event'), pair.host.file('junk')])
     expect(pair.session.error?.message).toContain('SET_FEATURES descriptors is 2; accepted: 0')
     expect(pair.leaks()).toEqual([])
+  })
+
+  test('descriptors that come with every byte of one message end the session before they are many', () => {
+    const pair = new SessionPair()
+    const bytes = encodeMessage(MESSAGES.SET_MEM_TABLE.id, 0, new Uint8Array(8))
+    for (const byte of bytes) {
+      if (pair.session.closed) break
+      pair.raw(
+        Uint8Array.of(byte),
+        Array.from({ length: 5 }, () => pair.host.file('event')),
+      )
+      expect(pair.host.open.size).toBeLessThanOrEqual(8)
+    }
+    expect(pair.session.error?.message).toBe('descriptors is 10; accepted: at most 8 with a message')
+    expect(pair.leaks()).toEqual([])
+  })
+
+  test('a dirty log of terabytes is refused before it is mapped', () => {
+    const pair = new SessionPair().negotiate(ALL)
+    let asked = 0
+    const map = pair.host.mapMemory.bind(pair.host)
+    pair.host.mapMemory = (...args) => {
+      asked++
+      return map(...args)
+    }
+    pair.send('SET_LOG_BASE', { size: 2 ** 42, offset: 0 }, [pair.host.file('memory')])
+    expect(pair.session.error?.message).toBe('log size is 0x40000000000; accepted: at most 536870912')
+    expect([asked, pair.leaks()]).toEqual([0, []])
   })
 
   test('whatever arrives, the session does not throw, and gives back every descriptor and mapping', () => {

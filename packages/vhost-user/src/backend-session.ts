@@ -19,6 +19,7 @@ import type { StartedVring, VhostUserDevice } from './device.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
 import { type IncomingMessage, MessageReader } from './message-reader.ts'
 import {
+  MESSAGE_FDS_MAX,
   MESSAGES,
   type MessageSpec,
   PAYLOAD_BYTES_MAX,
@@ -27,7 +28,7 @@ import {
   type RequestPayload,
   requestName,
 } from './messages.ts'
-import { IOTLB_INVALIDATE, IOTLB_UPDATE, none, u64, VRING_F_LOG } from './payload.ts'
+import { IOTLB_INVALIDATE, IOTLB_UPDATE, none, u64, VRING_F_LOG, type VringAddrPayload } from './payload.ts'
 import {
   PROTOCOL_F_BACKEND_REQ,
   PROTOCOL_F_CONFIGURE_MEM_SLOTS,
@@ -59,6 +60,12 @@ export interface BackendSessionOptions {
 }
 
 type Handlers = { [Name in RequestName]: (payload: RequestPayload<Name>, fds: number[]) => ReplyPayload<Name> }
+
+/**
+ * Bytes that a dirty log may have: enough for 16 TiB of guest-physical addresses. It is refused before it is mapped, as
+ * mapping takes long (see MEMORY_BYTES_MAX).
+ */
+const LOG_BYTES_MAX = 2 ** 29
 
 /** Messages that one {@link BackendSession.poll} handles at most: rings get their turn whatever the frontend sends. */
 const MESSAGES_PER_POLL = 64
@@ -102,7 +109,7 @@ export class BackendSession {
     this.#device = options.device
     this.#host = options.host
     this.#trace = options.trace ?? (() => {})
-    this.#reader = new MessageReader(options.transport, PAYLOAD_BYTES_MAX)
+    this.#reader = new MessageReader(options.transport, PAYLOAD_BYTES_MAX, MESSAGE_FDS_MAX)
     this.memory = new SessionMemory(options.host, () => this.#memorySwapped(), options.memoryBytesMax)
     this.vrings = Array.from({ length: options.device.queueCount }, (_, index) => new SessionVring(index))
     this.#handlers = this.#makeHandlers()
@@ -318,6 +325,7 @@ export class BackendSession {
       },
       SET_MEM_TABLE: (regions, fds) => this.#changeMemory(() => this.memory.replace(regions, fds)),
       SET_LOG_BASE: ({ size, offset }, fds) => {
+        if (size > LOG_BYTES_MAX) throw refused('ERR_OUT_OF_RANGE', 'log size', size, `at most ${LOG_BYTES_MAX}`)
         this.#setLog(this.#host.mapMemory(fds[0]!, offset, size), size)
         return null
       },
@@ -332,10 +340,7 @@ export class BackendSession {
         return null
       },
       SET_VRING_ADDR: (address) => {
-        const vring = this.#vring(address.index)
-        this.#restarted(vring, () => {
-          vring.address = address
-        })
+        this.#move(this.#vring(address.index), address)
         return null
       },
       SET_VRING_BASE: ({ index, num }) => {
@@ -503,11 +508,18 @@ export class BackendSession {
     }
   }
 
-  /** Changes a ring that may run: stopped for it, and started again from where it was. */
-  #restarted(vring: SessionVring, change: () => void): void {
+  /** Moves a ring that may run: it goes on from where it was; where it was is where it stays when that is refused. */
+  #move(vring: SessionVring, address: VringAddrPayload): void {
+    const before = vring.address
     this.#stop(vring)
-    change()
-    this.#start(vring)
+    vring.address = address
+    try {
+      this.#start(vring)
+    } catch (error) {
+      vring.address = before
+      if (before !== null) this.#start(vring)
+      throw error
+    }
   }
 
   /** Starts a ring once everything it needs was told; else it waits for the rest. */

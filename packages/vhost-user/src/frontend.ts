@@ -44,7 +44,7 @@ export class VhostUserFrontend {
 
   constructor(options: FrontendOptions) {
     this.#transport = options.transport
-    this.#reader = new MessageReader(options.transport, REPLY_BYTES_MAX)
+    this.#reader = new MessageReader(options.transport, REPLY_BYTES_MAX, 0)
     this.#wait = options.wait ?? socketWait(options.transport)
   }
 

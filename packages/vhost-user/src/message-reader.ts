@@ -1,4 +1,4 @@
-import { EAGAIN, VringError } from '@vring/layout'
+import { EAGAIN, refused, VringError } from '@vring/layout'
 import { decodeHeader, HEADER_BYTES, type MessageHeader } from './header.ts'
 import type { Transport } from './transport.ts'
 
@@ -14,6 +14,7 @@ export interface IncomingMessage extends MessageHeader {
 export class MessageReader {
   readonly #transport: Transport
   readonly #payloadMax: number
+  readonly #fdsMax: number
   readonly #header = new Uint8Array(HEADER_BYTES)
   #headerCount = 0
   #decoded: MessageHeader | null = null
@@ -21,20 +22,24 @@ export class MessageReader {
   #payloadCount = 0
   #fds: number[] = []
 
-  /** @param payloadMax bytes of payload that are accepted */
-  constructor(transport: Transport, payloadMax: number) {
+  /**
+   * @param payloadMax bytes of payload that are accepted
+   * @param fdsMax descriptors that are accepted with one message: each of its bytes could bring some along
+   */
+  constructor(transport: Transport, payloadMax: number, fdsMax: number) {
     this.#transport = transport
     this.#payloadMax = payloadMax
+    this.#fdsMax = fdsMax
   }
 
   /**
    * The next message, `none` when it is not complete yet, or `closed` when the peer closed between two messages.
    *
-   * @throws VringError ERR_PROTOCOL (bad header, stream ends inside a message), ERR_SYSTEM
+   * @throws VringError ERR_PROTOCOL (bad header, too many descriptors, stream ends inside a message), ERR_SYSTEM
    */
   next(): IncomingMessage | 'none' | 'closed' {
     while (this.#headerCount < HEADER_BYTES) {
-      const count = this.#transport.receive(this.#header.subarray(this.#headerCount), this.#fds)
+      const count = this.#receive(this.#header.subarray(this.#headerCount))
       if (count === EAGAIN) return 'none'
       if (count === 0) {
         if (this.#headerCount === 0 && this.#fds.length === 0) return 'closed'
@@ -48,7 +53,7 @@ export class MessageReader {
       this.#payloadCount = 0
     }
     while (this.#payloadCount < this.#payload.length) {
-      const count = this.#transport.receive(this.#payload.subarray(this.#payloadCount), this.#fds)
+      const count = this.#receive(this.#payload.subarray(this.#payloadCount))
       if (count === EAGAIN) return 'none'
       if (count === 0) throw truncated('payload')
       this.#payloadCount += count
@@ -58,6 +63,14 @@ export class MessageReader {
     this.#decoded = null
     this.#fds = []
     return message
+  }
+
+  #receive(into: Uint8Array): number {
+    const count = this.#transport.receive(into, this.#fds)
+    // Not left to the table, which is asked when the message is whole: the process could be out of descriptors by then.
+    if (this.#fds.length > this.#fdsMax)
+      throw refused('ERR_PROTOCOL', 'descriptors', this.#fds.length, `at most ${this.#fdsMax} with a message`)
+    return count
   }
 
   /** Descriptors of a message that did not become complete: the caller closes them when the stream ends. */

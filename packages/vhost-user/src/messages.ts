@@ -154,3 +154,6 @@ export function requestName(id: number): RequestName | null {
 
 /** The longest payload of the table, in bytes. */
 export const PAYLOAD_BYTES_MAX: number = Math.max(...Object.values(MESSAGES).map((spec) => spec.request.bytes[1]))
+
+/** Descriptors that a message of the table carries at most. */
+export const MESSAGE_FDS_MAX: number = Math.max(...Object.values(MESSAGES).map((spec) => spec.fds[1]))
