@@ -65,50 +65,50 @@ export class IoUring {
   /** Errno, positive, of the last submission that was cut short. */
   errno = 0
 
-  readonly #libc: Libc
-  readonly #rings: Mapping
-  readonly #entriesMapping: Mapping
-  #words: Uint32Array
-  #results: Int32Array
-  readonly #sqTail: number
-  readonly #cqHead: number
-  readonly #cqTail: number
-  readonly #cqes: number
-  readonly #cqMask: number
-  #head = 0
-  #filesRegistered = false
-  #closed = false
+  private readonly libc: Libc
+  private readonly rings: Mapping
+  private readonly entriesMapping: Mapping
+  private words: Uint32Array
+  private results: Int32Array
+  private readonly sqTail: number
+  private readonly cqHead: number
+  private readonly cqTail: number
+  private readonly cqes: number
+  private readonly cqMask: number
+  private head = 0
+  private filesRegistered = false
+  private closed = false
 
   private constructor(fd: number, params: Uint32Array) {
     const sq = (field: number): number => params[PARAMS.sq_off + field]!
     const cq = (field: number): number => params[PARAMS.cq_off + field]!
     const cqEntries = params[PARAMS.cq_entries]!
     this.fd = fd
-    this.#libc = libc()
+    this.libc = libc()
     this.entries = params[PARAMS.sq_entries]!
     const length = Math.max(sq(SQ_OFF.array) + 4 * this.entries, cq(CQ_OFF.cqes) + 4 * CQE_WORDS * cqEntries)
-    this.#rings = Mapping.of(fd, { length, offset: IORING_OFF_RINGS, populate: true })
+    this.rings = Mapping.of(fd, { length, offset: IORING_OFF_RINGS, populate: true })
     try {
-      this.#entriesMapping = Mapping.of(fd, {
+      this.entriesMapping = Mapping.of(fd, {
         length: 4 * SQE_WORDS * this.entries,
         offset: IORING_OFF_SQES,
         populate: true,
       })
     } catch (error) {
-      this.#rings.unmap()
+      this.rings.unmap()
       throw error
     }
-    this.sqes = new Uint32Array(this.#entriesMapping.buffer)
-    this.#words = new Uint32Array(this.#rings.buffer)
-    this.#results = new Int32Array(this.#rings.buffer)
-    this.#sqTail = sq(SQ_OFF.tail) >>> 2
-    this.#cqHead = cq(CQ_OFF.head) >>> 2
-    this.#cqTail = cq(CQ_OFF.tail) >>> 2
-    this.#cqes = cq(CQ_OFF.cqes) >>> 2
-    this.#cqMask = cqEntries - 1
+    this.sqes = new Uint32Array(this.entriesMapping.buffer)
+    this.words = new Uint32Array(this.rings.buffer)
+    this.results = new Int32Array(this.rings.buffer)
+    this.sqTail = sq(SQ_OFF.tail) >>> 2
+    this.cqHead = cq(CQ_OFF.head) >>> 2
+    this.cqTail = cq(CQ_OFF.tail) >>> 2
+    this.cqes = cq(CQ_OFF.cqes) >>> 2
+    this.cqMask = cqEntries - 1
     // Slot i of the queue is always entry i: the indirection of the ring is not needed.
     const array = sq(SQ_OFF.array) >>> 2
-    for (let i = 0; i < this.entries; i++) this.#words[array + i] = i
+    for (let i = 0; i < this.entries; i++) this.words[array + i] = i
   }
 
   /**
@@ -147,9 +147,9 @@ export class IoUring {
   registerFiles(fds: readonly number[]): void {
     const numbers = fixedBytes(4 * fds.length)
     new Int32Array(numbers.buffer).set(fds)
-    if (this.#libc.io_uring_register(this.fd, IORING_REGISTER_FILES, numbers, fds.length) < 0)
-      throw systemError('io_uring_register', this.#libc.errno(), 'IORING_REGISTER_FILES')
-    this.#filesRegistered = true
+    if (this.libc.io_uring_register(this.fd, IORING_REGISTER_FILES, numbers, fds.length) < 0)
+      throw systemError('io_uring_register', this.libc.errno(), 'IORING_REGISTER_FILES')
+    this.filesRegistered = true
   }
 
   /**
@@ -159,55 +159,55 @@ export class IoUring {
    * The rest is not submitted, and {@link tail} stands in front of it
    */
   submit(count: number): number {
-    const words = this.#words
+    const words = this.words
     const start = this.tail
     // Entries first, then the tail: pairs with the kernel's acquire of it in io_get_sqrings, io_uring_enter.
-    Atomics.store(words, this.#sqTail, (start + count) >>> 0)
+    Atomics.store(words, this.sqTail, (start + count) >>> 0)
     let taken = 0
     while (taken < count || this.completions() < count) {
-      const result = this.#libc.io_uring_enter(this.fd, count - taken, count, IORING_ENTER_GETEVENTS)
+      const result = this.libc.io_uring_enter(this.fd, count - taken, count, IORING_ENTER_GETEVENTS)
       if (result >= 0) {
         taken += result
         continue
       }
-      const errno = this.#libc.errno()
+      const errno = this.libc.errno()
       if (errno === EINTR) continue
       this.errno = errno
       break
     }
     this.tail = (start + taken) >>> 0
-    if (taken < count) Atomics.store(words, this.#sqTail, this.tail)
+    if (taken < count) Atomics.store(words, this.sqTail, this.tail)
     return taken
   }
 
   /** Completions that wait. */
   completions(): number {
     // Acquire: pairs with the kernel's release of the tail behind the completions (io_commit_cqring).
-    return (Atomics.load(this.#words, this.#cqTail) - this.#head) >>> 0
+    return (Atomics.load(this.words, this.cqTail) - this.head) >>> 0
   }
 
   /** Result of the `index`th completion that waits: a count of bytes, or a negative errno. */
   result(index: number): number {
-    return this.#results[this.#cqes + CQE_WORDS * ((this.#head + index) & this.#cqMask) + 2]!
+    return this.results[this.cqes + CQE_WORDS * ((this.head + index) & this.cqMask) + 2]!
   }
 
   /** Gives the first `count` completions back. */
   release(count: number): void {
-    this.#head = (this.#head + count) >>> 0
+    this.head = (this.head + count) >>> 0
     // Release: the results were read before the kernel may write there again.
-    Atomics.store(this.#words, this.#cqHead, this.#head)
+    Atomics.store(this.words, this.cqHead, this.head)
   }
 
   /** Lets go of registered files, mappings and the descriptor. A second call does nothing. */
   close(): void {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.closed) return
+    this.closed = true
     // Here and now: the ring itself is torn down later, and would keep the files open until then.
-    if (this.#filesRegistered) this.#libc.io_uring_register(this.fd, IORING_UNREGISTER_FILES, null, 0)
-    this.sqes = this.#words = NOTHING
-    this.#results = new Int32Array(0)
-    this.#rings.unmap()
-    this.#entriesMapping.unmap()
+    if (this.filesRegistered) this.libc.io_uring_register(this.fd, IORING_UNREGISTER_FILES, null, 0)
+    this.sqes = this.words = NOTHING
+    this.results = new Int32Array(0)
+    this.rings.unmap()
+    this.entriesMapping.unmap()
     closeFd(this.fd)
   }
 }

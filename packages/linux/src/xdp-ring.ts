@@ -28,35 +28,35 @@ abstract class XdpRing {
   protected readonly consumerWord: number
   /** This side's free-running index. */
   protected local = 0
-  readonly #mapping: Mapping
-  readonly #flagsWord: number
-  readonly #entriesWord: number
-  readonly #entryShift: number
+  private readonly mapping: Mapping
+  private readonly flagsWord: number
+  private readonly entriesWord: number
+  private readonly entryShift: number
 
   constructor(mapping: Mapping, offsets: XdpRingOffsets, size: number, entryBytes: 8 | 16) {
     this.words = new Uint32Array(mapping.buffer)
     this.size = size
     this.producerWord = offsets.producer >>> 2
     this.consumerWord = offsets.consumer >>> 2
-    this.#mapping = mapping
-    this.#flagsWord = offsets.flags >>> 2
-    this.#entriesWord = offsets.desc >>> 2
-    this.#entryShift = entryBytes === 8 ? 1 : 2
+    this.mapping = mapping
+    this.flagsWord = offsets.flags >>> 2
+    this.entriesWord = offsets.desc >>> 2
+    this.entryShift = entryBytes === 8 ? 1 : 2
   }
 
   /** Position in {@link words} of the `index`th entry from this side's end of the ring. */
   at(index: number): number {
-    return this.#entriesWord + (((this.local + index) & (this.size - 1)) << this.#entryShift)
+    return this.entriesWord + (((this.local + index) & (this.size - 1)) << this.entryShift)
   }
 
   /** The kernel asks to be called before it goes on with this ring. */
   get needsWakeup(): boolean {
-    return (Atomics.load(this.words, this.#flagsWord) & XDP_RING_NEED_WAKEUP) !== 0
+    return (Atomics.load(this.words, this.flagsWord) & XDP_RING_NEED_WAKEUP) !== 0
   }
 
   unmap(): void {
     this.words = NOTHING
-    this.#mapping.unmap()
+    this.mapping.unmap()
   }
 }
 
