@@ -6,7 +6,12 @@ import { defineConfig, type Options } from 'tsup'
  * three times as fast as bundling them, and the output keeps one `.d.ts` per source file.
  */
 export function vringPackage(options: Options = {}): ReturnType<typeof defineConfig> {
-  return defineConfig({
+  return defineConfig(packageOptions(options))
+}
+
+/** The options behind {@link vringPackage}, for a package that builds in several ways. */
+export function packageOptions(options: Options = {}): Options {
+  return {
     entry: ['src/index.ts'],
     format: 'esm',
     target: 'node20',
@@ -17,6 +22,10 @@ export function vringPackage(options: Options = {}): ReturnType<typeof defineCon
     splitting: true,
     treeshake: false,
     silent: true,
+    // Constants of a package are written where they are used: V8 can't fold one that is a module's export.
+    esbuildOptions: (esbuild) => {
+      esbuild.minifySyntax = true
+    },
     ...options,
-  })
+  }
 }

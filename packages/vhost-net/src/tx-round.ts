@@ -185,24 +185,27 @@ export class TxRound {
     const { uniform, segStart, writeStart, address, length } = this.chains
     const buffers = this.buffers
     const frames = this.frames
-    const headerBytes = this.headerBytes
     const { offset, length: frameLength } = frames
-    let bytes = this.bytes
-    let count = frames.count
-    let chain = first
-    for (; chain < popped; chain++) {
+    // As integers: V8 then keeps the loop's counters in registers, untagged.
+    const headerBytes = this.headerBytes | 0
+    const last = popped | 0
+    let bytes = this.bytes | 0
+    let count = frames.count | 0
+    let chain = first | 0
+    let view = frames.view
+    for (; chain < last; chain++) {
       let segment = chain
       if (uniform !== true) {
-        segment = segStart[chain]!
+        segment = segStart[chain]! | 0
         if (segStart[chain + 1]! !== segment + 1 || writeStart[chain]! !== segment + 1) break
       }
       const chainBytes = length[segment]!
       if (chainBytes <= headerBytes || chainBytes > headerBytes + FRAME_BYTES_MAX) break
       const at = buffers.resolve(address[segment]!, chainBytes, ACCESS_READ)
       if (at < 0) break
-      if (buffers.view !== frames.view) {
+      if (buffers.view !== view) {
         if (count > 0) break
-        frames.view = buffers.view
+        view = buffers.view
       }
       offset[count] = at
       frameLength[count] = chainBytes
@@ -213,6 +216,7 @@ export class TxRound {
         break
       }
     }
+    frames.view = view
     frames.count = count
     this.bytes = bytes
     return chain

@@ -27,6 +27,8 @@ export class XdpBackend implements NetBackend {
   private frames = 0
   private bytes = 0
   private short = 0
+  /** Written by {@link touch}, read by nobody: it keeps those loads from being optimised away. */
+  touched = 0
 
   constructor(program: XdpProgram, options: XdpBackendOptions = {}) {
     this.name = program.name
@@ -41,8 +43,10 @@ export class XdpBackend implements NetBackend {
     const context = this.context
     const program = this.program
     const verdicts = this.verdicts
+    const u8 = frames.view.u8
     let bytes = 0
-    context.u8 = frames.view.u8
+    this.touch(u8, frames)
+    context.u8 = u8
     for (let i = 0; i < count; i++) {
       const data = offset[i]! + headerBytes
       const end = offset[i]! + length[i]!
@@ -62,6 +66,18 @@ export class XdpBackend implements NetBackend {
     this.frames += count
     this.bytes += bytes
     return count
+  }
+
+  /**
+   * Loads a byte of every frame before the first one is parsed: the frames are in the caches of the driver's core, and
+   * loads that nobody waits for are fetched side by side, where the parser would wait for one after the other. What a
+   * prefetch instruction would do, which JavaScript does not have.
+   */
+  private touch(u8: Uint8Array, frames: FrameBatch): void {
+    const { count, offset, headerBytes } = frames
+    let bits = 0
+    for (let i = 0; i < count; i++) bits |= u8[offset[i]! + headerBytes]!
+    this.touched = bits
   }
 
   flush(): void {}

@@ -191,7 +191,9 @@ export class DeviceQueue {
       ready = this.fetchAvailIdx()
       if (ready <= 0) return ready
     }
-    const limit = Math.min(max, ready, batch.head.length)
+    // As an integer: Math.min would make every comparison of the loop one of doubles.
+    let limit = max < ready ? max | 0 : ready | 0
+    if (limit > batch.head.length) limit = batch.head.length
     const mask = this.mask
     const queueSize = this.queueSize
     const cpu = this.cpu
@@ -301,7 +303,8 @@ export class DeviceQueue {
   }
 
   /**
-   * Does the driver want to be notified of what was published since the last call that said so? Source: Linux
+   * Does the driver want to be notified of what was published since the last call that said so? When that can't be read,
+   * yes: a notification too many is harmless, one too few is a hang. Source: Linux
    * `vhost_notify`; VirtIO 1.3 section 2.7.7.
    */
   needsNotification(): boolean {
@@ -312,7 +315,7 @@ export class DeviceQueue {
     if (this.notifyOnEmpty && this.availIdx === this.nextAvail) return true
     if (!this.eventIdx) {
       const flags = this.avail.load16(AVAIL_FLAGS_OFFSET)
-      if (flags < 0) return this.fault(flags) > 0
+      if (flags < 0) return this.fault(flags) < 0
       return (flags & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0
     }
     const oldIdx = this.signalledUsed
@@ -321,7 +324,7 @@ export class DeviceQueue {
     this.signalledUsedValid = true
     if (!valid) return true
     const event = this.avail.load16(usedEventOffset(this.queueSize))
-    if (event < 0) return this.fault(event) > 0
+    if (event < 0) return this.fault(event) < 0
     return needEvent(event, this.usedIdx, oldIdx)
   }
 
@@ -454,6 +457,15 @@ export class DeviceQueue {
    * may cross regions.
    */
   private loadIndirect(address: number): number {
+    const { cpu } = this
+    cpu.stac()
+    const status = this.copyIndirect(address)
+    cpu.clac()
+    return status
+  }
+
+  /** With access to user pages allowed; piece by piece where the descriptor crosses pages or regions. */
+  private copyIndirect(address: number): number {
     const buffers = this.buffers
     const cpu = this.cpu
     let at = cpu.translate(buffers, address, DESC_BYTES, ACCESS_READ)
