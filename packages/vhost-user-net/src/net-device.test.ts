@@ -152,6 +152,22 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
     expect(bench.device.wakeFds).toEqual([])
   })
 
+  test('a backend without room keeps the loop awake until it has taken everything', () => {
+    const backend = new XdpBackend(new Xdp1())
+    let room = 3
+    const transmit = backend.transmit.bind(backend)
+    backend.transmit = (frames) => {
+      frames.count = Math.min(frames.count, room)
+      return transmit(frames)
+    }
+    bench = new Bench({ backend: () => backend })
+    const driver = bench.driver(1)
+    bench.send(driver, 10)
+    expect([bench.device.serveQueue(1), bench.device.armQueue(1), bench.device.armQueue(1)]).toEqual([3, true, true])
+    room = 64
+    expect([bench.device.serveQueue(1), bench.device.armQueue(1)]).toEqual([7, false])
+  })
+
   test('a disabled transmit queue drops, an enabled one does not', () => {
     bench = new Bench()
     const driver = bench.driver(1)

@@ -101,6 +101,8 @@ export class NetQueue {
     if (round === null || !this.started) return false
     // A receive queue waits for its source; the driver's buffers matter when frames found none.
     if (this.source !== null && round.end !== 'no-buffers') return false
+    // A backend has no way to say that it has room again: only another round tells.
+    if (round.end === 'backpressure') return true
     if (this.accessor.beginRound() === 'miss') {
       this.accessor.endRound()
       return false

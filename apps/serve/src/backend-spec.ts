@@ -1,0 +1,72 @@
+import { nearestName } from '@vring/registry'
+import { usageError } from './serve-error.ts'
+
+/** Where the frames of the driver go to and come from, as `--backend` names it. */
+export type BackendSpec =
+  | { readonly kind: 'drop' }
+  | { readonly kind: 'loopback' }
+  | { readonly kind: 'tap'; readonly name: string }
+  | { readonly kind: 'af-xdp'; readonly interface: string; readonly queue: number }
+  | { readonly kind: 'pcap'; readonly path: string }
+
+const FORMS: Readonly<Record<BackendSpec['kind'], string>> = {
+  drop: 'drop',
+  loopback: 'loopback',
+  tap: 'tap:NAME',
+  'af-xdp': 'af-xdp:INTERFACE[:QUEUE]',
+  pcap: 'pcap:FILE',
+}
+const ACCEPTED = Object.values(FORMS).join(', ')
+
+/** Linux accepts 1 to 15 bytes without `/` and white space as the name of an interface. */
+const INTERFACE = /^[^\s/:]{1,15}$/
+
+/**
+ * Reads `tap:vring0`, `af-xdp:eth0:3`, `pcap:file.pcapng`, `drop`, `loopback`.
+ *
+ * @throws ServeError with exit code 2: what is accepted, and the nearest name
+ */
+export function parseBackend(text: string): BackendSpec {
+  const colon = text.indexOf(':')
+  const kind = colon < 0 ? text : text.slice(0, colon)
+  const rest = colon < 0 ? null : text.slice(colon + 1)
+  const refuse = (problem: string): Error => usageError('--backend', `${JSON.stringify(text)} ${problem}`)
+  switch (kind) {
+    case 'drop':
+    case 'loopback':
+      if (rest !== null) throw refuse(`takes nothing behind its name; accepted: ${FORMS[kind]}`)
+      return { kind }
+    case 'tap':
+      if (rest === null || !INTERFACE.test(rest))
+        throw refuse(`names no interface; accepted: ${FORMS.tap}, 1 to 15 characters`)
+      return { kind, name: rest }
+    case 'pcap':
+      if (rest === null || rest === '') throw refuse(`names no file; accepted: ${FORMS.pcap}`)
+      return { kind, path: rest }
+    case 'af-xdp': {
+      const [name = '', queue = '0', ...more] = (rest ?? '').split(':')
+      if (!INTERFACE.test(name) || !/^\d{1,4}$/.test(queue) || more.length > 0)
+        throw refuse(`is no interface and queue; accepted: ${FORMS['af-xdp']}`)
+      return { kind, interface: name, queue: Number(queue) }
+    }
+    default: {
+      const near = nearestName(kind, Object.keys(FORMS))
+      const hint = near === null ? '' : `; did you mean ${FORMS[near as BackendSpec['kind']]}?`
+      throw refuse(`is unknown; accepted: ${ACCEPTED}${hint}`)
+    }
+  }
+}
+
+/** As `--backend` would name it. */
+export function formatBackend(spec: BackendSpec): string {
+  switch (spec.kind) {
+    case 'tap':
+      return `tap:${spec.name}`
+    case 'pcap':
+      return `pcap:${spec.path}`
+    case 'af-xdp':
+      return `af-xdp:${spec.interface}:${spec.queue}`
+    default:
+      return spec.kind
+  }
+}

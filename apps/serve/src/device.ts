@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs'
+import { openAfXdp } from './af-xdp.ts'
+import { formatBackend } from './backend-spec.ts'
+import type { ServeConfig } from './config.ts'
+import type { DatapathSpec, ProgramSpec } from './protocol.ts'
+import { startError } from './serve-error.ts'
+import { openTap } from './tap.ts'
+
+/** What the main thread holds of a backend: the device itself, while the worker serves its queues. */
+export interface Device {
+  readonly datapath: DatapathSpec
+  /** Virtio features that the backend takes part in. */
+  readonly features: bigint
+  /** One line for people, or null: nothing to say. */
+  readonly note: string | null
+  /** Frames by XDP verdict or protocol that the kernel counted, read now; null where the kernel has no program of ours. */
+  kernelCounts(): Readonly<Record<string, number>> | null
+  /** Gives it back; the worker has ended. */
+  close(): void
+}
+
+/**
+ * Opens what `--backend` and `--xdp` ask for. Nothing is left behind when it fails.
+ *
+ * @throws ServeError naming the argument
+ */
+export function openDevice(config: ServeConfig): Device {
+  const { backend, xdp } = config
+  try {
+    switch (backend.kind) {
+      case 'drop':
+        return inProcess({ kind: 'drop', program: xdp === null ? null : programSpec(xdp) })
+      case 'loopback':
+        return inProcess({ kind: 'loopback' })
+      case 'pcap':
+        return inProcess({ kind: 'pcap', path: backend.path })
+      case 'tap':
+        return openTap(backend.name, config.queuePairs, xdp)
+      case 'af-xdp':
+        return openAfXdp(backend.interface, backend.queue, config.queuePairs)
+    }
+  } catch (error) {
+    throw startError(`--backend ${formatBackend(backend)}`, error)
+  }
+}
+
+function inProcess(datapath: DatapathSpec): Device {
+  return { datapath, features: 0n, note: null, kernelCounts: () => null, close: () => {} }
+}
+
+function programSpec(xdp: string): ProgramSpec {
+  return xdp === 'xdp1' ? { kind: 'xdp1' } : { kind: 'object', path: xdp, bytes: readProgram(xdp) }
+}
+
+/** @throws ServeError naming --xdp */
+export function readProgram(path: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(path))
+  } catch (error) {
+    throw startError(`--xdp ${path}`, error)
+  }
+}

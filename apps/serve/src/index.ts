@@ -1,0 +1,16 @@
+/**
+ * `vring-serve`: a vhost-user network device as a daemon. The program is `vring-serve`; this module is what other programs
+ * need to embed it, and to read its metrics and configuration.
+ *
+ * @packageDocumentation
+ */
+export * from './arguments.ts'
+export * from './backend-spec.ts'
+export * from './config.ts'
+export * from './daemon.ts'
+export * from './exit-codes.ts'
+export { main } from './main.ts'
+export * from './metrics.ts'
+export * from './serve-error.ts'
+export * from './snapshot.ts'
+export * from './status-page.ts'

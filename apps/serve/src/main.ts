@@ -1,0 +1,67 @@
+import { isVringError } from '@vring/layout'
+import { createRegistry } from '@vring/registry'
+import { type ArgsDef, type CommandDef, defineCommand, renderUsage } from 'citty'
+import { OPTIONS, readArguments } from './arguments.ts'
+import { resolveConfig } from './config.ts'
+import { runDaemon } from './daemon.ts'
+import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
+import { ServeError } from './serve-error.ts'
+import { version } from './version.ts'
+
+/**
+ * Serves until SIGTERM or SIGINT.
+ *
+ * @param rawArgs arguments after the program's name
+ * @returns the exit code; what went wrong is one line on standard error
+ */
+export async function main(rawArgs: readonly string[]): Promise<number> {
+  try {
+    if (rawArgs.includes('--version')) {
+      process.stdout.write(`${version}\n`)
+      return EXIT_OK
+    }
+    if (rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h')) {
+      process.stdout.write(`${await renderUsage(describe())}\n`)
+      return rawArgs.length === 0 ? EXIT_USAGE : EXIT_OK
+    }
+    const config = resolveConfig(readArguments(rawArgs), createRegistry())
+    const stop = new AbortController()
+    const onSignal = (): void => stop.abort()
+    process.once('SIGTERM', onSignal)
+    process.once('SIGINT', onSignal)
+    try {
+      await runDaemon(config, stop.signal, log)
+    } finally {
+      process.off('SIGTERM', onSignal)
+      process.off('SIGINT', onSignal)
+    }
+    return EXIT_OK
+  } catch (error) {
+    return report(error)
+  }
+}
+
+function log(line: string): void {
+  process.stderr.write(`vring-serve: ${line}\n`)
+}
+
+function report(error: unknown): number {
+  if (error instanceof ServeError && error.exitCode !== EXIT_INTERNAL) {
+    log(error.message)
+    return error.exitCode
+  }
+  const known = error instanceof ServeError || isVringError(error)
+  log(known ? error.message : `internal error: ${error instanceof Error ? error.stack : String(error)}`)
+  return EXIT_INTERNAL
+}
+
+function describe(): CommandDef<ArgsDef> {
+  return defineCommand({
+    meta: {
+      name: 'vring-serve',
+      version,
+      description: 'A vhost-user network device: attaches DPDK or QEMU to a TAP, AF_XDP, a capture or a program',
+    },
+    args: OPTIONS as ArgsDef,
+  })
+}

@@ -1,0 +1,51 @@
+import type { AfXdpQueueHandle } from '@vring/backend-af-xdp'
+import type { TapQueueHandle } from '@vring/backend-tap/linux'
+import type { SocketRole } from '@vring/vhost-user'
+import type { Snapshot } from './snapshot.ts'
+
+/** What the worker thread builds its backends from: plain data, devices as descriptors that the main thread opened. */
+export type DatapathSpec =
+  | { readonly kind: 'drop'; readonly program: ProgramSpec | null }
+  | { readonly kind: 'loopback' }
+  | { readonly kind: 'pcap'; readonly path: string }
+  | { readonly kind: 'tap'; readonly queues: readonly TapQueueHandle[] }
+  | { readonly kind: 'af-xdp'; readonly queues: readonly AfXdpQueueHandle[] }
+
+/** An XDP program that runs in the worker. */
+export type ProgramSpec =
+  | { readonly kind: 'xdp1' }
+  | { readonly kind: 'object'; readonly path: string; readonly bytes: Uint8Array }
+
+/** What the worker thread is started with. */
+export interface WorkerSettings {
+  readonly socket: string
+  readonly role: SocketRole
+  readonly accessor: string
+  readonly queuePairs: number
+  readonly datapath: DatapathSpec
+  /** Virtio features that the backend takes part in. */
+  readonly features: bigint
+  /** Eventfd that wakes the worker when {@link control} changed. */
+  readonly wakeFd: number
+  /** Int32 cells, see {@link CONTROL_STOP}. */
+  readonly control: SharedArrayBuffer
+}
+
+/** Cell that is 1 when the worker is to stop. */
+export const CONTROL_STOP = 0
+/** Cell with the number of the last snapshot that was asked for. */
+export const CONTROL_SNAPSHOT = 1
+export const CONTROL_CELLS = 2
+
+/** What the worker thread tells. */
+export type WorkerMessage =
+  /** The socket is there (server), or attempts to connect begin (client). */
+  | { readonly type: 'ready' }
+  | { readonly type: 'opened' }
+  /** A driver's session is over; null: it hung up. */
+  | { readonly type: 'closed'; readonly error: string | null }
+  | { readonly type: 'snapshot'; readonly request: number; readonly snapshot: Snapshot }
+  /** Everything was given back. */
+  | { readonly type: 'stopped'; readonly snapshot: Snapshot }
+  /** It can't start or go on. */
+  | { readonly type: 'failed'; readonly message: string; readonly exitCode: number }

@@ -1,0 +1,64 @@
+import { isVringError } from '@vring/layout'
+import { systemErrnoOf } from '@vring/linux'
+import { EXIT_INTERNAL, EXIT_MISSING, EXIT_USAGE } from './exit-codes.ts'
+
+/** Ends the daemon with one line on standard error and an exit code. */
+export class ServeError extends Error {
+  override readonly name = 'ServeError'
+  readonly exitCode: number
+
+  constructor(exitCode: number, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.exitCode = exitCode
+  }
+}
+
+/** Unusable arguments: names the argument and what is accepted. */
+export function usageError(argument: string, problem: string): ServeError {
+  return new ServeError(EXIT_USAGE, `${argument}: ${problem}`)
+}
+
+/** Exit codes by what the system refused with; others are internal errors. */
+const BY_ERRNO: Readonly<Record<string, readonly [exitCode: number, remedy: string]>> = {
+  EPERM: [EXIT_MISSING, 'needs root, or CAP_NET_ADMIN (and CAP_BPF for programs)'],
+  EACCES: [EXIT_MISSING, 'needs permission'],
+  ENODEV: [EXIT_MISSING, 'no such device'],
+  ENOENT: [EXIT_MISSING, 'not there'],
+  ENXIO: [EXIT_MISSING, 'no such device'],
+  EBUSY: [EXIT_USAGE, 'in use'],
+  EADDRINUSE: [EXIT_USAGE, 'in use'],
+  EADDRNOTAVAIL: [EXIT_USAGE, 'not an address of this machine'],
+  EISDIR: [EXIT_USAGE, 'a directory'],
+  ENOTDIR: [EXIT_USAGE, 'not a directory'],
+}
+
+/** What people asked for was refused, wherever that was found. */
+const USAGE_CODES: ReadonlySet<string> = new Set([
+  'ERR_UNKNOWN_NAME',
+  'ERR_UNSUPPORTED',
+  'ERR_OUT_OF_RANGE',
+  'ERR_INVALID_ARGUMENT',
+])
+
+/**
+ * An error of a step of starting, with the exit code that tells its kind.
+ *
+ * @param argument the argument that asked for it: `--backend tap:vring0`
+ */
+export function startError(argument: string, error: unknown): ServeError {
+  if (error instanceof ServeError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  const errno = systemErrnoOf(error) ?? errnoOf(error)
+  const known = errno === null ? undefined : BY_ERRNO[errno]
+  if (known !== undefined) return new ServeError(known[0], `${argument}: ${message}; ${known[1]}`, error)
+  if (isVringError(error) && USAGE_CODES.has(error.code)) return new ServeError(EXIT_USAGE, `${argument}: ${message}`)
+  return new ServeError(EXIT_INTERNAL, `${argument}: ${message}`, error)
+}
+
+/** `ENOENT` of an error of Node's own, also as the cause of another. */
+function errnoOf(error: unknown): string | null {
+  if (!(error instanceof Error)) return null
+  const { code } = error as NodeJS.ErrnoException
+  if (typeof code === 'string' && /^E[A-Z0-9]+$/.test(code)) return code
+  return error.cause === undefined ? null : errnoOf(error.cause)
+}

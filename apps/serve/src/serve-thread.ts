@@ -1,0 +1,142 @@
+import { once } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
+import { Worker } from 'node:worker_threads'
+import { EventFd } from '@vring/linux'
+import { EXIT_INTERNAL } from './exit-codes.ts'
+import {
+  CONTROL_CELLS,
+  CONTROL_SNAPSHOT,
+  CONTROL_STOP,
+  type DatapathSpec,
+  type WorkerMessage,
+  type WorkerSettings,
+} from './protocol.ts'
+import { ServeError } from './serve-error.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/**
+ * V8 flags of the datapath: a dozen small methods of five classes, called from one loop. With the default budgets V8 stops
+ * inlining half-way; raised, a whole round becomes one function (docs/adr/0011). They hold for all of the process.
+ */
+const V8_FLAGS = ['--max-inlined-bytecode-size=2000', '--max-inlined-bytecode-size-cumulative=4000']
+
+/** How long to wait for a snapshot, ms: the worker looks once a millisecond, unless it is mapping a driver's memory. */
+const SNAPSHOT_LIMIT_MS = 2000
+
+export interface ServeThreadOptions
+  extends Pick<WorkerSettings, 'socket' | 'role' | 'accessor' | 'queuePairs' | 'features'> {
+  readonly datapath: DatapathSpec
+  /** A driver came or went. */
+  readonly onSession?: (event: 'opened' | 'closed', error: string | null) => void
+}
+
+/** The worker thread that serves the socket, as the main thread sees it. */
+export class ServeThread {
+  /** Resolves with the last snapshot when the worker has given everything back; rejects when it failed. */
+  readonly done: Promise<Snapshot>
+  readonly #worker: Worker
+  readonly #wake: EventFd
+  readonly #control = new Int32Array(new SharedArrayBuffer(4 * CONTROL_CELLS))
+  readonly #waiting = new Map<number, (snapshot: Snapshot) => void>()
+  #ended = false
+
+  private constructor(options: ServeThreadOptions) {
+    for (const flag of V8_FLAGS) setFlagsFromString(flag)
+    this.#wake = EventFd.create()
+    const { socket, role, accessor, queuePairs, features, datapath } = options
+    const control = this.#control.buffer as SharedArrayBuffer
+    const settings: WorkerSettings = {
+      ...{ socket, role, accessor, queuePairs, features, datapath },
+      ...{ wakeFd: this.#wake.fd, control },
+    }
+    const source = import.meta.url.endsWith('.ts')
+    this.#worker = new Worker(new URL(source ? './worker.ts' : './worker.js', import.meta.url), {
+      workerData: settings,
+      execArgv: source ? ['--import', 'tsx', '--conditions=@vring/source'] : [],
+    })
+    this.#worker.on('message', (message: WorkerMessage) => {
+      if (message.type === 'snapshot') this.#answer(message.request, message.snapshot)
+      else if (message.type === 'opened') options.onSession?.('opened', null)
+      else if (message.type === 'closed') options.onSession?.('closed', message.error)
+    })
+    this.done = this.#outcome()
+    // Whoever awaits it hears of a failure; nobody has to.
+    this.done.catch(() => {})
+  }
+
+  /**
+   * Starts the worker and waits until its socket is there.
+   *
+   * @throws ServeError with the argument that asked for what failed
+   */
+  static async start(options: ServeThreadOptions): Promise<ServeThread> {
+    const thread = new ServeThread(options)
+    await Promise.race([thread.#told('ready'), thread.done])
+    return thread
+  }
+
+  /**
+   * What has been done so far.
+   *
+   * @throws ServeError when the worker does not answer, or is gone
+   */
+  async snapshot(): Promise<Snapshot> {
+    if (this.#ended) return this.done
+    const request = Atomics.add(this.#control, CONTROL_SNAPSHOT, 1) + 1
+    let timer: NodeJS.Timeout | undefined
+    const answer = new Promise<Snapshot>((resolve, reject) => {
+      this.#waiting.set(request, resolve)
+      timer = setTimeout(
+        () => reject(new ServeError(EXIT_INTERNAL, `the worker does not answer within ${SNAPSHOT_LIMIT_MS} ms`)),
+        SNAPSHOT_LIMIT_MS,
+      )
+    })
+    this.#wake.signal()
+    try {
+      return await Promise.race([answer, this.done])
+    } finally {
+      clearTimeout(timer)
+      this.#waiting.delete(request)
+    }
+  }
+
+  /** Asks the worker to end; {@link done} tells when it has. */
+  stop(): void {
+    Atomics.store(this.#control, CONTROL_STOP, 1)
+    this.#wake.signal()
+  }
+
+  /** Everybody who asked up to this number is answered: the worker answers the latest only. */
+  #answer(request: number, snapshot: Snapshot): void {
+    for (const [number, resolve] of this.#waiting) if (number <= request) resolve(snapshot)
+  }
+
+  #told(type: WorkerMessage['type']): Promise<void> {
+    return new Promise((resolve) => {
+      const listen = (message: WorkerMessage): void => {
+        if (message.type !== type) return
+        this.#worker.off('message', listen)
+        resolve()
+      }
+      this.#worker.on('message', listen)
+    })
+  }
+
+  async #outcome(): Promise<Snapshot> {
+    let last: Snapshot | null = null
+    let failure: ServeError | null = null
+    this.#worker.on('message', (message: WorkerMessage) => {
+      if (message.type === 'stopped') last = message.snapshot
+      if (message.type === 'failed') failure = new ServeError(message.exitCode, message.message)
+    })
+    this.#worker.on('error', (error: Error) => {
+      failure ??= new ServeError(EXIT_INTERNAL, `the worker thread died: ${error.message}`, error)
+    })
+    const [code] = (await once(this.#worker, 'exit')) as [number]
+    this.#ended = true
+    this.#wake.close()
+    if (failure !== null) throw failure
+    if (last === null) throw new ServeError(EXIT_INTERNAL, `the worker thread ended with code ${code}`)
+    return last
+  }
+}

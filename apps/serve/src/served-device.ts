@@ -1,0 +1,190 @@
+import type { AccessorPlugin } from '@vring/accessor'
+import type { BackendSession, StartedVring } from '@vring/vhost-user'
+import { NetDevice, type NetQueueReport } from '@vring/vhost-user-net'
+import { addCounts, sumCounts } from './counts.ts'
+import type { Datapath, PairEnds } from './datapath.ts'
+import { Latency } from './latency.ts'
+import type { PairSnapshot, SessionSnapshot, Snapshot } from './snapshot.ts'
+
+export interface ServedDeviceOptions {
+  readonly accessor: AccessorPlugin
+  readonly datapath: Datapath
+  /** Virtio features beside those of the datapath itself. */
+  readonly features: bigint
+}
+
+/** One round in this many is timed, a power of two: two readings of the clock cost about as much as two packets. */
+const TIMED_ROUNDS = 16
+
+/** Receive totals of a queue pair over all sessions. */
+interface ReceiveTotals {
+  frames: number
+  bytes: number
+  dropped: Record<string, number>
+}
+
+/**
+ * The network device of the daemon: a {@link NetDevice} whose counts outlive the sessions, with the time that rounds take.
+ */
+export class ServedDevice extends NetDevice {
+  private readonly datapath: Datapath
+  private readonly received: readonly ReceiveTotals[]
+  /** Frames that transmit queues dropped themselves, by pair. */
+  private readonly sent: readonly Record<string, number>[]
+  private readonly accesses: Record<string, number> = {}
+  private readonly broken: Record<string, number> = {}
+  private readonly roundTime = new Latency()
+  private readonly wakeTime = new Latency()
+  private notifications = 0
+  private wakeups = 0
+  private rounds = 0
+  /** The loop went to sleep, or is about to. */
+  private armed = false
+  /** When it woke, ms; 0: its first frames since then were handed over. */
+  private wokeAt = 0
+  private session: BackendSession | null = null
+  private since = 0
+  private sessions = 0
+  private lastError: string | null = null
+
+  constructor({ accessor, datapath, features }: ServedDeviceOptions) {
+    super({
+      accessor,
+      queuePairs: datapath.pairs.length,
+      backend: (pair) => datapath.pairs[pair]!.backend,
+      source: (pair) => datapath.pairs[pair]!.source,
+      features,
+    })
+    this.datapath = datapath
+    this.received = datapath.pairs.map(() => ({ frames: 0, bytes: 0, dropped: {} }))
+    this.sent = datapath.pairs.map(() => ({}))
+  }
+
+  override startQueue(vring: StartedVring): void {
+    this.datapath.negotiated(vring.features)
+    const notify = (): void => {
+      this.notifications++
+      vring.notify()
+    }
+    super.startQueue({ ...vring, notify })
+  }
+
+  override stopQueue(index: number): number {
+    const last = this.report().find((one) => one.index === index)
+    const nextAvail = super.stopQueue(index)
+    if (last !== undefined) this.keep(last)
+    return nextAvail
+  }
+
+  override serveQueue(index: number): number {
+    if (this.wokeAt === 0 && (++this.rounds & (TIMED_ROUNDS - 1)) !== 0) return super.serveQueue(index)
+    return this.timedRound(index)
+  }
+
+  override armQueue(index: number): boolean {
+    this.armed = true
+    this.datapath.idle()
+    return super.armQueue(index)
+  }
+
+  reset(): void {
+    this.datapath.sessionEnded()
+  }
+
+  /** The loop looks around: after each sleep, and now and then while packets flow. */
+  awake(): void {
+    if (this.armed !== true) return
+    this.armed = false
+    this.wakeups++
+    this.wokeAt = performance.now()
+  }
+
+  opened(session: BackendSession): void {
+    this.session = session
+    this.since = Date.now()
+    this.sessions++
+  }
+
+  closed(session: BackendSession): void {
+    this.session = null
+    if (session.error !== null) this.lastError = session.error.message
+  }
+
+  snapshot(): Snapshot {
+    const reports = this.report()
+    const accesses = { ...this.accesses }
+    const broken = { ...this.broken }
+    for (const one of reports) {
+      addCounts(accesses, one.accesses)
+      if (one.broken !== null) addCounts(broken, { [one.broken]: 1 })
+    }
+    return {
+      session: this.session === null ? null : describeSession(this.session, this.since),
+      sessions: this.sessions,
+      lastError: this.lastError,
+      pairs: this.datapath.pairs.map((ends, pair) => this.pairSnapshot(ends, pair, reports)),
+      verdicts: this.datapath.verdicts(),
+      queues: reports.map(({ index, broken: reason }) => ({ index, broken: reason })),
+      broken,
+      accesses,
+      notifications: this.notifications,
+      wakeups: this.wakeups,
+      round: this.roundTime.snapshot(),
+      wakeToBackend: this.wakeTime.snapshot(),
+    }
+  }
+
+  private timedRound(index: number): number {
+    const start = performance.now()
+    const packets = super.serveQueue(index)
+    if (packets === 0) return 0
+    const end = performance.now()
+    this.roundTime.record(end - start)
+    // Odd queues are the driver's transmit queues.
+    if (this.wokeAt > 0 && index % 2 === 1) {
+      this.wakeTime.record(end - this.wokeAt)
+      this.wokeAt = 0
+    }
+    return packets
+  }
+
+  /** Takes over what a queue has done when it goes. */
+  private keep({ index, broken, accesses, delivered, dropped }: NetQueueReport): void {
+    addCounts(this.accesses, accesses)
+    if (broken !== null) addCounts(this.broken, { [broken]: 1 })
+    const pair = index >>> 1
+    if (index % 2 === 1) {
+      addCounts(this.sent[pair]!, dropped)
+      return
+    }
+    const total = this.received[pair]!
+    total.frames += delivered?.frames ?? 0
+    total.bytes += delivered?.bytes ?? 0
+    addCounts(total.dropped, dropped)
+  }
+
+  private pairSnapshot(ends: PairEnds, pair: number, reports: readonly NetQueueReport[]): PairSnapshot {
+    const { txFrames, txBytes, txDropped } = ends.backend.counters
+    const receive = reports.find(({ index }) => index === 2 * pair)
+    const transmit = reports.find(({ index }) => index === 2 * pair + 1)
+    const total = this.received[pair]!
+    return {
+      backend: ends.backend.name,
+      txFrames,
+      txBytes,
+      txDropped: sumCounts(sumCounts(txDropped, this.sent[pair]!), transmit?.dropped ?? {}),
+      rxFrames: total.frames + (receive?.delivered?.frames ?? 0),
+      rxBytes: total.bytes + (receive?.delivered?.bytes ?? 0),
+      rxDropped: sumCounts(sumCounts(ends.rxDropped(), total.dropped), receive?.dropped ?? {}),
+    }
+  }
+}
+
+function describeSession(session: BackendSession, since: number): SessionSnapshot {
+  return {
+    since,
+    features: `0x${session.features.toString(16)}`,
+    memoryBytes: session.memory.regions.reduce((sum, { size }) => sum + size, 0),
+    refusals: session.refusals,
+  }
+}

@@ -1,0 +1,65 @@
+/** What the daemon has done since it started, at one moment: what metrics and the status page show. Counts only grow. */
+export interface Snapshot {
+  /** The session with the driver that is connected, or null. */
+  readonly session: SessionSnapshot | null
+  /** Sessions that were opened. */
+  readonly sessions: number
+  /** Why the last session that ended on an error did. */
+  readonly lastError: string | null
+  /** One for each queue pair. */
+  readonly pairs: readonly PairSnapshot[]
+  /** Frames by verdict of the XDP program in this process, or null when there is none. */
+  readonly verdicts: Readonly<Record<string, number>> | null
+  /** Rings that run. */
+  readonly queues: readonly QueueSnapshot[]
+  /** Rings that broke, by reason. */
+  readonly broken: Readonly<Record<string, number>>
+  /** Accesses of ring metadata by area and mode, `desc.direct`. */
+  readonly accesses: Readonly<Record<string, number>>
+  /** Times the driver was told of used buffers. */
+  readonly notifications: number
+  /** Times the worker slept and was woken, by a kick or another event. */
+  readonly wakeups: number
+  /** How long a round that did something took; one round in 16 is timed. */
+  readonly round: LatencySnapshot
+  /** From the worker's wake-up to the end of the round that handed the driver's frames to the backend. */
+  readonly wakeToBackend: LatencySnapshot
+}
+
+export interface SessionSnapshot {
+  /** ms since 1970. */
+  readonly since: number
+  /** Negotiated virtio features, hexadecimal. */
+  readonly features: string
+  /** Bytes of memory that the driver shares. */
+  readonly memoryBytes: number
+  /** Requests of the driver that were refused. */
+  readonly refusals: number
+}
+
+/** `tx`: from the driver; `rx`: to the driver. Bytes are without virtio-net headers. */
+export interface PairSnapshot {
+  readonly backend: string
+  readonly txFrames: number
+  readonly txBytes: number
+  readonly txDropped: Readonly<Record<string, number>>
+  readonly rxFrames: number
+  readonly rxBytes: number
+  readonly rxDropped: Readonly<Record<string, number>>
+}
+
+export interface QueueSnapshot {
+  readonly index: number
+  /** Why it is broken, or null. */
+  readonly broken: string | null
+}
+
+/** Nanoseconds; zero where nothing was timed. */
+export interface LatencySnapshot {
+  readonly count: number
+  readonly sum: number
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly max: number
+}

@@ -1,0 +1,51 @@
+import { LinuxTap } from '@vring/backend-tap/linux'
+import { type Device, readProgram } from './device.ts'
+import { type KernelProgram, loadKernelProgram, readXdp1 } from './kernel-program.ts'
+import { startError } from './serve-error.ts'
+import { TAP_FEATURES } from './tap-offloads.ts'
+
+/**
+ * Makes or takes over a TAP of this name, brings it up, and puts the program on it. What it made goes with it.
+ *
+ * @param xdp `xdp1`, the path of an object file, or null
+ * @throws VringError ERR_SYSTEM for the TAP; ServeError naming --xdp for the program
+ */
+export function openTap(name: string, queuePairs: number, xdp: string | null): Device {
+  const tap = LinuxTap.open({ name, queues: queuePairs })
+  try {
+    const attached = xdp === null ? null : attach(tap, xdp)
+    return {
+      // Drivers may take segments; each session tells the TAP what its own does.
+      datapath: { kind: 'tap', queues: tap.queues.map((queue) => ({ ...queue, segmentation: true })) },
+      features: TAP_FEATURES,
+      note: attached === null ? null : `${xdp} runs on ${tap.name} in ${attached.mode} mode`,
+      kernelCounts: () => attached?.program.counts() ?? null,
+      close: () => {
+        tap.close()
+        attached?.program.close()
+      },
+    }
+  } catch (error) {
+    tap.close()
+    throw error
+  }
+}
+
+interface Attached {
+  readonly program: KernelProgram
+  readonly mode: string
+}
+
+function attach(tap: LinuxTap, xdp: string): Attached {
+  try {
+    const program = loadKernelProgram(xdp === 'xdp1' ? readXdp1() : readProgram(xdp))
+    try {
+      return { program, mode: tap.attachXdp(program.program) }
+    } catch (error) {
+      program.close()
+      throw error
+    }
+  } catch (error) {
+    throw startError(`--xdp ${xdp}`, error)
+  }
+}
