@@ -2,6 +2,7 @@ import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
 import { resolveOptions } from '@vring/accessor'
 import { isVringError } from '@vring/layout'
 import { type Registry, unknownName } from '@vring/registry'
+import { oneOf } from './arguments.ts'
 import { usageError } from './bench-error.ts'
 
 /** Drivers that a cell can be measured with. */
@@ -107,7 +108,11 @@ export function parseAccessorChoice(text: string, registry: Registry): AccessorC
     const names = [...registry.accessors.map((accessor) => accessor.name), BASELINE]
     if (!names.includes(name ?? '')) throw unknownName('accessor', name ?? '', names)
     const plugin = registry.accessor(name ?? '')
-    resolveOptions(plugin.name, plugin.options, given)
+    for (const [key, value] of Object.entries(given)) {
+      const declared = plugin.options.map((option) => option.name)
+      const option = plugin.options[declared.indexOf(oneOf(`--accessor ${plugin.name}`, key, declared))]
+      oneOf(`--accessor ${plugin.name}:${key}`, value, option?.values ?? [])
+    }
     return { name: plugin.name, options: given }
   } catch (error) {
     throw isVringError(error) ? usageError('--accessor', error.message) : error

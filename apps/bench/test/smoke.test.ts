@@ -114,6 +114,16 @@ describe('exit codes', () => {
       /--accessor: accessor "copy-chekced" is unknown; accepted: .*did you mean copy-checked\?/,
     ],
     [['run', '--backend', 'xpd1'], 2, /--backend: "xpd1" is unknown; accepted: drop, xdp1.*did you mean xdp1\?/],
+    [
+      ['run', '--accessor', 'vmap-direct:snyc=rcu'],
+      2,
+      /--accessor vmap-direct: "snyc" is unknown; accepted: .*did you mean sync\?/,
+    ],
+    [
+      ['run', '--accessor', 'vmap-direct:sync=rcuu'],
+      2,
+      /--accessor vmap-direct:sync: "rcuu" is unknown; accepted: .*did you mean rcu\?/,
+    ],
     [['run', '--plugin', './gone.mjs'], 2, /plugin \.\/gone\.mjs: can't be loaded/],
     [['run', '--json', '/proc/nowhere/x.json'], 2, /--json: \/proc\/nowhere\/x\.json can't be written/],
     [['run', '--json', '/'], 2, /--json: \/ is a directory/],
