@@ -30,9 +30,10 @@ import {
   unshareNetwork,
 } from '@vring/linux'
 import { GuestMap, MappedSpace, memoryView } from '@vring/memory'
-import { FrameBatch, NET_BATCH, type NetBackend, TxRound } from '@vring/vhost-net'
+import { FrameBatch, NET_BATCH, type NetBackend, RxRound, TxRound } from '@vring/vhost-net'
 import { DeviceQueue, DriverQueue } from '@vring/virtqueue'
 import { XDP_DROP, XDP_PASS, Xdp1 } from '@vring/xdp'
+import fc from 'fast-check'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { TapDevice } from './index.ts'
 import { CountingXdp, KernelXdpObject, LinuxTap, type LinuxTapOptions, LinuxTapQueue, type TapIo } from './linux.ts'
@@ -406,21 +407,79 @@ describe.skipIf(!isRoot)(`a Linux TAP${isRoot ? '' : ' (skipped: needs root)'}`,
     const tap = open()
     const drop = keep(new CountingXdp(XDP_DROP))
     tap.attachXdp(drop.program)
-    const queue = serve(tap)
-    const { driver, run, memory } = transmitRound(queue)
-    for (let round = 0; round < 3; round++) {
+    const backend = serve(tap)
+    const { driver, memory, parts } = guest()
+    const round = new TxRound({ ...parts, backend })
+    for (let i = 0; i < 3; i++) {
       const batch = batchOf(NET_BATCH, 60)
-      for (let i = 0; i < 200; i++) {
-        const at = memory[i % 2]! + i * SLOT
-        driver.write(at, batch.view.u8.subarray(0, HEADER + 60))
-        driver.queue.addOne(at, HEADER + 60, false)
+      for (let chain = 0; chain < 200; chain++) {
+        const { guestAddress, view } = memory[chain % 2]!
+        view.u8.set(batch.view.u8.subarray(0, HEADER + 60), chain * SLOT)
+        driver.addOne(guestAddress + chain * SLOT, HEADER + 60, false)
       }
-      driver.queue.publish()
-      expect(run()).toBe(200)
-      expect(driver.queue.reclaim()).toBe(200)
+      driver.publish()
+      expect(round.run()).toBe(200)
+      expect(driver.reclaim()).toBe(200)
     }
     expect(drop.frames).toBe(600)
-    expect(queue.counters).toMatchObject({ txFrames: 600, txBytes: 36_000, txDropped: {} })
+    expect(backend.counters).toMatchObject({ txFrames: 600, txBytes: 36_000, txDropped: {} })
+  })
+
+  test('frames of the stack reach the buffers of a driver through a receive round', () => {
+    const source = serve(open({ name: 'vringin' }))
+    ip('addr', 'add', '10.6.0.1/24', 'dev', 'vringin')
+    ip('neigh', 'replace', '10.6.0.2', 'lladdr', '02:00:00:00:00:09', 'dev', 'vringin')
+    drain(source)
+    const { driver, memory, parts } = guest()
+    const { guestAddress, view } = memory[0]!
+    for (let i = 0; i < 64; i++) driver.addOne(guestAddress + i * SLOT, SLOT, true)
+    driver.publish()
+    const round = new RxRound({ ...parts, source })
+    spawnSync('bash', ['-c', 'for i in 1 2 3; do echo -n "datagram $i" > /dev/udp/10.6.0.2/9; done'])
+    for (const end = performance.now() + 2000; round.frames < 3 && performance.now() < end; ) round.run()
+    const texts = Array.from({ length: round.frames }, (_, i) => Buffer.from(view.u8.buffer, i * SLOT, SLOT))
+      .map((slot) => slot.subarray(HEADER))
+      .filter((frame) => frame.readUInt16BE(12) === 0x0800)
+      .map((frame) => frame.toString('latin1', 42, 42 + frame.readUInt16BE(38) - 8))
+    expect(texts).toEqual(['datagram 1', 'datagram 2', 'datagram 3'])
+    expect(driver.reclaim()).toBe(round.frames)
+  })
+
+  test('no frame of a hostile driver is lost without a reason, and what the device in process refuses the kernel refuses too', () => {
+    const tap = open()
+    const queue = serve(tap)
+    const field = fc.oneof(fc.nat(70), fc.nat(0xffff))
+    const hostile = fc.record({
+      bytes: fc.oneof(fc.nat(80), fc.nat(1600)),
+      flags: fc.nat(255),
+      type: fc.oneof(fc.constantFrom(0, 1, 3, 4, 5), fc.nat(255)),
+      fields: fc.tuple(field, field, field, field),
+      payload: fc.uint8Array({ minLength: 54, maxLength: 54 }),
+    })
+    fc.assert(
+      fc.property(fc.array(hostile, { minLength: 1, maxLength: NET_BATCH }), (frames) => {
+        for (const { bytes, flags, type, fields, payload } of frames) {
+          const batch = new FrameBatch(HEADER, memoryView(new ArrayBuffer(2048)))
+          batch.view.u8.set([flags, type], 0)
+          batch.view.u16.set(fields, 1)
+          batch.view.u8.set(payload.subarray(0, bytes), HEADER)
+          batch.length[0] = HEADER + bytes
+          batch.count = 1
+          const model = new TapDevice({ queueFrames: 1 }).queues[0]!
+          const before = dropped(queue)
+          for (const one of [model, queue]) {
+            one.transmit(batch)
+            one.flush()
+          }
+          if (dropped(model) > 0) expect(dropped(queue), `the kernel took a frame that was refused`).toBe(before + 1)
+        }
+      }),
+      { numRuns: 12 },
+    )
+    const { txFrames } = queue.counters
+    const { rxPackets } = tap.info().stats
+    expect(rxPackets + dropped(queue)).toBe(txFrames)
+    expect(rxPackets).toBeGreaterThan(0)
   })
 
   test('a process that is killed leaves neither interface nor program behind', async () => {
@@ -480,27 +539,26 @@ function isMissing(name: string): () => boolean {
   }
 }
 
-interface Driver {
-  readonly queue: DriverQueue
-  /** Writes to guest-physical memory. */
-  write(address: number, bytes: Uint8Array): void
+/** Frames of the driver that a queue dropped, for whatever reason. */
+function dropped(queue: NetBackend): number {
+  return Object.values(queue.counters.txDropped).reduce((sum, frames) => sum + frames, 0)
 }
 
-/** A driver's queue in two regions of guest memory, each in a view of its own, and the round that serves it. */
-function transmitRound(backend: NetBackend): { driver: Driver; run: () => number; memory: readonly number[] } {
+/** A driver's queue in two regions of guest memory, each in a view of its own, and what a round over it is made of. */
+function guest() {
   const bytes = 2 ** 20
   const features = featureSet(VIRTIO_F_VERSION_1)
-  const regions = [0x10_0000, 0x80_0000].map((guestAddress, index) => {
+  const memory = [0x10_0000, 0x80_0000].map((guestAddress, index) => {
     return { guestAddress, userAddress: 0x7f00_0000_0000 + index * 2 * bytes, view: memoryView(new ArrayBuffer(bytes)) }
   })
   const space = new MappedSpace(
-    regions.map(({ userAddress, view }) => ({ address: userAddress, length: bytes, view, viewOffset: 0 })),
+    memory.map(({ userAddress, view }) => ({ address: userAddress, length: bytes, view, viewOffset: 0 })),
   )
   const buffers = new GuestMap(
     space,
-    regions.map(({ guestAddress, userAddress }) => ({ guestAddress, userAddress, length: bytes })),
+    memory.map(({ guestAddress, userAddress }) => ({ guestAddress, userAddress, length: bytes })),
   )
-  const base = regions[0]!.userAddress + bytes - 0x1_0000
+  const base = memory[0]!.userAddress + bytes - 0x1_0000
   const ring = splitRingAreas(256, false, base, base + 0x4000, base + 0x8000)
   const user = new UncheckedUser2019(plainCpu, space)
   const accessor = {
@@ -513,18 +571,10 @@ function transmitRound(backend: NetBackend): { driver: Driver; run: () => number
     counters: new AccessCounters(),
     close: () => {},
   }
-  const device = new DeviceQueue({ accessor, cpu: plainCpu, ring, features, buffers })
-  device.start(0)
-  const round = new TxRound({ queue: device, buffers, backend, cpu: plainCpu, features })
-  const write = (address: number, data: Uint8Array): void => {
-    const region = regions.find(({ guestAddress }) => address >= guestAddress && address < guestAddress + bytes)!
-    region.view.u8.set(data, address - region.guestAddress)
-  }
-  return {
-    driver: { queue: new DriverQueue({ ring, memory: space, features }), write },
-    run: () => round.run(),
-    memory: regions.map(({ guestAddress }) => guestAddress),
-  }
+  const queue = new DeviceQueue({ accessor, cpu: plainCpu, ring, features, buffers })
+  queue.start(0)
+  const driver = new DriverQueue({ ring, memory: space, features })
+  return { driver, memory, parts: { queue, buffers, cpu: plainCpu, features } }
 }
 
 /** One TCP segment over IPv4 of `payload` bytes that is to be cut into pieces of `gsoSize`, checksum partial. */

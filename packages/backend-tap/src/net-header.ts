@@ -36,12 +36,11 @@ const CSUM_BYTES = 2
 export function checkNetHeader(u8: Uint8Array, at: number, frameBytes: number): number {
   const flags = u8[at + NET_HDR_FLAGS_OFFSET]!
   const type = u8[at + NET_HDR_GSO_TYPE_OFFSET]!
-  if (flags === 0 && type === VIRTIO_NET_HDR_GSO_NONE) return 0
+  if (read16(u8, at + NET_HDR_HDR_LEN_OFFSET) > frameBytes) return EINVAL
   if ((flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) !== 0) {
     const field = read16(u8, at + NET_HDR_CSUM_START_OFFSET) + read16(u8, at + NET_HDR_CSUM_OFFSET_OFFSET)
     if (field + CSUM_BYTES > frameBytes) return EINVAL
   }
-  if (read16(u8, at + NET_HDR_HDR_LEN_OFFSET) > frameBytes) return EINVAL
   if (type === VIRTIO_NET_HDR_GSO_NONE) return 0
   if (!GSO_TYPES.includes(type & ~VIRTIO_NET_HDR_GSO_ECN)) return EINVAL
   return read16(u8, at + NET_HDR_GSO_SIZE_OFFSET) === 0 ? EINVAL : 0

@@ -177,6 +177,7 @@ describe('a TAP in process', () => {
       'a header longer than the frame',
       { gsoType: 1, fields: { [NET_HDR_HDR_LEN_OFFSET]: 65, [NET_HDR_GSO_SIZE_OFFSET]: 9 } },
     ],
+    ['a header longer than the frame, without segmentation', { fields: { [NET_HDR_HDR_LEN_OFFSET]: 65 } }],
     ['segmentation without a size', { gsoType: 4 }],
     ['an unknown segmentation', { gsoType: 9, fields: { [NET_HDR_GSO_SIZE_OFFSET]: 9 } }],
   ])('a header that lies is a dropped frame: %s', (_, frame) => {
