@@ -39,18 +39,23 @@ export class XdpBackend implements NetBackend {
   }
 
   transmit(frames: FrameBatch): number {
-    const { count, offset, length, headerBytes } = frames
+    const { offset, length } = frames
     const context = this.context
     const program = this.program
-    const verdicts = this.verdicts
     const u8 = frames.view.u8
+    // As integers: V8 then keeps the loop's counters in registers, untagged.
+    const count = frames.count | 0
+    const headerBytes = frames.headerBytes | 0
     let bytes = 0
+    // Verdicts come in runs: most batches add one sum, not 64 ones.
+    let verdict = 0
+    let run = 0
     this.touch(u8, frames)
     context.u8 = u8
     for (let i = 0; i < count; i++) {
-      const data = offset[i]! + headerBytes
-      const end = offset[i]! + length[i]!
-      bytes += end - data
+      const data = (offset[i]! + headerBytes) | 0
+      const end = (offset[i]! + length[i]!) | 0
+      bytes = (bytes + end - data) | 0
       if (end - data < ETH_HEADER_BYTES) {
         this.short++
         continue
@@ -61,8 +66,15 @@ export class XdpBackend implements NetBackend {
       // In front of the frame is its virtio-net header, behind it other memory of the driver: no room to grow into.
       context.hardStart = data
       context.hardEnd = end
-      verdicts[normalizeVerdict(program.run(context))]!++
+      const answer = program.run(context)
+      if (answer !== verdict) {
+        this.verdicts[normalizeVerdict(verdict)]! += run
+        verdict = answer
+        run = 0
+      }
+      run++
     }
+    this.verdicts[normalizeVerdict(verdict)]! += run
     this.frames += count
     this.bytes += bytes
     return count
