@@ -8,7 +8,7 @@ export interface EndpointOptions {
   readonly path: string
   /** `server`: listen, and accept again after a disconnect. `client`: connect, again and again. */
   readonly role: SocketRole
-  /** Least time between two attempts to connect, in ms. Default 1000. */
+  /** Least time between two attempts to connect, or to accept after an error that passes, in ms. Default 1000. */
   readonly retryMs?: number
   /** A descriptor that wakes {@link VhostUserEndpoint.next} from another thread. */
   readonly wakeFd?: number
@@ -22,12 +22,17 @@ const ASK_MS = 1000
 /** Errors of connect(2) that say that the other side is not there yet. */
 const NOT_YET = new Set(['ENOENT', 'ECONNREFUSED', 'EAGAIN'])
 
+/** Errors that pass: the process or the host is out of something, or the other side is gone again. */
+const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'ECONNABORTED'])
+
 /** Where a frontend comes from, over and over: the reconnecting half of a backend, in both socket roles. */
 export class VhostUserEndpoint {
   readonly #options: EndpointOptions
   readonly #retryMs: number
   readonly #listener: UnixListener | null
   readonly #poll = new PollSet()
+  /** Without the listener: what waits there would end the waiting at once. */
+  readonly #pause = new PollSet()
   #attemptedAt = Number.NEGATIVE_INFINITY
 
   /**
@@ -43,8 +48,9 @@ export class VhostUserEndpoint {
     this.#options = options
     this.#retryMs = retryMs
     this.#listener = role === 'server' ? UnixListener.listen(path) : null
-    const fds = this.#listener === null ? [] : [this.#listener.fd]
-    this.#poll.watch(wakeFd === undefined ? fds : [...fds, wakeFd])
+    const wake = wakeFd === undefined ? [] : [wakeFd]
+    this.#poll.watch(this.#listener === null ? wake : [this.#listener.fd, ...wake])
+    this.#pause.watch(wake)
   }
 
   /**
@@ -56,7 +62,7 @@ export class VhostUserEndpoint {
   next(): UnixSocket | null {
     for (;;) {
       if (this.#options.shouldStop?.() ?? false) return null
-      const socket = this.#listener === null ? this.#connect() : this.#listener.accept()
+      const socket = this.#listener === null ? this.#connect() : this.#accept(this.#listener)
       if (socket !== null) return socket
       this.#poll.wait(this.#listener === null ? Math.min(this.#untilRetry(), ASK_MS) : ASK_MS)
     }
@@ -67,6 +73,17 @@ export class VhostUserEndpoint {
     this.#listener?.close()
   }
 
+  /** Being out of descriptors for a while ends no server: the connection stays in the queue, and is tried again. */
+  #accept(listener: UnixListener): UnixSocket | null {
+    try {
+      return listener.accept()
+    } catch (error) {
+      if (!PASSING.has(systemErrnoOf(error) ?? '')) throw error
+      this.#pause.wait(Math.min(this.#retryMs, ASK_MS))
+      return null
+    }
+  }
+
   /** One attempt, not more often than retryMs: a frontend that hangs up at once does not make this a busy loop. */
   #connect(): UnixSocket | null {
     if (this.#untilRetry() > 0) return null
@@ -74,7 +91,8 @@ export class VhostUserEndpoint {
     try {
       return UnixSocket.connect(this.#options.path)
     } catch (error) {
-      if (!NOT_YET.has(systemErrnoOf(error) ?? '')) throw error
+      const errno = systemErrnoOf(error) ?? ''
+      if (!NOT_YET.has(errno) && !PASSING.has(errno)) throw error
       return null
     }
   }

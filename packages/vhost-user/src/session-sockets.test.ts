@@ -8,13 +8,14 @@ import {
   createMemfd,
   EventFd,
   processResources,
+  systemError,
   UnixListener,
   UnixSocket,
   unsupportedHost,
 } from '@vring/linux'
 import { ACCESS_READ } from '@vring/memory'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Driver } from '../test/frontend-rig.ts'
 import { RecyclingDevice } from '../test/recycling-device.ts'
 import { BackendSession } from './backend-session.ts'
@@ -250,6 +251,26 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     await exited
     endpoint.close()
     wake.close()
+  })
+
+  test('a server that runs out of descriptors waits and accepts when there are some again', () => {
+    const path = join(folder, 'full.sock')
+    const endpoint = new VhostUserEndpoint({ path, role: 'server', retryMs: 20 })
+    const accept = vi.spyOn(UnixListener.prototype, 'accept').mockImplementationOnce(() => {
+      throw systemError('accept4', 24, path)
+    })
+    const client = UnixSocket.connect(path)
+    const start = performance.now()
+    endpoint.next()!.close()
+    expect(performance.now() - start).toBeGreaterThanOrEqual(19)
+    expect(accept).toHaveBeenCalledTimes(2)
+    accept.mockImplementationOnce(() => {
+      throw systemError('accept4', 22, path)
+    })
+    expect(() => endpoint.next()).toThrow('EINVAL')
+    accept.mockRestore()
+    client.close()
+    endpoint.close()
   })
 
   test('malformed messages with real descriptors leave no descriptor and no mapping', () => {
