@@ -16,7 +16,7 @@ import type { Snapshot } from './snapshot.ts'
 
 /**
  * V8 flags of the datapath: a dozen small methods of five classes, called from one loop. With the default budgets V8 stops
- * inlining half-way; raised, a whole round becomes one function (docs/adr/0011). They hold for all of the process.
+ * inlining half-way; raised, a whole round becomes one function (docs/adr/0020). They hold for all of the process.
  */
 const V8_FLAGS = ['--max-inlined-bytecode-size=2000', '--max-inlined-bytecode-size-cumulative=4000']
 
