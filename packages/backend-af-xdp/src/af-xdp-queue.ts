@@ -15,7 +15,8 @@ import {
 } from '@vring/layout'
 import { XDP_PACKET_HEADROOM, XdpSocket } from '@vring/linux'
 import { type MemoryView, memoryView } from '@vring/memory'
-import { FrameBatch, type FrameSource, NET_BATCH, type NetBackend, type NetBackendCounters } from '@vring/vhost-net'
+import { FrameBatch, type FrameSource, NET_BATCH, type NetBackend } from '@vring/vhost-net'
+import type { AfXdpCounters } from './af-xdp-counters.ts'
 import type { AfXdpQueueHandle } from './af-xdp-interface.ts'
 import { ChunkStack } from './chunk-stack.ts'
 import { completeChecksum } from './complete-checksum.ts'
@@ -30,16 +31,6 @@ export interface AfXdpQueueOptions {
   readonly chunkBytes?: number
   /** Entries of each ring; a power of two, at least half of `chunks`. Default 2048. */
   readonly ringEntries?: number
-}
-
-/** Counters of a queue in both directions. */
-export interface AfXdpCounters extends NetBackendCounters {
-  /** Frames that came from the interface. */
-  readonly rxFrames: number
-  /** Bytes of those frames. */
-  readonly rxBytes: number
-  /** Frames that the kernel dropped in front of the socket, by reason. */
-  readonly rxDropped: Readonly<Record<string, number>>
 }
 
 const ENXIO = -6

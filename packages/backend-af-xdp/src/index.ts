@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export * from './af-xdp-counters.ts'
 export * from './af-xdp-interface.ts'
 export * from './af-xdp-queue.ts'
 export * from './complete-checksum.ts'

@@ -4,12 +4,9 @@ import { type MemoryView, memoryView } from '@vring/memory'
 import { FRAME_BYTES_MAX, FrameBatch, type FrameSource, type NetBackend } from '@vring/vhost-net'
 import { DropCounters } from '../drop-counters.ts'
 import type { TapQueueCounters } from '../tap-counters.ts'
-import { CallReceiver } from './call-receiver.ts'
-import { CallSender } from './call-sender.ts'
 import type { FrameReceiver } from './frame-receiver.ts'
 import type { FrameSender, TapIo } from './frame-sender.ts'
-import { UringReceiver } from './uring-receiver.ts'
-import { UringSender } from './uring-sender.ts'
+import { openTapChannel } from './tap-channel.ts'
 
 /** What another thread needs to serve a queue of a TAP that this one opened: plain data. */
 export interface TapQueueHandle {
@@ -86,7 +83,7 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
     const longest = handle.segmentation ? FRAME_BYTES_MAX : handle.frameBytes
     // One byte more than the longest frame: a read that fills the slot was cut.
     const slotBytes = (handle.headerBytes + longest + 1 + 63) & ~63
-    const channel = openChannel(handle.fd, slotBytes, options.io ?? 'auto')
+    const channel = openTapChannel(handle.fd, slotBytes, options.io ?? 'auto')
     this.name = `tap:${handle.name}:${handle.index}`
     this.handle = handle
     this.headerBytes = handle.headerBytes
@@ -229,34 +226,5 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
     batch.count = count
     this.rxFrames += count
     this.rxBytes += bytes
-  }
-}
-
-interface Channel {
-  readonly sender: FrameSender
-  readonly receiver: FrameReceiver
-  readonly refusal: string | null
-}
-
-function openChannel(fd: number, slotBytes: number, io: TapIo | 'auto'): Channel {
-  let refusal: string | null = null
-  if (io !== 'readv') {
-    try {
-      return openUring(fd, slotBytes)
-    } catch (error) {
-      if (io === 'io_uring' || systemErrnoOf(error) === null) throw error
-      refusal = (error as Error).message
-    }
-  }
-  return { sender: new CallSender(fd), receiver: new CallReceiver(fd, slotBytes), refusal }
-}
-
-function openUring(fd: number, slotBytes: number): Channel {
-  const sender = new UringSender(fd)
-  try {
-    return { sender, receiver: new UringReceiver(fd, slotBytes), refusal: null }
-  } catch (error) {
-    sender.close()
-    throw error
   }
 }
