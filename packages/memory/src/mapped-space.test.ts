@@ -150,3 +150,12 @@ describe('MappedSpace', () => {
     expect(space.resolve(BASE, 1, ACCESS_READ)).toBe(EFAULT)
   })
 })
+
+describe('the size of a view', () => {
+  it('a view above 2 GiB is refused: offsets into it would not be small integers', () => {
+    const view = { ...memoryView(new ArrayBuffer(0)), buffer: { byteLength: 0x8000_0004 } as ArrayBuffer }
+    expect(() => new MappedSpace([{ address: 0x1000, length: 4096, view, viewOffset: 0 }])).toThrow(
+      'at most 2147483648',
+    )
+  })
+})

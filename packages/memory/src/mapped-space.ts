@@ -24,7 +24,7 @@ export interface RegionSnapshot {
 
 /**
  * The address space of a process whose memory is mapped here (vhost-user): regions, each somewhere in a view. A view
- * holds less than 4 GiB, so a larger region comes as several neighbours in different views; a range across them is
+ * holds at most 2 GiB, so a larger region comes as several neighbours in different views; a range across them is
  * accessible but -EXDEV. Neighbours that continue in the same view are one.
  *
  * Pages do not move and are not swapped as far as this process can see, so the notifiers are told only by
@@ -139,6 +139,8 @@ export class MappedSpace implements UserSpace {
     if (!(Number.isSafeInteger(length) && length > 0 && length <= this.limit - address))
       throw refused('ERR_OUT_OF_RANGE', 'length', length, `1 .. ${this.limit - address}`)
     const bytes = view.buffer.byteLength
+    if (bytes > VIEW_BYTES_MAX)
+      throw refused('ERR_OUT_OF_RANGE', 'view', bytes, `a buffer of at most ${VIEW_BYTES_MAX} bytes`)
     if (!(Number.isSafeInteger(viewOffset) && viewOffset >= 0 && length <= bytes - viewOffset))
       throw refused('ERR_OUT_OF_RANGE', 'viewOffset', viewOffset, `0 .. ${bytes - length}`)
     // Rings are read by words of the view: an address and its offset must be aligned alike.
@@ -176,6 +178,9 @@ export class MappedSpace implements UserSpace {
     return this.seek(address + inRegion) ? EXDEV : EFAULT
   }
 }
+
+/** A view holds at most this much, so that every offset into it is a small integer: larger memory comes as several. */
+export const VIEW_BYTES_MAX = 0x8000_0000
 
 /** Does `region` translate everything that `old` does, to the same bytes? */
 function keeps(region: MappedRegion, old: MappedRegion): boolean {
