@@ -48,8 +48,7 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
 export function startError(argument: string, error: unknown): ServeError {
   if (error instanceof ServeError) return error
   const message = error instanceof Error ? error.message : String(error)
-  const errno = systemErrnoOf(error) ?? errnoOf(error)
-  const known = errno === null ? undefined : BY_ERRNO[errno]
+  const known = BY_ERRNO[systemErrnoOf(error) ?? ''] ?? BY_ERRNO[errnoOf(error) ?? '']
   if (known !== undefined) return new ServeError(known[0], `${argument}: ${message}; ${known[1]}`, error)
   if (isVringError(error) && USAGE_CODES.has(error.code)) return new ServeError(EXIT_USAGE, `${argument}: ${message}`)
   return new ServeError(EXIT_INTERNAL, `${argument}: ${message}`, error)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { EventFd } from '@vring/linux'
 import { EXIT_INTERNAL } from './exit-codes.ts'
 import {
@@ -13,6 +13,7 @@ import {
 } from './protocol.ts'
 import { ServeError } from './serve-error.ts'
 import type { Snapshot } from './snapshot.ts'
+import { startWorker } from './start-worker.ts'
 
 /**
  * V8 flags of the datapath: a dozen small methods of five classes, called from one loop. With the default budgets V8 stops
@@ -49,11 +50,7 @@ export class ServeThread {
       ...{ socket, role, accessor, queuePairs, features, datapath },
       ...{ wakeFd: this.#wake.fd, control },
     }
-    const source = import.meta.url.endsWith('.ts')
-    this.#worker = new Worker(new URL(source ? './worker.ts' : './worker.js', import.meta.url), {
-      workerData: settings,
-      execArgv: source ? ['--import', 'tsx', '--conditions=@vring/source'] : [],
-    })
+    this.#worker = startWorker(settings)
     this.#worker.on('message', (message: WorkerMessage) => {
       if (message.type === 'snapshot') this.#answer(message.request, message.snapshot)
       else if (message.type === 'opened') options.onSession?.('opened', null)

@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'vitest'
+import { formatBackend, parseBackend } from './backend-spec.ts'
+
+describe('--backend', () => {
+  test.each([
+    ['drop', { kind: 'drop' }],
+    ['loopback', { kind: 'loopback' }],
+    ['tap:vring0', { kind: 'tap', name: 'vring0' }],
+    ['pcap:/tmp/a:b.pcapng', { kind: 'pcap', path: '/tmp/a:b.pcapng' }],
+    ['af-xdp:eth0:3', { kind: 'af-xdp', interface: 'eth0', queue: 3 }],
+  ] as const)('%s names a backend, and is named so again', (text, spec) => {
+    expect(parseBackend(text)).toEqual(spec)
+    expect(formatBackend(spec)).toBe(text)
+  })
+
+  test('af-xdp begins with queue 0 unless told otherwise', () => {
+    expect(parseBackend('af-xdp:eth0')).toEqual({ kind: 'af-xdp', interface: 'eth0', queue: 0 })
+  })
+
+  test.each([
+    ['lopback', 'is unknown; accepted: drop, loopback, tap:NAME, .*; did you mean loopback\\?'],
+    ['taps:x', 'is unknown; .*; did you mean tap:NAME\\?'],
+    ['', 'is unknown; accepted: [^;]*$'],
+    ['drop:1', 'takes nothing behind its name; accepted: drop'],
+    ['tap', 'names no interface; accepted: tap:NAME'],
+    ['tap:', 'names no interface'],
+    ['tap:sixteen-letters-', 'names no interface'],
+    ['tap:a/b', 'names no interface'],
+    ['pcap:', 'names no file'],
+    ['af-xdp:', 'is no interface and queue'],
+    ['af-xdp:eth0:x', 'is no interface and queue'],
+    ['af-xdp:eth0:1:2', 'is no interface and queue'],
+  ])('%j is refused', (text, message) => {
+    expect(() => parseBackend(text)).toThrow(new RegExp(`^--backend: ${JSON.stringify(text)} ${message}`))
+  })
+})

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import type { ServeConfig } from './config.ts'
+import { formatMetrics } from './metrics.ts'
+import type { Snapshot } from './snapshot.ts'
+import { PAGE_SECURITY_POLICY, renderStatusPage } from './status-page.ts'
+
+const config: ServeConfig = {
+  socket: '/run/<b>&.sock',
+  role: 'server',
+  accessor: 'vmap-direct',
+  backend: { kind: 'tap', name: 'vring0' },
+  xdp: 'xdp1',
+  queuePairs: 1,
+  metrics: null,
+}
+const none = { count: 0, sum: 0, p50: 0, p90: 0, p99: 0, max: 0 }
+const quiet: Snapshot = {
+  session: null,
+  sessions: 0,
+  lastError: null,
+  pairs: [{ backend: 'x', txFrames: 0, txBytes: 0, txDropped: {}, rxFrames: 0, rxBytes: 0, rxDropped: {} }],
+  verdicts: null,
+  queues: [],
+  broken: {},
+  accesses: {},
+  notifications: 0,
+  wakeups: 0,
+  round: none,
+  wakeToBackend: none,
+}
+const busy: Snapshot = {
+  ...quiet,
+  session: { since: 0, features: '0x1', memoryBytes: 2 ** 28, refusals: 1 },
+  sessions: 3,
+  lastError: 'region <end>',
+  pairs: [
+    {
+      backend: 'tap',
+      txFrames: 1_234_567,
+      txBytes: 80_000_000,
+      txDropped: { short: 2 },
+      rxFrames: 5,
+      rxBytes: 500,
+      rxDropped: { truncated: 1 },
+    },
+  ],
+  verdicts: { drop: 7, pass: 0 },
+  queues: [
+    { index: 0, broken: null },
+    { index: 1, broken: 'head-out-of-range' },
+  ],
+  broken: { 'head-out-of-range': 1 },
+  accesses: { 'desc.direct': 9, 'used.fallback:page-absent': 2 },
+  notifications: 11,
+  wakeups: 12,
+  round: { count: 100, sum: 250_000, p50: 2000, p90: 3000, p99: 9000, max: 12_000 },
+}
+
+describe('metrics', () => {
+  /** Values by name and labels. */
+  async function values(
+    snapshot: Snapshot,
+    kernel: Record<string, number> | null = null,
+  ): Promise<Map<string, number>> {
+    const lines = (await formatMetrics({ snapshot, kernel })).split('\n')
+    const samples = lines.filter((line) => line !== '' && !line.startsWith('#'))
+    return new Map(samples.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]))
+  }
+
+  test('say what the snapshot says', async () => {
+    const found = Object.fromEntries(await values(busy, { 'rxcnt[17]': 42 }))
+    expect(found).toMatchObject({
+      'vring_packets_total{pair="0",direction="tx"}': 1_234_567,
+      'vring_bytes_total{pair="0",direction="tx"}': 80_000_000,
+      'vring_packets_total{pair="0",direction="rx"}': 5,
+      'vring_dropped_packets_total{pair="0",direction="tx",reason="short"}': 2,
+      'vring_dropped_packets_total{pair="0",direction="rx",reason="truncated"}': 1,
+      'vring_xdp_packets_total{verdict="drop"}': 7,
+      'vring_xdp_kernel_packets_total{counter="rxcnt[17]"}': 42,
+      'vring_ring_accesses_total{area="desc",mode="direct"}': 9,
+      'vring_ring_accesses_total{area="used",mode="fallback:page-absent"}': 2,
+      vring_notifications_total: 11,
+      vring_wakeups_total: 12,
+      'vring_broken_queues_total{reason="head-out-of-range"}': 1,
+      vring_queues: 2,
+      vring_queues_broken: 1,
+      vring_sessions_total: 3,
+      vring_connected: 1,
+      vring_driver_memory_bytes: 2 ** 28,
+      'vring_round_seconds{quantile="0.5"}': 2e-6,
+      'vring_round_seconds{quantile="0.99"}': 9e-6,
+      vring_round_seconds_sum: 2.5e-4,
+      vring_round_seconds_count: 100,
+      vring_wake_to_backend_seconds_count: 0,
+    })
+    expect(found['process_resident_memory_bytes']).toBeGreaterThan(1 << 20)
+  })
+
+  test('of two moments do not add up, and a quiet daemon has no quantiles', async () => {
+    await values(busy)
+    const found = await values(quiet)
+    expect(found.get('vring_packets_total{pair="0",direction="tx"}')).toBe(0)
+    expect(found.get('vring_connected')).toBe(0)
+    expect([...found.keys()].filter((name) => name.includes('quantile'))).toEqual([])
+  })
+
+  test('each have help and a type, counters by their ending', async () => {
+    const text = await formatMetrics({ snapshot: busy, kernel: {} })
+    const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!])
+    expect(types.length).toBeGreaterThan(15)
+    for (const [name, type] of types) {
+      expect(text).toContain(`# HELP ${name} `)
+      expect(name!.endsWith('_total')).toBe(type === 'counter')
+    }
+  })
+})
+
+describe('the status page', () => {
+  const page = renderStatusPage(config, { snapshot: busy, kernel: { 'rxcnt[17]': 42 } }, new Date(0))
+
+  test('says in words what is going on', () => {
+    for (const words of [
+      'serving a driver',
+      '1,234,567',
+      '2 short',
+      'broken: head-out-of-range',
+      'rxcnt[17]',
+      '1970-01-01T00:00:00.000Z',
+      '256 MiB',
+    ])
+      expect(page).toContain(words)
+    const idle = renderStatusPage(config, { snapshot: quiet, kernel: null })
+    for (const words of ['waiting for a driver', 'No ring runs', 'none yet']) expect(idle).toContain(words)
+    expect(idle).not.toContain('XDP program</h2>')
+  })
+
+  test('shows text as text', () => {
+    expect(page).toContain('/run/&lt;b&gt;&amp;.sock')
+    expect(page).toContain('region &lt;end&gt;')
+    expect(page).not.toMatch(/<b>|<end>/)
+  })
+
+  test('is made for screen readers: language, one heading of the first level, captions, scopes, names of regions', () => {
+    expect(page).toContain('<html lang="en">')
+    expect(page.match(/<h1>/g)).toHaveLength(1)
+    const tables = page.match(/<table>/g)!.length
+    expect(tables).toBeGreaterThan(3)
+    expect(page.match(/<table>\n<caption>[^<]+<\/caption>/g)).toHaveLength(tables)
+    expect(page).not.toMatch(/<th(?! scope="(col|row)")[ >]/)
+    for (const [, id] of page.matchAll(/aria-labelledby="(\w+)"/g)) expect(page).toContain(`<h2 id="${id}">`)
+    expect(page).not.toContain('http-equiv="refresh"')
+  })
+
+  test('loads nothing, and its policy allows its own style and nothing else', () => {
+    expect(page).not.toMatch(/<(script|link|img|iframe)|url\(|@import/)
+    const style = /<style>([\s\S]*?)<\/style>/.exec(page)![1]!
+    expect(PAGE_SECURITY_POLICY).toContain(`'sha256-${createHash('sha256').update(style).digest('base64')}'`)
+    expect(page).not.toMatch(/ style="/)
+    expect(style).toContain('color-scheme: light dark')
+  })
+})

@@ -1,0 +1,156 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readCapture } from '@vring/backend-pcap'
+import { clockNs, UnixListener, UnixSocket, unsupportedHost } from '@vring/linux'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { DaemonProcess, until } from './daemon-process.ts'
+import { TestDriver } from './test-driver.ts'
+
+const reason = unsupportedHost()
+const METRICS = ['--metrics', '127.0.0.1:0']
+
+/** Frames of different lengths whose bytes say which they are. */
+function frames(count: number, mark = 0): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => new Uint8Array(60 + ((i * 37) % 1400)).fill((mark + i) & 0xff))
+}
+
+describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+  let folder: string
+  let daemon: DaemonProcess | undefined
+  let socket: string
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'vring-serve-'))
+    socket = join(folder, 'vring.sock')
+  })
+  afterEach(async () => {
+    if (daemon !== undefined && daemon.child.exitCode === null) await daemon.end('SIGKILL')
+    daemon = undefined
+    for (const name of readdirSync(folder)) rmSync(join(folder, name))
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  async function start(...args: string[]): Promise<DaemonProcess> {
+    daemon = new DaemonProcess(['--socket', socket, ...args])
+    await daemon.ready()
+    return daemon
+  }
+
+  test('gives every frame back over loopback, counts it, and leaves nothing after SIGTERM', async () => {
+    const serve = await start('--backend', 'loopback', ...METRICS)
+    const driver = new TestDriver(socket)
+    const sent = frames(200)
+    driver.send(sent)
+    const back: Uint8Array[] = []
+    await until('frames', () => back.push(...driver.receive()) >= sent.length)
+    expect(Buffer.concat(back).equals(Buffer.concat(sent))).toBe(true)
+    expect(driver.sent()).toBe(200)
+    const bytes = sent.reduce((sum, frame) => sum + frame.length, 0)
+    for (const direction of ['tx', 'rx']) {
+      expect(await serve.metric(`vring_packets_total{pair="0",direction="${direction}"}`)).toBe(200)
+      expect(await serve.metric(`vring_bytes_total{pair="0",direction="${direction}"}`)).toBe(bytes)
+    }
+    expect(await serve.metric('vring_ring_accesses_total{area="desc",mode="direct"}')).toBeGreaterThanOrEqual(400)
+    expect(await serve.metric('vring_connected')).toBe(1)
+    expect(await serve.metric('vring_wake_to_backend_seconds_count')).toBeGreaterThan(0)
+    const [, url] = await serve.says(/metrics on (\S+)/)
+    const page = await fetch(url!)
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('serving a driver')])
+    expect((await fetch(`${url}nothing`)).status).toBe(404)
+    expect((await fetch(url!, { method: 'POST' })).status).toBe(405)
+    expect(await serve.end('SIGTERM')).toBe(0)
+    expect(existsSync(socket)).toBe(false)
+    expect(serve.output).toContain('stopped; 1 sessions, 200 frames from drivers, 200 to drivers')
+    driver.close()
+  })
+
+  test('outlives drivers that hang up, talk nonsense or break their rings, and its counts do too', async () => {
+    const serve = await start('--backend', 'drop', '--xdp', 'xdp1', ...METRICS)
+    const first = new TestDriver(socket)
+    first.send(frames(100))
+    await until('frames', () => first.sent() === 100)
+    first.close()
+    await serve.says(/the driver hung up/)
+    const nonsense = UnixSocket.connect(socket)
+    nonsense.send(new Uint8Array(12))
+    await serve.says(/session ended: .*version/)
+    nonsense.close()
+    const second = new TestDriver(socket)
+    second.send(frames(50))
+    await until('frames', () => second.sent() === 50)
+    second.breakSender()
+    await until('a broken queue', async () => (await serve.metric('vring_queues_broken')) === 1)
+    second.close()
+    await until('the end of the session', async () => (await serve.metric('vring_connected')) === 0)
+    expect(await serve.metric('vring_packets_total{pair="0",direction="tx"}')).toBe(150)
+    expect(await serve.metric('vring_xdp_packets_total{verdict="drop"}')).toBe(150)
+    expect(await serve.metric('vring_queues_broken')).toBe(0)
+    expect(await serve.metric('vring_broken_queues_total{reason="avail-idx-jump"}')).toBe(1)
+    expect(await serve.metric('vring_sessions_total')).toBe(3)
+    expect(await serve.end('SIGINT')).toBe(0)
+  })
+
+  test('connects to a driver that listens, as soon as it does', async () => {
+    const serve = await start('--client', '--backend', 'drop')
+    const listener = UnixListener.listen(socket)
+    await serve.says(/a driver connected/)
+    listener.close()
+    expect(await serve.end('SIGTERM')).toBe(0)
+  })
+
+  test('captures to pcapng what a driver sends', async () => {
+    const path = join(folder, 'out.pcapng')
+    const config = join(folder, 'config.json')
+    writeFileSync(config, JSON.stringify({ backend: `pcap:${path}` }))
+    const serve = await start('--config', config)
+    const driver = new TestDriver(socket)
+    const sent = frames(20)
+    driver.send(sent)
+    await until('frames', () => driver.sent() === 20)
+    // Written out when the worker sleeps, not only at the end.
+    await until('packets', () => readCapture(new Uint8Array(readFileSync(path))).packets.length === 20)
+    driver.close()
+    expect(await serve.end('SIGTERM')).toBe(0)
+    const packets = readCapture(new Uint8Array(readFileSync(path))).packets
+    expect(Buffer.concat(packets.map(({ bytes }) => bytes)).equals(Buffer.concat(sent))).toBe(true)
+  })
+
+  test('sleeps while its driver is silent', async () => {
+    const serve = await start('--backend', 'loopback', ...METRICS)
+    const driver = new TestDriver(socket)
+    driver.send(frames(1))
+    await until('the frame', () => driver.receive().length === 1)
+    const cpu = 'process_cpu_seconds_total'
+    await serve.metric(cpu)
+    const [wall, used] = [clockNs('monotonic'), await serve.metric(cpu)]
+    await new Promise((resolve) => setTimeout(resolve, 3000))
+    // The scrape itself is in it; a core for 3 s would be 3.
+    expect((await serve.metric(cpu)) - used).toBeLessThan(0.1 * ((clockNs('monotonic') - wall) / 1e9))
+    driver.close()
+    expect(await serve.end('SIGTERM')).toBe(0)
+  })
+
+  test.each<[string, string[], number, RegExp]>([
+    ['a socket that is in use', ['--backend', 'drop'], 2, /--socket: bind: EADDRINUSE.*in use/],
+    ['a folder that is missing', ['--socket', '/nonexistent/a.sock', '--backend', 'drop'], 4, /--socket: bind: ENOENT/],
+    ['a capture that can’t be made', ['--backend', 'pcap:/nonexistent/a'], 4, /--backend: capture file .*ENOENT/],
+    ['a program that is missing', ['--backend', 'drop', '--xdp', '/nonexistent.o'], 4, /--xdp .*ENOENT/],
+    ['an accessor that is unknown', ['--backend', 'drop', '--accessor', 'x'], 2, /--accessor: accessor "x" is unknown/],
+  ])('ends with an exit code and one line for %s', async (name, args, code, line) => {
+    const held = name.includes('in use') ? UnixListener.listen(socket) : null
+    daemon = new DaemonProcess(['--socket', socket, ...args])
+    expect(await daemon.exit()).toBe(code)
+    expect(daemon.output).toMatch(line)
+    expect(daemon.output.trim().split('\n')).toHaveLength(1)
+    held?.close()
+    expect(existsSync(socket)).toBe(false)
+  })
+
+  test('a program that verification refuses is named with its instruction', async () => {
+    const path = join(folder, 'bad.o')
+    writeFileSync(path, 'no object')
+    daemon = new DaemonProcess(['--socket', socket, '--backend', 'drop', '--xdp', path])
+    expect(await daemon.exit()).toBe(2)
+    expect(daemon.output).toMatch(/ELF|object/)
+  })
+})
