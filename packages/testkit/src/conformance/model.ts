@@ -4,7 +4,9 @@ import { createWorld, type World, type WorldOptions } from '../world/world.ts'
 import { type ConformanceCase, checkEqual, type Subject } from './conformance-case.ts'
 
 /** How many random runs the model-based case makes, and from which seed. */
-export const MODEL_RUNS = 40
+export const MODEL_RUNS = 60
+/** The day of the mail. Fixed: a plugin passes or fails, it does not do so now and then. */
+export const MODEL_SEED = 20190124
 
 /** One step of a random run. Numbers are reduced to what fits where they are used. */
 type Command =
@@ -52,7 +54,7 @@ export const modelCases: readonly ConformanceCase[] = [
         fc.property(placement, fc.array(command, { maxLength: 60 }), (options, commands) =>
           agreesWithBytes(subject, options, commands),
         ),
-        { numRuns: MODEL_RUNS },
+        { numRuns: MODEL_RUNS, seed: MODEL_SEED },
       )
     },
   },
