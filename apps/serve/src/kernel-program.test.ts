@@ -1,0 +1,36 @@
+import { readObject } from '@vring/xdp'
+import { describe, expect, test } from 'vitest'
+import { readXdp1, withMapFds } from './kernel-program.ts'
+
+describe('a program for the kernel', () => {
+  test('xdp1 ships with its map', () => {
+    const { programs, maps } = readObject(readXdp1())
+    expect(programs.map(({ name }) => name)).toEqual(['xdp_prog1'])
+    expect(maps).toMatchObject([{ name: 'rxcnt', type: 'percpu-array', maxEntries: 256 }])
+  })
+
+  test('names maps by descriptor instead of number, and leaves other immediates alone', () => {
+    const slot = (...bytes: number[]): number[] => bytes.concat(Array.from({ length: 8 - bytes.length }, () => 0))
+    const code = new Uint8Array([
+      // r1 = 1 ll; r1 = map 1; r2 = map value 0 + 24; r0 = 1
+      ...slot(0x18, 0x01, 0, 0, 1),
+      ...slot(),
+      ...slot(0x18, 0x11, 0, 0, 1),
+      // The second half looks like an instruction of its own.
+      ...slot(0x18, 0x11, 0, 0, 1),
+      ...slot(0x18, 0x22, 0, 0, 0),
+      ...slot(0, 0, 0, 0, 24),
+      ...slot(0xb7, 0, 0, 0, 1),
+    ])
+    const patched = withMapFds(code, [70, 300])
+    const immediates = Array.from({ length: 7 }, (_, i) => new DataView(patched.buffer).getUint32(8 * i + 4, true))
+    expect(immediates).toEqual([1, 0, 300, 1, 70, 24, 1])
+    expect(code[8 * 2 + 4]).toBe(1)
+  })
+
+  test('that names a map which is not there is refused', () => {
+    expect(() => withMapFds(new Uint8Array([0x18, 0x11, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), [1])).toThrow(
+      'instruction 0: no such map',
+    )
+  })
+})
