@@ -22,6 +22,8 @@ export class ChainBatch {
   uniform = true
   /** Index of each chain's head descriptor: the id that the used ring gives back. */
   readonly head: Uint16Array
+  /** The private copy of each chain's head descriptor, four words each: fetched once, checked here. */
+  readonly descriptor: Uint32Array
   /** First segment of each chain; entry `count` is the end of the last one. */
   readonly segStart: Uint32Array
   /** First device-writable segment of each chain (`segStart[i + 1]` when there is none). */
@@ -35,6 +37,7 @@ export class ChainBatch {
   constructor(chains: number) {
     const segments = chains + CHAIN_SEGMENTS_MAX
     this.head = new Uint16Array(chains)
+    this.descriptor = new Uint32Array(4 * chains)
     this.segStart = Uint32Array.from({ length: chains + 1 }, (_, chain) => chain)
     this.writeStart = Uint32Array.from({ length: chains }, (_, chain) => chain + 1)
     this.address = new Float64Array(segments)
