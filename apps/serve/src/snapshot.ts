@@ -18,7 +18,7 @@ export interface Snapshot {
   readonly accesses: Readonly<Record<string, number>>
   /** Times the driver was told of used buffers. */
   readonly notifications: number
-  /** Times the worker slept and was woken, by a kick or another event. */
+  /** Times the worker slept, or found work in the last look before it, and went on: by a kick or another event. */
   readonly wakeups: number
   /** How long a round that did something took; one round in 16 is timed. */
   readonly round: LatencySnapshot
