@@ -176,6 +176,19 @@ describe('vmap-direct', () => {
     expect(accessor.avail.mode).toBe('fallback:page-absent')
   })
 
+  it.each(['vmap', 'linear'])('a machine whose caches alias falls back to copies, %s', (mapping) => {
+    const space = new PagedSpace({ frames: 64, aliasingCaches: true })
+    const address = space.mmap({ length: 4 * PAGE, populate: true })
+    const ring = splitRingAreas(8, false, address, address + PAGE, address + 2 * PAGE)
+    const accessor = vmapDirect.create({ cpu: plainCpu, space, ring, iotlb: null }, { mapping }) as DirectAccessor
+    accessor.beginRound()
+    expect(accessor.desc.mode).toBe('fallback:aliasing-cache')
+    expect(accessor.avail.load16(2)).toBe(0)
+    accessor.endRound()
+    expect(accessor.counters.snapshot()).toEqual({ 'avail.fallback:aliasing-cache': 1 })
+    accessor.close()
+  })
+
   it('M1: a refused registration means copies for ever and nothing to give back', () => {
     const space = new PagedSpace({ frames: 64, notifiers: { admit: () => -12 } })
     const address = space.mmap({ length: 4 * PAGE, populate: true })

@@ -76,7 +76,8 @@ export class PagedKernelMapping implements KernelMapping {
 /**
  * Maps a range for the kernel, or says why not; the rules of the patch's versions.
  *
- * - any: all pages present (and writable for a writer), else `page-absent`; outside of every mapping `unmapped`
+ * - any: a data cache that does not alias, else `aliasing-cache`: a second mapping would see other bytes (the merged
+ *   version asked for VHOST_ARCH_CAN_ACCEL_UACCESS at build time); all pages present (and writable for a writer), else `page-absent`; outside of every mapping `unmapped`
  * - vmap (V4): no page of a file, `file-backed`: writes behind the page table would be lost; shared memory is fine
  * - linear (merged): one run of frames in the linear map, else `not-contiguous` or `highmem`. The merged version took
  *   files too, and lost writes; here they are refused for both.
@@ -85,6 +86,7 @@ export function mapKernel(mm: Mm, request: MapRequest): KernelMapping | MapRefus
   const { address, length, write, mapping } = request
   if (!(Number.isSafeInteger(address) && address >= 0 && length > 0 && length <= mm.limit - address)) return 'unmapped'
   if (!mm.vmas.covers(address, address + length)) return 'unmapped'
+  if (mm.physical.aliasingCaches) return 'aliasing-cache'
   const fileBacked = mm.vmas.overlapping(address, address + length).some((vma) => vma.kind === 'file')
   if (fileBacked && request.files !== 'map') return 'file-backed'
   const found = getUserPagesFast(mm, address, length, write)

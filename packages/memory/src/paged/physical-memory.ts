@@ -22,6 +22,11 @@ export interface PhysicalMemoryOptions {
   readonly allocator?: AllocationPolicy
   /** How many of the frames are highmem; default 0. */
   readonly highmemFrames?: number
+  /**
+   * The data cache is tagged by virtual address, so a page that is mapped twice may be cached twice; default false.
+   * Source: Linux `ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE`.
+   */
+  readonly aliasingCaches?: boolean
 }
 
 /** A frame that was written after it was freed: somebody used a stale mapping. */
@@ -41,6 +46,8 @@ export interface FrameCorruption {
 export class PhysicalMemory {
   readonly view: MemoryView
   readonly frames: number
+  /** See {@link PhysicalMemoryOptions.aliasingCaches}. */
+  readonly aliasingCaches: boolean
   readonly swap: SwapDevice = new SwapDevice()
   readonly #allocator: FrameAllocator
   readonly #references: Int32Array
@@ -65,6 +72,7 @@ export class PhysicalMemory {
     if (!(Number.isInteger(highmem) && highmem >= 0 && highmem <= frames))
       throw refused('ERR_OUT_OF_RANGE', 'highmemFrames', highmem, `0 .. ${frames}`)
     this.frames = frames
+    this.aliasingCaches = options.aliasingCaches ?? false
     this.view = memoryView(new ArrayBuffer(frames * PAGE_BYTES))
     this.#allocator = new FrameAllocator(frames, highmem, options.allocator ?? 'contiguous')
     this.#references = new Int32Array(frames)
