@@ -1,5 +1,6 @@
 import { defineConfig } from 'tsup'
 import { packageOptions } from '../../tsup.base.ts'
+import { withoutHooks } from './without-hooks.ts'
 
 export default defineConfig([
   packageOptions({ entry: ['src/index.ts', 'src/cli.ts'], clean: ['index.js*', 'cli.js*', 'chunk-*.js*'] }),
@@ -10,5 +11,17 @@ export default defineConfig([
     noExternal: [/^@vring\/(?!linux$)/],
     splitting: false,
     clean: ['cell.js*', 'testpmd-cell.js*', 'driver-thread.js*'],
+  }),
+  // The same without hooks, from the packages' sources: what `--sweep hooks=0,1` compares.
+  packageOptions({
+    entry: { 'cell-without-hooks': 'src/cell.ts' },
+    noExternal: [/^@vring\/(?!linux$)/],
+    splitting: false,
+    clean: ['cell-without-hooks.js*'],
+    esbuildPlugins: [withoutHooks()],
+    esbuildOptions: (esbuild) => {
+      esbuild.minifySyntax = true
+      esbuild.conditions = ['@vring/source']
+    },
   }),
 ])

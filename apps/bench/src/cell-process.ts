@@ -40,7 +40,9 @@ export class CellProcess {
     this.spec = spec
     this.#graceMs = options.graceMs ?? GRACE_MS
     const source = import.meta.url.endsWith('.ts')
-    const entry = fileURLToPath(new URL(source ? './cell.ts' : './cell.js', import.meta.url))
+    if (source && spec.hooks === 0) throw new CellFailure(`${spec.id}: only a build has cells without hooks`)
+    const name = spec.hooks === 0 ? './cell-without-hooks.js' : source ? './cell.ts' : './cell.js'
+    const entry = fileURLToPath(new URL(name, import.meta.url))
     // One isolate, one accessor: inline caches are shared by all instances of a class's callers.
     this.#child = fork(entry, {
       execArgv: [...(options.execArgv ?? process.execArgv), ...V8_FLAGS],

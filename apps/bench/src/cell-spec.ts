@@ -52,6 +52,11 @@ export interface CellSpec {
   /** How many of the ring's areas (desc, avail, used, in this order) lie in file-backed memory: 0 to 3. */
   readonly fileBacked: number
   readonly eventIdx: boolean
+  /**
+   * 1: the code that ships. 0: the same sources built without what counting, tracing and speculation hook into (no-op steps
+   * of the Cpu port, predict, hit counters), to show what that costs when it is off.
+   */
+  readonly hooks: number
   /** Keys that the experiment varies with `--sweep`. */
   readonly swept: readonly SweepKey[]
 }
@@ -67,6 +72,7 @@ export const SWEEP_KEYS = {
   'iotlb-entries': { field: 'iotlbEntries', least: 4, most: 2048 },
   invalidations: { field: 'invalidations', least: 0, most: 100_000 },
   'file-backed': { field: 'fileBacked', least: 0, most: 3 },
+  hooks: { field: 'hooks', least: 0, most: 1 },
 } as const
 export type SweepKey = keyof typeof SWEEP_KEYS
 
@@ -86,6 +92,7 @@ export const DEFAULT_CELL: Omit<CellSpec, 'id' | 'accessor' | 'options' | 'iotlb
   invalidations: 0,
   fileBacked: 0,
   eventIdx: false,
+  hooks: 1,
   swept: [],
 }
 

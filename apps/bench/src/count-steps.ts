@@ -30,8 +30,7 @@ export function countSteps(spec: CellSpec, registry: Registry, seed: number): Pa
       return cpu.ac || payloadCpu.ac
     },
   }
-  // The device queue reads indirect tables without stac, which a machine with SMAP would refuse.
-  const rig = new InprocRig(burst, registry, { seed, cpu, payloadCpu, ...(spec.indirect ? {} : { smap }) })
+  const rig = new InprocRig(burst, registry, { seed, cpu, payloadCpu, smap })
   try {
     rig.run(BURST)
     cpu.reset()

@@ -115,10 +115,10 @@ describe('counted steps', () => {
 describe('counted steps of other chains', () => {
   it('each descriptor of a chain is an access, each of an indirect table is not', () => {
     const chain = countSteps(cell('copy-checked', { chainLength: 4 }), registry, 1)
-    // A batch ends at 64 segments, so 16 chains; 64 chains fill this ring, so a round also looks at an empty one.
-    expect(chain.accesses).toBeCloseTo(5 + 3 / 16 + 2 / 64, 6)
+    // 64 chains are one batch and fill this ring, so a round also looks at an empty one.
+    expect(chain.accesses).toBeCloseTo(5 + 3 / 64 + 2 / 64, 6)
     const indirect = countSteps(cell('copy-checked', { chainLength: 4, indirect: true }), registry, 1)
-    expect(indirect.accesses).toBeCloseTo(2 + 3 / 16 + 1 / 256, 6)
+    expect(indirect.accesses).toBeCloseTo(2 + 3 / 64 + 1 / 256, 6)
   })
 })
 

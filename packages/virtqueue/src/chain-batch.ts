@@ -1,7 +1,7 @@
-/**
- * Segments that one batch can hold beyond one a chain: the longest chain a device accepts (Linux: UIO_MAXIOV).
- */
+/** Segments of the longest chain that a device accepts. Source: Linux UIO_MAXIOV. */
 export const CHAIN_SEGMENTS_MAX = 1024
+/** Segments that a batch has room for, a chain: more than a segmented frame takes, so that only odd drivers fill one early. */
+export const BATCH_SEGMENTS_PER_CHAIN = 32
 
 /**
  * Descriptor chains taken from a queue, as flat columns that are written over with every batch.
@@ -35,13 +35,18 @@ export class ChainBatch {
 
   /** @param chains how many chains it can hold */
   constructor(chains: number) {
-    const segments = chains + CHAIN_SEGMENTS_MAX
+    const segments = BATCH_SEGMENTS_PER_CHAIN * chains + CHAIN_SEGMENTS_MAX
     this.head = new Uint16Array(chains)
     this.descriptor = new Uint32Array(4 * chains)
     this.segStart = Uint32Array.from({ length: chains + 1 }, (_, chain) => chain)
     this.writeStart = Uint32Array.from({ length: chains }, (_, chain) => chain + 1)
     this.address = new Float64Array(segments)
     this.length = new Uint32Array(segments)
+  }
+
+  /** Segments at which it takes no further chain: the rest is room for the longest one. */
+  get segmentLimit(): number {
+    return BATCH_SEGMENTS_PER_CHAIN * this.head.length
   }
 
   /** Chains that it can hold. */

@@ -221,6 +221,7 @@ export class DeviceQueue {
         break
       }
     }
+    const { segmentLimit } = batch
     let count = 0
     let segments = 0
     // Chains of one device-readable descriptor; others are followed, and leave their place in the index columns.
@@ -237,8 +238,8 @@ export class DeviceQueue {
         segments++
       }
       count++
-      // A batch is sized for one segment a chain and one chain of the longest kind: leave the rest for the next one.
-      if (segments >= heads.length) break
+      // The columns have room for one more chain of the longest kind: leave the rest for the next batch.
+      if (segments >= segmentLimit) break
     }
     return this.stop(status, batch, count, segments)
   }
