@@ -36,9 +36,14 @@ class Testpmd {
     this.child.stdin!.on('error', () => {})
   }
 
-  /** Stops forwarding and quits; packets that it sent, by its own count. */
-  async quit(): Promise<number> {
-    this.child.stdin!.write('stop\nquit\n')
+  /**
+   * Stops forwarding, waits until the device has taken what is in the ring, and quits. Returns the packets that it put
+   * into the ring, by its own count, which it prints at its end.
+   */
+  async quit(ringIsEmpty: () => Promise<void>): Promise<number> {
+    this.child.stdin!.write('stop\n')
+    await ringIsEmpty()
+    this.child.stdin!.write('quit\n')
     await once(this.child, 'exit')
     return Number(/Accumulated forward statistics[\s\S]*?TX-packets: (\d+)/.exec(this.#output)?.[1])
   }
@@ -80,6 +85,21 @@ describe.skipIf(reason !== null)(`vring-serve with testpmd${reason === null ? ''
     const before = await sent()
     await until('packets', async () => (await sent()) > before + packets, LIMIT_MS)
   }
+  /** No packet for a while: a driver that stopped has nothing in its ring. */
+  const settled = async (): Promise<void> => {
+    let last = -1
+    await until(
+      'the end of the packets',
+      async () => {
+        const now = await sent()
+        const quiet = now === last
+        last = now
+        await new Promise((resolve) => setTimeout(resolve, 300))
+        return quiet
+      },
+      LIMIT_MS,
+    )
+  }
   const hungUp = (): Promise<void> =>
     until('the end of the session', async () => (await daemon.metric('vring_connected')) === 0)
 
@@ -92,7 +112,7 @@ describe.skipIf(reason !== null)(`vring-serve with testpmd${reason === null ? ''
     const before = await sent()
     driver = new Testpmd(socket, 'txonly')
     await more(10_000)
-    const count = await driver.quit()
+    const count = await driver.quit(settled)
     await hungUp()
     expect((await sent()) - before).toBe(count)
     expect(await daemon.metric('vring_sessions_total')).toBe(2)
@@ -106,7 +126,7 @@ describe.skipIf(reason !== null)(`vring-serve with testpmd${reason === null ? ''
     await daemon.says(/xdp1 runs on vserve0 in native mode/)
     driver = new Testpmd(socket, 'txonly')
     await more(10_000)
-    const count = await driver.quit()
+    const count = await driver.quit(settled)
     await hungUp()
     expect(await sent()).toBe(count)
     // testpmd's packets are UDP.
