@@ -26,7 +26,8 @@ export const builtInBackends: readonly BackendPlugin[] = [
   defineBackend({
     name: 'xdp2',
     description: 'swaps the MAC addresses and sends back (Linux samples/bpf/xdp2); ends here, counted as TX',
-    supports: xdp,
+    // It writes to frames, which a driver's memory must be spared: they are copied first.
+    supports: { ...xdp, inPlace: false },
     create: () => new XdpBackend(new Xdp2()),
   }),
 ]
