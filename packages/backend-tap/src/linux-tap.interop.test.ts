@@ -7,6 +7,7 @@ import {
   featureSet,
   NET_HDR_CSUM_START_OFFSET,
   NET_HDR_GSO_TYPE_OFFSET,
+  NET_HDR_LEGACY_BYTES,
   splitRingAreas,
   VIRTIO_F_VERSION_1,
   VIRTIO_NET_HDR_GSO_TCPV4,
@@ -471,7 +472,8 @@ describe.skipIf(!isRoot)(`a Linux TAP${isRoot ? '' : ' (skipped: needs root)'}`,
             one.transmit(batch)
             one.flush()
           }
-          if (dropped(model) > 0) expect(dropped(queue), `the kernel took a frame that was refused`).toBe(before + 1)
+          if (dropped(model) > 0 && !isTakenByKernel(fields[0], bytes))
+            expect(dropped(queue), `the kernel took a frame that was refused`).toBe(before + 1)
         }
       }),
       { numRuns: 12 },
@@ -519,6 +521,14 @@ import { CountingXdp, KernelXdpObject, LinuxTap, LinuxTapQueue } from '@vring/ba
     expect(() => interfaceIndex(name)).toThrow(/ENODEV/)
   })
 })
+
+/**
+ * Since tun_vnet_hdr_get has a file of its own (Linux 6.15, drivers/net/tun_vnet.h) tun compares hdr_len with all that follows
+ * the first 10 bytes: `num_buffers` of the longer header counts as if it were frame. Such a frame may be taken or refused.
+ */
+function isTakenByKernel(hdrLen: number, frameBytes: number): boolean {
+  return hdrLen > frameBytes && hdrLen <= frameBytes + HEADER - NET_HDR_LEGACY_BYTES
+}
 
 /** Takes what the stack says on its own (IPv6 neighbour discovery) until it is quiet. */
 function drain(queue: LinuxTapQueue): void {
