@@ -295,6 +295,14 @@ describe('traps of the specification', () => {
     expect(pair.session.vrings[0]!.enabled).toBe(false)
   })
 
+  test('5: a ring that QEMU enables before features are acknowledged is enabled when it starts', () => {
+    const pair = new SessionPair()
+    pair.send('SET_VRING_ENABLE', { index: 0, num: 1 })
+    expect(pair.session.vrings[0]!.enabled).toBe(true)
+    pair.negotiate(ALL).start(0)
+    expect(pair.device.calls).toEqual(['start 0 at 0', 'enable 0'])
+  })
+
   test('6: protocol features are negotiated before SET_FEATURES', () => {
     const pair = new SessionPair()
     expect(pair.send('GET_PROTOCOL_FEATURES', null)[0]).toMatch(/^GET_PROTOCOL_FEATURES reply 0x/)

@@ -1,0 +1,216 @@
+import type { DeviceIotlb } from '@vring/iotlb'
+import {
+  type RingAreas,
+  refused,
+  splitRingAreas,
+  VIRTIO_F_ACCESS_PLATFORM,
+  VIRTIO_F_EVENT_IDX,
+  VringError,
+} from '@vring/layout'
+import { ACCESS_WRITE } from '@vring/memory'
+import type { StartedVring, VhostUserDevice } from './device.ts'
+import { VRING_F_LOG, type VringAddrPayload } from './payload.ts'
+import type { RingEvent } from './session-host.ts'
+import type { SessionMemory } from './session-memory.ts'
+import type { SessionNegotiation } from './session-negotiation.ts'
+import { SessionVring } from './session-vring.ts'
+
+/**
+ * The rings of a session: started on the device when everything that they need was told, stopped when the frontend or its
+ * memory says so.
+ */
+export class SessionRings {
+  /** By queue index. */
+  readonly vrings: readonly SessionVring[]
+  readonly #device: VhostUserDevice
+  readonly #memory: SessionMemory
+  readonly #iotlb: DeviceIotlb
+  readonly #negotiation: SessionNegotiation
+  #active: readonly number[] = []
+  #generation = 0
+
+  constructor(device: VhostUserDevice, memory: SessionMemory, iotlb: DeviceIotlb, negotiation: SessionNegotiation) {
+    this.#device = device
+    this.#memory = memory
+    this.#iotlb = iotlb
+    this.#negotiation = negotiation
+    this.vrings = Array.from({ length: device.queueCount }, (_, index) => new SessionVring(index))
+  }
+
+  /** Indices of the rings that run, ascending. Replaced, never changed. */
+  get active(): readonly number[] {
+    return this.#active
+  }
+
+  /** Changes whenever {@link active} or a kick descriptor does. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** @throws VringError ERR_PROTOCOL for an index that the device has not */
+  at(index: number): SessionVring {
+    const vring = this.vrings[index]
+    if (vring === undefined) throw refused('ERR_PROTOCOL', 'queue index', index, `0 to ${this.vrings.length - 1}`)
+    return vring
+  }
+
+  /**
+   * A ring that may be changed.
+   *
+   * @param field for messages: the request that wants to change it
+   * @throws VringError ERR_PROTOCOL, ERR_INVALID_STATE while it runs
+   */
+  stoppedAt(index: number, field: string): SessionVring {
+    const vring = this.at(index)
+    if (vring.running)
+      throw new VringError('ERR_INVALID_STATE', `${field}: queue ${index} is running; GET_VRING_BASE stops it`, {
+        field,
+      })
+    return vring
+  }
+
+  /**
+   * The frontend kicks a ring off (SET_VRING_KICK): it starts as soon as nothing else is missing.
+   *
+   * @param event null: the device polls the ring
+   * @throws VringError when it can't be started; the event is closed then
+   */
+  kick(vring: SessionVring, event: RingEvent | null): void {
+    vring.setKick(event)
+    this.#generation++
+    try {
+      this.#start(vring)
+    } catch (error) {
+      vring.dropKick()
+      throw error
+    }
+  }
+
+  /** Lets a ring have effects, or no longer (SET_VRING_ENABLE). */
+  enable(vring: SessionVring, enabled: boolean): void {
+    if (vring.enabled === enabled) return
+    vring.enabled = enabled
+    if (vring.running) this.#device.setQueueEnabled(vring.index, enabled)
+  }
+
+  /** Moves a ring that may run: it goes on from where it was; where it was is where it stays when that is refused. */
+  move(vring: SessionVring, address: VringAddrPayload): void {
+    const before = vring.address
+    this.#stop(vring)
+    vring.address = address
+    try {
+      this.#start(vring)
+    } catch (error) {
+      vring.address = before
+      if (before !== null) this.#start(vring)
+      throw error
+    }
+  }
+
+  /** Stops a ring until it is kicked again. */
+  stopForGood(vring: SessionVring): void {
+    this.#stop(vring)
+    vring.dropKick()
+    this.#generation++
+  }
+
+  /** Regions came: rings that waited for theirs start. */
+  startWaiting(): void {
+    for (const vring of this.vrings) {
+      if (!this.#isReady(vring) || !this.#isMapped(this.#areas(vring))) continue
+      try {
+        this.#start(vring)
+      } catch {
+        // The memory is changed, as was asked; that this ring does not start is the ring's error.
+        vring.error?.signal()
+      }
+    }
+  }
+
+  /** The old regions are out of the space and still mapped: rings that lost theirs stop. */
+  stopUnmapped(): void {
+    // Where rings have IOVAs a missing translation is a miss, and no reason to stop.
+    if (this.#hasPlatform) return
+    for (const vring of this.vrings) {
+      if (!vring.running || this.#isMapped(this.#areas(vring))) continue
+      this.#stop(vring)
+      vring.error?.signal()
+    }
+  }
+
+  /** Stops all rings and forgets what was told of them. */
+  reset(): void {
+    for (const vring of this.vrings) {
+      try {
+        this.#stop(vring)
+      } finally {
+        vring.reset()
+      }
+    }
+  }
+
+  get #hasPlatform(): boolean {
+    return this.#negotiation.has(VIRTIO_F_ACCESS_PLATFORM)
+  }
+
+  /** Starts a ring once everything it needs was told; else it waits for the rest. */
+  #start(vring: SessionVring): void {
+    if (!this.#isReady(vring)) return
+    const ring = this.#areas(vring)
+    if (!this.#hasPlatform) {
+      if (this.#memory.regions.length === 0) return
+      if (!this.#isMapped(ring))
+        throw refused('ERR_OUT_OF_RANGE', `ring of queue ${vring.index}`, ring.desc.address, 'inside the memory table')
+    }
+    this.#device.startQueue(this.#startedVring(vring, ring))
+    vring.running = true
+    if (vring.enabled) this.#device.setQueueEnabled(vring.index, true)
+    this.#changed()
+  }
+
+  #stop(vring: SessionVring): void {
+    if (!vring.running) return
+    vring.running = false
+    this.#changed()
+    vring.base = this.#device.stopQueue(vring.index) & 0xffff
+  }
+
+  #changed(): void {
+    this.#active = this.vrings.filter((vring) => vring.running).map((vring) => vring.index)
+    this.#generation++
+  }
+
+  /** Stopped, and everything was told that a ring needs. */
+  #isReady(vring: SessionVring): boolean {
+    return !vring.running && vring.kicked && this.#negotiation.settled && vring.size > 0 && vring.address !== null
+  }
+
+  #startedVring(vring: SessionVring, ring: RingAreas): StartedVring {
+    const { flags, log } = vring.address!
+    return {
+      index: vring.index,
+      ring,
+      nextAvail: vring.base,
+      features: this.#negotiation.features,
+      memory: this.#memory,
+      usedLogAddress: (flags & VRING_F_LOG) !== 0 ? log : null,
+      notify: () => vring.call?.signal(),
+      signalError: () => vring.error?.signal(),
+      iotlb: this.#hasPlatform ? this.#iotlb : null,
+    }
+  }
+
+  #areas(vring: SessionVring): RingAreas {
+    const { desc, avail, used } = vring.address!
+    return splitRingAreas(vring.size, this.#negotiation.has(VIRTIO_F_EVENT_IDX), desc, avail, used)
+  }
+
+  #isMapped(ring: RingAreas): boolean {
+    const { space } = this.#memory
+    return [ring.desc, ring.avail, ring.used].every(({ address, length }) => {
+      for (let done = 0; done < length; done += space.span)
+        if (space.resolveSpan(address + done, length - done, ACCESS_WRITE) < 0) return false
+      return true
+    })
+  }
+}
