@@ -40,8 +40,7 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
       negotiation.setFeatures(features, rings.active.length > 0)
       log.update()
       // Without protocol features there is no SET_VRING_ENABLE: rings begin enabled.
-      if (!negotiation.has(VHOST_USER_F_PROTOCOL_FEATURES))
-        for (const vring of rings.vrings) rings.enable(vring, true)
+      if (!negotiation.has(VHOST_USER_F_PROTOCOL_FEATURES)) for (const vring of rings.vrings) rings.enable(vring, true)
       return null
     },
     SET_OWNER: () => null,
@@ -103,7 +102,8 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
     GET_QUEUE_NUM: () => BigInt(device.queueNum),
     SET_VRING_ENABLE: ({ index, num }) => {
       if (num > 1) throw refused('ERR_OUT_OF_RANGE', 'enable', num, '0 or 1')
-      if (!negotiation.has(VHOST_USER_F_PROTOCOL_FEATURES))
+      // QEMU enables the first queue pair when it connects, long before its driver acknowledges features.
+      if (negotiation.settled && !negotiation.has(VHOST_USER_F_PROTOCOL_FEATURES))
         throw refused('ERR_PROTOCOL', 'SET_VRING_ENABLE', 'sent', 'VHOST_USER_F_PROTOCOL_FEATURES acknowledged first')
       rings.enable(rings.at(index), num === 1)
       return null

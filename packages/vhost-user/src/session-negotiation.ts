@@ -110,8 +110,7 @@ export class SessionNegotiation {
       })
     const offered = this.offeredProtocolFeatures
     const unknown = features & ~offered
-    if (unknown !== 0n)
-      throw refused('ERR_PROTOCOL', 'protocol features', hex(unknown), `a subset of ${hex(offered)}`)
+    if (unknown !== 0n) throw refused('ERR_PROTOCOL', 'protocol features', hex(unknown), `a subset of ${hex(offered)}`)
     this.#protocolFeatures = features
   }
 
