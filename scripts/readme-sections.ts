@@ -45,7 +45,7 @@ function claimsSection(): string {
   const claims = evaluateClaims({ fit: fitted, steps: REFERENCE_STEPS }).map((claim) => {
     const show = claim.id === 'metadata-accesses' ? (value: number) => value.toFixed(2) : percent
     const modelled = claim.modelled === null ? '–' : show(claim.modelled)
-    const verdict = claim.verdict === 'not tested' ? `not tested: ${claim.reason}` : claim.verdict
+    const verdict = claim.verdict === 'reproduced' ? claim.verdict : `${claim.verdict}: ${claim.reason}`
     return [claim.text, claim.source, show(claim.published), modelled, verdict]
   })
   const worst = (errors: readonly number[]): string => (100 * Math.max(...errors.map(Math.abs))).toFixed(1)

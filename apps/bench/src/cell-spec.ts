@@ -99,22 +99,24 @@ export const DEFAULT_CELL: Omit<CellSpec, 'id' | 'accessor' | 'options' | 'iotlb
 /**
  * Reads `name[:option=value]...` and checks it against the registry.
  *
+ * @param others names that are accepted beside accessors: {@link BASELINE} where a cell is meant
  * @throws BenchError with exit code 2
  */
-export function parseAccessorChoice(text: string, registry: Registry): AccessorChoice {
-  const [name, ...settings] = text.split(':')
-  if (name === BASELINE && settings.length === 0) return { name: BASELINE, options: {} }
+export function parseAccessorChoice(text: string, registry: Registry, others: readonly string[] = []): AccessorChoice {
+  const [name = '', ...settings] = text.split(':')
+  if (others.includes(name) && settings.length === 0) return { name, options: {} }
   const given: Record<string, string> = {}
   for (const setting of settings) {
     const [key, ...value] = setting.split('=')
     if (!key || value.length === 0)
       throw usageError('--accessor', `${JSON.stringify(setting)} in ${text} is not option=value`)
+    if (key in given) throw usageError('--accessor', `${key} in ${text} is given twice`)
     given[key] = value.join('=')
   }
   try {
-    const names = [...registry.accessors.map((accessor) => accessor.name), BASELINE]
-    if (!names.includes(name ?? '')) throw unknownName('accessor', name ?? '', names)
-    const plugin = registry.accessor(name ?? '')
+    const names = registry.accessors.map((accessor) => accessor.name)
+    if (!names.includes(name)) throw unknownName('accessor', name, [...names, ...others])
+    const plugin = registry.accessor(name)
     for (const [key, value] of Object.entries(given)) {
       const declared = plugin.options.map((option) => option.name)
       const option = plugin.options[declared.indexOf(oneOf(`--accessor ${plugin.name}`, key, declared))]

@@ -1,7 +1,9 @@
 import { PUBLISHED, REFERENCE_STEPS, residuals, type Variant } from '@vring/cost-model'
 import { createRegistry } from '@vring/registry'
 import { describe, expect, it } from 'vitest'
-import { createModel, publishedFor, publishedRates } from './model-results.ts'
+import { madeCell, madeResults } from '../test/made-results.ts'
+import { createModel, publishedFor, publishedRates, withModel } from './model-results.ts'
+import type { CellResult, ClaimResult } from './results.ts'
 
 describe('the model over the real datapath', () => {
   const model = createModel(createRegistry(), 1)
@@ -29,5 +31,34 @@ describe('the model over the real datapath', () => {
     expect(publishedFor(rows, { id, accessor: 'nospec-masked', options: { era: '2019' } }, 'on')).toBeUndefined()
     expect(publishedFor(rows, { ...v4, id: `${id}/chainLength=4` }, 'on')).toBeUndefined()
     expect(publishedFor(rows, { id, accessor: 'baseline', options: {} }, 'off')).toBeUndefined()
+  })
+
+  const claim = (id: string, cells: readonly CellResult[]): ClaimResult | undefined =>
+    withModel(madeResults(cells), model).claims.find((one) => one.id === id)
+
+  it('has each claim with its verdict; the one that fails says which price is missing', () => {
+    const failed = withModel(madeResults([]), model).claims.filter(({ verdict }) => verdict === 'not reproduced')
+    expect(failed.map(({ id }) => id)).toEqual(['spinlock-smap-off'])
+    expect(failed[0]!.missing).toContain('Sandy Bridge')
+    expect(claim('metadata-accesses', [])).toMatchObject({ verdict: 'reproduced', published: 2.0625 })
+    expect(Math.abs(claim('metadata-accesses', [])!.modelled! - 2.0625)).toBeLessThan(0.02)
+  })
+
+  it('takes the gain of TX batching from two cells that differ in the batch alone', () => {
+    const copy = (mpps: number, more: Partial<CellResult>): CellResult => madeCell('copy-checked', mpps, more)
+    const pair = [copy(10, { batch: 1 }), copy(15, { batch: 64 })]
+    expect(claim('tx-batching', pair)).toMatchObject({ verdict: 'reproduced', measured: 0.5, modelled: null })
+    const wrong = [copy(10, { batch: 1 }), copy(9, { batch: 64 })]
+    expect(claim('tx-batching', wrong)).toMatchObject({ verdict: 'not reproduced' })
+    for (const cells of [
+      [],
+      [copy(15, { batch: 64 })],
+      [copy(10, { batch: 1 }), copy(15, { batch: 64, queueSize: 1024 })],
+      [madeCell('vmap-direct', 10, { batch: 1 }), madeCell('vmap-direct', 15, { batch: 64 })],
+    ])
+      expect(claim('tx-batching', cells)).toMatchObject({
+        verdict: 'not tested',
+        reason: 'run with --sweep batch=1,64',
+      })
   })
 })

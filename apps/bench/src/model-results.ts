@@ -119,19 +119,26 @@ export function toClaimResult({
   measured,
   verdict,
   reason,
+  missing,
 }: ModelClaim): ClaimResult {
-  return { id, text, source, published, modelled, measured, verdict, tolerance, reason }
+  const known = missing === null ? {} : { missing }
+  return { id, text, source, published, modelled, measured, verdict, tolerance, reason, ...known }
 }
 
 /**
  * Gains that a run measured, by the key of the claims about them. TX batching is a run with `--sweep batch=1,64`: full
- * batches against single packets, of the accessor that the kernel had then.
+ * batches against single packets, of the accessor that the kernel had then, everything else the same.
  */
 function measuredGains({ cells }: Results): Record<string, number> {
-  const rate = (batch: number): number | undefined =>
-    cells.find((cell) => cell.accessor === 'copy-checked' && cell.batch === batch && cell.measured !== null)?.measured
-      ?.mpps.median
-  const single = rate(1)
-  const full = rate(64)
-  return single === undefined || full === undefined ? {} : { 'tx-batching': full / single - 1 }
+  const copies = cells.filter(({ accessor, measured }) => accessor === 'copy-checked' && measured !== null)
+  for (const single of copies.filter(({ batch }) => batch === 1)) {
+    const full = copies.find(({ batch, id }) => batch === 64 && withoutBatch(id) === withoutBatch(single.id))
+    if (full !== undefined) return { 'tx-batching': full.measured!.mpps.median / single.measured!.mpps.median - 1 }
+  }
+  return {}
+}
+
+/** A cell's id but for `/b64`. */
+function withoutBatch(id: string): string {
+  return id.replace(/\/b\d+(?=\/|$)/, '')
 }

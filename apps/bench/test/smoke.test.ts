@@ -130,6 +130,12 @@ describe('exit codes', () => {
     [['run', '--sweep', 'queue-size=100'], 2, /power of two/],
     [['run', '--sweep', 'regions=1,1'], 2, /lists a value twice/],
     [['run', '--peer', 'dpdk'], 2, /accepted: --driver testpmd/],
+    [['run', '--accessor', 'copy-checked,copy-checked:era=2019'], 2, /is what copy-checked.* is; each cell runs once/],
+    [['run', '--frame-bytes', '64,064'], 2, /is there twice; each cell runs once/],
+    [['run', '--accessor', 'vmap-direct:sync=rcu:sync=rcu'], 2, /sync in .* is given twice/],
+    [['explain', '--accessor', 'nope'], 2, /accepted: vmap-direct, iotlb-translated, nospec-masked, copy-checked$/m],
+    [['steps', '--accessor', 'baseline'], 2, /accessor "baseline" is unknown; accepted: vmap-direct/],
+    [['speculate', '--accessor', 'baseline'], 2, /accessor "baseline" is unknown; accepted: vmap-direct/],
     [['explain', '--force', 'iotlb-translated'], 2, /device IOTLB only/],
     [['unknown'], 2, /unknown command; accepted: run, /],
   ])('%j gives %i and one line', async (args, code, message) => {

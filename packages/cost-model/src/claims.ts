@@ -13,8 +13,8 @@ export type ClaimSubject =
     }
   /** Metadata accesses per packet of copy-checked in full batches, from counted steps. */
   | { readonly kind: 'metadata-accesses' }
-  /** A gain that a bench measures and hands over by this key. */
-  | { readonly kind: 'measured'; readonly key: string }
+  /** A gain that a bench measures and hands over by this key; `how` is the run that has the cells for it. */
+  | { readonly kind: 'measured'; readonly key: string; readonly how: string }
   /** Out of reach of model and bench, and why. */
   | { readonly kind: 'untestable'; readonly why: string }
 
@@ -25,9 +25,17 @@ export interface Claim {
   readonly source: string
   /** A gain (0.22 is +22 %), or a count per packet. */
   readonly published: number
-  /** The largest difference to `published` that still reproduces it, in the same unit. */
+  /**
+   * The largest difference to `published` that still reproduces it, in the same unit. A claimed gain or loss also needs its
+   * sign, however small it is.
+   */
   readonly tolerance: number
   readonly subject: ClaimSubject
+  /**
+   * Why this claim is known not to be reproduced: what the kernel or the machine does that the model lacks. It is shown
+   * beside the failure, which stays one.
+   */
+  readonly missing?: string
 }
 
 /** Gains of two published rates, each within 5 % of the model, may differ by this much. */
@@ -48,16 +56,29 @@ function gain(
     text,
     source,
     published,
-    tolerance: GAIN_TOLERANCE,
+    // Wider than the gain itself it would take in a loss, and twice the gain.
+    tolerance: published === 0 ? GAIN_TOLERANCE : Math.min(GAIN_TOLERANCE, Math.abs(published)),
     subject: { kind: 'gain', setup, before, after, smap },
   }
 }
 
+/** A published statement that neither model nor bench can check, and why. */
+function untestable(id: string, text: string, published: number, source: string, why: string): Claim {
+  return { id, text, source, published, tolerance: GAIN_TOLERANCE, subject: { kind: 'untestable', why } }
+}
+
+/** A Sandy Bridge has no SMAP, and nobody published a rate of one. */
+const NO_SANDY_BRIDGE =
+  "prices of a Sandy Bridge, for which Broadwell's stand in: there a lock costs 1.2 barriers, and the gain needs 0.84 at " +
+  'most. The model also has no price for what the copy path does beside its barrier, such as the start of a string copy'
+
+const COVERS = 'cover letters of V1 to V3'
 const V4 = 'patch V4, 23 Jan 2019'
 const MASK = 'Jason Wang in the thread of V4, 24 Jan 2019'
 const MERGED = 'Linux commit 7f466032dc9e, May 2019'
 const REWORK = 'rework, patch 2/2, Sep 2019'
 const FIXES = 'fixes v5, cover letter, Aug 2019'
+const BATCHING = 'Linux commit 0a0be13b8fe2'
 
 /** Published claims, each with what would reproduce it. */
 export const CLAIMS: readonly Claim[] = [
@@ -124,11 +145,24 @@ export const CLAIMS: readonly Claim[] = [
     'linear-spinlock',
     true,
   ),
+  {
+    ...gain(
+      'spinlock-smap-off',
+      'a spinlock around every access leaves next to nothing without SMAP: +1.5 % (Sandy Bridge)',
+      0.015,
+      FIXES,
+      'merged',
+      'copy-checked',
+      'linear-spinlock',
+      false,
+    ),
+    missing: NO_SANDY_BRIDGE,
+  },
   gain(
-    'spinlock-smap-off',
-    'a spinlock around every access leaves next to nothing without SMAP: +1.5 % (Sandy Bridge)',
-    0.015,
-    FIXES,
+    'rework-no-smap',
+    'rework with a spinlock: no difference on a Sandy Bridge',
+    0,
+    REWORK,
     'merged',
     'copy-checked',
     'linear-spinlock',
@@ -145,37 +179,52 @@ export const CLAIMS: readonly Claim[] = [
   {
     id: 'tx-batching',
     text: 'TX batching of 64: +44.8 % with XDP_DROP',
-    source: 'Linux commit 0a0be13b8fe2',
+    source: BATCHING,
     published: 0.448,
     // Another language, another backend: the direction and the order of magnitude are what can be reproduced.
     tolerance: 0.3,
-    subject: { kind: 'measured', key: 'tx-batching' },
+    subject: { kind: 'measured', key: 'tx-batching', how: 'run with --sweep batch=1,64' },
   },
-  {
-    id: 'checked-2025',
-    text: "checked get_user and put_user in place of the unchecked: 6.08 to 6.32 Gbit/s of a guest's UDP (+3.9 %)",
-    source: 'Linux commit 3b34d6324d1f, Nov 2025',
-    published: 6.32 / 6.08 - 1,
-    tolerance: GAIN_TOLERANCE,
-    subject: {
-      kind: 'untestable',
-      why: "the rate of a guest's network stack, of which the ring is a small part; no base cost was published",
-    },
-  },
-  {
-    id: 'in-order',
-    text: 'IN_ORDER: testpmd TX 4.75 to 5.35 Mpps',
-    source: 'Linux commits 67a873df0c41 and 45347e79b544, 2025',
-    published: 5.35 / 4.75 - 1,
-    tolerance: GAIN_TOLERANCE,
-    subject: { kind: 'untestable', why: 'IN_ORDER is not negotiated by this device' },
-  },
-  {
-    id: 'tap-xdp',
-    text: 'XDP on a TAP device: xdp1 about 1.7 to 2.3 Mpps',
-    source: 'cover letter of XDP support for tap devices',
-    published: 2.3 / 1.7 - 1,
-    tolerance: GAIN_TOLERANCE,
-    subject: { kind: 'untestable', why: "compares two paths of the kernel's tun driver, neither of which runs here" },
-  },
+  untestable(
+    'tx-batching-redirect',
+    'TX batching of 64: +29 % with XDP_REDIRECT',
+    0.29,
+    BATCHING,
+    "needs a network card to redirect to; the rate is that card's as much as the batch's",
+  ),
+  untestable(
+    'covers',
+    'vmap: about +24 % of TX packets',
+    0.24,
+    COVERS,
+    'neither the machine nor the state of SMAP was published; V4 gives both, and is tested above',
+  ),
+  untestable(
+    'checked-2025',
+    "checked get_user and put_user in place of the unchecked: 6.08 to 6.32 Gbit/s of a guest's UDP (+3.9 %)",
+    6.32 / 6.08 - 1,
+    'Linux commit 3b34d6324d1f, Nov 2025',
+    "the rate of a guest's network stack, of which the ring is a small part; no base cost was published",
+  ),
+  untestable(
+    'batched-fetch',
+    'descriptors fetched in batches, whatever the ring format: -1 % at 1024 entries',
+    -0.01,
+    'ring format independence, V4',
+    'smaller than what one machine differs from itself by; a batch of descriptors is how the rings here always read',
+  ),
+  untestable(
+    'in-order',
+    'IN_ORDER: testpmd TX 4.75 to 5.35 Mpps',
+    5.35 / 4.75 - 1,
+    'Linux commits 67a873df0c41 and 45347e79b544, 2025',
+    'IN_ORDER is not negotiated by this device',
+  ),
+  untestable(
+    'tap-xdp',
+    'XDP on a TAP device: xdp1 about 1.7 to 2.3 Mpps',
+    2.3 / 1.7 - 1,
+    'cover letter of XDP support for tap devices',
+    "compares two paths of the kernel's tun driver, neither of which runs here",
+  ),
 ]

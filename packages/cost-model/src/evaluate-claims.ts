@@ -23,8 +23,10 @@ export interface ClaimResult {
   /** From a measurement of this run, else null. */
   readonly measured: number | null
   readonly verdict: 'reproduced' | 'not reproduced' | 'not tested'
-  /** Why, for people. */
+  /** Why, for people; of a failure also what is missing, where that is known. */
   readonly reason: string
+  /** What the model lacks, of a failure that is known: {@link Claim.missing}. Null for every other verdict. */
+  readonly missing: string | null
 }
 
 /** Holds every claim against the evidence. A claim that fails is reported as failed, not left out. */
@@ -34,17 +36,16 @@ export function evaluateClaims(evidence: Evidence, claims: readonly Claim[] = CL
 
 function evaluate(claim: Claim, evidence: Evidence): ClaimResult {
   const { id, text, source, published, tolerance, subject } = claim
-  const common = { id, text, source, published, tolerance, modelled: null, measured: null }
+  const common = { id, text, source, published, tolerance, modelled: null, measured: null, missing: null }
   if (subject.kind === 'untestable') return { ...common, verdict: 'not tested', reason: subject.why }
   if (subject.kind === 'measured') {
     const value = evidence.measured?.[subject.key]
-    if (value === undefined)
-      return { ...common, verdict: 'not tested', reason: `no cells for ${subject.key} were measured` }
-    return { ...common, measured: value, ...judge(value, published, tolerance) }
+    if (value === undefined) return { ...common, verdict: 'not tested', reason: subject.how }
+    return { ...common, measured: value, ...judgeGain(value, claim) }
   }
   if (subject.kind === 'metadata-accesses') {
     const value = metadataAccesses(evidence.steps)
-    return { ...common, modelled: value, ...judge(value, published, tolerance) }
+    return { ...common, modelled: value, ...judge(value, claim) }
   }
   const profile = evidence.fit.profiles.get(subject.setup)
   if (profile === undefined)
@@ -52,16 +53,34 @@ function evaluate(claim: Claim, evidence: Evidence): ClaimResult {
   const before = predict(profile, evidence.steps[subject.before], subject.smap)
   const after = predict(profile, evidence.steps[subject.after], subject.smap)
   const value = before.ns / after.ns - 1
-  return { ...common, modelled: value, ...judge(value, published, tolerance) }
+  return { ...common, modelled: value, ...judgeGain(value, claim) }
 }
 
-function judge(value: number, published: number, tolerance: number): Pick<ClaimResult, 'verdict' | 'reason'> {
+type Judgement = Pick<ClaimResult, 'verdict' | 'reason' | 'missing'>
+
+/** A gain that comes out as a loss is not reproduced, however near the two are. A claim of no difference has no sign. */
+function judgeGain(value: number, claim: Claim): Judgement {
+  const { published } = claim
+  if (published === 0 || value * published > 0) return judge(value, claim)
+  const word = (gain: number): string => (gain > 0 ? 'a gain' : gain < 0 ? 'a loss' : 'no difference')
+  return failed(`${word(value)}, where ${word(published)} was published`, claim)
+}
+
+function judge(value: number, claim: Claim): Judgement {
+  const { published, tolerance } = claim
   const difference = Math.abs(value - published)
-  const within = difference <= tolerance
+  if (difference > tolerance)
+    return failed(`differs by ${difference.toFixed(3)}, more than ${tolerance.toFixed(3)}`, claim)
   return {
-    verdict: within ? 'reproduced' : 'not reproduced',
-    reason: `differs by ${difference.toFixed(3)}, ${within ? 'within' : 'more than'} ${tolerance}`,
+    verdict: 'reproduced',
+    reason: `differs by ${difference.toFixed(3)}, within ${tolerance.toFixed(3)}`,
+    missing: null,
   }
+}
+
+function failed(reason: string, { missing }: Claim): Judgement {
+  if (missing === undefined) return { verdict: 'not reproduced', reason, missing: null }
+  return { verdict: 'not reproduced', reason: `${reason}; missing: ${missing}`, missing }
 }
 
 /** Each user access is one stac and clac pair; those that plain mappings need as well are the payload's. */

@@ -65,7 +65,11 @@ function residualTable(title: string, rows: readonly Residual[]): string {
     published.toFixed(2),
     modelled.toFixed(2),
     `${error >= 0 ? '+' : ''}${(100 * error).toFixed(1)} %`,
-    [heldOut ? 'not in the fit' : '', determined ? '' : 'rests on a step that no other row tells']
+    [
+      heldOut ? 'not in the fit' : '',
+      determined ? '' : 'rests on a step that no other row tells',
+      row.kind === 'gain' && (published - 1) * (modelled - 1) < 0 ? 'the sign is wrong' : '',
+    ]
       .filter(Boolean)
       .join('; '),
   ])

@@ -1,5 +1,4 @@
-import { usageError } from '../bench-error.ts'
-import { BASELINE, parseAccessorChoice } from '../cell-spec.ts'
+import { parseAccessorChoice } from '../cell-spec.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { toJson, writeOutput } from '../output.ts'
 import type { BenchCommand } from './command.ts'
@@ -26,8 +25,6 @@ export const speculate: BenchCommand = {
     const depth = args.integer('depth', 1, 4, 2)
     const reports = texts.map((text) => {
       const { name, options } = parseAccessorChoice(text, registry)
-      if (name === BASELINE)
-        throw usageError('--accessor', 'baseline is a floor, not an accessor: it has no branches to mislead')
       return check(registry.accessor(name), { options, depth })
     })
     const json = args.text('json')

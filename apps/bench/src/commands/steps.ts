@@ -1,8 +1,7 @@
 import { eraOption } from '@vring/accessor'
 import pc from 'picocolors'
 import { oneOf } from '../arguments.ts'
-import { usageError } from '../bench-error.ts'
-import { type AccessorChoice, BASELINE, makeCell, parseAccessorChoice } from '../cell-spec.ts'
+import { type AccessorChoice, makeCell, parseAccessorChoice } from '../cell-spec.ts'
 import { countSteps, type PacketSteps } from '../count-steps.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { toJson, writeOutput } from '../output.ts'
@@ -35,8 +34,6 @@ export const steps: BenchCommand = {
     const rows: ({ accessor: string; era: string; options: object } & PacketSteps)[] = []
     for (const text of texts) {
       const choice = parseAccessorChoice(text, registry)
-      if (choice.name === BASELINE)
-        throw usageError('--accessor', 'baseline is a floor, not an accessor: it has no steps')
       const plugin = registry.accessor(choice.name)
       for (const { era, options } of inEras(choice, plugin.options.some(({ name }) => name === 'era') ? eras : [])) {
         const spec = makeCell({ ...choice, options }, plugin, { payload: PAYLOAD[era] ?? 'copy' })
