@@ -76,6 +76,9 @@ export const MFD_HUGE_SHIFT = 26
 export const EFD_CLOEXEC = 0o2000000
 export const EFD_NONBLOCK = 0o4000
 
+/** Of preadv2(2) and io_uring: a read or write that would wait fails with EAGAIN. */
+export const RWF_NOWAIT = 8
+
 export const POLLIN = 0x1
 export const POLLOUT = 0x4
 export const POLLERR = 0x8
@@ -89,4 +92,5 @@ export const CLOCK_THREAD_CPUTIME_ID = 3
 export const EINTR = 4
 /** The same number as the data plane's EAGAIN, without its sign. */
 export const EAGAIN_ERRNO = 11
+export const EOPNOTSUPP = 95
 export const EINPROGRESS = 115

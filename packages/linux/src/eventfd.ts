@@ -1,8 +1,12 @@
 import { readlinkSync } from 'node:fs'
-import { EAGAIN_ERRNO, EFD_CLOEXEC, EFD_NONBLOCK, EINTR } from './abi.ts'
+import { EAGAIN_ERRNO, EFD_CLOEXEC, EFD_NONBLOCK, EINTR, EOPNOTSUPP, IOVEC, RWF_NOWAIT } from './abi.ts'
 import { closeFd } from './fd.ts'
 import { checked, fixedBytes, type Libc, libc } from './libc.ts'
+import { nativeAddress } from './native-address.ts'
 import { systemError } from './system-error.ts'
+
+/** preadv2(2): read as read(2) does, at the file's own position. */
+const NO_OFFSET = -1
 
 /**
  * Is the descriptor an eventfd? Undecidable hosts (no /proc) say yes: the calls then tell.
@@ -16,14 +20,18 @@ export function isEventFd(fd: number): boolean {
 }
 
 /**
- * An eventfd: a 64-bit counter that one side adds to and the other waits for. Signalling and draining never wait and
- * never allocate.
+ * An eventfd: a 64-bit counter that one side adds to and the other waits for. Neither signalling nor draining waits or
+ * allocates.
+ *
+ * Whether a call waits is a property of the open file, which whoever shares it may change. Draining does not go by it.
+ * Signalling has to: the kernel has no write to an eventfd that does not wait.
  */
 export class EventFd {
   readonly fd: number
   readonly #libc: Libc
   readonly #one = fixedBytes(8)
   readonly #count = fixedBytes(8)
+  readonly #iovec = fixedBytes(IOVEC.size)
   #closed = false
 
   /** Takes ownership of a non-blocking eventfd; {@link EventFd.create} makes a new one. */
@@ -31,6 +39,9 @@ export class EventFd {
     this.fd = fd
     this.#libc = libc()
     this.#one[0] = 1
+    const iovec = new DataView(this.#iovec.buffer)
+    iovec.setBigUint64(IOVEC.iov_base, BigInt(nativeAddress(this.#count.buffer)), true)
+    iovec.setBigUint64(IOVEC.iov_len, 8n, true)
   }
 
   /** @throws VringError ERR_SYSTEM */
@@ -60,7 +71,7 @@ export class EventFd {
    */
   drain(): boolean {
     if (this.#closed) return false
-    while (this.#libc.read(this.fd, this.#count, 8) !== 8) {
+    while (this.#read() !== 8) {
       const errno = this.#libc.errno()
       if (errno === EAGAIN_ERRNO) return false
       if (errno !== EINTR) throw systemError('read', errno, `eventfd ${this.fd}`)
@@ -73,5 +84,12 @@ export class EventFd {
     if (this.#closed) return
     this.#closed = true
     closeFd(this.fd)
+  }
+
+  /** Before Linux 5.8 an eventfd has no read that does not wait: there the open file decides. */
+  #read(): number {
+    const { preadv2, read, errno } = this.#libc
+    const result = preadv2(this.fd, this.#iovec, 1, NO_OFFSET, RWF_NOWAIT)
+    return result < 0 && errno() === EOPNOTSUPP ? read(this.fd, this.#count, 8) : result
   }
 }

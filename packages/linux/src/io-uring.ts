@@ -22,8 +22,6 @@ export const IORING_OP_READ = 22
 export const IORING_OP_WRITE = 23
 /** In the second byte of {@link SQE_OPCODE}: the descriptor is an index of the registered files. */
 export const IOSQE_FIXED_FILE = 1
-/** A read or write that would wait fails with EAGAIN: it is complete when the submission returns. */
-export const RWF_NOWAIT = 8
 
 /** struct io_uring_params and its offsets, `<linux/io_uring.h>`, in 32-bit words. */
 const PARAMS = { bytes: 120, sq_entries: 0, cq_entries: 1, flags: 2, features: 5, sq_off: 10, cq_off: 20 } as const

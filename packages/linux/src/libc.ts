@@ -36,6 +36,7 @@ export interface Libc {
   ioctl(fd: number, request: number, argument: Pointer): number
   readv(fd: number, iovec: Pointer, count: number): number
   writev(fd: number, iovec: Pointer, count: number): number
+  preadv2(fd: number, iovec: Pointer, count: number, offset: number, flags: number): number
   getsockopt(fd: number, level: number, name: number, value: Pointer, length: Pointer): number
   setsockopt(fd: number, level: number, name: number, value: Pointer, length: number): number
   sendto(fd: number, buffer: Pointer, length: number, flags: number, address: Pointer, addressLength: number): number
@@ -114,6 +115,7 @@ function load(): Libc {
     ioctl: library.func('int ioctl(int, ulong, void *)'),
     readv: library.func('int64_t readv(int, void *, int)'),
     writev: library.func('int64_t writev(int, void *, int)'),
+    preadv2: library.func('int64_t preadv2(int, void *, int, int64_t, int)'),
     getsockopt: library.func('int getsockopt(int, int, int, void *, void *)'),
     setsockopt: library.func('int setsockopt(int, int, int, void *, uint)'),
     sendto: library.func('int64_t sendto(int, void *, size_t, int, void *, uint)'),

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { POLLHUP, POLLIN } from './abi.ts'
+import { F_GETFL, F_SETFL, O_NONBLOCK, POLLHUP, POLLIN } from './abi.ts'
 import { affinity, setAffinity } from './affinity.ts'
 import { clockNs } from './clock.ts'
 import { EventFd, isEventFd } from './eventfd.ts'
 import { closeFd, duplicateFd } from './fd.ts'
-import { unsupportedHost } from './libc.ts'
+import { libc, unsupportedHost } from './libc.ts'
 import { createMemfd } from './memfd.ts'
 import { PollSet } from './poll.ts'
 import { systemErrnoOf } from './system-error.ts'
@@ -24,6 +24,17 @@ describe.skipIf(reason !== null)(`waiting${reason === null ? '' : ` (skipped: ${
     event.close()
     event.signal()
     expect(event.drain()).toBe(false)
+  })
+
+  test('draining does not wait when somebody who shares the eventfd made it blocking', () => {
+    const event = EventFd.create()
+    const c = libc()
+    expect(c.fcntl(event.fd, F_SETFL, c.fcntl(event.fd, F_GETFL, 0) & ~O_NONBLOCK)).toBe(0)
+    expect(event.drain()).toBe(false)
+    event.signal()
+    expect(event.drain()).toBe(true)
+    expect(event.drain()).toBe(false)
+    event.close()
   })
 
   test('tells an eventfd from other descriptors', () => {

@@ -1,5 +1,5 @@
 import { hasFeature, type RingAreas, VHOST_USER_F_PROTOCOL_FEATURES, VringError } from '@vring/layout'
-import { EventFd, PollSet } from '@vring/linux'
+import { closeFd, EventFd, PollSet } from '@vring/linux'
 import type { FrontendMemory } from './frontend-memory.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
 import { MessageReader } from './message-reader.ts'
@@ -132,6 +132,8 @@ export class VhostUserFrontend {
   /** Hangs up. A second call does nothing. */
   close(): void {
     for (const index of [...this.#queues.keys()]) this.#dropQueue(index)
+    // No answer brings descriptors; those that came all the same are not kept.
+    for (const fd of this.#reader.takeFds()) closeFd(fd)
     this.#transport.close()
   }
 

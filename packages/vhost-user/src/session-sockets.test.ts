@@ -22,7 +22,7 @@ import { BackendSession } from './backend-session.ts'
 import { VhostUserEndpoint } from './endpoint.ts'
 import { VhostUserFrontend } from './frontend.ts'
 import { FrontendMemory } from './frontend-memory.ts'
-import { encodeMessage, FLAG_NEED_REPLY } from './header.ts'
+import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
 import { linuxHost } from './linux-host.ts'
 import { MESSAGES, type RequestName } from './messages.ts'
 import { serveVhostUser } from './serve-vhost-user.ts'
@@ -129,6 +129,19 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     closeFd(fd)
     frontend.close()
     session.close()
+  })
+
+  test('descriptors that come with an answer are refused and closed', () => {
+    const before = processResources().openFds
+    const [one, other] = UnixSocket.pair()
+    const frontend = new VhostUserFrontend({ transport: one })
+    const memory = createMemfd('surprise', 4096)
+    other.send(encodeMessage(MESSAGES.GET_FEATURES.id, FLAG_REPLY, new Uint8Array(8)), [memory, memory])
+    expect(() => frontend.call('GET_FEATURES', null)).toThrow('at most 0 with a message')
+    frontend.close()
+    other.close()
+    closeFd(memory)
+    expect(processResources().openFds).toBe(before)
   })
 
   test('the worker sleeps when rings are empty and a kick wakes it', async () => {

@@ -1,6 +1,7 @@
-import { PollSet } from '@vring/linux'
+import { POLLIN, PollSet } from '@vring/linux'
 import type { BackendSession } from './backend-session.ts'
 import type { VhostUserDevice } from './device.ts'
+import type { RingEvent } from './session-host.ts'
 
 export interface VhostUserWorkerOptions {
   readonly session: BackendSession
@@ -34,6 +35,8 @@ export class VhostUserWorker {
   readonly #poll = new PollSet()
   #watched = -1
   #watchedFds: readonly number[] = NO_FDS
+  /** Of the rings that have one; the last descriptors of the set, in this order. */
+  #kicks: readonly RingEvent[] = []
   /** Times the loop slept. */
   sleeps = 0
 
@@ -97,14 +100,20 @@ export class VhostUserWorker {
     // A ring without a kick has to be looked at; it costs the CPU that its frontend chose to pay.
     this.#poll.wait(polled ? 0 : -1)
     this.sleeps++
-    for (const vring of session.vrings) vring.kick?.drain()
+    this.#drainKicks()
+  }
+
+  /** Only those that were kicked: the others cost no call. */
+  #drainKicks(): void {
+    const first = this.#poll.fds.length - this.#kicks.length
+    for (const [i, kick] of this.#kicks.entries()) if ((this.#poll.revents(first + i) & POLLIN) !== 0) kick.drain()
   }
 
   #watch(wakeFds: readonly number[]): void {
     const { vrings, fd, generation } = this.#session
-    const kicks = vrings.flatMap((vring) => (vring.kick === null ? [] : [vring.kick.fd]))
     const wake = this.#wakeFd === null ? [] : [this.#wakeFd]
-    this.#poll.watch([fd, ...wake, ...wakeFds, ...kicks])
+    this.#kicks = vrings.flatMap((vring) => (vring.kick === null ? [] : [vring.kick]))
+    this.#poll.watch([fd, ...wake, ...wakeFds, ...this.#kicks.map((kick) => kick.fd)])
     this.#watched = generation
     this.#watchedFds = wakeFds
   }
