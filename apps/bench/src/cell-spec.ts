@@ -179,6 +179,6 @@ export function cellLabel(id: string): string {
 }
 
 /** Cells that differ in the accessor only: they run interleaved and are compared. */
-export function groupKey(cell: CellSpec): string {
+export function groupKey(cell: Pick<CellSpec, 'id'>): string {
   return cell.id.slice(cell.id.indexOf('/'))
 }

@@ -1,4 +1,5 @@
 import { usageError } from './bench-error.ts'
+import { groupKey } from './cell-spec.ts'
 import type { Results } from './results.ts'
 import { comparePairs, pairsOfGroup } from './run/compare-cells.ts'
 import { seededRandom } from './stats/index.ts'
@@ -23,7 +24,7 @@ export function mergeResults(parts: readonly Results[]): Results {
       throw usageError('PARTS', `seeds ${first.seed} and ${seed} differ; accepted: parts of one run`)
   const groups = new Map<string, typeof cells>()
   for (const cell of cells) {
-    const key = cell.id.slice(cell.id.indexOf('/'))
+    const key = groupKey(cell)
     groups.set(key, [...(groups.get(key) ?? []), cell])
   }
   const machines = [...new Set(parts.map(({ environment }) => `${environment.cpu}, ${environment.kernel}`))]

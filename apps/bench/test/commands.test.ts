@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { main } from '../src/main.ts'
 import { vringBench } from './cli.ts'
+import { madeCell, madeResults } from './made-results.ts'
 
 let folder: string
 let kept: string
@@ -40,6 +41,24 @@ describe('commands on kept results', () => {
     expect([onlyBefore, onlyAfter]).toEqual([[], []])
   })
 
+  it('check says what moved, and ends with 3 when a cell is slower or gone', async () => {
+    const file = (name: string, vmap: number | null): string => {
+      const path = join(folder, `${name}.json`)
+      const cells = [madeCell('copy-checked', 40), ...(vmap === null ? [] : [madeCell('vmap-direct', vmap)])]
+      writeFileSync(path, JSON.stringify(madeResults([...cells, madeCell('baseline', 140)])))
+      return path
+    }
+    const [before, slower, faster, gone] = [file('b', 90), file('s', 60), file('f', 120), file('g', null)]
+    expect(await json(['check', before, before])).toMatchObject({ failed: false, tolerance: 0.1, gone: [], added: [] })
+    expect(await json(['check', before, faster])).toMatchObject({ failed: false, moves: [{}, { verdict: 'faster' }] })
+    const out = join(folder, 'moved.json')
+    expect((await call(['check', before, slower, '--json', out])).code).toBe(3)
+    expect(JSON.parse(readFileSync(out, 'utf8'))).toMatchObject({ failed: true, moves: [{}, { verdict: 'slower' }] })
+    expect((await call(['check', before, slower, '--json', out, '--tolerance', '50'])).code).toBe(0)
+    expect((await call(['check', before, gone, '--json', out])).code).toBe(3)
+    expect((await call(['check', gone, before, '--json', out])).code).toBe(0)
+  })
+
   it('report draws HTML and Markdown', async () => {
     const html = join(folder, 'r.html')
     const markdown = join(folder, 'r.md')
@@ -60,6 +79,13 @@ describe('commands on kept results', () => {
     [['compare', 'gone', 'kept'], /BEFORE: .*gone\.json can't be read \(ENOENT\)/],
     [['compare', 'broken', 'kept'], /BEFORE: .*broken\.json: not JSON/],
     [['compare', 'kept', 'foreign'], /AFTER: .*schema is "other\/1"; accepted: "vring-bench\/1"/],
+    [['check', 'kept'], /FRESH: missing/],
+    [['check', 'kept', 'foreign'], /FRESH: .*schema is "other\/1"/],
+    [['check', 'kept', 'kept'], /FRESH: has no cell in common with KEPT that either floor or copy-checked/],
+    [
+      ['check', 'kept', 'kept', '--tolerance', '100'],
+      /--tolerance: "100" is not accepted; accepted: an integer from 0/,
+    ],
     [['report', 'kept'], /--html: missing/],
     [['merge', 'kept', 'kept'], /PARTS: .* is in two of them/],
     [['merge'], /PARTS: missing/],

@@ -1,3 +1,4 @@
+import { check } from './check.ts'
 import type { BenchCommand } from './command.ts'
 import { compare } from './compare.ts'
 import { explain } from './explain.ts'
@@ -21,6 +22,7 @@ export const commands: Readonly<Record<string, BenchCommand>> = {
   explore,
   speculate,
   compare,
+  check,
   merge,
   report,
   plugins,

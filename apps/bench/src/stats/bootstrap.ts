@@ -32,6 +32,24 @@ export function ratioInterval(
   return interval(median(after) / median(before), ratios, level)
 }
 
+/** Trials of a cell and of what it is held against, in one run. */
+export interface HeldAgainst {
+  readonly cell: readonly number[]
+  readonly reference: readonly number[]
+}
+
+/**
+ * How a ratio to a reference changed from one run to another: (after.cell / after.reference) / (before.cell /
+ * before.reference), of medians, with its bootstrap interval; all four series resampled on their own. A machine that was
+ * slower in one of the runs falls out.
+ */
+export function ratioChangeInterval(before: HeldAgainst, after: HeldAgainst, random: Random, level = 0.95): Interval {
+  const change = (of: (values: readonly number[]) => number): number =>
+    of(after.cell) / of(after.reference) / (of(before.cell) / of(before.reference))
+  const changes = resample(() => change((values) => median(draw(values, random))))
+  return interval(change(median), changes, level)
+}
+
 function resample(statistic: () => number): number[] {
   return sorted(Array.from({ length: RESAMPLES }, statistic))
 }

@@ -8,6 +8,7 @@ import {
   medianInterval,
   normalCdf,
   quantile,
+  ratioChangeInterval,
   ratioInterval,
   seededRandom,
   shuffled,
@@ -53,6 +54,22 @@ describe('bootstrap', () => {
       }),
       { numRuns: 20 },
     )
+  })
+
+  it('the change of a ratio does not see how fast either run was, and holds what it estimates', () => {
+    fc.assert(
+      fc.property(sample, sample, fc.double({ min: 0.1, max: 10, noNaN: true }), (cell, reference, speed) => {
+        const scaled = { cell: cell.map((value) => value * speed), reference: reference.map((value) => value * speed) }
+        const { median: middle, low, high } = ratioChangeInterval({ cell, reference }, scaled, seededRandom(1))
+        expect(middle).toBeCloseTo(1, 9)
+        expect(low).toBeLessThanOrEqual(1 + 1e-9)
+        expect(high).toBeGreaterThanOrEqual(1 - 1e-9)
+      }),
+      { numRuns: 10 },
+    )
+    const kept = { cell: [10, 10, 10], reference: [20, 20, 20] }
+    const fresh = { cell: [8, 8, 8], reference: [20, 20, 20] }
+    expect(ratioChangeInterval(kept, fresh, seededRandom(1))).toEqual({ median: 0.8, low: 0.8, high: 0.8 })
   })
 
   it('covers the true median about as often as it says', () => {

@@ -1,0 +1,77 @@
+import pc from 'picocolors'
+import { usageError } from '../bench-error.ts'
+import { cellLabel } from '../cell-spec.ts'
+import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
+import { toJson, writeOutput } from '../output.ts'
+import { readResults } from '../read-results.ts'
+import type { Results } from '../results.ts'
+import { checkRatios, type RatioCheck, type RatioMove } from '../run/check-ratios.ts'
+import { seededRandom } from '../stats/index.ts'
+import { renderTable } from '../table.ts'
+import type { BenchCommand } from './command.ts'
+import { jsonArg } from './shared-args.ts'
+
+/** `vring-bench check`: a fresh run against a kept one, by ratios within each run. */
+export const check: BenchCommand = {
+  description: 'What moved since a kept run, by ratios within each run; 3 when a cell is slower or gone',
+  args: {
+    kept: { type: 'positional', description: 'results.json that was kept', required: true },
+    fresh: { type: 'positional', description: 'results.json of a run of now', required: true },
+    tolerance: { type: 'string', description: 'percent that a ratio may differ by; default 10', valueHint: 'N' },
+    ...jsonArg,
+  },
+  async run(args) {
+    const kept = readResults('KEPT', args.text('kept')!)
+    const fresh = readResults('FRESH', args.text('fresh')!)
+    const tolerance = args.integer('tolerance', 0, 90, 10) / 100
+    const checked = checkRatios(kept, fresh, tolerance, seededRandom(fresh.seed))
+    if (checked.moves.length === 0)
+      throw usageError('FRESH', 'has no cell in common with KEPT that either floor or copy-checked was measured beside')
+    const failed = checked.gone.length > 0 || checked.moves.some(({ verdict }) => verdict === 'slower')
+    const json = args.text('json')
+    if (json !== null) writeOutput('--json', json, toJson({ tolerance, failed, ...checked }))
+    else writeOutput('', '-', text(checked, kept, fresh, tolerance))
+    return failed ? EXIT_DISAGREE : EXIT_OK
+  },
+}
+
+function text({ moves, gone, added }: RatioCheck, kept: Results, fresh: Results, tolerance: number): string {
+  const right = 'right' as const
+  const columns = [
+    { title: 'cell' },
+    { title: 'against' },
+    { title: 'kept', align: right },
+    { title: 'now', align: right },
+    { title: 'now / kept [95 % together]', align: right },
+    { title: 'verdict' },
+  ]
+  const rows = moves.map(({ cell, reference, kept: before, fresh: after, change, verdict }) => [
+    cell,
+    cellLabel(reference),
+    before.toFixed(3),
+    after.toFixed(3),
+    `${change.median.toFixed(3)} [${change.low.toFixed(3)}, ${change.high.toFixed(3)}]`,
+    colour(verdict)(verdict),
+  ])
+  const count = (wanted: RatioMove['verdict']): number => moves.filter(({ verdict }) => verdict === wanted).length
+  return [
+    `Rates as a ratio to a cell of the same run. Kept: ${kept.startedAt.slice(0, 10)}, ${kept.environment.git ?? 'no commit'}.`,
+    renderTable(columns, rows, pc.bold),
+    ...gone.map((id) => pc.red(`gone: ${id}${whyGone(fresh, id)}`)),
+    ...added.map((id) => `new: ${id}`),
+    ...(kept.environment.cpu === fresh.environment.cpu
+      ? []
+      : [pc.yellow(`different machines: kept on ${kept.environment.cpu}, now on ${fresh.environment.cpu}`)]),
+    ...fresh.environment.busy.map((reason) => pc.yellow(`busy machine: ${reason}; run again before you believe it`)),
+    `${count('slower')} slower, ${count('faster')} faster, ${count('no change')} within ${Math.round(100 * tolerance)} %, ${gone.length} gone, ${added.length} new`,
+  ].join('\n')
+}
+
+function colour(verdict: RatioMove['verdict']): (text: string) => string {
+  return verdict === 'slower' ? pc.red : verdict === 'faster' ? pc.green : (plain) => plain
+}
+
+function whyGone(fresh: Results, id: string): string {
+  const failure = fresh.cells.find((cell) => cell.id === id)?.failure
+  return failure === undefined ? '' : `, ${failure}`
+}
