@@ -12,6 +12,7 @@ const reason = unsupportedHost() ?? (COMPILER === undefined ? 'no C compiler (cc
 const HEADERS = [
   'errno.h',
   'fcntl.h',
+  'linux/fs.h',
   'linux/memfd.h',
   'poll.h',
   'sched.h',
@@ -20,6 +21,7 @@ const HEADERS = [
   'sys/eventfd.h',
   'sys/mman.h',
   'sys/socket.h',
+  'sys/timerfd.h',
   'sys/uio.h',
   'sys/un.h',
   'time.h',
@@ -33,6 +35,7 @@ const STRUCTURES = {
   'struct sockaddr_un': abi.SOCKADDR_UN,
   'struct pollfd': abi.POLLFD,
   'struct timespec': abi.TIMESPEC,
+  'struct itimerspec': abi.ITIMERSPEC,
   cpu_set_t: abi.CPU_SET,
 }
 

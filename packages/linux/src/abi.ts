@@ -26,6 +26,8 @@ export const SOCKADDR_UN = { size: 110, sun_family: 0, sun_path: 2 } as const
 export const POLLFD = { size: 8, fd: 0, events: 4, revents: 6 } as const
 /** `struct timespec`, `<time.h>`. */
 export const TIMESPEC = { size: 16, tv_sec: 0, tv_nsec: 8 } as const
+/** `struct itimerspec`, `<time.h>`: two `struct timespec`. */
+export const ITIMERSPEC = { size: 32, it_interval: 0, it_value: 16 } as const
 /** `cpu_set_t`, `<sched.h>`: one bit per CPU. */
 export const CPU_SET = { size: 128 } as const
 
@@ -75,6 +77,8 @@ export const MFD_HUGE_SHIFT = 26
 
 export const EFD_CLOEXEC = 0o2000000
 export const EFD_NONBLOCK = 0o4000
+export const TFD_CLOEXEC = 0o2000000
+export const TFD_NONBLOCK = 0o4000
 
 /** Of preadv2(2) and io_uring: a read or write that would wait fails with EAGAIN. */
 export const RWF_NOWAIT = 8

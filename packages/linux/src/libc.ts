@@ -21,6 +21,8 @@ export interface Libc {
   munmap(address: bigint, length: number): number
   memfd_create(name: string, flags: number): number
   eventfd(initial: number, flags: number): number
+  timerfd_create(clock: number, flags: number): number
+  timerfd_settime(fd: number, flags: number, value: Pointer, old: Pointer): number
   poll(fds: Pointer, count: number, timeoutMs: number): number
   socket(domain: number, type: number, protocol: number): number
   socketpair(domain: number, type: number, protocol: number, fds: Pointer): number
@@ -100,6 +102,8 @@ function load(): Libc {
     munmap: library.func('int munmap(void *, size_t)'),
     memfd_create: library.func('int memfd_create(str, uint)'),
     eventfd: library.func('int eventfd(uint, int)'),
+    timerfd_create: library.func('int timerfd_create(int, int)'),
+    timerfd_settime: library.func('int timerfd_settime(int, int, void *, void *)'),
     poll: library.func('int poll(void *, ulong, int)'),
     socket: library.func('int socket(int, int, int)'),
     socketpair: library.func('int socketpair(int, int, int, void *)'),

@@ -8,6 +8,7 @@ import { libc, unsupportedHost } from './libc.ts'
 import { createMemfd } from './memfd.ts'
 import { PollSet } from './poll.ts'
 import { systemErrnoOf } from './system-error.ts'
+import { TimerFd } from './timer-fd.ts'
 import { UnixSocket } from './unix-socket.ts'
 
 const reason = unsupportedHost()
@@ -87,5 +88,27 @@ describe.skipIf(reason !== null)(`waiting${reason === null ? '' : ` (skipped: ${
     expect(clockNs('monotonic') - wall).toBeGreaterThanOrEqual(29e6)
     expect(clockNs('thread') - cpu).toBeLessThan(25e6)
     expect(clockNs('process')).toBeGreaterThanOrEqual(clockNs('thread'))
+  })
+
+  test('a timer becomes readable when its time has come, not before, and once', () => {
+    const timer = TimerFd.create()
+    const poll = new PollSet()
+    poll.watch([timer.fd])
+    timer.set(0)
+    expect(poll.wait(1000)).toBe(1)
+    expect([timer.drain(), timer.drain()]).toEqual([true, false])
+    timer.set(30)
+    const start = performance.now()
+    expect(timer.drain()).toBe(false)
+    expect(poll.wait(5000)).toBe(1)
+    expect(performance.now() - start).toBeGreaterThan(29)
+    // The later time replaces the one before.
+    timer.set(0)
+    timer.set(60_000)
+    expect(poll.wait(0)).toBe(0)
+    expect(() => timer.set(-1)).toThrow(/ms is -1/)
+    timer.close()
+    timer.close()
+    expect(timer.drain()).toBe(false)
   })
 })
