@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { IntervalNotifier, IntervalNotifierOps } from './interval-notifier.ts'
 export * from './interval-notifier-tree.ts'
 export * from './mmu-notifier-list.ts'
 export * from './range-notifier.ts'

@@ -1,6 +1,7 @@
 import { EAGAIN, EINVAL } from '@vring/layout'
 import { describe, expect, it } from 'vitest'
-import { type IntervalNotifier, type IntervalNotifierOps, IntervalNotifierTree } from './interval-notifier-tree.ts'
+import type { IntervalNotifier, IntervalNotifierOps } from './interval-notifier.ts'
+import { IntervalNotifierTree } from './interval-notifier-tree.ts'
 import { MmuNotifierList } from './mmu-notifier-list.ts'
 import type { MmuNotifierRange } from './range-notifier.ts'
 

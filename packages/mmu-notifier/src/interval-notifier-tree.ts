@@ -1,52 +1,8 @@
 import { EAGAIN, EINVAL, refused, VringError } from '@vring/layout'
+import { type Deferred, Interval, type IntervalNotifier, type IntervalNotifierOps } from './interval-notifier.ts'
 import type { MmuNotifierRange } from './range-notifier.ts'
-
-/** Callback of one interval. Source: Linux `struct mmu_interval_notifier_ops`. */
-export interface IntervalNotifierOps {
-  /** Names the listener in errors. */
-  readonly name: string
-  /**
-   * A range that overlaps the interval is about to change. The listener takes its own lock, calls
-   * {@link IntervalNotifier.setSeq} with `seq`, and drops the translation.
-   *
-   * @returns true, or false when it would have to wait and `range.blockable` is false
-   */
-  invalidate(interval: IntervalNotifier, range: MmuNotifierRange, seq: number): boolean
-}
-
-/** One interval whose translations its owner holds. Source: Linux `struct mmu_interval_notifier`. */
-export interface IntervalNotifier {
-  /** First byte. */
-  readonly start: number
-  /** First byte behind it. */
-  readonly end: number
-  readonly ops: IntervalNotifierOps
-  /** Sequence of the last invalidation that the callback saw. */
-  readonly seq: number
-  /** Called by the callback, under the lock that its owner reads under. Source: `mmu_interval_set_seq`. */
-  setSeq(seq: number): void
-}
-
-class Interval implements IntervalNotifier {
-  readonly start: number
-  readonly end: number
-  readonly ops: IntervalNotifierOps
-  seq = 0
-  /** In the tree: found by invalidations. */
-  inserted = false
-  /** What waits for the running invalidations to end. */
-  deferred: 'insert' | 'remove' | null = null
-
-  constructor(start: number, end: number, ops: IntervalNotifierOps) {
-    this.start = start
-    this.end = end
-    this.ops = ops
-  }
-
-  setSeq(seq: number): void {
-    this.seq = seq
-  }
-}
+import { uncountedSyncPort } from './sync/plain-sync-port.ts'
+import { Cell, Lock, type SyncPort } from './sync/sync-port.ts'
 
 /** Takes what a callback threw, with its listener's name. */
 export type FaultSink = (error: unknown, name: string) => void
@@ -62,25 +18,33 @@ export type FaultSink = (error: unknown, name: string) => void
  * Source: Linux 6.18 `mm/mmu_notifier.c`, `mn_itree_*`, `mmu_interval_*`.
  */
 export class IntervalNotifierTree {
+  readonly #port: SyncPort
+  /** Around everything but callbacks. Linux: notifier_subscriptions.lock. */
+  readonly #lock = new Lock('interval tree lock')
   /** Sorted by start. A queue has three intervals, so an ordered array is the tree. */
-  readonly #intervals: Interval[] = []
-  readonly #deferred: Interval[] = []
-  #seq = 2
-  #active = 0
+  readonly #intervals = new Cell<readonly Interval[]>('intervals', [])
+  readonly #deferred = new Cell<readonly Interval[]>('deferred intervals', [])
+  readonly #seq = new Cell('interval sequence', 2)
+  readonly #active = new Cell('interval invalidations', 0)
+
+  /** @param port through which the tree's state is shared; default: one thread */
+  constructor(port: SyncPort = uncountedSyncPort) {
+    this.#port = port
+  }
 
   /** The tree's sequence: odd while an invalidation that hit an interval, or forbade an insertion, runs. */
   get seq(): number {
-    return this.#seq
+    return this.#port.load(this.#seq)
   }
 
   /** Intervals in the tree. */
   get size(): number {
-    return this.#intervals.length
+    return this.#port.load(this.#intervals).length
   }
 
   /** True while an invalidation that concerns an interval runs. */
   get isInvalidating(): boolean {
-    return (this.#seq & 1) === 1
+    return (this.seq & 1) === 1
   }
 
   /**
@@ -95,19 +59,24 @@ export class IntervalNotifierTree {
     if (!(Number.isSafeInteger(start) && start >= 0)) throw refused('ERR_OUT_OF_RANGE', 'start', start, '0 .. 2^53-1')
     if (!(Number.isSafeInteger(length) && length > 0 && length <= Number.MAX_SAFE_INTEGER - start))
       throw refused('ERR_OUT_OF_RANGE', 'length', length, '1 .. 2^53-1-start')
-    const interval = new Interval(start, start + length, ops)
-    if (this.#active === 0) {
-      interval.seq = this.#seq - 1
+    const port = this.#port
+    const end = start + length
+    const interval = port.object(`interval ${start}-${end}`, () => new Interval(port, start, end, ops))
+    port.spinLock(this.#lock)
+    const seq = this.seq
+    if (port.load(this.#active) === 0) {
+      interval.setSeq(seq - 1)
       this.#link(interval)
-      return interval
+    } else {
+      // The running invalidation has looked before this interval was there: its readers wait for the end of it.
+      if ((seq & 1) === 1) this.#defer(interval, 'insert')
+      else {
+        port.store(this.#seq, seq | 1)
+        this.#link(interval)
+      }
+      interval.setSeq(seq | 1)
     }
-    if (this.isInvalidating) this.#defer(interval, 'insert')
-    else {
-      // The running invalidation has looked before this interval was there: make its readers wait for the end of it.
-      this.#seq |= 1
-      this.#link(interval)
-    }
-    interval.seq = this.#seq
+    port.spinUnlock(this.#lock)
     return interval
   }
 
@@ -119,18 +88,11 @@ export class IntervalNotifierTree {
    */
   remove(interval: IntervalNotifier): number {
     if (!(interval instanceof Interval)) return EINVAL
-    if (interval.deferred === 'insert') {
-      this.#deferred.splice(this.#deferred.indexOf(interval), 1)
-      interval.deferred = null
-      return 0
-    }
-    if (!interval.inserted) return EINVAL
-    if (this.isInvalidating) {
-      if (interval.deferred === null) this.#defer(interval, 'remove')
-      return EAGAIN
-    }
-    this.#unlink(interval)
-    return 0
+    const port = this.#port
+    port.spinLock(this.#lock)
+    const status = this.#removeLocked(interval)
+    port.spinUnlock(this.#lock)
+    return status
   }
 
   /**
@@ -139,8 +101,12 @@ export class IntervalNotifierTree {
    * @returns a sequence for {@link readRetry}, or -EAGAIN while an invalidation of this interval runs (Linux sleeps)
    */
   readBegin(interval: IntervalNotifier): number {
+    const port = this.#port
+    port.spinLock(this.#lock)
     const seq = interval.seq
-    return seq === this.#seq ? EAGAIN : seq
+    const busy = seq === this.seq
+    port.spinUnlock(this.#lock)
+    return busy ? EAGAIN : seq
   }
 
   /** True when an invalidation hit the interval since {@link readBegin}: what was looked up may be stale. */
@@ -155,27 +121,17 @@ export class IntervalNotifierTree {
    * @returns 0, or -EAGAIN when a callback would have to wait: the invalidation is then not open
    */
   invalidateStart(range: MmuNotifierRange, onFault: FaultSink): number {
-    this.#active++
-    const hit = this.#intervals.filter((interval) => interval.start < range.end && range.start < interval.end)
-    if (hit.length === 0) return 0
-    this.#seq |= 1
-    const seq = this.#seq
+    const port = this.#port
+    port.spinLock(this.#lock)
+    port.store(this.#active, port.load(this.#active) + 1)
+    const hit = port.load(this.#intervals).filter(({ start, end }) => start < range.end && range.start < end)
+    const seq = this.seq | 1
+    if (hit.length > 0) port.store(this.#seq, seq)
+    port.spinUnlock(this.#lock)
     for (const interval of hit) {
-      let done = true
-      try {
-        done = interval.ops.invalidate(interval, range, seq)
-      } catch (error) {
-        // A callback that failed to move its sequence would let readers trust the old translation.
-        interval.seq = seq
-        onFault(error, interval.ops.name)
-      }
-      if (done) continue
-      if (!range.blockable) {
-        this.invalidateEnd()
-        return EAGAIN
-      }
-      interval.seq = seq
-      onFault(new RangeError('invalidate returned false; accepted: true (the range is blockable)'), interval.ops.name)
+      if (this.#tell(interval, range, seq, onFault)) continue
+      this.invalidateEnd()
+      return EAGAIN
     }
     return 0
   }
@@ -186,30 +142,85 @@ export class IntervalNotifierTree {
    * @throws VringError ERR_INVALID_STATE when none is open
    */
   invalidateEnd(): void {
-    if (this.#active === 0) throw new VringError('ERR_INVALID_STATE', 'no invalidation is open')
-    this.#active--
-    if (this.#active > 0 || !this.isInvalidating) return
-    this.#seq++
-    for (const interval of this.#deferred.splice(0)) {
-      if (interval.deferred === 'insert') this.#link(interval)
-      else this.#unlink(interval)
-      interval.deferred = null
+    const port = this.#port
+    port.spinLock(this.#lock)
+    const active = port.load(this.#active)
+    if (active > 0) {
+      port.store(this.#active, active - 1)
+      if (active === 1 && this.isInvalidating) this.#settle()
     }
+    port.spinUnlock(this.#lock)
+    if (active === 0) throw new VringError('ERR_INVALID_STATE', 'no invalidation is open')
   }
 
-  #defer(interval: Interval, what: 'insert' | 'remove'): void {
-    interval.deferred = what
-    this.#deferred.push(interval)
+  /** Calls one interval; false when it would have to wait, and must not. */
+  #tell(interval: Interval, range: MmuNotifierRange, seq: number, onFault: FaultSink): boolean {
+    const { ops } = interval
+    try {
+      if (ops.invalidate(interval, range, seq)) return true
+      if (!range.blockable) return false
+      interval.setSeq(seq)
+      onFault(new RangeError('invalidate returned false; accepted: true (the range is blockable)'), ops.name)
+    } catch (error) {
+      // A callback that failed to move its sequence would let readers trust the old translation.
+      interval.setSeq(seq)
+      onFault(error, ops.name)
+    }
+    return true
+  }
+
+  /** Under the lock: the last invalidation that hit an interval has ended. */
+  #settle(): void {
+    const port = this.#port
+    port.store(this.#seq, this.seq + 1)
+    for (const interval of port.load(this.#deferred)) {
+      if (port.load(interval.deferred) === 'insert') this.#link(interval)
+      else this.#unlink(interval)
+      port.store(interval.deferred, null)
+    }
+    port.store(this.#deferred, [])
+  }
+
+  #removeLocked(interval: Interval): number {
+    const port = this.#port
+    const deferred = port.load(interval.deferred)
+    if (deferred === 'insert') {
+      port.store(
+        this.#deferred,
+        port.load(this.#deferred).filter((other) => other !== interval),
+      )
+      port.store(interval.deferred, null)
+      return 0
+    }
+    if (!port.load(interval.inserted)) return EINVAL
+    if (!this.isInvalidating) {
+      this.#unlink(interval)
+      return 0
+    }
+    if (deferred === null) this.#defer(interval, 'remove')
+    return EAGAIN
+  }
+
+  #defer(interval: Interval, what: Deferred): void {
+    const port = this.#port
+    port.store(interval.deferred, what)
+    port.store(this.#deferred, [...port.load(this.#deferred), interval])
   }
 
   #link(interval: Interval): void {
-    const at = this.#intervals.findIndex((other) => other.start > interval.start)
-    this.#intervals.splice(at < 0 ? this.#intervals.length : at, 0, interval)
-    interval.inserted = true
+    const port = this.#port
+    const intervals = port.load(this.#intervals)
+    const at = intervals.findIndex((other) => other.start > interval.start)
+    port.store(this.#intervals, intervals.toSpliced(at < 0 ? intervals.length : at, 0, interval))
+    port.store(interval.inserted, true)
   }
 
   #unlink(interval: Interval): void {
-    this.#intervals.splice(this.#intervals.indexOf(interval), 1)
-    interval.inserted = false
+    const port = this.#port
+    port.store(
+      this.#intervals,
+      port.load(this.#intervals).filter((other) => other !== interval),
+    )
+    port.store(interval.inserted, false)
   }
 }

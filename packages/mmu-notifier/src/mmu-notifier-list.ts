@@ -1,6 +1,9 @@
 import { EAGAIN, errnoName, refused, VringError } from '@vring/layout'
 import { IntervalNotifierTree } from './interval-notifier-tree.ts'
+import { NotifierFaults } from './notifier-faults.ts'
 import type { MmuNotifierOps, MmuNotifierRange, MmuNotifierRegistry, Unregister } from './range-notifier.ts'
+import { uncountedSyncPort } from './sync/plain-sync-port.ts'
+import { Cell, Lock, type SyncPort } from './sync/sync-port.ts'
 
 /**
  * Who is told the end of an invalidation that a listener refused with -EAGAIN.
@@ -19,15 +22,26 @@ export interface MmuNotifierListOptions {
    * failure that `mmu_notifier_register` may return (-ENOMEM, -EINTR).
    */
   readonly admit?: (ops: MmuNotifierOps) => number
+  /** Through which the list's state is shared; default: one thread. */
+  readonly port?: SyncPort
+  /** Default: a tree of the same port. */
+  readonly intervals?: IntervalNotifierTree
 }
 
-interface Registration {
+/** One registration of a listener, which may have several, one after the other. */
+class Registration {
   readonly ops: MmuNotifierOps
-  live: boolean
+
+  constructor(ops: MmuNotifierOps) {
+    this.ops = ops
+  }
 }
 
-/** Errors of callbacks that are kept until somebody takes them; the rest is counted. */
-const FAULTS_MAX = 64
+/** An invalidation that has started and not ended, and those who were told its start. */
+interface OpenInvalidation {
+  readonly range: MmuNotifierRange
+  readonly told: readonly Registration[]
+}
 
 /**
  * The listeners of one address space, and both ends of every invalidation. Ranges nest and run in parallel, so a
@@ -39,15 +53,16 @@ const FAULTS_MAX = 64
 export class MmuNotifierList implements MmuNotifierRegistry {
   readonly endRule: EndRule
   /** Interval notifiers of the same address space; they are told before the listeners of this list. */
-  readonly intervals: IntervalNotifierTree = new IntervalNotifierTree()
+  readonly intervals: IntervalNotifierTree
   readonly #admit: (ops: MmuNotifierOps) => number
+  readonly #port: SyncPort
+  /** Around everything but callbacks. */
+  readonly #lock = new Lock('notifier list lock')
   /** Newest first, as `hlist_add_head` leaves them. Replaced, never changed, so a walk survives registrations. */
-  #registrations: readonly Registration[] = []
-  /** Every open invalidation, with those who were told its start. */
-  readonly #open = new Map<MmuNotifierRange, readonly Registration[]>()
-  #faults: VringError[] = []
-  #faultCount = 0
-  #released = false
+  readonly #registrations = new Cell<readonly Registration[]>('listeners', [])
+  readonly #open = new Cell<readonly OpenInvalidation[]>('open invalidations', [])
+  readonly #faults: NotifierFaults
+  readonly #released = new Cell('released', false)
 
   constructor(options: MmuNotifierListOptions = {}) {
     const endRule = options.endRule ?? '6.18'
@@ -55,31 +70,34 @@ export class MmuNotifierList implements MmuNotifierRegistry {
       throw refused('ERR_INVALID_ARGUMENT', 'endRule', endRule, "'2019' or '6.18'")
     this.endRule = endRule
     this.#admit = options.admit ?? (() => 0)
+    this.#port = options.port ?? uncountedSyncPort
+    this.#faults = new NotifierFaults(this.#port)
+    this.intervals = options.intervals ?? new IntervalNotifierTree(this.#port)
   }
 
   /** Registered listeners. */
   get size(): number {
-    return this.#registrations.length
+    return this.#port.load(this.#registrations).length
   }
 
   /** Invalidations that have started and not ended. */
   get openCount(): number {
-    return this.#open.size
+    return this.#port.load(this.#open).length
   }
 
   /** Faults of callbacks since the list was made, those no longer in {@link faults} too. */
   get faultCount(): number {
-    return this.#faultCount
+    return this.#faults.count
   }
 
   /** The oldest faults of callbacks that nobody has taken yet: ERR_NOTIFIER, `value` is the listener's name. */
   get faults(): readonly VringError[] {
-    return this.#faults
+    return this.#faults.kept
   }
 
   /** Takes the oldest fault, or null. */
   takeFault(): VringError | null {
-    return this.#faults.shift() ?? null
+    return this.#faults.take()
   }
 
   /**
@@ -91,7 +109,8 @@ export class MmuNotifierList implements MmuNotifierRegistry {
    * @throws VringError ERR_NOTIFIER when the registration is refused
    */
   register(ops: MmuNotifierOps): Unregister {
-    if (this.#released)
+    const port = this.#port
+    if (port.load(this.#released))
       throw new VringError('ERR_NOTIFIER', `listener ${ops.name}: the address space is gone`, { value: ops.name })
     const errno = this.#admit(ops)
     if (errno !== 0)
@@ -100,9 +119,9 @@ export class MmuNotifierList implements MmuNotifierRegistry {
         value: ops.name,
         cause: errno,
       })
-    const registration: Registration = { ops, live: true }
+    const registration = port.object(`registration of ${ops.name}`, () => new Registration(ops))
     const told: MmuNotifierRange[] = []
-    for (const range of this.#open.keys()) {
+    for (const { range } of port.load(this.#open)) {
       const status = this.#start(registration, range)
       if (status !== 0) {
         // It refuses a range that can't wait: it is not in, and what it was told of is over for it.
@@ -114,12 +133,13 @@ export class MmuNotifierList implements MmuNotifierRegistry {
       }
       told.push(range)
     }
-    for (const range of told) this.#open.set(range, [registration, ...this.#open.get(range)!])
-    this.#registrations = [registration, ...this.#registrations]
+    if (told.length > 0)
+      this.#update(this.#open, (open) =>
+        open.map((one) => (told.includes(one.range) ? { ...one, told: [registration, ...one.told] } : one)),
+      )
+    this.#update(this.#registrations, (registrations) => [registration, ...registrations])
     return () => {
-      if (!registration.live) return
-      registration.live = false
-      this.#registrations = this.#registrations.filter((other) => other !== registration)
+      this.#update(this.#registrations, (registrations) => registrations.filter((other) => other !== registration))
     }
   }
 
@@ -135,20 +155,21 @@ export class MmuNotifierList implements MmuNotifierRegistry {
     const { start, end } = range
     if (!(Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start < end))
       throw refused('ERR_INVALID_ARGUMENT', 'range', `[${start}, ${end})`, '0 <= start < end < 2^53')
-    if (this.#open.has(range))
+    const port = this.#port
+    if (this.#find(range) !== undefined)
       throw new VringError('ERR_INVALID_STATE', 'range is open already: its end was not told', { field: 'range' })
-    const status = this.intervals.invalidateStart(range, (error, name) => this.#keepFault(error, name))
+    const status = this.intervals.invalidateStart(range, (error, name) => this.#faults.keep(error, name))
     if (status !== 0) return status
-    const told = this.#registrations
+    port.spinLock(this.#lock)
+    const told = port.load(this.#registrations)
+    port.store(this.#open, [...port.load(this.#open), { range, told }])
+    port.spinUnlock(this.#lock)
     let refusal = 0
-    this.#open.set(range, told)
-    for (const registration of told) {
-      if (!registration.live) continue
-      if (this.#start(registration, range) !== 0) refusal = EAGAIN
-    }
+    for (const registration of told)
+      if (this.#isLive(registration) && this.#start(registration, range) !== 0) refusal = EAGAIN
     if (refusal === 0) return 0
-    this.#open.delete(range)
-    if (this.endRule === '6.18') for (const registration of told) this.#end(registration, range)
+    this.#forget(range)
+    if (this.endRule === '6.18') this.#endAll(told, range)
     this.intervals.invalidateEnd()
     return refusal
   }
@@ -159,33 +180,52 @@ export class MmuNotifierList implements MmuNotifierRegistry {
    * @throws VringError ERR_INVALID_STATE for a range that is not open: never started, refused, or ended before
    */
   invalidateRangeEnd(range: MmuNotifierRange): void {
-    const told = this.#open.get(range)
-    if (told === undefined)
+    const open = this.#find(range)
+    if (open === undefined)
       throw new VringError('ERR_INVALID_STATE', 'range is not open: it was never started, was refused, or has ended', {
         field: 'range',
         value: `[${range.start}, ${range.end})`,
       })
     // Interval notifiers first, as __mmu_notifier_invalidate_range_end does.
     this.intervals.invalidateEnd()
-    for (const registration of told) this.#end(registration, range)
-    this.#open.delete(range)
+    this.#endAll(open.told, range)
+    this.#forget(range)
   }
 
   /** The address space goes away: tells every listener and forgets them all. A second call does nothing. */
   release(): void {
-    if (this.#released) return
-    this.#released = true
-    const told = this.#registrations
-    this.#registrations = []
-    for (const registration of told) {
-      if (!registration.live) continue
-      registration.live = false
+    const port = this.#port
+    if (port.load(this.#released)) return
+    port.store(this.#released, true)
+    // One by one: a callback may unregister another listener, which is not told then.
+    for (let [next] = port.load(this.#registrations); next !== undefined; [next] = port.load(this.#registrations)) {
+      const { ops } = next
+      this.#update(this.#registrations, (registrations) => registrations.slice(1))
       try {
-        registration.ops.release?.()
+        ops.release?.()
       } catch (error) {
-        this.#keepFault(error, registration.ops.name)
+        this.#faults.keep(error, ops.name)
       }
     }
+  }
+
+  #find(range: MmuNotifierRange): OpenInvalidation | undefined {
+    return this.#port.load(this.#open).find((open) => open.range === range)
+  }
+
+  #forget(range: MmuNotifierRange): void {
+    this.#update(this.#open, (open) => open.filter((one) => one.range !== range))
+  }
+
+  #isLive(registration: Registration): boolean {
+    return this.#port.load(this.#registrations).includes(registration)
+  }
+
+  #update<T>(cell: Cell<T>, change: (value: T) => T): void {
+    const port = this.#port
+    port.spinLock(this.#lock)
+    port.store(cell, change(port.load(cell)))
+    port.spinUnlock(this.#lock)
   }
 
   /** Tells one listener; 0 or -EAGAIN. */
@@ -195,30 +235,24 @@ export class MmuNotifierList implements MmuNotifierRegistry {
     try {
       status = ops.invalidateRangeStart(range)
     } catch (error) {
-      this.#keepFault(error, ops.name)
+      this.#faults.keep(error, ops.name)
       return 0
     }
     if (status === 0 || (status === EAGAIN && !range.blockable)) return status
     const allowed = range.blockable ? '0 (the range is blockable)' : '0 or EAGAIN'
-    this.#keepFault(new RangeError(`start returned ${errnoName(status)}; accepted: ${allowed}`), ops.name)
+    this.#faults.keep(new RangeError(`start returned ${errnoName(status)}; accepted: ${allowed}`), ops.name)
     return range.blockable ? 0 : EAGAIN
   }
 
+  #endAll(told: readonly Registration[], range: MmuNotifierRange): void {
+    for (const registration of told) if (this.#isLive(registration)) this.#end(registration, range)
+  }
+
   #end(registration: Registration, range: MmuNotifierRange): void {
-    if (!registration.live) return
     try {
       registration.ops.invalidateRangeEnd(range)
     } catch (error) {
-      this.#keepFault(error, registration.ops.name)
+      this.#faults.keep(error, registration.ops.name)
     }
-  }
-
-  #keepFault(cause: unknown, name: string): void {
-    this.#faultCount++
-    if (this.#faults.length >= FAULTS_MAX) return
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    this.#faults.push(
-      new VringError('ERR_NOTIFIER', `listener ${name}: ${reason}`, { field: 'listener', value: name, cause }),
-    )
   }
 }

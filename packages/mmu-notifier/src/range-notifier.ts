@@ -1,4 +1,4 @@
-import type { IntervalNotifier, IntervalNotifierOps } from './interval-notifier-tree.ts'
+import type { IntervalNotifier, IntervalNotifierOps } from './interval-notifier.ts'
 
 /** Why a range is invalidated. Source: Linux `enum mmu_notifier_event`. */
 export type MmuNotifierEvent =

@@ -23,7 +23,8 @@ import type { Vma } from './vma.ts'
 export const USER_PAGE: number = PTE_PRESENT | PTE_USER | PTE_NX
 
 /**
- * Handles a page fault: afterwards the page is present, and writable for a write. Source: Linux `handle_mm_fault`.
+ * Handles a page fault, with the tables locked: afterwards the page is present, and writable for a write.
+ * Source: Linux `handle_mm_fault`.
  *
  * @returns 0, or -EFAULT: no mapping, no permission, behind the end of a file, or out of memory
  */
@@ -182,7 +183,10 @@ export function walkPage(mm: Mm, page: number, access: Access): number {
   const needed = access === ACCESS_WRITE ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT
   let entry = mm.table.entry(page)
   if ((entry & needed) !== needed) {
-    if (handleFault(mm, page, access) < 0) return EFAULT
+    mm.lockTables()
+    const status = handleFault(mm, page, access)
+    mm.unlockTables()
+    if (status < 0) return EFAULT
     entry = mm.table.entry(page)
     // Not there in spite of that: a listener of the copy took it away again.
     if ((entry & needed) !== needed) return EFAULT

@@ -1,10 +1,17 @@
 import { refused, VringError } from '@vring/layout'
-import { type MmuNotifierEvent, MmuNotifierList, type MmuNotifierListOptions } from '@vring/mmu-notifier'
+import {
+  Cell,
+  Lock,
+  type MmuNotifierEvent,
+  type MmuNotifierList,
+  type MmuNotifierListOptions,
+} from '@vring/mmu-notifier'
 import { HUGE_PAGES, PAGE_BYTES, TASK_SIZE_MAX } from '../page-size.ts'
+import { Invalidation } from './invalidation.ts'
 import {
   frameOf,
   frameOffset,
-  PageTable,
+  type PageTable,
   PTE_DIRTY,
   PTE_FRAME_SHIFT,
   PTE_HUGE,
@@ -14,9 +21,9 @@ import {
 } from './page-table.ts'
 import type { PagedKernelMapping } from './paged-kernel-mapping.ts'
 import type { PhysicalMemory } from './physical-memory.ts'
-import { Tlb } from './tlb.ts'
-import { ViolationLog } from './violation.ts'
-import { VmaSet } from './vma.ts'
+import type { Tlb } from './tlb.ts'
+import type { ViolationLog } from './violation.ts'
+import type { VmaSet } from './vma.ts'
 
 /** A page's key in the reverse map: the space's id above the 35 bits of a page number. */
 const PAGE_KEY = 2 ** 35
@@ -29,23 +36,30 @@ const PAGE_KEY = 2 ** 35
 export class Mm {
   readonly physical: PhysicalMemory
   readonly limit: number = TASK_SIZE_MAX
-  readonly table: PageTable = new PageTable()
-  readonly tlb: Tlb = new Tlb()
-  readonly vmas: VmaSet = new VmaSet()
+  readonly table: PageTable
+  readonly tlb: Tlb
+  readonly vmas: VmaSet
   readonly notifiers: MmuNotifierList
-  readonly violations: ViolationLog = new ViolationLog()
+  readonly violations: ViolationLog
   /** Kernel mappings that were not given back. */
   readonly kernelMappings: Set<PagedKernelMapping> = new Set()
   readonly #id: number
   /** Frames whose last mapping went in this operation: freed behind its last invalidation, as `tlb_finish_mmu` does. */
   #gathered: number[] = []
   #operating = false
-  #closed = false
+  readonly #closed = new Cell('closed', false)
+  /** Held by an operation, callbacks of listeners and all. Linux: mmap_lock. */
+  readonly #lock = new Lock('mmap_lock')
 
   constructor(physical: PhysicalMemory, notifiers: MmuNotifierListOptions = {}) {
     this.physical = physical
-    this.notifiers = new MmuNotifierList(notifiers)
     this.#id = physical.attach(this)
+    const { table, tlb, vmas, violations, notifiers: list } = physical.createParts(this.#id, notifiers)
+    this.table = table
+    this.tlb = tlb
+    this.vmas = vmas
+    this.violations = violations
+    this.notifiers = list
   }
 
   /** The space and page of a reverse-map key. */
@@ -64,34 +78,54 @@ export class Mm {
    * ERR_NOTIFIER, with the operation done, when a listener failed
    */
   operate<T>(operation: () => T): T {
-    if (this.#closed) throw new VringError('ERR_CLOSED', 'the address space is closed')
+    const { port } = this.physical
+    if (port.load(this.#closed)) throw new VringError('ERR_CLOSED', 'the address space is closed')
     if (this.#operating)
       throw new VringError('ERR_INVALID_STATE', 'an operation is on its way: a listener must not start another')
     this.#operating = true
     let result: T
     try {
+      port.mutexLock(this.#lock)
+      this.lockTables()
       result = operation()
     } finally {
       this.#operating = false
       this.freeGathered()
+      this.unlockTables()
+      port.mutexUnlock(this.#lock)
     }
     const fault = this.notifiers.takeFault()
     if (fault !== null) throw fault
     return result
   }
 
+  /** Begins a change of page tables or frames, outside of {@link operate}: a page fault. */
+  lockTables(): void {
+    this.physical.port.spinLock(this.physical.pageTableLock)
+  }
+
+  unlockTables(): void {
+    this.physical.port.spinUnlock(this.physical.pageTableLock)
+  }
+
   /**
-   * An invalidation around a change of [start, end).
+   * An invalidation around a change of [start, end). Called with the tables locked; listeners are called without.
    *
    * @returns false when a listener refused a non-blockable one: nothing was changed
    */
   invalidate(start: number, end: number, event: MmuNotifierEvent, change: () => void, blockable = true): boolean {
-    const range = { start, end, event, blockable }
-    if (this.notifiers.invalidateRangeStart(range) !== 0) return false
+    const { port } = this.physical
+    const range = port.object(`${event} ${start}-${end}`, () => new Invalidation(start, end, event, blockable))
+    this.unlockTables()
+    const status = this.notifiers.invalidateRangeStart(range)
+    this.lockTables()
+    if (status !== 0) return false
     try {
       change()
     } finally {
+      this.unlockTables()
       this.notifiers.invalidateRangeEnd(range)
+      this.lockTables()
     }
     return true
   }
@@ -240,15 +274,18 @@ export class Mm {
 
   /** The process exits: listeners are released, then everything goes without further notice. Source: `exit_mmap`. */
   close(): void {
-    if (this.#closed) return
+    const { port } = this.physical
+    if (port.load(this.#closed)) return
     this.notifiers.release()
+    this.lockTables()
     for (const vma of [...this.vmas.all]) {
       this.zapRange(vma.start / PAGE_BYTES, vma.end / PAGE_BYTES)
       this.freeGathered()
       this.vmas.remove(vma)
     }
-    this.#closed = true
+    port.store(this.#closed, true)
     this.physical.detach(this.#id)
+    this.unlockTables()
   }
 }
 

@@ -1,3 +1,4 @@
+import { Cell } from '@vring/mmu-notifier'
 import type { MemoryView } from '../memory-view.ts'
 import { PAGE_BYTES } from '../page-size.ts'
 import type { KernelMapping, MapRefusal, MapRequest } from '../user-space.ts'
@@ -15,7 +16,8 @@ export class PagedKernelMapping implements KernelMapping {
   readonly #mm: Mm
   readonly #frames: Int32Array
   readonly #base: number
-  #released = false
+  /** Made, and not given back. */
+  readonly live: Cell<boolean> = new Cell('mapping.live', false)
 
   constructor(mm: Mm, request: MapRequest, frames: Int32Array) {
     this.#mm = mm
@@ -23,7 +25,13 @@ export class PagedKernelMapping implements KernelMapping {
     this.#frames = frames
     this.view = mm.physical.view
     this.#base = isContiguous(frames) ? frames[0] * PAGE_BYTES + (request.address % PAGE_BYTES) : -1
-    mm.kernelMappings.add(this)
+  }
+
+  /** Begins the mapping's life. */
+  hold(): this {
+    this.#mm.physical.port.store(this.live, true)
+    this.#mm.kernelMappings.add(this)
+    return this
   }
 
   get base(): number {
@@ -45,7 +53,7 @@ export class PagedKernelMapping implements KernelMapping {
   }
 
   release(): void {
-    this.#released = true
+    this.#mm.physical.port.store(this.live, false)
     this.#mm.kernelMappings.delete(this)
   }
 
@@ -65,10 +73,11 @@ export class PagedKernelMapping implements KernelMapping {
   }
 
   #check(use: string): void {
+    const released = !this.#mm.physical.port.load(this.live)
     const stale = this.#firstStale()
-    if (stale < 0 && !this.#released) return
+    if (stale < 0 && !released) return
     const page = Math.floor(this.request.address / PAGE_BYTES) + Math.max(stale, 0)
-    const reason = this.#released ? 'after release' : `after frame ${this.#frames[stale]} was unmapped`
+    const reason = released ? 'after release' : `after frame ${this.#frames[stale]} was unmapped`
     this.#mm.violations.add('stale-mapping', page * PAGE_BYTES, `${use} ${reason}`)
   }
 }
@@ -95,7 +104,9 @@ export function mapKernel(mm: Mm, request: MapRequest): KernelMapping | MapRefus
     if (found.frames.some((frame) => mm.physical.isHighmem(frame))) return 'highmem'
     if (!isContiguous(found.frames)) return 'not-contiguous'
   }
-  return new PagedKernelMapping(mm, request, found.frames)
+  const { frames } = found
+  const key = `mapping of ${address}-${address + length}, frames ${frames.join()}`
+  return mm.physical.port.object(key, () => new PagedKernelMapping(mm, request, frames)).hold()
 }
 
 function isContiguous(frames: Int32Array): boolean {

@@ -63,7 +63,8 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT for options
    */
   constructor(options: PagedSpaceOptions = {}) {
-    const mm = new Mm(options.physical ?? new PhysicalMemory(options), options.notifiers)
+    const physical = options.physical ?? new PhysicalMemory(options)
+    const mm = physical.port.object('address space', () => new Mm(physical, options.notifiers))
     this.mm = mm
     this.tlb = mm.tlb
     this.smap = options.smap ?? null

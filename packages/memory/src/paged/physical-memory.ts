@@ -1,10 +1,21 @@
 import { ENOMEM, refused } from '@vring/layout'
+import {
+  Lock,
+  MmuNotifierList,
+  type MmuNotifierListOptions,
+  type SyncPort,
+  uncountedSyncPort,
+} from '@vring/mmu-notifier'
 import { type MemoryView, memoryView } from '../memory-view.ts'
 import { HUGE_PAGES, PAGE_BYTES } from '../page-size.ts'
 import { type AllocationPolicy, FrameAllocator } from './frame-allocator.ts'
 import type { Mm } from './mm.ts'
 import type { PageCache } from './page-cache.ts'
+import { PageTable } from './page-table.ts'
 import { SwapDevice } from './swap-device.ts'
+import { Tlb } from './tlb.ts'
+import { ViolationLog } from './violation.ts'
+import { VmaSet } from './vma.ts'
 
 /** Frame numbers fit into a page-table entry, and byte offsets into 31 bits. */
 export const FRAMES_MAX: number = 2 ** 31 / PAGE_BYTES
@@ -27,6 +38,17 @@ export interface PhysicalMemoryOptions {
    * Source: Linux `ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE`.
    */
   readonly aliasingCaches?: boolean
+  /** Through which spaces share what they change; default: one thread. See {@link PhysicalMemory.pageTableLock}. */
+  readonly port?: SyncPort
+}
+
+/** What an address space is kept in. */
+export interface SpaceParts {
+  readonly table: PageTable
+  readonly tlb: Tlb
+  readonly vmas: VmaSet
+  readonly violations: ViolationLog
+  readonly notifiers: MmuNotifierList
 }
 
 /** A frame that was written after it was freed: somebody used a stale mapping. */
@@ -49,6 +71,13 @@ export class PhysicalMemory {
   /** See {@link PhysicalMemoryOptions.aliasingCaches}. */
   readonly aliasingCaches: boolean
   readonly swap: SwapDevice = new SwapDevice()
+  /** See {@link PhysicalMemoryOptions.port}. */
+  readonly port: SyncPort
+  /**
+   * Held wherever mappings, page tables or frames change, and given up around callbacks of listeners: between two of
+   * those nothing else changes. One for all spaces, where Linux has one for each page table.
+   */
+  readonly pageTableLock: Lock = new Lock('page table lock')
   readonly #allocator: FrameAllocator
   readonly #references: Int32Array
   readonly #dirty: Uint8Array
@@ -71,6 +100,7 @@ export class PhysicalMemory {
       throw refused('ERR_OUT_OF_RANGE', 'frames', frames, `1 .. ${FRAMES_MAX}`)
     if (!(Number.isInteger(highmem) && highmem >= 0 && highmem <= frames))
       throw refused('ERR_OUT_OF_RANGE', 'highmemFrames', highmem, `0 .. ${frames}`)
+    this.port = options.port ?? uncountedSyncPort
     this.frames = frames
     this.aliasingCaches = options.aliasingCaches ?? false
     this.view = memoryView(new ArrayBuffer(frames * PAGE_BYTES))
@@ -94,6 +124,18 @@ export class PhysicalMemory {
     const id = this.#nextSpace++
     this.#spaces.set(id, space)
     return id
+  }
+
+  /** What a new space is kept in. */
+  createParts(_id: number, notifiers: MmuNotifierListOptions): SpaceParts {
+    const { port } = this
+    return {
+      table: new PageTable(),
+      tlb: new Tlb(),
+      vmas: new VmaSet(port),
+      violations: new ViolationLog(),
+      notifiers: new MmuNotifierList({ port, ...notifiers }),
+    }
   }
 
   detach(id: number): void {

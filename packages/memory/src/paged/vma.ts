@@ -1,3 +1,4 @@
+import { Cell, type SyncPort, uncountedSyncPort } from '@vring/mmu-notifier'
 import type { PageCache } from './page-cache.ts'
 
 /**
@@ -23,15 +24,22 @@ export interface Vma {
 
 /** The mappings of an address space, sorted and without overlap. Holds the caches that its members map. */
 export class VmaSet {
-  #vmas: Vma[] = []
+  readonly #port: SyncPort
+  /** Replaced, never changed. Its members are known by where they start. */
+  readonly #vmas = new Cell<readonly Vma[]>('vmas', [])
+
+  /** @param port through which the set is shared; default: one thread */
+  constructor(port: SyncPort = uncountedSyncPort) {
+    this.#port = port
+  }
 
   get all(): readonly Vma[] {
-    return this.#vmas
+    return this.#port.load(this.#vmas)
   }
 
   /** The mapping that holds `address`, or null. Logarithmic. */
   find(address: number): Vma | null {
-    const vmas = this.#vmas
+    const vmas = this.all
     let low = 0
     let high = vmas.length
     while (low < high) {
@@ -45,7 +53,7 @@ export class VmaSet {
 
   /** Those that overlap [start, end), ascending. */
   overlapping(start: number, end: number): Vma[] {
-    return this.#vmas.filter((vma) => vma.start < end && start < vma.end)
+    return this.all.filter((vma) => vma.start < end && start < vma.end)
   }
 
   /** Is every address of [start, end) in a mapping? */
@@ -60,13 +68,17 @@ export class VmaSet {
 
   /** Adds a mapping that overlaps none. */
   add(vma: Vma): void {
-    const at = this.#vmas.findIndex((other) => other.start > vma.start)
-    this.#vmas.splice(at < 0 ? this.#vmas.length : at, 0, vma)
+    const vmas = this.all
+    const at = vmas.findIndex((other) => other.start > vma.start)
+    this.#port.store(this.#vmas, vmas.toSpliced(at < 0 ? vmas.length : at, 0, vma))
     vma.cache?.hold()
   }
 
   remove(vma: Vma): void {
-    this.#vmas.splice(this.#vmas.indexOf(vma), 1)
+    this.#port.store(
+      this.#vmas,
+      this.all.filter(({ start }) => start !== vma.start),
+    )
     vma.cache?.put()
   }
 
@@ -80,14 +92,17 @@ export class VmaSet {
   /** Puts another mapping in a mapping's place. */
   replace(old: Vma, vma: Vma): void {
     vma.cache?.hold()
-    this.#vmas[this.#vmas.indexOf(old)] = vma
+    this.#port.store(
+      this.#vmas,
+      this.all.map((other) => (other.start === old.start ? vma : other)),
+    )
     old.cache?.put()
   }
 
   /** Lowest address at or above `from` with `length` free bytes behind it, a multiple of `alignment`. */
   gap(from: number, length: number, alignment: number): number {
     let at = Math.ceil(from / alignment) * alignment
-    for (const vma of this.#vmas) {
+    for (const vma of this.all) {
       if (vma.end <= at) continue
       if (vma.start - at >= length) break
       at = Math.ceil(vma.end / alignment) * alignment

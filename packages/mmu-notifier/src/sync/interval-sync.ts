@@ -1,4 +1,4 @@
-import type { IntervalNotifier, IntervalNotifierOps } from '../interval-notifier-tree.ts'
+import type { IntervalNotifier, IntervalNotifierOps } from '../interval-notifier.ts'
 import type { IntervalNotifiers, MmuNotifierRange, MmuNotifierRegistry } from '../range-notifier.ts'
 import type { MappingSlot, SlotMapping, SlotRange } from './mapping-slot.ts'
 import { MappingSync } from './mapping-sync.ts'

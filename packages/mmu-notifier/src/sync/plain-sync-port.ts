@@ -60,4 +60,11 @@ export class PlainSyncPort implements SyncPort {
   rcuReadUnlock(): void {}
   synchronizeRcu(): void {}
   waitWhile<T>(_cell: Cell<T>, _value: T): void {}
+
+  object<T extends object>(_key: string, make: () => T): T {
+    return make()
+  }
 }
+
+/** The plain port of what no accessor pays for: nothing is counted. */
+export const uncountedSyncPort: SyncPort = new PlainSyncPort({ lock() {}, unlock() {} })

@@ -54,4 +54,12 @@ export interface SyncPort {
   synchronizeRcu(): void
   /** Waits until the cell holds something else than `value`, then orders as {@link mb}. */
   waitWhile<T>(cell: Cell<T>, value: T): void
+  /**
+   * Makes an object that others know by its identity. Exploration runs a thread's function again and again; what the
+   * function makes for the n-th time must be the same object each time.
+   *
+   * @param key says what it is, for objects that differ where a thread does something else
+   * @param make calls no method of the port
+   */
+  object<T extends object>(key: string, make: () => T): T
 }

@@ -111,6 +111,7 @@ class Search {
     this.#preemptions = options.preemptions
     this.#maxStates = options.maxStates ?? 2_000_000
     this.#world = new ExploredWorld(this.#model, scenario.structural ?? [])
+    this.#world.runner.enter('setup')
     const { threads, finish } = scenario.prepare(this.#world)
     this.#threads = threads
     this.#finish = finish
@@ -257,6 +258,7 @@ class Search {
       pending === null ? [] : [`${this.#threads[thread]!.name} waits for ${pending.label}`],
     )
     machine.state = machine.fork(state)
+    this.#world.runner.enter('finish')
     if (waiting.length > 0) machine.report('deadlock', waiting.join('; '))
     else
       try {

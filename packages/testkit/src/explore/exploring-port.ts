@@ -124,6 +124,10 @@ export class ExploringPort implements SyncPort {
     )
   }
 
+  object<T extends object>(key: string, make: () => T): T {
+    return this.#world.runner.object(key, make)
+  }
+
   #load<T>(cell: Cell<T>, acquire: boolean): T {
     const world = this.#world
     if (world.hasResult) return world.take() as T

@@ -35,6 +35,10 @@ export class ThreadRunner {
   #cursor = -1
   #pending: Operation | null = null
   #nodes = 0
+  /** What threads made, by who made it and for the how many-th time. */
+  readonly #objects = new Map<unknown, Map<string, object>>()
+  #maker: unknown = null
+  #made = 0
 
   constructor(interner: Interner) {
     this.#interner = interner
@@ -66,6 +70,28 @@ export class ThreadRunner {
     throw SUSPEND
   }
 
+  /** Begins something that runs outside of threads, perhaps for many states: what it makes is the same each time. */
+  enter(maker: string): void {
+    this.#maker = maker
+    this.#made = 0
+  }
+
+  /** An object of a known identity: the n-th that the running function makes, see `SyncPort.object`. */
+  object<T extends object>(key: string, make: () => T): T {
+    let objects = this.#objects.get(this.#maker)
+    if (objects === undefined) {
+      objects = new Map()
+      this.#objects.set(this.#maker, objects)
+    }
+    const name = `${this.#made++} ${key}`
+    let made = objects.get(name) as T | undefined
+    if (made === undefined) {
+      made = make()
+      objects.set(name, made)
+    }
+    return made
+  }
+
   /** The beginning of a thread. */
   start(run: () => void): ThreadNode {
     return this.#node(run, null, 0)
@@ -92,11 +118,14 @@ export class ThreadRunner {
     this.#log = log
     this.#cursor = 0
     this.#pending = null
+    this.#maker = run
+    this.#made = 0
     let error: unknown = null
     try {
       run()
     } catch (thrown) {
-      if (thrown !== SUSPEND) error = thrown
+      // What it throws on its way out, after it was left, is no error: it would not have come there.
+      if (this.#pending === null) error = thrown
     }
     this.#cursor = -1
     const pending = error === null ? this.#pending : null
