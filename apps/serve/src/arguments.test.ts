@@ -11,6 +11,13 @@ describe('arguments', () => {
     })
   })
 
+  test('a plugin may be named several times', () => {
+    expect(readArguments(['--plugin', 'a', '--loop', '--plugin=./b.js'])).toEqual({
+      plugin: ['a', './b.js'],
+      loop: true,
+    })
+  })
+
   test('a value may begin with dashes behind an equals sign', () => {
     expect(readArguments(['--socket=--odd'])).toEqual({ socket: '--odd' })
   })

@@ -11,22 +11,43 @@ export const OPTIONS = {
   backend: {
     type: 'string',
     valueHint: 'WHERE',
-    description: 'tap:NAME, af-xdp:INTERFACE[:QUEUE], pcap:FILE, drop or loopback',
+    description: 'tap:NAME, af-xdp:INTERFACE[:QUEUE], pcap:FILE, replay:FILE, drop or loopback',
   },
   xdp: {
     type: 'string',
     valueHint: 'PROGRAM',
     description: 'xdp1, or an object file of clang -target bpf; with tap or drop',
   },
+  mtu: { type: 'string', valueHint: 'BYTES', description: 'MTU of the tap, 68 to 65521; default: as it is' },
+  pace: {
+    type: 'string',
+    valueHint: 'HOW',
+    description: 'How replay:FILE comes: recorded (default), with the gaps of the capture, or asap',
+  },
+  loop: { type: 'boolean', description: 'Begin replay:FILE again at its end' },
   queues: { type: 'string', valueHint: 'N', description: 'Queue pairs, 1 to 128; default 1' },
+  plugin: {
+    type: 'string',
+    valueHint: 'SPEC',
+    description: 'Accessor of another package or file, by its name to --accessor; any number of times',
+  },
   metrics: { type: 'string', valueHint: 'HOST:PORT', description: 'Serve Prometheus metrics and a status page' },
   config: { type: 'string', valueHint: 'FILE', description: 'JSON file with these settings; arguments come first' },
 } as const satisfies ArgsDef
 
 type OptionName = keyof typeof OPTIONS
 
-/** What was given: text as it was written, switches as `true`. */
-export type GivenArguments = { readonly [Name in OptionName]?: Name extends 'client' ? true : string }
+/** Options that may be given several times. */
+const REPEATED: ReadonlySet<OptionName> = new Set(['plugin'])
+
+/** What was given: text as it was written, switches as `true`, what may be repeated as a list. */
+export type GivenArguments = {
+  readonly [Name in OptionName]?: (typeof OPTIONS)[Name]['type'] extends 'boolean'
+    ? true
+    : Name extends 'plugin'
+      ? readonly string[]
+      : string
+}
 
 /**
  * Reads arguments strictly: unknown options, missing values and stray words are refused by name, with what is accepted and
@@ -43,7 +64,7 @@ export function readArguments(rawArgs: readonly string[]): GivenArguments {
     tokens: true,
     options: Object.fromEntries(names.map((name) => [name, { type: OPTIONS[name].type }])),
   })
-  const given: { -readonly [Name in OptionName]?: string | true } = {}
+  const given: { -readonly [Name in OptionName]?: string | true | string[] } = {}
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue
     if (token.kind === 'positional')
@@ -58,7 +79,8 @@ export function readArguments(rawArgs: readonly string[]): GivenArguments {
       // `--socket --client` lacks a value; `--socket=--odd` has one.
       if (value === undefined || value === '' || (!token.inlineValue && value.startsWith('--')))
         throw usageError(token.rawName, `needs a value: ${OPTIONS[name].valueHint}`)
-      given[name] = value
+      if (REPEATED.has(name)) given[name] = [...((given[name] as string[] | undefined) ?? []), value]
+      else given[name] = value
     }
   }
   return given as GivenArguments

@@ -7,6 +7,7 @@ describe('--backend', () => {
     ['loopback', { kind: 'loopback' }],
     ['tap:vring0', { kind: 'tap', name: 'vring0' }],
     ['pcap:/tmp/a:b.pcapng', { kind: 'pcap', path: '/tmp/a:b.pcapng' }],
+    ['replay:a.pcapng', { kind: 'replay', path: 'a.pcapng' }],
     ['af-xdp:eth0:3', { kind: 'af-xdp', interface: 'eth0', queue: 3 }],
   ] as const)('%s names a backend, and is named so again', (text, spec) => {
     expect(parseBackend(text)).toEqual(spec)
@@ -26,7 +27,8 @@ describe('--backend', () => {
     ['tap:', 'names no interface'],
     ['tap:sixteen-letters-', 'names no interface'],
     ['tap:a/b', 'names no interface'],
-    ['pcap:', 'names no file'],
+    ['pcap:', 'names no file; accepted: pcap:FILE'],
+    ['replay', 'names no file; accepted: replay:FILE'],
     ['af-xdp:', 'is no interface and queue'],
     ['af-xdp:eth0:x', 'is no interface and queue'],
     ['af-xdp:eth0:1:2', 'is no interface and queue'],

@@ -8,13 +8,16 @@ export type BackendSpec =
   | { readonly kind: 'tap'; readonly name: string }
   | { readonly kind: 'af-xdp'; readonly interface: string; readonly queue: number }
   | { readonly kind: 'pcap'; readonly path: string }
+  | { readonly kind: 'replay'; readonly path: string }
 
-const FORMS: Readonly<Record<BackendSpec['kind'], string>> = {
+/** How `--backend` names each kind. */
+export const FORMS: Readonly<Record<BackendSpec['kind'], string>> = {
   drop: 'drop',
   loopback: 'loopback',
   tap: 'tap:NAME',
   'af-xdp': 'af-xdp:INTERFACE[:QUEUE]',
   pcap: 'pcap:FILE',
+  replay: 'replay:FILE',
 }
 const ACCEPTED = Object.values(FORMS).join(', ')
 
@@ -22,7 +25,7 @@ const ACCEPTED = Object.values(FORMS).join(', ')
 const INTERFACE = /^[^\s/:]{1,15}$/
 
 /**
- * Reads `tap:vring0`, `af-xdp:eth0:3`, `pcap:file.pcapng`, `drop`, `loopback`.
+ * Reads `tap:vring0`, `af-xdp:eth0:3`, `pcap:file.pcapng`, `replay:file.pcapng`, `drop`, `loopback`.
  *
  * @throws ServeError with exit code 2: what is accepted, and the nearest name
  */
@@ -41,7 +44,8 @@ export function parseBackend(text: string): BackendSpec {
         throw refuse(`names no interface; accepted: ${FORMS.tap}, 1 to 15 characters`)
       return { kind, name: rest }
     case 'pcap':
-      if (rest === null || rest === '') throw refuse(`names no file; accepted: ${FORMS.pcap}`)
+    case 'replay':
+      if (rest === null || rest === '') throw refuse(`names no file; accepted: ${FORMS[kind]}`)
       return { kind, path: rest }
     case 'af-xdp': {
       const [name = '', queue = '0', ...more] = (rest ?? '').split(':')
@@ -63,7 +67,8 @@ export function formatBackend(spec: BackendSpec): string {
     case 'tap':
       return `tap:${spec.name}`
     case 'pcap':
-      return `pcap:${spec.path}`
+    case 'replay':
+      return `${spec.kind}:${spec.path}`
     case 'af-xdp':
       return `af-xdp:${spec.interface}:${spec.queue}`
     default:

@@ -15,9 +15,10 @@ import { StatusServer } from './status-server.ts'
 export async function runDaemon(config: ServeConfig, stop: AbortSignal, log: (line: string) => void): Promise<void> {
   const device = openDevice(config)
   try {
-    const { socket, role, accessor, queuePairs } = config
+    const { socket, role, accessor, plugins, queuePairs } = config
     const thread = await ServeThread.start({
-      ...{ socket, role, accessor, queuePairs, datapath: device.datapath, features: device.features },
+      ...{ socket, role, accessor, plugins, queuePairs, datapath: device.datapath, features: device.features },
+      onNote: log,
       onSession: (event, error) => {
         if (event === 'opened') log('a driver connected')
         else log(error === null ? 'the driver hung up' : `the driver's session ended: ${error}`)

@@ -1,9 +1,14 @@
 import { AfXdpQueue } from '@vring/backend-af-xdp'
-import { CaptureFile, PcapBackend } from '@vring/backend-pcap'
+import { CaptureFile, PcapBackend, ReplaySource, readCapture } from '@vring/backend-pcap'
 import { LinuxTapQueue } from '@vring/backend-tap/linux'
+import { NET_HDR_MRG_BYTES, VringError } from '@vring/layout'
 import { DropBackend, type FrameSource, LoopbackBackend, type NetBackend, XdpBackend } from '@vring/vhost-net'
-import { loadEbpf, XDP_VERDICT_NAMES, Xdp1, type XdpProgram } from '@vring/xdp'
+import { XDP_VERDICT_NAMES } from '@vring/xdp'
+import { type CountedProgram, loadCountedProgram } from './counted-program.ts'
+import { addCounts } from './counts.ts'
+import { PacedReplay } from './paced-replay.ts'
 import type { DatapathSpec, ProgramSpec } from './protocol.ts'
+import { startError } from './serve-error.ts'
 import { tapOffloads } from './tap-offloads.ts'
 
 /** Where the frames of a queue pair go and come from. */
@@ -13,13 +18,21 @@ export interface PairEnds {
   readonly source: FrameSource | null
   /** Frames for the driver that the backend dropped, by reason. */
   readonly rxDropped: () => Readonly<Record<string, number>>
+  /** The device behind it was deleted: its frames are dropped as `gone`. */
+  readonly gone: () => boolean
 }
+
+type ReplaySpec = Extract<DatapathSpec, { kind: 'replay' }>
 
 /** The backends of all queue pairs, in the thread that serves them. They outlive sessions: devices and counts stay. */
 export interface Datapath {
   readonly pairs: readonly PairEnds[]
+  /** What people should know of it: one line, or null. */
+  readonly note: string | null
   /** Frames by verdict, or null without a program in this thread. */
   verdicts(): Readonly<Record<string, number>> | null
+  /** What a program in this thread counts itself, by map and key; null without one. */
+  programCounts(): Readonly<Record<string, number>> | null
   /** A driver has negotiated these features. */
   negotiated(features: bigint): void
   /** A driver is gone. */
@@ -32,7 +45,7 @@ export interface Datapath {
 /**
  * Builds the backends.
  *
- * @throws VringError when a file or a device can't be used
+ * @throws VringError when a file or a device can't be used; ServeError for a program
  */
 export function createDatapath(spec: DatapathSpec, queuePairs: number): Datapath {
   switch (spec.kind) {
@@ -44,6 +57,8 @@ export function createDatapath(spec: DatapathSpec, queuePairs: number): Datapath
       return loopbackPath(queuePairs)
     case 'pcap':
       return pcapPath(spec.path, queuePairs)
+    case 'replay':
+      return replayPath(spec, queuePairs)
     case 'tap':
       return tapPath(openAll(spec.queues, (handle) => new LinuxTapQueue(handle)))
     case 'af-xdp':
@@ -52,7 +67,9 @@ export function createDatapath(spec: DatapathSpec, queuePairs: number): Datapath
 }
 
 const nothing = {
+  note: null,
   verdicts: () => null,
+  programCounts: () => null,
   negotiated: () => {},
   sessionEnded: () => {},
   idle: () => {},
@@ -61,25 +78,37 @@ const nothing = {
 
 const noDrops = (): Readonly<Record<string, number>> => ({})
 
+const never = (): boolean => false
+
 function sink(backend: NetBackend): PairEnds {
-  return { backend, source: null, rxDropped: noDrops }
+  return { backend, source: null, rxDropped: noDrops, gone: never }
 }
 
 function dropPath(queuePairs: number): Datapath {
   return { ...nothing, pairs: Array.from({ length: queuePairs }, () => sink(new DropBackend())) }
 }
 
-function loadProgram(spec: ProgramSpec): XdpProgram {
-  return spec.kind === 'xdp1' ? new Xdp1() : loadEbpf(spec.bytes)
+/** @throws ServeError naming --xdp */
+function loadProgram(spec: ProgramSpec): CountedProgram {
+  try {
+    return loadCountedProgram(spec)
+  } catch (error) {
+    throw startError(`--xdp ${spec.kind === 'xdp1' ? 'xdp1' : spec.path}`, error)
+  }
 }
 
-function programPath(programs: readonly XdpProgram[]): Datapath {
-  const backends = programs.map((program, rxQueueIndex) => new XdpBackend(program, { rxQueueIndex }))
+function programPath(programs: readonly CountedProgram[]): Datapath {
+  const backends = programs.map(({ program }, rxQueueIndex) => new XdpBackend(program, { rxQueueIndex }))
   const total = (verdict: number): number => backends.reduce((sum, { verdicts }) => sum + verdicts[verdict]!, 0)
   return {
     ...nothing,
     pairs: backends.map(sink),
     verdicts: () => Object.fromEntries(XDP_VERDICT_NAMES.map((name, verdict) => [name, total(verdict)])),
+    programCounts: () => {
+      const counts: Record<string, number> = {}
+      for (const one of programs) addCounts(counts, one.counts())
+      return counts
+    },
   }
 }
 
@@ -87,7 +116,7 @@ function loopbackPath(queuePairs: number): Datapath {
   const loops = Array.from({ length: queuePairs }, () => new LoopbackBackend())
   return {
     ...nothing,
-    pairs: loops.map((loop) => ({ backend: loop, source: loop, rxDropped: noDrops })),
+    pairs: loops.map((loop) => ({ backend: loop, source: loop, rxDropped: noDrops, gone: never })),
     sessionEnded: () => {
       for (const loop of loops) loop.clear()
     },
@@ -102,15 +131,50 @@ function pcapPath(path: string, queuePairs: number): Datapath {
   return { ...nothing, pairs, sessionEnded: () => file.sync(), idle: () => file.sync(), close: () => file.close() }
 }
 
+/** Frames of interface i of the capture go to pair i mod N; what drivers send is dropped. */
+function replayPath({ path, bytes, replay }: ReplaySpec, queuePairs: number): Datapath {
+  const { packets, ...capture } = readCapture(bytes)
+  const sources = Array.from({ length: queuePairs }, (_, pair) => {
+    const mine = packets.filter(({ interfaceId }) => interfaceId % queuePairs === pair)
+    return mine.length === 0
+      ? null
+      : new ReplaySource({ ...capture, packets: mine }, { headerBytes: NET_HDR_MRG_BYTES, ...replay })
+  })
+  if (sources.every((source) => source === null))
+    throw new VringError('ERR_INVALID_ARGUMENT', `${path} has no packets to replay`, { field: 'capture' })
+  const paced = sources.map((source) => (source === null ? null : new PacedReplay(source)))
+  const sum = (count: 'frameCount' | 'skipped'): number =>
+    sources.reduce((total, source) => total + (source?.[count] ?? 0), 0)
+  const skipped = sum('skipped') === 0 ? '' : `; ${sum('skipped')} packets are no Ethernet frames and are left out`
+  return {
+    ...nothing,
+    note: `${sum('frameCount')} frames to replay${skipped}`,
+    pairs: paced.map((source) => ({ ...sink(new DropBackend()), source })),
+    close: () => {
+      for (const source of paced) source?.close()
+    },
+  }
+}
+
 function tapPath(queues: readonly LinuxTapQueue[]): Datapath {
-  return { ...devicePath(queues), negotiated: (features) => tapOffloads(queues[0]!.handle.fd, features) }
+  const { ioRefusal, handle } = queues[0]!
+  return {
+    ...devicePath(queues),
+    note: ioRefusal === null ? null : `without io_uring, by one call a frame: ${ioRefusal}`,
+    negotiated: (features) => tapOffloads(handle.fd, features),
+  }
 }
 
 /** Queues of a Linux device: each is both ends of its pair. */
 function devicePath(queues: readonly (LinuxTapQueue | AfXdpQueue)[]): Datapath {
   return {
     ...nothing,
-    pairs: queues.map((queue) => ({ backend: queue, source: queue, rxDropped: () => queue.counters.rxDropped })),
+    pairs: queues.map((queue) => ({
+      backend: queue,
+      source: queue,
+      rxDropped: () => queue.counters.rxDropped,
+      gone: () => queue.gone,
+    })),
     close: () => {
       for (const queue of queues) queue.close()
     },

@@ -34,8 +34,10 @@ export function openDevice(config: ServeConfig): Device {
         return inProcess({ kind: 'loopback' })
       case 'pcap':
         return inProcess({ kind: 'pcap', path: backend.path })
+      case 'replay':
+        return inProcess({ ...backend, bytes: readBytes(backend.path), replay: config.replay })
       case 'tap':
-        return openTap(backend.name, config.queuePairs, xdp)
+        return openTap({ name: backend.name, queuePairs: config.queuePairs, xdp, mtu: config.mtu })
       case 'af-xdp':
         return openAfXdp(backend.interface, backend.queue, config.queuePairs)
     }
@@ -52,10 +54,15 @@ function programSpec(xdp: string): ProgramSpec {
   return xdp === 'xdp1' ? { kind: 'xdp1' } : { kind: 'object', path: xdp, bytes: readProgram(xdp) }
 }
 
+/** @throws Error of Node's own */
+function readBytes(path: string): Uint8Array {
+  return new Uint8Array(readFileSync(path))
+}
+
 /** @throws ServeError naming --xdp */
 export function readProgram(path: string): Uint8Array {
   try {
-    return new Uint8Array(readFileSync(path))
+    return readBytes(path)
   } catch (error) {
     throw startError(`--xdp ${path}`, error)
   }

@@ -9,7 +9,7 @@ const SOURCE_MAP = 1
 const SOURCE_MAP_VALUE = 2
 const SLOT_BYTES = 8
 /** Maps with more entries are not read for metrics. */
-const COUNTED_ENTRIES_MAX = 4096
+export const COUNTED_ENTRIES_MAX = 4096
 
 /** The object of `xdp1`: counts frames by IP protocol in `rxcnt`, and drops them. */
 export function readXdp1(): Uint8Array {

@@ -1,5 +1,4 @@
 import { isVringError } from '@vring/layout'
-import { createRegistry } from '@vring/registry'
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage } from 'citty'
 import { OPTIONS, readArguments } from './arguments.ts'
 import { resolveConfig } from './config.ts'
@@ -24,7 +23,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
       process.stdout.write(`${await renderUsage(describe())}\n`)
       return rawArgs.length === 0 ? EXIT_USAGE : EXIT_OK
     }
-    const config = resolveConfig(readArguments(rawArgs), createRegistry())
+    const config = await resolveConfig(readArguments(rawArgs))
     const stop = new AbortController()
     const onSignal = (): void => stop.abort()
     process.once('SIGTERM', onSignal)

@@ -36,8 +36,16 @@ export async function formatMetrics({ snapshot, kernel }: Observation): Promise<
         dropped.inc({ ...labels, reason }, frames)
     }
   }
+  const up = gauge('vring_backend_up', '0 when the device of a queue pair was deleted.', ['pair'])
+  for (const [pair, { gone }] of snapshot.pairs.entries()) up.set({ pair: String(pair) }, gone ? 0 : 1)
   const verdicts = counter('vring_xdp_packets_total', 'Frames by verdict of the XDP program.', ['verdict'])
   for (const [verdict, frames] of Object.entries(snapshot.verdicts ?? {})) verdicts.inc({ verdict }, frames)
+  const byProgram = counter(
+    'vring_xdp_program_packets_total',
+    'What the XDP program in this process counted, by map and key.',
+    ['counter'],
+  )
+  for (const [name, frames] of Object.entries(snapshot.programCounts ?? {})) byProgram.inc({ counter: name }, frames)
   const inKernel = counter(
     'vring_xdp_kernel_packets_total',
     'What the XDP program in the kernel counted, by map and key.',

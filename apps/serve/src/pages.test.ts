@@ -10,7 +10,10 @@ const config: ServeConfig = {
   role: 'server',
   accessor: 'vmap-direct',
   backend: { kind: 'tap', name: 'vring0' },
+  plugins: [],
   xdp: 'xdp1',
+  mtu: null,
+  replay: { pace: 'recorded', loop: false },
   queuePairs: 1,
   metrics: null,
 }
@@ -19,8 +22,11 @@ const quiet: Snapshot = {
   session: null,
   sessions: 0,
   lastError: null,
-  pairs: [{ backend: 'x', txFrames: 0, txBytes: 0, txDropped: {}, rxFrames: 0, rxBytes: 0, rxDropped: {} }],
+  pairs: [
+    { backend: 'x', gone: false, txFrames: 0, txBytes: 0, txDropped: {}, rxFrames: 0, rxBytes: 0, rxDropped: {} },
+  ],
   verdicts: null,
+  programCounts: null,
   queues: [],
   broken: {},
   accesses: {},
@@ -37,6 +43,7 @@ const busy: Snapshot = {
   pairs: [
     {
       backend: 'tap',
+      gone: true,
       txFrames: 1_234_567,
       txBytes: 80_000_000,
       txDropped: { short: 2 },
@@ -46,6 +53,7 @@ const busy: Snapshot = {
     },
   ],
   verdicts: { drop: 7, pass: 0 },
+  programCounts: { 'rxcnt[17]': 7 },
   queues: [
     { index: 0, broken: null },
     { index: 1, broken: 'head-out-of-range' },

@@ -1,6 +1,7 @@
 import type { AfXdpQueueHandle } from '@vring/backend-af-xdp'
 import type { TapQueueHandle } from '@vring/backend-tap/linux'
 import type { SocketRole } from '@vring/vhost-user'
+import type { ReplayConfig } from './config.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What the worker thread builds its backends from: plain data, devices as descriptors that the main thread opened. */
@@ -8,6 +9,7 @@ export type DatapathSpec =
   | { readonly kind: 'drop'; readonly program: ProgramSpec | null }
   | { readonly kind: 'loopback' }
   | { readonly kind: 'pcap'; readonly path: string }
+  | { readonly kind: 'replay'; readonly path: string; readonly bytes: Uint8Array; readonly replay: ReplayConfig }
   | { readonly kind: 'tap'; readonly queues: readonly TapQueueHandle[] }
   | { readonly kind: 'af-xdp'; readonly queues: readonly AfXdpQueueHandle[] }
 
@@ -21,6 +23,8 @@ export interface WorkerSettings {
   readonly socket: string
   readonly role: SocketRole
   readonly accessor: string
+  /** Accessors beside the built-in ones, see `ServeConfig`. */
+  readonly plugins: readonly string[]
   readonly queuePairs: number
   readonly datapath: DatapathSpec
   /** Virtio features that the backend takes part in. */
@@ -41,6 +45,8 @@ export const CONTROL_CELLS = 2
 export type WorkerMessage =
   /** The socket is there (server), or attempts to connect begin (client). */
   | { readonly type: 'ready' }
+  /** One line for people. */
+  | { readonly type: 'note'; readonly line: string }
   | { readonly type: 'opened' }
   /** A driver's session is over; null: it hung up. */
   | { readonly type: 'closed'; readonly error: string | null }

@@ -38,6 +38,7 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'ERR_UNSUPPORTED',
   'ERR_OUT_OF_RANGE',
   'ERR_INVALID_ARGUMENT',
+  'ERR_INVALID_PLUGIN',
 ])
 
 /**

@@ -17,16 +17,18 @@ import { startWorker } from './start-worker.ts'
 
 /**
  * V8 flags of the datapath: a dozen small methods of five classes, called from one loop. With the default budgets V8 stops
- * inlining half-way; raised, a whole round becomes one function (docs/adr/0020). They hold for all of the process.
+ * inlining half-way; raised for leaves, a whole round becomes one function (docs/adr/0020). They hold for all of the process.
  */
-const V8_FLAGS = ['--max-inlined-bytecode-size=2000', '--max-inlined-bytecode-size-cumulative=4000']
+const V8_FLAGS = ['--max-inlined-bytecode-size=300', '--max-inlined-bytecode-size-cumulative=4000']
 
 /** How long to wait for a snapshot, ms: the worker looks once a millisecond, unless it is mapping a driver's memory. */
 const SNAPSHOT_LIMIT_MS = 2000
 
 export interface ServeThreadOptions
-  extends Pick<WorkerSettings, 'socket' | 'role' | 'accessor' | 'queuePairs' | 'features'> {
+  extends Pick<WorkerSettings, 'socket' | 'role' | 'accessor' | 'plugins' | 'queuePairs' | 'features'> {
   readonly datapath: DatapathSpec
+  /** One line for people. */
+  readonly onNote?: (line: string) => void
   /** A driver came or went. */
   readonly onSession?: (event: 'opened' | 'closed', error: string | null) => void
 }
@@ -44,15 +46,16 @@ export class ServeThread {
   private constructor(options: ServeThreadOptions) {
     for (const flag of V8_FLAGS) setFlagsFromString(flag)
     this.#wake = EventFd.create()
-    const { socket, role, accessor, queuePairs, features, datapath } = options
+    const { socket, role, accessor, plugins, queuePairs, features, datapath } = options
     const control = this.#control.buffer as SharedArrayBuffer
     const settings: WorkerSettings = {
-      ...{ socket, role, accessor, queuePairs, features, datapath },
+      ...{ socket, role, accessor, plugins, queuePairs, features, datapath },
       ...{ wakeFd: this.#wake.fd, control },
     }
     this.#worker = startWorker(settings)
     this.#worker.on('message', (message: WorkerMessage) => {
       if (message.type === 'snapshot') this.#answer(message.request, message.snapshot)
+      else if (message.type === 'note') options.onNote?.(message.line)
       else if (message.type === 'opened') options.onSession?.('opened', null)
       else if (message.type === 'closed') options.onSession?.('closed', message.error)
     })

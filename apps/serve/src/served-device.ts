@@ -124,6 +124,7 @@ export class ServedDevice extends NetDevice {
       lastError: this.lastError,
       pairs: this.datapath.pairs.map((ends, pair) => this.pairSnapshot(ends, pair, reports)),
       verdicts: this.datapath.verdicts(),
+      programCounts: this.datapath.programCounts(),
       queues: reports.map(({ index, broken: reason }) => ({ index, broken: reason })),
       broken,
       accesses,
@@ -170,6 +171,7 @@ export class ServedDevice extends NetDevice {
     const total = this.received[pair]!
     return {
       backend: ends.backend.name,
+      gone: ends.gone(),
       txFrames,
       txBytes,
       txDropped: sumCounts(sumCounts(txDropped, this.sent[pair]!), transmit?.dropped ?? {}),

@@ -10,6 +10,8 @@ export interface Snapshot {
   readonly pairs: readonly PairSnapshot[]
   /** Frames by verdict of the XDP program in this process, or null when there is none. */
   readonly verdicts: Readonly<Record<string, number>> | null
+  /** What that program counted itself, `rxcnt[17]`, or null. */
+  readonly programCounts: Readonly<Record<string, number>> | null
   /** Rings that run. */
   readonly queues: readonly QueueSnapshot[]
   /** Rings that broke, by reason. */
@@ -40,6 +42,8 @@ export interface SessionSnapshot {
 /** `tx`: from the driver; `rx`: to the driver. Bytes are without virtio-net headers. */
 export interface PairSnapshot {
   readonly backend: string
+  /** The device was deleted. */
+  readonly gone: boolean
   readonly txFrames: number
   readonly txBytes: number
   readonly txDropped: Readonly<Record<string, number>>

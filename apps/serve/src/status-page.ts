@@ -83,7 +83,12 @@ function settingsList(config: ServeConfig, snapshot: Snapshot): string {
 
 function trafficTable({ pairs }: Snapshot): string {
   const rows = pairs.flatMap((pair, index) => [
-    [`${index}, from the driver`, number(pair.txFrames), number(pair.txBytes), drops(pair.txDropped)],
+    [
+      `${index}, from the driver${pair.gone ? ' (device deleted)' : ''}`,
+      number(pair.txFrames),
+      number(pair.txBytes),
+      drops(pair.txDropped),
+    ],
     [`${index}, to the driver`, number(pair.rxFrames), number(pair.rxBytes), drops(pair.rxDropped)],
   ])
   return table('Since the daemon started', ['Queue pair', 'Packets', 'Bytes', 'Dropped'], rows)
@@ -113,9 +118,10 @@ function latencyTable({ round, wakeToBackend }: Snapshot): string {
   )
 }
 
-function programSection({ verdicts }: Snapshot, kernel: Observation['kernel']): string {
+function programSection({ verdicts, programCounts }: Snapshot, kernel: Observation['kernel']): string {
   const tables = [
     verdicts === null ? '' : countsTable('Frames by verdict', ['Verdict', 'Frames'], verdicts),
+    programCounts === null ? '' : countsTable('Counted by the program', ['Counter', 'Value'], programCounts),
     kernel === null ? '' : countsTable('Counted by the program in the kernel', ['Counter', 'Value'], kernel),
   ].join('\n')
   return tables.trim() === '' ? '' : section('program', 'XDP program', tables)

@@ -4,14 +4,22 @@ import { type KernelProgram, loadKernelProgram, readXdp1 } from './kernel-progra
 import { startError } from './serve-error.ts'
 import { TAP_FEATURES } from './tap-offloads.ts'
 
+export interface ServedTapOptions {
+  readonly name: string
+  readonly queuePairs: number
+  /** `xdp1`, the path of an object file, or null. */
+  readonly xdp: string | null
+  /** Bytes; null: as it is. */
+  readonly mtu: number | null
+}
+
 /**
  * Makes or takes over a TAP of this name, brings it up, and puts the program on it. What it made goes with it.
  *
- * @param xdp `xdp1`, the path of an object file, or null
  * @throws VringError ERR_SYSTEM for the TAP; ServeError naming --xdp for the program
  */
-export function openTap(name: string, queuePairs: number, xdp: string | null): Device {
-  const tap = LinuxTap.open({ name, queues: queuePairs })
+export function openTap({ name, queuePairs, xdp, mtu }: ServedTapOptions): Device {
+  const tap = LinuxTap.open({ name, queues: queuePairs, ...(mtu === null ? {} : { mtu }) })
   try {
     const attached = xdp === null ? null : attach(tap, xdp)
     return {

@@ -1,9 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { featureSet, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_NET_F_MQ } from '@vring/layout'
 import { EventFd } from '@vring/linux'
-import { createRegistry } from '@vring/registry'
 import { serveVhostUser } from '@vring/vhost-user'
 import { createDatapath } from './datapath.ts'
+import { loadRegistry } from './load-registry.ts'
 import { CONTROL_SNAPSHOT, CONTROL_STOP, type WorkerMessage, type WorkerSettings } from './protocol.ts'
 import { startError } from './serve-error.ts'
 import { ServedDevice } from './served-device.ts'
@@ -12,19 +12,21 @@ import { ServedDevice } from './served-device.ts'
  * The thread that serves the socket: one isolate, one accessor, all queues of the session. It does not return to the event
  * loop before it ends; the main thread reaches it through shared cells and an eventfd.
  */
-function work(settings: WorkerSettings): void {
+async function work(settings: WorkerSettings): Promise<void> {
   const { socket, role, queuePairs, wakeFd } = settings
   const control = new Int32Array(settings.control)
   const wake = new EventFd(wakeFd)
-  const accessor = createRegistry().accessor(settings.accessor)
+  const accessor = (await loadRegistry(settings.plugins)).accessor(settings.accessor)
   let features = settings.features
   if (accessor.supports.iotlb) features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)
   if (queuePairs > 1) features |= featureSet(VIRTIO_NET_F_MQ)
   const datapath = attempt('--backend', () => createDatapath(settings.datapath, queuePairs))
+  if (datapath.note !== null) tell({ type: 'note', line: datapath.note })
   try {
     const device = new ServedDevice({ accessor, datapath, features })
     let answered = 0
     let told = false
+    const gone = new Set<string>()
     attempt('--socket', () =>
       serveVhostUser({
         path: socket,
@@ -36,6 +38,12 @@ function work(settings: WorkerSettings): void {
           told = true
           device.awake()
           wake.drain()
+          for (const pair of datapath.pairs) {
+            const { name } = pair.backend
+            if (!pair.gone() || gone.has(name)) continue
+            gone.add(name)
+            tell({ type: 'note', line: `${name} was deleted: its frames are dropped and counted as gone` })
+          }
           const request = Atomics.load(control, CONTROL_SNAPSHOT)
           if (request !== answered) {
             answered = request
@@ -74,7 +82,7 @@ function tell(message: WorkerMessage): void {
 }
 
 try {
-  work(workerData as WorkerSettings)
+  await work(workerData as WorkerSettings)
 } catch (error) {
   const { message, exitCode } = startError('worker', error)
   tell({ type: 'failed', message, exitCode })

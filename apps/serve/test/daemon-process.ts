@@ -7,6 +7,15 @@ const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url))
 /** How long a daemon may take for anything, ms. */
 const LIMIT_MS = 20_000
 
+export interface DaemonProcessOptions {
+  /** From the sources, or what was built of them. Default `sources`. */
+  readonly from?: keyof typeof CLI
+  /** A command that runs the command line behind it: `setpriv --bounding-set -net_admin`. */
+  readonly by?: readonly string[]
+  /** Modules that Node loads first. */
+  readonly imports?: readonly string[]
+}
+
 /** A vring-serve in a process of its own. */
 export class DaemonProcess {
   readonly child: ChildProcess
@@ -14,10 +23,12 @@ export class DaemonProcess {
   output = ''
   readonly #exited: Promise<unknown[]>
 
-  constructor(args: readonly string[], from: keyof typeof CLI = 'sources') {
+  constructor(args: readonly string[], { from = 'sources', by = [], imports = [] }: DaemonProcessOptions = {}) {
     const flags = from === 'sources' ? ['--import', 'tsx', '--conditions=@vring/source'] : []
+    const first = imports.flatMap((path) => ['--import', path])
     const cli = fileURLToPath(new URL(CLI[from], import.meta.url))
-    this.child = spawn(process.execPath, [...flags, cli, ...args], {
+    const [command, ...rest] = [...by, process.execPath, ...flags, ...first, cli, ...args]
+    this.child = spawn(command!, rest, {
       cwd: REPOSITORY,
       stdio: ['ignore', 'ignore', 'pipe'],
     })

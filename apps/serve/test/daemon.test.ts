@@ -39,6 +39,8 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
   test('gives every frame back over loopback, counts it, and leaves nothing after SIGTERM', async () => {
     const serve = await start('--backend', 'loopback', ...METRICS)
     const driver = new TestDriver(socket)
+    // The worker goes to sleep: a kick wakes it.
+    await new Promise((resolve) => setTimeout(resolve, 100))
     const sent = frames(200)
     driver.send(sent)
     const back: Uint8Array[] = []

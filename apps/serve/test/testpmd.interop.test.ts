@@ -76,7 +76,7 @@ describe.skipIf(reason !== null)(`vring-serve with testpmd${reason === null ? ''
   })
 
   async function serve(...args: string[]): Promise<void> {
-    daemon = new DaemonProcess(['--socket', socket, '--metrics', '127.0.0.1:0', ...args], 'built')
+    daemon = new DaemonProcess(['--socket', socket, '--metrics', '127.0.0.1:0', ...args], { from: 'built' })
     await daemon.ready()
   }
 

@@ -292,14 +292,19 @@ describe('replaying', () => {
       { interfaces: [{ name: '', linkType: 1 }], packets, truncatedAt: null },
       { headerBytes: 12, pace: 'recorded', nowMs: () => now },
     )
+    expect(source.untilDueMs).toBe(0)
     expect(source.receive().count).toBe(1)
     source.consume(1)
     now += 9
     expect(source.receive().count).toBe(0)
+    expect(source.untilDueMs).toBe(1)
     now += 1
     expect(source.receive().count).toBe(1)
+    expect(source.untilDueMs).toBe(0)
     now += 50
     expect(source.receive().count).toBe(2)
+    source.consume(2)
+    expect(source.untilDueMs).toBe(Number.POSITIVE_INFINITY)
   })
 
   test('what is not Ethernet or too short is skipped, and nothing to replay is refused', () => {

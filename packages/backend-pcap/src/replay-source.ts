@@ -78,6 +78,13 @@ export class ReplaySource implements FrameSource {
     return !this.loop && this.next === this.frameCount
   }
 
+  /** Milliseconds until the next frame is due: 0 when one is, Infinity when none comes any more. */
+  get untilDueMs(): number {
+    if (this.next === this.frameCount) return Number.POSITIVE_INFINITY
+    if (!this.paced || Number.isNaN(this.started)) return 0
+    return Math.max(0, this.due[this.next]! - (this.nowMs() - this.started))
+  }
+
   receive(): FrameBatch {
     const batch = this.batch
     const end = Math.min(this.dueEnd(), this.next + NET_BATCH)

@@ -27,21 +27,18 @@ export class TimerFd {
   /**
    * Makes it readable once, after this time, in place of the time that was set before.
    *
-   * @param ms at least 0; less than a nanosecond counts as one
+   * @param ms at least 0; less than a nanosecond counts as one; Infinity: never
    * @throws VringError ERR_OUT_OF_RANGE, ERR_SYSTEM
    */
   set(ms: number): void {
-    if (!(ms >= 0 && ms < 2 ** 52)) throw refused('ERR_OUT_OF_RANGE', 'ms', ms, '0 to 2^52')
+    const never = ms === Number.POSITIVE_INFINITY
+    if (!never && !(ms >= 0 && ms < 2 ** 52)) throw refused('ERR_OUT_OF_RANGE', 'ms', ms, '0 to 2^52, or Infinity')
     if (this.#closed) return
-    const seconds = Math.floor(ms / 1000)
-    // All zero would switch it off.
-    const nanoseconds = Math.floor((ms - seconds * 1000) * 1e6)
+    const seconds = never ? 0 : Math.floor(ms / 1000)
+    // All zero switches it off.
+    const nanoseconds = never ? 0 : Math.max(Math.floor((ms - seconds * 1000) * 1e6), seconds === 0 ? 1 : 0)
     this.#view.setBigInt64(ITIMERSPEC.it_value + TIMESPEC.tv_sec, BigInt(seconds), true)
-    this.#view.setBigInt64(
-      ITIMERSPEC.it_value + TIMESPEC.tv_nsec,
-      BigInt(Math.max(nanoseconds, seconds === 0 ? 1 : 0)),
-      true,
-    )
+    this.#view.setBigInt64(ITIMERSPEC.it_value + TIMESPEC.tv_nsec, BigInt(nanoseconds), true)
     checked('timerfd_settime', (c) => c.timerfd_settime(this.fd, 0, this.#setting, null))
   }
 
