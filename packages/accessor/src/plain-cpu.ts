@@ -7,7 +7,10 @@ import type { Cpu } from './cpu.ts'
  * process sees one shape.
  */
 class PlainCpu implements Cpu {
-  private readonly fence = new Int32Array(new SharedArrayBuffer(4))
+  // A page that is not isolated from other origins has no shared memory, and nobody to be ordered against.
+  private readonly fence = new Int32Array(
+    typeof SharedArrayBuffer === 'undefined' ? new ArrayBuffer(4) : new SharedArrayBuffer(4),
+  )
 
   stac(): void {}
   clac(): void {}
