@@ -163,6 +163,25 @@ describe('the session of a backend', () => {
     expect(pair.session.error).toBeNull()
   })
 
+  test('a region that is added for each queue pair goes when it was removed for each', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0)
+    pair.send('REM_MEM_REG', region())
+    const add = (one = region()): string[] => pair.send('ADD_MEM_REG', one, [pair.host.file('memory')], true)
+    const remove = (): string[] => pair.send('REM_MEM_REG', region(), [], true)
+    expect([...add(), ...add()]).toEqual(['ADD_MEM_REG reply ack=0', 'ADD_MEM_REG reply ack=0'])
+    expect(pair.host.mapped).toBe(1)
+    expect(pair.session.memory.regions).toHaveLength(1)
+    // Another part of the file at the same addresses is another region.
+    expect(add({ ...region(), mmapOffset: 4096 })).toEqual(['ADD_MEM_REG reply ack=1'])
+    expect(remove()).toEqual(['REM_MEM_REG reply ack=0'])
+    expect(pair.session.activeQueues).toEqual([0])
+    expect(remove()).toEqual(['REM_MEM_REG reply ack=0'])
+    expect(pair.host.mapped).toBe(0)
+    expect(remove()).toEqual(['REM_MEM_REG reply ack=1'])
+    pair.session.close()
+    expect(pair.leaks()).toEqual([])
+  })
+
   test('the datapath stands still while memory or a ring changes', () => {
     const device = new RecyclingDevice() as RecyclingDevice & { quiesce(): void; resume(): void }
     device.quiesce = () => void device.calls.push('quiesce')

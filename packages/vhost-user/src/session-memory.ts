@@ -13,6 +13,8 @@ export const MEMORY_BYTES_MAX: number = 2 ** 36
 interface Slot {
   readonly region: MemoryRegion
   readonly memory: MappedMemory
+  /** How often it was added: as often it is removed before it goes. */
+  claims: number
 }
 
 /** A dirty log that can be exchanged while devices hold it. */
@@ -81,11 +83,17 @@ export class SessionMemory implements DeviceMemory {
   }
 
   /**
-   * Adds a region (ADD_MEM_REG).
+   * Adds a region (ADD_MEM_REG). One that is there already is kept as often as it is added: QEMU sends the region, and
+   * later its removal, for each queue pair.
    *
    * @throws VringError; nothing changed then
    */
   add(region: MemoryRegion, fd: number): void {
+    const known = this.#slots.find((slot) => hasAddresses(slot, region) && slot.region.mmapOffset === region.mmapOffset)
+    if (known !== undefined) {
+      known.claims++
+      return
+    }
     if (this.#slots.length >= GUEST_SLOTS_MAX)
       throw refused('ERR_OUT_OF_RANGE', 'regions', this.#slots.length + 1, `at most ${GUEST_SLOTS_MAX}`)
     this.#checkTotal([...this.regions, region])
@@ -99,20 +107,17 @@ export class SessionMemory implements DeviceMemory {
   }
 
   /**
-   * Removes the region with these addresses and this size (REM_MEM_REG); its file offset does not count.
+   * Removes the region with these addresses and this size (REM_MEM_REG), once for each time that it was added; its file
+   * offset does not count.
    *
    * @throws VringError ERR_PROTOCOL when there is none
    */
   remove(region: MemoryRegion): void {
-    const rest = this.#slots.filter(
-      (slot) =>
-        slot.region.guestAddress !== region.guestAddress ||
-        slot.region.userAddress !== region.userAddress ||
-        slot.region.size !== region.size,
-    )
-    if (rest.length === this.#slots.length)
+    const known = this.#slots.find((slot) => hasAddresses(slot, region))
+    if (known === undefined)
       throw refused('ERR_PROTOCOL', 'region', `0x${region.guestAddress.toString(16)}`, 'a region of the table')
-    this.#install(rest)
+    if (known.claims > 1) known.claims--
+    else this.#install(this.#slots.filter((slot) => slot !== known))
   }
 
   /** Gives all of it back; every ring has been stopped. */
@@ -133,7 +138,7 @@ export class SessionMemory implements DeviceMemory {
 
   #map(region: MemoryRegion, fd: number): Slot {
     if (region.size <= 0) throw refused('ERR_PROTOCOL', 'region size', region.size, 'at least 1')
-    return { region, memory: this.#host.mapMemory(fd, region.mmapOffset, region.size) }
+    return { region, memory: this.#host.mapMemory(fd, region.mmapOffset, region.size), claims: 1 }
   }
 
   #install(slots: readonly Slot[]): void {
@@ -161,6 +166,10 @@ export class SessionMemory implements DeviceMemory {
       for (const slot of gone) slot.memory.close()
     }
   }
+}
+
+function hasAddresses({ region }: Slot, { guestAddress, userAddress, size }: MemoryRegion): boolean {
+  return region.guestAddress === guestAddress && region.userAddress === userAddress && region.size === size
 }
 
 /** A slot as the address space takes it: one region for each window. */
