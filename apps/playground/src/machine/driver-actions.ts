@@ -1,0 +1,148 @@
+import { DESC_BYTES, NET_HDR_MRG_BYTES, VIRTQ_DESC_F_NEXT, VringError } from '@vring/layout'
+import { ACCESS_WRITE, type AddressMap, type PagedSpace } from '@vring/memory'
+import type { DriverBuffer, DriverQueue } from '@vring/virtqueue'
+import type { ChainShape, ConcurrentAction } from './action.ts'
+import { bufferAddress, GUEST_BASE, QUEUE_SIZE, ringAt, tableAddress, USER_BASE } from './layout.ts'
+import type { Happening } from './moment.ts'
+
+/** Bytes of a frame without FCS. */
+const FRAME_BYTES = 60
+const ETHERTYPE_IPV4 = 0x0800
+const ETHERTYPE_OFFSET = 12
+const PROTOCOL_OFFSET = 14 + 9
+const PROTOCOL_UDP = 17
+
+type DriverAction = Extract<ConcurrentAction, { kind: 'add' | 'publish' | 'take-used' }>
+
+/** What the guest's driver does, told as it does it. */
+export class DriverActions {
+  readonly #queue: DriverQueue
+  readonly #space: PagedSpace
+  readonly #memory: AddressMap
+  /** Chains added so far: each has a buffer of its own, by turns. */
+  #added = 0
+
+  constructor(queue: DriverQueue, space: PagedSpace, memory: AddressMap) {
+    this.#queue = queue
+    this.#space = space
+    this.#memory = memory
+  }
+
+  /** @throws VringError ERR_OUT_OF_RANGE when memory that the driver touches is not there or not writable */
+  perform(action: DriverAction): Happening {
+    this.#checkRing()
+    switch (action.kind) {
+      case 'add':
+        return this.#add(action.shape)
+      case 'publish':
+        return this.#publish()
+      case 'take-used':
+        return this.#takeUsed()
+    }
+  }
+
+  /** A guest that touches memory which its process has lost dies; here it says so. */
+  #checkRing(): void {
+    const ring = ringAt(GUEST_BASE)
+    for (const area of ['desc', 'avail', 'used'] as const) {
+      const { address, length } = ring[area]
+      if (this.#memory.resolve(address, length, ACCESS_WRITE) < 0)
+        throw new VringError('ERR_OUT_OF_RANGE', `the guest faults: its ${area} area is not there, or not writable`)
+    }
+  }
+
+  #add(shape: ChainShape): Happening {
+    const buffer = this.#added % QUEUE_SIZE
+    const address = bufferAddress(buffer)
+    const bytes = NET_HDR_MRG_BYTES + FRAME_BYTES
+    this.#write(address, frame())
+    const head = this.#addChain(shape, address, bytes, buffer)
+    if (head < 0)
+      return { actor: 'driver', title: 'finds too few free descriptors', detail: 'take used buffers back', fault: true }
+    this.#added++
+    const what = {
+      buffer: `one buffer of ${bytes} bytes`,
+      chain: 'a chain of three: header, headers of the frame, rest',
+      indirect: 'one descriptor that names a table of two',
+      loop: 'a chain that leads back into itself: a hostile driver',
+    }[shape]
+    return { actor: 'driver', title: `adds chain ${head}`, detail: `${what}; nobody is told yet` }
+  }
+
+  #addChain(shape: ChainShape, address: number, bytes: number, buffer: number): number {
+    const pieces = (...lengths: number[]): DriverBuffer[] => {
+      let at = address
+      return lengths.map((length) => {
+        const piece = { address: at, length }
+        at += length
+        return piece
+      })
+    }
+    switch (shape) {
+      case 'buffer':
+        return this.#queue.addOne(address, bytes, false)
+      case 'chain':
+        return this.#queue.add(pieces(NET_HDR_MRG_BYTES, 34, bytes - NET_HDR_MRG_BYTES - 34))
+      case 'indirect': {
+        const table = tableAddress(buffer)
+        const entries = pieces(NET_HDR_MRG_BYTES, bytes - NET_HDR_MRG_BYTES)
+        this.#write(table, indirectTable(entries))
+        return this.#queue.addIndirect(table, entries.length)
+      }
+      case 'loop': {
+        const head = this.#queue.addOne(address, bytes, false)
+        if (head >= 0) this.#queue.windows.desc.store32(DESC_BYTES * head + 12, VIRTQ_DESC_F_NEXT | (head << 16))
+        return head
+      }
+    }
+  }
+
+  #publish(): Happening {
+    this.#queue.publish()
+    const kick = this.#queue.needsKick()
+    return {
+      actor: 'driver',
+      title: `publishes avail.idx = ${this.#queue.availIdx}`,
+      detail: kick ? 'avail_event asks for a kick' : 'no kick: the device did not ask for one',
+    }
+  }
+
+  #takeUsed(): Happening {
+    const taken = this.#queue.reclaim()
+    this.#queue.setNotification(true)
+    return {
+      actor: 'driver',
+      title: taken === 0 ? 'finds nothing used' : `takes ${taken} used ${taken === 1 ? 'chain' : 'chains'} back`,
+      detail: `used_event = ${this.#queue.lastUsed}: notify at the next one`,
+    }
+  }
+
+  #write(guestAddress: number, bytes: Uint8Array): void {
+    this.#space.write(guestAddress - GUEST_BASE + USER_BASE, bytes)
+  }
+}
+
+/** virtio-net header and a UDP frame, as far as xdp1 looks at it. */
+function frame(): Uint8Array {
+  const bytes = new Uint8Array(NET_HDR_MRG_BYTES + FRAME_BYTES)
+  const view = new DataView(bytes.buffer, NET_HDR_MRG_BYTES)
+  view.setUint16(ETHERTYPE_OFFSET, ETHERTYPE_IPV4)
+  view.setUint8(14, 0x45)
+  view.setUint8(PROTOCOL_OFFSET, PROTOCOL_UDP)
+  return bytes
+}
+
+function indirectTable(entries: readonly DriverBuffer[]): Uint8Array {
+  const bytes = new Uint8Array(DESC_BYTES * entries.length)
+  const view = new DataView(bytes.buffer)
+  entries.forEach(({ address, length }, index) => {
+    const last = index === entries.length - 1
+    const at = DESC_BYTES * index
+    view.setUint32(at, address % 2 ** 32, true)
+    view.setUint32(at + 4, Math.floor(address / 2 ** 32), true)
+    view.setUint32(at + 8, length, true)
+    view.setUint16(at + 12, last ? 0 : VIRTQ_DESC_F_NEXT, true)
+    view.setUint16(at + 14, last ? 0 : index + 1, true)
+  })
+  return bytes
+}

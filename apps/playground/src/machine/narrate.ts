@@ -1,0 +1,102 @@
+import type { AccessTrace, Area } from '@vring/accessor'
+import {
+  AVAIL_FLAGS_OFFSET,
+  AVAIL_IDX_OFFSET,
+  AVAIL_RING_OFFSET,
+  availEventOffset,
+  DESC_BYTES,
+  errnoName,
+  USED_ELEM_BYTES,
+  USED_FLAGS_OFFSET,
+  USED_IDX_OFFSET,
+  USED_RING_OFFSET,
+  usedEventOffset,
+} from '@vring/layout'
+import { PAGE_BYTES } from '@vring/memory'
+import type { MmuNotifierRange } from '@vring/mmu-notifier'
+import { GUEST_BASE, QUEUE_SIZE, REGIONS, USER_BASE } from './layout.ts'
+import type { Happening } from './moment.ts'
+
+/** The field of a ring that an offset of an area is in, as the standard names it: `avail.ring[3]`. */
+export function fieldAt(area: Area, offset: number): string {
+  if (area === 'desc') return `desc[${Math.floor(offset / DESC_BYTES)}]`
+  const [flags, idx, ring, bytes, event, eventName] =
+    area === 'avail'
+      ? [AVAIL_FLAGS_OFFSET, AVAIL_IDX_OFFSET, AVAIL_RING_OFFSET, 2, usedEventOffset(QUEUE_SIZE), 'used_event']
+      : [
+          USED_FLAGS_OFFSET,
+          USED_IDX_OFFSET,
+          USED_RING_OFFSET,
+          USED_ELEM_BYTES,
+          availEventOffset(QUEUE_SIZE),
+          'avail_event',
+        ]
+  if (offset === flags) return `${area}.flags`
+  if (offset === idx) return `${area}.idx`
+  if (offset === event) return eventName as string
+  return `${area}.ring[${Math.floor((offset - (ring as number)) / (bytes as number))}]`
+}
+
+/** An access of the device to the ring. */
+export function narrateAccess(trace: AccessTrace): Happening {
+  const { area, access, offset, length, mode, result } = trace
+  const field = fieldAt(area, offset)
+  const write = access.startsWith('store')
+  const fault = result < 0
+  const value = access.startsWith('load') && access !== 'loadDescriptor' ? ` → ${result}` : ''
+  const count = access === 'storeUsed' && length > USED_ELEM_BYTES ? `, ${length / USED_ELEM_BYTES} elements` : ''
+  const verb = write ? 'stores' : 'loads'
+  return {
+    actor: 'device',
+    title: fault ? `${verb} ${field}: ${errnoName(result)}` : `${verb} ${field}${value}${count}`,
+    detail: `${access} at ${area} + ${offset}, ${length} bytes, ${mode}`,
+    fault,
+    trace,
+    touch: { region: area, offset, length, write },
+  }
+}
+
+/** Start or end of an invalidation. */
+export function narrateNotifier(phase: 'start' | 'end', { start, end, event, blockable }: MmuNotifierRange): Happening {
+  const from = (start - USER_BASE) / PAGE_BYTES
+  const pages = (end - start) / PAGE_BYTES
+  const names = REGIONS.filter(({ page, pages: count }) => page < from + pages && from < page + count)
+  return {
+    actor: 'kernel',
+    title: `invalidate_range_${phase}: ${event}, ${names.map(({ name }) => name).join(', ')}`,
+    detail: [
+      `${pages} ${pages === 1 ? 'page' : 'pages'} from 0x${start.toString(16)}`,
+      phase === 'start'
+        ? blockable
+          ? 'listeners give up their mappings; they may wait'
+          : 'listeners give up their mappings; they must not wait'
+        : 'the page table has changed; mapping is allowed again',
+    ].join('; '),
+  }
+}
+
+/** A range of the driver's buffers, and what resolving it gave: an offset or a negative errno. */
+export interface ResolvedRange {
+  readonly address: number
+  readonly length: number
+  readonly status: number
+}
+
+/** An access of the device to the driver's buffers, which goes through no window; `ranges` is not empty. */
+export function narrateBuffers(ranges: readonly ResolvedRange[]): Happening {
+  const failed = ranges.find(({ status }) => status < 0)
+  const bytes = ranges.map(({ length }) => length).join(' + ')
+  const { address, length } = ranges[0]!
+  const offset = address - GUEST_BASE
+  const region = REGIONS.find(({ page, pages }) => offset >= PAGE_BYTES * page && offset < PAGE_BYTES * (page + pages))
+  const title = `reads ${bytes} bytes at guest address 0x${address.toString(16)}`
+  return {
+    actor: 'device',
+    title: failed === undefined ? title : `${title}: ${errnoName(failed.status)}`,
+    detail: length === DESC_BYTES ? 'a descriptor of an indirect table' : 'payload, copied out of the driver’s memory',
+    fault: failed !== undefined,
+    ...(region === undefined
+      ? {}
+      : { touch: { region: region.name, offset: offset - PAGE_BYTES * region.page, length, write: false } }),
+  }
+}

@@ -1,0 +1,168 @@
+import { AREAS, type Area, type Steps } from '@vring/accessor'
+import type { DeviceIotlb, IotlbEntry } from '@vring/iotlb'
+import { ACCESS_READ, ACCESS_WRITE, PAGE_BYTES, type PagedKernelMapping, type PagedSpace } from '@vring/memory'
+import type { RoundEnd } from '@vring/vhost-net'
+import type { BrokenReason, DeviceQueue, DriverQueue } from '@vring/virtqueue'
+import { GUEST_BASE, REGIONS, type RegionName, ringAt, USER_BASE } from './layout.ts'
+import { pageFlags, pageFrame, swapSlot } from './page-flags.ts'
+
+/** One page of the guest's memory, as the process that runs the guest has it. */
+export interface PageState {
+  readonly region: RegionName
+  readonly guestAddress: number
+  readonly userAddress: number
+  /** `anonymous rw`, or null: not mapped. */
+  readonly vma: string | null
+  /** Frame, or -1. */
+  readonly frame: number
+  /** Slot of the swap device, or -1. */
+  readonly swapSlot: number
+  readonly flags: readonly string[]
+  /** What the TLB would answer without a walk. */
+  readonly tlb: 'read' | 'read, write' | ''
+}
+
+/** A direct mapping that somebody holds. */
+export interface MappingState {
+  readonly area: Area
+  readonly write: boolean
+  /** Frame that it was made of. */
+  readonly frame: number
+  /** The page table says something else by now. */
+  readonly stale: boolean
+}
+
+/** The queue as both sides keep it in memory of their own. */
+export interface QueueState {
+  readonly accessor: string
+  readonly nextAvail: number
+  readonly usedIdx: number
+  readonly broken: BrokenReason | null
+  readonly availIdx: number
+  readonly lastUsed: number
+  readonly freeDescriptors: number
+}
+
+/** Counts since the beginning. */
+export interface Totals {
+  readonly packets: number
+  readonly notifications: number
+  readonly metadata: Steps
+  readonly payload: Steps
+  /** Accesses by area and mode, of the accessor that serves now. */
+  readonly accesses: Readonly<Record<string, number>>
+  /** Frames by XDP verdict. */
+  readonly verdicts: readonly number[]
+  readonly lastRound: RoundEnd | null
+}
+
+/** Everything that the page shows, at one moment. */
+export interface Snapshot {
+  /** Bytes of each area as they lie in memory, or null where no frame is behind it. */
+  readonly areas: Readonly<Record<Area, Uint8Array | null>>
+  readonly pages: readonly PageState[]
+  readonly mappings: readonly MappingState[]
+  /** Null without a device IOTLB. */
+  readonly iotlb: { readonly entries: readonly IotlbEntry[]; readonly openMisses: number } | null
+  /** Invalidations that have begun and not ended. */
+  readonly openInvalidations: number
+  /** What must not happen, and did: SMAP, use of a stale mapping, damaged frames. */
+  readonly violations: readonly string[]
+  readonly queue: QueueState
+  readonly totals: Totals
+}
+
+/** What {@link MemoryObserver} looks at. */
+export interface Observed {
+  readonly space: PagedSpace
+  readonly iotlb: DeviceIotlb | null
+  readonly device: DeviceQueue
+  readonly driver: DriverQueue
+  readonly totals: Totals
+}
+
+/** Looks at a machine without touching it: no page fault, no accessed bit, no use of a mapping. */
+export class MemoryObserver {
+  /** Frame of each mapping when it was seen first: asking a stale mapping for it would be a use of it. */
+  readonly #frames = new WeakMap<PagedKernelMapping, number>()
+
+  observe({ space, iotlb, device, driver, totals }: Observed): Snapshot {
+    const ring = ringAt(USER_BASE)
+    return {
+      areas: {
+        desc: peek(space, ring.desc.address, ring.desc.length),
+        avail: peek(space, ring.avail.address, ring.avail.length),
+        used: peek(space, ring.used.address, ring.used.length),
+      },
+      pages: pageStates(space),
+      mappings: [...space.kernelMappings].map((mapping) => this.#mapping(mapping)),
+      iotlb: iotlb === null ? null : { entries: [...iotlb.entries], openMisses: iotlb.openMisses },
+      // The end of an invalidation is told before it is over.
+      openInvalidations: space.notifiers.openCount,
+      violations: [
+        ...space.violations.records.map(
+          ({ kind, address, detail }) => `${kind} at 0x${address.toString(16)}: ${detail}`,
+        ),
+        ...space.physical.corruptions.map(({ frame }) => `frame ${frame} was written after it was freed`),
+      ],
+      queue: {
+        accessor: device.accessor.name,
+        nextAvail: device.nextAvail,
+        usedIdx: device.usedIdx,
+        broken: device.broken,
+        availIdx: driver.availIdx,
+        lastUsed: driver.lastUsed,
+        freeDescriptors: driver.freeCount,
+      },
+      totals,
+    }
+  }
+
+  #mapping(mapping: PagedKernelMapping): MappingState {
+    const { request, isStale: stale } = mapping
+    let frame = this.#frames.get(mapping)
+    if (frame === undefined && !stale) {
+      frame = Math.floor(mapping.offsetOf(0) / PAGE_BYTES)
+      this.#frames.set(mapping, frame)
+    }
+    const area = AREAS[Math.floor((request.address - USER_BASE) / PAGE_BYTES)]!
+    return { area, write: request.write, frame: frame ?? -1, stale }
+  }
+}
+
+/** The page table and the TLB of a space: the first one in its memory, which children of a fork follow. */
+function translationsOf(space: PagedSpace) {
+  const [mm] = space.physical.spaces
+  return mm!
+}
+
+/** Bytes as they lie in their frame, or null when there is none. Inside one page. */
+function peek(space: PagedSpace, address: number, length: number): Uint8Array | null {
+  const frame = pageFrame(translationsOf(space).table.entry(Math.floor(address / PAGE_BYTES)))
+  if (frame < 0) return null
+  const offset = address % PAGE_BYTES
+  return space.physical.bytes(frame).slice(offset, offset + length)
+}
+
+function pageStates(space: PagedSpace): PageState[] {
+  const { table, tlb } = translationsOf(space)
+  return REGIONS.flatMap(({ name, page: first, pages }) =>
+    Array.from({ length: pages }, (_, index) => {
+      const offset = PAGE_BYTES * (first + index)
+      const userAddress = USER_BASE + offset
+      const entry = table.entry(userAddress / PAGE_BYTES)
+      const vma = space.vmas.find(({ start, end }) => start <= userAddress && userAddress < end)
+      const reads = tlb.holds(userAddress, ACCESS_READ)
+      return {
+        region: name,
+        guestAddress: GUEST_BASE + offset,
+        userAddress,
+        vma: vma === undefined ? null : `${vma.kind} ${vma.read ? 'r' : '-'}${vma.write ? 'w' : '-'}`,
+        frame: pageFrame(entry),
+        swapSlot: swapSlot(entry),
+        flags: pageFlags(entry),
+        tlb: tlb.holds(userAddress, ACCESS_WRITE) ? 'read, write' : reads ? 'read' : '',
+      } as const
+    }),
+  )
+}

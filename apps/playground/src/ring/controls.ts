@@ -1,0 +1,139 @@
+import type { AccessorPlugin } from '@vring/accessor'
+import { ACCESSORS, accessorNamed } from '../machine/accessors.ts'
+import type { Action, ChainShape, ConcurrentAction } from '../machine/action.ts'
+import { REGIONS, type RegionName } from '../machine/layout.ts'
+import type { MachineOptions } from '../machine/machine.ts'
+import { type Backing, MEMORY_EVENTS, type MemoryEventName } from '../machine/memory-events.ts'
+import { button, element, foldable, labelledSelect } from '../page/element.ts'
+
+/** What {@link Controls} asks for. */
+export interface ControlActions {
+  act(action: Action): void
+  /** Begins again. */
+  begin(options: MachineOptions): void
+}
+
+const SHAPES: readonly (readonly [ChainShape, string])[] = [
+  ['buffer', 'Add a buffer'],
+  ['chain', 'Add a chain of 3'],
+  ['indirect', 'Add an indirect table'],
+  ['loop', 'Add a loop (hostile)'],
+]
+
+const CONCURRENT: Readonly<
+  Record<'publish' | 'take-used' | 'answer-misses' | 'translate-all' | 'iotlb-invalidate', string>
+> = {
+  publish: 'Publish',
+  'take-used': 'Take used back',
+  'answer-misses': 'Answer misses',
+  'translate-all': 'Translate all',
+  'iotlb-invalidate': 'Invalidate all',
+}
+
+/** Everything that can be made to happen: driver, memory, accessor. */
+export class Controls {
+  readonly root: HTMLElement
+  readonly #actions: ControlActions
+  readonly #iotlb: HTMLElement
+  readonly #accessor = element('div', { class: 'fields' })
+  #region: RegionName = 'used'
+  #plugin: AccessorPlugin = ACCESSORS[0]!
+  #options: Record<string, string> = {}
+  #backing: Backing = 'anonymous'
+
+  constructor(actions: ControlActions) {
+    this.#actions = actions
+    this.#iotlb = foldable('IOMMU', this.#buttons(['answer-misses', 'translate-all', 'iotlb-invalidate']))
+    this.root = element(
+      'div',
+      { class: 'controls' },
+      foldable('Driver', this.#driver(), this.#buttons(['publish', 'take-used'])),
+      foldable('Memory management', ...this.#memory()),
+      this.#iotlb,
+      foldable('Accessor', ...this.#accessors()),
+    )
+  }
+
+  /** The machine has changed without these controls: an example, or an undo. */
+  show({ accessor, backing }: MachineOptions, serving: string, hasIotlb: boolean): void {
+    this.#iotlb.hidden = !hasIotlb
+    if (this.#backing !== backing || this.#plugin.name !== serving) {
+      this.#backing = backing
+      this.#choose(serving, serving === accessor.name ? accessor.options : {})
+    }
+  }
+
+  #driver(): HTMLElement {
+    const add = SHAPES.map(([shape, title]) => button(title, () => this.#actions.act({ kind: 'add', shape })))
+    return element('div', { class: 'buttons' }, ...add)
+  }
+
+  #buttons(kinds: readonly (keyof typeof CONCURRENT)[]): HTMLElement {
+    const made = kinds.map((kind) => button(CONCURRENT[kind], () => this.#actions.act({ kind } as ConcurrentAction)))
+    return element('div', { class: 'buttons' }, ...made)
+  }
+
+  #memory(): HTMLElement[] {
+    const regions = REGIONS.map(({ name }) => [name, name] as const)
+    const events = (Object.keys(MEMORY_EVENTS) as MemoryEventName[]).map((event) =>
+      button(MEMORY_EVENTS[event].title, () => this.#actions.act({ kind: 'memory', event, region: this.#region }), {
+        title: MEMORY_EVENTS[event].description,
+      }),
+    )
+    return [
+      labelledSelect('Pages of', regions, this.#region, (value) => {
+        this.#region = value as RegionName
+      }),
+      element('div', { class: 'buttons' }, ...events),
+    ]
+  }
+
+  #accessors(): HTMLElement[] {
+    this.#choose(this.#plugin.name, {})
+    return [
+      this.#accessor,
+      element(
+        'div',
+        { class: 'buttons' },
+        button('Switch, ring running', () => this.#actions.act({ kind: 'switch', accessor: this.#choice() }), {
+          class: 'primary',
+        }),
+        button('Begin again with it', () => this.#actions.begin({ accessor: this.#choice(), backing: this.#backing })),
+        button('Set the ring up again', () => this.#actions.act({ kind: 'set-up' })),
+      ),
+    ]
+  }
+
+  #choice() {
+    return { name: this.#plugin.name, options: { ...this.#options } }
+  }
+
+  /** Shows the options that the chosen accessor declares. */
+  #choose(name: string, options: Readonly<Record<string, string>>): void {
+    this.#plugin = accessorNamed(name)
+    this.#options = { ...options }
+    const names = ACCESSORS.map((plugin) => [plugin.name, plugin.name] as const)
+    const focused = this.#accessor.contains(document.activeElement)
+    const select = labelledSelect('Accessor', names, name, (value) => this.#choose(value, {}))
+    const declared = this.#plugin.options.map((option) => {
+      const values = option.values.map((value) => [value, value] as const)
+      const chosen = this.#options[option.name] ?? option.default
+      const field = labelledSelect(option.name, values, chosen, (value) => {
+        this.#options[option.name] = value
+      })
+      field.title = option.description
+      return field
+    })
+    const backings = (['anonymous', 'shared', 'file'] as const).map((kind) => [kind, kind] as const)
+    const backing = labelledSelect('Guest memory, from the beginning', backings, this.#backing, (value) => {
+      this.#backing = value as Backing
+    })
+    this.#accessor.replaceChildren(
+      select,
+      element('p', { class: 'soft' }, this.#plugin.description),
+      ...declared,
+      backing,
+    )
+    if (focused) select.querySelector('select')?.focus()
+  }
+}

@@ -1,0 +1,137 @@
+import type { Moment } from '../machine/moment.ts'
+import { ACTIONS_MAX, Session } from '../machine/session.ts'
+import { button, element, section } from '../page/element.ts'
+import { HistoryList } from '../page/history-list.ts'
+import { setEnabled, Transport } from '../page/transport.ts'
+import { Controls } from './controls.ts'
+import { EXAMPLES, type Example } from './examples.ts'
+import { memoryTables } from './memory-tables.ts'
+import { ringTables } from './ring-tables.ts'
+import { stepTables } from './step-table.ts'
+
+/** The view of one ring: what happened on top, what can happen at the side, and everything as it was at that moment. */
+export class RingView {
+  readonly #session: Session
+  readonly #transport: Transport
+  readonly #controls: Controls
+  readonly #history: HistoryList
+  readonly #undo: HTMLButtonElement
+  readonly #redo: HTMLButtonElement
+  readonly #ring = element('div')
+  readonly #memory = element('div')
+  readonly #steps = element('div')
+
+  constructor(root: HTMLElement) {
+    const [first] = EXAMPLES
+    this.#session = new Session(first!.options)
+    const session = this.#session
+    const change = (what: () => void) => (): void => {
+      what()
+      this.#show()
+    }
+    this.#undo = button(
+      'Undo',
+      change(() => session.undo()),
+    )
+    this.#redo = button(
+      'Redo',
+      change(() => session.redo()),
+    )
+    const reset = button(
+      'Reset',
+      change(() => session.load(session.options, [])),
+    )
+    this.#transport = new Transport(
+      'What happens',
+      {
+        first: change(() => session.goTo(0)),
+        back: change(() => session.goTo(session.cursor - 1)),
+        step: change(() => session.step()),
+        last: change(() => session.goTo(session.moments.length - 1)),
+      },
+      [this.#undo, this.#redo, reset],
+    )
+    this.#controls = new Controls({
+      act: (action) => change(() => session.act(action))(),
+      begin: (options) => change(() => session.load(options, []))(),
+    })
+    this.#history = new HistoryList('Everything that happened', (index) => change(() => session.goTo(index))())
+    const examples = EXAMPLES.map((example) =>
+      button(
+        example.title,
+        change(() => this.#load(example)),
+      ),
+    )
+    root.append(
+      element('h2', { class: 'spoken' }, 'Ring and memory'),
+      section(
+        'examples-title',
+        'Show me',
+        element('div', { class: 'buttons' }, ...examples),
+        element(
+          'p',
+          { class: 'soft' },
+          'Step through it; at any place, in mid-round too, let something else happen: what came behind is run anew.',
+        ),
+      ),
+      this.#transport.root,
+      element(
+        'div',
+        { class: 'columns' },
+        element('div', { class: 'side' }, this.#controls.root),
+        element(
+          'div',
+          { class: 'wide' },
+          section('ring-title', 'Ring', this.#ring),
+          section('tables-title', 'Memory', this.#memory),
+          section('steps-title', 'Steps', this.#steps),
+          section('history-title', 'History', this.#history.root),
+        ),
+      ),
+    )
+    this.#load(first!)
+    this.#show()
+  }
+
+  #load({ options, script, at }: Example): void {
+    this.#session.load(options, script)
+    this.#session.goTo(this.#session.moments.findLastIndex(({ title }) => title === at))
+  }
+
+  #show(): void {
+    const { current, previous, moments, cursor, isFull } = this.#session
+    const { snapshot } = current
+    const full = isFull ? ` The history is full at ${ACTIONS_MAX} actions: undo, or reset.` : ''
+    const place = `${cursor + 1} of ${moments.length}, ${current.actor}`
+    this.#transport.show(
+      place,
+      current.title,
+      (current.detail ?? '') + full,
+      current.steps ?? [],
+      current.fault === true,
+    )
+    this.#transport.enable({ back: cursor > 0, step: true, last: cursor < moments.length - 1 })
+    setEnabled([this.#undo], this.#session.canUndo, this.#redo)
+    setEnabled([this.#redo], this.#session.canRedo, this.#undo)
+    this.#controls.show(this.#session.options, snapshot.queue.accessor, snapshot.iotlb !== null)
+    this.#ring.replaceChildren(ringTables(current, previous), queueLine(current))
+    this.#memory.replaceChildren(memoryTables(current, previous))
+    this.#steps.replaceChildren(stepTables(current))
+    this.#history.show(moments, lineOf, cursor)
+  }
+}
+
+function lineOf({ actor, title, trace, fault }: Moment) {
+  return { actor, title, note: trace?.mode ?? '', fault: fault === true }
+}
+
+/** What both sides keep to themselves. */
+function queueLine({ snapshot }: Moment): HTMLElement {
+  const { nextAvail, usedIdx, broken, availIdx, lastUsed, freeDescriptors } = snapshot.queue
+  const device = `Device: takes avail index ${nextAvail} next, used index ${usedIdx}`
+  return element(
+    'p',
+    { class: 'soft' },
+    `${device}${broken === null ? '' : `, broken: ${broken}`}. Driver: added up to ${availIdx}, took ${lastUsed} back, ${freeDescriptors} descriptors free.`,
+  )
+}

@@ -1,0 +1,17 @@
+import { type CatalogueEntry, catalogue, explore } from '@vring/testkit'
+import type { EntryFacts, Request, Response } from './protocol.ts'
+
+/** Does what a request asks for; runs in a worker, as an exploration may take a second. */
+export function answer(request: Request): Response {
+  if (request.kind === 'list') return { kind: 'list', entries: catalogue.map(factsOf) }
+  const entry = catalogue.find(({ id }) => id === request.id)
+  if (entry === undefined) return { kind: 'failed', message: `the catalogue has no entry ${request.id}` }
+  const started = performance.now()
+  const scenario = request.subject === 'faulty' ? entry.scenario : entry.repaired
+  const exploration = explore(scenario, { memoryModel: entry.memoryModel })
+  return { kind: 'explored', exploration, ms: performance.now() - started }
+}
+
+function factsOf({ scenario, repaired: _repaired, ...facts }: CatalogueEntry): EntryFacts {
+  return { ...facts, description: scenario.description }
+}
