@@ -26,6 +26,21 @@ export function packageOptions(options: Options = {}): Options {
     esbuildOptions: (esbuild) => {
       esbuild.minifySyntax = true
     },
+    ...(options.noExternal === undefined ? {} : foldConstants),
     ...options,
   }
+}
+
+/**
+ * A bundle of several packages, for what runs packets: esbuild leaves constants of other modules as variables, which V8
+ * loads and checks at every use; here each is written out where it is used, and nothing else is changed.
+ */
+const foldConstants: Options = {
+  minify: 'terser',
+  terserOptions: {
+    module: true,
+    mangle: false,
+    format: { beautify: true },
+    compress: { defaults: false, toplevel: true, reduce_vars: true, evaluate: true, reduce_funcs: false, unused: false },
+  },
 }

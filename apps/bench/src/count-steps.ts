@@ -20,8 +20,15 @@ const PACKETS = 32 * BURST
 /**
  * Counts by running the real datapath: the accessor, queue and round that are timed, under a port that counts. The driver
  * is always ahead, so a round is four full batches, as under load. SMAP is on: an access outside stac and clac is found.
+ *
+ * @param fetch `each` counts as Linux does, which loads ring entries and descriptors one at a time
  */
-export function countSteps(spec: CellSpec, registry: Registry, seed: number): PacketSteps {
+export function countSteps(
+  spec: CellSpec,
+  registry: Registry,
+  seed: number,
+  fetch: 'batch' | 'each' = 'batch',
+): PacketSteps {
   const cpu = new CountingCpu()
   const payloadCpu = new CountingCpu()
   const burst = { ...spec, batch: Math.min(BURST, chainCount(spec)), invalidations: 0 }
@@ -30,7 +37,7 @@ export function countSteps(spec: CellSpec, registry: Registry, seed: number): Pa
       return cpu.ac || payloadCpu.ac
     },
   }
-  const rig = new InprocRig(burst, registry, { seed, cpu, payloadCpu, smap })
+  const rig = new InprocRig(burst, registry, { seed, cpu, payloadCpu, smap, fetch })
   try {
     rig.run(BURST)
     cpu.reset()

@@ -1,4 +1,14 @@
-import type { AccessCount, AccessCounters, AccessMode, Area, CopyWindow, Cpu, Window } from '@vring/accessor'
+import {
+  type AccessCount,
+  type AccessCounters,
+  type AccessMode,
+  type Area,
+  type CopyWindow,
+  type Cpu,
+  load16Each,
+  loadDescriptorEach,
+  type Window,
+} from '@vring/accessor'
 import { DESC_BYTES, type RingArea, USED_ELEM_BYTES } from '@vring/layout'
 import { type MappingKind, type MapRefusal, type MemoryView, memoryView, type UserSpace } from '@vring/memory'
 import { Cell, type MappingSlot, type MappingSync, type SlotRange, type SyncPort } from '@vring/mmu-notifier'
@@ -172,6 +182,31 @@ export class DirectWindow implements Window {
     else this.storeScattered(map, offset, elements, index, count)
     this.sync.leave()
     return 0
+  }
+
+  /** The mapping is entered once for all: the notifier waits for a batch as it would for an access. */
+  load16Batch(offset: number, out: Uint16Array, index: number, count: number): number {
+    if (this.nospec === true) return load16Each(this, offset, out, index, count)
+    if (this.sync.enter(this.slot) !== this.cached) {
+      this.sync.leave()
+      return load16Each(this, offset, out, index, count)
+    }
+    this.hits = (this.hits + count) | 0
+    this.cpu.load16Batch(this.view, this.base + offset, out, index, count)
+    this.sync.leave()
+    return count
+  }
+
+  loadDescriptorBatch(slots: Uint16Array, out: Uint32Array, index: number, count: number): number {
+    if (this.nospec === true) return loadDescriptorEach(this, slots, out, index, count)
+    if (this.sync.enter(this.slot) !== this.cached) {
+      this.sync.leave()
+      return loadDescriptorEach(this, slots, out, index, count)
+    }
+    this.hits = (this.hits + count) | 0
+    this.cpu.loadDescriptorBatch(this.view, this.base, slots, out, index, count)
+    this.sync.leave()
+    return count
   }
 
   /** Elements are 4-byte aligned: one may have its id on one page and its length on the next. */

@@ -1,6 +1,6 @@
 import type { AccessMode } from './access-counters.ts'
 import type { UserAccess } from './user-access.ts'
-import type { Window } from './window.ts'
+import { load16Each, loadDescriptorEach, type Window } from './window.ts'
 
 /**
  * An area reached through user access functions, one call an access: what vhost does without a device IOTLB and without
@@ -58,6 +58,14 @@ export class CopyWindow implements Window {
   storeUsed(offset: number, elements: Uint32Array, index: number, count: number): number {
     this.hits = (this.hits + 1) | 0
     return this.user.copyUsed(this.address + offset, elements, index, count)
+  }
+
+  load16Batch(offset: number, out: Uint16Array, index: number, count: number): number {
+    return load16Each(this, offset, out, index, count)
+  }
+
+  loadDescriptorBatch(slots: Uint16Array, out: Uint32Array, index: number, count: number): number {
+    return loadDescriptorEach(this, slots, out, index, count)
   }
 
   /** Accesses since the last call, then forgets them. */

@@ -1,3 +1,4 @@
+import { DESC_BYTES } from '@vring/layout'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
 import type { Cpu } from './cpu.ts'
 import { plainCpu } from './plain-cpu.ts'
@@ -101,6 +102,21 @@ export class CountingCpu implements Cpu {
   loadDescriptor(view: MemoryView, offset: number, out: Uint32Array, index: number): void {
     this.steps.load += 2
     plainCpu.loadDescriptor(view, offset, out, index)
+  }
+
+  load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void {
+    for (let i = 0; i < count; i++) out[index + i] = this.load16(view, offset + 2 * i)
+  }
+
+  loadDescriptorBatch(
+    view: MemoryView,
+    offset: number,
+    slots: Uint16Array,
+    out: Uint32Array,
+    index: number,
+    count: number,
+  ): void {
+    for (let i = index; i < index + count; i++) this.loadDescriptor(view, offset + DESC_BYTES * slots[i]!, out, 4 * i)
   }
 
   store16(view: MemoryView, offset: number, value: number): void {

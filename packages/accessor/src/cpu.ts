@@ -40,6 +40,20 @@ export interface Cpu {
   load32(view: MemoryView, offset: number): number
   /** Copies a descriptor's 16 bytes to out[index .. index + 3], as two 64-bit loads. */
   loadDescriptor(view: MemoryView, offset: number, out: Uint32Array, index: number): void
+  /** {@link load16} of `count` words side by side, in order, to out[index ..]. */
+  load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void
+  /**
+   * {@link loadDescriptor} of the descriptors that slots[index .. index + count - 1] number in the table at `offset`, in
+   * order: descriptor slots[i] to out[4 * i ..].
+   */
+  loadDescriptorBatch(
+    view: MemoryView,
+    offset: number,
+    slots: Uint16Array,
+    out: Uint32Array,
+    index: number,
+    count: number,
+  ): void
   store16(view: MemoryView, offset: number, value: number): void
   /** 16-bit store that earlier loads and stores are ordered before; pairs with {@link load16Acquire}. */
   store16Release(view: MemoryView, offset: number, value: number): void

@@ -58,6 +58,33 @@ class PlainCpu implements Cpu {
     out[index + 3] = words[word + 3]!
   }
 
+  load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void {
+    const words = view.u16
+    const first = offset >>> 1
+    for (let i = 0; i < count; i++) out[index + i] = words[first + i]!
+  }
+
+  loadDescriptorBatch(
+    view: MemoryView,
+    offset: number,
+    slots: Uint16Array,
+    out: Uint32Array,
+    index: number,
+    count: number,
+  ): void {
+    const words = view.u32
+    const table = offset >>> 2
+    const end = (index + count) | 0
+    for (let i = index; i < end; i++) {
+      const word = table + 4 * slots[i]!
+      const to = 4 * i
+      out[to] = words[word]!
+      out[to + 1] = words[word + 1]!
+      out[to + 2] = words[word + 2]!
+      out[to + 3] = words[word + 3]!
+    }
+  }
+
   store16(view: MemoryView, offset: number, value: number): void {
     view.u16[offset >>> 1] = value
   }

@@ -1,3 +1,4 @@
+import { DESC_BYTES } from '@vring/layout'
 import type { AccessMode } from './access-counters.ts'
 
 /**
@@ -39,4 +40,62 @@ export interface Window {
    * @returns 0 or a negative errno
    */
   storeUsed(offset: number, elements: Uint32Array, index: number, count: number): number
+  /**
+   * {@link load16} of `count` words side by side, one access after the other, to out[index ..]. A window may leave it out;
+   * one that has it gives V8 a loop so small that it keeps in registers what no access changes.
+   *
+   * @returns how many were loaded before one failed; the errno when it was the first
+   */
+  load16Batch?(offset: number, out: Uint16Array, index: number, count: number): number
+  /**
+   * {@link loadDescriptor} of the descriptors that slots[index .. index + count - 1] number, one access after the other:
+   * descriptor slots[i] to out[4 * i ..]. As with {@link load16Batch}, a window may leave it out.
+   *
+   * @returns how many were loaded before one failed; the errno when it was the first
+   */
+  loadDescriptorBatch?(slots: Uint16Array, out: Uint32Array, index: number, count: number): number
+}
+
+/** {@link Window.load16Batch}, also of a window that leaves it out. */
+export function load16Batch(window: Window, offset: number, out: Uint16Array, index: number, count: number): number {
+  if (window.load16Batch !== undefined) return window.load16Batch(offset, out, index, count)
+  return load16Each(window, offset, out, index, count)
+}
+
+/** {@link Window.loadDescriptorBatch}, also of a window that leaves it out. */
+export function loadDescriptorBatch(
+  window: Window,
+  slots: Uint16Array,
+  out: Uint32Array,
+  index: number,
+  count: number,
+): number {
+  if (window.loadDescriptorBatch !== undefined) return window.loadDescriptorBatch(slots, out, index, count)
+  return loadDescriptorEach(window, slots, out, index, count)
+}
+
+/** {@link Window.load16Batch} by one {@link Window.load16} after the other. */
+export function load16Each(window: Window, offset: number, out: Uint16Array, index: number, count: number): number {
+  for (let done = 0; done < count; done++) {
+    const value = window.load16(offset + 2 * done)
+    if (value < 0) return done > 0 ? done : value
+    out[index + done] = value
+  }
+  return count
+}
+
+/** {@link Window.loadDescriptorBatch} by one {@link Window.loadDescriptor} after the other. */
+export function loadDescriptorEach(
+  window: Window,
+  slots: Uint16Array,
+  out: Uint32Array,
+  index: number,
+  count: number,
+): number {
+  for (let done = 0; done < count; done++) {
+    const at = index + done
+    const status = window.loadDescriptor(DESC_BYTES * slots[at]!, out, 4 * at)
+    if (status < 0) return done > 0 ? done : status
+  }
+  return count
 }

@@ -1,4 +1,12 @@
-import type { Accessor, Cpu, Window } from '@vring/accessor'
+import {
+  type Accessor,
+  type Cpu,
+  load16Batch,
+  load16Each,
+  loadDescriptorBatch,
+  loadDescriptorEach,
+  type Window,
+} from '@vring/accessor'
 import {
   AVAIL_FLAGS_OFFSET,
   AVAIL_IDX_OFFSET,
@@ -63,6 +71,11 @@ export interface DeviceQueueOptions {
   /** Where the driver's buffers are: read for indirect tables. */
   readonly buffers: AddressMap
   readonly usedLog?: UsedRingLog | null
+  /**
+   * `batch` (default): entries and descriptors of many chains are loaded together where the accessor can. `each`: one
+   * access at a time, as Linux 5.0 does: what its published rates are modelled by.
+   */
+  readonly fetch?: 'batch' | 'each'
 }
 
 /**
@@ -94,6 +107,7 @@ export class DeviceQueue {
   private readonly indirect: boolean
   private readonly notifyOnEmpty: boolean
   private readonly usedLog: UsedRingLog | null
+  private readonly oneByOne: boolean
   private serving: Accessor
   private desc: Window
   private avail: Window
@@ -121,6 +135,7 @@ export class DeviceQueue {
     this.indirect = hasFeature(features, VIRTIO_F_INDIRECT_DESC)
     this.notifyOnEmpty = hasFeature(features, VIRTIO_F_NOTIFY_ON_EMPTY)
     this.usedLog = options.usedLog ?? null
+    this.oneByOne = options.fetch === 'each'
     this.serving = accessor
     this.desc = accessor.desc
     this.avail = accessor.avail
@@ -194,54 +209,16 @@ export class DeviceQueue {
     // As an integer: Math.min would make every comparison of the loop one of doubles.
     let limit = max < ready ? max | 0 : ready | 0
     if (limit > batch.head.length) limit = batch.head.length
-    const mask = this.mask
-    const queueSize = this.queueSize
-    const cpu = this.cpu
-    const avail = this.avail
-    const desc = this.desc
-    const { head: heads, descriptor, address, length } = batch
     if (!batch.uniform) batch.restore()
-    // Three flat loops. Each is small, so that the loads of many chains are in flight side by side while their cache lines
-    // come over from the driver's core; in one loop a core would wait for one descriptor after the other.
-    let status = 0
-    for (let i = 0; i < limit; i++) {
-      const head = avail.load16(AVAIL_RING_OFFSET + 2 * ((nextAvail + i) & mask))
-      if (!cpu.predict(head >= 0 && head < queueSize)) {
-        status = head < 0 ? this.refuse('metadata-fault', head) : this.refuse('head-out-of-range')
-        limit = i
-        break
-      }
-      heads[i] = head
-    }
-    for (let i = 0; i < limit; i++) {
-      const loaded = desc.loadDescriptor(DESC_BYTES * heads[i]!, descriptor, 4 * i)
-      if (loaded < 0) {
-        status = this.refuse('metadata-fault', loaded)
-        limit = i
-        break
-      }
-    }
-    const { segmentLimit } = batch
-    let count = 0
-    let segments = 0
-    // Chains of one device-readable descriptor; others are followed, and leave their place in the index columns.
-    while (count < limit) {
-      const word = 4 * count
-      if ((descriptor[word + 3]! & NOT_PLAIN) !== 0 || descriptor[word + 2]! === 0) {
-        const end = this.addChain(batch, count, segments)
-        if (end < 0) return this.stop(end, batch, count, segments)
-        segments = end
-      } else {
-        address[segments] = descriptor[word + 1]! * 0x1_0000_0000 + descriptor[word]!
-        length[segments] = descriptor[word + 2]!
-        if (segments !== count) this.noteChain(batch, count, segments)
-        segments++
-      }
-      count++
-      // The columns have room for one more chain of the longest kind: leave the rest for the next batch.
-      if (segments >= segmentLimit) break
-    }
-    return this.stop(status, batch, count, segments)
+    // One flat loop a step: the loads of many chains are in flight side by side while their cache lines come over from the
+    // driver's core, and V8 keeps in registers what no step of a loop changes.
+    const heads = this.loadHeads(batch, limit)
+    if (heads <= 0) return this.stop(heads, batch, 0, 0)
+    const chains = this.loadDescriptors(batch, heads)
+    if (chains <= 0) return this.stop(chains, batch, 0, 0)
+    const plain = this.takePlain(batch, chains)
+    if (plain < chains) return this.takeChains(batch, plain, chains)
+    return this.stop(0, batch, plain, plain)
   }
 
   /**
@@ -369,6 +346,81 @@ export class DeviceQueue {
     return this.fetchAvailIdx() >= 0 && this.availIdx !== seen
   }
 
+  /** Loads up to `limit` heads and checks them; how many, or a negative errno for the first. */
+  private loadHeads(batch: ChainBatch, limit: number): number {
+    const { avail, nextAvail, mask, queueSize } = this
+    const heads = batch.head
+    let loaded = 0
+    while (loaded < limit) {
+      const slot = (nextAvail + loaded) & mask
+      const toEnd = queueSize - slot
+      const wanted = limit - loaded < toEnd ? limit - loaded : toEnd
+      const offset = AVAIL_RING_OFFSET + 2 * slot
+      const got =
+        this.oneByOne === true
+          ? load16Each(avail, offset, heads, loaded, wanted)
+          : load16Batch(avail, offset, heads, loaded, wanted)
+      if (got <= 0) return loaded > 0 ? this.checkHeads(heads, loaded) : this.refuse('metadata-fault', got)
+      loaded += got
+    }
+    return this.checkHeads(heads, loaded)
+  }
+
+  private checkHeads(heads: Uint16Array, count: number): number {
+    const { cpu, queueSize } = this
+    let valid = 0
+    for (; valid < count; valid++) if (!cpu.predict(heads[valid]! < queueSize)) break
+    return valid === 0 ? this.refuse('head-out-of-range') : valid
+  }
+
+  /** Loads the head descriptors of `count` chains; how many, or a negative errno for the first. */
+  private loadDescriptors(batch: ChainBatch, count: number): number {
+    const { head, descriptor } = batch
+    const loaded =
+      this.oneByOne === true
+        ? loadDescriptorEach(this.desc, head, descriptor, 0, count)
+        : loadDescriptorBatch(this.desc, head, descriptor, 0, count)
+    return loaded < 0 ? this.refuse('metadata-fault', loaded) : loaded
+  }
+
+  /** Makes a segment of each chain of one device-readable descriptor, up to the first that is another kind. */
+  private takePlain(batch: ChainBatch, count: number): number {
+    const { descriptor, address, length } = batch
+    let chain = 0
+    for (; chain < count; chain++) {
+      const word = 4 * chain
+      const bytes = descriptor[word + 2]!
+      if ((descriptor[word + 3]! & NOT_PLAIN) !== 0 || bytes === 0) break
+      address[chain] = descriptor[word + 1]! * 0x1_0000_0000 + descriptor[word]!
+      length[chain] = bytes
+    }
+    return chain
+  }
+
+  /** Goes on behind `first` plain chains, with chains of every kind: segment and chain have parted. */
+  private takeChains(batch: ChainBatch, first: number, count: number): number {
+    const { descriptor, address, length, segmentLimit, segStart, writeStart } = batch
+    batch.uniform = false
+    let segments = first
+    let chain = first
+    // Beyond the limit the columns have room for one more chain of the longest kind: the rest is for the next batch.
+    for (; chain < count && segments < segmentLimit; chain++) {
+      const word = 4 * chain
+      segStart[chain] = segments
+      if ((descriptor[word + 3]! & NOT_PLAIN) === 0 && descriptor[word + 2]! !== 0) {
+        address[segments] = descriptor[word + 1]! * 0x1_0000_0000 + descriptor[word]!
+        length[segments] = descriptor[word + 2]!
+        segments++
+        writeStart[chain] = segments
+        continue
+      }
+      const end = this.walkChain(batch, chain, segments)
+      if (end < 0) return this.stop(end, batch, chain, segments)
+      segments = end
+    }
+    return this.stop(0, batch, chain, segments)
+  }
+
   /**
    * Ends a batch. Chains taken so far count and are worked off first; what stopped it is met again, and latched, by the
    * call that finds it in front.
@@ -394,30 +446,15 @@ export class DeviceQueue {
     return status
   }
 
-  /** Adds the chain with this head descriptor, of whatever kind; the end of its segments or a negative errno. */
-  private addChain(batch: ChainBatch, chain: number, first: number): number {
-    const { words } = this
-    for (let word = 0; word < 4; word++) words[word] = batch.descriptor[4 * chain + word]!
-    batch.uniform = false
-    batch.segStart[chain] = first
-    return this.walkChain(batch, chain, first)
-  }
-
-  /** Notes a chain of one readable segment behind others that were not: segment and chain have parted. */
-  private noteChain(batch: ChainBatch, chain: number, segment: number): void {
-    batch.segStart[chain] = segment
-    batch.writeStart[chain] = segment + 1
-  }
-
   /**
-   * Follows a chain whose head is in words: more than one descriptor, an indirect table, or length 0. Bounds: as many
-   * descriptors as the table has entries, in an indirect one no more than the longer of the queue and
+   * Follows a chain of any kind from its head descriptor in the batch. Bounds: as many descriptors as the table has entries, in an indirect one no more than the longer of the queue and
    * {@link CHAIN_SEGMENTS_MAX}, and {@link CHAIN_SEGMENTS_MAX} segments.
    *
    * @returns the end of its segments, or a negative errno
    */
   private walkChain(batch: ChainBatch, chain: number, first: number): number {
     const words = this.words
+    for (let word = 0; word < 4; word++) words[word] = batch.descriptor[4 * chain + word]!
     let segments = first
     let writable = -1
     let tableAddress = 0

@@ -25,6 +25,8 @@ export interface InprocOptions {
   readonly smap?: AccessControl
   /** Puts something around the backend. */
   readonly wrapBackend?: (backend: NetBackend) => NetBackend
+  /** How the queue loads entries and descriptors. Default: in batches. */
+  readonly fetch?: 'batch' | 'each'
   /** Told of every notification of the driver. */
   readonly notify?: () => void
 }
@@ -46,7 +48,7 @@ export class InprocRig implements Rig {
   private counted: Record<string, number>
 
   constructor(spec: CellSpec, registry: Registry, options: InprocOptions) {
-    const { seed, kinds = 'udp', cpu = plainCpu, wrapBackend, notify } = options
+    const { seed, kinds = 'udp', cpu = plainCpu, fetch = 'batch', wrapBackend, notify } = options
     this.spec = spec
     this.plan = planRing(spec)
     this.memory = createDriverMemory(spec, this.plan, options.smap ?? null)
@@ -55,7 +57,7 @@ export class InprocRig implements Rig {
     const features = cellFeatures(spec)
     const { ring } = this.plan
     this.accessor = registry.accessor(spec.accessor).create({ cpu, space, ring, iotlb }, spec.options)
-    this.queue = new DeviceQueue({ accessor: this.accessor, cpu, ring, features, buffers })
+    this.queue = new DeviceQueue({ accessor: this.accessor, cpu, ring, features, buffers, fetch })
     const backend = registry.backend(spec.backend).create()
     this.backend = backend
     this.round = new TxRound({

@@ -4,7 +4,7 @@ import { checkEqual } from './conformance-case.ts'
 
 /** One method of `Window`, ready to be called anywhere. */
 export interface AccessKind {
-  readonly name: Exclude<keyof Window, 'mode'>
+  readonly name: Exclude<keyof Window, 'mode' | 'load16Batch' | 'loadDescriptorBatch'>
   /** Bytes; of `storeUsed` with one element. */
   readonly length: number
   readonly store: boolean

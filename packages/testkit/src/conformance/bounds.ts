@@ -1,4 +1,4 @@
-import { AREAS } from '@vring/accessor'
+import { AREAS, load16Batch, loadDescriptorBatch } from '@vring/accessor'
 import { EFAULT, isVringError } from '@vring/layout'
 import { createWorld } from '../world/world.ts'
 import { forEachAccess } from './accesses.ts'
@@ -41,6 +41,42 @@ export const boundsCases: readonly ConformanceCase[] = [
           checkEqual([...out], [...around, ...words, ...around], `words of the descriptor at ${offset}`)
         }
       })
+    },
+  },
+  {
+    suite: 'bounds',
+    title: 'a batch gives what its accesses give one by one, and stops at the first that fails',
+    run(subject) {
+      const world = createWorld(subject)
+      world.fill(4)
+      world.round(() => {
+        const { avail, desc } = world.accessor
+        const entries = world.ring.queueSize - 1
+        const heads = new Uint16Array(entries + 2).fill(0xa5a5)
+        checkEqual(load16Batch(avail, 6, heads, 1, entries), entries, `avail.load16Batch of ${entries}`)
+        const expected = Array.from({ length: entries }, (_, i) => world.driver.load16('avail', 6 + 2 * i))
+        checkEqual([...heads], [0xa5a5, ...expected, 0xa5a5], 'the entries of a batch')
+        // Any order, one of them twice.
+        const slots = Uint16Array.of(0xffff, entries, 0, 2, 0, 0xffff)
+        const out = new Uint32Array(4 * slots.length).fill(0xa5a5_a5a5)
+        checkEqual(loadDescriptorBatch(desc, slots, out, 1, 4), 4, 'desc.loadDescriptorBatch of 4')
+        const words = [...slots].flatMap((slot) =>
+          [0, 4, 8, 12].map((byte) => (slot === 0xffff ? 0xa5a5_a5a5 : world.driver.load32('desc', 16 * slot + byte))),
+        )
+        checkEqual([...out], words, 'the descriptors of a batch')
+      })
+      for (const area of ['avail', 'desc'] as const) {
+        world.unmap(area)
+        world.round(() => {
+          const { avail, desc } = world.accessor
+          const status =
+            area === 'avail'
+              ? load16Batch(avail, 4, new Uint16Array(2), 0, 2)
+              : loadDescriptorBatch(desc, new Uint16Array(2), new Uint32Array(8), 0, 2)
+          checkEqual(status, EFAULT, `a batch of the unmapped ${area} area`)
+        })
+        world.mapAgain(area)
+      }
     },
   },
   {

@@ -1,7 +1,8 @@
 import { type Cpu, plainCpu } from '@vring/accessor'
+import { DESC_BYTES } from '@vring/layout'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
+import { type ExploredSpace, USER_BASE } from './explored-space.ts'
 import type { ExploredWorld } from './explored-world.ts'
-import { type ModelSpace, USER_BASE } from './model-space.ts'
 
 /**
  * The Cpu port under exploration: each load and store of shared memory is a step of its thread. A user access and its
@@ -10,11 +11,11 @@ import { type ModelSpace, USER_BASE } from './model-space.ts'
  */
 export class ExploringCpu implements Cpu {
   readonly #world: ExploredWorld
-  readonly #space: ModelSpace
+  readonly #space: ExploredSpace
   /** Replace acquire loads by plain ones: the missing smp_rmb of 22e1992cf7b0 and df9ace7647d4. */
   readonly #dropAcquire: boolean
 
-  constructor(world: ExploredWorld, space: ModelSpace, dropAcquire = false) {
+  constructor(world: ExploredWorld, space: ExploredSpace, dropAcquire = false) {
     this.#world = world
     this.#space = space
     this.#dropAcquire = dropAcquire
@@ -64,6 +65,21 @@ export class ExploringCpu implements Cpu {
     for (let word = 0; word < 4; word++) out[index + word] = words === 0 ? 0 : words[word]!
   }
 
+  load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void {
+    for (let i = 0; i < count; i++) out[index + i] = this.load16(view, offset + 2 * i)
+  }
+
+  loadDescriptorBatch(
+    view: MemoryView,
+    offset: number,
+    slots: Uint16Array,
+    out: Uint32Array,
+    index: number,
+    count: number,
+  ): void {
+    for (let i = index; i < index + count; i++) this.loadDescriptor(view, offset + DESC_BYTES * slots[i]!, out, 4 * i)
+  }
+
   store16(_view: MemoryView, offset: number, value: number): void {
     this.#store(offset, value, false)
   }
@@ -99,12 +115,13 @@ export class ExploringCpu implements Cpu {
   unlock(): void {}
   iotlbLookup(): void {}
 
+  /** A page that goes for good between its translation and the access reads as zero, and takes no write. */
   #load(offset: number, acquire: boolean): unknown {
     const world = this.#world
     for (;;) {
       const value = world.hasResult ? world.take() : this.#performLoad(offset, acquire)
       if (value !== undefined) return value
-      this.#space.fault(this.#space.pageAt(offset))
+      if (!this.#space.pageFault(offset, 'read')) return 0
     }
   }
 
@@ -115,7 +132,7 @@ export class ExploringCpu implements Cpu {
       label: `read ${where(offset)}`,
       access: true,
       acquire,
-      locate: (machine) => space.locate(machine, offset),
+      locate: (machine) => space.locate(machine, offset, 'read'),
       check: (machine) => space.check(machine, offset, 'read'),
     })
   }
@@ -132,12 +149,11 @@ export class ExploringCpu implements Cpu {
             access: true,
             value,
             release,
-            locate: (machine) => space.locate(machine, offset),
+            locate: (machine) => space.locate(machine, offset, 'write'),
             check: (machine) => space.check(machine, offset, 'write'),
             commit: (machine) => space.written(machine, offset),
           })
-      if (stored === true) return
-      space.fault(space.pageAt(offset))
+      if (stored === true || !space.pageFault(offset, 'write')) return
     }
   }
 }

@@ -8,6 +8,7 @@ import {
   defineAccessor,
   type Window,
 } from '@vring/accessor'
+import { DESC_BYTES } from '@vring/layout'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
 
 /** A deliberately broken accessor, and the property that it must be found out by. */
@@ -166,6 +167,21 @@ export class DelegatingCpu implements Cpu {
 
   loadDescriptor(view: MemoryView, offset: number, out: Uint32Array, index: number): void {
     this.inner.loadDescriptor(view, offset, out, index)
+  }
+
+  load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void {
+    for (let i = 0; i < count; i++) out[index + i] = this.load16(view, offset + 2 * i)
+  }
+
+  loadDescriptorBatch(
+    view: MemoryView,
+    offset: number,
+    slots: Uint16Array,
+    out: Uint32Array,
+    index: number,
+    count: number,
+  ): void {
+    for (let i = index; i < index + count; i++) this.loadDescriptor(view, offset + DESC_BYTES * slots[i]!, out, 4 * i)
   }
 
   store16(view: MemoryView, offset: number, value: number): void {

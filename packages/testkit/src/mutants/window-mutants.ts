@@ -1,8 +1,9 @@
-import type { Window } from '@vring/accessor'
+import { load16Each, loadDescriptorEach, type Window } from '@vring/accessor'
 import { DelegatingWindow, type Mutant, mutatePlugin, wrapWindows } from './mutant.ts'
 
 const LOADS = 'loads give what the driver stored, in the whole of each area'
 const DESCRIPTORS = 'descriptors arrive whole, at the index of the output asked for'
+const BATCHES = 'a batch gives what its accesses give one by one, and stops at the first that fails'
 const STORES = 'stores reach the driver and leave their neighbours alone'
 const BATCH = 'one batch of used elements may cross several pages'
 const NEWEST = 'a load sees the newest store of the driver, also within a round'
@@ -48,6 +49,22 @@ export const windowMutants: readonly Mutant[] = [
       },
     }),
   ),
+  windowMutant('batch-from-zero', 'load16Batch ignores the index of its output', BATCHES, (inner) => ({
+    load16Batch: (offset, out, _index, count) => load16Each(inner, offset, out, 0, count),
+  })),
+  windowMutant('one-entry-short', 'load16Batch says more than it loaded', BATCHES, (inner) => ({
+    load16Batch: (offset, out, index, count) => load16Each(inner, offset, out, index, count - 1) + 1,
+  })),
+  windowMutant('batch-side-by-side', 'loadDescriptorBatch takes slots for neighbours', BATCHES, (inner) => ({
+    loadDescriptorBatch: (slots, out, index, count) =>
+      loadDescriptorEach(
+        inner,
+        slots.map((_slot, i) => slots[index]! + i - index),
+        out,
+        index,
+        count,
+      ),
+  })),
   windowMutant('elements-from-zero', 'storeUsed ignores the index of its elements', STORES, (inner) => ({
     storeUsed: (offset, elements, _index, count) => inner.storeUsed(offset, elements, 0, count),
   })),

@@ -1,4 +1,5 @@
 import { type Cpu, plainCpu } from '@vring/accessor'
+import { DESC_BYTES } from '@vring/layout'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
 import type { SpeculativeSpace } from './speculative-space.ts'
 
@@ -160,6 +161,21 @@ export class SpeculatingCpu implements Cpu {
   }
 
   // A transient store stays in the store buffer: the run ends with the squash, so memory may as well hold it.
+  load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void {
+    for (let i = 0; i < count; i++) out[index + i] = this.load16(view, offset + 2 * i)
+  }
+
+  loadDescriptorBatch(
+    view: MemoryView,
+    offset: number,
+    slots: Uint16Array,
+    out: Uint32Array,
+    index: number,
+    count: number,
+  ): void {
+    for (let i = index; i < index + count; i++) this.loadDescriptor(view, offset + DESC_BYTES * slots[i]!, out, 4 * i)
+  }
+
   store16(view: MemoryView, offset: number, value: number): void {
     this.#tick()
     if (offset < NOWHERE) plainCpu.store16(view, offset, value)
