@@ -8,6 +8,7 @@ export const BPF_MAP_LOOKUP_ELEM = 1
 export const BPF_MAP_UPDATE_ELEM = 2
 export const BPF_MAP_DELETE_ELEM = 3
 export const BPF_PROG_LOAD = 5
+export const BPF_PROG_GET_FD_BY_ID = 13
 export const BPF_OBJ_GET_INFO_BY_FD = 15
 export const BPF_LINK_CREATE = 28
 

@@ -19,6 +19,7 @@ export interface Libc {
   write(fd: number, buffer: Pointer, length: number): number
   mmap(address: bigint | null, length: number, prot: number, flags: number, fd: number, offset: number): bigint
   munmap(address: bigint, length: number): number
+  mprotect(address: bigint, length: number, prot: number): number
   memfd_create(name: string, flags: number): number
   eventfd(initial: number, flags: number): number
   timerfd_create(clock: number, flags: number): number
@@ -100,6 +101,7 @@ function load(): Libc {
     write: library.func('int64_t write(int, void *, size_t)'),
     mmap: library.func('void *mmap(void *, size_t, int, int, int, int64_t)'),
     munmap: library.func('int munmap(void *, size_t)'),
+    mprotect: library.func('int mprotect(void *, size_t, int)'),
     memfd_create: library.func('int memfd_create(str, uint)'),
     eventfd: library.func('int eventfd(uint, int)'),
     timerfd_create: library.func('int timerfd_create(int, int)'),

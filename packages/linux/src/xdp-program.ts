@@ -1,5 +1,5 @@
 import { refused, VringError } from '@vring/layout'
-import { BPF_LINK_CREATE, BPF_PROG_LOAD, BpfAttribute, bpf, bpfObjectInfo } from './bpf.ts'
+import { BPF_LINK_CREATE, BPF_PROG_GET_FD_BY_ID, BPF_PROG_LOAD, BpfAttribute, bpf, bpfObjectInfo } from './bpf.ts'
 import { closeFd } from './fd.ts'
 import { fixedBytes } from './libc.ts'
 import { setLinkXdp, type XdpMode } from './link.ts'
@@ -14,6 +14,7 @@ const INSTRUCTION_BYTES = 8
 /** Bytes of struct bpf_prog_info up to what is read of it. */
 const BPF_PROG_INFO = { size: 232, id: 4 } as const
 const LOG_BYTES = 1 << 20
+const ENOENT = 2
 const EACCES = 13
 const EINVAL = 22
 
@@ -162,4 +163,17 @@ class Attachment implements XdpAttachment {
       if (systemErrnoOf(error) !== 'ENODEV') throw error
     }
   }
+}
+
+/**
+ * Does the kernel still hold the program with this number? It lives as long as a descriptor, an attachment or a pin does.
+ *
+ * @param id {@link KernelXdpProgram.id}, or what `linkInfo` says of an interface
+ * @throws VringError ERR_SYSTEM: EPERM
+ */
+export function isProgramLoaded(id: number): boolean {
+  const fd = bpf(BPF_PROG_GET_FD_BY_ID, new BpfAttribute(16).u32(0, id))
+  if (fd >= 0) closeFd(fd)
+  else if (fd !== -ENOENT) throw systemError('bpf', -fd, `program ${id}`)
+  return fd >= 0
 }
