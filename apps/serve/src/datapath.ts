@@ -1,7 +1,7 @@
 import { AfXdpQueue } from '@vring/backend-af-xdp'
 import { CaptureFile, PcapBackend, ReplaySource, readCapture } from '@vring/backend-pcap'
 import { LinuxTapQueue } from '@vring/backend-tap/linux'
-import { NET_HDR_MRG_BYTES, VringError } from '@vring/layout'
+import { ETH_HEADER_BYTES, NET_HDR_MRG_BYTES, VringError } from '@vring/layout'
 import { DropBackend, type FrameSource, LoopbackBackend, type NetBackend, XdpBackend } from '@vring/vhost-net'
 import { XDP_VERDICT_NAMES } from '@vring/xdp'
 import { type CountedProgram, loadCountedProgram } from './counted-program.ts'
@@ -10,6 +10,9 @@ import { PacedReplay } from './paced-replay.ts'
 import type { DatapathSpec, ProgramSpec } from './protocol.ts'
 import { startError } from './serve-error.ts'
 import { tapOffloads } from './tap-offloads.ts'
+
+/** Of an Ethernet header with a VLAN tag, which a queue's longest frame has. */
+const LINK_HEADER_BYTES = ETH_HEADER_BYTES + 4
 
 /** Where the frames of a queue pair go and come from. */
 export interface PairEnds {
@@ -27,6 +30,8 @@ type ReplaySpec = Extract<DatapathSpec, { kind: 'replay' }>
 /** The backends of all queue pairs, in the thread that serves them. They outlive sessions: devices and counts stay. */
 export interface Datapath {
   readonly pairs: readonly PairEnds[]
+  /** Bytes behind the Ethernet header that a frame may have, unless it is a segment; Infinity: no device is behind it. */
+  readonly mtu: number
   /** What people should know of it: one line, or null. */
   readonly note: string | null
   /** Frames by verdict, or null without a program in this thread. */
@@ -67,6 +72,7 @@ export function createDatapath(spec: DatapathSpec, queuePairs: number): Datapath
 }
 
 const nothing = {
+  mtu: Number.POSITIVE_INFINITY,
   note: null,
   verdicts: () => null,
   programCounts: () => null,
@@ -169,6 +175,7 @@ function tapPath(queues: readonly LinuxTapQueue[]): Datapath {
 function devicePath(queues: readonly (LinuxTapQueue | AfXdpQueue)[]): Datapath {
   return {
     ...nothing,
+    mtu: queues[0]!.handle.frameBytes - LINK_HEADER_BYTES,
     pairs: queues.map((queue) => ({
       backend: queue,
       source: queue,

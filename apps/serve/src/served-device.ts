@@ -1,4 +1,5 @@
 import type { AccessorPlugin } from '@vring/accessor'
+import { refused } from '@vring/layout'
 import type { BackendSession, StartedVring } from '@vring/vhost-user'
 import { NetDevice, type NetQueueReport } from '@vring/vhost-user-net'
 import { addCounts, sumCounts } from './counts.ts'
@@ -85,6 +86,16 @@ export class ServedDevice extends NetDevice {
     this.armed = true
     this.datapath.idle()
     return super.armQueue(index)
+  }
+
+  /**
+   * What a frontend tells its driver has to fit through the device.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE: the frontend is told, and does not start its driver with it
+   */
+  setMtu(mtu: number): void {
+    const { mtu: most } = this.datapath
+    if (mtu > most) throw refused('ERR_OUT_OF_RANGE', 'mtu', mtu, `at most ${most}, the MTU of the device`)
   }
 
   reset(): void {

@@ -5,7 +5,7 @@ import { type CpioEntry, cpioArchive } from './cpio.ts'
 /** Debian's smallest kernel with virtio, from the package linux-image-cloud-amd64. */
 const KERNEL = /^vmlinuz-(.+-cloud-amd64)$/
 /** Of the package busybox-static. */
-const BUSYBOX = '/bin/busybox'
+export const BUSYBOX = '/bin/busybox'
 const MODULES = ['virtio_pci', 'virtio_net']
 
 /**
