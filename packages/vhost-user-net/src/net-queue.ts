@@ -132,9 +132,20 @@ export class NetQueue {
     return this.started ? this.queue.nextAvail : this.nextAvail
   }
 
+  /**
+   * Starts where the frontend says, unless the ring says otherwise. This device uses chains in the order in which they were
+   * made available, so the used index is where the one before stopped, also when it was killed and the frontend, which then
+   * has nothing better, says 0. As DPDK's backend does (lib/vhost, translate_ring_addresses) and QEMU's libvhost-user.
+   */
+  private resume(nextAvail: number): number {
+    const { queue } = this
+    const status = queue.start(nextAvail)
+    return status < 0 || queue.usedIdx === queue.nextAvail ? status : queue.start(queue.usedIdx)
+  }
+
   /** Reads where the ring is; 0 or a negative errno. */
   private start(): number {
-    const status = this.accessor.beginRound() === 'miss' ? EAGAIN : this.queue.start(this.nextAvail)
+    const status = this.accessor.beginRound() === 'miss' ? EAGAIN : this.resume(this.nextAvail)
     this.accessor.endRound()
     this.started = status === 0
     return status
