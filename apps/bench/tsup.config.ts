@@ -7,10 +7,10 @@ export default defineConfig([
   // What runs packets is one module: V8 folds a constant that it sees defined, and loads and checks one that is imported
   // at every use, twice a packet and more. `linux` stays a package: it is called a few times a second.
   packageOptions({
-    entry: ['src/cell.ts', 'src/testpmd-cell.ts', 'src/driver-thread.ts'],
+    entry: ['src/cell.ts', 'src/testpmd-cell.ts', 'src/peer-cell.ts', 'src/driver-thread.ts'],
     noExternal: [/^@vring\/(?!linux$)/],
     splitting: false,
-    clean: ['cell.js*', 'testpmd-cell.js*', 'driver-thread.js*'],
+    clean: ['cell.js*', 'testpmd-cell.js*', 'peer-cell.js*', 'driver-thread.js*'],
   }),
   // The same without hooks, from the packages' sources: what `--sweep hooks=0,1` compares.
   packageOptions({

@@ -29,7 +29,8 @@
 
 #define BATCH 64
 #define HEADER_BYTES 12
-#define SLOT_BYTES 2048
+#define SLOT_BYTES 4096
+#define FRAME_BYTES_MAX 1518
 #define RWF_NOWAIT_FLAG 8
 
 static void fail(const char *what)
@@ -95,7 +96,7 @@ int main(int argc, char **argv)
 	uint8_t *frames, *rings;
 	int tap, ring, cpu;
 
-	if (argc != 4 || (frame_bytes = atoi(argv[2])) < 42 || frame_bytes > SLOT_BYTES - HEADER_BYTES) {
+	if (argc != 4 || (frame_bytes = atoi(argv[2])) < 42 || frame_bytes > FRAME_BYTES_MAX) {
 		fprintf(stderr, "usage: io-uring-tap NAME FRAME_BYTES CPU\n");
 		return 2;
 	}

@@ -3,16 +3,18 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { createRegistry, loadPlugin, type Registry } from '@vring/registry'
+import { systemBackends } from './system/system-backends.ts'
 
 /**
- * The built-in registry and the accessors of these plugins, looked up from the working directory.
+ * The built-in registry, the bench's own backends, and the accessors of these plugins, looked up from the working
+ * directory.
  *
  * @throws VringError ERR_INVALID_PLUGIN
  */
 export async function loadRegistry(plugins: readonly string[]): Promise<Registry> {
   const from = pathToFileURL(`${process.cwd()}/`).href
   const accessors = await Promise.all(plugins.map((spec) => loadPlugin(spec, { from, resolvePackage })))
-  return createRegistry().with({ accessors })
+  return createRegistry().with({ accessors, backends: systemBackends })
 }
 
 /** Finds a package as `import` in a module of the directory `from` would. */

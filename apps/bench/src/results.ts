@@ -72,6 +72,8 @@ const peerSchema = z.object({
   role: z.string(),
   mpps: intervalSchema,
   trials: z.array(finite),
+  /** Cells that were measured in turn with it: their rate through its rate, with interval. */
+  ratios: z.array(z.object({ cell: z.string(), ratio: intervalSchema })).optional(),
 })
 
 const publishedSchema = z.object({
@@ -103,6 +105,16 @@ const claimSchema = z.object({
   missing: z.string().optional(),
 })
 
+/** What steps cost on the machine itself, timed as machine code where user mode can. */
+const machineSchema = z.object({
+  /** Clock of the core; null: nothing was measured. */
+  clockGHz: finite.nullable(),
+  /** ns a step. */
+  steps: z.record(z.string(), intervalSchema),
+  /** Steps without a figure, and why: stac and clac are privileged. */
+  notMeasured: z.record(z.string(), z.string()),
+})
+
 const environmentSchema = z.object({
   cpu: z.string(),
   cores: count,
@@ -115,6 +127,7 @@ const environmentSchema = z.object({
   steal: finite.nullable(),
   busy: z.array(z.string()),
   git: z.string().nullable(),
+  machine: machineSchema.optional(),
 })
 
 /** Two cells of one run compared by rank test, Holm-corrected over the run. */

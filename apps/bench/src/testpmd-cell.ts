@@ -1,11 +1,16 @@
 import { setAffinity, UnixListener, type UnixSocket } from '@vring/linux'
+import { type FrameSource, LoopbackBackend, type NetBackend } from '@vring/vhost-net'
 import { BackendSession, linuxHost, VhostUserWorker } from '@vring/vhost-user'
 import { NetDevice } from '@vring/vhost-user-net'
 import type { CellSpec } from './cell-spec.ts'
 import { backendCounts } from './cells/backend-counts.ts'
 import { digest } from './cells/lap-state.ts'
 import { SamplingBackend } from './cells/sampling-backend.ts'
+import { answerRequests } from './drivers/device-process.ts'
 import { loadRegistry } from './load-registry.ts'
+import { FLOW_FRAMES } from './peers/flow-meter.ts'
+import { AfXdpEnd } from './system/af-xdp-end.ts'
+import { TapEnd } from './system/tap-end.ts'
 
 /**
  * The process of one accessor that serves a real driver: a vhost-user session on one CPU, for one trial at a time. Compiled
@@ -13,8 +18,7 @@ import { loadRegistry } from './load-registry.ts'
  */
 
 /** What the orchestrator asks. */
-export type TestpmdRequest = {
-  readonly type: 'serve'
+export interface TestpmdRequest {
   readonly spec: CellSpec
   readonly plugins: readonly string[]
   readonly socket: string
@@ -23,14 +27,8 @@ export type TestpmdRequest = {
   readonly durationMs: number
 }
 
-/** What it is told: the socket is there; then what was measured. */
-export type TestpmdAnswer =
-  | { readonly type: 'listening' }
-  | ServedTrial
-  | { readonly type: 'failed'; readonly reason: string }
-
+/** What one trial gave. */
 export interface ServedTrial {
-  readonly type: 'served'
   readonly packets: number
   readonly seconds: number
   /** Of the different frames, their verdicts and protocols. */
@@ -44,24 +42,26 @@ const CONNECT_LIMIT_MS = 60_000
 const FIRST_PACKET_LIMIT_MS = 30_000
 const SAMPLED_FRAMES = 4096
 
-async function serve(request: TestpmdRequest): Promise<ServedTrial> {
+async function serve(request: TestpmdRequest, listening: () => void): Promise<ServedTrial> {
   const { spec, cpu } = request
   setAffinity([cpu])
   const registry = await loadRegistry(request.plugins)
-  const backend = new SamplingBackend(registry.backend(spec.backend).create())
+  const end = registry.backend(spec.backend).create()
+  const backend = new SamplingBackend(end)
   const device = new NetDevice({
     accessor: registry.accessor(spec.accessor),
     accessorOptions: spec.options,
     backend: () => backend,
+    source: () => (isFrameSource(end) ? end : null),
     payload: spec.payload,
   })
   const listener = UnixListener.listen(request.socket)
   try {
-    process.send?.({ type: 'listening' } satisfies TestpmdAnswer)
+    listening()
     const transport = await accept(listener)
     const session = new BackendSession({ transport, device, host: linuxHost })
     try {
-      const clock = new TrialClock(backend, request.warmUpMs, request.durationMs)
+      const clock = new TrialClock(backend, frameCount(end, device), request.warmUpMs, request.durationMs)
       const worker = new VhostUserWorker({
         session,
         device,
@@ -76,7 +76,6 @@ async function serve(request: TestpmdRequest): Promise<ServedTrial> {
         /^(verdict|proto|dropped)\./.test(name),
       )
       return {
-        type: 'served',
         packets,
         seconds,
         hash: digest(...counted.sort(), ...backend.distinct),
@@ -88,7 +87,21 @@ async function serve(request: TestpmdRequest): Promise<ServedTrial> {
     }
   } finally {
     listener.close()
+    end.close()
   }
+}
+
+/** A device that the driver also receives from. */
+function isFrameSource(end: NetBackend): end is NetBackend & FrameSource {
+  return 'receive' in end
+}
+
+/** What is counted: frames where they arrive, those given back where the driver is the end, else those taken. */
+function frameCount(end: NetBackend, device: NetDevice): () => number {
+  if (end instanceof TapEnd || end instanceof AfXdpEnd) return () => end.arrived
+  if (end instanceof LoopbackBackend)
+    return () => device.report().find(({ delivered }) => delivered !== null)?.delivered?.frames ?? 0
+  return () => end.counters.txFrames
 }
 
 async function accept(listener: UnixListener): Promise<UnixSocket> {
@@ -101,30 +114,32 @@ async function accept(listener: UnixListener): Promise<UnixSocket> {
   }
 }
 
-/** First packet, warm-up, measurement, sample: looked at once a millisecond by the worker. */
+/** First packets, warm-up, measurement, sample: looked at once a millisecond by the worker. */
 class TrialClock {
   packets = 0
   seconds = 0
   readonly #backend: SamplingBackend
+  readonly #count: () => number
   readonly #warmUpMs: number
   readonly #durationMs: number
   #phase: 'waiting' | 'warming' | 'measuring' | 'sampling' = 'waiting'
   #since = performance.now()
   #from = 0
 
-  constructor(backend: SamplingBackend, warmUpMs: number, durationMs: number) {
+  constructor(backend: SamplingBackend, count: () => number, warmUpMs: number, durationMs: number) {
     this.#backend = backend
+    this.#count = count
     this.#warmUpMs = warmUpMs
     this.#durationMs = durationMs
   }
 
-  /** @throws Error when no packet comes */
+  /** @throws Error when no packet comes, or they stop */
   isOver(): boolean {
     const now = performance.now()
     const elapsed = now - this.#since
-    const frames = this.#backend.counters.txFrames
+    const frames = this.#count()
     if (this.#phase === 'waiting') {
-      if (frames > 0) this.#enter('warming', now)
+      if (frames >= FLOW_FRAMES) this.#enter('warming', now)
       else if (elapsed > FIRST_PACKET_LIMIT_MS) throw new Error(`no packet within ${FIRST_PACKET_LIMIT_MS / 1000} s`)
     } else if (this.#phase === 'warming') {
       if (elapsed >= this.#warmUpMs) {
@@ -134,6 +149,7 @@ class TrialClock {
     } else if (this.#phase === 'measuring') {
       if (elapsed >= this.#durationMs) {
         this.packets = frames - this.#from
+        if (this.packets === 0) throw new Error('packets stopped')
         this.seconds = elapsed / 1000
         this.#backend.remaining = SAMPLED_FRAMES
         this.#enter('sampling', now)
@@ -148,12 +164,4 @@ class TrialClock {
   }
 }
 
-process.on('SIGINT', () => {})
-process.on('disconnect', () => process.exit(0))
-process.on('message', (request: TestpmdRequest) => {
-  serve(request)
-    .catch((error: unknown): TestpmdAnswer => {
-      return { type: 'failed', reason: error instanceof Error ? error.message : String(error) }
-    })
-    .then((answer) => process.send?.(answer))
-})
+answerRequests(serve)

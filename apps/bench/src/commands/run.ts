@@ -16,11 +16,13 @@ import {
   type SweepKey,
 } from '../cell-spec.ts'
 import { BASELINE_BACKENDS } from '../cells/baseline.ts'
-import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
+import { checkDevices } from '../check-devices.ts'
+import { EXIT_DISAGREE, EXIT_INTERNAL, EXIT_OK } from '../exit-codes.ts'
 import { FRAME_BYTES_MIN } from '../frames.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { createModel, withModel } from '../model-results.ts'
 import { checkWritable, STDOUT, toJson, writeOutput } from '../output.ts'
+import { PEERS } from '../peers/peer-names.ts'
 import { reportHtml } from '../report/report-html.ts'
 import { runExperiment } from '../run/experiment.ts'
 import { printResults } from '../run/print-results.ts'
@@ -63,8 +65,8 @@ export const run: BenchCommand = {
     shard: { type: 'string', description: 'run part i of n of the cells; put together with merge', valueHint: 'i/n' },
     peer: {
       type: 'string',
-      description: 'measure a peer in the same run: dpdk (with --driver testpmd)',
-      valueHint: 'dpdk',
+      description: 'measure peers in the same run: dpdk (with --driver testpmd), io-uring (with --backend tap)',
+      valueHint: 'dpdk,io-uring',
     },
     seed: { type: 'string', description: 'seed of frames, order and intervals; default 1', valueHint: 'N' },
     smoke: { type: 'boolean', description: 'few short trials, done within 10 s: checks results, not speed' },
@@ -82,6 +84,8 @@ export const run: BenchCommand = {
     const html = args.text('html') ?? (smoke || args.text('json') !== null ? null : DEFAULT_HTML)
     if (json !== null) checkWritable('--json', json)
     if (html !== null) checkWritable('--html', html)
+    const peers = each(args, 'peer', PEERS) ?? []
+    checkDevices(specs, peers)
     const seed = args.integer('seed', 0, 2 ** 32 - 1, 1)
     const smap = each(args, 'smap', ['off', 'on']) ?? ['off', 'on']
     const experiment = await runExperiment(specs, {
@@ -93,15 +97,17 @@ export const run: BenchCommand = {
       quick: smoke,
       shard: shard === null ? null : `${shard.part}/${shard.of}`,
       noiseFloor: !smoke,
-      peer: args.text('peer') !== null,
+      peers,
     })
-    const { disagreements, interrupted } = experiment
+    const { disagreements, failedPeers, interrupted } = experiment
     const results = withModel(experiment.results, createModel(registry, seed), smap)
     if (json !== null) writeOutput('--json', json, toJson(results))
     if (html !== null) writeOutput('--html', html, reportHtml(results))
     if (json !== STDOUT) writeOutput('', STDOUT, printResults(results))
     for (const line of disagreements) process.stderr.write(`vring-bench: results disagree: ${line}\n`)
+    for (const line of failedPeers) process.stderr.write(`vring-bench: ${line}\n`)
     if (interrupted) return EXIT_INTERRUPTED
+    if (failedPeers.length > 0) return EXIT_INTERNAL
     // One that is known to fail says what is missing, every time; it is no news.
     const claimFailed = results.claims.some(({ verdict, missing }) => verdict === 'not reproduced' && !missing)
     return disagreements.length > 0 || claimFailed ? EXIT_DISAGREE : EXIT_OK
@@ -130,7 +136,6 @@ function shardOf(specs: CellSpec[], shard: { part: number; of: number } | null):
 function planCells(args: Arguments, registry: Registry): CellSpec[] {
   const drivers = each(args, 'driver', DRIVERS) ?? [DEFAULT_CELL.driver]
   const rings = each(args, 'ring', RINGS) ?? [DEFAULT_CELL.ring]
-  checkPeer(args, drivers)
   const backends = args.list('backend') ?? [DEFAULT_CELL.backend]
   for (const backend of backends)
     oneOf(
@@ -208,14 +213,6 @@ function frameBytes(args: Arguments): readonly number[] {
       )
     return bytes
   })
-}
-
-function checkPeer(args: Arguments, drivers: readonly DriverName[]): void {
-  const peer = args.text('peer')
-  if (peer === null) return
-  oneOf('--peer', peer, ['dpdk'])
-  if (!drivers.includes('testpmd'))
-    throw usageError('--peer', 'dpdk is measured with the driver testpmd; accepted: --driver testpmd')
 }
 
 /** `--sweep queue-size=256,1024`: what each step of it changes. */

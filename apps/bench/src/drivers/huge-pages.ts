@@ -30,7 +30,10 @@ export function reserveHugePages(megabytes: number): HugePages {
   const giveBack = (): void => {
     if (!given) writeFileSync(NR_HUGEPAGES, String(before.total))
     given = true
+    process.off('exit', giveBack)
   }
+  // Whatever ends this process: pages that are still in use go when their user does.
+  process.once('exit', giveBack)
   // The kernel gives what it finds in one piece, which may be less.
   if ((freePages()?.free ?? 0) >= wanted) return { available: true, giveBack }
   giveBack()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseDpdkVersion, parsePortStats, testpmdArguments } from './testpmd-process.ts'
+import { parseDpdkVersion, parsePortStats, type TestpmdOptions, testpmdArguments } from './testpmd-process.ts'
 
 const STATS = `testpmd>
   ######################## NIC statistics for port 0  ########################
@@ -26,16 +26,32 @@ describe('testpmd', () => {
     expect(parseDpdkVersion('')).toBe('unknown')
   })
 
+  const common = { binary: 'x', socket: '/tmp/s', queueSize: 256, frameBytes: 64, forward: 'drop' } as const
+  const driver = { ...common, role: 'driver', cpu: 0, hugePages: true } as const
+  const backend = { ...common, role: 'backend', cpu: 1, hugePages: false } as const
+  const text = (options: TestpmdOptions): string => testpmdArguments(options).join(' ')
+
   it('the driver connects, the backend makes the socket, and both stay on their CPU', () => {
-    const common = { binary: 'x', socket: '/tmp/s', queueSize: 256, frameBytes: 64 }
-    const driver = testpmdArguments({ ...common, role: 'driver', cpu: 0, hugePages: true }).join(' ')
-    expect(driver).toContain('--lcores 0@0,1@0')
-    expect(driver).toContain('net_virtio_user0,mac=00:01:02:03:04:05,path=/tmp/s,queues=1,queue_size=256')
-    expect(driver).toContain('--forward-mode=txonly --txpkts=64')
-    expect(driver).toContain('--in-memory --single-file-segments -m 256')
-    const backend = testpmdArguments({ ...common, role: 'backend', cpu: 1, hugePages: false }).join(' ')
-    expect(backend).toContain('net_vhost0,iface=/tmp/s,queues=1')
-    expect(backend).toContain('--forward-mode=rxonly')
-    expect(backend).toContain('--no-huge -m 512')
+    expect(text(driver)).toContain('--lcores 0@0,1@0')
+    expect(text(driver)).toContain('net_virtio_user0,mac=00:01:02:03:04:05,path=/tmp/s,queues=1,queue_size=256')
+    expect(text(driver)).toContain('--auto-start --forward-mode=txonly --txpkts=64')
+    expect(text(driver)).toContain('--in-memory --single-file-segments -m 256')
+    expect(text(backend)).toContain('net_vhost0,iface=/tmp/s,queues=1')
+    expect(text(backend)).toContain('--forward-mode=rxonly')
+    expect(text(backend)).toContain('--no-huge -m 512')
+  })
+
+  it('a loopback gives frames back on both sides, and the driver waits for the command that sends the first', () => {
+    expect(text({ ...driver, forward: 'loopback' })).toMatch(/--forward-mode=io --txpkts=64$/)
+    expect(text({ ...driver, forward: 'loopback' })).not.toContain('--auto-start')
+    expect(text({ ...backend, forward: 'loopback' })).toMatch(/--auto-start --forward-mode=io$/)
+  })
+
+  it.each([
+    ['tap', '--vdev net_tap0,iface=if0 -- '],
+    ['af-xdp', '--vdev net_af_xdp0,iface=if0,start_queue=0,queue_count=1,force_copy=1 -- '],
+  ] as const)('a backend forwards to %s', (forward, device) => {
+    expect(text({ ...backend, forward, interface: 'if0' })).toContain(`net_vhost0,iface=/tmp/s,queues=1 ${device}`)
+    expect(text({ ...backend, forward, interface: 'if0' })).toMatch(/--forward-mode=io$/)
   })
 })

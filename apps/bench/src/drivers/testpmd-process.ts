@@ -1,9 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { BenchError, missingError } from '../bench-error.ts'
 import { EXIT_INTERNAL } from '../exit-codes.ts'
+import { findProgram } from '../system/privileges.ts'
 
 /** Memory of one testpmd in MiB: with huge pages, and without, where its pool is larger. */
 export const TESTPMD_HUGE_MIB = 256
@@ -15,17 +15,32 @@ const TESTPMD_PLAIN_MIB = 512
  * @throws BenchError with exit code 4 that names the package
  */
 export function findTestpmd(): string {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', '/usr/local/bin']
-  const found = folders.map((folder) => join(folder, 'dpdk-testpmd')).find((path) => existsSync(path))
-  if (found === undefined)
+  const found = findProgram('dpdk-testpmd')
+  if (found === null)
     throw missingError('dpdk-testpmd', 'install the Debian package dpdk-dev (apt-get install dpdk-dev)')
   return found
 }
 
+/** What a backend's testpmd does with frames. */
+export type PeerForward = 'drop' | 'loopback' | 'tap' | 'af-xdp'
+
+/**
+ * Bursts of 32 frames that circulate between two testpmd that give back what they receive: half of a ring of 256, so that
+ * no burst finds it full and is dropped.
+ */
+export const LOOPBACK_BURSTS = 4
+
 export interface TestpmdOptions {
   readonly binary: string
-  /** `driver`: virtio_user, transmits only. `backend`: net_vhost, receives only. */
+  /** `driver`: virtio_user. `backend`: net_vhost. */
   readonly role: 'driver' | 'backend'
+  /**
+   * What becomes of frames. `drop`: the driver sends, the backend counts. `loopback`: both give back what they receive,
+   * and the driver sends the first ones. `tap`, `af-xdp`: the backend forwards to an interface.
+   */
+  readonly forward: PeerForward
+  /** Name of that interface: net_tap makes it, net_af_xdp finds it. */
+  readonly interface?: string
   /** vhost-user socket; the backend makes it, the driver connects to it. */
   readonly socket: string
   /** CPU that it polls on. */
@@ -35,17 +50,14 @@ export interface TestpmdOptions {
   readonly hugePages: boolean
 }
 
-/** Arguments of one testpmd. Source: DPDK 22.11 testpmd user guide, virtio_user and vhost driver guides. */
+/**
+ * Arguments of one testpmd. Source: DPDK 22.11 testpmd user guide; virtio_user, vhost, tap and af_xdp driver guides.
+ */
 export function testpmdArguments(options: TestpmdOptions): string[] {
-  const { role, socket, cpu, queueSize, frameBytes, hugePages } = options
-  const vdev =
-    role === 'driver'
-      ? `net_virtio_user0,mac=00:01:02:03:04:05,path=${socket},queues=1,queue_size=${queueSize}`
-      : `net_vhost0,iface=${socket},queues=1`
+  const { role, cpu, hugePages } = options
   const memory = hugePages
     ? ['--in-memory', '--single-file-segments', '-m', String(TESTPMD_HUGE_MIB)]
     : ['--no-huge', '-m', String(TESTPMD_PLAIN_MIB)]
-  const forward = role === 'driver' ? ['--forward-mode=txonly', `--txpkts=${frameBytes}`] : ['--forward-mode=rxonly']
   return [
     '-v',
     '--lcores',
@@ -54,14 +66,33 @@ export function testpmdArguments(options: TestpmdOptions): string[] {
     `vring-${role}-${process.pid}`,
     '--no-pci',
     ...memory,
-    '--vdev',
-    vdev,
+    ...devices(options).flatMap((device) => ['--vdev', device]),
     '--',
     '-i',
-    '--auto-start',
     '--total-num-mbufs=8192',
-    ...forward,
+    ...forwarding(options),
   ]
+}
+
+/** Its ports: towards the other side, and the one behind it. */
+function devices({ role, socket, queueSize, forward, interface: name }: TestpmdOptions): string[] {
+  if (role === 'driver')
+    return [`net_virtio_user0,mac=00:01:02:03:04:05,path=${socket},queues=1,queue_size=${queueSize}`]
+  const vhost = `net_vhost0,iface=${socket},queues=1`
+  if (forward === 'tap') return [vhost, `net_tap0,iface=${name}`]
+  if (forward === 'af-xdp') return [vhost, `net_af_xdp0,iface=${name},start_queue=0,queue_count=1,force_copy=1`]
+  return [vhost]
+}
+
+/** A driver that gives frames back is started by a command, with the first frames: see {@link startsByCommand}. */
+function forwarding({ role, forward, frameBytes }: TestpmdOptions): string[] {
+  if (role === 'backend') return ['--auto-start', `--forward-mode=${forward === 'drop' ? 'rxonly' : 'io'}`]
+  const frames = `--txpkts=${frameBytes}`
+  return forward === 'loopback' ? ['--forward-mode=io', frames] : ['--auto-start', '--forward-mode=txonly', frames]
+}
+
+function startsByCommand({ role, forward }: TestpmdOptions): boolean {
+  return role === 'driver' && forward === 'loopback'
 }
 
 /** Counters of `show port stats all`, of the first port. */
@@ -111,6 +142,8 @@ export class TestpmdProcess {
     this.#child.once('exit', (code, signal) => {
       this.#exited = signal ?? `exit code ${code}`
     })
+    // It waits in the pipe until testpmd reads it.
+    if (startsByCommand(options)) this.command(`start tx_first ${LOOPBACK_BURSTS}`)
   }
 
   get version(): string {

@@ -1,5 +1,8 @@
 import { type CellSpec, groupKey } from '../cell-spec.ts'
 import { finishEnvironment, startEnvironment } from '../environment.ts'
+import { Peer } from '../peers/peer.ts'
+import { isPeerOf, type PeerName } from '../peers/peer-names.ts'
+import { PeerPrograms } from '../peers/peer-programs.ts'
 import { type CellResult, type PeerResult, RESULTS_SCHEMA, type Results } from '../results.ts'
 import { ratioInterval, seededRandom } from '../stats/index.ts'
 import { cellResult } from './cell-result.ts'
@@ -20,14 +23,16 @@ export interface ExperimentOptions {
   readonly noiseFloor: boolean
   /** `i/n`: these cells are part of a larger run. */
   readonly shard: string | null
-  /** Measure DPDK's own vhost beside the cells of the driver testpmd. */
-  readonly peer: boolean
+  /** Programs to measure in the device's place, in turn with the cells that they compare with. */
+  readonly peers: readonly PeerName[]
 }
 
 export interface Experiment {
   readonly results: Results
   /** Cells whose results differ from their group's; empty when all agree. */
   readonly disagreements: readonly string[]
+  /** Peers that gave no result, or not to the end, with the reason. */
+  readonly failedPeers: readonly string[]
   readonly interrupted: boolean
 }
 
@@ -43,6 +48,7 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
   const groups = groupsOf(specs)
   const processes = specs.length + (options.noiseFloor ? 1 : 0)
   const progress = new Progress(processes * (trials + 1) + specs.length)
+  const programs = new PeerPrograms(options.peers)
   let interrupted = false
   const interrupt = (): void => {
     // Twice means now.
@@ -55,6 +61,7 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
   const peers: PeerResult[] = []
   const pairs: Pair[] = []
   const disagreements: string[] = []
+  const failedPeers: string[] = []
   let noiseFloor: Results['noiseFloor'] = null
   try {
     for (const [index, group] of groups.entries()) {
@@ -66,10 +73,17 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
         progress: (step: string) => progress.step(step),
         interrupted: () => interrupted,
       }
-      const testpmd = group[0]!.driver === 'testpmd' ? await runTestpmdGroup(group, groupOptions) : null
-      const outcome = testpmd ?? (await runGroup(group, groupOptions))
-      peers.push(...(testpmd?.peers ?? []))
+      const first = group[0]!
+      const beside = options.peers
+        .filter((name) => isPeerOf(name, first))
+        .map((name) => new Peer(name, first, programs.of(name)))
+      const runCells = first.driver === 'testpmd' ? runTestpmdGroup : runGroup
+      const outcome = await runCells(group, beside, groupOptions).finally(() => {
+        for (const peer of beside) peer.close()
+      })
       const results = outcome.cells.map((cell) => cellResult(cell, random))
+      peers.push(...beside.flatMap((peer) => peer.result(results, random) ?? []))
+      for (const { label, failure } of beside) if (failure !== null) failedPeers.push(`${label}: ${failure}`)
       cells.push(...results)
       pairs.push(...pairsOfGroup(results))
       disagreements.push(...hashDisagreements(outcome.cells))
@@ -77,6 +91,7 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
     }
   } finally {
     progress.clear()
+    programs.close()
     process.off('SIGINT', interrupt)
     process.off('SIGTERM', interrupt)
   }
@@ -96,7 +111,7 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
     ...(options.shard === null ? {} : { shard: options.shard }),
     residentBytes: process.resourceUsage().maxRSS * 1024,
   }
-  return { results, disagreements, interrupted }
+  return { results, disagreements, failedPeers, interrupted }
 }
 
 /** Cells by {@link groupKey}, groups and cells in the order given. */

@@ -88,13 +88,19 @@ function published(results: Results, cell: CellResult, smap: 'off' | 'on'): stri
 }
 
 function peersTable({ peers }: Results): string {
-  const rows = peers.map(({ name, version, role, mpps }) => [
+  const rows = peers.map(({ name, version, role, mpps, ratios = [] }) => [
     `${name} ${version}`,
     role,
     `${formatRate(mpps.median)} [${formatRate(mpps.low)}, ${formatRate(mpps.high)}]`,
+    ratios.map(({ cell, ratio }) => `${cellLabel(cell)} ${ratio.median.toFixed(2)} x`).join(', '),
   ])
   return renderTable(
-    [{ title: 'peer' }, { title: 'role' }, { title: 'measured Mpps [95 %]', align: 'right' }],
+    [
+      { title: 'peer' },
+      { title: 'role' },
+      { title: 'measured Mpps [95 %]', align: 'right' },
+      { title: 'accessors reach, of its rate' },
+    ],
     rows,
     pc.bold,
   )

@@ -1,6 +1,7 @@
 import { CellFailure, CellProcess } from '../cell-process.ts'
 import { BASELINE, type CellSpec } from '../cell-spec.ts'
 import { interleaved } from '../order.ts'
+import type { Peer } from '../peers/peer.ts'
 import type { FinishAnswer, TrialAnswer } from '../protocol.ts'
 import type { Random } from '../stats/index.ts'
 
@@ -35,6 +36,10 @@ export interface GroupOutcome {
   readonly self: CellOutcome | null
 }
 
+/** A peer of cells without a driver of their own: it starts for each trial, on any CPU, and nobody connects to it. */
+const ANYWHERE = { socket: '', cpu: -1, hugePages: false } as const
+const PEER_WARM_UP_MS = 300
+
 /** One cell while its group runs. */
 class RunningCell {
   readonly spec: CellSpec
@@ -66,10 +71,14 @@ class RunningCell {
 }
 
 /**
- * Runs the cells of one group: a process each, trials interleaved A B B A, one running at a time. A cell that dies or
- * hangs fails with its reason; the others go on.
+ * Runs the cells of one group and peers beside them: a process each, trials interleaved A B B A, one running at a time. A
+ * cell that dies or hangs fails with its reason; the others go on.
  */
-export async function runGroup(specs: readonly CellSpec[], options: GroupOptions): Promise<GroupOutcome> {
+export async function runGroup(
+  specs: readonly CellSpec[],
+  peers: readonly Peer[],
+  options: GroupOptions,
+): Promise<GroupOutcome> {
   const { interrupted, progress, random } = options
   const against = options.noiseFloor ? specs.find(({ accessor }) => accessor !== BASELINE) : undefined
   // All at once: loading modules overlaps. They sit idle until they are asked.
@@ -82,10 +91,17 @@ export async function runGroup(specs: readonly CellSpec[], options: GroupOptions
       progress(`${cell.spec.id}: warm-up`)
       await cell.step((process) => process.prepare(options.seed, options.plugins, options.quick))
     }
-    const rounds = interleaved(all.length, options.trials, random)
+    const rounds = interleaved(all.length + peers.length, options.trials, random)
     for (const [round, order] of rounds.entries())
       for (const index of order) {
         if (interrupted()) break
+        const peer = peers[index - all.length]
+        if (peer !== undefined) {
+          progress(`${peer.label}: trial ${round + 1} of ${options.trials}`)
+          if (peer.failure === null)
+            await peer.trial(ANYWHERE, { warmUpMs: PEER_WARM_UP_MS, durationMs: options.durationMs }, () => {})
+          continue
+        }
         const cell = all[index]!
         progress(`${cell.spec.id}: trial ${round + 1} of ${options.trials}`)
         await cell.step(async (process) => {

@@ -1,0 +1,105 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { CellFailure, V8_FLAGS } from '../cell-process.ts'
+import { lastWords } from '../last-words.ts'
+
+const ANSWER_LIMIT_MS = 120_000
+/** How long a process that lost its orchestrator may take to put its devices away, in ms. */
+const CLOSE_LIMIT_MS = 5000
+
+/** What a device's process says: it can be connected to; then what was measured, or why nothing was. */
+export type DeviceAnswer<T> =
+  | { readonly type: 'listening' }
+  | { readonly type: 'served'; readonly result: T }
+  | { readonly type: 'failed'; readonly reason: string }
+
+/** Modules that are a device's process: one accessor that serves a driver, and a peer in its place. */
+export type DeviceEntry = 'testpmd-cell' | 'peer-cell'
+
+/** A device in a process of its own, for one trial at a time. It ends with this process, and its devices with it. */
+export class DeviceProcess<Request, Result> {
+  readonly #child: ChildProcess
+  #lastWords = ''
+
+  constructor(entry: DeviceEntry) {
+    const source = import.meta.url.endsWith('.ts')
+    const path = fileURLToPath(new URL(source ? `../${entry}.ts` : `./${entry}.js`, import.meta.url))
+    this.#child = fork(path, {
+      execArgv: [...process.execArgv, ...V8_FLAGS],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      serialization: 'advanced',
+    })
+    const keep = (text: Buffer): void => {
+      this.#lastWords = (this.#lastWords + text.toString()).slice(-2000)
+    }
+    this.#child.stdout?.on('data', keep)
+    this.#child.stderr?.on('data', keep)
+  }
+
+  /**
+   * One trial; `onListening` starts the driver.
+   *
+   * @throws CellFailure
+   */
+  serve(request: Request & object, onListening: () => void): Promise<Result> {
+    const child = this.#child
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void): void => {
+        clearTimeout(timer)
+        child.off('message', onMessage)
+        child.off('exit', onExit)
+        finish()
+      }
+      const fail = (reason: string): void => settle(() => reject(new CellFailure(reason)))
+      const onMessage = (answer: DeviceAnswer<Result>): void => {
+        if (answer.type === 'listening') onListening()
+        else if (answer.type === 'served') settle(() => resolve(answer.result))
+        else fail(answer.reason)
+      }
+      const onExit = (): void => fail(`its process ended: ${lastWords(this.#lastWords)}`)
+      const timer = setTimeout(() => {
+        this.close()
+        fail(`hung: no answer within ${ANSWER_LIMIT_MS / 1000} s`)
+      }, ANSWER_LIMIT_MS)
+      if (child.exitCode !== null || child.signalCode !== null) return onExit()
+      child.on('message', onMessage)
+      child.once('exit', onExit)
+      child.send(request, (error) => {
+        if (error !== null) fail(`can't be reached: ${error.message}`)
+      })
+    })
+  }
+
+  /** Ends it: its channel closes, on which it ends itself and what it started; if it does not, by force. */
+  close(): void {
+    const child = this.#child
+    if (child.exitCode !== null || child.signalCode !== null) return
+    if (child.connected) child.disconnect()
+    const timer = setTimeout(() => child.kill('SIGKILL'), CLOSE_LIMIT_MS)
+    timer.unref()
+    child.once('exit', () => clearTimeout(timer))
+    child.unref()
+  }
+}
+
+/**
+ * Lets this process be a {@link DeviceProcess}: `serve` answers each request. It ends when its orchestrator does.
+ *
+ * @param serve resolves with what was measured; calls `listening` when a driver may connect
+ */
+export function answerRequests<Request, Result>(
+  serve: (request: Request, listening: () => void) => Promise<Result>,
+): void {
+  const send = (answer: DeviceAnswer<Result>): void => void process.send?.(answer)
+  // Ctrl-C reaches the whole process group; the orchestrator decides what becomes of its devices.
+  process.on('SIGINT', () => {})
+  process.on('disconnect', () => process.exit(0))
+  process.on('message', (request: Request) => {
+    serve(request, () => send({ type: 'listening' }))
+      .then((result): DeviceAnswer<Result> => ({ type: 'served', result }))
+      .catch((error: unknown): DeviceAnswer<Result> => {
+        return { type: 'failed', reason: error instanceof Error ? error.message : String(error) }
+      })
+      .then(send)
+  })
+}

@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process'
+import { interfaceIndex } from '@vring/linux'
+import { CellFailure } from '../cell-process.ts'
+import { lastWords } from '../last-words.ts'
+import type { PeerRequest, PeerTrial } from '../peer-cell.ts'
+import { KernelSink } from '../system/kernel-sink.ts'
+import { enterPrivateNetwork } from '../system/private-network.ts'
+import { measureFlow } from './flow-meter.ts'
+
+const TAP_NAME = 'vring-peer'
+
+/** The C program of peers/io-uring-tap.c on a TAP of this process' own network namespace. */
+export async function measureIoUring(request: PeerRequest): Promise<PeerTrial> {
+  enterPrivateNetwork()
+  const { spec, binary, cpu } = request
+  const child = spawn(binary, [TAP_NAME, String(spec.frameBytes), String(cpu)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // Ctrl-C is the orchestrator's affair.
+    detached: true,
+  })
+  let words = ''
+  let gone = false
+  child.stderr.on('data', (text: Buffer) => {
+    words = (words + text.toString()).slice(-2000)
+  })
+  const exit = new Promise<void>((resolve) => {
+    const end = (): void => {
+      gone = true
+      resolve()
+    }
+    child.once('exit', end)
+    child.once('error', end)
+  })
+  const ready = new Promise<void>((resolve) => child.stdout.once('data', () => resolve()))
+  try {
+    await Promise.race([ready, exit])
+    if (gone) throw new CellFailure(`io-uring-tap ended: ${lastWords(words)}`)
+    const sink = new KernelSink(interfaceIndex(TAP_NAME))
+    try {
+      const flow = await measureFlow(() => sink.arrived, request)
+      if (gone) throw new CellFailure(`io-uring-tap ended: ${lastWords(words)}`)
+      return { ...flow, version: request.version }
+    } finally {
+      sink.close()
+    }
+  } finally {
+    child.kill('SIGKILL')
+    await exit
+  }
+}

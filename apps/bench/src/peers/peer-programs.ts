@@ -1,0 +1,41 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findTestpmd } from '../drivers/testpmd-process.ts'
+import { compileIoUringPeer } from './compile-io-uring.ts'
+import type { PeerName } from './peer-names.ts'
+
+/** A peer's program. */
+export interface PeerProgram {
+  readonly binary: string
+  /** Empty: it says itself. */
+  readonly version: string
+}
+
+/** The programs of the peers of a run, found or compiled; {@link close} removes what was made. */
+export class PeerPrograms {
+  readonly #programs = new Map<PeerName, PeerProgram>()
+  readonly #folder = mkdtempSync(join(tmpdir(), 'vring-peers-'))
+
+  /** @throws BenchError with exit code 4: testpmd or a C compiler is missing */
+  constructor(names: readonly PeerName[]) {
+    try {
+      for (const name of names)
+        this.#programs.set(
+          name,
+          name === 'dpdk' ? { binary: findTestpmd(), version: '' } : compileIoUringPeer(this.#folder),
+        )
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  of(name: PeerName): PeerProgram {
+    return this.#programs.get(name)!
+  }
+
+  close(): void {
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
