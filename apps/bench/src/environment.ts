@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { cpus, loadavg, type as osType, release } from 'node:os'
 import { join } from 'node:path'
+import { type MachineProfile, measureMachine } from './machine/measure-machine.ts'
 
 /** The machine and software that a run was measured on. */
 export interface Environment {
@@ -22,6 +23,8 @@ export interface Environment {
   busy: string[]
   /** `commit` or `commit+changes` of the checkout, null outside one. */
   git: string | null
+  /** What barriers, masks and locks cost on this processor. */
+  machine: MachineProfile
 }
 
 /** CPU time since boot, in clock ticks. */
@@ -47,6 +50,7 @@ export function startEnvironment(): { environment: Environment; times: CpuTimes 
     steal: null,
     busy: [],
     git: describeCheckout(),
+    machine: measureMachine(),
   }
   return { environment, times: readCpuTimes() }
 }

@@ -1,6 +1,10 @@
-import { HELD_OUT, holdOut, PUBLISHED, predict, type Residual, residuals } from '@vring/cost-model'
+import type { Steps } from '@vring/accessor'
+import { COST_NAMES, HELD_OUT, holdOut, PUBLISHED, predict, type Residual, residuals } from '@vring/cost-model'
 import pc from 'picocolors'
+import { oneOf } from '../arguments.ts'
 import { loadRegistry } from '../load-registry.ts'
+import { formatPrice, type MachineCost, machineCosts, stepPrices } from '../machine/machine-costs.ts'
+import { type MachineProfile, measureMachine } from '../machine/measure-machine.ts'
 import { createModel, type Model, publishedRates } from '../model-results.ts'
 import { toJson, writeOutput } from '../output.ts'
 import { renderTable } from '../table.ts'
@@ -10,9 +14,20 @@ import { jsonArg } from './shared-args.ts'
 /** `vring-bench model`: fitted profiles, predictions, published values, residuals, held-out rows. */
 export const model: BenchCommand = {
   description: 'The cost model: fitted profiles, predictions, published values, residuals, held-out rows',
-  args: { seed: { type: 'string', description: 'seed of the frames; default 1', valueHint: 'N' }, ...jsonArg },
+  args: {
+    profile: {
+      type: 'string',
+      description: 'published: fitted to rates of 2019 (default); machine: steps timed on this processor',
+      valueHint: 'published,machine',
+    },
+    seed: { type: 'string', description: 'seed of the frames; default 1', valueHint: 'N' },
+    ...jsonArg,
+  },
   async run(args) {
+    const profiles = (args.list('profile') ?? ['published']).map((name) => oneOf('--profile', name, PROFILES))
     const created = createModel(await loadRegistry([]), args.integer('seed', 0, 2 ** 32 - 1, 1))
+    const machine = profiles.includes('machine') ? measureMachine() : null
+    const costs = machine === null ? null : machineCosts(machine, variantRows(created))
     const fitted = residuals(created.fit, PUBLISHED, created.steps)
     const held = holdOut(PUBLISHED, created.steps, HELD_OUT)
     const json = args.text('json')
@@ -29,17 +44,71 @@ export const model: BenchCommand = {
           residuals: fitted.map(plain),
           heldOut: held.filter(({ heldOut }) => heldOut).map(plain),
           prediction: unpublished(created),
+          ...(machine === null ? {} : { machine: { ...machine, prices: stepPrices(machine), costs } }),
         }),
       )
       return 0
     }
-    writeOutput(
-      '',
-      '-',
-      [parameters(created), residualTable('All rows fitted', fitted), heldOutTable(held), cell(created)].join('\n\n'),
-    )
+    const parts: string[] = []
+    if (profiles.includes('published'))
+      parts.push(parameters(created), residualTable('All rows fitted', fitted), heldOutTable(held), cell(created))
+    if (machine !== null) parts.push(pricesTable(machine), costsTable(costs))
+    writeOutput('', '-', parts.join('\n\n'))
     return 0
   },
+}
+
+/** What `--profile` takes. */
+const PROFILES = ['published', 'machine'] as const
+
+/** Each published way of access with its steps, metadata and payload together. */
+function variantRows({ steps }: Model): { label: string; steps: Partial<Steps> }[] {
+  return Object.entries(steps).map(([label, counted]) => ({ label, steps: counted }))
+}
+
+function pricesTable(machine: MachineProfile): string {
+  const right = 'right' as const
+  const rows = stepPrices(machine).map((price) => [
+    price.step,
+    formatPrice(price),
+    price.ns === null || price.interval === null || machine.clockGHz === null
+      ? '–'
+      : Math.abs(price.ns * machine.clockGHz).toFixed(1),
+    price.from,
+  ])
+  const title =
+    machine.clockGHz === null
+      ? 'This machine'
+      : `This machine: a core at ${machine.clockGHz.toFixed(2)} GHz; a step in a chain of loads that hit the first cache`
+  const columns = [
+    { title: 'step' },
+    { title: 'ns [95 %]', align: right },
+    { title: 'cycles', align: right },
+    { title: '' },
+  ]
+  return `${title}\n${renderTable(columns, rows, pc.bold)}`
+}
+
+function costsTable(costs: readonly MachineCost[] | null): string {
+  if (costs === null) return 'Without prices nothing can be predicted for this machine.'
+  const right = 'right' as const
+  const measured = COST_NAMES.filter((name) => name !== 'smapPair')
+  const columns = [
+    { title: 'way of access' },
+    ...measured.map((title) => ({ title, align: right })),
+    { title: 'measured steps', align: right },
+    { title: 'SMAP pairs, published', align: right },
+  ]
+  const rows = costs.map(({ label, parts, measuredNs, smapNs }) => [
+    label,
+    ...measured.map((name) => (parts[name] ?? 0).toFixed(1)),
+    measuredNs.toFixed(1),
+    smapNs.toFixed(1),
+  ])
+  return [
+    'ns a packet of these steps on this machine: a prediction, without what every packet costs besides',
+    renderTable(columns, rows, pc.bold),
+  ].join('\n')
 }
 
 function parameters({ fit }: Model): string {

@@ -9,6 +9,8 @@ import {
   claimsTable,
   comparisonTable,
   environmentTable,
+  machineCostsTable,
+  machinePricesTable,
   plainCells,
   type ReportTable,
   seedTable,
@@ -27,6 +29,8 @@ export function reportHtml(results: Results): string {
     curveSection(results),
     tableSection('What differs', comparisonTable(results)),
     tableSection('Steps', stepsTable(results)),
+    tableSection('What steps cost on this machine', machinePricesTable(results)),
+    tableSection('Steps at this machine’s prices', machineCostsTable(results)),
     results.claims.length > 0
       ? section('Published claims', claimsText(results) + table(claimsTable(results.claims)))
       : '',

@@ -3,6 +3,8 @@ import {
   claimsTable,
   comparisonTable,
   environmentTable,
+  machineCostsTable,
+  machinePricesTable,
   type ReportTable,
   seedTable,
   stepsTable,
@@ -20,12 +22,19 @@ export function reportMarkdown(results: Results): string {
     ...((results.comparisons ?? []).length > 0 ? ['### What differs', markdownTable(comparisonTable(results))] : []),
     '### Steps',
     markdownTable(stepsTable(results)),
+    ...optional('What steps cost on this machine', machinePricesTable(results)),
+    ...optional('Steps at this machine’s prices', machineCostsTable(results)),
     ...(results.claims.length > 0 ? ['### Published claims', markdownTable(claimsTable(results.claims))] : []),
     '### Environment',
     markdownTable(environmentTable(results)),
     `\`${command.join(' ')}\`, seed ${seed}`,
   ]
   return `${parts.join('\n\n')}\n`
+}
+
+/** A section, or nothing for a table without rows. */
+function optional(title: string, content: ReportTable): string[] {
+  return content.rows.length === 0 ? [] : [`### ${title}`, markdownTable(content)]
 }
 
 /** A table in GitHub's dialect, its caption below it. */
