@@ -58,7 +58,7 @@ export interface Cpu {
   /** 16-bit store that earlier loads and stores are ordered before; pairs with {@link load16Acquire}. */
   store16Release(view: MemoryView, offset: number, value: number): void
   store32(view: MemoryView, offset: number, value: number): void
-  /** Stores `count` used elements (8 bytes each) from elements[index ..], two words an element. */
+  /** Makes `count` used elements (8 bytes each) those of elements[index ..], two words an element. */
   storeUsed(view: MemoryView, offset: number, elements: Uint32Array, index: number, count: number): void
   /** Copies `length` bytes of payload between two views. */
   copy(to: MemoryView, toOffset: number, from: MemoryView, fromOffset: number, length: number): void

@@ -36,6 +36,9 @@ import {
 import { ACCESS_READ, type AddressMap, memoryView } from '@vring/memory'
 import { CHAIN_SEGMENTS_MAX, type ChainBatch } from './chain-batch.ts'
 
+/** Flags of a descriptor that is more than one device-readable buffer. */
+const NOT_PLAIN = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_INDIRECT
+
 /** Why a queue is broken: it stays so until it is set up again. */
 export type BrokenReason =
   | 'metadata-fault'
@@ -551,6 +554,3 @@ export class DeviceQueue {
     log.write(address + USED_IDX_OFFSET, 2)
   }
 }
-
-/** Flags of a descriptor that is more than one device-readable buffer. */
-const NOT_PLAIN = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_INDIRECT
