@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join, normalize } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import { type Browser, chromium, type Locator, type Page } from 'playwright-core'
 import { repositoryRoot } from '../../scripts/workspace.ts'
 
 /** Debian's browser: package chromium. */
@@ -44,7 +44,7 @@ export function launch(): Promise<Browser> {
 /** Opens a page and watches it. */
 export async function open(browser: Browser, url: string, { viewport, scheme }: Look): Promise<WatchedPage> {
   const page = await browser.newPage({ viewport: VIEWPORTS[viewport], colorScheme: scheme })
-  page.setDefaultTimeout(20_000)
+  page.setDefaultTimeout(45_000)
   const complaints: string[] = []
   const requests: string[] = []
   page.on('console', (message) => {
@@ -81,4 +81,9 @@ export async function serveFolder(folder: string): Promise<{ readonly url: strin
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, server }
+}
+
+/** Text of an element, shown or not. */
+export async function textOf(locator: Locator): Promise<string> {
+  return (await locator.textContent()) ?? ''
 }

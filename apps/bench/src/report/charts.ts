@@ -2,7 +2,6 @@ import { escapeHtml } from './html.ts'
 
 /** Widths and heights in SVG units, which are pixels of an unscaled page. */
 const WIDTH = 720
-const LABEL = 200
 const ROW = 34
 const AXIS = 38
 
@@ -23,10 +22,15 @@ function text(x: number, y: number, content: string, attributes = ''): string {
   return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escapeHtml(content)}</text>`
 }
 
-/** Vertical grid with its numbers, for charts whose values run to the right. */
-function grid(ticks: readonly number[], bottom: number, unit: string): string[] {
+/** Room for the longest label and a gap: a character of a wide font takes 8 units. */
+function labelWidth(labels: readonly string[]): number {
+  return 8 * Math.max(12, ...labels.map(({ length }) => length)) + 20
+}
+
+/** Vertical grid with its numbers, for charts whose values run to the right of `left`. */
+function grid(ticks: readonly number[], left: number, bottom: number, unit: string): string[] {
   const most = ticks.at(-1)!
-  const x = (value: number): number => LABEL + ((WIDTH - LABEL - 40) * value) / most
+  const x = (value: number): number => left + ((WIDTH - left - 40) * value) / most
   return [
     ...ticks.map((tick) => `<line class="grid" x1="${x(tick)}" x2="${x(tick)}" y1="8" y2="${bottom}"/>`),
     ...ticks.map((tick) => text(x(tick), bottom + 16, String(tick), 'class="tick" text-anchor="middle"')),
@@ -44,12 +48,13 @@ export interface StackedBar {
 export function stackedBars(bars: readonly StackedBar[], names: readonly string[], unit: string): string {
   const totals = bars.map(({ parts }) => names.reduce((sum, name) => sum + (parts[name] ?? 0), 0))
   const ticks = axisTicks(Math.max(...totals, 0))
-  const scale = (WIDTH - LABEL - 40) / ticks.at(-1)!
+  const left = labelWidth(bars.map(({ label }) => label))
+  const scale = (WIDTH - left - 40) / ticks.at(-1)!
   const legendRow = 26
   const bottom = legendRow + bars.length * ROW + 6
-  const body = [`<g transform="translate(0 0)">${grid(ticks, bottom, unit).join('')}</g>`]
+  const body = [`<g transform="translate(0 0)">${grid(ticks, left, bottom, unit).join('')}</g>`]
   names.forEach((name, index) => {
-    const x = LABEL + index * 86
+    const x = left + index * 86
     body.push(
       `<rect class="part-${name}" x="${x}" y="4" width="12" height="12"/>`,
       text(x + 16, 14, name, 'class="tick"'),
@@ -57,8 +62,8 @@ export function stackedBars(bars: readonly StackedBar[], names: readonly string[
   })
   bars.forEach(({ label, parts }, row) => {
     const y = legendRow + row * ROW
-    body.push(text(LABEL - 8, y + 19, label, 'text-anchor="end"'))
-    let x = LABEL
+    body.push(text(left - 8, y + 19, label, 'text-anchor="end"'))
+    let x = left
     for (const name of names) {
       const width = (parts[name] ?? 0) * scale
       if (width > 0) {
@@ -87,13 +92,14 @@ export interface Strip {
 /** Every trial as a point, the median as a mark and its interval as a band: the distribution, not only its average. */
 export function stripChart(strips: readonly Strip[], unit: string): string {
   const ticks = axisTicks(Math.max(...strips.flatMap(({ values, high }) => [...values, high]), 0))
-  const x = (value: number): number => LABEL + ((WIDTH - LABEL - 40) * value) / ticks.at(-1)!
+  const left = labelWidth(strips.map(({ label }) => label))
+  const x = (value: number): number => left + ((WIDTH - left - 40) * value) / ticks.at(-1)!
   const bottom = 8 + strips.length * ROW
-  const body = grid(ticks, bottom, unit)
+  const body = grid(ticks, left, bottom, unit)
   strips.forEach(({ label, values, median, low, high }, row) => {
     const y = 8 + row * ROW + ROW / 2
     body.push(
-      text(LABEL - 8, y + 4, label, 'text-anchor="end"'),
+      text(left - 8, y + 4, label, 'text-anchor="end"'),
       `<rect class="interval" x="${x(low).toFixed(1)}" y="${y - 9}" width="${Math.max(1, x(high) - x(low)).toFixed(1)}" height="18"/>`,
       ...values.map((value, index) => {
         // Spread by turns, so that equal trials do not hide each other.
@@ -122,7 +128,7 @@ export interface Curve {
 export function curveChart(curves: readonly Curve[], xTitle: string, unit: string): string {
   const height = 320
   const left = 56
-  const right = 170
+  const right = labelWidth(curves.map(({ label }) => label))
   const xs = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.x)))].sort((a, b) => a - b)
   const ticks = axisTicks(Math.max(...curves.flatMap(({ points }) => points.map(({ high }) => high)), 0))
   const bottom = height - 44

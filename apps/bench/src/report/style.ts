@@ -14,7 +14,7 @@ body { margin: 0 auto; max-width: 62rem; padding: 1rem; color: var(--ink); backg
 h1 { font-size: 1.6rem; margin: .5rem 0 } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem }
 p { max-width: 46rem } a { color: var(--c0) }
 .skip { position: absolute; left: -99rem } .skip:focus { position: static }
-.scroll { overflow-x: auto; margin: .75rem 0 } .scroll:focus-visible, summary:focus-visible { outline: 3px solid var(--c0) }
+.scroll { overflow-x: auto; margin: .75rem 0 } :focus-visible { outline: 3px solid var(--c0) }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem }
 .caption { color: var(--soft); font-size: .9rem; margin: .25rem 0 }
 th, td { padding: .3rem .75rem .3rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top }
@@ -23,7 +23,7 @@ thead th { vertical-align: bottom } tbody th { overflow-wrap: anywhere; min-widt
 figure { margin: 1rem 0 } figcaption { max-width: 46rem } figcaption strong { display: block }
 details { margin: .5rem 0 } summary { cursor: pointer; color: var(--soft) }
 .note { background: var(--band); border-left: 4px solid var(--c1); padding: .5rem .75rem }
-.notice ul { margin: .25rem 0 } pre { background: var(--band); padding: .75rem; overflow-x: auto; white-space: pre-wrap }
+.note ul { margin: .25rem 0; padding-left: 1.25rem } .note li { overflow-wrap: anywhere } pre { background: var(--band); padding: .75rem; overflow-x: auto; white-space: pre-wrap }
 svg { display: block; height: auto; min-width: 40rem; max-width: 100% } svg text { fill: var(--ink); font: 13px system-ui, sans-serif }
 svg .tick { fill: var(--soft); font-size: 12px } .grid { stroke: var(--line) } svg .inside { fill: var(--paper); font-size: 12px }
 .part-base { fill: var(--base) } .part-smapPair { fill: var(--c1) } .part-lfence { fill: var(--c4) }

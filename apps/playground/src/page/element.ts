@@ -24,17 +24,20 @@ export function button(label: string, action: () => void, attributes: Attributes
   return made
 }
 
-/** A select with its visible label. */
+let fields = 0
+
+/** A select with its visible label, which is not part of it: a label around a select would speak its value too. */
 export function labelledSelect(
   label: string,
   values: readonly (readonly [value: string, title: string])[],
   chosen: string,
   onChange: (value: string) => void,
-): HTMLLabelElement {
+): HTMLElement {
   const options = values.map(([value, title]) => element('option', { value, selected: value === chosen }, title))
-  const select = element('select', {}, ...options)
+  const id = `field-${++fields}`
+  const select = element('select', { id }, ...options)
   select.addEventListener('change', () => onChange(select.value))
-  return element('label', { class: 'field' }, element('span', {}, label), select)
+  return element('div', { class: 'field' }, element('label', { for: id }, label), select)
 }
 
 /** A section with a heading, which names it. */

@@ -14,7 +14,7 @@ export class Transport {
   readonly #place = element('p', { class: 'place' })
   readonly #title = element('p', { class: 'now' })
   readonly #detail = element('p', { class: 'detail' })
-  readonly #chips = element('ul', { class: 'chips', 'aria-label': 'Steps of this access' })
+  readonly #chips = element('ul', { class: 'chips', 'aria-label': 'Steps of this access', hidden: true })
   readonly #first: HTMLButtonElement
   readonly #back: HTMLButtonElement
   readonly #step: HTMLButtonElement

@@ -1,6 +1,6 @@
 import type { Moment } from '../machine/moment.ts'
 import { ACTIONS_MAX, Session } from '../machine/session.ts'
-import { button, element, section } from '../page/element.ts'
+import { button, element, foldable, section } from '../page/element.ts'
 import { HistoryList } from '../page/history-list.ts'
 import { setEnabled, Transport } from '../page/transport.ts'
 import { Controls } from './controls.ts'
@@ -64,8 +64,7 @@ export class RingView {
     )
     root.append(
       element('h2', { class: 'spoken' }, 'Ring and memory'),
-      section(
-        'examples-title',
+      foldable(
         'Show me',
         element('div', { class: 'buttons' }, ...examples),
         element(
