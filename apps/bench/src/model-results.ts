@@ -7,6 +7,7 @@ import {
   type ClaimResult as ModelClaim,
   PUBLISHED,
   predict,
+  REFERENCE_STEPS,
   SETUPS,
   type SetupId,
   VARIANTS,
@@ -106,6 +107,17 @@ export function publishedFor(
 
 function claims({ steps, fit }: Model, measured: Readonly<Record<string, number>>): ClaimResult[] {
   return evaluateClaims({ steps, fit, measured }, CLAIMS).map(toClaimResult)
+}
+
+/**
+ * Results whose claims about measured gains are judged by the cells that they have now: those of one part of a run may have
+ * been "not tested" for want of the others.
+ */
+export function withMeasuredClaims(results: Results): Results {
+  const measurable = CLAIMS.filter(({ subject }) => subject.kind === 'measured')
+  const evidence = { fit: fitProfiles(PUBLISHED, REFERENCE_STEPS), steps: REFERENCE_STEPS }
+  const judged = evaluateClaims({ ...evidence, measured: measuredGains(results) }, measurable).map(toClaimResult)
+  return { ...results, claims: results.claims.map((claim) => judged.find(({ id }) => id === claim.id) ?? claim) }
 }
 
 /** A claim of the model as `results.json` has it. */

@@ -1,5 +1,5 @@
 import { VARIADIC } from '../arguments.ts'
-import { mergeResults } from '../merge-results.ts'
+import { mergeResults, missingParts } from '../merge-results.ts'
 import { STDOUT, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import type { BenchCommand } from './command.ts'
@@ -13,8 +13,11 @@ export const merge: BenchCommand = {
     ...jsonArg,
   },
   async run(args) {
-    const merged = mergeResults(args.all('parts').map((path) => readResults('PARTS', path)))
+    const parts = args.all('parts').map((path) => readResults('PARTS', path))
+    const merged = mergeResults(parts)
     writeOutput('--json', args.text('json') ?? STDOUT, toJson(merged))
+    const missing = missingParts(parts)
+    if (missing.length > 0) process.stderr.write(`vring-bench: incomplete without ${missing.join(', ')}\n`)
     return 0
   },
 }

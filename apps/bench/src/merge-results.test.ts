@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { madeCell, madeResults } from '../test/made-results.ts'
+import { mergeResults, missingParts } from './merge-results.ts'
+import type { CellResult, ClaimResult, Results } from './results.ts'
+
+const untested: ClaimResult = {
+  id: 'tx-batching',
+  text: 'TX batching of 64',
+  published: 0.448,
+  modelled: null,
+  verdict: 'not tested',
+  tolerance: 0.3,
+}
+const part = (shard: string, ...cells: CellResult[]): Results => madeResults(cells, { shard, claims: [untested] })
+const single = madeCell('copy-checked', 10, { batch: 1 })
+const full = madeCell('copy-checked', 15, { batch: 64 })
+
+describe('merge of a sharded run', () => {
+  it('judges what the parts could not: a claim about two cells of two parts', () => {
+    const { claims } = mergeResults([part('1/2', single), part('2/2', full)])
+    expect(claims).toMatchObject([{ id: 'tx-batching', measured: 0.5, verdict: 'reproduced' }])
+    expect(mergeResults([part('1/2', single)]).claims[0]!.verdict).toBe('not tested')
+  })
+
+  it('is complete when every part is there, empty ones too', () => {
+    expect(mergeResults([part('2/3', full), part('3/3'), part('1/3', single)]).complete).toBe(true)
+    expect(mergeResults([part('2/3', full)]).complete).toBe(false)
+    expect(missingParts([part('2/3', full)])).toEqual(['1/3', '3/3'])
+    expect(missingParts([madeResults([full])])).toEqual([])
+    expect(mergeResults([madeResults([full])]).complete).toBe(true)
+  })
+
+  it('refuses parts of runs that were cut differently', () => {
+    expect(() => mergeResults([part('1/2', single), part('2/4', full)])).toThrow('in 2 and 4 parts')
+  })
+})
