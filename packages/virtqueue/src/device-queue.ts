@@ -357,7 +357,8 @@ export class DeviceQueue {
     while (loaded < limit) {
       const slot = (nextAvail + loaded) & mask
       const toEnd = queueSize - slot
-      const wanted = limit - loaded < toEnd ? limit - loaded : toEnd
+      // As integers: with Math.min the loops of a window would count in doubles.
+      const wanted = limit - loaded < toEnd ? (limit - loaded) | 0 : toEnd | 0
       const offset = AVAIL_RING_OFFSET + 2 * slot
       const got =
         this.oneByOne === true
