@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 const CLI = { sources: '../src/cli.ts', built: '../dist/cli.js' }
 const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url))
 /** How long a daemon may take for anything, ms. */
-const LIMIT_MS = 20_000
+const LIMIT_MS = 60_000
 
 export interface DaemonProcessOptions {
   /** From the sources, or what was built of them. Default `sources`. */

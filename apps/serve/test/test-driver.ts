@@ -20,8 +20,10 @@ export class TestDriver {
   readonly #kicks: { readonly receive: FrontendQueue; readonly send: FrontendQueue }
   readonly #view: MemoryView
 
-  constructor(socket: string) {
-    this.frontend = new VhostUserFrontend({ transport: UnixSocket.connect(socket) })
+  /** @param socket path of a daemon that listens, or the connection of one that came */
+  constructor(socket: string | UnixSocket) {
+    const transport = typeof socket === 'string' ? UnixSocket.connect(socket) : socket
+    this.frontend = new VhostUserFrontend({ transport })
     this.frontend.negotiate(featureSet(VIRTIO_F_VERSION_1))
     this.frontend.shareMemory([this.memory])
     const { space, region } = this.memory
@@ -52,6 +54,17 @@ export class TestDriver {
     this.#sender.publish()
     if (this.#sender.needsKick()) this.#kicks.send.kick.signal()
   }
+
+  /** Fills the transmit ring with the same short frame again and again: call it as often as there is time. */
+  flood(): void {
+    this.flooded += this.#sender.reclaim()
+    const { freeCount } = this.#sender
+    for (let i = 0; i < freeCount; i++) this.#sender.addOne(GUEST + TX_SLOTS, HEADER_BYTES + 60, false)
+    if (freeCount > 0) this.#sender.publish()
+    if (this.#sender.needsKick()) this.#kicks.send.kick.signal()
+  }
+  /** Frames of {@link flood} that came back as used. */
+  flooded = 0
 
   /** Breaks the transmit ring: more entries than it has are made available. */
   breakSender(): void {
