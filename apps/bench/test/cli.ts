@@ -15,13 +15,14 @@ export interface CliResult {
 /** Runs vring-bench from its sources, as a process of its own. */
 export function vringBench(
   args: readonly string[],
-  options: { interruptAfterMs?: number; cwd?: string } = {},
+  options: { interruptAfterMs?: number; cwd?: string; uid?: number } = {},
 ): Promise<CliResult> {
   const started = performance.now()
   const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@vring/source', ENTRY, ...args], {
     cwd: options.cwd ?? ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '1' },
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
   })
   let stdout = ''
   let stderr = ''

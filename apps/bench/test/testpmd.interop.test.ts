@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { unsupportedHost } from '@vring/linux'
@@ -11,6 +11,24 @@ const reason =
   unsupportedHost() ??
   (found ? null : 'dpdk-testpmd (Debian package dpdk-dev) is missing') ??
   (availableParallelism() < 2 ? 'driver and device need a CPU each' : null)
+
+/** What a run must not leave behind, beside {@link hugePages}: its folders, and interfaces outside of its namespaces. */
+const folders = (): string[] => readdirSync(tmpdir()).filter((name) => /^vring-(bench|peers)-/.test(name))
+const links = (): string[] => readdirSync('/sys/class/net')
+
+/** Command lines of processes that match. */
+function processes(pattern: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      } catch {
+        return ''
+      }
+    })
+    .filter((line) => new RegExp(pattern).test(line))
+}
 
 const hugePages = (): string => readFileSync('/proc/sys/vm/nr_hugepages', 'utf8').trim()
 
@@ -45,5 +63,76 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     expect(peers[0]).toMatchObject({ name: 'DPDK', version: expect.stringMatching(/^\d+\.\d+/) })
     expect(peers[0]!.mpps.median).toBeGreaterThan(0.1)
     expect(hugePages()).toBe(before)
+  })
+
+  test.each([
+    ['tap', 'dpdk,io-uring', ['DPDK', 'C io_uring']],
+    ['af-xdp', 'dpdk', ['DPDK']],
+    ['loopback', 'dpdk', ['DPDK']],
+  ])('counts what arrives behind %s, and what a peer brings there', async (backend, peer, names) => {
+    const before = [hugePages(), folders(), links()]
+    const file = join(folder, `${backend}.json`)
+    const { code, stderr } = await vringBench([
+      ...['run', '--smoke', '--driver', 'testpmd', '--backend', backend, '--accessor', 'copy-checked,vmap-direct'],
+      ...['--peer', peer, '--trials', '1', '--duration-ms', '200', '--json', file],
+    ])
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+    const { cells, peers } = parseResults(readFileSync(file, 'utf8'), file)
+    expect(cells.map((cell) => [cell.backend, cell.failure])).toEqual([
+      [backend, undefined],
+      [backend, undefined],
+    ])
+    // How fast is not the question here: others may use this machine.
+    for (const cell of cells) expect(cell.measured?.mpps.median).toBeGreaterThan(0)
+    expect(cells[1]!.hash).toBe(cells[0]!.hash)
+    expect(peers.map(({ name }) => name)).toEqual(names)
+    for (const { mpps: rate, ratios } of peers) {
+      expect(rate.median).toBeGreaterThan(0)
+      expect(ratios?.map(({ cell }) => cell)).toEqual(cells.map(({ id }) => id))
+    }
+    expect([hugePages(), folders(), links()]).toEqual(before)
+  })
+
+  test('Ctrl-C in a run with devices and peers leaves a valid partial result and nothing else', async () => {
+    const before = [hugePages(), folders(), links()]
+    const file = join(folder, 'interrupted.json')
+    const { code } = await vringBench(
+      [
+        ...['run', '--driver', 'testpmd', '--backend', 'tap', '--accessor', 'vmap-direct', '--peer', 'dpdk,io-uring'],
+        ...['--trials', '50', '--duration-ms', '200', '--json', file],
+      ],
+      { interruptAfterMs: 6000 },
+    )
+    expect(code).toBe(130)
+    expect(parseResults(readFileSync(file, 'utf8'), file).complete).toBe(false)
+    expect([hugePages(), folders(), links()]).toEqual(before)
+    await expect.poll(() => processes('vring-driver-|vring-backend-|io-uring-tap'), { timeout: 10_000 }).toEqual([])
+  })
+})
+
+const isRoot = process.getuid?.() === 0
+
+describe.skipIf(!isRoot)(`run --driver inproc --backend tap${isRoot ? '' : ' (skipped: needs root)'}`, () => {
+  test('every frame that accessors send arrives, and a C program writes beside them', async () => {
+    const { code, stdout, stderr } = await vringBench([
+      ...['run', '--smoke', '--backend', 'tap', '--accessor', 'copy-checked,vmap-direct', '--peer', 'io-uring'],
+      ...['--trials', '2', '--json', '-'],
+    ])
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+    const { cells, peers } = parseResults(stdout, 'stdout')
+    // A frame that was lost is counted, and what is counted is in the hash: with one the trials would differ.
+    for (const cell of cells) expect([cell.failure, cell.measured?.trials.length]).toEqual([undefined, 2])
+    expect(cells[1]!.hash).toBe(cells[0]!.hash)
+    expect(peers).toMatchObject([{ name: 'C io_uring', version: expect.stringMatching(/^\S+ \d+/) }])
+  })
+
+  test('without privilege it ends with 4 and names the capability', async () => {
+    const { code, stderr } = await vringBench(['run', '--smoke', '--backend', 'tap'], { uid: 65_534 })
+    expect(stderr.trim()).toBe(
+      'vring-bench: CAP_NET_ADMIN is missing: backend tap makes a network namespace and a device in it; run as root',
+    )
+    expect(code).toBe(4)
   })
 })
