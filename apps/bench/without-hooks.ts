@@ -6,7 +6,7 @@ const DATA_PLANE = /packages\/(accessor[^/]*|mmu-notifier|virtqueue|vhost-net)\/
 
 /** Steps that do nothing on the port that ships, and the counting of accesses. */
 const HOOK_STATEMENT =
-  /^\s*((this\.)?cpu\.(stac|clac|lfence|lock|unlock|iotlbLookup)\(\)|this\.hits = \(this\.hits \+ 1\) \| 0)$/gm
+  /^\s*((this\.)?cpu\.(stac|clac|lfence|lock|unlock|iotlbLookup)\(\)|this\.hits = \(this\.hits \+ (1|count)\) \| 0)$/gm
 /** A branch that may be mispredicted is its condition. */
 const PREDICT = /(this\.)?cpu\.predict\(/g
 
