@@ -53,13 +53,14 @@ export function stackedBars(bars: readonly StackedBar[], names: readonly string[
   const legendRow = 26
   const bottom = legendRow + bars.length * ROW + 6
   const body = [`<g transform="translate(0 0)">${grid(ticks, left, bottom, unit).join('')}</g>`]
-  names.forEach((name, index) => {
-    const x = left + index * 86
+  let legend = left
+  for (const name of names) {
     body.push(
-      `<rect class="part-${name}" x="${x}" y="4" width="12" height="12"/>`,
-      text(x + 16, 14, name, 'class="tick"'),
+      `<rect class="part-${name}" x="${legend}" y="4" width="12" height="12"/>`,
+      text(legend + 16, 14, name, 'class="tick"'),
     )
-  })
+    legend += 8 * name.length + 36
+  }
   bars.forEach(({ label, parts }, row) => {
     const y = legendRow + row * ROW
     body.push(text(left - 8, y + 19, label, 'text-anchor="end"'))
@@ -151,8 +152,10 @@ export function curveChart(curves: readonly Curve[], xTitle: string, unit: strin
     body.push(`<polyline ${style} points="${path}"/>`)
     for (const point of points) {
       const at = x(point.x).toFixed(1)
+      // Beside one another, so that intervals of several lines at one place can be told apart.
+      const beside = (x(point.x) + 4 * (index - (curves.length - 1) / 2)).toFixed(1)
       body.push(
-        `<line ${style} x1="${at}" x2="${at}" y1="${y(point.low).toFixed(1)}" y2="${y(point.high).toFixed(1)}"/>`,
+        `<line class="interval-line curve-${index % 6}" x1="${beside}" x2="${beside}" y1="${y(point.low).toFixed(1)}" y2="${y(point.high).toFixed(1)}"/>`,
       )
       body.push(`<circle class="dot dot-${index % 6}" cx="${at}" cy="${y(point.y).toFixed(1)}" r="3.5"/>`)
     }

@@ -19,7 +19,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 .caption { color: var(--soft); font-size: .9rem; margin: .25rem 0 }
 th, td { padding: .3rem .75rem .3rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top }
 thead th { border-bottom: 2px solid var(--line) } tbody th { font-weight: 600 } .n { text-align: right } td.n { white-space: nowrap }
-thead th { vertical-align: bottom } tbody th { overflow-wrap: anywhere; min-width: 9rem }
+thead th { vertical-align: bottom } tbody th { overflow-wrap: anywhere; min-width: 9rem; max-width: 20rem }
 figure { margin: 1rem 0 } figcaption { max-width: 46rem } figcaption strong { display: block }
 details { margin: .5rem 0 } summary { cursor: pointer; color: var(--soft) }
 .note { background: var(--band); border-left: 4px solid var(--c1); padding: .5rem .75rem }
@@ -29,7 +29,7 @@ svg .tick { fill: var(--soft); font-size: 12px } .grid { stroke: var(--line) } s
 .part-base { fill: var(--base) } .part-smapPair { fill: var(--c1) } .part-lfence { fill: var(--c4) }
 .part-limitCheck { fill: var(--c0) } .part-mask { fill: var(--c3) } .part-lock { fill: var(--c2) }
 .interval { fill: var(--c0); opacity: .22 } .trial { fill: var(--c0); opacity: .75 } .median { stroke: var(--c1); stroke-width: 3 }
-.curve { fill: none; stroke-width: 2 }
+.curve { fill: none; stroke-width: 2 } svg .interval-line { stroke-dasharray: none; stroke-width: 2; opacity: .55 }
 ${[0, 1, 2, 3, 4, 5].map((i) => `.curve-${i} { stroke: var(--c${i}) } .dot-${i}, svg .end-${i} { fill: var(--c${i}) }`).join('\n')}
 .curve-1 { stroke-dasharray: 6 3 } .curve-2 { stroke-dasharray: 2 3 } .curve-3 { stroke-dasharray: 8 3 2 3 } .curve-4 { stroke-dasharray: 1 2 }
 @media print { body { max-width: none } details { display: block } }

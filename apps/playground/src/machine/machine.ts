@@ -52,7 +52,8 @@ export class Machine {
   #actions!: DriverActions
   #device!: DeviceQueue
   #tx!: TxRound
-  #packets = 0
+  /** Accesses by area and mode, as traced. */
+  readonly #accesses: Record<string, number> = {}
   #notifications = 0
   #lastRound: Totals['lastRound'] = null
   /** Ranges that were resolved under stac, until the access to them is over. */
@@ -185,7 +186,6 @@ export class Machine {
     this.#injections = injections
     const before = [...this.#backend.verdicts]
     const packets = this.#tx.run()
-    this.#packets += packets
     this.#lastRound = this.#tx.end
     const verdicts = XDP_VERDICT_NAMES.flatMap((name, verdict) => {
       const count = this.#backend.verdicts[normalizeVerdict(verdict)]! - before[verdict]!
@@ -274,6 +274,8 @@ export class Machine {
     this.#iotlb = iotlb
     this.#buffers.target = iotlb === null ? this.#guest : new IotlbBufferMap(iotlb, this.#space)
     const traced = traceAccessor(created, (trace) => {
+      const key = `${trace.area}: ${trace.mode}`
+      this.#accesses[key] = (this.#accesses[key] ?? 0) + 1
       this.#pass({ ...narrateAccess(trace), steps: this.#cpu.takeSteps() })
     })
     return delegate(traced, {
@@ -327,12 +329,12 @@ export class Machine {
         device: this.#device,
         driver: this.#driver,
         totals: {
-          packets: this.#packets,
+          packets: this.#backend.counters.txFrames,
           notifications: this.#notifications,
           lastRound: this.#lastRound,
           metadata: { ...this.#cpu.steps },
           payload: { ...this.#payloadCpu.steps },
-          accesses: this.#accessor.counters.snapshot(),
+          accesses: { ...this.#accesses },
           verdicts: [...this.#backend.verdicts],
         },
       }),

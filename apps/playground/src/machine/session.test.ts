@@ -73,6 +73,10 @@ describe('a session', () => {
     expect(passed[0]!.snapshot.mappings.map(({ area }) => area)).toEqual(['desc', 'avail'])
     stepTo(session, 'stores used.idx')
     expect(session.current.trace?.mode).toBe('fallback:notifier-busy')
+    expect(session.current.snapshot.totals).toMatchObject({
+      packets: 1,
+      accesses: { 'desc: direct': 1, 'avail: direct': 2, 'used: fallback:notifier-busy': 2 },
+    })
     stepTo(session, 'the round ends')
     session.step()
     expect(session.current.snapshot.mappings.map(({ area }) => area)).toEqual(['desc', 'avail', 'used'])

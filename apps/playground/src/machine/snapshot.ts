@@ -45,11 +45,12 @@ export interface QueueState {
 
 /** Counts since the beginning. */
 export interface Totals {
+  /** Frames that the backend has taken. */
   readonly packets: number
   readonly notifications: number
   readonly metadata: Steps
   readonly payload: Steps
-  /** Accesses by area and mode, of the accessor that serves now. */
+  /** Accesses by area and mode, `used: fallback:page-absent`. */
   readonly accesses: Readonly<Record<string, number>>
   /** Frames by XDP verdict. */
   readonly verdicts: readonly number[]

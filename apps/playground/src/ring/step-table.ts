@@ -23,7 +23,7 @@ const NAMES = Object.keys(TITLES) as (keyof Steps)[]
 
 /** What the Cpu port counted: this access, and a packet of all rounds so far, metadata and payload apart. */
 export function stepTables(moment: Moment): HTMLElement {
-  const { totals, queue } = moment.snapshot
+  const { totals } = moment.snapshot
   const { metadata, payload, packets, notifications, accesses, verdicts } = totals
   const now: Partial<Record<string, number>> = {}
   for (const step of moment.steps ?? []) now[step] = (now[step] ?? 0) + 1
@@ -50,7 +50,7 @@ export function stepTables(moment: Moment): HTMLElement {
       rows,
       'no access yet',
     ),
-    dataTable(`Accesses of ${queue.accessor}, counted at the end of each round`, ['area and mode', 'count'], counts),
+    dataTable('Accesses so far', ['area: mode', 'count'], counts),
     element(
       'p',
       { class: 'soft' },

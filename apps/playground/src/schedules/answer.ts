@@ -1,4 +1,4 @@
-import { type CatalogueEntry, catalogue, explore } from '@vring/testkit'
+import { type CatalogueEntry, catalogue, explore, limitsOf } from '@vring/testkit'
 import type { EntryFacts, Request, Response } from './protocol.ts'
 
 /** Does what a request asks for; runs in a worker, as an exploration may take a second. */
@@ -8,7 +8,7 @@ export function answer(request: Request): Response {
   if (entry === undefined) return { kind: 'failed', message: `the catalogue has no entry ${request.id}` }
   const started = performance.now()
   const scenario = request.subject === 'faulty' ? entry.scenario : entry.repaired
-  const exploration = explore(scenario, { memoryModel: entry.memoryModel })
+  const exploration = explore(scenario, limitsOf(entry))
   return { kind: 'explored', exploration, ms: performance.now() - started }
 }
 
