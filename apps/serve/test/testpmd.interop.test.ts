@@ -37,7 +37,7 @@ describe.skipIf(reason !== null)(`vring-serve with testpmd${reason === null ? ''
     await daemon.ready()
   }
 
-  const sent = (): Promise<number> => daemon.metric('vring_packets_total{pair="0",direction="tx"}')
+  const sent = (pair = 0): Promise<number> => daemon.metric(`vring_packets_total{pair="${pair}",direction="tx"}`)
   const more = async (packets: number): Promise<void> => {
     const before = await sent()
     await until('packets', async () => (await sent()) > before + packets, LIMIT_MS)
@@ -91,5 +91,18 @@ describe.skipIf(reason !== null)(`vring-serve with testpmd${reason === null ? ''
     expect(spawnSync('ip', ['link', 'show', 'vserve0']).status).toBe(0)
     expect(await daemon.end('SIGTERM')).toBe(0)
     expect(spawnSync('ip', ['link', 'show', 'vserve0']).status).not.toBe(0)
+  })
+
+  test('frames of two queue pairs leave through two queues of a TAP', async () => {
+    await serve('--backend', 'tap:vserve1', '--xdp', 'xdp1', '--queues', '2')
+    driver = new Testpmd(socket, { forward: 'txonly', queues: 2 })
+    await more(10_000)
+    const count = await driver.quit(settled)
+    await hungUp()
+    // testpmd fills its queues in turn, burst by burst; both go at about the same pace.
+    const pairs = [await sent(0), await sent(1)] as const
+    expect(Math.min(...pairs)).toBeGreaterThan(0.25 * count)
+    expect(pairs[0] + pairs[1]).toBe(count)
+    expect(await daemon.metric('vring_xdp_kernel_packets_total{counter="rxcnt[17]"}')).toBe(count)
   })
 })

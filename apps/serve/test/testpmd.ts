@@ -13,6 +13,8 @@ export interface TestpmdOptions {
   readonly forward: 'txonly' | 'rxonly' | 'io'
   /** Listens on the socket, and takes one backend after the other. Default: connects to it once. */
   readonly server?: boolean
+  /** Queue pairs. Default 1. */
+  readonly queues?: number
 }
 
 /** DPDK's driver side, without huge pages and without anything that outlives it. */
@@ -20,13 +22,14 @@ export class Testpmd {
   readonly child: ChildProcess
   #output = ''
 
-  constructor(socket: string, { forward, server = false }: TestpmdOptions) {
+  constructor(socket: string, { forward, server = false, queues = 1 }: TestpmdOptions) {
     const listen = server ? ',server=1' : ''
-    const vdev = `net_virtio_user0,mac=00:01:02:03:04:05,path=${socket},queues=1,queue_size=256${listen}`
+    const vdev = `net_virtio_user0,mac=00:01:02:03:04:05,path=${socket},queues=${queues},queue_size=256${listen}`
     const eal = ['--lcores', '0@1,1@1', '--no-pci', '--no-huge', '-m', '64', '--no-shconf', '--no-telemetry']
+    const counts = ['--total-num-mbufs=4096', `--rxq=${queues}`, `--txq=${queues}`]
     this.child = spawn(
       TESTPMD!,
-      [...eal, '--vdev', vdev, '--', '-i', `--forward-mode=${forward}`, '--auto-start', '--total-num-mbufs=4096'],
+      [...eal, '--vdev', vdev, '--', '-i', `--forward-mode=${forward}`, '--auto-start', ...counts],
       { stdio: ['pipe', 'pipe', 'ignore'], env: { ...process.env, RUNTIME_DIRECTORY: dirname(socket) } },
     )
     this.child.stdout!.on('data', (text) => {
