@@ -1,4 +1,5 @@
 import { workerData } from 'node:worker_threads'
+import { setAffinity } from '@vring/linux'
 import { memoryView } from '@vring/memory'
 import { LapDriver, type LapDriverOptions } from './cells/lap-driver.ts'
 import { DRIVER_BUDGET, DRIVER_READY, DRIVER_RETURNED, DRIVER_STOP, ID_SUM_OFFSET } from './drivers/thread-control.ts'
@@ -9,6 +10,8 @@ export interface DriverThreadData {
   readonly control: SharedArrayBuffer
   /** Buffers that are published at once. */
   readonly batch: number
+  /** The CPU to run on; null: any. */
+  readonly cpu: number | null
   readonly driver: Omit<LapDriverOptions, 'view'>
 }
 
@@ -16,7 +19,8 @@ export interface DriverThreadData {
  * The driver in a thread of its own: publishes as long as there is budget and room in the ring, takes used elements back,
  * and spins in between, as a poll-mode driver does.
  */
-function main({ memory, control, batch, driver: options }: DriverThreadData): void {
+function main({ memory, control, batch, cpu, driver: options }: DriverThreadData): void {
+  if (cpu !== null) setAffinity([cpu])
   const words = new Int32Array(control)
   const idSum = new Float64Array(control, ID_SUM_OFFSET, 1)
   const driver = new LapDriver({ ...options, view: memoryView(memory) })
@@ -24,14 +28,21 @@ function main({ memory, control, batch, driver: options }: DriverThreadData): vo
   let returned = 0
   Atomics.store(words, DRIVER_READY, 1)
   Atomics.notify(words, DRIVER_READY)
+  const { chains } = options
+  // Looks at the used ring when half of the ring is out, as poll-mode drivers do: a look takes a cache line from the device.
+  const enough = Math.max(batch, chains >>> 1)
+  let left = 0
   for (;;) {
     // Acquire: pairs with the device's release of a new budget. Counts wrap at 2^32; differences do not care.
-    const left = (Atomics.load(words, DRIVER_BUDGET) - published) | 0
-    const count = Math.min(batch, left, options.chains - ((published - returned) | 0))
+    if (left === 0) left = (Atomics.load(words, DRIVER_BUDGET) - published) | 0
+    const room = (chains - (published - returned)) | 0
+    const count = Math.min(batch, left, room)
     if (count > 0) {
       driver.publish(count)
       published = (published + count) | 0
+      left = (left - count) | 0
     }
+    if (left > 0 && room - count >= enough) continue
     const back = driver.reclaim()
     if (back > 0) {
       returned = (returned + back) | 0

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { type Accessor, plainCpu } from '@vring/accessor'
+import { affinity, setAffinity } from '@vring/linux'
 import { MappedSpace, memoryView } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { type NetBackend, TxRound } from '@vring/vhost-net'
@@ -75,6 +76,7 @@ export class ThreadsRig implements Rig {
     const data: DriverThreadData = {
       memory,
       control,
+      cpu: driverCpu(),
       batch: spec.batch,
       driver: {
         avail: plan.avail,
@@ -138,6 +140,15 @@ export class ThreadsRig implements Rig {
   private checkPatience(looks: number): void {
     if (looks > 1_000_000_000) throw new Error(`${this.spec.id}: the driver's thread stopped answering`)
   }
+}
+
+/** Puts the calling thread on one CPU and gives another one for the driver; null where there are no two to choose from. */
+function driverCpu(): number | null {
+  if (process.platform !== 'linux') return null
+  const [driver, device] = affinity()
+  if (driver === undefined || device === undefined) return null
+  setAffinity([device])
+  return driver
 }
 
 /** From sources a thread has to be told how to read TypeScript: Node's hooks of this thread do not reach it. */

@@ -1,0 +1,211 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { AfXdpInterface, AfXdpQueue } from '@vring/backend-af-xdp'
+import { readCapture } from '@vring/backend-pcap'
+import { closeFd, interfaceIndex, linkInfo, openTunQueue, unshareNetwork, unsupportedHost } from '@vring/linux'
+import { memoryView } from '@vring/memory'
+import { FrameBatch } from '@vring/vhost-net'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { DaemonProcess, type DaemonProcessOptions, until } from './daemon-process.ts'
+import { interfaces } from './leftovers.ts'
+import { TestDriver } from './test-driver.ts'
+import { withoutIoUring } from './without-io-uring.ts'
+
+const isRoot = process.getuid?.() === 0
+const reason = unsupportedHost() ?? (isRoot ? null : 'needs root')
+const XDP1 = fileURLToPath(new URL('../programs/xdp1.o', import.meta.url))
+const HEADER = 12
+const SLOT = 2048
+
+/** Frames to everybody of a type that no stack answers; their last bytes say which they are. */
+function frames(count: number, bytes = 100): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => {
+    const frame = new Uint8Array(bytes).fill(i & 0xff)
+    frame.fill(0xff, 0, 6)
+    frame.set([2, 0, 0, 0, 0, 1, 0x88, 0xb5], 6)
+    return frame
+  })
+}
+
+const isOurs = (frame: Uint8Array): boolean => frame[12] === 0x88 && frame[13] === 0xb5
+const TX = 'vring_packets_total{pair="0",direction="tx"}'
+const dropped = (reason: string): string => `vring_dropped_packets_total{pair="0",direction="tx",reason="${reason}"}`
+
+function ip(...args: string[]): void {
+  const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`)
+}
+
+/** xdp1 with an instruction in front of its first exit that jumps out of the program. */
+function wildObject(): Buffer {
+  const object = readFileSync(XDP1)
+  const exit = object.indexOf(Buffer.from([0x95, 0, 0, 0, 0, 0, 0, 0]))
+  object.set([0x05, 0, 0xff, 0x7f, 0, 0, 0, 0], exit)
+  return object
+}
+
+describe.skipIf(reason !== null)(`vring-serve on devices${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+  let folder: string
+  let socket: string
+  let before: string[]
+  let daemon: DaemonProcess | undefined
+  const closing: { close(): void }[] = []
+  beforeAll(() => {
+    unshareNetwork()
+    ip('link', 'set', 'lo', 'up')
+  })
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'vring-devices-'))
+    socket = join(folder, 'vring.sock')
+    before = interfaces()
+  })
+  afterEach(async () => {
+    for (const one of closing.splice(0).reverse()) one.close()
+    if (daemon !== undefined && daemon.child.exitCode === null) await daemon.end('SIGKILL')
+    daemon = undefined
+    rmSync(folder, { recursive: true })
+    expect(interfaces()).toEqual(before)
+  })
+  function keep<T extends { close(): void }>(one: T): T {
+    closing.push(one)
+    return one
+  }
+  function run(args: readonly string[], options: DaemonProcessOptions = {}): DaemonProcess {
+    daemon = new DaemonProcess(['--socket', socket, ...args], { from: 'built', ...options })
+    return daemon
+  }
+  async function serve(args: readonly string[], options: DaemonProcessOptions = {}): Promise<DaemonProcess> {
+    const started = run([...args, '--metrics', '127.0.0.1:0'], options)
+    await started.ready()
+    return started
+  }
+
+  test('a tap has the MTU that it was given, and longer frames are dropped as oversize', async () => {
+    const started = await serve(['--backend', 'tap:vdmtu', '--mtu', '1000'])
+    expect(linkInfo(interfaceIndex('vdmtu')).mtu).toBe(1000)
+    const driver = keep(new TestDriver(socket))
+    driver.send([...frames(3, 1018), ...frames(2, 1019)])
+    await until('frames', () => driver.sent() === 5)
+    // Segments may be longer, and the kernel cuts them: a plain frame that is longer can go nowhere.
+    await until('the count', async () => (await started.metric(dropped('oversize'))) === 2)
+    expect(linkInfo(interfaceIndex('vdmtu')).stats.rxPackets).toBe(3)
+    expect(await started.end('SIGTERM')).toBe(0)
+  })
+
+  test('without io_uring frames cross by readv and writev, and the daemon says so', async () => {
+    const started = await serve(['--backend', 'tap:vdcalls'], { by: withoutIoUring })
+    await started.says(/without io_uring, by one call a frame: io_uring_setup: EPERM/)
+    const driver = keep(new TestDriver(socket))
+    driver.send(frames(50))
+    await until('frames', () => driver.sent() === 50)
+    expect(linkInfo(interfaceIndex('vdcalls')).stats.rxPackets).toBe(50)
+    // What the stack sends reaches the driver: a neighbour is asked for.
+    ip('addr', 'add', '10.9.0.1/24', 'dev', 'vdcalls')
+    spawnSync('bash', ['-c', 'echo > /dev/udp/10.9.0.2/9'])
+    await until('a frame of the stack', () => driver.receive().length > 0)
+    expect(await started.end('SIGTERM')).toBe(0)
+  })
+
+  test('af-xdp carries frames over veth in both directions', async () => {
+    ip('link', 'add', 'vdxskA', 'type', 'veth', 'peer', 'name', 'vdxskB')
+    keep({ close: () => ip('link', 'del', 'vdxskA') })
+    for (const name of ['vdxskA', 'vdxskB']) ip('link', 'set', name, 'up')
+    const peerDevice = keep(AfXdpInterface.open({ name: 'vdxskB' }))
+    const peer = keep(new AfXdpQueue(peerDevice.handle(0)))
+    const started = await serve(['--backend', 'af-xdp:vdxskA:0'])
+    await started.says(/vdxskA redirects its frames in native mode/)
+    const driver = keep(new TestDriver(socket))
+    const sent = frames(64)
+    driver.send(sent)
+    await until('frames', () => driver.sent() === 64)
+    const arrived: Uint8Array[] = []
+    await until('frames at the peer', () => {
+      const batch = peer.receive()
+      for (let i = 0; i < batch.count; i++) {
+        const at = batch.offset[i]!
+        arrived.push(batch.view.u8.slice(at + HEADER, at + batch.length[i]!))
+      }
+      peer.consume(batch.count)
+      return arrived.filter(isOurs).length === 64
+    })
+    expect(Buffer.concat(arrived.filter(isOurs)).equals(Buffer.concat(sent))).toBe(true)
+
+    const batch = new FrameBatch(HEADER, memoryView(new ArrayBuffer(64 * SLOT)))
+    for (const [i, frame] of sent.entries()) {
+      batch.offset[i] = i * SLOT
+      batch.length[i] = HEADER + frame.length
+      batch.view.u8.set(frame, i * SLOT + HEADER)
+    }
+    batch.count = 64
+    expect(peer.transmit(batch)).toBe(64)
+    peer.flush()
+    const back: Uint8Array[] = []
+    await until('frames at the driver', () => {
+      back.push(...driver.receive().filter(isOurs))
+      return back.length === 64
+    })
+    expect(Buffer.concat(back).equals(Buffer.concat(sent))).toBe(true)
+    expect(await started.metric(TX)).toBe(64)
+    expect(await started.end('SIGTERM')).toBe(0)
+    expect(linkInfo(interfaceIndex('vdxskA')).xdp.mode).toBe('none')
+  })
+
+  test('a capture on a disk that is full keeps its whole blocks; later frames are counted as ENOSPC and drivers go on', async () => {
+    const disk = join(folder, 'disk')
+    mkdirSync(disk)
+    expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'vring-test', disk]).status).toBe(0)
+    keep({ close: () => expect(spawnSync('umount', [disk]).status).toBe(0) })
+    const path = join(disk, 'out.pcapng')
+    const started = await serve(['--backend', `pcap:${path}`])
+    const driver = keep(new TestDriver(socket))
+    const sent = frames(100, 1000)
+    for (let round = 1; round <= 3; round++) {
+      driver.send(sent)
+      await until('the count', async () => (await started.metric(TX)) === round * 100)
+    }
+    const lost = await started.metric(dropped('ENOSPC'))
+    expect(lost).toBeGreaterThan(200)
+    expect(await started.metric('vring_queues_broken')).toBe(0)
+    expect(await started.end('SIGTERM')).toBe(0)
+    const { packets, truncatedAt } = readCapture(new Uint8Array(readFileSync(path)))
+    expect(truncatedAt).toBeNull()
+    expect(packets.length).toBe(300 - lost)
+  })
+
+  const noNetAdmin = { by: ['setpriv', '--bounding-set', '-net_admin'] }
+  test.each<[string, string[], number, RegExp, DaemonProcessOptions?]>([
+    ['a tap that is no tap', ['tap:lo'], 2, /--backend tap:lo: .*EINVAL.*no TAP/],
+    ['a tap in use', ['tap:vdbusy'], 2, /--backend tap:vdbusy: .*EBUSY.*in use/],
+    ['a tap without permission', ['tap:vdperm'], 4, /--backend tap:vdperm: .*EPERM.*CAP_NET_ADMIN/, noNetAdmin],
+    ['an interface that is missing', ['af-xdp:vdnone'], 4, /--backend af-xdp:vdnone:0: .*ENODEV.*no such device/],
+    ['af-xdp without permission', ['af-xdp:lo'], 4, /--backend af-xdp:lo:0: .*EPERM.*CAP_NET_ADMIN/, noNetAdmin],
+    ['a queue that is not there', ['af-xdp:lo:7'], 2, /--backend af-xdp:lo:7: queue is 7; accepted: 0/],
+    [
+      'a program that the kernel refuses',
+      ['tap:vdwild', '--xdp', 'wild.o'],
+      2,
+      /--xdp .*wild\.o: XDP program \w+ at instruction \d+: .*(jump|out of range)/,
+    ],
+    [
+      'a program that verification in process refuses',
+      ['drop', '--xdp', 'wild.o'],
+      2,
+      /--xdp .*wild\.o: instruction \d+ .*jump/,
+    ],
+    ['a program that is no object', ['tap:vdelf', '--xdp', 'text.o'], 2, /--xdp .*text\.o: .*ELF/],
+  ])('%s is one line and an exit code', async (name, [backend, ...args], code, line, options) => {
+    writeFileSync(join(folder, 'wild.o'), wildObject())
+    writeFileSync(join(folder, 'text.o'), 'no object')
+    if (name === 'a tap in use') {
+      const { fd } = openTunQueue({ name: 'vdbusy' })
+      keep({ close: () => closeFd(fd) })
+    }
+    const paths = args.map((arg) => (arg.endsWith('.o') ? join(folder, arg) : arg))
+    const started = run(['--backend', backend!, ...paths], options)
+    expect([await started.exit(), started.output]).toEqual([code, expect.stringMatching(line)])
+    expect(started.output.trim().split('\n')).toHaveLength(1)
+  })
+})
