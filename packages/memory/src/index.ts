@@ -13,10 +13,22 @@ export * from './page-size.ts'
 export { auditFrames } from './paged/audit.ts'
 export type { AllocationPolicy } from './paged/frame-allocator.ts'
 export type { GupFailure, GupResult } from './paged/get-user-pages.ts'
+export { Mm } from './paged/mm.ts'
 export type { MmapOptions } from './paged/operations/mmap.ts'
 export type { Protection } from './paged/operations/mprotect.ts'
 export { writeback } from './paged/operations/writeback.ts'
 export { PageCache, type PageCacheKind } from './paged/page-cache.ts'
+export {
+  frameOf,
+  frameOffset,
+  PageTable,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_MIGRATION,
+  PTE_PRESENT,
+  PTE_USER,
+  PTE_WRITE,
+} from './paged/page-table.ts'
 export type { PagedKernelMapping } from './paged/paged-kernel-mapping.ts'
 export { type AccessControl, PagedSpace, type PagedSpaceOptions } from './paged/paged-space.ts'
 export {
@@ -25,8 +37,10 @@ export {
   PAGE_POISON,
   PhysicalMemory,
   type PhysicalMemoryOptions,
+  type SpaceParts,
 } from './paged/physical-memory.ts'
-export type { Violation, ViolationKind, ViolationLog } from './paged/violation.ts'
-export type { Vma, VmaKind } from './paged/vma.ts'
+export { Tlb } from './paged/tlb.ts'
+export { type Violation, type ViolationKind, ViolationLog } from './paged/violation.ts'
+export { type Vma, type VmaKind, VmaSet } from './paged/vma.ts'
 export * from './user-dirty-log.ts'
 export * from './user-space.ts'

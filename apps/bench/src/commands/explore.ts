@@ -62,9 +62,9 @@ function chosen({ catalogue }: TestKit, strategy: string | null, id: string | nu
   return catalogue.filter((entry) => (name === null || entry.repairedBy === name) && (one === null || entry.id === one))
 }
 
-function exploreEntry({ explore: search }: TestKit, entry: CatalogueEntry, bound: ExploreOptions): Explored {
+function exploreEntry({ explore: search, limitsOf }: TestKit, entry: CatalogueEntry, bound: ExploreOptions): Explored {
   const started = performance.now()
-  const options = { memoryModel: entry.memoryModel, ...bound }
+  const options = { ...limitsOf(entry), ...bound }
   const faulty = search(entry.scenario, options)
   const shipped = search(entry.repaired, options)
   return { entry, faulty, shipped, ms: performance.now() - started }
@@ -83,9 +83,13 @@ function asExpected({ entry, faulty, shipped }: Explored): boolean {
   return faulty.finding?.kind === entry.expected && shipped.finding === null
 }
 
+function bounded({ preemptions }: CatalogueEntry): string {
+  return preemptions === undefined ? '' : ` of ${preemptions} preemptions`
+}
+
 function plain(one: Explored): object {
   const { entry, faulty, shipped, ms } = one
-  const { id, title, source, variant, expected, memoryModel, repairedBy } = entry
+  const { id, title, source, variant, expected, memoryModel, preemptions = null, repairedBy } = entry
   const found = faulty.finding?.kind ?? null
   return {
     id,
@@ -95,6 +99,7 @@ function plain(one: Explored): object {
     expected,
     found,
     memoryModel,
+    preemptions,
     repairedBy,
     asExpected: asExpected(one),
     faulty,
@@ -112,7 +117,9 @@ function print({ formatTimeline }: TestKit, explored: readonly Explored[], timel
       ? pc.red('not found')
       : `${one.faulty.finding.kind}, ${one.faulty.finding.schedule.length} steps`,
     one.entry.repairedBy,
-    one.shipped.finding === null ? `none in ${one.shipped.schedules} schedules` : pc.red(one.shipped.finding.kind),
+    one.shipped.finding === null
+      ? `none in ${one.shipped.schedules} schedules${bounded(one.entry)}`
+      : pc.red(one.shipped.finding.kind),
   ])
   const titles = ['id', 'bug', 'put back as', 'shortest schedule that shows it', 'shipped', 'finds in it']
   const steps = explored.reduce((sum, { faulty, shipped }) => sum + faulty.steps + shipped.steps, 0)

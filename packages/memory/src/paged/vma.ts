@@ -26,7 +26,7 @@ export interface Vma {
 export class VmaSet {
   readonly #port: SyncPort
   /** Replaced, never changed. Its members are known by where they start. */
-  readonly #vmas = new Cell<readonly Vma[]>('vmas', [])
+  protected readonly vmas: Cell<readonly Vma[]> = new Cell<readonly Vma[]>('vmas', [])
 
   /** @param port through which the set is shared; default: one thread */
   constructor(port: SyncPort = uncountedSyncPort) {
@@ -34,7 +34,7 @@ export class VmaSet {
   }
 
   get all(): readonly Vma[] {
-    return this.#port.load(this.#vmas)
+    return this.#port.load(this.vmas)
   }
 
   /** The mapping that holds `address`, or null. Logarithmic. */
@@ -70,13 +70,13 @@ export class VmaSet {
   add(vma: Vma): void {
     const vmas = this.all
     const at = vmas.findIndex((other) => other.start > vma.start)
-    this.#port.store(this.#vmas, vmas.toSpliced(at < 0 ? vmas.length : at, 0, vma))
+    this.#port.store(this.vmas, vmas.toSpliced(at < 0 ? vmas.length : at, 0, vma))
     vma.cache?.hold()
   }
 
   remove(vma: Vma): void {
     this.#port.store(
-      this.#vmas,
+      this.vmas,
       this.all.filter(({ start }) => start !== vma.start),
     )
     vma.cache?.put()
@@ -93,7 +93,7 @@ export class VmaSet {
   replace(old: Vma, vma: Vma): void {
     vma.cache?.hold()
     this.#port.store(
-      this.#vmas,
+      this.vmas,
       this.all.map((other) => (other.start === old.start ? vma : other)),
     )
     old.cache?.put()

@@ -74,7 +74,10 @@ export interface Exploration {
   readonly steps: number
   /** Distinct states seen; schedules that lead to one state are followed once. */
   readonly states: number
-  /** Complete schedules that the states stand for (exhaustive), or that were run (random). */
+  /**
+   * Complete schedules that the states stand for (exhaustive), those that differ only in the order of private steps being
+   * one; or that were run (random).
+   */
   readonly schedules: number
   /** Steps of the longest schedule. */
   readonly depth: number
@@ -84,7 +87,8 @@ export interface Exploration {
  * Runs a scenario under every interleaving of its threads, or until the first finding.
  *
  * States are searched layer by layer, a layer being all states one step further, so the first finding has the shortest
- * schedule. Schedules that lead to the same state are one from there on: that is the reduction, and it is exact. Each step
+ * schedule. Schedules that lead to the same state are one from there on, and a step that commutes with all others is not
+ * reordered: these are the reductions, and they are exact. Each step
  * copies the few values of a state; the threads' code runs only once for each distinct history of a thread.
  */
 export function explore(scenario: Scenario, options: ExploreOptions = {}): Exploration {
@@ -184,6 +188,7 @@ class Search {
       copy.trace = { parent: state.trace, thread, label, result }
       this.#steps++
       count++
+      this.#takePrivate(copy, thread)
       const error = copy.threads[thread]!.error
       if (machine.found !== null) this.#record(copy, seed)
       else if (error !== null) this.#recordError(error, copy, seed)
@@ -221,6 +226,21 @@ class Search {
     }
     if (count === 0) this.#atEnd(state, seed)
     return count
+  }
+
+  /** Private steps that come next: taken at once, as no other order of them needs to be followed. */
+  #takePrivate(copy: State, thread: number): void {
+    const { machine, runner } = this.#world
+    for (;;) {
+      const node = copy.threads[thread]!
+      const operation = node.pending
+      if (operation?.kind !== 'atomic' || operation.isPrivate === undefined || machine.found !== null) return
+      if (!machine.enabled(thread, operation) || !operation.isPrivate(machine)) return
+      const result = machine.execute(thread, operation, 0)
+      copy.threads[thread] = runner.next(this.#threads[thread]!.run, node, result)
+      copy.trace = { parent: copy.trace, thread, label: operation.label, result }
+      this.#steps++
+    }
   }
 
   #ready(state: State): boolean[] {

@@ -37,6 +37,12 @@ export class ExploredWorld {
     return this.perform(operation) as T
   }
 
+  /** {@link atomic} on what a lock protects: of no concern to other threads while the thread that does it holds the lock. */
+  guarded<T>(label: string, run: (machine: Machine) => T, isPrivate: (machine: Machine) => boolean): T {
+    if (this.hasResult) return this.take() as T
+    return this.perform({ kind: 'atomic', label, run, isPrivate }) as T
+  }
+
   /** Reports a finding, as a step of its own. */
   fail(kind: FindingKind, message: string): void {
     this.atomic(kind, (machine) => machine.report(kind, message))

@@ -64,6 +64,11 @@ export class ExploringPort implements SyncPort {
     this.#lock(lock)
   }
 
+  /** Within a step: does the thread of the step hold the lock? */
+  holds(machine: Machine, lock: Lock): boolean {
+    return machine.get<LockState>(this.#place(lock)).owner === machine.thread
+  }
+
   mutexTryLock(lock: Lock): boolean {
     const at = this.#place(lock)
     return this.#world.atomic(`trylock ${lock.name}`, (machine) => {

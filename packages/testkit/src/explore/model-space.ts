@@ -6,16 +6,14 @@ import {
   type MemoryView,
   memoryView,
   PAGE_BYTES,
-  type UserSpace,
 } from '@vring/memory'
 import type { MmuNotifierEvent, MmuNotifierRange } from '@vring/mmu-notifier'
+import { type ExploredSpace, type Touch, USER_BASE } from './explored-space.ts'
 import type { ExploredWorld } from './explored-world.ts'
+import { FrameWords } from './frame-words.ts'
 import type { Machine } from './machine.ts'
 import { type MappingOwner, ModelMapping } from './model-mapping.ts'
 import { type ModelNotifierOptions, ModelNotifiers } from './model-notifiers.ts'
-
-/** Offsets from here on are user addresses, to be translated when the access happens; below, frames. */
-export const USER_BASE: number = 2 ** 40
 
 /** A page's translation: a frame, or one of these. */
 const ABSENT = -1
@@ -46,7 +44,7 @@ export interface ModelSpaceOptions extends ModelNotifierOptions {
  * It watches what hardware would let pass: direct access to a frame that is no longer the page's (`stale-mapping`), memory
  * reclaimed as clean though it was written (`lost-dirty`), mappings never given back.
  */
-export class ModelSpace implements UserSpace, MappingOwner {
+export class ModelSpace implements ExploredSpace, MappingOwner {
   readonly view: MemoryView = memoryView(new ArrayBuffer(4))
   readonly span = 0
   readonly limit: number = 2 ** 39
@@ -55,8 +53,7 @@ export class ModelSpace implements UserSpace, MappingOwner {
   readonly #options: ModelSpaceOptions
   readonly #pte = new Map<number, number>()
   readonly #frames: number
-  /** In-page offsets of words that were ever accessed: a page's contents. */
-  readonly #offsets = new Set<number>()
+  readonly #words = new FrameWords()
   readonly #mappings = new Map<string, ModelMapping>()
   readonly #iovas: number
 
@@ -124,8 +121,8 @@ export class ModelSpace implements UserSpace, MappingOwner {
       this.#world.atomic(`reclaim frame of page ${page}`, (machine) => {
         if (machine.get<boolean>(this.#unsaved(frame)) && !machine.get<boolean>(this.#dirty(frame)))
           machine.report('lost-dirty', `page ${page} was written through a mapping and is reclaimed as clean`)
-        for (const offset of this.#offsets)
-          machine.set(swapWord(machine, page, offset), machine.get(word(machine, frame, offset)))
+        for (const offset of this.#words.offsets)
+          machine.set(swapWord(machine, page, offset), machine.get(this.#words.in(machine, frame, offset)))
         machine.set(this.#dirty(frame), false)
         machine.set(this.#unsaved(frame), false)
         machine.set(this.#owner(frame), FREE)
@@ -181,12 +178,17 @@ export class ModelSpace implements UserSpace, MappingOwner {
       (machine) => {
         if (machine.get<number>(this.#pte.get(page)!) !== ABSENT) return
         const frame = this.#allocate(machine, page)
-        for (const offset of this.#offsets)
-          machine.set(word(machine, frame, offset), machine.get(swapWord(machine, page, offset)))
+        for (const offset of this.#words.offsets)
+          machine.set(this.#words.in(machine, frame, offset), machine.get(swapWord(machine, page, offset)))
         machine.set(this.#pte.get(page)!, frame)
       },
       (machine) => machine.get<number>(this.#pte.get(page)!) !== MOVING,
     )
+  }
+
+  pageFault(offset: number): boolean {
+    this.fault(this.#pageAt(offset))
+    return true
   }
 
   /** Every page is there again. */
@@ -204,14 +206,13 @@ export class ModelSpace implements UserSpace, MappingOwner {
   /** Location of the word at an offset, or -1 when a user page is not there. */
   locate(machine: Machine, offset: number): number {
     const inPage = offset % PAGE_BYTES
-    this.#offsets.add(inPage)
-    if (offset < USER_BASE) return word(machine, Math.floor(offset / PAGE_BYTES), inPage)
+    if (offset < USER_BASE) return this.#words.at(machine, offset)
     const frame = machine.get<number>(this.#pteOf(offset))
-    return frame < 0 ? -1 : word(machine, frame, inPage)
+    return frame < 0 ? -1 : this.#words.in(machine, frame, inPage)
   }
 
   /** Checks a direct access at the moment it happens. */
-  check(machine: Machine, offset: number, access: string): void {
+  check(machine: Machine, offset: number, access: Touch): void {
     if (offset >= USER_BASE) return
     const frame = Math.floor(offset / PAGE_BYTES)
     const page = machine.get<number>(this.#owner(frame))
@@ -230,11 +231,6 @@ export class ModelSpace implements UserSpace, MappingOwner {
     const frame = user ? machine.get<number>(this.#pteOf(offset)) : Math.floor(offset / PAGE_BYTES)
     if (user) machine.set(this.#dirty(frame), true)
     else if (!machine.get<boolean>(this.#dirty(frame))) machine.set(this.#unsaved(frame), true)
-  }
-
-  /** Page of a user access. */
-  pageAt(offset: number): number {
-    return Math.floor((offset - USER_BASE) / PAGE_BYTES)
   }
 
   /** What must hold when everything was given back. */
@@ -292,7 +288,7 @@ export class ModelSpace implements UserSpace, MappingOwner {
 
   #isFlushed(machine: Machine, page: number): boolean {
     const frame = machine.get<number>(this.#pte.get(page)!)
-    return !machine.isBuffered((location) => [...this.#offsets].some((at) => word(machine, frame, at) === location))
+    return this.#words.isDrained(machine, frame)
   }
 
   #allocate(machine: Machine, page: number): number {
@@ -307,7 +303,7 @@ export class ModelSpace implements UserSpace, MappingOwner {
   }
 
   #copy(machine: Machine, from: number, to: number): void {
-    for (const offset of this.#offsets) machine.set(word(machine, to, offset), machine.get(word(machine, from, offset)))
+    this.#words.copy(machine, from, to)
     machine.set(this.#dirty(to), machine.get(this.#dirty(from)))
     machine.set(this.#unsaved(to), machine.get(this.#unsaved(from)))
     machine.set(this.#unsaved(from), false)
@@ -328,8 +324,12 @@ export class ModelSpace implements UserSpace, MappingOwner {
     }
   }
 
+  #pageAt(offset: number): number {
+    return Math.floor((offset - USER_BASE) / PAGE_BYTES)
+  }
+
   #pteOf(offset: number): number {
-    const pte = this.#pte.get(this.pageAt(offset))
+    const pte = this.#pte.get(this.#pageAt(offset))
     if (pte === undefined) throw new RangeError(`user address ${(offset - USER_BASE).toString(16)} is not in the model`)
     return pte
   }
@@ -364,10 +364,6 @@ function pagesOf(address: number, length: number): number[] {
   const first = Math.floor(address / PAGE_BYTES)
   const last = Math.floor((address + length - 1) / PAGE_BYTES)
   return Array.from({ length: last - first + 1 }, (_, at) => first + at)
-}
-
-function word(machine: Machine, frame: number, inPage: number): number {
-  return machine.location(`${frame}:${inPage}`, 0)
 }
 
 function swapWord(machine: Machine, page: number, inPage: number): number {

@@ -14,6 +14,7 @@ export type FindingKind =
   | 'map-leak'
   | 'double-release'
   | 'reference-count'
+  | 'bad-frames'
   | 'unbounded-wait'
   | 'refused'
   | 'stuck'
@@ -57,6 +58,11 @@ export type Operation =
       readonly access?: boolean
       /** May it happen now? Default: always. */
       enabled?(machine: Machine): boolean
+      /**
+       * Can no other thread do or see anything now that depends on it, nor it on them? Then its order among their steps
+       * makes no difference, and only one is explored. Default: never.
+       */
+      isPrivate?(machine: Machine): boolean
       run(machine: Machine): unknown
     }
   | { readonly kind: 'rmb' | 'wmb' | 'mb'; readonly label: string; readonly access?: never }

@@ -3,10 +3,11 @@ import { DirectAccessor, type DirectAccessorOptions, DirectMap } from '@vring/ac
 import { type RingAreas, splitRingAreas } from '@vring/layout'
 import { PAGE_BYTES } from '@vring/memory'
 import { createSync, type SyncName } from '@vring/mmu-notifier'
+import { type ExploredSpace, USER_BASE } from './explored-space.ts'
 import type { ExploredWorld } from './explored-world.ts'
 import { ExploringCpu } from './exploring-cpu.ts'
 import { ExploringPort } from './exploring-port.ts'
-import { ModelSpace, type ModelSpaceOptions, USER_BASE } from './model-space.ts'
+import { ModelSpace, type ModelSpaceOptions } from './model-space.ts'
 
 /** Page of each area of the ring under test, and one of another process's. */
 export const DESC_PAGE = 1
@@ -20,16 +21,20 @@ export type SyncFactory = DirectAccessorOptions['sync']
 /** Makes an accessor: the shipped class, or a faulty subclass of it. */
 export type AccessorClass = typeof DirectAccessor
 
-/** What a scenario's world differs in. */
-export interface QueueWorldOptions {
+/** What a queue's world differs in. */
+export interface RingWorldOptions {
   readonly sync: SyncName | SyncFactory
   readonly accessor?: AccessorClass
-  readonly space?: Partial<ModelSpaceOptions>
   readonly dropAcquire?: boolean
   /** Map everything before the threads start; default true. */
   readonly mapped?: boolean
   /** Default: pages 1, 2 and 3. */
   readonly ring?: RingAreas
+}
+
+/** The same over the small address space. */
+export interface QueueWorldOptions extends RingWorldOptions {
+  readonly space?: Partial<ModelSpaceOptions>
   /** Another queue of the same device, whose address space this one shares. */
   readonly beside?: QueueWorld
 }
@@ -37,22 +42,21 @@ export interface QueueWorldOptions {
 /** Classes that scenarios compare by content. */
 export const STRUCTURAL: readonly unknown[] = [DirectMap]
 
-/** One queue of two entries over a modelled address space, served by the shipped accessor. */
-export class QueueWorld {
+/** One queue of two entries over an explored address space, served by the shipped accessor. */
+export class RingWorld<S extends ExploredSpace> {
   readonly world: ExploredWorld
-  readonly space: ModelSpace
+  readonly space: S
   readonly cpu: ExploringCpu
   readonly port: ExploringPort
   readonly ring: RingAreas
   readonly accessor: DirectAccessor
 
-  constructor(world: ExploredWorld, options: QueueWorldOptions) {
+  constructor(world: ExploredWorld, port: ExploringPort, space: S, options: RingWorldOptions) {
     const { sync, accessor: Class = DirectAccessor } = options
     this.world = world
-    const pages = [DESC_PAGE, AVAIL_PAGE, USED_PAGE, OTHER_PAGE]
-    this.space = options.beside?.space ?? new ModelSpace(world, { pages, ...options.space })
-    this.cpu = new ExploringCpu(world, this.space, options.dropAcquire)
-    this.port = new ExploringPort(world)
+    this.space = space
+    this.cpu = new ExploringCpu(world, space, options.dropAcquire)
+    this.port = port
     this.ring = options.ring ?? ringAt(DESC_PAGE, AVAIL_PAGE, USED_PAGE)
     this.accessor = new Class(
       { cpu: this.cpu, space: this.space, ring: this.ring, iotlb: null },
@@ -105,6 +109,15 @@ export class QueueWorld {
   checkClosed(): void {
     this.accessor.close()
     this.space.checkAllReleased()
+  }
+}
+
+/** One queue over the small address space. */
+export class QueueWorld extends RingWorld<ModelSpace> {
+  constructor(world: ExploredWorld, options: QueueWorldOptions) {
+    const pages = [DESC_PAGE, AVAIL_PAGE, USED_PAGE, OTHER_PAGE]
+    const space = options.beside?.space ?? new ModelSpace(world, { pages, ...options.space })
+    super(world, new ExploringPort(world), space, options)
   }
 }
 

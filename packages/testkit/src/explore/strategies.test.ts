@@ -1,6 +1,6 @@
 import { SYNC_NAMES, type SyncName } from '@vring/mmu-notifier'
 import { describe, expect, it } from 'vitest'
-import { explore, type Scenario } from './explore.ts'
+import { explore } from './explore.ts'
 import { formatTimeline } from './format-timeline.ts'
 import { MEMORY_MODELS, type MemoryModel } from './operation.ts'
 import * as scenarios from './scenarios/index.ts'
@@ -17,20 +17,9 @@ const races: Readonly<Record<string, scenarios.QueueScenario>> = {
   'a refused registration': scenarios.refusedRegistration,
 }
 
-/** The notifier waits for the rounds of a mutex, by design: how long is not what is asked of it here. */
-function patient(scenario: Scenario): Scenario {
-  return {
-    ...scenario,
-    prepare: (world) => {
-      const prepared = scenario.prepare(world)
-      return { ...prepared, threads: prepared.threads.map((thread) => ({ ...thread, boundedWait: false })) }
-    },
-  }
-}
-
 function exhaust(race: scenarios.QueueScenario, sync: SyncName, memoryModel: MemoryModel): void {
   const scenario = race({ sync })
-  const { finding, exhausted } = explore(sync === 'mutex' ? patient(scenario) : scenario, { memoryModel })
+  const { finding, exhausted } = explore(sync === 'mutex' ? scenarios.patient(scenario) : scenario, { memoryModel })
   expect(finding === null ? '' : formatTimeline(finding)).toBe('')
   expect(exhausted).toBe(true)
 }

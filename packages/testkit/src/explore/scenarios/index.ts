@@ -1,5 +1,7 @@
 export * from './mappable-memory.ts'
 export * from './page-changes.ts'
+export * from './paged-changes.ts'
+export * from './patient.ts'
 export * from './queue-scenario.ts'
 export * from './ring-changes.ts'
 export * from './ring-entries.ts'

@@ -1,48 +1,9 @@
-import type { SyncName } from '@vring/mmu-notifier'
-import type { Scenario } from './explore.ts'
-import * as faulty from './faulty/index.ts'
-import type { FindingKind, MemoryModel } from './operation.ts'
-import type { QueueWorldOptions } from './queue-world.ts'
-import * as scenarios from './scenarios/index.ts'
+import * as faulty from '../faulty/index.ts'
+import * as scenarios from '../scenarios/index.ts'
+import { type Draft, FIXES, REVIEW } from './draft.ts'
 
-/** A bug of the patch's history: what shows it, and that the shipped code does not have it. */
-export interface CatalogueEntry {
-  /** `M1` to `M26` and `fix 1` to `fix 9` as the history numbers them; kernel commits by their id. */
-  readonly id: string
-  readonly title: string
-  /** Where it is told of. */
-  readonly source: string
-  /** What is put back: a strategy that is itself at fault, or a variant of a shipped one. */
-  readonly variant: string
-  /** What the explorer must find. */
-  readonly expected: FindingKind
-  /** The model that the bug needs. */
-  readonly memoryModel: MemoryModel
-  readonly scenario: Scenario
-  /** The same threads over the shipped code, which must be exhausted without a finding. */
-  readonly repaired: Scenario
-  /** What the repaired scenario runs. */
-  readonly repairedBy: SyncName
-}
-
-interface Draft {
-  readonly id: string
-  readonly title: string
-  readonly source: string
-  readonly variant: string
-  readonly expected: FindingKind
-  readonly memoryModel?: MemoryModel
-  readonly scenario: scenarios.QueueScenario
-  readonly with: QueueWorldOptions
-  readonly repairedBy: SyncName
-  /** What the repaired scenario needs beside its strategy. */
-  readonly repairedWith?: Partial<QueueWorldOptions>
-}
-
-const REVIEW = 'review of 7f466032dc9e, M. S. Tsirkin, J. Gunthorpe, 2019'
-const FIXES = 'fixes of August 2019, v5'
-
-const drafts: readonly Draft[] = [
+/** M1 to M26; M19 is no race. */
+export const hazards: readonly Draft[] = [
   {
     id: 'M1',
     title: 'a refused registration is given back all the same',
@@ -326,79 +287,4 @@ const drafts: readonly Draft[] = [
     with: { sync: (port, slots) => new faulty.LoneWaitSync(port, slots) },
     repairedBy: 'rcu',
   },
-  {
-    id: 'fix 4',
-    title: 'the count is not reset when the ring is addressed anew',
-    source: FIXES,
-    variant: 'ReregisteringSync',
-    expected: 'fast-path-off',
-    scenario: scenarios.moveDuringInvalidation,
-    with: { sync: (port, slots) => new faulty.ReregisteringSync(port, slots) },
-    repairedBy: 'rcu',
-  },
-  {
-    id: 'fix 6',
-    title: 'teardown waits for a grace period that it does not need',
-    source: FIXES,
-    variant: 'StallingTeardownSync',
-    expected: 'unbounded-wait',
-    scenario: scenarios.foreignReaderAtClose,
-    with: { sync: (port, slots) => new faulty.StallingTeardownSync(port, slots) },
-    repairedBy: 'rcu',
-  },
-  {
-    id: '22e1992cf7b0',
-    title: 'vhost_vq_avail_empty: the ring entry is read before the index',
-    source: 'commit 22e1992cf7b0',
-    variant: 'a Cpu port without acquire loads',
-    expected: 'stale-entry',
-    memoryModel: 'weak',
-    scenario: scenarios.publishDuringPoll,
-    // A lock around each access is itself an acquire; the mutex of the round is not.
-    with: { sync: 'mutex', dropAcquire: true },
-    repairedBy: 'mutex',
-  },
-  {
-    id: 'df9ace7647d4',
-    title: 'vhost_enable_notify: the ring entry is read before the index',
-    source: 'commit df9ace7647d4',
-    variant: 'a Cpu port without acquire loads',
-    expected: 'stale-entry',
-    memoryModel: 'weak',
-    scenario: scenarios.publishDuringEnable,
-    with: { sync: 'mutex', dropAcquire: true },
-    repairedBy: 'mutex',
-  },
-]
-
-/** The fixes of August 2019 whose bug has another number above. */
-const FIX_OF: Readonly<Record<string, string>> = {
-  'fix 1': 'M4',
-  'fix 2': 'M1',
-  'fix 3': 'M5',
-  'fix 5': 'M6',
-  'fix 7': 'M12',
-  'fix 8': 'M7',
-  'fix 9': 'M10',
-}
-
-function entry(draft: Draft, id: string = draft.id): CatalogueEntry {
-  const { title, source, variant, expected, repairedBy, scenario } = draft
-  return {
-    id,
-    title,
-    source: id === draft.id ? source : FIXES,
-    variant,
-    expected,
-    memoryModel: draft.memoryModel ?? 'sc',
-    scenario: scenario(draft.with),
-    repaired: scenario({ ...draft.repairedWith, sync: repairedBy }),
-    repairedBy,
-  }
-}
-
-/** Every bug, in the order of the history's numbers. */
-export const catalogue: readonly CatalogueEntry[] = [
-  ...drafts.map((draft) => entry(draft)),
-  ...Object.entries(FIX_OF).map(([fix, id]) => entry(drafts.find((draft) => draft.id === id)!, fix)),
 ]

@@ -1,21 +1,25 @@
 import { directSteps } from '@vring/accessor-vmap-direct'
 import { SYNC_NAMES } from '@vring/mmu-notifier'
 import { describe, expect, it } from 'vitest'
+import { explore } from '../explore.ts'
+import { formatTimeline } from '../format-timeline.ts'
 import { catalogue } from './catalogue.ts'
-import { explore } from './explore.ts'
-import { formatTimeline } from './format-timeline.ts'
+import { limitsOf } from './catalogue-entry.ts'
 
-describe.each(catalogue)('$id $title', ({ scenario, repaired, expected, memoryModel, repairedBy, variant }) => {
+describe.each(catalogue)('$id $title', (entry) => {
+  const { scenario, repaired, expected, preemptions, repairedBy, variant } = entry
+  const extent = preemptions === undefined ? 'every schedule' : `every schedule of ${preemptions} preemptions`
+
   it(`is found in ${variant}: ${expected}`, () => {
-    const { finding, exhausted } = explore(scenario, { memoryModel })
+    const { finding, exhausted } = explore(scenario, limitsOf(entry))
     if (finding === null) throw new Error('no finding')
     console.log(formatTimeline(finding))
     expect(finding.kind).toBe(expected)
     expect(exhausted).toBe(false)
   })
 
-  it(`is not in ${repairedBy}: every schedule, no finding`, () => {
-    const { finding, exhausted } = explore(repaired, { memoryModel })
+  it(`is not in ${repairedBy}: ${extent}, no finding`, () => {
+    const { finding, exhausted } = explore(repaired, limitsOf(entry))
     expect(finding === null ? '' : formatTimeline(finding)).toBe('')
     expect(exhausted).toBe(true)
   })

@@ -1,0 +1,30 @@
+import type { SyncName } from '@vring/mmu-notifier'
+import type { ExploreOptions, Scenario } from '../explore.ts'
+import type { FindingKind, MemoryModel } from '../operation.ts'
+
+/** A bug of the patch's history: what shows it, and that the shipped code does not have it. */
+export interface CatalogueEntry {
+  /** `M1` to `M26` and `fix 1` to `fix 9` as the history numbers them; kernel commits by their id. */
+  readonly id: string
+  readonly title: string
+  /** Where it is told of. */
+  readonly source: string
+  /** What is put back: a strategy that is itself at fault, or a variant of a shipped one. */
+  readonly variant: string
+  /** What the explorer must find. */
+  readonly expected: FindingKind
+  /** The model that the bug needs. */
+  readonly memoryModel: MemoryModel
+  /** Preemptions that both searches are bounded to; default: unbounded. */
+  readonly preemptions?: number
+  readonly scenario: Scenario
+  /** The same threads over the shipped code, which must be exhausted without a finding. */
+  readonly repaired: Scenario
+  /** What the repaired scenario runs. */
+  readonly repairedBy: SyncName
+}
+
+/** What both searches of an entry are run with. */
+export function limitsOf({ memoryModel, preemptions }: CatalogueEntry): ExploreOptions {
+  return preemptions === undefined ? { memoryModel } : { memoryModel, preemptions }
+}
