@@ -12,8 +12,11 @@ const intervalSchema = z.object({ median: finite, low: finite, high: finite })
 const measuredSchema = z.object({
   /** Million packets a second. */
   mpps: intervalSchema,
-  /** ns a packet over chunks of 4096 packets, of the trial in the middle. */
-  nsPerPacket: z.object({ median: finite, p99: finite }),
+  /**
+   * ns a packet over chunks of 4096 packets: medians over the trials. `trials` has each trial's median chunk, in the order they
+   * ran: time that something else took from the CPU is in other chunks.
+   */
+  nsPerPacket: z.object({ median: finite, p99: finite, trials: z.array(finite).min(1).optional() }),
   /** Mpps of each trial, in the order they ran. */
   trials: z.array(finite).min(1),
   /** Packets of all trials. */

@@ -15,6 +15,7 @@ export function cellResult({ spec, trials, finish, failure }: CellOutcome, rando
           nsPerPacket: {
             median: median(trials.map(({ nsPerPacket }) => nsPerPacket.median)),
             p99: median(trials.map(({ nsPerPacket }) => nsPerPacket.p99)),
+            trials: trials.map(({ nsPerPacket }) => nsPerPacket.median),
           },
           trials: mpps,
           packets: trials.reduce((sum, { packets }) => sum + packets, 0),

@@ -49,6 +49,20 @@ describe('checkRatios', () => {
     expect(move!.verdict).toBe('no change')
   })
 
+  it('looks at the median chunk of each trial, which a busy neighbour leaves alone', () => {
+    const { measured, ...rest } = madeCell('vmap-direct', 90)
+    const chunks = { ...measured!.nsPerPacket, trials: measured!.trials.map((mpps) => 1000 / mpps) }
+    const disturbed = { ...measured!, trials: measured!.trials.map((mpps) => mpps / 3), nsPerPacket: chunks }
+    const fresh = madeResults([
+      madeCell('copy-checked', 40),
+      { ...rest, measured: disturbed },
+      madeCell('baseline', 140),
+    ])
+    const [, move] = checkRatios(run(KEPT), fresh, 0.1, seededRandom(1)).moves
+    expect(move).toMatchObject({ verdict: 'no change' })
+    expect(move!.fresh).toBeCloseTo(90 / 140, 9)
+  })
+
   it('holds cells against copy-checked where no floor was measured, and a reference against nothing', () => {
     const { moves } = check({ 'copy-checked': 40, 'vmap-direct': 90 }, { 'copy-checked': 20, 'vmap-direct': 90 })
     expect(moves).toMatchObject([

@@ -1,13 +1,13 @@
 import { BASELINE, groupKey } from '../cell-spec.ts'
 import type { CellResult, Results } from '../results.ts'
-import { type HeldAgainst, type Interval, type Random, ratioChangeInterval } from '../stats/index.ts'
+import { type HeldAgainst, type Interval, median, type Random, ratioChangeInterval } from '../stats/index.ts'
 
 /** A ratio that both runs have. */
 export interface RatioMove {
   readonly cell: string
   /** What it is held against in its own run: the floor of its group, else copy-checked. */
   readonly reference: string
-  /** Median of the cell / median of the reference. */
+  /** Median rate of the cell / median rate of the reference. */
   readonly kept: number
   readonly fresh: number
   /** fresh / kept, with an interval that holds for all cells of the check together. */
@@ -46,13 +46,11 @@ export function checkRatios(kept: Results, fresh: Results, tolerance: number, ra
   const moves = pairs.map(({ cell, reference, before, after }): RatioMove => {
     const change = ratioChangeInterval(before, after, random, level)
     const verdict = change.low > 1 + tolerance ? 'faster' : change.high < 1 - tolerance ? 'slower' : 'no change'
-    const ratio = (one: CellResult, other: CellResult): number =>
-      one.measured!.mpps.median / other.measured!.mpps.median
     return {
       cell: cell.id,
       reference: reference.fresh.id,
-      kept: ratio(sameCell(kept, cell)!, reference.kept),
-      fresh: ratio(cell, reference.fresh),
+      kept: median(before.cell) / median(before.reference),
+      fresh: median(after.cell) / median(after.reference),
       change,
       verdict,
     }
@@ -61,7 +59,12 @@ export function checkRatios(kept: Results, fresh: Results, tolerance: number, ra
 }
 
 function held(cell: CellResult, reference: CellResult): HeldAgainst {
-  return { cell: cell.measured!.trials, reference: reference.measured!.trials }
+  return { cell: rates(cell), reference: rates(reference) }
+}
+
+/** Mpps of each trial's median chunk, which a busy neighbour moves least; of whole trials where no chunks were kept. */
+function rates({ measured }: CellResult): readonly number[] {
+  return measured!.nsPerPacket.trials?.map((ns) => 1000 / ns) ?? measured!.trials
 }
 
 /** The floor of the cell's group when both runs have it, else copy-checked, else nothing. A reference has none itself. */
