@@ -30,8 +30,10 @@ export interface CellSpec {
   readonly ring: 'split'
   readonly driver: DriverName
   readonly backend: string
-  /** Bytes of the Ethernet frame; 0 stands for the IMIX (7 x 64, 4 x 594, 1 x 1518). */
+  /** Bytes of the Ethernet frame; 0 stands for the IMIX (7 x 64, 4 x 594, 1 x 1518); of recorded frames the mean. */
   readonly frameBytes: number
+  /** Path of the capture whose frames the driver sends; null: it makes them. */
+  readonly input: string | null
   /** Entries. */
   readonly queueSize: number
   /** Buffers that the driver publishes at once. */
@@ -82,6 +84,7 @@ export const DEFAULT_CELL: Omit<CellSpec, 'id' | 'accessor' | 'options' | 'iotlb
   driver: 'inproc',
   backend: 'xdp1',
   frameBytes: 64,
+  input: null,
   queueSize: 256,
   batch: 64,
   payload: 'in-place',
@@ -143,7 +146,8 @@ export function makeCell(
   const varied = Object.entries(DEFAULT_CELL)
     .filter(([key, value]) => !NAMED.has(key) && cell[key as keyof typeof cell] !== value)
     .map(([key]) => `${key}=${String(cell[key as keyof typeof cell])}`)
-  const frame = cell.frameBytes === 0 ? 'imix' : `${cell.frameBytes}B`
+  const made = cell.frameBytes === 0 ? 'imix' : `${cell.frameBytes}B`
+  const frame = cell.input === null ? made : fileName(cell.input)
   const id = [
     [choice.name, ...options].join(':'),
     cell.ring,
@@ -171,7 +175,12 @@ export function chainCount({ queueSize, chainLength, indirect }: RingShape): num
 type RingShape = Pick<CellSpec, 'queueSize' | 'chainLength' | 'indirect'>
 
 /** Fields that every id shows. */
-const NAMED = new Set(['swept', 'ring', 'driver', 'backend', 'frameBytes', 'queueSize', 'batch'])
+const NAMED = new Set(['swept', 'input', 'ring', 'driver', 'backend', 'frameBytes', 'queueSize', 'batch'])
+
+/** The last part of a path: an id is made of parts between slashes. */
+function fileName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
 
 /** The accessor and what was asked of it, as people write it: the first part of an id. */
 export function cellLabel(id: string): string {

@@ -1,5 +1,6 @@
 import { usageError } from './bench-error.ts'
 import { BASELINE, type CellSpec } from './cell-spec.ts'
+import { readInput } from './input/recorded-input.ts'
 import { isPeerOf, type PeerName } from './peers/peer-names.ts'
 import { checkPrivileges } from './system/privileges.ts'
 import { driversOf, frameLimitOf } from './system/system-backends.ts'
@@ -14,7 +15,9 @@ const PEER_NEEDS: Readonly<Record<PeerName, string>> = { dpdk: '--driver testpmd
  * @throws BenchError with exit code 2, or 4 for a privilege
  */
 export function checkDevices(specs: readonly CellSpec[], peers: readonly PeerName[]): void {
-  for (const { backend, driver, frameBytes, accessor, id } of specs) {
+  for (const { backend, driver, frameBytes, input, accessor, id } of specs) {
+    if (input !== null && accessor === BASELINE)
+      throw usageError('--accessor', `${id}: the floor makes its own frames; accepted with --input: an accessor`)
     const drivers = driversOf(backend)
     if (drivers !== null && !drivers.includes(driver))
       throw usageError(
@@ -22,8 +25,12 @@ export function checkDevices(specs: readonly CellSpec[], peers: readonly PeerNam
         `${backend} is not measured with the driver ${driver}; accepted: ${drivers.map((name) => `--driver ${name}`).join(' or ')}`,
       )
     const limit = frameLimitOf(backend)
-    if (limit !== null && frameBytes > limit)
-      throw usageError('--frame-bytes', `${frameBytes} does not fit the MTU of ${backend}; accepted: up to ${limit}`)
+    const longest = input === null ? frameBytes : readInput(input).longestBytes
+    if (limit !== null && longest > limit)
+      throw usageError(
+        input === null ? '--frame-bytes' : '--input',
+        `${longest} bytes do not fit the MTU of ${backend}; accepted: up to ${limit}`,
+      )
     if (drivers !== null && accessor === BASELINE)
       throw usageError('--accessor', `${id}: the floor has no ${backend}; accepted: an accessor`)
   }

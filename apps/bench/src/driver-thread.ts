@@ -1,7 +1,8 @@
 import { workerData } from 'node:worker_threads'
 import { setAffinity } from '@vring/linux'
 import { memoryView } from '@vring/memory'
-import { LapDriver, type LapDriverOptions } from './cells/lap-driver.ts'
+import type { LapDriverOptions } from './cells/lap-driver.ts'
+import { createLapDriver, type Replay } from './cells/replay-driver.ts'
 import { DRIVER_BUDGET, DRIVER_READY, DRIVER_RETURNED, DRIVER_STOP, ID_SUM_OFFSET } from './drivers/thread-control.ts'
 
 /** What the driver's thread is started with. */
@@ -13,23 +14,25 @@ export interface DriverThreadData {
   /** The CPU to run on; null: any. */
   readonly cpu: number | null
   readonly driver: Omit<LapDriverOptions, 'view'>
+  /** Recorded frames; null: frames stay in their buffers. */
+  readonly replay: Replay | null
 }
 
 /**
  * The driver in a thread of its own: publishes as long as there is budget and room in the ring, takes used elements back,
  * and spins in between, as a poll-mode driver does.
  */
-function main({ memory, control, batch, cpu, driver: options }: DriverThreadData): void {
+function main({ memory, control, batch, cpu, driver: options, replay }: DriverThreadData): void {
   if (cpu !== null) setAffinity([cpu])
   const words = new Int32Array(control)
   const idSum = new Float64Array(control, ID_SUM_OFFSET, 1)
-  const driver = new LapDriver({ ...options, view: memoryView(memory) })
+  const driver = createLapDriver({ ...options, view: memoryView(memory) }, replay)
   let published = 0
   let returned = 0
   Atomics.store(words, DRIVER_READY, 1)
   Atomics.notify(words, DRIVER_READY)
-  const { chains } = options
   // Looks at the used ring when half of the ring is out, as poll-mode drivers do: a look takes a cache line from the device.
+  const { chains } = options
   const enough = Math.max(batch, chains >>> 1)
   let left = 0
   for (;;) {

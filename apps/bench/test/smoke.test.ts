@@ -11,6 +11,8 @@ import { parseResults } from '../src/results.ts'
 import { vringBench } from './cli.ts'
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
+/** Six frames, recorded from a veth pair: see the folder's README. */
+const CAPTURE = fileURLToPath(new URL('../../../packages/backend-pcap/fixtures/dumpcap.pcapng', import.meta.url))
 // Processes of their own: a busy machine takes its time.
 vi.setConfig({ testTimeout: 120_000 })
 let directory: string
@@ -59,6 +61,15 @@ describe('vring-bench run --smoke', () => {
     const { cells } = parseResults(stdout, 'stdout')
     expect(cells.map(({ driver }) => driver)).toEqual(['inproc', 'inproc-threads'])
     for (const cell of cells) expect(cell.failure).toBeUndefined()
+    expect(cells[1]!.hash).toBe(cells[0]!.hash)
+  })
+
+  it('recorded frames give the same hash from a driver in turn and from one in a thread', async () => {
+    const args = ['run', '--smoke', '--driver', 'inproc,inproc-threads', '--accessor', 'copy-checked']
+    const { code, stdout } = await vringBench([...args, '--input', CAPTURE, '--json', '-'])
+    expect(code).toBe(0)
+    const { cells } = parseResults(stdout, 'stdout')
+    expect(cells.map(({ id }) => id.split('/')[4])).toEqual(['dumpcap.pcapng', 'dumpcap.pcapng'])
     expect(cells[1]!.hash).toBe(cells[0]!.hash)
   })
 
@@ -138,6 +149,12 @@ describe('exit codes', () => {
     ],
     [['run', '--backend', 'tap', '--driver', 'inproc-threads'], 2, /accepted: --driver inproc or --driver testpmd/],
     [['run', '--backend', 'tap', '--frame-bytes', '1519'], 2, /accepted: up to 1518/],
+    [['run', '--input', './gone.pcapng'], 2, /--input: .*gone\.pcapng: can't be read \(ENOENT\)/],
+    [['run', '--input', 'package.json'], 2, /--input: .*package\.json: .*accepted: pcapng, pcap/],
+    [['run', '--input', CAPTURE, '--frame-bytes', '64'], 2, /leave --frame-bytes out/],
+    [['run', '--input', CAPTURE, '--driver', 'testpmd'], 2, /testpmd makes its own frames; accepted: --driver inproc/],
+    [['run', '--input', CAPTURE, '--sweep', 'chain-length=1,2'], 2, /one descriptor each/],
+    [['run', '--input', CAPTURE, '--accessor', 'baseline'], 2, /the floor makes its own frames/],
     [['run', '--backend', 'tap', '--accessor', 'baseline'], 2, /the floor has no tap/],
     [['run', '--accessor', 'copy-checked,copy-checked:era=2019'], 2, /is what copy-checked.* is; each cell runs once/],
     [['run', '--frame-bytes', '64,064'], 2, /is there twice; each cell runs once/],

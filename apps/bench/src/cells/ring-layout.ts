@@ -16,7 +16,9 @@ import {
 } from '@vring/layout'
 import { type CellSpec, chainCount } from '../cell-spec.ts'
 import { buildFrame, FRAME_KINDS, frameLength } from '../frames.ts'
+import { readInput, slotBytesFor } from '../input/recorded-input.ts'
 import { seededRandom } from '../stats/index.ts'
+import type { Replay } from './replay-driver.ts'
 
 /** User address that the driver's memory begins at: any page of the user half would do. */
 export const USER_BASE = 0x7f00_0000_0000
@@ -52,6 +54,8 @@ export interface RingPlan {
   readonly tableBytes: number
   /** Bytes of virtio-net header and frame in each slot. */
   readonly bufferBytes: readonly number[]
+  /** Recorded frames, one a slot; null: frames are made. */
+  readonly frames: readonly Uint8Array[] | null
 }
 
 /**
@@ -64,23 +68,38 @@ const BUFFERS_MAX = 256
 export function planRing(spec: CellSpec): RingPlan {
   const { queueSize, chainLength, indirect } = spec
   const chains = chainCount(spec)
-  const slotCount = Math.min(chains, BUFFERS_MAX)
+  const frames = spec.input === null ? null : readInput(spec.input).frames
+  const slotCount = frames?.length ?? Math.min(chains, BUFFERS_MAX)
   const bufferBytes = Array.from(
     { length: slotCount },
-    (_, slot) => NET_HDR_MRG_BYTES + frameLength(spec.frameBytes, slot),
+    (_, slot) => NET_HDR_MRG_BYTES + (frames?.[slot]?.length ?? frameLength(spec.frameBytes, slot)),
   )
   const desc = 0
   const avail = roundUp(descTableBytes(queueSize), PAGE)
   const used = avail + roundUp(availRingBytes(queueSize, true), PAGE)
   const slots = used + roundUp(usedRingBytes(queueSize, true), PAGE)
   // A slot of 2 KiB is what mbuf pools use; a power of two, so that no frame below a page crosses one.
-  const slotBytes = Math.max(2048, 2 ** Math.ceil(Math.log2(Math.max(...bufferBytes))))
+  const slotBytes = slotBytesFor(bufferBytes.reduce((most, bytes) => Math.max(most, bytes)))
   const tables = slots + roundUp(slotCount * slotBytes, PAGE)
   const tableBytes = indirect ? 2 ** Math.ceil(Math.log2(DESC_BYTES * chainLength)) : 0
   const bytes = tables + roundUp(chains * tableBytes, PAGE)
   const base = spec.iotlb ? GUEST_BASE : USER_BASE
   const ring = splitRingAreas(queueSize, spec.eventIdx, base + desc, base + avail, base + used)
-  return { ring, chains, bytes, desc, avail, used, slots, slotCount, slotBytes, tables, tableBytes, bufferBytes }
+  return {
+    ring,
+    chains,
+    bytes,
+    desc,
+    avail,
+    used,
+    slots,
+    slotCount,
+    slotBytes,
+    tables,
+    tableBytes,
+    bufferBytes,
+    frames,
+  }
 }
 
 /** Feature bits that driver and device of a cell agreed on. */
@@ -107,7 +126,8 @@ export function writeRing(plan: RingPlan, spec: CellSpec, seed: number, kinds: '
   for (let slot = 0; slot < plan.slotCount; slot++) {
     const kind = kinds === 'udp' ? 'ipv4-udp' : FRAME_KINDS[slot % FRAME_KINDS.length]!
     const buffer = new Uint8Array(plan.bufferBytes[slot]!)
-    buffer.set(buildFrame(kind, buffer.length - NET_HDR_MRG_BYTES, random), NET_HDR_MRG_BYTES)
+    const frame = plan.frames?.[slot] ?? buildFrame(kind, buffer.length - NET_HDR_MRG_BYTES, random)
+    buffer.set(frame, NET_HDR_MRG_BYTES)
     poke(bufferOffset(plan, slot), buffer)
   }
   for (let chain = 0; chain < plan.chains; chain++) {
@@ -128,6 +148,17 @@ export function writeRing(plan: RingPlan, spec: CellSpec, seed: number, kinds: '
 function bufferOffset({ slots, slotBytes, bufferBytes }: RingPlan, slot: number): number {
   const lines = Math.min(16, Math.floor((slotBytes - bufferBytes[slot]!) / 64) + 1)
   return slots + slot * slotBytes + (slot % lines) * 64
+}
+
+/**
+ * What a driver of recorded frames writes into its descriptors; null: it has none.
+ *
+ * @param desc byte offset of the descriptor table in the driver's view
+ */
+export function replayOf(plan: RingPlan, desc: number): Replay | null {
+  if (plan.frames === null) return null
+  const addresses = Uint32Array.from(plan.frames, (_, slot) => GUEST_BASE + bufferOffset(plan, slot))
+  return { desc, addresses, lengths: Uint32Array.from(plan.bufferBytes) }
 }
 
 /** Index of the descriptor that a chain begins with. */

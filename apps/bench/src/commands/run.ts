@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Registry } from '@vring/registry'
 import { type Arguments, oneOf } from '../arguments.ts'
 import { usageError } from '../bench-error.ts'
@@ -19,6 +20,7 @@ import { BASELINE_BACKENDS } from '../cells/baseline.ts'
 import { checkDevices } from '../check-devices.ts'
 import { EXIT_DISAGREE, EXIT_INTERNAL, EXIT_OK } from '../exit-codes.ts'
 import { FRAME_BYTES_MIN } from '../frames.ts'
+import { readInput } from '../input/recorded-input.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { createModel, withModel } from '../model-results.ts'
 import { checkWritable, STDOUT, toJson, writeOutput } from '../output.ts'
@@ -54,6 +56,11 @@ export const run: BenchCommand = {
     driver: { type: 'string', description: `drivers: ${DRIVERS.join(', ')}`, valueHint: 'inproc' },
     backend: { type: 'string', description: 'backends; see plugins', valueHint: 'drop,xdp1' },
     'frame-bytes': { type: 'string', description: 'Ethernet frame in bytes, or imix; default 64', valueHint: '64' },
+    input: {
+      type: 'string',
+      description: 'send the frames of a pcapng or pcap file, in turn, instead of made ones',
+      valueHint: 'FILE',
+    },
     smap: {
       type: 'string',
       description: 'SMAP states to model: off,on (user-mode JavaScript can measure neither)',
@@ -143,7 +150,8 @@ function planCells(args: Arguments, registry: Registry): CellSpec[] {
       backend,
       registry.backends.map(({ name }) => name),
     )
-  const frames = frameBytes(args)
+  const input = inputOf(args, drivers)
+  const frames = input === null ? frameBytes(args) : [input.meanBytes]
   const sweep = readSweep(args)
   const choices = accessorChoices(args, registry, backends, drivers)
   const specs: CellSpec[] = []
@@ -154,7 +162,16 @@ function planCells(args: Arguments, registry: Registry): CellSpec[] {
           for (const frame of frames)
             for (const choice of choices) {
               const plugin = choice.name === BASELINE ? null : registry.accessor(choice.name)
-              specs.push(makeCell(choice, plugin, { ring, driver, backend, frameBytes: frame, ...varied }))
+              specs.push(
+                makeCell(choice, plugin, {
+                  ring,
+                  driver,
+                  backend,
+                  frameBytes: frame,
+                  input: input?.path ?? null,
+                  ...varied,
+                }),
+              )
             }
   for (const spec of specs) checkCell(spec)
   checkDuplicates(specs)
@@ -189,6 +206,7 @@ function accessorChoices(
   const all = served.map(({ name }) => ({ name, options: SEED_OPTIONS[name] ?? {} })).reverse()
   const floor =
     args.text('sweep') === null &&
+    args.text('input') === null &&
     drivers.every((driver) => driver === 'inproc') &&
     backends.every((backend) => BASELINE_BACKENDS.includes(backend))
   return floor ? [...all, { name: BASELINE, options: {} }] : all
@@ -213,6 +231,21 @@ function frameBytes(args: Arguments): readonly number[] {
       )
     return bytes
   })
+}
+
+/** `--input FILE`: where it is, and how long its frames are in the mean. */
+function inputOf(args: Arguments, drivers: readonly DriverName[]): { path: string; meanBytes: number } | null {
+  const text = args.text('input')
+  if (text === null) return null
+  if (args.text('frame-bytes') !== null)
+    throw usageError('--input', 'frames have their lengths; leave --frame-bytes out')
+  if (drivers.includes('testpmd'))
+    throw usageError('--input', 'testpmd makes its own frames; accepted: --driver inproc or --driver inproc-threads')
+  for (const sweep of args.all('sweep'))
+    if (/^(frame-bytes|chain-length|indirect)=/.test(sweep))
+      throw usageError('--input', `recorded frames are one descriptor each; leave --sweep ${sweep} out`)
+  const path = resolve(text)
+  return { path, meanBytes: Math.round(readInput(path).meanBytes * 100) / 100 }
 }
 
 /** `--sweep queue-size=256,1024`: what each step of it changes. */

@@ -10,7 +10,7 @@ import { backendCounts, countsBetween } from '../cells/backend-counts.ts'
 import { bufferMap } from '../cells/driver-memory.ts'
 import { lapStateText } from '../cells/lap-state.ts'
 import type { Rig } from '../cells/rig.ts'
-import { cellFeatures, headOf, planRing, USER_BASE, writeRing } from '../cells/ring-layout.ts'
+import { cellFeatures, headOf, planRing, replayOf, USER_BASE, writeRing } from '../cells/ring-layout.ts'
 import type { DriverThreadData } from '../driver-thread.ts'
 import {
   CONTROL_BYTES,
@@ -78,6 +78,7 @@ export class ThreadsRig implements Rig {
       control,
       cpu: driverCpu(),
       batch: spec.batch,
+      replay: replayOf(plan, plan.desc),
       driver: {
         avail: plan.avail,
         used: plan.used,

@@ -7,10 +7,11 @@ import type { CellSpec } from '../cell-spec.ts'
 import { backendCounts, countsBetween } from '../cells/backend-counts.ts'
 import { createDriverMemory, type DriverMemory } from '../cells/driver-memory.ts'
 import { Invalidator } from '../cells/invalidator.ts'
-import { LapDriver } from '../cells/lap-driver.ts'
+import type { LapDriver } from '../cells/lap-driver.ts'
 import { lapStateText } from '../cells/lap-state.ts'
+import { createLapDriver } from '../cells/replay-driver.ts'
 import type { Rig } from '../cells/rig.ts'
-import { cellFeatures, headOf, planRing, type RingPlan, writeRing } from '../cells/ring-layout.ts'
+import { cellFeatures, headOf, planRing, type RingPlan, replayOf, writeRing } from '../cells/ring-layout.ts'
 
 /** What distinguishes one rig of a cell from another: timing, counting, verifying. */
 export interface InprocOptions {
@@ -72,14 +73,16 @@ export class InprocRig implements Rig {
     this.counted = backendCounts(backend)
     const avail = this.areaOffset(ring.avail.length, this.plan.avail)
     const used = this.areaOffset(ring.used.length, this.plan.used)
-    this.driver = new LapDriver({
+    const lap = {
       view: space.view,
       avail,
       used,
       queueSize: spec.queueSize,
       chains: this.plan.chains,
       headStep: headOf(spec, 1),
-    })
+    }
+    const desc = this.plan.frames === null ? 0 : this.areaOffset(ring.desc.length, this.plan.desc)
+    this.driver = createLapDriver(lap, replayOf(this.plan, desc))
     this.invalidator =
       spec.invalidations === 0
         ? null
