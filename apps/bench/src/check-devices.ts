@@ -25,12 +25,12 @@ export function checkDevices(specs: readonly CellSpec[], peers: readonly PeerNam
         `${backend} is not measured with the driver ${driver}; accepted: ${drivers.map((name) => `--driver ${name}`).join(' or ')}`,
       )
     const limit = frameLimitOf(backend)
-    const longest = input === null ? frameBytes : readInput(input).longestBytes
-    if (limit !== null && longest > limit)
-      throw usageError(
-        input === null ? '--frame-bytes' : '--input',
-        `${longest} bytes do not fit the MTU of ${backend}; accepted: up to ${limit}`,
-      )
+    if (limit !== null) {
+      const longest = input === null ? frameBytes : readInput(input).longestBytes
+      const argument = input === null ? '--frame-bytes' : '--input'
+      if (longest > limit)
+        throw usageError(argument, `${longest} bytes do not fit the MTU of ${backend}; accepted: up to ${limit}`)
+    }
     if (drivers !== null && accessor === BASELINE)
       throw usageError('--accessor', `${id}: the floor has no ${backend}; accepted: an accessor`)
   }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { interfaceIndex } from '@vring/linux'
 import { CellFailure } from '../cell-process.ts'
+import { meanFrameBytes } from '../frames.ts'
 import { lastWords } from '../last-words.ts'
 import type { PeerRequest, PeerTrial } from '../peer-cell.ts'
 import { KernelSink } from '../system/kernel-sink.ts'
@@ -8,12 +9,18 @@ import { enterPrivateNetwork } from '../system/private-network.ts'
 import { measureFlow } from './flow-meter.ts'
 
 const TAP_NAME = 'vring-peer'
+/** Frames after which the mix repeats itself. */
+const IMIX_FRAMES = 12
 
-/** The C program of peers/io-uring-tap.c on a TAP of this process' own network namespace. */
+/**
+ * The C program of peers/io-uring-tap.c on a TAP of this process' own network namespace. It sends frames of one length: of a
+ * mix, or of recorded frames, the mean.
+ */
 export async function measureIoUring(request: PeerRequest): Promise<PeerTrial> {
   enterPrivateNetwork()
   const { spec, binary, cpu } = request
-  const child = spawn(binary, [TAP_NAME, String(spec.frameBytes), String(cpu)], {
+  const frameBytes = spec.frameBytes === 0 ? meanFrameBytes(0, IMIX_FRAMES) : spec.frameBytes
+  const child = spawn(binary, [TAP_NAME, String(Math.round(frameBytes)), String(cpu)], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C is the orchestrator's affair.
     detached: true,
