@@ -20,12 +20,14 @@ export function usageError(argument: string, problem: string): ServeError {
 
 /** Exit codes by what the system refused with; others are internal errors. */
 const BY_ERRNO: Readonly<Record<string, readonly [exitCode: number, remedy: string]>> = {
-  EPERM: [EXIT_MISSING, 'needs root, or CAP_NET_ADMIN (and CAP_BPF for programs)'],
+  EPERM: [EXIT_MISSING, 'needs root, or CAP_NET_ADMIN, CAP_BPF for programs, CAP_NET_RAW for af-xdp'],
   EACCES: [EXIT_MISSING, 'needs permission'],
   ENODEV: [EXIT_MISSING, 'no such device'],
   ENOENT: [EXIT_MISSING, 'not there'],
   ENXIO: [EXIT_MISSING, 'no such device'],
   EBUSY: [EXIT_USAGE, 'in use'],
+  EINVAL: [EXIT_USAGE, 'not possible here'],
+  EOPNOTSUPP: [EXIT_USAGE, 'not possible here'],
   EADDRINUSE: [EXIT_USAGE, 'in use'],
   EADDRNOTAVAIL: [EXIT_USAGE, 'not an address of this machine'],
   EISDIR: [EXIT_USAGE, 'a directory'],

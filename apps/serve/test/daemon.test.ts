@@ -1,8 +1,10 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readCapture } from '@vring/backend-pcap'
+import { CaptureFile, PcapBackend, readCapture } from '@vring/backend-pcap'
 import { clockNs, UnixListener, UnixSocket, unsupportedHost } from '@vring/linux'
+import { memoryView } from '@vring/memory'
+import { FrameBatch } from '@vring/vhost-net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { DaemonProcess, until } from './daemon-process.ts'
 import { TestDriver } from './test-driver.ts'
@@ -115,6 +117,57 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
     expect(await serve.end('SIGTERM')).toBe(0)
     const packets = readCapture(new Uint8Array(readFileSync(path))).packets
     expect(Buffer.concat(packets.map(({ bytes }) => bytes)).equals(Buffer.concat(sent))).toBe(true)
+  })
+
+  test.each([
+    ['with the gaps of the capture', []],
+    ['as fast as the driver takes frames', ['--pace', 'asap']],
+  ])('replays a capture to its driver, %s', async (_, pace) => {
+    const path = join(folder, 'in.pcapng')
+    let now = 0
+    const file = new CaptureFile(path, { nowMs: () => now })
+    const backend = new PcapBackend(file)
+    const recorded = frames(20)
+    for (const frame of recorded) {
+      const batch = new FrameBatch(12, memoryView(new ArrayBuffer(2048)))
+      batch.view.u8.set(frame, 12)
+      batch.length[0] = 12 + frame.length
+      batch.count = 1
+      backend.transmit(batch)
+      now += 20
+    }
+    file.close()
+    const serve = await start('--backend', `replay:${path}`, ...pace, ...METRICS)
+    expect(serve.output).toContain('20 frames to replay')
+    const begin = performance.now()
+    const driver = new TestDriver(socket)
+    const got: Uint8Array[] = []
+    await until('frames', () => got.push(...driver.receive()) >= 20)
+    if (pace.length === 0) expect(performance.now() - begin).toBeGreaterThan(19 * 20 - 5)
+    expect(Buffer.concat(got).equals(Buffer.concat(recorded))).toBe(true)
+    driver.send(frames(5))
+    await until('the count', async () => (await serve.metric('vring_packets_total{pair="0",direction="tx"}')) === 5)
+    expect(await serve.metric('vring_packets_total{pair="0",direction="rx"}')).toBe(20)
+    driver.close()
+    expect(await serve.end('SIGTERM')).toBe(0)
+  })
+
+  test('serves with an accessor of another package, and counts what the program counts', async () => {
+    const plugin = new URL('../../../packages/accessor-template/src/index.ts', import.meta.url).href
+    const chosen = ['--plugin', plugin, '--accessor', 'template']
+    const serve = await start('--backend', 'drop', '--xdp', 'xdp1', ...chosen, ...METRICS)
+    expect(serve.output).toContain('accessor template')
+    const driver = new TestDriver(socket)
+    const udp = frames(30)
+    for (const frame of udp) {
+      frame.set([0x08, 0x00, 0x45], 12)
+      frame[14 + 9] = 17
+    }
+    driver.send(udp)
+    await until('frames', () => driver.sent() === 30)
+    expect(await serve.metric('vring_xdp_program_packets_total{counter="rxcnt[17]"}')).toBe(30)
+    driver.close()
+    expect(await serve.end('SIGTERM')).toBe(0)
   })
 
   test('sleeps while its driver is silent', async () => {

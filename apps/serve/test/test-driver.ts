@@ -41,6 +41,7 @@ export class TestDriver {
     this.#kicks = { receive: receive.kick, send: send.kick }
     for (let i = 0; i < SLOTS; i++) this.#receiver.addOne(GUEST + RX_SLOTS + i * SLOT_BYTES, SLOT_BYTES, true)
     this.#receiver.publish()
+    if (this.#receiver.needsKick()) receive.kick.kick.signal()
   }
 
   /** Sends frames, at most as many as the ring has entries. */

@@ -39,8 +39,9 @@ export class CaptureFile {
   private interfaces = 0
   /** Bytes of whole blocks in the file. */
   private written = 0
-  /** Frames that are in the buffer. */
-  private buffered = 0
+  /** Frames that are in the buffer, and frames that were lost, of each interface. */
+  private readonly buffered: number[] = []
+  private readonly lostOf: number[] = []
 
   /** @throws VringError if the file can't be created */
   constructor(path: string, options: CaptureFileOptions = {}) {
@@ -69,7 +70,14 @@ export class CaptureFile {
   addInterface(name: string): number {
     if (!this.encoder.fits(INTERFACE_BYTES)) this.sync()
     this.encoder.interface(name.slice(0, NAME_CHARACTERS_MAX), this.snapBytes)
+    this.buffered.push(0)
+    this.lostOf.push(0)
     return this.interfaces++
+  }
+
+  /** Frames of one interface that did not get into the file; those that wait to be written count as captured. */
+  lostFrames(interfaceId: number): number {
+    return this.lostOf[interfaceId]!
   }
 
   /** Takes the time for the frames that follow: once for a batch, which arrives at once. */
@@ -82,12 +90,12 @@ export class CaptureFile {
     const captured = Math.min(length, this.snapBytes)
     if (!this.encoder.fits(packetBlockBytes(captured))) this.sync()
     if (this.failure !== null) {
-      this.lost++
+      this.lose(interfaceId, 1)
       return false
     }
     const { high, low } = this.timestamp
     this.encoder.packet(interfaceId, high, low, from, offset, captured, length, flags)
-    this.buffered++
+    this.buffered[interfaceId]!++
     this.captured++
     return true
   }
@@ -105,7 +113,7 @@ export class CaptureFile {
       }
     }
     this.encoder.clear()
-    this.buffered = 0
+    this.buffered.fill(0)
   }
 
   /** Writes out the rest and closes the file; later frames are lost. */
@@ -117,11 +125,18 @@ export class CaptureFile {
     this.failure ??= 'CLOSED'
   }
 
+  private lose(interfaceId: number, frames: number): void {
+    this.lostOf[interfaceId]! += frames
+    this.lost += frames
+  }
+
   /** Leaves a file that readers accept: whatever was written of the last buffer is cut off. */
   private fail(code: string): void {
     this.failure = code
-    this.captured -= this.buffered
-    this.lost += this.buffered
+    for (const [interfaceId, frames] of this.buffered.entries()) {
+      this.captured -= frames
+      this.lose(interfaceId, frames)
+    }
     try {
       ftruncateSync(this.fd, this.written)
     } catch {

@@ -22,7 +22,6 @@ export class PcapBackend implements NetBackend {
   private recorded = 0
   private frames = 0
   private bytes = 0
-  private lost = 0
 
   constructor(file: CaptureFile, options: PcapBackendOptions = {}) {
     this.file = file
@@ -37,7 +36,7 @@ export class PcapBackend implements NetBackend {
     const file = this.file
     file.stamp()
     for (let i = Math.min(this.recorded, count); i < count; i++)
-      if (!file.write(this.interface, u8, offset[i]! + headerBytes, length[i]! - headerBytes, EPB_OUTBOUND)) this.lost++
+      file.write(this.interface, u8, offset[i]! + headerBytes, length[i]! - headerBytes, EPB_OUTBOUND)
     const taken = this.next === null ? count : this.next.transmit(frames)
     this.recorded = Math.max(this.recorded, count) - taken
     for (let i = 0; i < taken; i++) this.bytes += length[i]! - headerBytes
@@ -52,7 +51,8 @@ export class PcapBackend implements NetBackend {
   get counters(): NetBackendCounters {
     if (this.next !== null) return this.next.counters
     const reason = this.file.failure ?? 'capture'
-    return { txFrames: this.frames, txBytes: this.bytes, txDropped: this.lost > 0 ? { [reason]: this.lost } : {} }
+    const lost = this.file.lostFrames(this.interface)
+    return { txFrames: this.frames, txBytes: this.bytes, txDropped: lost > 0 ? { [reason]: lost } : {} }
   }
 
   /** Writes out what has gathered and closes `next`; the file stays open for other queues. */
