@@ -11,7 +11,7 @@ const CHROMIUM = '/usr/bin/chromium'
 /** Why there is no browser here, or null. */
 export const noBrowser: string | null = existsSync(CHROMIUM) ? null : 'chromium (Debian package chromium) is missing'
 
-/** Where screenshots are kept. */
+/** Where screenshots are kept: those that are named `docs-*.png` are what docs/images shows, to be copied there. */
 export const ARTIFACTS: string = join(repositoryRoot, 'test-artifacts')
 
 /** Viewports that pages are looked at in, CSS pixels. */
@@ -86,4 +86,10 @@ export async function serveFolder(folder: string): Promise<{ readonly url: strin
 /** Text of an element, shown or not. */
 export async function textOf(locator: Locator): Promise<string> {
   return (await locator.textContent()) ?? ''
+}
+
+/** Keeps the top of a page for the documentation. */
+export async function pictureForDocs(page: Page, name: string, height: number): Promise<void> {
+  const clip = { x: 0, y: 0, width: VIEWPORTS.desktop.width, height }
+  await page.screenshot({ path: join(ARTIFACTS, `docs-${name}.png`), fullPage: true, clip })
 }

@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { repositoryRoot } from '../../scripts/workspace.ts'
 import { findBarriers, tabOrder } from './accessible.ts'
-import { ARTIFACTS, type Look, launch, noBrowser, open, textOf, type WatchedPage } from './browser.ts'
+import { ARTIFACTS, type Look, launch, noBrowser, open, pictureForDocs, textOf, type WatchedPage } from './browser.ts'
 
 /** A run of all accessors and a sweep of queue sizes, put together by `vring-bench merge`. */
 const RESULTS = fileURLToPath(new URL('fixtures/results.json', import.meta.url))
@@ -82,6 +82,7 @@ describe.skipIf(noBrowser !== null)(`the report in a browser${noBrowser === null
   ])('has no barriers: $viewport, $scheme', async (look) => {
     const page = await visit(look)
     await page.screenshot({ path: join(ARTIFACTS, `report-${look.viewport}-${look.scheme}.png`), fullPage: true })
+    if (look.viewport === 'desktop' && look.scheme === 'light') await pictureForDocs(page, 'report', 1180)
     expect(await findBarriers(page)).toEqual([])
     await page.evaluate(() => {
       for (const details of document.querySelectorAll('details')) details.open = true

@@ -10,18 +10,25 @@ export interface HtmlColumn {
   readonly number?: boolean
 }
 
+/** Escaped text of a name such as `vmap-direct:sync=rcu/split`, which may be broken behind its parts. */
+function breakable(text: string): string {
+  return escapeHtml(text).replaceAll(/(?<=[:/])(?=\w)/g, '<wbr>')
+}
+
 /** A table that scrolls by itself on a narrow screen and can be reached by keyboard. Cells are text, not HTML. */
 export function htmlTable(
   caption: string,
   columns: readonly HtmlColumn[],
   rows: readonly (readonly string[])[],
 ): string {
-  const cell = (tag: 'th' | 'td', text: string, { number }: HtmlColumn, scope = ''): string =>
-    `<${tag}${number ? ' class="n"' : ''}${scope}>${escapeHtml(text)}</${tag}>`
-  const head = columns.map((column) => cell('th', column.title, column, ' scope="col"')).join('')
+  const cell = (tag: 'th' | 'td', html: string, { number }: HtmlColumn, scope = ''): string =>
+    `<${tag}${number ? ' class="n"' : ''}${scope}>${html}</${tag}>`
+  const head = columns.map((column) => cell('th', escapeHtml(column.title), column, ' scope="col"')).join('')
   const body = rows.map((row) => {
     const cells = columns.map((column, index) =>
-      index === 0 ? cell('th', row[0] ?? '', column, ' scope="row"') : cell('td', row[index] ?? '', column),
+      index === 0
+        ? cell('th', breakable(row[0] ?? ''), column, ' scope="row"')
+        : cell('td', escapeHtml(row[index] ?? ''), column),
     )
     return `<tr>${cells.join('')}</tr>`
   })

@@ -19,7 +19,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 .caption { color: var(--soft); font-size: .9rem; margin: .25rem 0 }
 th, td { padding: .3rem .75rem .3rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top }
 thead th { border-bottom: 2px solid var(--line) } tbody th { font-weight: 600 } .n { text-align: right } td.n { white-space: nowrap }
-thead th { vertical-align: bottom } tbody th { overflow-wrap: anywhere; min-width: 9rem; max-width: 20rem }
+thead th { vertical-align: bottom } tbody th { overflow-wrap: break-word; min-width: 9rem; max-width: 20rem }
 figure { margin: 1rem 0 } figcaption { max-width: 46rem } figcaption strong { display: block }
 details { margin: .5rem 0 } summary { cursor: pointer; color: var(--soft) }
 .note { background: var(--band); border-left: 4px solid var(--c1); padding: .5rem .75rem }

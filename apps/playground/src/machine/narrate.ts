@@ -12,7 +12,7 @@ import {
   USED_RING_OFFSET,
   usedEventOffset,
 } from '@vring/layout'
-import { PAGE_BYTES } from '@vring/memory'
+import { PAGE_BYTES, PAGE_POISON } from '@vring/memory'
 import type { MmuNotifierRange } from '@vring/mmu-notifier'
 import { GUEST_BASE, QUEUE_SIZE, REGIONS, USER_BASE } from './layout.ts'
 import type { Happening } from './moment.ts'
@@ -37,6 +37,10 @@ export function fieldAt(area: Area, offset: number): string {
   return `${area}.ring[${Math.floor((offset - (ring as number)) / (bytes as number))}]`
 }
 
+/** A word of a frame that was freed. */
+const POISON = PAGE_POISON * 0x101
+const FREED = '; 0xaaaa is what freed frames are filled with'
+
 /** An access of the device to the ring. */
 export function narrateAccess(trace: AccessTrace): Happening {
   const { area, access, offset, length, mode, result } = trace
@@ -49,7 +53,7 @@ export function narrateAccess(trace: AccessTrace): Happening {
   return {
     actor: 'device',
     title: fault ? `${verb} ${field}: ${errnoName(result)}` : `${verb} ${field}${value}${count}`,
-    detail: `${access} at ${area} + ${offset}, ${length} bytes, ${mode}`,
+    detail: `${access} at ${area} + ${offset}, ${length} bytes, ${mode}${result === POISON ? FREED : ''}`,
     fault,
     trace,
     touch: { region: area, offset, length, write },

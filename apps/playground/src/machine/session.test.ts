@@ -106,6 +106,8 @@ describe('a session', () => {
     expect(session.current.snapshot.mappings.find(({ area }) => area === 'used')?.stale).toBe(true)
     session.act({ kind: 'memory', event: 'migrate', region: 'avail' })
     session.act(ROUND)
+    stepTo(session, 'loads avail.idx → 43690')
+    expect(session.current.detail).toContain('freed')
     session.goTo(session.moments.length - 1)
     expect(session.current.snapshot.queue.broken).toBe('avail-idx-jump')
   })

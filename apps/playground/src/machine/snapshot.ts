@@ -2,7 +2,7 @@ import { AREAS, type Area, type Steps } from '@vring/accessor'
 import type { DeviceIotlb, IotlbEntry } from '@vring/iotlb'
 import { ACCESS_READ, ACCESS_WRITE, PAGE_BYTES, type PagedKernelMapping, type PagedSpace } from '@vring/memory'
 import type { RoundEnd } from '@vring/vhost-net'
-import type { BrokenReason, DeviceQueue, DriverQueue } from '@vring/virtqueue'
+import type { DeviceQueue, DriverQueue } from '@vring/virtqueue'
 import { GUEST_BASE, REGIONS, type RegionName, ringAt, USER_BASE } from './layout.ts'
 import { pageFlags, pageFrame, swapSlot } from './page-flags.ts'
 
@@ -37,7 +37,7 @@ export interface QueueState {
   readonly accessor: string
   readonly nextAvail: number
   readonly usedIdx: number
-  readonly broken: BrokenReason | null
+  readonly broken: DeviceQueue['broken']
   readonly availIdx: number
   readonly lastUsed: number
   readonly freeDescriptors: number

@@ -11,7 +11,9 @@ const hex = (value: number): string => `0x${value.toString(16)}`
 /** Page table, mappings, IOTLB and what must not happen. */
 export function memoryTables({ snapshot, touch }: Moment, { snapshot: before }: Moment): HTMLElement {
   const touched = touch === undefined ? -1 : touchedPage(touch)
-  const pages = snapshot.pages.map((page, index) => pageRow(page, before.pages[index]!, index === touched))
+  const pages = snapshot.pages.map((page, index) =>
+    pageRow(page, before.pages[index]!, index === touched ? touch : undefined),
+  )
   return element(
     'div',
     { class: 'memory-tables' },
@@ -37,13 +39,13 @@ function touchedPage({ region, offset }: Touch): number {
 
 const PAGE_COLUMNS = ['page', 'user address', 'mapping', 'frame', 'flags', 'in the TLB for']
 
-function pageRow(page: PageState, before: PageState, touched: boolean): (Cell | string)[] {
+function pageRow(page: PageState, before: PageState, touch: Touch | undefined): (Cell | string)[] {
   const cell = (show: (state: PageState) => string): Cell => ({
     text: show(page),
     mark: show(page) === show(before) ? undefined : 'changed',
   })
   return [
-    { text: page.region, mark: touched ? 'read' : undefined },
+    { text: page.region, mark: touch === undefined ? undefined : touch.write ? 'written' : 'read' },
     hex(page.userAddress),
     cell(({ vma }) => vma ?? 'unmapped'),
     cell(({ frame, swapSlot }) => (frame >= 0 ? String(frame) : swapSlot >= 0 ? `swap ${swapSlot}` : '–')),
@@ -73,13 +75,12 @@ function iotlbTable({ iotlb }: Snapshot): HTMLElement | null {
   )
 }
 
-function violations({ violations: found, openInvalidations }: Snapshot): HTMLElement {
-  const list = found.length === 0 ? ['No violation so far.'] : found
+function violations({ violations: found, openInvalidations, mappings }: Snapshot): HTMLElement {
+  const stale = mappings
+    .filter((mapping) => mapping.stale)
+    .map(({ area }) => `The mapping of ${area} outlived its page.`)
+  const wrong = [...stale, ...found]
   const open = openInvalidations === 0 ? 'No invalidation is open.' : `Open invalidations: ${openInvalidations}.`
-  return element(
-    'div',
-    { class: found.length === 0 ? 'soft' : 'note' },
-    element('p', {}, open),
-    ...list.map((text) => element('p', {}, text)),
-  )
+  const lines = [open, ...(wrong.length === 0 ? ['Nothing has gone wrong.'] : wrong)]
+  return element('div', { class: wrong.length === 0 ? 'soft' : 'note' }, ...lines.map((text) => element('p', {}, text)))
 }
