@@ -12,11 +12,8 @@ import {
   AVAIL_IDX_OFFSET,
   AVAIL_RING_OFFSET,
   availEventOffset,
-  DESC_BYTES,
   EAGAIN,
-  EFAULT,
   EINVAL,
-  EXDEV,
   hasFeature,
   needEvent,
   type RingAreas,
@@ -33,29 +30,13 @@ import {
   VIRTQ_DESC_F_WRITE,
   VIRTQ_USED_F_NO_NOTIFY,
 } from '@vring/layout'
-import { ACCESS_READ, type AddressMap, memoryView } from '@vring/memory'
-import { CHAIN_SEGMENTS_MAX, type ChainBatch } from './chain-batch.ts'
+import type { AddressMap } from '@vring/memory'
+import type { BrokenReason } from './broken-reason.ts'
+import type { ChainBatch } from './chain-batch.ts'
+import { ChainWalker } from './chain-walker.ts'
 
 /** Flags of a descriptor that is more than one device-readable buffer. */
 const NOT_PLAIN = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_INDIRECT
-
-/** Why a queue is broken: it stays so until it is set up again. */
-export type BrokenReason =
-  | 'metadata-fault'
-  | 'avail-idx-jump'
-  | 'head-out-of-range'
-  | 'next-out-of-range'
-  | 'chain-too-long'
-  | 'readable-after-writable'
-  | 'indirect-not-negotiated'
-  | 'indirect-with-next'
-  | 'indirect-nested'
-  | 'indirect-length'
-  | 'indirect-fault'
-  | 'buffer-fault'
-  | 'writable-in-tx'
-  | 'readable-in-rx'
-  | 'shorter-than-header'
 
 /** Where the ring's own writes go in the guest-migration log. Source: Linux `vhost_virtqueue.log_addr`. */
 export interface UsedRingLog {
@@ -106,8 +87,7 @@ export class DeviceQueue {
 
   private readonly mask: number
   private readonly cpu: Cpu
-  private readonly buffers: AddressMap
-  private readonly indirect: boolean
+  private readonly walker: ChainWalker
   private readonly notifyOnEmpty: boolean
   private readonly usedLog: UsedRingLog | null
   private readonly oneByOne: boolean
@@ -123,9 +103,6 @@ export class DeviceQueue {
   private notifySuppressed = false
   private readonly pending: Uint32Array
   private pendingCount = 0
-  /** The private copy of one descriptor: fetched once, checked here. */
-  private readonly words = new Uint32Array(4)
-  private readonly wordsView = memoryView(this.words.buffer)
 
   constructor(options: DeviceQueueOptions) {
     const { accessor, cpu, ring, features, buffers } = options
@@ -134,8 +111,7 @@ export class DeviceQueue {
     this.mask = ring.queueSize - 1
     this.cpu = cpu
     this.ring = ring
-    this.buffers = buffers
-    this.indirect = hasFeature(features, VIRTIO_F_INDIRECT_DESC)
+    this.walker = new ChainWalker(cpu, buffers, ring.queueSize, hasFeature(features, VIRTIO_F_INDIRECT_DESC))
     this.notifyOnEmpty = hasFeature(features, VIRTIO_F_NOTIFY_ON_EMPTY)
     this.usedLog = options.usedLog ?? null
     this.oneByOne = options.fetch === 'each'
@@ -418,8 +394,8 @@ export class DeviceQueue {
         writeStart[chain] = segments
         continue
       }
-      const end = this.walkChain(batch, chain, segments)
-      if (end < 0) return this.stop(end, batch, chain, segments)
+      const end = this.walker.walk(this.desc, batch, chain, segments)
+      if (end < 0) return this.stop(this.refuse(this.walker.refusal, end), batch, chain, segments)
       segments = end
     }
     return this.stop(0, batch, chain, segments)
@@ -448,96 +424,6 @@ export class DeviceQueue {
   private fault(status: number): number {
     if (status !== EAGAIN) this.latch('metadata-fault')
     return status
-  }
-
-  /**
-   * Follows a chain of any kind from its head descriptor in the batch. Bounds: as many descriptors as the table has entries, in an indirect one no more than the longer of the queue and
-   * {@link CHAIN_SEGMENTS_MAX}, and {@link CHAIN_SEGMENTS_MAX} segments.
-   *
-   * @returns the end of its segments, or a negative errno
-   */
-  private walkChain(batch: ChainBatch, chain: number, first: number): number {
-    const words = this.words
-    for (let word = 0; word < 4; word++) words[word] = batch.descriptor[4 * chain + word]!
-    let segments = first
-    let writable = -1
-    let tableAddress = 0
-    let tableSize = this.queueSize
-    let limit = tableSize
-    let indirect = false
-    for (let found = 1; ; found++) {
-      const flags = words[3]! & 0xffff
-      if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
-        if (!this.indirect) return this.refuse('indirect-not-negotiated')
-        if (indirect) return this.refuse('indirect-nested')
-        if ((flags & VIRTQ_DESC_F_NEXT) !== 0) return this.refuse('indirect-with-next')
-        const bytes = words[2]!
-        if (bytes === 0 || bytes % DESC_BYTES !== 0 || bytes > DESC_BYTES * 65536) return this.refuse('indirect-length')
-        indirect = true
-        tableAddress = words[1]! * 0x1_0000_0000 + words[0]!
-        tableSize = bytes / DESC_BYTES
-        limit = Math.min(tableSize, Math.max(this.queueSize, CHAIN_SEGMENTS_MAX))
-        found = 0
-        const status = this.loadIndirect(tableAddress)
-        if (status < 0) return status
-        continue
-      }
-      if ((flags & VIRTQ_DESC_F_WRITE) !== 0) {
-        if (writable < 0) writable = segments
-      } else if (writable >= 0) return this.refuse('readable-after-writable')
-      if (words[2]! !== 0) {
-        if (segments - first >= CHAIN_SEGMENTS_MAX) return this.refuse('chain-too-long')
-        batch.address[segments] = words[1]! * 0x1_0000_0000 + words[0]!
-        batch.length[segments] = words[2]!
-        segments++
-      }
-      if ((flags & VIRTQ_DESC_F_NEXT) === 0) break
-      const next = words[3]! >>> 16
-      if (!this.cpu.predict(next < tableSize)) return this.refuse('next-out-of-range')
-      if (found >= limit) return this.refuse('chain-too-long')
-      const status = indirect
-        ? this.loadIndirect(tableAddress + DESC_BYTES * next)
-        : this.desc.loadDescriptor(DESC_BYTES * next, words, 0)
-      if (status < 0) return indirect ? status : this.refuse('metadata-fault', status)
-    }
-    batch.writeStart[chain] = writable < 0 ? segments : writable
-    return segments
-  }
-
-  /**
-   * Copies one descriptor of an indirect table to words. The table is a buffer like any other: any alignment, and it
-   * may cross regions.
-   */
-  private loadIndirect(address: number): number {
-    const { cpu } = this
-    cpu.stac()
-    const status = this.copyIndirect(address)
-    cpu.clac()
-    return status
-  }
-
-  /** With access to user pages allowed; piece by piece where the descriptor crosses pages or regions. */
-  private copyIndirect(address: number): number {
-    const buffers = this.buffers
-    const cpu = this.cpu
-    let at = cpu.translate(buffers, address, DESC_BYTES, ACCESS_READ)
-    if (at >= 0 && (at & 3) === 0) {
-      cpu.loadDescriptor(buffers.view, at, this.words, 0)
-      return 0
-    }
-    if (at >= 0) {
-      cpu.copy(this.wordsView, 0, buffers.view, at, DESC_BYTES)
-      return 0
-    }
-    for (let done = 0; done < DESC_BYTES; done += buffers.span) {
-      if (at !== EXDEV && at < 0) break
-      at = buffers.resolveSpan(address + done, DESC_BYTES - done, ACCESS_READ)
-      if (at < 0) break
-      cpu.copy(this.wordsView, done, buffers.view, at, buffers.span)
-    }
-    if (at >= 0) return 0
-    if (at === EAGAIN) return EAGAIN
-    return this.refuse('indirect-fault', EFAULT)
   }
 
   private storeUsedWord(offset: number, value: number): number {

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export * from './broken-reason.ts'
 export * from './chain-batch.ts'
 export * from './device-queue.ts'
 export * from './driver-queue.ts'
