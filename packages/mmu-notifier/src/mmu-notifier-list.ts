@@ -157,7 +157,10 @@ export class MmuNotifierList implements MmuNotifierRegistry {
       throw refused('ERR_INVALID_ARGUMENT', 'range', `[${start}, ${end})`, '0 <= start < end < 2^53')
     const port = this.#port
     if (this.#find(range) !== undefined)
-      throw new VringError('ERR_INVALID_STATE', 'range is open already: its end was not told', { field: 'range' })
+      throw new VringError('ERR_INVALID_STATE', `range [${start}, ${end}) is open already: its end was not told`, {
+        field: 'range',
+        value: `[${start}, ${end})`,
+      })
     const status = this.intervals.invalidateStart(range, (error, name) => this.#faults.keep(error, name))
     if (status !== 0) return status
     port.spinLock(this.#lock)
@@ -182,10 +185,14 @@ export class MmuNotifierList implements MmuNotifierRegistry {
   invalidateRangeEnd(range: MmuNotifierRange): void {
     const open = this.#find(range)
     if (open === undefined)
-      throw new VringError('ERR_INVALID_STATE', 'range is not open: it was never started, was refused, or has ended', {
-        field: 'range',
-        value: `[${range.start}, ${range.end})`,
-      })
+      throw new VringError(
+        'ERR_INVALID_STATE',
+        `range [${range.start}, ${range.end}) is not open: never started, refused, or ended`,
+        {
+          field: 'range',
+          value: `[${range.start}, ${range.end})`,
+        },
+      )
     // Interval notifiers first, as __mmu_notifier_invalidate_range_end does.
     this.intervals.invalidateEnd()
     this.#endAll(open.told, range)

@@ -7,6 +7,8 @@ import type { VmaKind } from '../vma.ts'
 /** Where mappings without an address of their own go: above 32 bits, as on a real machine. */
 const MMAP_BASE = 0x7f00_0000_0000
 
+const VMA_KINDS: readonly VmaKind[] = ['anonymous', 'shared', 'file', 'hugetlb']
+
 /** What to map. */
 export interface MmapOptions {
   /** Bytes; a multiple of 4 KiB (hugetlb: 2 MiB). */
@@ -33,6 +35,7 @@ export interface MmapOptions {
 export function mmap(mm: Mm, options: MmapOptions): number {
   const { length, cache = null } = options
   const kind = options.kind ?? (cache === null ? 'anonymous' : kindOf(cache))
+  if (!VMA_KINDS.includes(kind)) throw refused('ERR_INVALID_ARGUMENT', 'kind', kind, VMA_KINDS.join(', '))
   const unit = kind === 'hugetlb' ? HUGE_BYTES : PAGE_BYTES
   if (!(Number.isSafeInteger(length) && length > 0 && length <= mm.limit))
     throw refused('ERR_OUT_OF_RANGE', 'length', length, `1 .. ${mm.limit}`)

@@ -12,7 +12,8 @@ import { munmap } from './munmap.ts'
  */
 export function mremap(mm: Mm, address: number, length: number, newLength: number, to?: number): number {
   mm.checkMapped(address, length)
-  mm.checkRange(address, newLength)
+  if (!(Number.isSafeInteger(newLength) && newLength > 0 && newLength <= mm.limit - address))
+    throw refused('ERR_OUT_OF_RANGE', 'newLength', newLength, `1 .. ${mm.limit - address}`)
   const vma = mm.vmas.find(address)
   if (vma === null || address + length > vma.end)
     throw refused('ERR_INVALID_ARGUMENT', 'length', length, 'a range inside one mapping')

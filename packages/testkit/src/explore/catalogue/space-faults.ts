@@ -22,11 +22,11 @@ interface SpaceFault {
 const faults: readonly SpaceFault[] = [
   {
     id: 'space 1',
-    title: 'pages move and nobody is told',
+    title: 'a page is unmapped and nobody is told',
     source: 'M24, in PagedSpace',
     variant: 'SilentMemory',
     expected: 'stale-mapping',
-    scenario: scenarios.pagedMigrate,
+    scenario: scenarios.pagedMunmap,
     sync: 'spinlock',
     with: { memory: faulty.SilentMemory },
   },
@@ -47,7 +47,7 @@ const faults: readonly SpaceFault[] = [
     source: 'Linux Documentation/mm/mmu_notifier.rst',
     variant: 'EarlyEndMemory',
     expected: 'stale-mapping',
-    scenario: scenarios.pagedMigrate,
+    scenario: scenarios.pagedHint,
     sync: 'spinlock',
     with: { memory: faulty.EarlyEndMemory },
   },
