@@ -1,4 +1,13 @@
-import { DESC_BYTES, NET_HDR_MRG_BYTES, VIRTQ_DESC_F_NEXT, VringError } from '@vring/layout'
+import {
+  DESC_BYTES,
+  DESC_FLAGS_OFFSET,
+  DESC_LEN_OFFSET,
+  DESC_NEXT_OFFSET,
+  ETH_HEADER_BYTES,
+  NET_HDR_MRG_BYTES,
+  VIRTQ_DESC_F_NEXT,
+  VringError,
+} from '@vring/layout'
 import { ACCESS_WRITE, type AddressMap, type PagedSpace } from '@vring/memory'
 import type { DriverBuffer, DriverQueue } from '@vring/virtqueue'
 import type { ChainShape, ConcurrentAction } from './action.ts'
@@ -9,8 +18,10 @@ import type { Happening } from './moment.ts'
 const FRAME_BYTES = 60
 const ETHERTYPE_IPV4 = 0x0800
 const ETHERTYPE_OFFSET = 12
-const PROTOCOL_OFFSET = 14 + 9
+const IPV4_WITHOUT_OPTIONS = 0x45
+const PROTOCOL_OFFSET = ETH_HEADER_BYTES + 9
 const PROTOCOL_UDP = 17
+const IPV4_HEADER_BYTES = 20
 
 type DriverAction = Extract<ConcurrentAction, { kind: 'add' | 'publish' | 'take-used' }>
 
@@ -70,6 +81,8 @@ export class DriverActions {
   }
 
   #addChain(shape: ChainShape, address: number, bytes: number, buffer: number): number {
+    // Header of virtio-net, headers of the frame, the rest.
+    const ipHeaders = ETH_HEADER_BYTES + IPV4_HEADER_BYTES
     const pieces = (...lengths: number[]): DriverBuffer[] => {
       let at = address
       return lengths.map((length) => {
@@ -82,7 +95,7 @@ export class DriverActions {
       case 'buffer':
         return this.#queue.addOne(address, bytes, false)
       case 'chain':
-        return this.#queue.add(pieces(NET_HDR_MRG_BYTES, 34, bytes - NET_HDR_MRG_BYTES - 34))
+        return this.#queue.add(pieces(NET_HDR_MRG_BYTES, ipHeaders, bytes - NET_HDR_MRG_BYTES - ipHeaders))
       case 'indirect': {
         const table = tableAddress(buffer)
         const entries = pieces(NET_HDR_MRG_BYTES, bytes - NET_HDR_MRG_BYTES)
@@ -91,7 +104,8 @@ export class DriverActions {
       }
       case 'loop': {
         const head = this.#queue.addOne(address, bytes, false)
-        if (head >= 0) this.#queue.windows.desc.store32(DESC_BYTES * head + 12, VIRTQ_DESC_F_NEXT | (head << 16))
+        if (head >= 0)
+          this.#queue.windows.desc.store32(DESC_BYTES * head + DESC_FLAGS_OFFSET, VIRTQ_DESC_F_NEXT | (head << 16))
         return head
       }
     }
@@ -127,7 +141,7 @@ function frame(): Uint8Array {
   const bytes = new Uint8Array(NET_HDR_MRG_BYTES + FRAME_BYTES)
   const view = new DataView(bytes.buffer, NET_HDR_MRG_BYTES)
   view.setUint16(ETHERTYPE_OFFSET, ETHERTYPE_IPV4)
-  view.setUint8(14, 0x45)
+  view.setUint8(ETH_HEADER_BYTES, IPV4_WITHOUT_OPTIONS)
   view.setUint8(PROTOCOL_OFFSET, PROTOCOL_UDP)
   return bytes
 }
@@ -140,9 +154,9 @@ function indirectTable(entries: readonly DriverBuffer[]): Uint8Array {
     const at = DESC_BYTES * index
     view.setUint32(at, address % 2 ** 32, true)
     view.setUint32(at + 4, Math.floor(address / 2 ** 32), true)
-    view.setUint32(at + 8, length, true)
-    view.setUint16(at + 12, last ? 0 : VIRTQ_DESC_F_NEXT, true)
-    view.setUint16(at + 14, last ? 0 : index + 1, true)
+    view.setUint32(at + DESC_LEN_OFFSET, length, true)
+    view.setUint16(at + DESC_FLAGS_OFFSET, last ? 0 : VIRTQ_DESC_F_NEXT, true)
+    view.setUint16(at + DESC_NEXT_OFFSET, last ? 0 : index + 1, true)
   })
   return bytes
 }

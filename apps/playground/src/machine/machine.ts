@@ -1,7 +1,7 @@
 import { type Accessor, traceAccessor } from '@vring/accessor'
 import { DeviceIotlb, IotlbBufferMap } from '@vring/iotlb'
 import { EXDEV, isVringError } from '@vring/layout'
-import { ACCESS_READ, ACCESS_WRITE, GuestMap, PAGE_BYTES, PagedSpace } from '@vring/memory'
+import { GuestMap, PAGE_BYTES, PagedSpace } from '@vring/memory'
 import type { MmuNotifierRange } from '@vring/mmu-notifier'
 import { delegate } from '@vring/testkit'
 import { TxRound, XdpBackend } from '@vring/vhost-net'
@@ -10,6 +10,7 @@ import { normalizeVerdict, XDP_VERDICT_NAMES, Xdp1 } from '@vring/xdp'
 import { accessorNamed, needsIotlb } from './accessors.ts'
 import type { AccessorChoice, Action, ConcurrentAction, Injection } from './action.ts'
 import { DriverActions } from './driver-actions.ts'
+import { performIommuAction } from './iommu-actions.ts'
 import { FEATURES, GUEST_BASE, GUEST_PAGES, REGIONS, ringAt, USER_BASE, userRange } from './layout.ts'
 import { type Backing, MEMORY_EVENTS } from './memory-events.ts'
 import type { Happening, Moment } from './moment.ts'
@@ -147,39 +148,13 @@ export class Machine {
         break
       }
       case 'answer-misses':
-        this.#note(this.#answerMisses())
-        break
       case 'translate-all':
       case 'iotlb-invalidate':
-        this.#note(this.#changeIotlb(action.kind))
+        this.#note(performIommuAction(action, this.#iotlb))
         break
       default:
         this.#note(this.#actions.perform(action))
     }
-  }
-
-  #changeIotlb(kind: 'translate-all' | 'iotlb-invalidate'): Happening {
-    const iotlb = this.#iotlb
-    if (iotlb === null) return { actor: 'driver', title: 'there is no device IOTLB', fault: true }
-    const bytes = GUEST_PAGES * PAGE_BYTES
-    if (kind === 'translate-all') iotlb.update(GUEST_BASE, bytes, USER_BASE, ACCESS_READ | ACCESS_WRITE)
-    else iotlb.invalidate(GUEST_BASE, bytes)
-    return kind === 'translate-all'
-      ? { actor: 'driver', title: 'the IOMMU translates the whole guest', detail: 'one VHOST_IOTLB_UPDATE' }
-      : { actor: 'driver', title: 'the IOMMU takes all translations back', detail: 'VHOST_IOTLB_INVALIDATE' }
-  }
-
-  /** VHOST_IOTLB_UPDATE: one page for each question, so that misses can be watched one by one. */
-  #answerMisses(): Happening {
-    const misses = this.#iotlb?.takeMisses() ?? []
-    for (const { iova } of misses) {
-      const page = iova - (iova % PAGE_BYTES)
-      this.#iotlb!.update(page, PAGE_BYTES, page - GUEST_BASE + USER_BASE, ACCESS_READ | ACCESS_WRITE)
-    }
-    const list = misses.map(({ iova }) => `0x${iova.toString(16)}`).join(', ')
-    return misses.length === 0
-      ? { actor: 'driver', title: 'no translation is asked for', fault: true }
-      : { actor: 'driver', title: `the IOMMU answers: ${list}`, detail: 'VHOST_IOTLB_UPDATE, a page each' }
   }
 
   #round(injections: readonly Injection[]): void {
