@@ -224,6 +224,21 @@ describe('loading', () => {
     expect([0, 1, 2, 3].map((cpu) => values[(cpu * 256 + 17) * 8])).toEqual([0, 0, 1, 0])
   })
 
+  test.each([
+    ['xdp1.v3.o', undefined, true],
+    ['xdp2.v3.o', undefined, false],
+    ['features.v3.o', 'count_flows', true],
+    ['features.v3.o', 'check_sum', true],
+    ['features.v3.o', 'to_device', true],
+    ['features.v3.o', 'push_vlan', false],
+    ['features.v3.o', 'change_ttl', false],
+  ] as const)(
+    '%s %s: read-only is %s, so it may or may not run on the memory of a driver',
+    (file, program, readOnly) => {
+      expect(loadEbpf(object(file), program === undefined ? {} : { program }).readOnly).toBe(readOnly)
+    },
+  )
+
   test('without a name the object must have one program', () => {
     expect(() => loadEbpf(object('features.v3.o'))).toThrow(
       /program is not given; accepted: one of .*globals, count_flows/,

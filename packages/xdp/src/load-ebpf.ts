@@ -61,6 +61,7 @@ export function loadEbpf(source: Uint8Array | RawEbpf, options: LoadEbpfOptions 
     options.engine === 'interpret' ? null : tryCompile(() => compile(program, verified, machine), options)
   return {
     name,
+    readOnly: verified.readOnly,
     run: compiled ?? interpret(program, verified, machine),
     maps: new Map(maps.map((map) => [map.name, map])),
     engine: compiled === null ? 'interpreted' : 'compiled',

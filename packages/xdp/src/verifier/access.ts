@@ -1,6 +1,6 @@
 import { STACK_BYTES } from '../ebpf/instruction.ts'
 import { REGION_CONTEXT, REGION_MAP_VALUES, REGION_PACKET, REGION_STACK } from '../ebpf/memory-region.ts'
-import { CONTEXT_ACCESS } from './facts.ts'
+import { CONTEXT_ACCESS, PACKET_CHANGE } from './facts.ts'
 import { describeRegister, isPointer, numberRegister, type Register } from './register.ts'
 import { lowBits, signExtend, truncate, UNKNOWN, upTo } from './scalar.ts'
 import type { Site } from './site.ts'
@@ -195,6 +195,7 @@ export function writeMemory(site: Site, pointer: Register, offset: number, bytes
   switch (pointer.kind) {
     case 'packet':
     case 'packet-meta':
+      site.facts.flags[site.index]! |= PACKET_CHANGE
       checkPacket(site, pointer, offset, bytes)
       return
     case 'map-value':

@@ -2,6 +2,7 @@ import { HELPERS, type HelperArgument, type HelperSignature } from '../ebpf/help
 import type { CallInstruction } from '../ebpf/instruction.ts'
 import type { EbpfMapDefinition } from '../maps/ebpf-map.ts'
 import { checkReadable, noteAccess } from './access.ts'
+import { PACKET_CHANGE } from './facts.ts'
 import { describeRegister, mapValueOrNull, NONE, numberRegister, type Register } from './register.ts'
 import { isConstant, MASK32_NUMBER, UNKNOWN } from './scalar.ts'
 import { initialised, numeric, type Site } from './site.ts'
@@ -17,7 +18,10 @@ export function checkCall(site: Site, one: CallInstruction): void {
   site.facts.join(site.facts.map, site.index, map)
   for (const [i, argument] of signature.arguments.entries())
     checkArgument(site, signature, argument, i + 1, site.maps[map])
-  if (signature.movesPacket) site.state.forgetPacket()
+  if (signature.movesPacket) {
+    site.facts.flags[site.index]! |= PACKET_CHANGE
+    site.state.forgetPacket()
+  }
   const { registers } = site.state
   for (let number = 1; number <= 5; number++) registers[number] = NONE
   registers[0] = result(site, signature, map)

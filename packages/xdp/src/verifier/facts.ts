@@ -14,6 +14,8 @@ export const NOT_TAKEN = 256
 export const REACHED = 512
 /** Some path loads from the context here. */
 export const CONTEXT_ACCESS = 1024
+/** Some path writes to the packet or moves its ends here. */
+export const PACKET_CHANGE = 2048
 
 /** No access was seen. */
 export const FACT_NONE = -1

@@ -24,6 +24,7 @@ import {
   FACT_MIXED,
   Facts,
   NOT_TAKEN,
+  PACKET_CHANGE,
   REACHED,
   SOURCE_NUMBER,
   SOURCE_POINTER,
@@ -60,6 +61,8 @@ export interface Verified {
   readonly subprograms: readonly Subprogram[]
   /** Instructions that were followed, over all paths. */
   readonly instructionCount: number
+  /** No path writes to the packet or moves its ends. */
+  readonly readOnly: boolean
 }
 
 /** A path that is still to be followed. */
@@ -124,7 +127,8 @@ class Verifier implements Site {
       next = pending.index
     }
     this.#refuseMixed()
-    return { facts: this.facts, subprograms: this.#subprograms, instructionCount: this.#count }
+    const readOnly = !this.facts.flags.some((flags) => (flags & PACKET_CHANGE) !== 0)
+    return { facts: this.facts, subprograms: this.#subprograms, instructionCount: this.#count, readOnly }
   }
 
   /** Checks the instruction at a slot. @returns the next slot of this path, or -1: the path has ended */
