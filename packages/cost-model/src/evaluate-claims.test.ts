@@ -94,7 +94,8 @@ describe('evaluateClaims', () => {
   })
 
   test('does not take a loss for a gain, nor a gain for a loss or for nothing, however near they are', () => {
-    const near = (published: number): Claim => ({ ...byId('tx-batching'), published, tolerance: 0.05 })
+    const { missing: _, ...batching } = byId('tx-batching')
+    const near = (published: number): Claim => ({ ...batching, published, tolerance: 0.05 })
     const verdicts = (published: number, value: number): unknown =>
       evaluateClaims({ ...evidence, measured: { 'tx-batching': value } }, [near(published)]).map(
         ({ verdict, reason }) => [verdict, reason],
@@ -117,7 +118,9 @@ describe('evaluateClaims', () => {
     const [near] = evaluateClaims({ ...evidence, measured: { 'tx-batching': 0.5 } }, [byId('tx-batching')])
     expect(near).toMatchObject({ verdict: 'reproduced', measured: 0.5, modelled: null })
     const [far] = evaluateClaims({ ...evidence, measured: { 'tx-batching': 0 } }, [byId('tx-batching')])
-    expect(far).toMatchObject({ verdict: 'not reproduced' })
+    expect(far).toMatchObject({ verdict: 'not reproduced', measured: 0 })
+    const [tooFar] = evaluateClaims({ ...evidence, measured: { 'tx-batching': 3.3 } }, [byId('tx-batching')])
+    expect(tooFar!.reason).toMatch(/^differs by 2.852, more than 0.300; missing: the TAP/)
   })
 
   test('leaves a claim about a setup that was not fitted untested', () => {

@@ -265,7 +265,7 @@ function readSweep(args: Arguments): Partial<CellSpec>[] {
       if (!/^\d+$/.test(value) || number < least || number > most)
         throw usageError(
           '--sweep',
-          `${known}=${JSON.stringify(value)} is not accepted; accepted: integers from ${least} to ${most}`,
+          `${known}=${JSON.stringify(value)} is not accepted; accepted: integers from ${least} to ${most}${known === 'frame-bytes' ? '; for the mix: --frame-bytes imix' : ''}`,
         )
       return number
     })
