@@ -4,11 +4,12 @@ import { OPTIONS, readArguments } from './arguments.ts'
 import { resolveConfig } from './config.ts'
 import { runDaemon } from './daemon.ts'
 import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
+import { latencyCommand } from './latency-command.ts'
 import { ServeError } from './serve-error.ts'
 import { version } from './version.ts'
 
 /**
- * Serves until SIGTERM or SIGINT.
+ * Serves until SIGTERM or SIGINT; `latency` measures instead.
  *
  * @param rawArgs arguments after the program's name
  * @returns the exit code; what went wrong is one line on standard error
@@ -17,6 +18,10 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
   try {
     if (rawArgs.includes('--version')) {
       process.stdout.write(`${version}\n`)
+      return EXIT_OK
+    }
+    if (rawArgs[0] === 'latency') {
+      process.stdout.write(await latencyCommand(rawArgs.slice(1)))
       return EXIT_OK
     }
     if (rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h')) {
