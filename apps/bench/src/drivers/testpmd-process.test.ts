@@ -47,6 +47,11 @@ describe('testpmd', () => {
     expect(text({ ...backend, forward: 'loopback' })).toMatch(/--auto-start --forward-mode=io$/)
   })
 
+  it('a driver without a device sends into nothing', () => {
+    expect(text({ ...driver, forward: 'nowhere' })).toContain('--vdev net_null0 -- ')
+    expect(text({ ...driver, forward: 'nowhere' })).toContain('--forward-mode=txonly')
+  })
+
   it.each([
     ['tap', '--vdev net_tap0,iface=if0 -- '],
     ['af-xdp', '--vdev net_af_xdp0,iface=if0,start_queue=0,queue_count=1,force_copy=1 -- '],

@@ -21,8 +21,8 @@ export function findTestpmd(): string {
   return found
 }
 
-/** What a backend's testpmd does with frames. */
-export type PeerForward = 'drop' | 'loopback' | 'tap' | 'af-xdp'
+/** What becomes of frames, see {@link TestpmdOptions.forward}. */
+export type PeerForward = 'drop' | 'loopback' | 'tap' | 'af-xdp' | 'nowhere'
 
 /**
  * Bursts of 32 frames that circulate between two testpmd that give back what they receive: half of a ring of 256, so that
@@ -36,7 +36,8 @@ export interface TestpmdOptions {
   readonly role: 'driver' | 'backend'
   /**
    * What becomes of frames. `drop`: the driver sends, the backend counts. `loopback`: both give back what they receive,
-   * and the driver sends the first ones. `tap`, `af-xdp`: the backend forwards to an interface.
+   * and the driver sends the first ones. `tap`, `af-xdp`: the backend forwards to an interface. `nowhere`: a driver without a
+   * device, which keeps its CPU busy.
    */
   readonly forward: PeerForward
   /** Name of that interface: net_tap makes it, net_af_xdp finds it. */
@@ -76,6 +77,7 @@ export function testpmdArguments(options: TestpmdOptions): string[] {
 
 /** Its ports: towards the other side, and the one behind it. */
 function devices({ role, socket, queueSize, forward, interface: name }: TestpmdOptions): string[] {
+  if (forward === 'nowhere') return ['net_null0']
   if (role === 'driver')
     return [`net_virtio_user0,mac=00:01:02:03:04:05,path=${socket},queues=1,queue_size=${queueSize}`]
   const vhost = `net_vhost0,iface=${socket},queues=1`

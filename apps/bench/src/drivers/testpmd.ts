@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { missingError } from '../bench-error.ts'
 import type { CellSpec } from '../cell-spec.ts'
 import { type HugePages, reserveHugePages } from './huge-pages.ts'
-import { findTestpmd, TESTPMD_HUGE_MIB, TestpmdProcess } from './testpmd-process.ts'
+import { findTestpmd, type PeerForward, TESTPMD_HUGE_MIB, TestpmdProcess } from './testpmd-process.ts'
 
 /** CPUs of driver and device: one each, so that neither waits for the other. */
 export const DRIVER_CPU = 0
@@ -38,14 +38,27 @@ export class TestpmdBench {
    * @param serve serves a driver on this socket; calls `onListening` when the driver may connect
    */
   async trial<T>(spec: CellSpec, serve: (socket: string, onListening: () => void) => Promise<T>): Promise<T> {
-    const socket = join(this.#folder, `${this.#sockets++}.sock`)
+    const socket = this.#socket()
     let driver: TestpmdProcess | null = null
     try {
       return await serve(socket, () => {
-        driver = this.#startDriver(socket, spec)
+        driver = this.#startDriver(socket, spec, spec.backend === 'loopback' ? 'loopback' : 'drop')
       })
     } finally {
       await (driver as TestpmdProcess | null)?.stop()
+    }
+  }
+
+  /**
+   * Does `work` while the driver's CPU is as busy as in a trial: two CPUs may be threads of one core, and then a driver takes
+   * from the device's speed just by running.
+   */
+  async beside<T>(spec: CellSpec, work: () => Promise<T>): Promise<T> {
+    const driver = this.#startDriver(this.#socket(), spec, 'nowhere')
+    try {
+      return await work()
+    } finally {
+      await driver.stop()
     }
   }
 
@@ -55,7 +68,11 @@ export class TestpmdBench {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  #startDriver(socket: string, spec: CellSpec): TestpmdProcess {
+  #socket(): string {
+    return join(this.#folder, `${this.#sockets++}.sock`)
+  }
+
+  #startDriver(socket: string, spec: CellSpec, forward: PeerForward): TestpmdProcess {
     return new TestpmdProcess({
       binary: this.#binary,
       role: 'driver',
@@ -64,7 +81,7 @@ export class TestpmdBench {
       queueSize: spec.queueSize,
       frameBytes: spec.frameBytes,
       hugePages: this.onHugePages,
-      forward: spec.backend === 'loopback' ? 'loopback' : 'drop',
+      forward,
     })
   }
 }

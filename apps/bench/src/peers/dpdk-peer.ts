@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { interfaceIndex, systemErrnoOf } from '@vring/linux'
-import { TestpmdProcess } from '../drivers/testpmd-process.ts'
+import { type PeerForward, TestpmdProcess } from '../drivers/testpmd-process.ts'
 import type { PeerRequest, PeerTrial } from '../peer-cell.ts'
 import { KernelSink } from '../system/kernel-sink.ts'
 import { enterPrivateNetwork } from '../system/private-network.ts'
@@ -53,7 +53,7 @@ export async function measureDpdk(request: PeerRequest, listening: () => void): 
 }
 
 /** What testpmd does with the frames of a cell's backend. */
-export function forwardOf(backend: string): 'drop' | 'loopback' | 'tap' | 'af-xdp' {
+export function forwardOf(backend: string): PeerForward {
   return backend === 'loopback' || backend === 'tap' || backend === 'af-xdp' ? backend : 'drop'
 }
 

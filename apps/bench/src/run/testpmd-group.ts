@@ -44,16 +44,25 @@ export async function runTestpmdGroup(
         const peer = peers[index - cells.length]
         options.progress(`${running?.spec.id ?? peer?.label}: trial ${round + 1} of ${options.trials}`)
         if (running?.failure === null) await serveOnce(running, bench, { ...times, plugins })
-        if (peer?.failure === null)
-          await bench.trial(served[0]!, (socket, onListening) =>
-            peer.trial({ socket, cpu: DEVICE_CPU, hugePages: bench.onHugePages }, times, onListening),
-          )
+        if (peer?.failure === null) await measurePeer(peer, served[0]!, bench, times)
       }
     return { cells: cells.map(outcome), self: null }
   } finally {
     for (const { process } of cells) process.close()
     bench.close()
   }
+}
+
+/** One trial, against a driver, or for a peer without one beside a driver that sends into nothing. */
+async function measurePeer(
+  peer: Peer,
+  spec: CellSpec,
+  bench: TestpmdBench,
+  times: Pick<TestpmdRequest, 'warmUpMs' | 'durationMs'>,
+): Promise<void> {
+  const place = { cpu: DEVICE_CPU, hugePages: bench.onHugePages }
+  if (peer.name === 'io-uring') await bench.beside(spec, () => peer.trial({ ...place, socket: '' }, times, () => {}))
+  else await bench.trial(spec, (socket, onListening) => peer.trial({ ...place, socket }, times, onListening))
 }
 
 async function serveOnce(
