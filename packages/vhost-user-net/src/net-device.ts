@@ -5,6 +5,7 @@ import {
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_VERSION_1,
+  VIRTIO_NET_F_GUEST_ANNOUNCE,
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_NET_F_STATUS,
 } from '@vring/layout'
@@ -13,10 +14,14 @@ import type { StartedVring, VhostUserDevice } from '@vring/vhost-user'
 import type { BrokenReason } from '@vring/virtqueue'
 import { NetQueue } from './net-queue.ts'
 
-/** Features that the datapath serves whatever the backend is. */
+/**
+ * Features that the datapath serves whatever the backend is. GUEST_ANNOUNCE is between frontend and driver, as the control
+ * queue is: a frontend that migrates its driver asks whether the backend agrees (DPDK's does).
+ */
 export const NET_DEVICE_FEATURES: bigint = featureSet(
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_NET_F_STATUS,
+  VIRTIO_NET_F_GUEST_ANNOUNCE,
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_VERSION_1,

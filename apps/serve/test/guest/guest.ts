@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { GuestImage } from './guest-image.ts'
+import { Qmp } from './qmp.ts'
 
 export const QEMU = '/usr/bin/qemu-system-x86_64'
 /** How long an emulated machine may take to start, and for a command without a limit of its own, ms. */
@@ -30,11 +31,13 @@ export interface GuestOptions {
  */
 export class Guest {
   readonly child: ChildProcess
+  readonly #folder: string
   readonly #console: string
   #said = ''
   #errors = ''
 
   private constructor({ image, folder, chardev, queues = 1, card = [], args = [], append = '' }: GuestOptions) {
+    this.#folder = folder
     this.#console = join(folder, 'console.txt')
     const kernel = ['-kernel', image.kernel, '-initrd', image.initramfs]
     const memory = 'memory-backend-memfd,id=m,size=256M,share=on'
@@ -48,6 +51,7 @@ export class Guest {
         ...['-display', 'none', '-no-reboot', '-object', memory, ...machine(args)],
         ...[...kernel, '-append', `console=ttyS0 quiet panic=-1 ${append}`],
         ...['-serial', `file:${this.#console}`, '-serial', 'stdio'],
+        ...['-qmp', `unix:${join(folder, 'qmp.sock')},server=on,wait=off`],
         ...['-chardev', `socket,id=c,${chardev}`, '-netdev', netdev, '-device', device],
       ],
       { stdio: ['pipe', 'pipe', 'pipe'] },
@@ -87,6 +91,34 @@ export class Guest {
     return output!.trimEnd()
   }
 
+  /**
+   * Moves the machine, as it runs, to another QEMU with another backend, as QEMU's live migration does. What runs in it
+   * goes on there.
+   *
+   * @param options as the machine was started, with another chardev and another folder
+   */
+  async migrate(options: GuestOptions): Promise<Guest> {
+    const uri = `unix:${join(options.folder, 'migration.sock')}`
+    const target = new Guest({ ...options, args: [...(options.args ?? []), '-incoming', uri] })
+    try {
+      const end = performance.now() + LIMIT_MS
+      while (!existsSync(uri.slice(5))) await target.#pause('migration', end)
+      const qmp = await Qmp.connect(join(this.#folder, 'qmp.sock'))
+      await qmp.execute('migrate', { uri })
+      for (let status = ''; status !== 'completed'; ) {
+        await target.#pause('migration', end)
+        status = ((await qmp.execute('query-migrate')) as { status: string }).status
+        if (status === 'failed') throw new Error(target.#failure('migration', null))
+      }
+      qmp.close()
+      await this.kill()
+      return target
+    } catch (error) {
+      await target.kill()
+      throw error
+    }
+  }
+
   async kill(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return
     this.child.kill('SIGKILL')
@@ -102,10 +134,15 @@ export class Guest {
         this.#said = this.#said.slice(match[0].length)
         return match
       }
-      const { exitCode } = this.child
-      if (exitCode !== null || performance.now() > end) throw new Error(this.#failure(what, exitCode))
-      await new Promise((resolve) => setTimeout(resolve, 10))
+      await this.#pause(what, end)
     }
+  }
+
+  /** Some milliseconds, if QEMU runs and the end is not reached. */
+  async #pause(what: string, end: number): Promise<void> {
+    const { exitCode } = this.child
+    if (exitCode !== null || performance.now() > end) throw new Error(this.#failure(what, exitCode))
+    await new Promise((resolve) => setTimeout(resolve, 10))
   }
 
   #failure(what: string, exitCode: number | null): string {
