@@ -78,6 +78,16 @@ export const SWEEP_KEYS = {
 } as const
 export type SweepKey = keyof typeof SWEEP_KEYS
 
+/**
+ * Keys that a driver's cells do not depend on: a curve over one would be flat whatever is true. testpmd brings its own memory,
+ * batches and chains; memory that two threads share has neither page tables to invalidate nor files behind it.
+ */
+export const UNSWEPT: Readonly<Record<DriverName, readonly SweepKey[]>> = {
+  inproc: [],
+  'inproc-threads': ['invalidations', 'file-backed'],
+  testpmd: ['batch', 'chain-length', 'indirect', 'regions', 'iotlb-entries', 'invalidations', 'file-backed', 'hooks'],
+}
+
 /** The seed's experiment: 64-byte frames, split ring of 256, batches of 64. */
 export const DEFAULT_CELL: Omit<CellSpec, 'id' | 'accessor' | 'options' | 'iotlb'> = {
   ring: 'split',

@@ -139,6 +139,17 @@ describe('exit codes', () => {
     [['run', '--json', '/proc/nowhere/x.json'], 2, /--json: \/proc\/nowhere\/x\.json can't be written/],
     [['run', '--json', '/'], 2, /--json: \/ is a directory/],
     [['run', '--sweep', 'queue-size=100'], 2, /power of two/],
+    [['run', '--sweep', 'frame-bytes=64,imix'], 2, /for the mix: --frame-bytes imix/],
+    [
+      ['run', '--driver', 'testpmd', '--sweep', 'regions=1,8'],
+      2,
+      /changes nothing for .* testpmd; accepted: frame-bytes, queue-size$/m,
+    ],
+    [
+      ['run', '--driver', 'inproc-threads', '--sweep', 'file-backed=0,1'],
+      2,
+      /changes nothing for the driver inproc-threads/,
+    ],
     [['run', '--sweep', 'regions=1,1'], 2, /lists a value twice/],
     [['run', '--peer', 'dpdk'], 2, /dpdk has no cell to be compared with; accepted: --driver testpmd/],
     [['run', '--peer', 'io-uring'], 2, /accepted: --backend tap/],

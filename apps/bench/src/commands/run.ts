@@ -15,6 +15,7 @@ import {
   RINGS,
   SWEEP_KEYS,
   type SweepKey,
+  UNSWEPT,
 } from '../cell-spec.ts'
 import { BASELINE_BACKENDS } from '../cells/baseline.ts'
 import { checkDevices } from '../check-devices.ts'
@@ -281,6 +282,15 @@ function readSweep(args: Arguments): Partial<CellSpec>[] {
 
 /** Refuses combinations that no ring can have. */
 function checkCell(spec: CellSpec): void {
+  const unswept = UNSWEPT[spec.driver]
+  const idle = spec.swept.find((key) => unswept.includes(key))
+  if (idle !== undefined) {
+    const accepted = Object.keys(SWEEP_KEYS).filter((key) => !unswept.includes(key as SweepKey))
+    throw usageError(
+      '--sweep',
+      `${idle} changes nothing for the driver ${spec.driver}; accepted: ${accepted.join(', ')}`,
+    )
+  }
   const { id, queueSize, batch, chainLength, indirect } = spec
   if ((queueSize & (queueSize - 1)) !== 0)
     throw usageError('--sweep', `queue-size=${queueSize} is not accepted; accepted: a power of two from 2 to 32768`)

@@ -84,6 +84,19 @@ describe('report', () => {
     expect(html.length).toBeLessThan(1.5e6)
   })
 
+  it('prices steps on the machine itself where the run timed them, and says which price is published', () => {
+    expect(html).not.toContain('What steps cost on this machine')
+    const step = (ns: number): { median: number; low: number; high: number } => ({ median: ns, low: ns, high: ns })
+    const machine = { clockGHz: 3, steps: { lfence: step(4.25), mask: step(1) }, notMeasured: { stac: 'privileged' } }
+    const timed = { ...results, environment: { ...results.environment, machine } }
+    for (const text of [reportHtml(timed), reportMarkdown(timed)]) {
+      expect(text).toContain('What steps cost on this machine')
+      expect(text).toContain('4.25 [4.25, 4.25]')
+      expect(text).toContain('privileged; fitted to rates of patch V4')
+      expect(text).toContain('SMAP pairs, published')
+    }
+  })
+
   it('keeps published, modelled and measured side by side and apart', () => {
     for (const title of ['SMAP on, published', 'SMAP on, modelled', 'SMAP off, published', 'measured here'])
       expect(html).toContain(title)
