@@ -33,7 +33,9 @@ export async function runDaemon(config: ServeConfig, stop: AbortSignal, log: (li
         if (status !== null) log(`status and metrics on ${status.url}`)
         if (device.note !== null) log(device.note)
         const verb = role === 'server' ? 'listening on' : 'connecting to'
-        log(`${verb} ${socket}; ${formatBackend(config.backend)}, accessor ${accessor}, ${queuePairs} queue pairs`)
+        log(
+          `${verb} ${socket}; ${formatBackend(config.backend)}, accessor ${accessor}, ${queuePairs} queue pair${queuePairs === 1 ? '' : 's'}`,
+        )
         log(`stopped; ${summary(await thread.done)}`)
       } finally {
         await status?.close()

@@ -84,7 +84,9 @@ describe('metrics', () => {
       'vring_packets_total{pair="0",direction="rx"}': 5,
       'vring_dropped_packets_total{pair="0",direction="tx",reason="short"}': 2,
       'vring_dropped_packets_total{pair="0",direction="rx",reason="truncated"}': 1,
+      'vring_backend_up{pair="0"}': 0,
       'vring_xdp_packets_total{verdict="drop"}': 7,
+      'vring_xdp_program_packets_total{counter="rxcnt[17]"}': 7,
       'vring_xdp_kernel_packets_total{counter="rxcnt[17]"}': 42,
       'vring_ring_accesses_total{area="desc",mode="direct"}': 9,
       'vring_ring_accesses_total{area="used",mode="fallback:page-absent"}': 2,
@@ -110,6 +112,7 @@ describe('metrics', () => {
     const found = await values(quiet)
     expect(found.get('vring_packets_total{pair="0",direction="tx"}')).toBe(0)
     expect(found.get('vring_connected')).toBe(0)
+    expect(found.get('vring_backend_up{pair="0"}')).toBe(1)
     expect([...found.keys()].filter((name) => name.includes('quantile'))).toEqual([])
   })
 
@@ -134,7 +137,9 @@ describe('the status page', () => {
       '2 short',
       'broken: head-out-of-range',
       'rxcnt[17]',
-      '1970-01-01T00:00:00.000Z',
+      '1970-01-01 00:00:00 UTC',
+      '0, from the driver (device deleted)',
+      'Counted by the program in the kernel',
       '256 MiB',
     ])
       expect(page).toContain(words)

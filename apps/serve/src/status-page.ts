@@ -14,9 +14,11 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1.5rem;
 dt { opacity: 0.8; }
 dd { margin: 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
+.scroll + .scroll { margin-block-start: 1.5rem; }
 table { border-collapse: collapse; }
 caption { text-align: start; opacity: 0.8; padding-block-end: 0.25rem; }
-th, td { padding: 0.25rem 1.5rem 0.25rem 0; border-block-end: 1px solid GrayText; text-align: start; font-weight: normal; }
+th, td { padding: 0.25rem 0 0.25rem clamp(0.75rem, 2vw, 1.5rem); border-block-end: 1px solid GrayText; text-align: start; font-weight: normal; }
+th:first-child { padding-inline-start: 0; }
 thead th { font-weight: 600; }
 .number { text-align: end; font-variant-numeric: tabular-nums; }
 .state { font-weight: 600; }
@@ -40,7 +42,7 @@ export function renderStatusPage(config: ServeConfig, { snapshot, kernel }: Obse
 <body>
 <header>
 <h1>vring-serve</h1>
-<p><span class="state">${state}</span>, as of <time datetime="${now.toISOString()}">${escapeHtml(now.toISOString())}</time>.
+<p><span class="state">${state}</span>, as of <time datetime="${now.toISOString()}">${instant(now)}</time>.
 <a href="/">Reload</a> · <a href="/metrics">Metrics for Prometheus</a></p>
 </header>
 <main>
@@ -72,7 +74,7 @@ function settingsList(config: ServeConfig, snapshot: Snapshot): string {
   ]
   if (session !== null)
     entries.push(
-      ['Connected since', new Date(session.since).toISOString()],
+      ['Connected since', instant(new Date(session.since))],
       ['Features', session.features],
       ['Shared memory', `${number(Math.round(session.memoryBytes / 2 ** 20))} MiB`],
       ['Requests refused', number(session.refusals)],
@@ -128,7 +130,9 @@ function programSection({ verdicts, programCounts }: Snapshot, kernel: Observati
 }
 
 function countsTable(caption: string, head: readonly string[], counts: Readonly<Record<string, number>>): string {
-  const rows = Object.entries(counts).map(([name, count]) => [name, number(count)])
+  const rows = Object.entries(counts)
+    .sort(([one], [other]) => one.localeCompare(other, 'en', { numeric: true }))
+    .map(([name, count]) => [name, number(count)])
   return rows.length === 0 ? `<p>${caption}: none.</p>` : table(caption, head, rows)
 }
 
@@ -156,6 +160,11 @@ ${body.join('\n')}
 function drops(counts: Readonly<Record<string, number>>): string {
   const entries = Object.entries(counts)
   return entries.length === 0 ? 'none' : entries.map(([reason, count]) => `${number(count)} ${reason}`).join(', ')
+}
+
+/** `2026-11-22 21:04:44 UTC`. */
+function instant(date: Date): string {
+  return `${date.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
 function number(value: number): string {
