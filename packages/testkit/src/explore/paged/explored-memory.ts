@@ -92,7 +92,6 @@ export class ExploredMemory extends PhysicalMemory {
         if (this.referencesTo(machine, frame) > 0) continue
         this.#put(machine, 'references', frame, 1)
         this.#put(machine, 'dirty', frame, false)
-        this.#put(machine, 'merged', frame, false)
         this.words.zero(machine, frame)
         return frame
       }
@@ -117,6 +116,9 @@ export class ExploredMemory extends PhysicalMemory {
       const references = this.referencesTo(machine, frame)
       if (references === 0) machine.report('bad-frames', `a reference of frame ${frame} is given back twice`)
       else this.#put(machine, 'references', frame, references - 1)
+      if (references !== 1) return
+      this.#put(machine, 'dirty', frame, false)
+      this.#put(machine, 'merged', frame, false)
     })
   }
 

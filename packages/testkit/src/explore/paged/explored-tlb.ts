@@ -32,14 +32,15 @@ export class ExploredTlb extends Tlb {
     })
   }
 
+  // A process that does not run has nothing cached anywhere.
   override fill(pageAddress: number, base: number, access: Access): void {
+    if (this.#id !== RUNNING) return
     this.#world.atomic(`tlb of ${pageAddress / PAGE_BYTES} filled`, (machine) =>
       this.put(machine, pageAddress, base, access),
     )
   }
 
   override flush(pageAddress: number): void {
-    // A process that does not run has nothing cached anywhere.
     if (this.#id !== RUNNING) return
     this.#world.atomic(
       `tlb of ${pageAddress / PAGE_BYTES} flushed`,
