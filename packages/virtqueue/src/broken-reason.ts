@@ -1,0 +1,17 @@
+/** Why a queue is broken: it stays so until it is set up again. */
+export type BrokenReason =
+  | 'metadata-fault'
+  | 'avail-idx-jump'
+  | 'head-out-of-range'
+  | 'next-out-of-range'
+  | 'chain-too-long'
+  | 'readable-after-writable'
+  | 'indirect-not-negotiated'
+  | 'indirect-with-next'
+  | 'indirect-nested'
+  | 'indirect-length'
+  | 'indirect-fault'
+  | 'buffer-fault'
+  | 'writable-in-tx'
+  | 'readable-in-rx'
+  | 'shorter-than-header'
