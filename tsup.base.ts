@@ -41,6 +41,13 @@ const foldConstants: Options = {
     module: true,
     mangle: false,
     format: { beautify: true },
-    compress: { defaults: false, toplevel: true, reduce_vars: true, evaluate: true, reduce_funcs: false, unused: false },
+    compress: {
+      defaults: false,
+      toplevel: true,
+      reduce_vars: true,
+      evaluate: true,
+      reduce_funcs: false,
+      unused: false,
+    },
   },
 }
