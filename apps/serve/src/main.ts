@@ -64,7 +64,8 @@ function describe(): CommandDef<ArgsDef> {
     meta: {
       name: 'vring-serve',
       version,
-      description: 'A vhost-user network device: attaches DPDK or QEMU to a TAP, AF_XDP, a capture or a program',
+      description:
+        'A vhost-user network device: attaches DPDK or QEMU to a TAP, AF_XDP, a capture or a program. Another command: vring-serve latency',
     },
     args: OPTIONS as ArgsDef,
   })

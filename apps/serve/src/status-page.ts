@@ -16,7 +16,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 .scroll + .scroll { margin-block-start: 1.5rem; }
 table { border-collapse: collapse; }
-caption { text-align: start; opacity: 0.8; padding-block-end: 0.25rem; }
+caption { text-align: start; white-space: nowrap; opacity: 0.8; padding-block-end: 0.25rem; }
 th, td { padding: 0.25rem 0 0.25rem clamp(0.75rem, 2vw, 1.5rem); border-block-end: 1px solid GrayText; text-align: start; font-weight: normal; }
 th:first-child { padding-inline-start: 0; }
 thead th { font-weight: 600; }
