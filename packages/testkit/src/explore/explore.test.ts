@@ -1,9 +1,10 @@
 import { Cell, Lock } from '@vring/mmu-notifier'
 import { describe, expect, it } from 'vitest'
-import { explore, type PreparedScenario, type Scenario } from './explore.ts'
+import { explore } from './explore.ts'
 import type { ExploredWorld } from './explored-world.ts'
 import { ExploringPort } from './exploring-port.ts'
 import { formatTimeline } from './format-timeline.ts'
+import type { PreparedScenario, Scenario } from './scenario.ts'
 import { migrateDuringRound } from './scenarios/index.ts'
 
 function scenario(prepare: (port: ExploringPort, world: ExploredWorld) => PreparedScenario): Scenario {

@@ -1,4 +1,4 @@
-import type { Finding } from './explore.ts'
+import type { Finding } from './exploration.ts'
 
 /**
  * A finding as a timeline: a column a thread, a line a step, the finding below.

@@ -1,6 +1,7 @@
 import type { SyncName } from '@vring/mmu-notifier'
-import type { ExploreOptions, Scenario } from '../explore.ts'
+import type { ExploreOptions } from '../exploration.ts'
 import type { FindingKind, MemoryModel } from '../operation.ts'
+import type { Scenario } from '../scenario.ts'
 
 /** A bug of the patch's history: what shows it, and that the shipped code does not have it. */
 export interface CatalogueEntry {

@@ -1,6 +1,7 @@
 import { SYNC_NAMES, type SyncName } from '@vring/mmu-notifier'
 import { describe, expect, it } from 'vitest'
-import { type ExploreOptions, explore } from '../explore.ts'
+import type { ExploreOptions } from '../exploration.ts'
+import { explore } from '../explore.ts'
 import { formatTimeline } from '../format-timeline.ts'
 import * as scenarios from '../scenarios/index.ts'
 

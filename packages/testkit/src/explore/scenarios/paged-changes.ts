@@ -1,9 +1,9 @@
 import { ACCESS_WRITE, PAGE_BYTES } from '@vring/memory'
-import type { Scenario } from '../explore.ts'
 import { ExploringPort } from '../exploring-port.ts'
 import type { ExploredMemory } from '../paged/explored-memory.ts'
 import { ExploredPagedSpace } from '../paged/explored-paged-space.ts'
 import { AVAIL_PAGE, DESC_PAGE, RingWorld, type RingWorldOptions, STRUCTURAL, USED_PAGE } from '../queue-world.ts'
+import type { Scenario } from '../scenario.ts'
 
 /** What a scenario over the shipped address space differs in: the parts that have a fault. */
 export interface PagedScenarioOptions extends RingWorldOptions {

@@ -1,4 +1,4 @@
-import type { Scenario } from '../explore.ts'
+import type { Scenario } from '../scenario.ts'
 
 /** A scenario whose waiting is not bounded: under the mutex the notifier waits for whole rounds, by design. */
 export function patient(scenario: Scenario): Scenario {

@@ -1,6 +1,6 @@
-import type { PreparedScenario, Scenario } from '../explore.ts'
 import type { ExploredWorld } from '../explored-world.ts'
 import { QueueWorld, type QueueWorldOptions, STRUCTURAL } from '../queue-world.ts'
+import type { PreparedScenario, Scenario } from '../scenario.ts'
 
 /** A scenario for any strategy: its threads and checks, given what the queue's world differs in. */
 export type QueueScenario = (options: QueueWorldOptions) => Scenario

@@ -1,7 +1,7 @@
 import type { MmuNotifierRange } from '@vring/mmu-notifier'
-import type { PreparedScenario } from '../explore.ts'
 import { pageRange } from '../model-space.ts'
 import { AVAIL_PAGE, OTHER_PAGE, type QueueWorld, USED_PAGE } from '../queue-world.ts'
+import type { PreparedScenario } from '../scenario.ts'
 import { type QueueScenario, queueScenario, settled } from './queue-scenario.ts'
 
 /** The OOM reaper invalidates memory that is no ring's, and must not wait. */

@@ -1,0 +1,27 @@
+import type { ExploredWorld } from './explored-world.ts'
+
+/** One thread of a scenario: a plain function that touches shared state through the ports of its world only. */
+export interface ScenarioThread {
+  /** Column of the timeline. */
+  readonly name: string
+  /** Its waiting must be bounded: see `ExploreOptions.waitLimit`. */
+  readonly boundedWait?: boolean
+  run(): void
+}
+
+/** What {@link Scenario.prepare} sets up. */
+export interface PreparedScenario {
+  readonly threads: readonly ScenarioThread[]
+  /** Runs alone when all threads have ended; reports what is wrong then. */
+  finish?(): void
+}
+
+/** Threads, the world they share, and what must hold at the end. */
+export interface Scenario {
+  readonly name: string
+  /** One line for people. */
+  readonly description: string
+  /** Classes whose instances are equal when their fields are. */
+  readonly structural?: readonly unknown[]
+  prepare(world: ExploredWorld): PreparedScenario
+}
