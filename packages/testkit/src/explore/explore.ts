@@ -1,10 +1,10 @@
 import { describeValue } from './describe-value.ts'
 import type { Exploration, ExploreOptions, Finding, ScheduleStep } from './exploration.ts'
 import { ExploredWorld } from './explored-world.ts'
-import type { State, Trace } from './machine.ts'
 import type { MemoryModel } from './operation.ts'
 import { randomStream } from './random-stream.ts'
 import type { Scenario, ScenarioThread } from './scenario.ts'
+import type { State, Trace } from './state.ts'
 
 /**
  * Runs a scenario under every interleaving of its threads, or until the first finding.
