@@ -5,6 +5,7 @@ import {
   type AccessControl,
   type AddressMap,
   GuestMap,
+  type GuestRegion,
   PAGE_BYTES,
   PagedSpace,
 } from '@vring/memory'
@@ -62,9 +63,13 @@ export function bufferMap(
     const iotlb = createIotlb(spec, plan)
     return { buffers: new IotlbBufferMap(iotlb, space), iotlb }
   }
-  const regions = pieces(0, plan.bytes, spec.regions).map(({ start, length }) => {
+  const region = (start: number, length: number): GuestRegion => {
     return { guestAddress: GUEST_BASE + start, userAddress: USER_BASE + start, length }
-  })
+  }
+  const regions = pieces(0, plan.bytes, spec.regions).map(({ start, length }) => region(start, length))
+  // More regions than the memory has pages: the others are beyond it, where nobody looks, and searched all the same.
+  for (let start = plan.bytes; regions.length < spec.regions; start += PAGE_BYTES)
+    regions.push(region(start, PAGE_BYTES))
   return { buffers: new GuestMap(space, regions), iotlb: null }
 }
 
