@@ -15,13 +15,13 @@ export interface CliResult {
 /** Runs vring-bench from its sources, as a process of its own. */
 export function vringBench(
   args: readonly string[],
-  options: { interruptAfterMs?: number; cwd?: string; uid?: number } = {},
+  options: { interruptAfterMs?: number; cwd?: string; uid?: number; tmp?: string } = {},
 ): Promise<CliResult> {
   const started = performance.now()
   const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@vring/source', ENTRY, ...args], {
     cwd: options.cwd ?? ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1' },
+    env: { ...process.env, NO_COLOR: '1', ...(options.tmp === undefined ? {} : { TMPDIR: options.tmp }) },
     ...(options.uid === undefined ? {} : { uid: options.uid }),
   })
   let stdout = ''

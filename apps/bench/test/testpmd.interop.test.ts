@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { unsupportedHost } from '@vring/linux'
@@ -12,9 +12,10 @@ const reason =
   (found ? null : 'dpdk-testpmd (Debian package dpdk-dev) is missing') ??
   (availableParallelism() < 2 ? 'driver and device need a CPU each' : null)
 
-/** What a run must not leave behind, beside {@link hugePages}: its folders, and interfaces outside of its namespaces. */
-const folders = (): string[] => readdirSync(tmpdir()).filter((name) => /^vring-(bench|peers)-/.test(name))
-const links = (): string[] => readdirSync('/sys/class/net')
+/** Folders of runs; tsx keeps its cache there too. */
+const folders = (tmp: string): string[] => readdirSync(tmp).filter((name) => name.startsWith('vring-'))
+/** Interfaces of runs that are not in their namespaces. */
+const links = (): string[] => readdirSync('/sys/class/net').filter((name) => /^vring-(near|far|peer)$/.test(name))
 
 /** Command lines of processes that match. */
 function processes(pattern: string): string[] {
@@ -34,8 +35,12 @@ const hugePages = (): string => readFileSync('/proc/sys/vm/nr_hugepages', 'utf8'
 
 describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
   let folder: string
+  /** Where runs put what they need, and leave nothing of it. */
+  let tmp: string
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'vring-bench-'))
+    tmp = join(folder, 'tmp')
+    mkdirSync(tmp)
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -70,12 +75,15 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     ['af-xdp', 'dpdk', ['DPDK']],
     ['loopback', 'dpdk', ['DPDK']],
   ])('counts what arrives behind %s, and what a peer brings there', async (backend, peer, names) => {
-    const before = [hugePages(), folders(), links()]
+    const before = hugePages()
     const file = join(folder, `${backend}.json`)
-    const { code, stderr } = await vringBench([
-      ...['run', '--smoke', '--driver', 'testpmd', '--backend', backend, '--accessor', 'copy-checked,vmap-direct'],
-      ...['--peer', peer, '--trials', '1', '--duration-ms', '200', '--json', file],
-    ])
+    const { code, stderr } = await vringBench(
+      [
+        ...['run', '--smoke', '--driver', 'testpmd', '--backend', backend, '--accessor', 'copy-checked,vmap-direct'],
+        ...['--peer', peer, '--trials', '1', '--duration-ms', '200', '--json', file],
+      ],
+      { tmp },
+    )
     expect(stderr).toBe('')
     expect(code).toBe(0)
     const { cells, peers } = parseResults(readFileSync(file, 'utf8'), file)
@@ -91,22 +99,22 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
       expect(rate.median).toBeGreaterThan(0)
       expect(ratios?.map(({ cell }) => cell)).toEqual(cells.map(({ id }) => id))
     }
-    expect([hugePages(), folders(), links()]).toEqual(before)
+    expect([hugePages(), folders(tmp), links()]).toEqual([before, [], []])
   })
 
   test('Ctrl-C in a run with devices and peers leaves a valid partial result and nothing else', async () => {
-    const before = [hugePages(), folders(), links()]
+    const before = hugePages()
     const file = join(folder, 'interrupted.json')
     const { code } = await vringBench(
       [
         ...['run', '--driver', 'testpmd', '--backend', 'tap', '--accessor', 'vmap-direct', '--peer', 'dpdk,io-uring'],
         ...['--trials', '50', '--duration-ms', '200', '--json', file],
       ],
-      { interruptAfterMs: 6000 },
+      { interruptAfterMs: 6000, tmp },
     )
     expect(code).toBe(130)
     expect(parseResults(readFileSync(file, 'utf8'), file).complete).toBe(false)
-    expect([hugePages(), folders(), links()]).toEqual(before)
+    expect([hugePages(), folders(tmp), links()]).toEqual([before, [], []])
     await expect.poll(() => processes('vring-driver-|vring-backend-|io-uring-tap'), { timeout: 10_000 }).toEqual([])
   })
 })
