@@ -46,7 +46,8 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
   const startedAt = new Date().toISOString()
   const environment = startEnvironment()
   const groups = groupsOf(specs)
-  const processes = specs.length + (options.noiseFloor ? 1 : 0)
+  const beside = groups.flatMap(([first]) => options.peers.filter((name) => isPeerOf(name, first!)))
+  const processes = specs.length + beside.length + (options.noiseFloor ? 1 : 0)
   const progress = new Progress(processes * (trials + 1) + specs.length)
   const programs = new PeerPrograms(options.peers)
   let interrupted = false
@@ -74,16 +75,16 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
         interrupted: () => interrupted,
       }
       const first = group[0]!
-      const beside = options.peers
+      const groupPeers = options.peers
         .filter((name) => isPeerOf(name, first))
         .map((name) => new Peer(name, first, programs.of(name)))
       const runCells = first.driver === 'testpmd' ? runTestpmdGroup : runGroup
-      const outcome = await runCells(group, beside, groupOptions).finally(() => {
-        for (const peer of beside) peer.close()
+      const outcome = await runCells(group, groupPeers, groupOptions).finally(() => {
+        for (const peer of groupPeers) peer.close()
       })
       const results = outcome.cells.map((cell) => cellResult(cell, random))
-      peers.push(...beside.flatMap((peer) => peer.result(results, random) ?? []))
-      for (const { label, failure } of beside) if (failure !== null) failedPeers.push(`${label}: ${failure}`)
+      peers.push(...groupPeers.flatMap((peer) => peer.result(results, random) ?? []))
+      for (const { label, failure } of groupPeers) if (failure !== null) failedPeers.push(`${label}: ${failure}`)
       cells.push(...results)
       pairs.push(...pairsOfGroup(results))
       disagreements.push(...hashDisagreements(outcome.cells))
