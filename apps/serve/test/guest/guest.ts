@@ -26,8 +26,8 @@ export interface GuestOptions {
 }
 
 /**
- * A Linux machine with a virtio network card whose device is a vhost-user backend, emulated by QEMU without KVM. One that
- * is not closed is killed with this process's standard input: QEMU's console ends with it.
+ * A Linux machine with a virtio network card whose device is a vhost-user backend, emulated by QEMU without KVM. It ends
+ * with this process, however that ends.
  */
 export class Guest {
   readonly child: ChildProcess
@@ -45,8 +45,9 @@ export class Guest {
     // Without vectors QEMU 7.2 needs no KVM: it would route interrupts of message type through it.
     const device = ['virtio-net-pci', 'netdev=n', 'vectors=0', ...(queues > 1 ? ['mq=on'] : []), ...card].join(',')
     this.child = spawn(
-      QEMU,
+      'setpriv',
       [
+        ...['--pdeathsig', 'KILL', QEMU],
         ...['-accel', 'tcg', '-cpu', 'max', '-smp', String(queues), '-m', '256M', '-nodefaults', '-no-user-config'],
         ...['-display', 'none', '-no-reboot', '-object', memory, ...machine(args)],
         ...[...kernel, '-append', `console=ttyS0 quiet panic=-1 ${append}`],
