@@ -63,6 +63,32 @@ describe.each(ports)('%s', (_, make) => {
   })
 })
 
+describe('a copy', () => {
+  it('moves exactly its bytes, whatever the alignment and the length', () => {
+    const length = fc.oneof(fc.nat(40), fc.integer({ min: 370, max: 400 }))
+    fc.assert(
+      fc.property(fc.nat(40), fc.nat(40), length, fc.constantFrom(0, 4), (toOffset, fromOffset, length, odd) => {
+        const bytes = 448 + odd
+        const from = memoryView(new ArrayBuffer(bytes))
+        const to = memoryView(new ArrayBuffer(bytes))
+        for (let i = 0; i < bytes; i++) from.u8[i] = (i * 37 + 11) & 0xff
+        const expected = new Uint8Array(bytes)
+        expected.set(from.u8.subarray(fromOffset, fromOffset + length), toOffset)
+        plainCpu.copy(to, toOffset, from, fromOffset, length)
+        expect(to.u8).toEqual(expected)
+      }),
+    )
+  })
+
+  it('reaches the last bytes of a buffer that is no multiple of 8', () => {
+    const from = memoryView(new ArrayBuffer(20))
+    const to = memoryView(new ArrayBuffer(20))
+    from.u8.fill(7)
+    plainCpu.copy(to, 0, from, 0, 20)
+    expect([...to.u8]).toEqual(Array(20).fill(7))
+  })
+})
+
 describe('CountingCpu', () => {
   it('counts every step: a descriptor is two loads, each used element one store, payload is bytes', () => {
     const cpu = new CountingCpu()

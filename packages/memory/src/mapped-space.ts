@@ -1,7 +1,7 @@
 import { EFAULT, EXDEV, refused } from '@vring/layout'
 import { MmuNotifierList, type MmuNotifierRange } from '@vring/mmu-notifier'
 import type { Access } from './address-map.ts'
-import type { MemoryView } from './memory-view.ts'
+import { type MemoryView, memoryView } from './memory-view.ts'
 import { TASK_SIZE_MAX } from './page-size.ts'
 import type { KernelMapping, MapRefusal, MapRequest, UserSpace } from './user-space.ts'
 
@@ -212,9 +212,4 @@ class MappedKernelMapping implements KernelMapping {
   release(): void {}
 }
 
-const NO_MEMORY: MemoryView = {
-  buffer: new ArrayBuffer(0),
-  u8: new Uint8Array(0),
-  u16: new Uint16Array(0),
-  u32: new Uint32Array(0),
-}
+const NO_MEMORY: MemoryView = memoryView(new ArrayBuffer(0))

@@ -7,6 +7,11 @@ export interface MemoryView {
   readonly u8: Uint8Array
   readonly u16: Uint16Array
   readonly u32: Uint32Array
+  /**
+   * For copies, from one such view to another and nothing else: then V8 moves 64-bit words and makes no BigInt. Without the
+   * buffer's last 4 bytes where its length is no multiple of 8.
+   */
+  readonly u64: BigUint64Array
 }
 
 /** Views over a whole buffer; its length must be a multiple of 4 bytes. */
@@ -16,5 +21,6 @@ export function memoryView(buffer: ArrayBufferLike): MemoryView {
     u8: new Uint8Array(buffer),
     u16: new Uint16Array(buffer),
     u32: new Uint32Array(buffer),
+    u64: new BigUint64Array(buffer, 0, buffer.byteLength >>> 3),
   }
 }

@@ -149,11 +149,13 @@ export class RxRound {
     const frameBytes = frames.length[index]! - frames.headerBytes
     const total = this.headerBytes + frameBytes
     let count = this.reserve(total)
-    if (count === NEED_CHAINS) {
-      const stop = this.refill(queue)
+    // A chain for each frame that waits, which is all that most drivers need; then whatever there is.
+    for (let want = frames.count - index; count === NEED_CHAINS; want = RX_CHAINS_MAX) {
+      const stop = this.refill(queue, want)
       if (stop !== null) return stop
       count = this.reserve(total)
-      if (count === NEED_CHAINS && this.popped < RX_CHAINS_MAX) return 'no-buffers'
+      if (count === NEED_CHAINS && this.popped < want) return 'no-buffers'
+      if (want === RX_CHAINS_MAX) break
     }
     if (count === NEED_CHAINS || count === TOO_SMALL) {
       this.truncated++
@@ -164,7 +166,8 @@ export class RxRound {
     this.cpu.copy(header, 0, frames.view, frames.offset[index]!, NET_HDR_LEGACY_BYTES)
     header.u16[NET_HDR_NUM_BUFFERS_OFFSET >>> 1] = count
     const first = this.next
-    const status = this.scatter(first, count, frames.view, from)
+    let status = count === 1 ? this.putWhole(first, total, frames.view, from) : EXDEV
+    if (status === EXDEV) status = this.scatter(first, count, frames.view, from)
     if (status === EAGAIN) return 'miss'
     if (status < 0) return this.refuse(queue, 'buffer-fault')
     for (let i = 0; i < count; i++) queue.pushUsed(this.chains.head[first + i]!, this.share[i]!)
@@ -200,15 +203,15 @@ export class RxRound {
   }
 
   /**
-   * Gives unused chains back and takes a new batch, everything the driver has made available by now. What is delivered is
-   * published first: should the next chain break the queue, the frames in front of it have reached the driver.
+   * Gives unused chains back and takes a new batch of at most `want`. What is delivered is published first: should the next
+   * chain break the queue, the frames in front of it have reached the driver.
    */
-  private refill(queue: DeviceQueue): RoundEnd | null {
+  private refill(queue: DeviceQueue, want: number): RoundEnd | null {
     if (queue.flushUsed() < 0) return 'broken'
     queue.rewind(this.popped - this.next)
     this.popped = this.next = 0
     const ready = queue.fetchAvailIdx()
-    const popped = ready > 0 ? queue.popBatch(this.chains, RX_CHAINS_MAX) : ready
+    const popped = ready > 0 ? queue.popBatch(this.chains, want) : ready
     if (popped === EAGAIN) return 'miss'
     if (popped < 0) return 'broken'
     this.popped = popped
@@ -220,6 +223,25 @@ export class RxRound {
     queue.flushUsed()
     queue.latch(reason)
     return 'broken'
+  }
+
+  /** Writes header and frame to a chain that is one contiguous buffer; -EXDEV: it is not, or another negative errno. */
+  private putWhole(chain: number, total: number, view: MemoryView, from: number): number {
+    const { cpu, buffers, headerBytes } = this
+    const { segStart, address, length } = this.chains
+    const segment = segStart[chain]!
+    if (length[segment]! < total) return EXDEV
+    cpu.stac()
+    const at = cpu.translate(buffers, address[segment]!, total, ACCESS_WRITE)
+    if (at >= 0) {
+      cpu.copy(buffers.view, at, this.header, 0, headerBytes)
+      cpu.copy(buffers.view, at + headerBytes, view, from, total - headerBytes)
+    }
+    cpu.clac()
+    if (at < 0) return at
+    // Data first, then the log: a reader of the log must find what it points at.
+    if (this.log !== null) this.log.write(address[segment]!, total)
+    return 0
   }
 
   /** Writes header and frame to `count` chains from `first`, share[i] bytes to each; 0 or a negative errno. */

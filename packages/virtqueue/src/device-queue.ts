@@ -35,8 +35,10 @@ import type { BrokenReason } from './broken-reason.ts'
 import type { ChainBatch } from './chain-batch.ts'
 import { ChainWalker } from './chain-walker.ts'
 
+/** Flags of a descriptor that is more than one buffer. */
+const NOT_SINGLE = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT
 /** Flags of a descriptor that is more than one device-readable buffer. */
-const NOT_PLAIN = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_INDIRECT
+const NOT_PLAIN = NOT_SINGLE | VIRTQ_DESC_F_WRITE
 
 /** Where the ring's own writes go in the guest-migration log. Source: Linux `vhost_virtqueue.log_addr`. */
 export interface UsedRingLog {
@@ -386,12 +388,13 @@ export class DeviceQueue {
     // Beyond the limit the columns have room for one more chain of the longest kind: the rest is for the next batch.
     for (; chain < count && segments < segmentLimit; chain++) {
       const word = 4 * chain
+      const flags = descriptor[word + 3]!
       segStart[chain] = segments
-      if ((descriptor[word + 3]! & NOT_PLAIN) === 0 && descriptor[word + 2]! !== 0) {
+      if ((flags & NOT_SINGLE) === 0 && descriptor[word + 2]! !== 0) {
         address[segments] = descriptor[word + 1]! * 0x1_0000_0000 + descriptor[word]!
         length[segments] = descriptor[word + 2]!
+        writeStart[chain] = (flags & VIRTQ_DESC_F_WRITE) === 0 ? segments + 1 : segments
         segments++
-        writeStart[chain] = segments
         continue
       }
       const end = this.walker.walk(this.desc, batch, chain, segments)

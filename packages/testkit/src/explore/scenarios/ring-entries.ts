@@ -1,4 +1,4 @@
-import type { AddressMap } from '@vring/memory'
+import { type AddressMap, memoryView } from '@vring/memory'
 import { ChainBatch, DeviceQueue } from '@vring/virtqueue'
 import { pageRange } from '../model-space.ts'
 import { AVAIL_PAGE, DESC_PAGE, type QueueWorld, USED_PAGE } from '../queue-world.ts'
@@ -6,7 +6,7 @@ import { type QueueScenario, queueScenario, settled } from './queue-scenario.ts'
 
 /** Indirect tables are not part of the model: nothing is resolved. */
 const NO_BUFFERS: AddressMap = {
-  view: { buffer: new ArrayBuffer(0), u8: new Uint8Array(0), u16: new Uint16Array(0), u32: new Uint32Array(0) },
+  view: memoryView(new ArrayBuffer(0)),
   span: 0,
   resolve: () => -14,
   resolveSpan: () => -14,
