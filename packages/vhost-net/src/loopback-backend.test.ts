@@ -57,7 +57,7 @@ describe('LoopbackBackend', () => {
     loop.transmit(batchOf([13, 14, 60, 0, 60, 60]))
     expect(loop.waiting).toBe(3)
     expect(loop.counters.txDropped).toEqual({ short: 2, full: 1 })
-    const small = new LoopbackBackend({ bytes: 65_564 })
+    const small = new LoopbackBackend({ bytes: 65_568 })
     small.transmit(batchOf([FRAME_BYTES_MAX, 14]))
     expect(small.waiting).toBe(1)
     expect(small.counters.txDropped).toEqual({ full: 1 })
@@ -80,7 +80,7 @@ describe('LoopbackBackend', () => {
     )
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-        const loop = new LoopbackBackend({ limit: 50, bytes: 65_564 })
+        const loop = new LoopbackBackend({ limit: 50, bytes: 65_568 })
         const sent = new FrameBatch(12, memoryView(new ArrayBuffer(4096)))
         sent.count = 1
         let expected: Buffer[] = []

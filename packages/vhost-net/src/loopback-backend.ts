@@ -1,7 +1,7 @@
 import { plainCpu } from '@vring/accessor'
 import { ETH_HEADER_BYTES, NET_HDR_MRG_BYTES, refused } from '@vring/layout'
 import { type MemoryView, memoryView } from '@vring/memory'
-import { FrameBatch, NET_BATCH } from './frame-batch.ts'
+import { FrameBatch, NET_BATCH, touchFrames } from './frame-batch.ts'
 import type { FrameSource } from './frame-source.ts'
 import type { NetBackend, NetBackendCounters } from './net-backend.ts'
 import { FRAME_BYTES_MAX } from './round.ts'
@@ -13,8 +13,11 @@ export interface LoopbackOptions {
   readonly bytes?: number
 }
 
+/** In front of the header, so that the frame behind it is aligned as drivers align theirs, and copied by 64-bit words. */
+const LEAD_BYTES = 4
+
 /** Bytes that the longest frame takes with its header. */
-const SLOT_BYTES_MAX = (NET_HDR_MRG_BYTES + FRAME_BYTES_MAX + 3) & ~3
+const SLOT_BYTES_MAX = spanOf(NET_HDR_MRG_BYTES + FRAME_BYTES_MAX)
 
 /**
  * A wire whose ends are one driver's: every frame that it sends is copied once and comes back on its receive queue, in
@@ -22,7 +25,7 @@ const SLOT_BYTES_MAX = (NET_HDR_MRG_BYTES + FRAME_BYTES_MAX + 3) & ~3
  * are dropped and counted, as a wire would.
  *
  * ```
- *   buffer  |  free  | header frame | header frame | ... |  free  |     each starts at a multiple of 4
+ *   buffer  |  free  | header frame | header frame | ... |  free  |     each frame at a multiple of 8
  *                    ^ oldest                             ^ head
  * ```
  *
@@ -42,6 +45,8 @@ export class LoopbackBackend implements NetBackend, FrameSource {
   private readonly batch: FrameBatch
   private first = 0
   private head = 0
+  /** What {@link touchFrames} gave. */
+  protected touched = 0
   private txFrames = 0
   private txBytes = 0
   private short = 0
@@ -53,8 +58,8 @@ export class LoopbackBackend implements NetBackend, FrameSource {
     const { limit = 1024, bytes = 1 << 20 } = options
     if (!(Number.isInteger(limit) && limit >= 1 && limit <= 65_536))
       throw refused('ERR_OUT_OF_RANGE', 'limit', limit, '1 to 65536 frames')
-    if (!(Number.isInteger(bytes) && bytes >= SLOT_BYTES_MAX && bytes <= 2 ** 30 && bytes % 4 === 0))
-      throw refused('ERR_OUT_OF_RANGE', 'bytes', bytes, `a multiple of 4 from ${SLOT_BYTES_MAX} to 2^30`)
+    if (!(Number.isInteger(bytes) && bytes >= SLOT_BYTES_MAX && bytes <= 2 ** 30 && bytes % 8 === 0))
+      throw refused('ERR_OUT_OF_RANGE', 'bytes', bytes, `a multiple of 8 from ${SLOT_BYTES_MAX} to 2^30`)
     this.view = memoryView(new ArrayBuffer(bytes))
     this.bytes = bytes
     this.limit = limit
@@ -66,6 +71,7 @@ export class LoopbackBackend implements NetBackend, FrameSource {
   transmit(frames: FrameBatch): number {
     const { count, offset, length, headerBytes, view } = frames
     let bytes = 0
+    this.touched = touchFrames(frames, headerBytes)
     for (let i = 0; i < count; i++) {
       const frame = length[i]! - headerBytes
       bytes += frame
@@ -84,7 +90,7 @@ export class LoopbackBackend implements NetBackend, FrameSource {
     const count = Math.min(this.waiting, NET_BATCH)
     let slot = this.first
     for (let i = 0; i < count; i++) {
-      batch.offset[i] = at[slot]!
+      batch.offset[i] = at[slot]! + LEAD_BYTES
       batch.length[i] = length[slot]!
       slot = slot + 1 === limit ? 0 : slot + 1
     }
@@ -114,9 +120,10 @@ export class LoopbackBackend implements NetBackend, FrameSource {
   /** Copies a frame behind the others; false when there is no room. */
   private push(from: MemoryView, fromOffset: number, frameBytes: number): boolean {
     const total = NET_HDR_MRG_BYTES + frameBytes
-    const span = (total + 3) & ~3
-    const at = this.reserve(span)
-    if (at < 0) return false
+    const span = spanOf(total)
+    const start = this.reserve(span)
+    if (start < 0) return false
+    const at = start + LEAD_BYTES
     const word = at >>> 2
     const { u32 } = this.view
     // The sender's header asks the device for things (checksum, segments) that nobody does on this wire.
@@ -126,10 +133,10 @@ export class LoopbackBackend implements NetBackend, FrameSource {
     plainCpu.copy(this.view, at + NET_HDR_MRG_BYTES, from, fromOffset, frameBytes)
     let slot = this.first + this.waiting
     if (slot >= this.limit) slot -= this.limit
-    this.at[slot] = at
+    this.at[slot] = start
     this.length[slot] = total
     this.waiting++
-    this.head = at + span
+    this.head = start + span
     return true
   }
 
@@ -144,4 +151,9 @@ export class LoopbackBackend implements NetBackend, FrameSource {
     if (span <= this.bytes - head) return head
     return span <= tail ? 0 : -1
   }
+}
+
+/** Bytes that a header and frame of `bytes` take: the next one starts at a multiple of 8. */
+function spanOf(bytes: number): number {
+  return (LEAD_BYTES + bytes + 7) & ~7
 }

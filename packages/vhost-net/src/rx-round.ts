@@ -162,12 +162,14 @@ export class RxRound {
       return null
     }
     if (count === READABLE) return this.refuse(queue, 'readable-in-rx')
-    const header = this.header
-    this.cpu.copy(header, 0, frames.view, frames.offset[index]!, NET_HDR_LEGACY_BYTES)
-    header.u16[NET_HDR_NUM_BUFFERS_OFFSET >>> 1] = count
     const first = this.next
-    let status = count === 1 ? this.putWhole(first, total, frames.view, from) : EXDEV
-    if (status === EXDEV) status = this.scatter(first, count, frames.view, from)
+    let status = count === 1 ? this.putWhole(first, total, frames, index) : EXDEV
+    if (status === EXDEV) {
+      const header = this.header
+      this.cpu.copy(header, 0, frames.view, frames.offset[index]!, NET_HDR_LEGACY_BYTES)
+      header.u16[NET_HDR_NUM_BUFFERS_OFFSET >>> 1] = count
+      status = this.scatter(first, count, frames.view, from)
+    }
     if (status === EAGAIN) return 'miss'
     if (status < 0) return this.refuse(queue, 'buffer-fault')
     for (let i = 0; i < count; i++) queue.pushUsed(this.chains.head[first + i]!, this.share[i]!)
@@ -225,20 +227,27 @@ export class RxRound {
     return 'broken'
   }
 
-  /** Writes header and frame to a chain that is one contiguous buffer; -EXDEV: it is not, or another negative errno. */
-  private putWhole(chain: number, total: number, view: MemoryView, from: number): number {
+  /**
+   * Writes header and frame in one piece to a chain that is one contiguous buffer; -EXDEV: it is not, or the source's header
+   * is not the driver's, or another negative errno. num_buffers is stored behind them: put together in memory of our own
+   * first, the header would be loaded again before its halves have left the store buffer, in which other buffers wait for
+   * their cache lines.
+   */
+  private putWhole(chain: number, total: number, frames: FrameBatch, index: number): number {
     const { cpu, buffers, headerBytes } = this
     const { segStart, address, length } = this.chains
     const segment = segStart[chain]!
-    if (length[segment]! < total) return EXDEV
+    if (length[segment]! < total || headerBytes !== NET_HDR_MRG_BYTES || frames.headerBytes !== headerBytes)
+      return EXDEV
     cpu.stac()
     const at = cpu.translate(buffers, address[segment]!, total, ACCESS_WRITE)
-    if (at >= 0) {
-      cpu.copy(buffers.view, at, this.header, 0, headerBytes)
-      cpu.copy(buffers.view, at + headerBytes, view, from, total - headerBytes)
+    const aligned = at >= 0 && (at & 1) === 0
+    if (aligned) {
+      cpu.copy(buffers.view, at, frames.view, frames.offset[index]!, total)
+      cpu.store16(buffers.view, at + NET_HDR_NUM_BUFFERS_OFFSET, 1)
     }
     cpu.clac()
-    if (at < 0) return at
+    if (!aligned) return at < 0 ? at : EXDEV
     // Data first, then the log: a reader of the log must find what it points at.
     if (this.log !== null) this.log.write(address[segment]!, total)
     return 0

@@ -1,7 +1,7 @@
 import { ETH_HEADER_BYTES, NET_HDR_GSO_TYPE_OFFSET, VIRTIO_NET_HDR_GSO_NONE } from '@vring/layout'
 import { nativeAddress, setTunHeaderBytes, systemErrnoName, systemErrnoOf } from '@vring/linux'
 import { type MemoryView, memoryView } from '@vring/memory'
-import { FRAME_BYTES_MAX, FrameBatch, type FrameSource, type NetBackend } from '@vring/vhost-net'
+import { FRAME_BYTES_MAX, FrameBatch, type FrameSource, type NetBackend, touchFrames } from '@vring/vhost-net'
 import { DropCounters } from '../drop-counters.ts'
 import type { TapQueueCounters } from '../tap-counters.ts'
 import type { FrameReceiver } from './frame-receiver.ts'
@@ -31,7 +31,6 @@ export interface LinuxTapQueueOptions {
 /** EBADFD, ENODEV: the interface was deleted. */
 const GONE: readonly number[] = [77, 19]
 const VLAN_TAG_BYTES = 4
-const CACHE_LINE_BYTES = 64
 
 /** The longest frame without segmentation offload under an MTU, in bytes. */
 export function tapFrameBytes(mtu: number): number {
@@ -70,7 +69,7 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
   private pending = 0
   private readonly rxView: MemoryView
   private batch: FrameBatch
-  /** Sum of what was looked at to have it in the cache: nobody asks for it, but the loads must not be dropped. */
+  /** What {@link touchFrames} gave. */
   protected touched = 0
   private txFrames = 0
   private txBytes = 0
@@ -113,15 +112,12 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
     if (frames.headerBytes !== this.headerBytes) this.setHeaderBytes(frames.headerBytes)
     if (view !== this.view && count > 0) this.rebase(view)
     const { base, sender, headerBytes, frameBytes } = this
-    const { u8 } = view
     const gone = this.gone
     let bytes = 0
-    let touched = 0
+    // The kernel copies both frame by frame.
+    this.touched = touchFrames(frames, 0) | touchFrames(frames, headerBytes)
     for (let i = 0; i < count; i++) {
       const frame = length[i]! - headerBytes
-      // The driver wrote this on another CPU. Looked at here, the cache lines of a whole batch are on their way at once;
-      // the kernel, which copies frame by frame, would wait for each.
-      touched += u8[offset[i]!]! + u8[offset[i]! + Math.min(length[i]! - 1, CACHE_LINE_BYTES)]!
       bytes += frame
       if (frame < ETH_HEADER_BYTES || frame > frameBytes || gone) {
         if (this.refuse(view, offset[i]!, frame)) continue
@@ -130,7 +126,6 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
       sender.push(base + offset[i]!, length[i]!)
       this.pending++
     }
-    this.touched = touched
     this.txFrames += count
     this.txBytes += bytes
     return count
