@@ -56,12 +56,17 @@ export class ChainBatch {
 
   /** Makes the index columns those of a uniform batch again. */
   restore(): void {
+    this.place(this.capacity)
+    this.uniform = true
+  }
+
+  /** Gives each of the first `count` chains one segment, that of its own number. */
+  place(count: number): void {
     const { segStart, writeStart } = this
-    for (let chain = 0; chain < writeStart.length; chain++) {
+    for (let chain = 0; chain < count; chain++) {
       segStart[chain] = chain
       writeStart[chain] = chain + 1
     }
-    segStart[writeStart.length] = writeStart.length
-    this.uniform = true
+    segStart[count] = count
   }
 }

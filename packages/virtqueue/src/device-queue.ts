@@ -190,7 +190,6 @@ export class DeviceQueue {
     // As an integer: Math.min would make every comparison of the loop one of doubles.
     let limit = max < ready ? max | 0 : ready | 0
     if (limit > batch.head.length) limit = batch.head.length
-    if (!batch.uniform) batch.restore()
     // One flat loop a step: the loads of many chains are in flight side by side while their cache lines come over from the
     // driver's core, and V8 keeps in registers what no step of a loop changes.
     const heads = this.loadHeads(batch, limit)
@@ -199,6 +198,7 @@ export class DeviceQueue {
     if (chains <= 0) return this.stop(chains, batch, 0, 0)
     const plain = this.takePlain(batch, chains)
     if (plain < chains) return this.takeChains(batch, plain, chains)
+    if (!batch.uniform) batch.restore()
     return this.stop(0, batch, plain, plain)
   }
 
@@ -382,6 +382,8 @@ export class DeviceQueue {
   /** Goes on behind `first` plain chains, with chains of every kind: segment and chain have parted. */
   private takeChains(batch: ChainBatch, first: number, count: number): number {
     const { descriptor, address, length, segmentLimit, segStart, writeStart } = batch
+    // The plain ones in front still have the places that an earlier batch gave them.
+    if (!batch.uniform) batch.place(first)
     batch.uniform = false
     let segments = first
     let chain = first
