@@ -61,6 +61,8 @@ export class RxRound {
   private readonly mergeable: boolean
   private readonly log: { write(address: number, length: number): void } | null
   private readonly chains = new ChainBatch(RX_CHAINS_MAX)
+  /** Bytes that this round has delivered, with headers. */
+  private roundBytes = 0
   /** Chains in the batch, and the first of them that is not used. */
   private popped = 0
   private next = 0
@@ -106,7 +108,7 @@ export class RxRound {
 
   private batches(queue: DeviceQueue): number {
     let packets = 0
-    let bytes = 0
+    this.roundBytes = 0
     for (;;) {
       const frames = this.source.receive()
       if (frames.count === 0) {
@@ -117,12 +119,13 @@ export class RxRound {
       let done = 0
       let stop: RoundEnd | null = null
       while (done < frames.count) {
-        if (packets >= ROUND_PACKETS || bytes >= ROUND_BYTES) stop = 'budget'
+        if (packets >= ROUND_PACKETS || this.roundBytes >= ROUND_BYTES) stop = 'budget'
         else stop = this.deliver(queue, frames, done)
         if (stop !== null) break
-        bytes += frames.length[done]!
-        packets++
-        done++
+        this.roundBytes += frames.length[done]!
+        const end = this.deliverWhole(queue, frames, done + 1, done + ROUND_PACKETS - packets)
+        packets += end - done
+        done = end
       }
       queue.rewind(this.popped - this.next)
       this.source.consume(done)
@@ -162,14 +165,11 @@ export class RxRound {
       return null
     }
     if (count === READABLE) return this.refuse(queue, 'readable-in-rx')
+    const header = this.header
+    this.cpu.copy(header, 0, frames.view, frames.offset[index]!, NET_HDR_LEGACY_BYTES)
+    header.u16[NET_HDR_NUM_BUFFERS_OFFSET >>> 1] = count
     const first = this.next
-    let status = count === 1 ? this.putWhole(first, total, frames, index) : EXDEV
-    if (status === EXDEV) {
-      const header = this.header
-      this.cpu.copy(header, 0, frames.view, frames.offset[index]!, NET_HDR_LEGACY_BYTES)
-      header.u16[NET_HDR_NUM_BUFFERS_OFFSET >>> 1] = count
-      status = this.scatter(first, count, frames.view, from)
-    }
+    const status = this.scatter(first, count, frames.view, from)
     if (status === EAGAIN) return 'miss'
     if (status < 0) return this.refuse(queue, 'buffer-fault')
     for (let i = 0; i < count; i++) queue.pushUsed(this.chains.head[first + i]!, this.share[i]!)
@@ -228,28 +228,55 @@ export class RxRound {
   }
 
   /**
-   * Writes header and frame in one piece to a chain that is one contiguous buffer; -EXDEV: it is not, or the source's header
-   * is not the driver's, or another negative errno. num_buffers is stored behind them: put together in memory of our own
-   * first, the header would be loaded again before its halves have left the store buffer, in which other buffers wait for
-   * their cache lines.
+   * Hot: delivers frames from `first` as long as each fits the one buffer of the next chain; the others are {@link deliver}'s.
+   *
+   * @param limit no frame from here on
+   * @returns the first frame that is left
    */
-  private putWhole(chain: number, total: number, frames: FrameBatch, index: number): number {
-    const { cpu, buffers, headerBytes } = this
-    const { segStart, address, length } = this.chains
-    const segment = segStart[chain]!
-    if (length[segment]! < total || headerBytes !== NET_HDR_MRG_BYTES || frames.headerBytes !== headerBytes)
-      return EXDEV
+  private deliverWhole(queue: DeviceQueue, frames: FrameBatch, first: number, limit: number): number {
+    if (this.headerBytes !== NET_HDR_MRG_BYTES || frames.headerBytes !== NET_HDR_MRG_BYTES) return first
+    const { head, segStart, writeStart, address, length } = this.chains
+    const { offset, length: frameLength, view } = frames
+    const last = Math.min(frames.count, limit)
+    const room = ROUND_BYTES - this.roundBytes
+    let chain = this.next
+    let bytes = 0
+    let index = first
+    for (; index < last && chain < this.popped && bytes < room; index++) {
+      const segment = segStart[chain]!
+      const total = frameLength[index]!
+      if (segStart[chain + 1]! !== segment + 1 || writeStart[chain]! !== segment || length[segment]! < total) break
+      if (this.putWhole(address[segment]!, total, view, offset[index]!) < 0) break
+      queue.pushUsed(head[chain]!, total)
+      bytes += total
+      chain++
+    }
+    this.next = chain
+    this.frames += index - first
+    this.bytes += bytes - NET_HDR_MRG_BYTES * (index - first)
+    this.roundBytes += bytes
+    return index
+  }
+
+  /**
+   * Writes header and frame in one piece, num_buffers behind them: put together in memory of our own first, the header would
+   * be loaded again before its halves have left the store buffer, in which others wait for their cache lines.
+   *
+   * @returns 0, or a negative errno: nothing was written
+   */
+  private putWhole(address: number, total: number, view: MemoryView, from: number): number {
+    const { cpu, buffers } = this
     cpu.stac()
-    const at = cpu.translate(buffers, address[segment]!, total, ACCESS_WRITE)
+    const at = cpu.translate(buffers, address, total, ACCESS_WRITE)
     const aligned = at >= 0 && (at & 1) === 0
     if (aligned) {
-      cpu.copy(buffers.view, at, frames.view, frames.offset[index]!, total)
+      cpu.copy(buffers.view, at, view, from, total)
       cpu.store16(buffers.view, at + NET_HDR_NUM_BUFFERS_OFFSET, 1)
     }
     cpu.clac()
     if (!aligned) return at < 0 ? at : EXDEV
     // Data first, then the log: a reader of the log must find what it points at.
-    if (this.log !== null) this.log.write(address[segment]!, total)
+    if (this.log !== null) this.log.write(address, total)
     return 0
   }
 
