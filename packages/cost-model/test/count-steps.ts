@@ -22,7 +22,7 @@ export function countSteps(plugin: AccessorPlugin, options: Readonly<Record<stri
   const ring = splitRingAreas(QUEUE_SIZE, true, 0x1000, 0x2000, 0x3000)
   const cpu = new CountingCpu()
   const accessor = plugin.create({ cpu, space, ring, iotlb: null }, options)
-  const queue = new DeviceQueue({ accessor, cpu, ring, features: FEATURES, buffers: space })
+  const queue = new DeviceQueue({ accessor, cpu, ring, features: FEATURES, buffers: space, fetch: 'each' })
   const driver = new DriverQueue({ ring, memory: space, features: FEATURES })
   const round = new TxRound({
     queue,
