@@ -9,7 +9,7 @@ export interface VhostUserWorkerOptions {
   /** How long to go on looking at empty rings before sleeping, in microseconds. Default 50; Infinity never sleeps. */
   readonly busyPollUs?: number
   /**
-   * How long to leave empty rings alone before looking again, in microseconds. Default 5, in which a fast driver fills a
+   * How long to leave empty rings alone before looking again, in microseconds. Default 3, in which a fast driver fills a
    * batch; 0 looks again at once.
    */
   readonly pauseUs?: number
@@ -50,7 +50,7 @@ export class VhostUserWorker {
     this.#session = options.session
     this.#device = options.device
     this.#busyPollMs = (options.busyPollUs ?? 50) / 1000
-    this.#pauseMs = (options.pauseUs ?? 5) / 1000
+    this.#pauseMs = (options.pauseUs ?? 3) / 1000
     this.#controlMs = (options.controlUs ?? 1000) / 1000
     this.#wakeFd = options.wakeFd ?? null
     this.#shouldStop = options.shouldStop ?? (() => false)
