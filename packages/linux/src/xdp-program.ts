@@ -1,4 +1,5 @@
 import { refused, VringError } from '@vring/layout'
+import { EAGAIN_ERRNO } from './abi.ts'
 import { BPF_LINK_CREATE, BPF_PROG_GET_FD_BY_ID, BPF_PROG_LOAD, BpfAttribute, bpf, bpfObjectInfo } from './bpf.ts'
 import { closeFd } from './fd.ts'
 import { fixedBytes } from './libc.ts'
@@ -64,11 +65,11 @@ export class KernelXdpProgram {
       .pointer(16, licenseBytes)
       .name(48, name)
       .u32(68, BPF_XDP)
-    let fd = bpf(BPF_PROG_LOAD, attribute)
+    let fd = load(attribute)
     if (fd === -EACCES || fd === -EINVAL) {
       // Again, with the verifier's log: asking for it at once would cost every good program its time.
       const log = fixedBytes(LOG_BYTES)
-      fd = bpf(BPF_PROG_LOAD, attribute.u32(24, 1).u32(28, LOG_BYTES).pointer(32, log))
+      fd = load(attribute.u32(24, 1).u32(28, LOG_BYTES).pointer(32, log))
       if (fd < 0) throw verifierError(name, -fd, zeroTerminated(log))
     }
     if (fd < 0) throw systemError('bpf', -fd, `loading program ${name}`)
@@ -81,6 +82,13 @@ export class KernelXdpProgram {
     this.#closed = true
     closeFd(this.fd)
   }
+}
+
+/** The verifier ends with EAGAIN when a signal arrives, such as a profiler's: five attempts, as libbpf makes. */
+function load(attribute: BpfAttribute): number {
+  let fd = bpf(BPF_PROG_LOAD, attribute)
+  for (let attempt = 1; fd === -EAGAIN_ERRNO && attempt < 5; attempt++) fd = bpf(BPF_PROG_LOAD, attribute)
+  return fd
 }
 
 /** The verifier's last instruction and last words. Its log ends with statistics, `processed 7 insns ...`. */
