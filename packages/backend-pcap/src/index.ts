@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export * from './capture.ts'
 export * from './capture-file.ts'
 export * from './capture-source.ts'
 export * from './pcap-backend.ts'

@@ -1,6 +1,6 @@
 import { refused } from '@vring/layout'
+import type { Capture, CapturedPacket } from './capture.ts'
 import { PCAP_MAGIC_NS } from './pcapng-format.ts'
-import type { Capture, CapturedPacket } from './read-capture.ts'
 
 const HEADER_BYTES = 24
 const RECORD_BYTES = 16

@@ -1,4 +1,5 @@
 import { refused, VringError } from '@vring/layout'
+import type { Capture, CapturedPacket, CaptureInterface } from './capture.ts'
 import {
   BLOCK_ENHANCED_PACKET,
   BLOCK_INTERFACE,
@@ -13,7 +14,6 @@ import {
   padded,
   TSRESOL_DEFAULT,
 } from './pcapng-format.ts'
-import type { Capture, CapturedPacket, CaptureInterface } from './read-capture.ts'
 
 const BLOCK_FRAME_BYTES = 12
 const SECTION_BYTES = 28

@@ -1,8 +1,8 @@
 import { ETH_HEADER_BYTES, refused, VringError } from '@vring/layout'
 import { memoryView } from '@vring/memory'
 import { FrameBatch, type FrameSource, NET_BATCH } from '@vring/vhost-net'
+import type { Capture, CapturedPacket } from './capture.ts'
 import { LINKTYPE_ETHERNET } from './pcapng-format.ts'
-import type { Capture, CapturedPacket } from './read-capture.ts'
 
 export interface ReplayOptions {
   /** Bytes of the virtio-net header in front of every frame (`netHeaderBytes`). */

@@ -1,13 +1,6 @@
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { expectInC, noHeaders, titled } from '../test/c-headers.ts'
 import * as abi from './abi.ts'
-import { unsupportedHost } from './libc.ts'
-
-const COMPILER = ['cc', 'gcc', 'clang'].find((name) => spawnSync(name, ['--version']).status === 0)
-const reason = unsupportedHost() ?? (COMPILER === undefined ? 'no C compiler (cc, gcc or clang)' : null)
 
 const HEADERS = [
   'errno.h',
@@ -17,7 +10,6 @@ const HEADERS = [
   'poll.h',
   'sched.h',
   'stddef.h',
-  'stdio.h',
   'sys/eventfd.h',
   'sys/mman.h',
   'sys/socket.h',
@@ -42,48 +34,23 @@ const STRUCTURES = {
 /** Constants whose name in abi.ts is not the one in C. */
 const RENAMED: Readonly<Record<string, string>> = { EAGAIN_ERRNO: 'EAGAIN' }
 
-/** Compiles a program that prints one number for each C expression, and runs it. */
-function evaluate(expressions: readonly string[]): string[] {
-  const folder = mkdtempSync(join(tmpdir(), 'vring-abi-'))
-  try {
-    const lines = expressions.map((text) => `printf("%llu\\n", (unsigned long long)(${text}));`)
-    const source = join(folder, 'abi.c')
-    const includes = HEADERS.map((header) => `#include <${header}>`)
-    writeFileSync(source, ['#define _GNU_SOURCE', ...includes, 'int main(void) {', ...lines, 'return 0; }'].join('\n'))
-    const compiled = spawnSync(COMPILER!, ['-o', join(folder, 'abi'), source], { encoding: 'utf8' })
-    expect(compiled.stderr).toBe('')
-    return spawnSync(join(folder, 'abi'), { encoding: 'utf8' }).stdout.trim().split('\n')
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
+describe.skipIf(noHeaders !== null)(titled('against this host’s C headers'), () => {
+  test('structures have the sizes and offsets of abi.ts', () => {
+    const expected = Object.entries(STRUCTURES).flatMap(([name, layout]) =>
+      Object.entries(layout).map(([field, value]): [string, number] => [
+        field === 'size' ? `sizeof(${name})` : `offsetof(${name}, ${field})`,
+        value,
+      ]),
+    )
+    expectInC(HEADERS, expected)
+  })
 
-describe.skipIf(reason !== null)(
-  `against this host’s C headers${reason === null ? '' : ` (skipped: ${reason})`}`,
-  () => {
-    test('structures have the sizes and offsets of abi.ts', () => {
-      const expected = Object.entries(STRUCTURES).flatMap(([name, layout]) =>
-        Object.entries(layout).map(([field, value]) => ({
-          c: field === 'size' ? `sizeof(${name})` : `offsetof(${name}, ${field})`,
-          value,
-        })),
-      )
-      const found = evaluate(expected.map(({ c }) => c))
-      expect(expected.map(({ c }, index) => `${c} ${found[index]}`)).toEqual(
-        expected.map(({ c, value }) => `${c} ${value}`),
-      )
-    })
-
-    test('constants have the values of abi.ts', () => {
-      // Numbers of system calls have names of their own, one for each architecture.
-      const constants = Object.entries(abi).filter(
-        ([name, value]) => typeof value !== 'object' && !name.startsWith('SYS_'),
-      )
-      expect(constants.length).toBeGreaterThan(30)
-      const found = evaluate(constants.map(([name]) => RENAMED[name] ?? name))
-      expect(constants.map(([name], index) => `${name} ${found[index]}`)).toEqual(
-        constants.map(([name, value]) => `${name} ${value}`),
-      )
-    })
-  },
-)
+  test('constants have the values of abi.ts', () => {
+    // Numbers of system calls have names of their own, one for each architecture.
+    const constants = Object.entries(abi)
+      .filter(([name, value]) => typeof value !== 'object' && !name.startsWith('SYS_'))
+      .map(([name, value]): [string, unknown] => [RENAMED[name] ?? name, value])
+    expect(constants.length).toBeGreaterThan(30)
+    expectInC(HEADERS, constants)
+  })
+})

@@ -1,14 +1,10 @@
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { unsupportedHost } from './libc.ts'
+import { expectInC, noHeaders, titled } from '../test/c-headers.ts'
 
-const COMPILER = ['cc', 'gcc', 'clang'].find((name) => spawnSync(name, ['--version']).status === 0)
 const HEADERS = [
   'stddef.h',
-  'stdio.h',
   'sys/socket.h',
   'sched.h',
   'linux/if.h',
@@ -81,40 +77,14 @@ const LAYOUT: Readonly<Record<string, number>> = {
   'offsetof(struct xdp_md, rx_queue_index)': 16,
 }
 
-function evaluate(expressions: readonly string[]): string[] {
-  const folder = mkdtempSync(join(tmpdir(), 'vring-network-abi-'))
-  try {
-    const lines = expressions.map((text) => `printf("%llu\\n", (unsigned long long)(${text}));`)
-    const source = join(folder, 'abi.c')
-    const includes = HEADERS.map((header) => `#include <${header}>`)
-    writeFileSync(source, ['#define _GNU_SOURCE', ...includes, 'int main(void) {', ...lines, 'return 0; }'].join('\n'))
-    const compiled = spawnSync(COMPILER!, ['-o', join(folder, 'abi'), source], { encoding: 'utf8' })
-    expect(compiled.stderr).toBe('')
-    return spawnSync(join(folder, 'abi'), { encoding: 'utf8' }).stdout.trim().split('\n')
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
+describe.skipIf(noHeaders !== null)(titled('network devices against this host’s C headers'), () => {
+  test('constants have the values of the headers', () => {
+    const constants = FILES.flatMap(constantsOf)
+    expect(constants.length).toBeGreaterThan(70)
+    expectInC(HEADERS, constants)
+  })
 
-const reason = unsupportedHost() ?? (COMPILER === undefined ? 'no C compiler (cc, gcc or clang)' : null)
-
-describe.skipIf(reason !== null)(
-  `network devices against this host's C headers${reason ? ` (skipped: ${reason})` : ''}`,
-  () => {
-    test('constants have the values of the headers', () => {
-      const constants = FILES.flatMap(constantsOf)
-      expect(constants.length).toBeGreaterThan(70)
-      const found = evaluate(constants.map(([name]) => name))
-      expect(constants.map(([name], i) => `${name} ${found[i]}`)).toEqual(
-        constants.map(([name, value]) => `${name} ${value}`),
-      )
-    })
-
-    test('structures have the sizes and offsets of the headers', () => {
-      const found = evaluate(Object.keys(LAYOUT))
-      expect(Object.keys(LAYOUT).map((c, i) => `${c} ${found[i]}`)).toEqual(
-        Object.entries(LAYOUT).map(([c, value]) => `${c} ${value}`),
-      )
-    })
-  },
-)
+  test('structures have the sizes and offsets of the headers', () => {
+    expectInC(HEADERS, Object.entries(LAYOUT))
+  })
+})
