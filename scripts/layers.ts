@@ -16,7 +16,6 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['accessor-*', 'virtqueue', 'xdp'],
   ['vhost-net'],
   ['backend-*', 'vhost-user'],
-  ['vhost-user-net'],
   ['registry', 'cost-model', 'vhost-user-net'],
   ['apps/*'],
 ]

@@ -17,7 +17,7 @@ import {
 import { type Effect, solveLiveness } from '../verifier/liveness.ts'
 
 /** Bit of a register's low half. */
-export function lowBit(register: number): number {
+function lowBit(register: number): number {
   return 1 << register
 }
 

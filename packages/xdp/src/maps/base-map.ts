@@ -10,7 +10,7 @@ const VALUE_BYTES_MAX = 1 << 20
 const MAP_BYTES_MAX = 1 << 30
 
 /** Checks the sizes of a definition. @throws VringError naming the field */
-export function checkDefinition(definition: EbpfMapDefinition): void {
+function checkDefinition(definition: EbpfMapDefinition): void {
   const { name, keyBytes, valueBytes, maxEntries } = definition
   within(`map ${name}: key size`, keyBytes, KEY_BYTES_MAX)
   within(`map ${name}: value size`, valueBytes, VALUE_BYTES_MAX)

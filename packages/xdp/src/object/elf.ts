@@ -40,7 +40,6 @@ export interface ElfObject {
 
 // Field values, ELF-64 object file format version 1.5.
 export const SHF_EXECINSTR = 4
-export const STT_OBJECT = 1
 export const STT_FUNC = 2
 export const STT_SECTION = 3
 const SHT_SYMTAB = 2

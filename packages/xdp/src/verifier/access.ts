@@ -12,7 +12,7 @@ export const PACKET_OFFSET_MAX = 0xffffn
 export const POINTER_OFFSET_MAX = 1n << 29n
 
 /** Lowest and highest offset that a pointer may have, its variable part included. */
-export function offsetBounds(pointer: Register, offset: number): { readonly low: bigint; readonly high: bigint } {
+function offsetBounds(pointer: Register, offset: number): { readonly low: bigint; readonly high: bigint } {
   const fixed = BigInt(pointer.offset + offset)
   return { low: pointer.number.signedMin + fixed, high: pointer.number.signedMax + fixed }
 }
@@ -28,7 +28,7 @@ export function loaded(bytes: number, signed: boolean): Register {
  * `bytes` behind the packet pointer were compared with the end of the packet. Only pointers whose variable part is 0 to
  * 65535 ever get a range.
  */
-export function checkPacket(site: Site, pointer: Register, offset: number, bytes: number): void {
+function checkPacket(site: Site, pointer: Register, offset: number, bytes: number): void {
   const start = pointer.offset + offset
   if (start < 0 || start + bytes > pointer.range)
     site.fail(
@@ -37,7 +37,7 @@ export function checkPacket(site: Site, pointer: Register, offset: number, bytes
 }
 
 /** The whole access lies in the map's value. */
-export function checkMapValue(site: Site, pointer: Register, offset: number, bytes: number): void {
+function checkMapValue(site: Site, pointer: Register, offset: number, bytes: number): void {
   const { low, high } = offsetBounds(pointer, offset)
   const { name, valueBytes } = site.maps[pointer.object]!
   if (low < 0n || high + BigInt(bytes) > BigInt(valueBytes))
