@@ -117,7 +117,7 @@ function run(machine: Machine, seed: number, choose: (round: number) => Accessor
     const taken = queue.popBatch(batch, 8)
     expect(queue.broken).toBeNull()
     machine.disturb(during)
-    for (let chain = 0; chain < taken; chain++) queue.pushUsed(batch.head[chain]!, batch.segStart[chain + 1]!)
+    for (let chain = 0; chain < taken; chain++) queue.pushUsed(batch.headOf(chain), batch.segStart[chain + 1]!)
     expect(queue.flushUsed()).toBe(0)
     if (queue.needsNotification()) events.push(`round ${round}: notified`)
     accessor.endRound()
@@ -188,7 +188,7 @@ describe('iotlb-translated', () => {
       // Each answer translates as little as was asked for, so that the next access misses again.
       for (let settled = false; !settled; ) {
         const taken = queue.popBatch(batch, 8)
-        for (let chain = 0; chain < taken; chain++) queue.pushUsed(batch.head[chain]!, 0)
+        for (let chain = 0; chain < taken; chain++) queue.pushUsed(batch.headOf(chain), 0)
         settled = queue.flushUsed() === 0 && taken === 0
         for (const { iova } of iotlb.takeMisses()) {
           misses++

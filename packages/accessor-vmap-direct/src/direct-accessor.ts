@@ -5,6 +5,7 @@ import {
   AREAS,
   CopyWindow,
   checkRingBelowLimit,
+  type PlainChains,
   type RoundStatus,
   type UserAccess,
 } from '@vring/accessor'
@@ -83,6 +84,10 @@ export class DirectAccessor implements Accessor {
     this.avail.prefetch()
     this.used.prefetch()
     return 'ready'
+  }
+
+  loadPlain(slot: number, count: number, queueSize: number, out: PlainChains, index: number): number {
+    return this.avail.loadPlain(this.desc, slot, count, queueSize, out, index)
   }
 
   endRound(): void {

@@ -7,9 +7,10 @@ import {
   type Cpu,
   load16Each,
   loadDescriptorEach,
+  type PlainChains,
   type Window,
 } from '@vring/accessor'
-import { DESC_BYTES, type RingArea, USED_ELEM_BYTES } from '@vring/layout'
+import { AVAIL_RING_OFFSET, DESC_BYTES, type RingArea, USED_ELEM_BYTES } from '@vring/layout'
 import { type MappingKind, type MapRefusal, type MemoryView, memoryView, type UserSpace } from '@vring/memory'
 import { Cell, type MappingSlot, type MappingSync, type SlotRange, type SyncPort } from '@vring/mmu-notifier'
 import { DirectMap } from './direct-map.ts'
@@ -207,6 +208,33 @@ export class DirectWindow implements Window {
     this.cpu.loadDescriptorBatch(this.view, this.base, slots, out, index, count)
     this.sync.leave()
     return count
+  }
+
+  /**
+   * `loadPlain` of an accessor whose avail ring this window is: both mappings are used in one access, as for the notifier
+   * an access is of the queue, not of an area.
+   */
+  loadPlain(
+    desc: DirectWindow,
+    slot: number,
+    count: number,
+    queueSize: number,
+    out: PlainChains,
+    index: number,
+  ): number {
+    if (this.nospec === true) return 0
+    const { sync } = this
+    let plain = 0
+    if (sync.enter(this.slot) === this.cached && sync.within(desc.slot) === desc.cached) {
+      const entry = this.base + AVAIL_RING_OFFSET + 2 * slot
+      plain = this.cpu.loadPlain(this.view, entry, desc.view, desc.base, count, queueSize, out, index)
+      // The chain that it stopped at was loaded too.
+      const loaded = plain < count ? plain + 1 : plain
+      this.hits = (this.hits + loaded) | 0
+      desc.hits = (desc.hits + loaded) | 0
+    }
+    sync.leave()
+    return plain
   }
 
   /** Elements are 4-byte aligned: one may have its id on one page and its length on the next. */

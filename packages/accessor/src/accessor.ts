@@ -3,6 +3,7 @@ import type { RingAreas } from '@vring/layout'
 import type { UserSpace } from '@vring/memory'
 import type { AccessCounters } from './access-counters.ts'
 import type { Cpu } from './cpu.ts'
+import type { PlainChains } from './plain-chains.ts'
 import type { Window } from './window.ts'
 
 /**
@@ -19,6 +20,15 @@ export interface Accessor {
   readonly used: Window
   /** Metadata prefetch at the start of a round: (re)map, take the lock, fill the metadata IOTLB. */
   beginRound(): RoundStatus
+  /**
+   * Loads the chains of `count` avail entries from slot `slot` on (none behind the ring's end) while they are plain: entry
+   * and descriptor of one chain after the other, to the columns of `out` from chain `index` on. An accessor that reaches both areas without a check of each access may
+   * have it: one loop in place of one for each step. Without it, or behind what it stopped at, the queue goes on by the
+   * windows.
+   *
+   * @returns how many; 0 when the areas can't be reached so now
+   */
+  loadPlain?(slot: number, count: number, queueSize: number, out: PlainChains, index: number): number
   /** End of a round: mark dirty, release the lock, hand over counters. */
   endRound(): void
   readonly counters: AccessCounters

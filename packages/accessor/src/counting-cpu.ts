@@ -1,6 +1,7 @@
-import { DESC_BYTES } from '@vring/layout'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
 import type { Cpu } from './cpu.ts'
+import { load16OneByOne, loadDescriptorOneByOne, loadPlainOneByOne } from './one-by-one.ts'
+import type { PlainChains } from './plain-chains.ts'
 import { plainCpu } from './plain-cpu.ts'
 
 /** How often each step was taken; bytes for `copyBytes`. */
@@ -105,7 +106,7 @@ export class CountingCpu implements Cpu {
   }
 
   load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void {
-    for (let i = 0; i < count; i++) out[index + i] = this.load16(view, offset + 2 * i)
+    load16OneByOne(this, view, offset, out, index, count)
   }
 
   loadDescriptorBatch(
@@ -116,7 +117,20 @@ export class CountingCpu implements Cpu {
     index: number,
     count: number,
   ): void {
-    for (let i = index; i < index + count; i++) this.loadDescriptor(view, offset + DESC_BYTES * slots[i]!, out, 4 * i)
+    loadDescriptorOneByOne(this, view, offset, slots, out, index, count)
+  }
+
+  loadPlain(
+    avail: MemoryView,
+    entry: number,
+    desc: MemoryView,
+    table: number,
+    count: number,
+    queueSize: number,
+    out: PlainChains,
+    index: number,
+  ): number {
+    return loadPlainOneByOne(this, avail, entry, desc, table, count, queueSize, out, index)
   }
 
   store16(view: MemoryView, offset: number, value: number): void {

@@ -1,4 +1,5 @@
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
+import type { PlainChains } from './plain-chains.ts'
 
 /**
  * The Cpu port: the hardware's part of an access. Everything an accessor or a ring does to shared memory goes through
@@ -54,6 +55,23 @@ export interface Cpu {
     index: number,
     count: number,
   ): void
+  /**
+   * For `count` avail entries from offset `entry` on: {@link load16} of the entry, {@link predict} that it is below the
+   * queue size, {@link loadDescriptor} of that descriptor in the table at offset `table`, in order, up to the first chain
+   * that is not plain, to the columns of `out` from chain `index` on. Of that one nothing is kept.
+   *
+   * @returns how many are plain
+   */
+  loadPlain(
+    avail: MemoryView,
+    entry: number,
+    desc: MemoryView,
+    table: number,
+    count: number,
+    queueSize: number,
+    out: PlainChains,
+    index: number,
+  ): number
   store16(view: MemoryView, offset: number, value: number): void
   /** 16-bit store that earlier loads and stores are ordered before; pairs with {@link load16Acquire}. */
   store16Release(view: MemoryView, offset: number, value: number): void

@@ -172,7 +172,7 @@ export class RxRound {
     const status = this.scatter(first, count, frames.view, from)
     if (status === EAGAIN) return 'miss'
     if (status < 0) return this.refuse(queue, 'buffer-fault')
-    for (let i = 0; i < count; i++) queue.pushUsed(this.chains.head[first + i]!, this.share[i]!)
+    for (let i = 0; i < count; i++) queue.pushUsed(this.chains.headOf(first + i), this.share[i]!)
     this.next = first + count
     this.frames++
     this.bytes += frameBytes
@@ -235,7 +235,7 @@ export class RxRound {
    */
   private deliverWhole(queue: DeviceQueue, frames: FrameBatch, first: number, limit: number): number {
     if (this.headerBytes !== NET_HDR_MRG_BYTES || frames.headerBytes !== NET_HDR_MRG_BYTES) return first
-    const { head, segStart, writeStart, address, length } = this.chains
+    const { used, segStart, writeStart, address, length } = this.chains
     const { offset, length: frameLength, view } = frames
     const last = Math.min(frames.count, limit)
     const room = ROUND_BYTES - this.roundBytes
@@ -247,7 +247,7 @@ export class RxRound {
       const total = frameLength[index]!
       if (segStart[chain + 1]! !== segment + 1 || writeStart[chain]! !== segment || length[segment]! < total) break
       if (this.putWhole(address[segment]!, total, view, offset[index]!) < 0) break
-      queue.pushUsed(head[chain]!, total)
+      queue.pushUsed(used[2 * chain]!, total)
       bytes += total
       chain++
     }

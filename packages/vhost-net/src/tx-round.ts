@@ -131,8 +131,7 @@ export class TxRound {
 
   /** Publishes the chains that were taken and signals if the driver asks for it. */
   private publish(queue: DeviceQueue): void {
-    queue.pushUsedBatch(this.chains, this.taken)
-    if (this.taken > 0 && queue.flushUsed() === 0 && queue.needsNotification()) this.notify()
+    if (this.taken > 0 && queue.useBatch(this.chains, this.taken) === 0 && queue.needsNotification()) this.notify()
   }
 
   /**

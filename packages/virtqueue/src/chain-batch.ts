@@ -1,3 +1,5 @@
+import type { PlainChains } from '@vring/accessor'
+
 /** Segments of the longest chain that a device accepts. Source: Linux UIO_MAXIOV. */
 export const CHAIN_SEGMENTS_MAX = 1024
 /** Segments that a batch has room for, a chain: more than a segmented frame takes, so that only odd drivers fill one early. */
@@ -7,21 +9,26 @@ export const BATCH_SEGMENTS_PER_CHAIN = 32
  * Descriptor chains taken from a queue, as flat columns that are written over with every batch.
  *
  * ```
- *   chain     head[i]   segments segStart[i] .. segStart[i + 1] - 1   (device-readable first)
- *                                writeStart[i] .. are device-writable
+ *   chain     used[2 * i]   segments segStart[i] .. segStart[i + 1] - 1   (device-readable first)
+ *                                    writeStart[i] .. are device-writable
  *   segment   address[s]  length[s]
  * ```
  *
  * Nearly always every chain is one device-readable segment ({@link uniform}): then chain i is segment i, and both index
  * columns hold what they held before; they are written only for batches that differ.
  */
-export class ChainBatch {
+export class ChainBatch implements PlainChains {
   /** Chains in the batch. */
   count = 0
   /** Every chain is one device-readable segment: segment i is chain i. */
   uniform = true
-  /** Index of each chain's head descriptor: the id that the used ring gives back. */
-  readonly head: Uint16Array
+  /**
+   * The used element of each chain as it is when nothing was written to the chain: its id, which is the index of its head
+   * descriptor, and 0.
+   */
+  readonly used: Uint32Array
+  /** The private copy of each avail entry that was loaded by itself. */
+  readonly entry: Uint16Array
   /** The private copy of each chain's head descriptor, four words each: fetched once, checked here. */
   readonly descriptor: Uint32Array
   /** First segment of each chain; entry `count` is the end of the last one. */
@@ -36,7 +43,8 @@ export class ChainBatch {
   /** @param chains how many chains it can hold */
   constructor(chains: number) {
     const segments = BATCH_SEGMENTS_PER_CHAIN * chains + CHAIN_SEGMENTS_MAX
-    this.head = new Uint16Array(chains)
+    this.used = new Uint32Array(2 * chains)
+    this.entry = new Uint16Array(chains)
     this.descriptor = new Uint32Array(4 * chains)
     this.segStart = Uint32Array.from({ length: chains + 1 }, (_, chain) => chain)
     this.writeStart = Uint32Array.from({ length: chains }, (_, chain) => chain + 1)
@@ -46,12 +54,17 @@ export class ChainBatch {
 
   /** Segments at which it takes no further chain: the rest is room for the longest one. */
   get segmentLimit(): number {
-    return BATCH_SEGMENTS_PER_CHAIN * this.head.length
+    return BATCH_SEGMENTS_PER_CHAIN * this.entry.length
   }
 
   /** Chains that it can hold. */
   get capacity(): number {
-    return this.head.length
+    return this.entry.length
+  }
+
+  /** Index of a chain's head descriptor: the id that the used ring gives back. */
+  headOf(chain: number): number {
+    return this.used[2 * chain]!
   }
 
   /** Makes the index columns those of a uniform batch again. */

@@ -49,7 +49,7 @@ describe('chains', () => {
     q.driver.addOne(0xf_ffff_f000, 200, true)
     q.driver.publish()
     expect(q.device.popBatch(q.batch, 64)).toBe(2)
-    expect([...q.batch.head.subarray(0, 2)]).toEqual([0, 1])
+    expect([q.batch.headOf(0), q.batch.headOf(1)]).toEqual([0, 1])
     expect([...q.batch.address.subarray(0, 2)]).toEqual([q.heap, 0xf_ffff_f000])
     expect([...q.batch.length.subarray(0, 2)]).toEqual([100, 200])
     expect([...q.batch.segStart.subarray(0, 3)]).toEqual([0, 1, 2])
@@ -316,8 +316,7 @@ describe('a hostile driver breaks its queue and nothing else', () => {
     expose(q, 0, 99)
     expect(q.device.popBatch(q.batch, 64)).toBe(1)
     expect(q.device.broken).toBeNull()
-    q.device.pushUsedBatch(q.batch, 1)
-    expect(q.device.flushUsed()).toBe(0)
+    expect(q.device.useBatch(q.batch, 1)).toBe(0)
     expect(q.device.popBatch(q.batch, 64)).toBeLessThan(0)
     expect(q.device.broken).toBe('head-out-of-range')
   })
@@ -335,7 +334,7 @@ describe('a hostile driver breaks its queue and nothing else', () => {
     for (let head = 0; head < 4; head++) descriptor(q, head, q.heap, 60, 0)
     expose(q, 0, 1, 2, 3)
     expect(q.device.popBatch(q.batch, 64)).toBe(4)
-    q.device.pushUsedBatch(q.batch, 4)
+    for (let chain = 0; chain < 4; chain++) q.device.pushUsed(q.batch.headOf(chain), 0)
     // The driver gives them again before the device has published them.
     q.raw.avail.store16Release(2, 8)
     const before = new Uint8Array(q.space.view.buffer.slice(0))
@@ -362,11 +361,10 @@ describe('a hostile driver breaks its queue and nothing else', () => {
           const popped = q.device.popBatch(q.batch, 64)
           if (popped <= 0) break
           for (let i = 0; i < popped; i++) {
-            expect(q.batch.head[i]!).toBeLessThan(8)
+            expect(q.batch.headOf(i)).toBeLessThan(8)
             expect(q.batch.segStart[i + 1]! - q.batch.segStart[i]!).toBeLessThanOrEqual(CHAIN_SEGMENTS_MAX)
           }
-          q.device.pushUsedBatch(q.batch, popped)
-          q.device.flushUsed()
+          q.device.useBatch(q.batch, popped)
         }
         expect(outside().equals(before)).toBe(true)
       }),
@@ -381,7 +379,7 @@ describe('used ring', () => {
     for (let i = 0; i < 6; i++) q.driver.addOne(q.heap, 10, true)
     q.driver.publish()
     expect(q.device.popBatch(q.batch, 64)).toBe(6)
-    for (let i = 0; i < 6; i++) q.device.pushUsed(q.batch.head[i]!, 100 + i)
+    for (let i = 0; i < 6; i++) q.device.pushUsed(q.batch.headOf(i), 100 + i)
     expect(q.driver.usedReady()).toBe(0)
     expect(q.device.flushUsed()).toBe(0)
     expect(q.device.usedIdx).toBe(4)
@@ -406,8 +404,7 @@ describe('used ring', () => {
       q.driver.publish()
       expect(q.device.popBatch(q.batch, 64)).toBe(1)
       expect(q.batch.length[0]).toBe(1 + round)
-      q.device.pushUsedBatch(q.batch, 1)
-      q.device.flushUsed()
+      q.device.useBatch(q.batch, 1)
       q.device.useAccessor(q.accessor())
       expect(q.driver.reclaim()).toBe(1)
     }
@@ -428,8 +425,7 @@ describe('used ring', () => {
     for (let i = 0; i < 2; i++) q.driver.addOne(q.heap, 10, false)
     q.driver.publish()
     logged.popBatch(q.batch, 64)
-    logged.pushUsedBatch(q.batch, 2)
-    logged.flushUsed()
+    logged.useBatch(q.batch, 2)
     logged.disableNotification()
     expect(written).toEqual([
       [0x9004, 16],
@@ -453,8 +449,7 @@ describe('notifications', () => {
       q.driver.addOne(q.heap, 1, false)
       q.driver.publish()
       q.device.popBatch(q.batch, 1)
-      q.device.pushUsedBatch(q.batch, 1)
-      q.device.flushUsed()
+      q.device.useBatch(q.batch, 1)
       return q.device.needsNotification()
     }
     q.raw.avail.store16(4 + 2 * 8, 0xffff)

@@ -1,16 +1,7 @@
-import {
-  type Accessor,
-  type Cpu,
-  load16Batch,
-  load16Each,
-  loadDescriptorBatch,
-  loadDescriptorEach,
-  type Window,
-} from '@vring/accessor'
+import type { Accessor, Cpu, Window } from '@vring/accessor'
 import {
   AVAIL_FLAGS_OFFSET,
   AVAIL_IDX_OFFSET,
-  AVAIL_RING_OFFSET,
   availEventOffset,
   EAGAIN,
   EINVAL,
@@ -25,20 +16,13 @@ import {
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_NOTIFY_ON_EMPTY,
   VIRTQ_AVAIL_F_NO_INTERRUPT,
-  VIRTQ_DESC_F_INDIRECT,
-  VIRTQ_DESC_F_NEXT,
-  VIRTQ_DESC_F_WRITE,
   VIRTQ_USED_F_NO_NOTIFY,
 } from '@vring/layout'
 import type { AddressMap } from '@vring/memory'
 import type { BrokenReason } from './broken-reason.ts'
 import type { ChainBatch } from './chain-batch.ts'
+import { ChainReader } from './chain-reader.ts'
 import { ChainWalker } from './chain-walker.ts'
-
-/** Flags of a descriptor that is more than one buffer. */
-const NOT_SINGLE = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT
-/** Flags of a descriptor that is more than one device-readable buffer. */
-const NOT_PLAIN = NOT_SINGLE | VIRTQ_DESC_F_WRITE
 
 /** Where the ring's own writes go in the guest-migration log. Source: Linux `vhost_virtqueue.log_addr`. */
 export interface UsedRingLog {
@@ -89,15 +73,12 @@ export class DeviceQueue {
 
   private readonly mask: number
   private readonly cpu: Cpu
-  private readonly walker: ChainWalker
+  private readonly reader: ChainReader
   private readonly notifyOnEmpty: boolean
   private readonly usedLog: UsedRingLog | null
-  private readonly oneByOne: boolean
   private serving: Accessor
-  private desc: Window
   private avail: Window
   private used: Window
-  private refusal: BrokenReason = 'metadata-fault'
   /** avail.idx as last seen. */
   private availIdx = 0
   private signalledUsed = 0
@@ -113,12 +94,11 @@ export class DeviceQueue {
     this.mask = ring.queueSize - 1
     this.cpu = cpu
     this.ring = ring
-    this.walker = new ChainWalker(cpu, buffers, ring.queueSize, hasFeature(features, VIRTIO_F_INDIRECT_DESC))
+    const walker = new ChainWalker(cpu, buffers, ring.queueSize, hasFeature(features, VIRTIO_F_INDIRECT_DESC))
+    this.reader = new ChainReader(accessor, cpu, ring.queueSize, walker, options.fetch === 'each')
     this.notifyOnEmpty = hasFeature(features, VIRTIO_F_NOTIFY_ON_EMPTY)
     this.usedLog = options.usedLog ?? null
-    this.oneByOne = options.fetch === 'each'
     this.serving = accessor
-    this.desc = accessor.desc
     this.avail = accessor.avail
     this.used = accessor.used
     this.pending = new Uint32Array(2 * ring.queueSize)
@@ -141,7 +121,7 @@ export class DeviceQueue {
   useAccessor(accessor: Accessor): Accessor {
     const old = this.serving
     this.serving = accessor
-    this.desc = accessor.desc
+    this.reader.use(accessor)
     this.avail = accessor.avail
     this.used = accessor.used
     return old
@@ -189,17 +169,12 @@ export class DeviceQueue {
     }
     // As an integer: Math.min would make every comparison of the loop one of doubles.
     let limit = max < ready ? max | 0 : ready | 0
-    if (limit > batch.head.length) limit = batch.head.length
-    // One flat loop a step: the loads of many chains are in flight side by side while their cache lines come over from the
-    // driver's core, and V8 keeps in registers what no step of a loop changes.
-    const heads = this.loadHeads(batch, limit)
-    if (heads <= 0) return this.stop(heads, batch, 0, 0)
-    const chains = this.loadDescriptors(batch, heads)
-    if (chains <= 0) return this.stop(chains, batch, 0, 0)
-    const plain = this.takePlain(batch, chains)
-    if (plain < chains) return this.takeChains(batch, plain, chains)
-    if (!batch.uniform) batch.restore()
-    return this.stop(0, batch, plain, plain)
+    if (limit > batch.entry.length) limit = batch.entry.length
+    const taken = this.reader.read(batch, nextAvail, limit)
+    if (taken > 0) this.nextAvail = (nextAvail + taken) & 0xffff
+    // Chains in front of a malformed one are worked off first: what stopped them is met again, and latched, in front.
+    else if (taken < 0 && taken !== EAGAIN) this.latch(this.reader.refusal)
+    return taken
   }
 
   /**
@@ -233,34 +208,38 @@ export class DeviceQueue {
     this.pendingCount++
   }
 
-  /** Adds used elements for the first `count` chains of a batch, nothing written to them: a TX batch is done. */
-  pushUsedBatch(batch: ChainBatch, count: number): void {
-    const pending = this.pending
-    const head = batch.head
-    let at = 2 * this.pendingCount
-    for (let i = 0; i < count; i++, at += 2) {
-      pending[at] = head[i]!
-      pending[at + 1] = 0
-    }
-    this.pendingCount += count
-  }
-
   /**
-   * Publishes the pending used elements: one store of all of them (two where the ring wraps), then used.idx with release.
-   * Source: Linux `vhost_add_used_n`.
+   * Publishes the pending used elements. Source: Linux `vhost_add_used_n`.
    *
    * @returns 0 or a negative errno (the queue is then broken)
    */
   flushUsed(): number {
-    const count = this.pendingCount
-    if (count === 0) return 0
+    if (this.pendingCount === 0) return 0
+    const status = this.publish(this.pending, this.pendingCount)
+    if (status === 0) this.pendingCount = 0
+    return status
+  }
+
+  /**
+   * Publishes what is pending, then the first `count` chains of a batch with nothing written to them: a TX batch is done.
+   *
+   * @returns as {@link flushUsed}
+   */
+  useBatch(batch: ChainBatch, count: number): number {
+    const status = this.flushUsed()
+    return status < 0 || count === 0 ? status : this.publish(batch.used, count)
+  }
+
+  /** One store of all elements (two where the ring wraps), then used.idx with release. */
+  private publish(elements: Uint32Array, count: number): number {
     if (this.broken !== null) return EINVAL
     const slot = this.usedIdx & this.mask
-    const first = Math.min(count, this.queueSize - slot)
-    let status = this.used.storeUsed(USED_RING_OFFSET + USED_ELEM_BYTES * slot, this.pending, 0, first)
+    const toEnd = (this.queueSize - slot) | 0
+    const first = count < toEnd ? count | 0 : toEnd
+    let status = this.used.storeUsed(USED_RING_OFFSET + USED_ELEM_BYTES * slot, elements, 0, first)
     if (status < 0) return this.fault(status)
     if (first < count) {
-      status = this.used.storeUsed(USED_RING_OFFSET, this.pending, 2 * first, count - first)
+      status = this.used.storeUsed(USED_RING_OFFSET, elements, 2 * first, count - first)
       if (status < 0) return this.fault(status)
     }
     const usedIdx = (this.usedIdx + count) & 0xffff
@@ -270,7 +249,6 @@ export class DeviceQueue {
     // If the driver moves used_event more than 2^16 entries behind, "signalled" is no longer comparable.
     if (((usedIdx - this.signalledUsed) & 0xffff) < count) this.signalledUsedValid = false
     this.usedIdx = usedIdx
-    this.pendingCount = 0
     return 0
   }
 
@@ -325,104 +303,6 @@ export class DeviceQueue {
     // its load of avail_event or used.flags.
     this.cpu.mb()
     return this.fetchAvailIdx() >= 0 && this.availIdx !== seen
-  }
-
-  /** Loads up to `limit` heads and checks them; how many, or a negative errno for the first. */
-  private loadHeads(batch: ChainBatch, limit: number): number {
-    const { avail, nextAvail, mask, queueSize } = this
-    const heads = batch.head
-    let loaded = 0
-    while (loaded < limit) {
-      const slot = (nextAvail + loaded) & mask
-      const toEnd = queueSize - slot
-      // As integers: with Math.min the loops of a window would count in doubles.
-      const wanted = limit - loaded < toEnd ? (limit - loaded) | 0 : toEnd | 0
-      const offset = AVAIL_RING_OFFSET + 2 * slot
-      const got =
-        this.oneByOne === true
-          ? load16Each(avail, offset, heads, loaded, wanted)
-          : load16Batch(avail, offset, heads, loaded, wanted)
-      if (got <= 0) return loaded > 0 ? this.checkHeads(heads, loaded) : this.refuse('metadata-fault', got)
-      loaded += got
-    }
-    return this.checkHeads(heads, loaded)
-  }
-
-  private checkHeads(heads: Uint16Array, count: number): number {
-    const { cpu, queueSize } = this
-    let valid = 0
-    for (; valid < count; valid++) if (!cpu.predict(heads[valid]! < queueSize)) break
-    return valid === 0 ? this.refuse('head-out-of-range') : valid
-  }
-
-  /** Loads the head descriptors of `count` chains; how many, or a negative errno for the first. */
-  private loadDescriptors(batch: ChainBatch, count: number): number {
-    const { head, descriptor } = batch
-    const loaded =
-      this.oneByOne === true
-        ? loadDescriptorEach(this.desc, head, descriptor, 0, count)
-        : loadDescriptorBatch(this.desc, head, descriptor, 0, count)
-    return loaded < 0 ? this.refuse('metadata-fault', loaded) : loaded
-  }
-
-  /** Makes a segment of each chain of one device-readable descriptor, up to the first that is another kind. */
-  private takePlain(batch: ChainBatch, count: number): number {
-    const { descriptor, address, length } = batch
-    let chain = 0
-    for (; chain < count; chain++) {
-      const word = 4 * chain
-      const bytes = descriptor[word + 2]!
-      if ((descriptor[word + 3]! & NOT_PLAIN) !== 0 || bytes === 0) break
-      address[chain] = descriptor[word + 1]! * 0x1_0000_0000 + descriptor[word]!
-      length[chain] = bytes
-    }
-    return chain
-  }
-
-  /** Goes on behind `first` plain chains, with chains of every kind: segment and chain have parted. */
-  private takeChains(batch: ChainBatch, first: number, count: number): number {
-    const { descriptor, address, length, segmentLimit, segStart, writeStart } = batch
-    // The plain ones in front still have the places that an earlier batch gave them.
-    if (!batch.uniform) batch.place(first)
-    batch.uniform = false
-    let segments = first
-    let chain = first
-    // Beyond the limit the columns have room for one more chain of the longest kind: the rest is for the next batch.
-    for (; chain < count && segments < segmentLimit; chain++) {
-      const word = 4 * chain
-      const flags = descriptor[word + 3]!
-      segStart[chain] = segments
-      if ((flags & NOT_SINGLE) === 0 && descriptor[word + 2]! !== 0) {
-        address[segments] = descriptor[word + 1]! * 0x1_0000_0000 + descriptor[word]!
-        length[segments] = descriptor[word + 2]!
-        writeStart[chain] = (flags & VIRTQ_DESC_F_WRITE) === 0 ? segments + 1 : segments
-        segments++
-        continue
-      }
-      const end = this.walker.walk(this.desc, batch, chain, segments)
-      if (end < 0) return this.stop(this.refuse(this.walker.refusal, end), batch, chain, segments)
-      segments = end
-    }
-    return this.stop(0, batch, chain, segments)
-  }
-
-  /**
-   * Ends a batch. Chains taken so far count and are worked off first; what stopped it is met again, and latched, by the
-   * call that finds it in front.
-   */
-  private stop(status: number, batch: ChainBatch, count: number, segments: number): number {
-    if (!batch.uniform) batch.segStart[count] = segments
-    batch.count = count
-    this.nextAvail = (this.nextAvail + count) & 0xffff
-    if (count > 0) return count
-    if (status < 0 && status !== EAGAIN) this.latch(this.refusal)
-    return status
-  }
-
-  /** Notes why a chain is refused; {@link stop} decides whether that breaks the queue now. */
-  private refuse(reason: BrokenReason, status: number = EINVAL): number {
-    this.refusal = reason
-    return status
   }
 
   /** A window failed: a missing translation is asked for again, anything else breaks the queue. */

@@ -53,6 +53,11 @@ export abstract class MappingSync<M extends SlotMapping> {
 
   abstract leave(): void
 
+  /** Inside an access that {@link enter} began: the mapping of another slot of the queue, or null. */
+  within(slot: MappingSlot<M>): M | null {
+    return this.port.load(slot.map)
+  }
+
   /**
    * Maps a slot that has no mapping. Called by the datapath inside a round.
    *

@@ -81,6 +81,47 @@ export const boundsCases: readonly ConformanceCase[] = [
   },
   {
     suite: 'bounds',
+    title: 'plain chains loaded in one go are what the ring says, up to the first that is not plain',
+    run(subject) {
+      const world = createWorld(subject)
+      const { driver, ring } = world
+      const { queueSize } = ring
+      // Every chain is plain, in another order than its descriptor, but for the last two: more than one buffer, no head.
+      for (let slot = 0; slot < queueSize; slot++) {
+        driver.store16('avail', 4 + 2 * slot, slot ^ 1)
+        for (const [word, value] of [64 * slot, slot + 1, 100 + slot, 0].entries())
+          driver.store32('desc', 16 * slot + 4 * word, value)
+      }
+      driver.store32('desc', 16 * ((queueSize - 2) ^ 1) + 12, 1)
+      driver.store16('avail', 4 + 2 * (queueSize - 1), queueSize)
+      const load = (slot: number, count: number): [number, ...number[][]] => {
+        const out = { used: new Uint32Array(12), address: new Float64Array(6), length: new Uint32Array(6) }
+        const loaded = world.accessor.loadPlain?.(slot, count, queueSize, out, 1) ?? 0
+        return [
+          loaded,
+          [...out.used],
+          [...out.address.subarray(1, 1 + loaded)],
+          [...out.length.subarray(1, 1 + loaded)],
+        ]
+      }
+      const expected = (first: number, count: number): [number, ...number[][]] => {
+        const heads = Array.from({ length: count }, (_, i) => (first + i) ^ 1)
+        const used = [0, 0, ...heads.flatMap((head) => [head, 0]), ...new Array(12).fill(0)].slice(0, 12)
+        const addresses = heads.map((head) => (head + 1) * 2 ** 32 + 64 * head)
+        return [count, used, addresses, heads.map((head) => 100 + head)]
+      }
+      world.round(() => {
+        // An accessor may have no mapping, or nothing that loads in one go.
+        if (load(0, 1)[0] === 0) return
+        checkEqual(load(0, 3), expected(0, 3), 'loadPlain(0, 3)')
+        checkEqual(load(1, 4), expected(1, 4), 'loadPlain(1, 4)')
+        checkEqual(load(queueSize - 4, 4), expected(queueSize - 4, 2), 'loadPlain in front of a chain of two')
+        checkEqual(load(queueSize - 1, 1), expected(queueSize - 1, 0), 'loadPlain of a head beyond the table')
+      })
+    },
+  },
+  {
+    suite: 'bounds',
     title: 'stores reach the driver and leave their neighbours alone',
     run(subject) {
       const world = createWorld(subject)

@@ -1,5 +1,11 @@
-import { type Cpu, plainCpu } from '@vring/accessor'
-import { DESC_BYTES } from '@vring/layout'
+import {
+  type Cpu,
+  load16OneByOne,
+  loadDescriptorOneByOne,
+  loadPlainOneByOne,
+  type PlainChains,
+  plainCpu,
+} from '@vring/accessor'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
 import { type ExploredSpace, USER_BASE } from './explored-space.ts'
 import type { ExploredWorld } from './explored-world.ts'
@@ -66,7 +72,7 @@ export class ExploringCpu implements Cpu {
   }
 
   load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void {
-    for (let i = 0; i < count; i++) out[index + i] = this.load16(view, offset + 2 * i)
+    load16OneByOne(this, view, offset, out, index, count)
   }
 
   loadDescriptorBatch(
@@ -77,7 +83,20 @@ export class ExploringCpu implements Cpu {
     index: number,
     count: number,
   ): void {
-    for (let i = index; i < index + count; i++) this.loadDescriptor(view, offset + DESC_BYTES * slots[i]!, out, 4 * i)
+    loadDescriptorOneByOne(this, view, offset, slots, out, index, count)
+  }
+
+  loadPlain(
+    avail: MemoryView,
+    entry: number,
+    desc: MemoryView,
+    table: number,
+    count: number,
+    queueSize: number,
+    out: PlainChains,
+    index: number,
+  ): number {
+    return loadPlainOneByOne(this, avail, entry, desc, table, count, queueSize, out, index)
   }
 
   store16(_view: MemoryView, offset: number, value: number): void {

@@ -1,7 +1,9 @@
-import { AccessCounters, type Accessor, AREAS, type Area } from '@vring/accessor'
+import { AccessCounters, type Accessor, AREAS, type Area, NOT_PLAIN, type PlainChains } from '@vring/accessor'
+import { AVAIL_RING_OFFSET, DESC_BYTES } from '@vring/layout'
 import { delegate, type Mutant, mutatePlugin } from './mutant.ts'
 
 const LOADS = 'loads give what the driver stored, in the whole of each area'
+const PLAIN = 'plain chains loaded in one go are what the ring says, up to the first that is not plain'
 const COUNTED = 'every access is counted once, in its area, by the end of the round'
 const GIVES_BACK = 'close gives every mapping and registration back, a second close does nothing'
 
@@ -12,6 +14,32 @@ export const contractMutants: readonly Mutant[] = [
     flaw: 'avail and used are the same window',
     killedBy: LOADS,
     mutate: (plugin) => mutatePlugin(plugin, { accessor: (accessor) => delegate(accessor, { avail: accessor.used }) }),
+  },
+  {
+    name: 'plain-one-more',
+    flaw: 'loadPlain says one chain more than it loaded',
+    killedBy: PLAIN,
+    mutate: (plugin) =>
+      mutatePlugin(plugin, {
+        accessor: (accessor) =>
+          delegate(accessor, {
+            loadPlain: (slot, count, queueSize, out, index) =>
+              loadByWindows(accessor, slot, count - 1, queueSize, out, index) + 1,
+          }),
+      }),
+  },
+  {
+    name: 'plain-any-head',
+    flaw: 'loadPlain does not compare heads with the queue size',
+    killedBy: PLAIN,
+    mutate: (plugin) =>
+      mutatePlugin(plugin, {
+        accessor: (accessor) =>
+          delegate(accessor, {
+            loadPlain: (slot, count, queueSize, out, index) =>
+              loadByWindows(accessor, slot, count, 0x1_0000, out, index, queueSize),
+          }),
+      }),
   },
   {
     name: 'counts-twice',
@@ -102,6 +130,29 @@ export const contractMutants: readonly Mutant[] = [
     mutate: (plugin) => mutatePlugin(plugin, { supports: { noIotlb: false } }),
   },
 ]
+
+/** A `loadPlain` for accessors of every kind, which takes heads below `limit`; those beyond the table wrap. */
+function loadByWindows(
+  { avail, desc }: Accessor,
+  slot: number,
+  count: number,
+  limit: number,
+  out: PlainChains,
+  index: number,
+  entries: number = limit,
+): number {
+  const words = new Uint32Array(4)
+  for (let i = 0; i < count; i++) {
+    const head = avail.load16(AVAIL_RING_OFFSET + 2 * (slot + i))
+    if (head >= limit || desc.loadDescriptor(DESC_BYTES * (head % entries), words, 0) < 0) return i
+    const [low, high, length, flags] = words as unknown as [number, number, number, number]
+    if ((flags & NOT_PLAIN) !== 0 || length === 0) return i
+    out.used[2 * (index + i)] = head
+    out.address[index + i] = high * 2 ** 32 + low
+    out.length[index + i] = length
+  }
+  return count
+}
 
 /** An accessor whose counts are copied at the end of each round: moved to another area, or multiplied. */
 function recount(accessor: Accessor, areaOf: (area: Area) => Area, factor: number): Accessor {

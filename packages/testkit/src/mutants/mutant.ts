@@ -6,9 +6,12 @@ import {
   type AccessorSupports,
   type Cpu,
   defineAccessor,
+  load16OneByOne,
+  loadDescriptorOneByOne,
+  loadPlainOneByOne,
+  type PlainChains,
   type Window,
 } from '@vring/accessor'
-import { DESC_BYTES } from '@vring/layout'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
 
 /** A deliberately broken accessor, and the property that it must be found out by. */
@@ -170,7 +173,7 @@ export class DelegatingCpu implements Cpu {
   }
 
   load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void {
-    for (let i = 0; i < count; i++) out[index + i] = this.load16(view, offset + 2 * i)
+    load16OneByOne(this, view, offset, out, index, count)
   }
 
   loadDescriptorBatch(
@@ -181,7 +184,20 @@ export class DelegatingCpu implements Cpu {
     index: number,
     count: number,
   ): void {
-    for (let i = index; i < index + count; i++) this.loadDescriptor(view, offset + DESC_BYTES * slots[i]!, out, 4 * i)
+    loadDescriptorOneByOne(this, view, offset, slots, out, index, count)
+  }
+
+  loadPlain(
+    avail: MemoryView,
+    entry: number,
+    desc: MemoryView,
+    table: number,
+    count: number,
+    queueSize: number,
+    out: PlainChains,
+    index: number,
+  ): number {
+    return loadPlainOneByOne(this, avail, entry, desc, table, count, queueSize, out, index)
   }
 
   store16(view: MemoryView, offset: number, value: number): void {

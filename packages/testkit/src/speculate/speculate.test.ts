@@ -144,9 +144,9 @@ describe('speculate', () => {
     const found = report.findings.map(({ kind, ring, branches }) => `${kind}; ${ring}; ${branches[0]}`)
     expect(found).toEqual(
       expect.arrayContaining([
-        'left-mapping; head out of range; DeviceQueue.checkHeads',
-        'left-mapping; head just behind the table; DeviceQueue.checkHeads',
-        'secret-reached-address; head out of range; DeviceQueue.checkHeads',
+        'left-mapping; head out of range; ChainReader.checkHeads',
+        'left-mapping; head just behind the table; ChainReader.checkHeads',
+        'secret-reached-address; head out of range; ChainReader.checkHeads',
       ]),
     )
     expect(found.some((line) => line.startsWith('left-mapping; next out of range; '))).toBe(true)
@@ -176,7 +176,7 @@ describe('speculate', () => {
   it('prints the verdict, the path, the load, and what it can not say about hardware', () => {
     const text = formatSpeculation(speculate(bareDirect(false)))
     expect(text).toContain('bare-direct: flagged')
-    expect(text).toContain('ring: head out of range; mispredicted: DeviceQueue.checkHeads')
+    expect(text).toContain('ring: head out of range; mispredicted: ChainReader.checkHeads')
     for (const limit of SPECULATION_LIMITS) expect(text).toContain(limit)
   })
 })

@@ -180,8 +180,7 @@ function runPath(
         const at = cpu.translate(guest, batch.address[segment]!, length, ACCESS_READ)
         if (at >= 0) cpu.load16(guest.view, at - (at % 2))
       }
-      queue.pushUsedBatch(batch, taken)
-      queue.flushUsed()
+      queue.useBatch(batch, taken)
     }
     queue.needsNotification()
     accessor.endRound()

@@ -18,6 +18,8 @@ export interface CatalogueEntry {
   readonly memoryModel: MemoryModel
   /** Preemptions that both searches are bounded to; default: unbounded. */
   readonly preemptions?: number
+  /** Accesses that one hold of the mapping may take, and an invalidation wait for. */
+  readonly waitLimit: number
   readonly scenario: Scenario
   /** The same threads over the shipped code, which must be exhausted without a finding. */
   readonly repaired: Scenario
@@ -26,6 +28,6 @@ export interface CatalogueEntry {
 }
 
 /** What both searches of an entry are run with. */
-export function limitsOf({ memoryModel, preemptions }: CatalogueEntry): ExploreOptions {
-  return preemptions === undefined ? { memoryModel } : { memoryModel, preemptions }
+export function limitsOf({ memoryModel, preemptions, waitLimit }: CatalogueEntry): ExploreOptions {
+  return preemptions === undefined ? { memoryModel, waitLimit } : { memoryModel, waitLimit, preemptions }
 }

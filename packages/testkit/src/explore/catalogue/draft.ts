@@ -20,11 +20,13 @@ export interface Draft {
   readonly repairedBy: SyncName
   /** What the repaired scenario needs beside its strategy. */
   readonly repairedWith?: Partial<QueueWorldOptions>
+  /** As in {@link CatalogueEntry}. */
+  readonly waitLimit?: number
 }
 
 /** The entry, under its own id or another. */
 export function entryOf(draft: Draft, id: string = draft.id): CatalogueEntry {
-  const { title, source, variant, expected, repairedBy, scenario } = draft
+  const { title, source, variant, expected, repairedBy, scenario, waitLimit = 1 } = draft
   return {
     id,
     title,
@@ -35,5 +37,6 @@ export function entryOf(draft: Draft, id: string = draft.id): CatalogueEntry {
     scenario: scenario(draft.with),
     repaired: scenario({ ...draft.repairedWith, sync: repairedBy }),
     repairedBy,
+    waitLimit,
   }
 }

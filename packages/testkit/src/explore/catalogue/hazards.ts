@@ -196,6 +196,8 @@ export const hazards: readonly Draft[] = [
     scenario: scenarios.batchDuringInvalidation,
     with: { sync: (port, slots) => new faulty.PerRoundSync(port, slots) },
     repairedBy: 'spinlock',
+    // Entry and descriptor of a plain chain are loaded in one hold.
+    waitLimit: 2,
   },
   {
     id: 'M18 (lost)',
@@ -206,6 +208,8 @@ export const hazards: readonly Draft[] = [
     scenario: scenarios.batchDuringInvalidation,
     with: { sync: 'interval', accessor: faulty.DroppingAccessor },
     repairedBy: 'interval',
+    // Entry and descriptor of a plain chain are loaded in one hold.
+    waitLimit: 2,
   },
   {
     id: 'M20',

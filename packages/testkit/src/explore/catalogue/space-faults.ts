@@ -122,6 +122,7 @@ export const spaceFaults: readonly CatalogueEntry[] = faults.map(
   ({ sync, mapped = true, with: fault, scenario, ...facts }) => ({
     ...facts,
     memoryModel: 'sc',
+    waitLimit: 1,
     scenario: scenario({ sync, mapped, ...fault }),
     repaired: scenario({ sync, mapped }),
     repairedBy: sync,

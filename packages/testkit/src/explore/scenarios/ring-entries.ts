@@ -48,11 +48,9 @@ export const batchDuringInvalidation: QueueScenario = queueScenario(
               const device = deviceQueue(queue)
               const batch = new ChainBatch(2)
               device.popBatch(batch, 1)
-              device.pushUsedBatch(batch, 1)
-              device.flushUsed()
+              device.useBatch(batch, 1)
               device.popBatch(batch, 1)
-              device.pushUsedBatch(batch, 1)
-              device.flushUsed()
+              device.useBatch(batch, 1)
             }),
         },
         { name: 'migration', boundedWait: true, run: () => void queue.space.migrate(range) },
@@ -100,8 +98,11 @@ function publishing(
             queue.round(() => {
               const batch = new ChainBatch(2)
               if (poll(deviceQueue(queue), batch) < 1) return
-              if (batch.head[0] !== 1 || batch.length[0] !== 64)
-                world.fail('stale-entry', `chain ${batch.head[0]} of ${batch.length[0] ?? 0} bytes; published: 1 of 64`)
+              if (batch.headOf(0) !== 1 || batch.length[0] !== 64)
+                world.fail(
+                  'stale-entry',
+                  `chain ${batch.headOf(0)} of ${batch.length[0] ?? 0} bytes; published: 1 of 64`,
+                )
             }),
         },
         {
