@@ -5,6 +5,7 @@ import * as abi from './abi.ts'
 const HEADERS = [
   'errno.h',
   'fcntl.h',
+  'linux/aio_abi.h',
   'linux/fs.h',
   'linux/memfd.h',
   'poll.h',
@@ -28,6 +29,8 @@ const STRUCTURES = {
   'struct pollfd': abi.POLLFD,
   'struct timespec': abi.TIMESPEC,
   'struct itimerspec': abi.ITIMERSPEC,
+  'struct iocb': abi.IOCB,
+  'struct io_event': abi.IO_EVENT,
   cpu_set_t: abi.CPU_SET,
 }
 

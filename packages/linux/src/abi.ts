@@ -28,12 +28,19 @@ export const POLLFD = { size: 8, fd: 0, events: 4, revents: 6 } as const
 export const TIMESPEC = { size: 16, tv_sec: 0, tv_nsec: 8 } as const
 /** `struct itimerspec`, `<time.h>`: two `struct timespec`. */
 export const ITIMERSPEC = { size: 32, it_interval: 0, it_value: 16 } as const
+/** `struct iocb`, `<linux/aio_abi.h>`. */
+export const IOCB = { size: 64, aio_lio_opcode: 16, aio_fildes: 20, aio_flags: 56, aio_resfd: 60 } as const
+/** `struct io_event`, `<linux/aio_abi.h>`. */
+export const IO_EVENT = { size: 32 } as const
 /** `cpu_set_t`, `<sched.h>`: one bit per CPU. */
 export const CPU_SET = { size: 128 } as const
 
 /** Numbers of system calls; those of 2019 and later are the same on every architecture. */
 export const SYS_BPF_X64 = 321
 export const SYS_BPF = 280
+/** io_setup, io_destroy, io_getevents, io_submit. */
+export const SYS_AIO_X64 = [206, 207, 208, 209] as const
+export const SYS_AIO = [0, 1, 4, 2] as const
 export const SYS_IO_URING_SETUP = 425
 export const SYS_IO_URING_ENTER = 426
 export const SYS_IO_URING_REGISTER = 427

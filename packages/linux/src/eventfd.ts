@@ -1,5 +1,6 @@
 import { readlinkSync } from 'node:fs'
 import { EAGAIN_ERRNO, EFD_CLOEXEC, EFD_NONBLOCK, EINTR, EOPNOTSUPP, IOVEC, RWF_NOWAIT } from './abi.ts'
+import { EventSignaller } from './event-signaller.ts'
 import { closeFd } from './fd.ts'
 import { checked, fixedBytes, type Libc, libc } from './libc.ts'
 import { nativeAddress } from './native-address.ts'
@@ -19,12 +20,17 @@ export function isEventFd(fd: number): boolean {
   }
 }
 
+export interface EventFdOptions {
+  /** Whoever has the same open file may be hostile: signals go by an {@link EventSignaller}. Default false. */
+  readonly shared?: boolean
+}
+
 /**
  * An eventfd: a 64-bit counter that one side adds to and the other waits for. Neither signalling nor draining waits or
  * allocates.
  *
- * Whether a call waits is a property of the open file, which whoever shares it may change. Draining does not go by it.
- * Signalling has to: the kernel has no write to an eventfd that does not wait.
+ * Whether read(2) and write(2) wait is a property of the open file, which whoever shares it may change. Draining does not
+ * go by it. Signalling does, unless the eventfd is `shared`: the kernel has no write to an eventfd that does not wait.
  */
 export class EventFd {
   readonly fd: number
@@ -32,16 +38,24 @@ export class EventFd {
   readonly #one = fixedBytes(8)
   readonly #count = fixedBytes(8)
   readonly #iovec = fixedBytes(IOVEC.size)
+  /** Null: by write(2). */
+  readonly #signaller: EventSignaller | null
   #closed = false
 
   /** Takes ownership of a non-blocking eventfd; {@link EventFd.create} makes a new one. */
-  constructor(fd: number) {
+  constructor(fd: number, { shared = false }: EventFdOptions = {}) {
     this.fd = fd
     this.#libc = libc()
+    this.#signaller = shared ? EventSignaller.acquire() : null
     this.#one[0] = 1
     const iovec = new DataView(this.#iovec.buffer)
     iovec.setBigUint64(IOVEC.iov_base, BigInt(nativeAddress(this.#count.buffer)), true)
     iovec.setBigUint64(IOVEC.iov_len, 8n, true)
+  }
+
+  /** Nobody can make {@link signal} wait: false for one that is not `shared`, and where the kernel has no way. */
+  get neverWaits(): boolean {
+    return this.#signaller !== null
   }
 
   /** @throws VringError ERR_SYSTEM */
@@ -55,7 +69,7 @@ export class EventFd {
    * @throws VringError ERR_SYSTEM
    */
   signal(): void {
-    if (this.#closed) return
+    if (this.#closed || this.#signaller?.signal(this.fd)) return
     while (this.#libc.write(this.fd, this.#one, 8) !== 8) {
       const errno = this.#libc.errno()
       if (errno === EAGAIN_ERRNO) return
@@ -83,6 +97,7 @@ export class EventFd {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#signaller?.release()
     closeFd(this.fd)
   }
 

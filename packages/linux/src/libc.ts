@@ -3,7 +3,16 @@ import { endianness } from 'node:os'
 import { VringError } from '@vring/layout'
 import type Koffi from 'koffi'
 import type { LibraryHandle } from 'koffi'
-import { EINTR, SYS_BPF, SYS_BPF_X64, SYS_IO_URING_ENTER, SYS_IO_URING_REGISTER, SYS_IO_URING_SETUP } from './abi.ts'
+import {
+  EINTR,
+  SYS_AIO,
+  SYS_AIO_X64,
+  SYS_BPF,
+  SYS_BPF_X64,
+  SYS_IO_URING_ENTER,
+  SYS_IO_URING_REGISTER,
+  SYS_IO_URING_SETUP,
+} from './abi.ts'
 import { systemError } from './system-error.ts'
 
 /** Memory that a call reads or writes: a typed array over its own ArrayBuffer, an address, or none. */
@@ -48,6 +57,10 @@ export interface Libc {
   unshare(flags: number): number
   /** System calls that the C library has no function for: syscall(2) with the shapes that are needed here. */
   bpf(command: number, attribute: Pointer, bytes: number): number
+  io_setup(entries: number, context: Pointer): number
+  io_destroy(context: bigint): number
+  io_getevents(context: bigint, least: number, most: number, events: Pointer, timeout: Pointer): number
+  io_submit(context: bigint, count: number, requests: Pointer): number
   io_uring_setup(entries: number, params: Pointer): number
   io_uring_enter(fd: number, toSubmit: number, minComplete: number, flags: number): number
   io_uring_register(fd: number, opcode: number, argument: Pointer, count: number): number
@@ -89,6 +102,7 @@ function load(): Libc {
     })
   }
   const bpf = library.func('int64_t syscall(long, int, void *, uint)')
+  const [ioSetup, ioDestroy, ioGetevents, ioSubmit] = process.arch === 'x64' ? SYS_AIO_X64 : SYS_AIO
   const ioUringSetup = library.func('int64_t syscall(long, uint, void *)')
   const ioUringEnter = library.func('int64_t syscall(long, uint, uint, uint, uint, void *, size_t)')
   const ioUringRegister = library.func('int64_t syscall(long, uint, uint, void *, uint)')
@@ -129,6 +143,10 @@ function load(): Libc {
     if_nametoindex: library.func('uint if_nametoindex(str)'),
     unshare: library.func('int unshare(int)'),
     bpf: bpf.bind(null, process.arch === 'x64' ? SYS_BPF_X64 : SYS_BPF),
+    io_setup: library.func('int64_t syscall(long, uint, void *)').bind(null, ioSetup),
+    io_destroy: library.func('int64_t syscall(long, uint64_t)').bind(null, ioDestroy),
+    io_getevents: library.func('int64_t syscall(long, uint64_t, long, long, void *, void *)').bind(null, ioGetevents),
+    io_submit: library.func('int64_t syscall(long, uint64_t, long, void *)').bind(null, ioSubmit),
     io_uring_setup: ioUringSetup.bind(null, SYS_IO_URING_SETUP),
     io_uring_enter: (fd, toSubmit, minComplete, flags) =>
       ioUringEnter(SYS_IO_URING_ENTER, fd, toSubmit, minComplete, flags, null, 0),

@@ -30,10 +30,11 @@ export const linuxHost: SessionHost = {
   closeFd,
   mapMemory,
   ringEvent(fd) {
-    // Anything else that is always readable would keep the loop from sleeping; a pipe that is full would stop it.
+    // Anything else that is always readable would keep the loop from sleeping; a pipe that is full would stop it. That
+    // it does not wait is for kernels without asynchronous I/O and RWF_NOWAIT: the driver can take it back.
     if (!isEventFd(fd)) throw new VringError('ERR_PROTOCOL', `descriptor ${fd} is no eventfd`, { field: 'fds' })
     setNonBlocking(fd)
-    return new EventFd(fd)
+    return new EventFd(fd, { shared: true })
   },
   transport: (fd) => {
     setNonBlocking(fd)

@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { constants, mkdtempSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EFAULT, EXDEV, featureSet, VIRTIO_F_VERSION_1 } from '@vring/layout'
@@ -129,6 +129,24 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     closeFd(fd)
     frontend.close()
     session.close()
+  })
+
+  test('a driver that makes its call blocking and fills it does not stop the device', () => {
+    const { device, session, frontend } = connected()
+    const memory = new FrontendMemory({ bytes: 1 << 20 })
+    frontend.negotiate(FEATURES)
+    frontend.shareMemory([memory])
+    const driver = new Driver(frontend, memory, 1)
+    // Else the rest would hang; against a driver that races, @vring/linux tests it in a process of its own.
+    expect((session.vrings[1]!.call as EventFd).neverWaits).toBe(true)
+    driver.signals.call.drain()
+    makeFullAndBlocking(driver.signals.call.fd)
+    driver.send(10)
+    expect(device.serveQueue(1)).toBe(10)
+    expect(driver.queue.usedReady()).toBe(10)
+    frontend.close()
+    session.close()
+    memory.close()
   })
 
   test('descriptors that come with an answer are refused and closed', () => {
@@ -324,6 +342,17 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     )
   })
 })
+
+/** What a hostile driver does to an eventfd that it shares: its maximum, and an open file whose writes wait. */
+function makeFullAndBlocking(fd: number): void {
+  const full = new Uint8Array(8).fill(0xff)
+  full[0] = 0xfe
+  expect(writeSync(fd, full)).toBe(8)
+  // The standard input of a child is made blocking, for all who share it.
+  spawnSync('true', { stdio: [fd, 'ignore', 'ignore'] })
+  const flags = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))![1]!
+  expect(Number.parseInt(flags, 8) & constants.O_NONBLOCK).toBe(0)
+}
 
 /** Mappings of memory files with this name. */
 function mappingsOf(name: string): number {

@@ -1,0 +1,99 @@
+import { IO_EVENT, IOCB, TIMESPEC } from './abi.ts'
+import { closeFd } from './fd.ts'
+import { fixedBytes, type Libc, libc } from './libc.ts'
+import { createMemfd } from './memfd.ts'
+import { nativeAddress } from './native-address.ts'
+
+/** Of an `iocb`, `<linux/aio_abi.h>`. */
+const IOCB_CMD_PREAD = 0
+const IOCB_FLAG_RESFD = 1
+/** Results that may wait to be fetched. */
+const RESULTS = 64
+
+/**
+ * Adds one to eventfds without ever waiting, whatever others who share them do.
+ *
+ * write(2) waits when the counter is at its maximum and the open file is a blocking one. Both are in the hands of whoever
+ * shares it, also between a look (poll, F_GETFL) and the write, and an eventfd has no write with RWF_NOWAIT. The kernel's
+ * own signal (eventfd_signal, as vhost calls it) does not wait: it stops at the maximum. Asynchronous I/O gives it away:
+ * the end of a request is told to any eventfd that the request names. The request here is a read of nothing, complete when
+ * io_submit(2) returns.
+ *
+ * One serves all eventfds of a thread.
+ */
+export class EventSignaller {
+  private static current: EventSignaller | null = null
+
+  private readonly libc: Libc
+  private readonly context: bigint
+  private readonly fd: number
+  private readonly eventFd: Uint32Array
+  private readonly requests: Uint8Array
+  private readonly request: Uint8Array
+  private readonly results: Uint8Array = fixedBytes(RESULTS * IO_EVENT.size)
+  private readonly noTime: Uint8Array = fixedBytes(TIMESPEC.size)
+  private unfetched = 0
+  private users = 0
+
+  private constructor(c: Libc, context: bigint, fd: number) {
+    this.libc = c
+    this.context = context
+    this.fd = fd
+    this.request = fixedBytes(IOCB.size)
+    const request = new DataView(this.request.buffer)
+    request.setUint16(IOCB.aio_lio_opcode, IOCB_CMD_PREAD, true)
+    request.setUint32(IOCB.aio_fildes, fd, true)
+    request.setUint32(IOCB.aio_flags, IOCB_FLAG_RESFD, true)
+    this.eventFd = new Uint32Array(this.request.buffer, IOCB.aio_resfd, 1)
+    this.requests = fixedBytes(8)
+    new DataView(this.requests.buffer).setBigUint64(0, BigInt(nativeAddress(this.request.buffer)), true)
+  }
+
+  /**
+   * The one of this thread, until {@link release}; null where asynchronous I/O is missing, forbidden or used up
+   * (`fs.aio-max-nr`).
+   *
+   * @throws VringError ERR_SYSTEM: EMFILE
+   */
+  static acquire(): EventSignaller | null {
+    EventSignaller.current ??= EventSignaller.create()
+    if (EventSignaller.current !== null) EventSignaller.current.users++
+    return EventSignaller.current
+  }
+
+  /** Adds one to an eventfd. False: the kernel refused, and nothing was added. */
+  signal(eventFd: number): boolean {
+    if (this.unfetched === RESULTS) this.fetch()
+    this.eventFd[0] = eventFd
+    if (this.libc.io_submit(this.context, 1, this.requests) !== 1) return false
+    this.unfetched++
+    return true
+  }
+
+  /** One user less: with the last one goes what the kernel keeps for it. */
+  release(): void {
+    if (--this.users > 0) return
+    EventSignaller.current = null
+    this.libc.io_destroy(this.context)
+    closeFd(this.fd)
+  }
+
+  private static create(): EventSignaller | null {
+    const c = libc()
+    const context = fixedBytes(8)
+    if (c.io_setup(RESULTS, context) !== 0) return null
+    const id = new DataView(context.buffer).getBigUint64(0, true)
+    try {
+      return new EventSignaller(c, id, createMemfd('vring-signal', 4096))
+    } catch (error) {
+      c.io_destroy(id)
+      throw error
+    }
+  }
+
+  /** All of them are complete: fetching does not wait. */
+  private fetch(): void {
+    const fetched = this.libc.io_getevents(this.context, 0, RESULTS, this.results, this.noTime)
+    if (fetched > 0) this.unfetched -= fetched
+  }
+}
