@@ -10,16 +10,14 @@ import {
 import type { MmuNotifierEvent, MmuNotifierRange } from '@vring/mmu-notifier'
 import { type ExploredSpace, type Touch, USER_BASE } from './explored-space.ts'
 import type { ExploredWorld } from './explored-world.ts'
-import { FrameWords } from './frame-words.ts'
 import type { Machine } from './machine.ts'
+import { FREE, ModelFrames } from './model-frames.ts'
 import { type MappingOwner, ModelMapping } from './model-mapping.ts'
 import { type ModelNotifierOptions, ModelNotifiers } from './model-notifiers.ts'
 
 /** A page's translation: a frame, or one of these. */
 const ABSENT = -1
 const MOVING = -2
-/** A frame's owner: a page, or free. */
-const FREE = -1
 
 export interface ModelSpaceOptions extends ModelNotifierOptions {
   /** Numbers of the pages that there are, each with a frame to begin with. */
@@ -52,8 +50,7 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
   readonly #world: ExploredWorld
   readonly #options: ModelSpaceOptions
   readonly #pte = new Map<number, number>()
-  readonly #frames: number
-  readonly #words = new FrameWords()
+  readonly #frames: ModelFrames
   readonly #mappings = new Map<string, ModelMapping>()
   readonly #iovas: number
 
@@ -62,14 +59,13 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
     this.#options = options
     this.notifiers = new ModelNotifiers(world, options)
     const { machine } = world
+    const isAbsent = (page: number): boolean => options.absent?.includes(page) === true
     options.pages.forEach((page, frame) => {
-      const absent = options.absent?.includes(page) === true
-      this.#pte.set(page, machine.location(`pte ${page}`, absent ? ABSENT : frame))
-      machine.location(`owner ${frame}`, absent ? FREE : page)
+      this.#pte.set(page, machine.location(`pte ${page}`, isAbsent(page) ? ABSENT : frame))
     })
     // One more frame than pages for each of two changes that may run at once.
-    this.#frames = options.pages.length + 2
-    for (let frame = 0; frame < this.#frames; frame++) this.#owner(frame)
+    const owners = options.pages.map((page) => (isAbsent(page) ? FREE : page))
+    this.#frames = new ModelFrames(machine, [...owners, FREE, FREE])
     this.#iovas = machine.location('iotlb', false)
   }
 
@@ -91,7 +87,7 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
         return 'file-backed'
       const frames = pages.map((page) => machine.get<number>(this.#pte.get(page)!))
       if (frames.some((frame) => frame < 0)) return 'page-absent'
-      if (write) for (const frame of frames) machine.set(this.#buffers(frame), true)
+      if (write) for (const frame of frames) this.#frames.setBuffers(frame, true)
       return this.#mapping(machine, address, frames)
     })
   }
@@ -105,10 +101,10 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
     return this.#invalidate(range, () => {
       const from = this.#unmap(page, MOVING)
       this.#world.atomic(`copy page ${page}, free frame`, (machine) => {
-        const to = this.#allocate(machine, page)
-        this.#copy(machine, from, to)
+        const to = this.#frames.allocate(page)
+        this.#frames.copy(from, to)
         machine.set(this.#pte.get(page)!, to)
-        machine.set(this.#owner(from), FREE)
+        this.#frames.free(from)
       })
     })
   }
@@ -119,13 +115,13 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
     return this.#invalidate(range, () => {
       const frame = this.#unmap(page, ABSENT)
       this.#world.atomic(`reclaim frame of page ${page}`, (machine) => {
-        if (machine.get<boolean>(this.#unsaved(frame)) && !machine.get<boolean>(this.#dirty(frame)))
+        if (this.#frames.isLost(frame))
           machine.report('lost-dirty', `page ${page} was written through a mapping and is reclaimed as clean`)
-        for (const offset of this.#words.offsets)
-          machine.set(swapWord(machine, page, offset), machine.get(this.#words.in(machine, frame, offset)))
-        machine.set(this.#dirty(frame), false)
-        machine.set(this.#unsaved(frame), false)
-        machine.set(this.#owner(frame), FREE)
+        const { words } = this.#frames
+        for (const offset of words.offsets)
+          machine.set(swapWord(machine, page, offset), machine.get(words.in(machine, frame, offset)))
+        this.#frames.setClean(frame)
+        this.#frames.free(frame)
       })
     })
   }
@@ -138,8 +134,8 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
         `copy shared page ${page}`,
         (machine) => {
           const from = machine.get<number>(this.#pte.get(page)!)
-          const to = this.#allocate(machine, page)
-          this.#copy(machine, from, to)
+          const to = this.#frames.allocate(page)
+          this.#frames.copy(from, to)
           machine.set(this.#pte.get(page)!, to)
         },
         (machine) => this.#isFlushed(machine, page),
@@ -156,9 +152,7 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
   writeBack(page: number): void {
     this.#world.atomic(`write page ${page} back`, (machine) => {
       const frame = machine.get<number>(this.#pte.get(page)!)
-      if (frame < 0 || !machine.get<boolean>(this.#dirty(frame))) return
-      machine.set(this.#dirty(frame), false)
-      machine.set(this.#unsaved(frame), false)
+      if (frame >= 0 && this.#frames.isDirty(frame)) this.#frames.setClean(frame)
     })
   }
 
@@ -166,7 +160,7 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
   dropBuffers(page: number): void {
     this.#world.atomic(`drop buffers of page ${page}`, (machine) => {
       const frame = machine.get<number>(this.#pte.get(page)!)
-      if (frame >= 0 && !machine.get<boolean>(this.#dirty(frame))) machine.set(this.#buffers(frame), false)
+      if (frame >= 0 && !this.#frames.isDirty(frame)) this.#frames.setBuffers(frame, false)
     })
   }
 
@@ -177,9 +171,10 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
       `fault page ${page} in`,
       (machine) => {
         if (machine.get<number>(this.#pte.get(page)!) !== ABSENT) return
-        const frame = this.#allocate(machine, page)
-        for (const offset of this.#words.offsets)
-          machine.set(this.#words.in(machine, frame, offset), machine.get(swapWord(machine, page, offset)))
+        const frame = this.#frames.allocate(page)
+        const { words } = this.#frames
+        for (const offset of words.offsets)
+          machine.set(words.in(machine, frame, offset), machine.get(swapWord(machine, page, offset)))
         machine.set(this.#pte.get(page)!, frame)
       },
       (machine) => machine.get<number>(this.#pte.get(page)!) !== MOVING,
@@ -206,16 +201,17 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
   /** Location of the word at an offset, or -1 when a user page is not there. */
   locate(machine: Machine, offset: number): number {
     const inPage = offset % PAGE_BYTES
-    if (offset < USER_BASE) return this.#words.at(machine, offset)
+    const { words } = this.#frames
+    if (offset < USER_BASE) return words.at(machine, offset)
     const frame = machine.get<number>(this.#pteOf(offset))
-    return frame < 0 ? -1 : this.#words.in(machine, frame, inPage)
+    return frame < 0 ? -1 : words.in(machine, frame, inPage)
   }
 
   /** Checks a direct access at the moment it happens. */
   check(machine: Machine, offset: number, access: Touch): void {
     if (offset >= USER_BASE) return
     const frame = Math.floor(offset / PAGE_BYTES)
-    const page = machine.get<number>(this.#owner(frame))
+    const page = this.#frames.ownerOf(frame)
     if (page === FREE) machine.report('stale-mapping', `${access} of frame ${frame}, which is free`)
     else if (machine.get<number>(this.#pte.get(page)!) !== frame)
       machine.report('stale-mapping', `${access} of frame ${frame}, which page ${page} no longer is`)
@@ -227,10 +223,8 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
 
   /** A write became visible: user writes set the page table's dirty bit, direct ones do not. */
   written(machine: Machine, offset: number): void {
-    const user = offset >= USER_BASE
-    const frame = user ? machine.get<number>(this.#pteOf(offset)) : Math.floor(offset / PAGE_BYTES)
-    if (user) machine.set(this.#dirty(frame), true)
-    else if (!machine.get<boolean>(this.#dirty(frame))) machine.set(this.#unsaved(frame), true)
+    if (offset >= USER_BASE) this.#frames.setDirty(machine.get<number>(this.#pteOf(offset)))
+    else this.#frames.writtenBehind(Math.floor(offset / PAGE_BYTES))
   }
 
   /** What must hold when everything was given back. */
@@ -238,9 +232,8 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
     this.#world.atomic('all released?', (machine) => {
       for (const mapping of this.#mappings.values())
         if (machine.get<boolean>(mapping.live)) machine.report('map-leak', `${mapping.name} was never released`)
-      for (let frame = 0; frame < this.#frames; frame++)
-        if (machine.get<boolean>(this.#unsaved(frame)) && !machine.get<boolean>(this.#dirty(frame)))
-          machine.report('lost-dirty', `frame ${frame} was written through a mapping that is gone, and is clean`)
+      for (const frame of this.#frames.lost())
+        machine.report('lost-dirty', `frame ${frame} was written through a mapping that is gone, and is clean`)
       if (machine.get<number>(this.notifiers.referencesLocation) !== 0)
         machine.report('reference-count', 'a listener is still registered')
     })
@@ -250,10 +243,10 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
   markDirty(mapping: ModelMapping): void {
     this.#world.atomic(`mark ${mapping.name} dirty`, (machine) => {
       for (const frame of mapping.frames) {
-        const page = machine.get<number>(this.#owner(frame))
-        if (page !== FREE && this.#options.files?.includes(page) && !machine.get<boolean>(this.#buffers(frame)))
+        const page = this.#frames.ownerOf(frame)
+        if (page !== FREE && this.#options.files?.includes(page) && !this.#frames.hasBuffers(frame))
           machine.report('lost-dirty', `page ${page} of a file is dirtied behind its filesystem, without buffers`)
-        if (page !== FREE) machine.set(this.#dirty(frame), true)
+        if (page !== FREE) this.#frames.setDirty(frame)
       }
     })
   }
@@ -288,25 +281,7 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
 
   #isFlushed(machine: Machine, page: number): boolean {
     const frame = machine.get<number>(this.#pte.get(page)!)
-    return this.#words.isDrained(machine, frame)
-  }
-
-  #allocate(machine: Machine, page: number): number {
-    for (let frame = 0; frame < this.#frames; frame++) {
-      if (machine.get<number>(this.#owner(frame)) !== FREE) continue
-      machine.set(this.#owner(frame), page)
-      machine.set(this.#dirty(frame), false)
-      machine.set(this.#unsaved(frame), false)
-      return frame
-    }
-    throw new Error('the model has no free frame left')
-  }
-
-  #copy(machine: Machine, from: number, to: number): void {
-    this.#words.copy(machine, from, to)
-    machine.set(this.#dirty(to), machine.get(this.#dirty(from)))
-    machine.set(this.#unsaved(to), machine.get(this.#unsaved(from)))
-    machine.set(this.#unsaved(from), false)
+    return this.#frames.words.isDrained(machine, frame)
   }
 
   #mapping(machine: Machine, address: number, frames: readonly number[]): ModelMapping {
@@ -332,22 +307,6 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
     const pte = this.#pte.get(this.#pageAt(offset))
     if (pte === undefined) throw new RangeError(`user address ${(offset - USER_BASE).toString(16)} is not in the model`)
     return pte
-  }
-
-  #owner(frame: number): number {
-    return this.#world.machine.location(`owner ${frame}`, FREE)
-  }
-
-  #dirty(frame: number): number {
-    return this.#world.machine.location(`dirty ${frame}`, false)
-  }
-
-  #unsaved(frame: number): number {
-    return this.#world.machine.location(`unsaved ${frame}`, false)
-  }
-
-  #buffers(frame: number): number {
-    return this.#world.machine.location(`buffers ${frame}`, false)
   }
 }
 
