@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { CONDITIONS, OPERATIONS } from '../../test/oracle.ts'
 import { alu32, alu64, compare, compare32 } from '../ebpf/arithmetic.ts'
 import type { AluOperation, Condition } from '../ebpf/instruction.ts'
 import { high } from '../ebpf/wide.ts'
@@ -20,23 +21,6 @@ import {
  * Soundness: whatever the machine computes from values that two scalars allow, the computed scalar allows. The machine is
  * the interpreter's own arithmetic.
  */
-
-const OPERATIONS: AluOperation[] = [
-  'add',
-  'sub',
-  'mul',
-  'div',
-  'sdiv',
-  'or',
-  'and',
-  'lsh',
-  'rsh',
-  'mod',
-  'smod',
-  'xor',
-  'arsh',
-]
-const CONDITIONS: Condition[] = ['eq', 'gt', 'ge', 'set', 'ne', 'sgt', 'sge', 'lt', 'le', 'slt', 'sle']
 
 const low = (value: bigint): number => Number(BigInt.asIntN(32, value))
 const top = (value: bigint): number => Number(BigInt.asIntN(32, value >> 32n))
