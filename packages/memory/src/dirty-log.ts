@@ -28,8 +28,12 @@ export class DirtyBitmap implements DirtyLog {
   /** Guest pages that the log reaches. */
   readonly pages: number
 
-  /** @param bytes the log, zeroed by its owner; bit 0 of byte 0 is the page at address 0 */
+  /**
+   * @param bytes the log, zeroed by its owner; bit 0 of byte 0 is the page at address 0
+   * @throws VringError ERR_INVALID_ARGUMENT
+   */
   constructor(bytes: Uint8Array) {
+    if (!(bytes instanceof Uint8Array)) throw refused('ERR_INVALID_ARGUMENT', 'bytes', bytes, 'a Uint8Array')
     this.bytes = bytes
     this.pages = bytes.length * 8
   }

@@ -1,5 +1,6 @@
 import { EFAULT, EXDEV, refused } from '@vring/layout'
 import type { Access, AddressMap } from './address-map.ts'
+import { checkObjects } from './check-argument.ts'
 import type { MemoryView } from './memory-view.ts'
 
 /** Memory slots that KVM and QEMU give a vhost device at most. Source: Linux 5.0 x86 `KVM_USER_MEM_SLOTS`. */
@@ -72,9 +73,11 @@ export class GuestMap implements AddressMap {
   /**
    * Replaces all regions. Nothing changes when they are refused.
    *
-   * @throws VringError ERR_OUT_OF_RANGE for too many, empty or wrapping regions, ERR_OVERLAP for overlapping ones
+   * @throws VringError ERR_OUT_OF_RANGE for too many, empty or wrapping regions, ERR_OVERLAP for overlapping ones,
+   * ERR_INVALID_ARGUMENT for what is no list of regions
    */
   replaceRegions(regions: readonly GuestRegion[]): void {
+    checkObjects('regions', regions)
     if (regions.length > GUEST_SLOTS_MAX)
       throw refused('ERR_OUT_OF_RANGE', 'regions', regions.length, `at most ${GUEST_SLOTS_MAX}`)
     for (const { guestAddress, userAddress, length } of regions) {

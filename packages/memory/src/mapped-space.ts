@@ -1,6 +1,7 @@
 import { EFAULT, EXDEV, refused } from '@vring/layout'
 import { MmuNotifierList, type MmuNotifierRange } from '@vring/mmu-notifier'
 import type { Access } from './address-map.ts'
+import { checkObject, checkObjects, isRange } from './check-argument.ts'
 import { type MemoryView, memoryView } from './memory-view.ts'
 import { TASK_SIZE_MAX } from './page-size.ts'
 import type { KernelMapping, MapRefusal, MapRequest, UserSpace } from './user-space.ts'
@@ -49,6 +50,7 @@ export class MappedSpace implements UserSpace {
    * @throws VringError as {@link replaceRegions}
    */
   constructor(regions: readonly MappedRegion[] = [], limit: number = TASK_SIZE_MAX) {
+    if (!(Number.isSafeInteger(limit) && limit > 0)) throw refused('ERR_OUT_OF_RANGE', 'limit', limit, '1 .. 2^53-1')
     this.limit = limit
     this.notifiers = new MmuNotifierList()
     this.view = NO_MEMORY
@@ -75,6 +77,8 @@ export class MappedSpace implements UserSpace {
 
   /** Refusals: `unmapped`, and `not-contiguous` for a range across two views. */
   mapKernel(request: MapRequest): KernelMapping | MapRefusal {
+    checkObject('request', request, '{ address, length, write, mapping }')
+    if (!isRange(request.address, request.length, this.limit)) return 'unmapped'
     const at = this.search(request.address, request.length)
     if (at === EXDEV) return 'not-contiguous'
     if (at < 0) return 'unmapped'
@@ -113,6 +117,7 @@ export class MappedSpace implements UserSpace {
 
   /** Validates, sorts, and joins neighbours that continue in the same view. */
   private check(regions: readonly MappedRegion[]): readonly MappedRegion[] {
+    checkObjects('regions', regions)
     for (const region of regions) this.checkRegion(region)
     const sorted = [...regions].sort((a, b) => a.address - b.address)
     const joined: MappedRegion[] = []
@@ -138,6 +143,7 @@ export class MappedSpace implements UserSpace {
       throw refused('ERR_OUT_OF_RANGE', 'address', address, `0 .. 0x${(this.limit - 1).toString(16)}`)
     if (!(Number.isSafeInteger(length) && length > 0 && length <= this.limit - address))
       throw refused('ERR_OUT_OF_RANGE', 'length', length, `1 .. ${this.limit - address}`)
+    checkObject('view', view, 'a MemoryView')
     const bytes = view.buffer.byteLength
     if (bytes > VIEW_BYTES_MAX)
       throw refused('ERR_OUT_OF_RANGE', 'view', bytes, `a buffer of at most ${VIEW_BYTES_MAX} bytes`)

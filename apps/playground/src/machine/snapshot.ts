@@ -1,10 +1,16 @@
 import { AREAS, type Area, type Steps } from '@vring/accessor'
 import type { DeviceIotlb, IotlbEntry } from '@vring/iotlb'
-import { ACCESS_READ, ACCESS_WRITE, PAGE_BYTES, type PagedKernelMapping, type PagedSpace } from '@vring/memory'
+import {
+  ACCESS_READ,
+  ACCESS_WRITE,
+  describeEntry,
+  PAGE_BYTES,
+  type PagedKernelMapping,
+  type PagedSpace,
+} from '@vring/memory'
 import type { RoundEnd } from '@vring/vhost-net'
 import type { DeviceQueue, DriverQueue } from '@vring/virtqueue'
 import { GUEST_BASE, REGIONS, type RegionName, ringAt, USER_BASE } from './layout.ts'
-import { pageFlags, pageFrame, swapSlot } from './page-flags.ts'
 
 /** One page of the guest's memory, as the process that runs the guest has it. */
 export interface PageState {
@@ -139,7 +145,7 @@ function translationsOf(space: PagedSpace) {
 
 /** Bytes as they lie in their frame, or null when there is none. Inside one page. */
 function peek(space: PagedSpace, address: number, length: number): Uint8Array | null {
-  const frame = pageFrame(translationsOf(space).table.entry(Math.floor(address / PAGE_BYTES)))
+  const { frame } = describeEntry(translationsOf(space).table.entry(Math.floor(address / PAGE_BYTES)))
   if (frame < 0) return null
   const offset = address % PAGE_BYTES
   return space.physical.bytes(frame).slice(offset, offset + length)
@@ -159,9 +165,7 @@ function pageStates(space: PagedSpace): PageState[] {
         guestAddress: GUEST_BASE + offset,
         userAddress,
         vma: vma === undefined ? null : `${vma.kind} ${vma.read ? 'r' : '-'}${vma.write ? 'w' : '-'}`,
-        frame: pageFrame(entry),
-        swapSlot: swapSlot(entry),
-        flags: pageFlags(entry),
+        ...describeEntry(entry),
         tlb: tlb.holds(userAddress, ACCESS_WRITE) ? 'read, write' : reads ? 'read' : '',
       } as const
     }),

@@ -21,13 +21,14 @@ export function getUserPagesFast(mm: Mm, address: number, length: number, write:
   const first = Math.floor(address / PAGE_BYTES)
   const count = Math.floor((address + length - 1) / PAGE_BYTES) - first + 1
   const needed = PTE_PRESENT | PTE_USER | (write ? PTE_WRITE : 0)
-  const frames = new Int32Array(count)
+  // Grows with what is there: a range that is only reserved may be larger than any array.
+  const frames: number[] = []
   for (let i = 0; i < count; i++) {
     const entry = mm.table.entry(first + i)
     if ((entry & needed) !== needed) return { failure: failureOf(entry), page: first + i }
-    frames[i] = frameOf(entry)
+    frames.push(frameOf(entry))
   }
-  return { frames }
+  return { frames: Int32Array.from(frames) }
 }
 
 function failureOf(entry: number): GupFailure {

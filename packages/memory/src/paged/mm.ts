@@ -248,10 +248,7 @@ export class Mm {
    * @throws VringError
    */
   checkRange(address: number, length: number): void {
-    if (!(Number.isSafeInteger(address) && address >= 0 && address < this.limit))
-      throw refused('ERR_OUT_OF_RANGE', 'address', address, `0 .. 0x${(this.limit - 1).toString(16)}`)
-    if (!(Number.isSafeInteger(length) && length > 0 && length <= this.limit - address))
-      throw refused('ERR_OUT_OF_RANGE', 'length', length, `1 .. ${this.limit - address}`)
+    this.checkBytes(address, length)
     if (address % PAGE_BYTES !== 0) throw refused('ERR_MISALIGNED', 'address', address, `a multiple of ${PAGE_BYTES}`)
     if (length % PAGE_BYTES !== 0) throw refused('ERR_MISALIGNED', 'length', length, `a multiple of ${PAGE_BYTES}`)
     for (const edge of [address, address + length]) {
@@ -259,6 +256,18 @@ export class Mm {
       if (vma?.kind === 'hugetlb' && edge % (HUGE_PAGES * PAGE_BYTES) !== 0)
         throw refused('ERR_MISALIGNED', 'address', edge, 'a multiple of 2 MiB inside a hugetlb mapping')
     }
+  }
+
+  /**
+   * Checks a range of bytes, aligned or not: not empty, not wrapping, below the limit.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE
+   */
+  checkBytes(address: number, length: number): void {
+    if (!(Number.isSafeInteger(address) && address >= 0 && address < this.limit))
+      throw refused('ERR_OUT_OF_RANGE', 'address', address, `0 .. 0x${(this.limit - 1).toString(16)}`)
+    if (!(Number.isSafeInteger(length) && length > 0 && length <= this.limit - address))
+      throw refused('ERR_OUT_OF_RANGE', 'length', length, `1 .. ${this.limit - address}`)
   }
 
   /**

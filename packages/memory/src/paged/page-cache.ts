@@ -8,6 +8,9 @@ import type { PhysicalMemory } from './physical-memory.ts'
  */
 export type PageCacheKind = 'file' | 'shmem' | 'hugetlb'
 
+/** Bytes of a file at most: its disk is one buffer. */
+const FILE_BYTES_MAX = 2 ** 31
+
 /**
  * The pages of one file or shared memory object, whoever maps them. Lives as long as somebody holds it: a VMA that maps
  * it, or its creator until {@link close}.
@@ -34,8 +37,9 @@ export class PageCache {
    */
   constructor(physical: PhysicalMemory, kind: PageCacheKind, bytes: number, contents?: Uint8Array) {
     const unit = kind === 'hugetlb' ? HUGE_PAGES * PAGE_BYTES : PAGE_BYTES
-    if (!(Number.isSafeInteger(bytes) && bytes > 0 && bytes % unit === 0))
-      throw refused('ERR_INVALID_ARGUMENT', 'bytes', bytes, `a positive multiple of ${unit}`)
+    const most = kind === 'file' ? FILE_BYTES_MAX : Number.MAX_SAFE_INTEGER
+    if (!(Number.isSafeInteger(bytes) && bytes > 0 && bytes <= most && bytes % unit === 0))
+      throw refused('ERR_INVALID_ARGUMENT', 'bytes', bytes, `a positive multiple of ${unit}, of a file at most 2 GiB`)
     if (contents !== undefined && (kind !== 'file' || contents.length > bytes))
       throw refused('ERR_INVALID_ARGUMENT', 'contents', contents.length, `at most ${bytes} bytes, of a file`)
     this.physical = physical

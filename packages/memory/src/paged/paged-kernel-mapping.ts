@@ -1,4 +1,6 @@
+import { refused } from '@vring/layout'
 import { Cell } from '@vring/mmu-notifier'
+import { checkObject, isRange } from '../check-argument.ts'
 import type { MemoryView } from '../memory-view.ts'
 import { PAGE_BYTES } from '../page-size.ts'
 import type { KernelMapping, MapRefusal, MapRequest } from '../user-space.ts'
@@ -92,8 +94,11 @@ export class PagedKernelMapping implements KernelMapping {
  *   files too, and lost writes; here they are refused for both.
  */
 export function mapKernel(mm: Mm, request: MapRequest): KernelMapping | MapRefusal {
+  checkObject('request', request, '{ address, length, write, mapping }')
   const { address, length, write, mapping } = request
-  if (!(Number.isSafeInteger(address) && address >= 0 && length > 0 && length <= mm.limit - address)) return 'unmapped'
+  if (mapping !== 'vmap' && mapping !== 'linear')
+    throw refused('ERR_INVALID_ARGUMENT', 'mapping', mapping, "'vmap' or 'linear'")
+  if (!isRange(address, length, mm.limit)) return 'unmapped'
   if (!mm.vmas.covers(address, address + length)) return 'unmapped'
   if (mm.physical.aliasingCaches) return 'aliasing-cache'
   const fileBacked = mm.vmas.overlapping(address, address + length).some((vma) => vma.kind === 'file')

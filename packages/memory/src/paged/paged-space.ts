@@ -1,6 +1,8 @@
-import { EFAULT, refused, VringError } from '@vring/layout'
+import { EFAULT, refused } from '@vring/layout'
 import type { MmuNotifierList, MmuNotifierListOptions } from '@vring/mmu-notifier'
 import { ACCESS_READ, ACCESS_WRITE, type Access, type AddressMap } from '../address-map.ts'
+import { checkObject } from '../check-argument.ts'
+import { VIEW_BYTES_MAX } from '../mapped-space.ts'
 import type { MemoryView } from '../memory-view.ts'
 import { PAGE_BYTES } from '../page-size.ts'
 import type { KernelMapping, MapRefusal, MapRequest, UserSpace } from '../user-space.ts'
@@ -63,6 +65,11 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT for options
    */
   constructor(options: PagedSpaceOptions = {}) {
+    checkObject('options', options, '{ frames, physical, smap, ... }')
+    if (options.physical !== undefined && !(options.physical instanceof PhysicalMemory))
+      throw refused('ERR_INVALID_ARGUMENT', 'physical', options.physical, 'a PhysicalMemory')
+    if (options.smap !== undefined && options.smap !== null)
+      checkObject('smap', options.smap, 'null, or a Cpu with its AC flag')
     const physical = options.physical ?? new PhysicalMemory(options)
     const mm = physical.port.object('address space', () => new Mm(physical, options.notifiers))
     this.mm = mm
@@ -114,8 +121,13 @@ export class PagedSpace implements UserSpace {
     return this.mm.kernelMappings
   }
 
-  /** Frames of a range as `__get_user_pages_fast` finds them: no fault, no reference. */
+  /**
+   * Frames of a range as `__get_user_pages_fast` finds them: no fault, no reference.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE for a range that is empty, wraps, or is not below the limit
+   */
   getUserPagesFast(address: number, length: number, write: boolean): GupResult {
+    this.mm.checkBytes(address, length)
     return getUserPagesFast(this.mm, address, length, write)
   }
 
@@ -143,7 +155,7 @@ export class PagedSpace implements UserSpace {
   /**
    * Changes what a mapped range permits.
    *
-   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED, ERR_INVALID_ARGUMENT
    */
   mprotect(address: number, length: number, protection: Protection): void {
     this.mm.operate(() => mprotect(this.mm, address, length, protection))
@@ -219,6 +231,9 @@ export class PagedSpace implements UserSpace {
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED, ERR_INVALID_ARGUMENT
    */
   merge(address: number, other: PagedSpace, otherAddress: number): boolean {
+    if (!(other instanceof PagedSpace)) throw refused('ERR_INVALID_ARGUMENT', 'other', other, 'a PagedSpace')
+    this.mm.checkBytes(address, 1)
+    other.mm.checkBytes(otherAddress, 1)
     return this.mm.operate(() => mergePages(this.mm, address / PAGE_BYTES, other.mm, otherAddress / PAGE_BYTES))
   }
 
@@ -240,8 +255,13 @@ export class PagedSpace implements UserSpace {
     return this.mm.operate(() => collapse(this.mm, address))
   }
 
-  /** Splits the transparent huge page that holds `address`, if there is one, into small ones of the same frames. */
+  /**
+   * Splits the transparent huge page that holds `address`, if there is one, into small ones of the same frames.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE
+   */
   split(address: number): void {
+    this.mm.checkBytes(address, 1)
     this.mm.operate(() => {
       if (this.mm.vmas.find(address)?.kind !== 'hugetlb') this.mm.splitHuge(Math.floor(address / PAGE_BYTES))
     })
@@ -259,9 +279,10 @@ export class PagedSpace implements UserSpace {
   /**
    * Faults every page of a mapped range in, for writing where that is allowed (MAP_POPULATE).
    *
-   * @throws VringError ERR_OUT_OF_RANGE when a page can't be had
+   * @throws VringError ERR_OUT_OF_RANGE when a page can't be had, ERR_MISALIGNED
    */
   populate(address: number, length: number): void {
+    this.mm.checkRange(address, length)
     for (let at = address; at < address + length; at += PAGE_BYTES) {
       const write = this.mm.vmas.find(at)?.write === true
       if (this.userMode.resolve(at, 1, write ? ACCESS_WRITE : ACCESS_READ) < 0)
@@ -272,9 +293,12 @@ export class PagedSpace implements UserSpace {
   /**
    * Reads memory as the process itself does.
    *
+   * @param length bytes, at most 2 GiB
    * @throws VringError ERR_OUT_OF_RANGE for a range the process may not read
    */
   read(address: number, length: number): Uint8Array {
+    if (!(Number.isSafeInteger(length) && length >= 0 && length <= VIEW_BYTES_MAX))
+      throw refused('ERR_OUT_OF_RANGE', 'length', length, `0 .. ${VIEW_BYTES_MAX}`)
     const bytes = new Uint8Array(length)
     this.copy(address, length, ACCESS_READ, (at, done, span) => bytes.set(this.view.u8.subarray(at, at + span), done))
     return bytes
@@ -283,9 +307,10 @@ export class PagedSpace implements UserSpace {
   /**
    * Writes memory as the process itself does.
    *
-   * @throws VringError ERR_OUT_OF_RANGE for a range the process may not write
+   * @throws VringError ERR_OUT_OF_RANGE for a range the process may not write, ERR_INVALID_ARGUMENT
    */
   write(address: number, bytes: Uint8Array): void {
+    if (!(bytes instanceof Uint8Array)) throw refused('ERR_INVALID_ARGUMENT', 'bytes', bytes, 'a Uint8Array')
     this.copy(address, bytes.length, ACCESS_WRITE, (at, done, span) =>
       this.view.u8.set(bytes.subarray(done, done + span), at),
     )
@@ -302,13 +327,17 @@ export class PagedSpace implements UserSpace {
     access: Access,
     piece: (at: number, done: number, span: number) => void,
   ): void {
+    if (!Number.isSafeInteger(address))
+      throw refused('ERR_OUT_OF_RANGE', 'address', address, `0 .. 0x${(this.limit - 1).toString(16)}`)
     for (let done = 0; done < length; ) {
       const at = this.userMode.resolveSpan(address + done, length - done, access)
       if (at < 0)
-        throw new VringError('ERR_OUT_OF_RANGE', `address 0x${(address + done).toString(16)} is not accessible`, {
-          field: 'address',
-          value: address + done,
-        })
+        throw refused(
+          'ERR_OUT_OF_RANGE',
+          'address',
+          address + done,
+          access === ACCESS_WRITE ? 'memory that the process may write' : 'memory that the process may read',
+        )
       piece(at, done, this.userMode.span)
       done += this.userMode.span
     }

@@ -1,4 +1,5 @@
 import { refused } from '@vring/layout'
+import { checkBoolean, checkObject } from '../../check-argument.ts'
 import { HUGE_BYTES, PAGE_BYTES } from '../../page-size.ts'
 import type { Mm } from '../mm.ts'
 import { PageCache } from '../page-cache.ts'
@@ -8,6 +9,7 @@ import type { VmaKind } from '../vma.ts'
 const MMAP_BASE = 0x7f00_0000_0000
 
 const VMA_KINDS: readonly VmaKind[] = ['anonymous', 'shared', 'file', 'hugetlb']
+const FLAGS = ['read', 'write', 'private', 'populate'] as const
 
 /** What to map. */
 export interface MmapOptions {
@@ -33,7 +35,11 @@ export interface MmapOptions {
 
 /** Source: Linux `do_mmap` with MAP_FIXED_NOREPLACE where an address is given. */
 export function mmap(mm: Mm, options: MmapOptions): number {
+  checkObject('options', options, '{ length, ... }')
+  for (const flag of FLAGS) if (options[flag] !== undefined) checkBoolean(flag, options[flag])
   const { length, cache = null } = options
+  if (cache !== null && !(cache instanceof PageCache))
+    throw refused('ERR_INVALID_ARGUMENT', 'cache', cache, 'a PageCache')
   const kind = options.kind ?? (cache === null ? 'anonymous' : kindOf(cache))
   if (!VMA_KINDS.includes(kind)) throw refused('ERR_INVALID_ARGUMENT', 'kind', kind, VMA_KINDS.join(', '))
   const unit = kind === 'hugetlb' ? HUGE_BYTES : PAGE_BYTES
@@ -46,6 +52,7 @@ export function mmap(mm: Mm, options: MmapOptions): number {
   const [taken] = mm.vmas.overlapping(address, address + length)
   if (taken !== undefined)
     throw refused('ERR_OVERLAP', 'address', address, `a free range; 0x${taken.start.toString(16)} is mapped`)
+  const isOwn = isPrivate(kind, options)
   const backing = chooseCache(mm, kind, options)
   mm.vmas.add({
     start: address,
@@ -54,7 +61,7 @@ export function mmap(mm: Mm, options: MmapOptions): number {
     // x86-64 has no page that can only be written.
     read: (options.read ?? true) || (options.write ?? true),
     write: options.write ?? true,
-    private: isPrivate(kind, options),
+    private: isOwn,
     cache: backing,
     cacheIndex: (options.offset ?? 0) / PAGE_BYTES,
   })

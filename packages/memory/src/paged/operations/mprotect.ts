@@ -1,3 +1,4 @@
+import { checkBoolean, checkObject } from '../../check-argument.ts'
 import { HUGE_PAGES, PAGE_BYTES } from '../../page-size.ts'
 import { isMapped, type Mm } from '../mm.ts'
 import { PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE } from '../page-table.ts'
@@ -16,6 +17,9 @@ export interface Protection {
  */
 export function mprotect(mm: Mm, address: number, length: number, protection: Protection): void {
   mm.checkMapped(address, length)
+  checkObject('protection', protection, '{ read, write }')
+  checkBoolean('protection.read', protection.read)
+  checkBoolean('protection.write', protection.write)
   const end = address + length
   const { write } = protection
   const read = protection.read || write
