@@ -2,8 +2,9 @@ import { expect } from 'vitest'
 import { createMap, type EbpfMap, encode, type Instruction, loadEbpf, XdpContext } from '../src/index.ts'
 
 /*
- * Instructions are tested three ways: interpreted, compiled, and by the oracle of oracle.ts. Operands and results pass through the one value of a map, so that the verifier
- * knows nothing of them, or only that they fit 32 bits; or they are constants.
+ * Instructions are tested three ways: interpreted, compiled, and by the oracle of oracle.ts. Operands and results pass
+ * through the one value of a map, so that the verifier knows nothing of them, or only that they fit 32 bits; or they are
+ * constants.
  */
 
 const IO = { name: 'io', type: 'array', keyBytes: 4, valueBytes: 64, maxEntries: 1 } as const
