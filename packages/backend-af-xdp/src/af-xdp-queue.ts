@@ -15,7 +15,7 @@ import {
 } from '@vring/layout'
 import { XDP_PACKET_HEADROOM, XdpSocket } from '@vring/linux'
 import { type MemoryView, memoryView } from '@vring/memory'
-import { FrameBatch, type FrameSource, NET_BATCH, type NetBackend } from '@vring/vhost-net'
+import { FrameBatch, type FrameSource, NET_BATCH, type NetBackend, touchFrames } from '@vring/vhost-net'
 import type { AfXdpCounters } from './af-xdp-counters.ts'
 import type { AfXdpQueueHandle } from './af-xdp-interface.ts'
 import { ChunkStack } from './chunk-stack.ts'
@@ -69,6 +69,8 @@ export class AfXdpQueue implements NetBackend, FrameSource {
   /** Chunk of each frame of the batch. */
   private readonly held = new Uint32Array(NET_BATCH)
   private readonly drops = new Map<string, number>()
+  /** What {@link touchFrames} gave. */
+  private touched = 0
   private down = false
   private idle = 0
   private txFrames = 0
@@ -120,9 +122,26 @@ export class AfXdpQueue implements NetBackend, FrameSource {
     return this.gone ? -1 : this.socket.fd
   }
 
+  /** Frames in the TX ring that the driver does not fetch by itself: it was busy when it was called last. */
+  get unsent(): boolean {
+    const { tx } = this.socket
+    return !this.gone && tx.pending() > 0 && tx.needsWakeup
+  }
+
+  /**
+   * The socket while it says when there is room: it is writable when its TX ring is at most half full (Linux
+   * net/xdp/xsk.c, xsk_tx_writeable). Of frames that are out of the ring and not yet complete it says nothing: -1.
+   */
+  get roomFd(): number {
+    if (this.gone) return -1
+    const { fd, tx } = this.socket
+    return tx.pending() > tx.size / 2 ? fd : -1
+  }
+
   transmit(frames: FrameBatch): number {
     const { count, offset, length, headerBytes, view } = frames
     if (this.gone || (this.down && !this.isUp())) return this.dropAll(frames)
+    this.touched = touchFrames(frames, 0) | touchFrames(frames, headerBytes)
     this.reclaim()
     const { tx } = this.socket
     const room = Math.min(this.free.count, tx.free())

@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-export { POLLERR, POLLHUP, POLLIN, POLLNVAL, RWF_NOWAIT } from './abi.ts'
+export { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, RWF_NOWAIT } from './abi.ts'
 export * from './affinity.ts'
 export * from './bpf-instructions.ts'
 export * from './bpf-map.ts'

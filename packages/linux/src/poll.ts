@@ -1,4 +1,4 @@
-import { EINTR, POLLFD, POLLIN } from './abi.ts'
+import { EINTR, POLLFD, POLLIN, POLLOUT } from './abi.ts'
 import { fixedBytes, type Libc, libc } from './libc.ts'
 import { systemError } from './system-error.ts'
 
@@ -13,19 +13,22 @@ export class PollSet {
   #words: Int16Array = new Int16Array(0)
   #timeoutMs = 0
 
-  /** Replaces the set: wait for these descriptors to be readable (POLLIN), with errors and hang-ups reported as well. */
-  watch(fds: readonly number[]): void {
-    this.#fds = [...fds]
-    this.#bytes = fixedBytes(POLLFD.size * fds.length)
+  /**
+   * Replaces the set: wait for these descriptors to be readable (POLLIN), and for those to be writable (POLLOUT), with
+   * errors and hang-ups reported as well. A descriptor may be in both.
+   */
+  watch(readable: readonly number[], writable: readonly number[] = []): void {
+    this.#fds = [...readable, ...writable]
+    this.#bytes = fixedBytes(POLLFD.size * this.#fds.length)
     const numbers = new Int32Array(this.#bytes.buffer)
     this.#words = new Int16Array(this.#bytes.buffer)
-    for (const [index, fd] of fds.entries()) {
+    for (const [index, fd] of this.#fds.entries()) {
       numbers[2 * index] = fd
-      this.#words[4 * index + 2] = POLLIN
+      this.#words[4 * index + 2] = index < readable.length ? POLLIN : POLLOUT
     }
   }
 
-  /** Descriptors in the set, in the order of {@link revents}. */
+  /** Descriptors in the set, in the order of {@link revents}: the readable ones first. */
   get fds(): readonly number[] {
     return this.#fds
   }
@@ -49,7 +52,7 @@ export class PollSet {
     }
   }
 
-  /** What the last {@link wait} reported for the descriptor at `index`: a set of POLLIN, POLLERR, POLLHUP, POLLNVAL. */
+  /** What the last {@link wait} reported for the descriptor at `index`: a set of POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL. */
   revents(index: number): number {
     return this.#words[4 * index + 3]!
   }

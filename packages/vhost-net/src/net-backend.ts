@@ -28,8 +28,22 @@ export interface NetBackend {
    * @returns how many were taken; fewer than `count` means "no room now": the rest is offered again in a later round
    */
   transmit(frames: FrameBatch): number
-  /** Ends a batch: everything taken has left or was dropped when this returns. */
+  /**
+   * Ends a batch: the driver's memory is not looked at after it. Everything taken has left or was dropped, unless
+   * {@link unsent} says otherwise.
+   */
   flush(): void
+  /**
+   * True while the backend holds frames that it was not able to send: another {@link flush} tries again. For backends
+   * with a queue of their own towards a device that may be busy. Default false.
+   */
+  readonly unsent?: boolean
+  /**
+   * Descriptor that becomes writable (POLLOUT) when a backend that is full has room again, for a loop that sleeps. Absent
+   * or negative: none says so now, and it is to be asked again after a short while. Looked at when {@link transmit} took
+   * less than it was given, or {@link unsent}.
+   */
+  readonly roomFd?: number
   readonly counters: NetBackendCounters
   close(): void
 }

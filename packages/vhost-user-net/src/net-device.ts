@@ -12,6 +12,7 @@ import {
 import type { FrameSource, NetBackend, Payload } from '@vring/vhost-net'
 import type { StartedVring, VhostUserDevice } from '@vring/vhost-user'
 import type { BrokenReason } from '@vring/virtqueue'
+import { FdList } from './fd-list.ts'
 import { NetQueue } from './net-queue.ts'
 
 /**
@@ -29,6 +30,12 @@ export const NET_DEVICE_FEATURES: bigint = featureSet(
 
 /** Queue pairs that a device may have. Source: VirtIO 1.3 section 5.1.4, max_virtqueue_pairs, as DPDK bounds it. */
 export const QUEUE_PAIRS_MAX = 128
+
+/**
+ * How long to leave a backend alone that has no room, in ms: not every device says when it has room again, and what
+ * says so may be wrong for good.
+ */
+const ROOM_MS = 1
 
 export interface NetDeviceOptions {
   readonly accessor: AccessorPlugin
@@ -69,7 +76,8 @@ export class NetDevice implements VhostUserDevice {
   readonly queueNum: number
   private readonly options: NetDeviceOptions
   private readonly queues: (NetQueue | null)[]
-  private sourceFds: readonly number[] = []
+  private readonly sourceFds = new FdList()
+  private readonly backendFds = new FdList()
 
   /** @throws VringError ERR_OUT_OF_RANGE */
   constructor(options: NetDeviceOptions) {
@@ -117,16 +125,16 @@ export class NetDevice implements VhostUserDevice {
 
   /** Descriptors of the sources whose frames the driver can take now. */
   get wakeFds(): readonly number[] {
-    const { queues, sourceFds } = this
-    let count = 0
-    let same = true
-    for (let index = 0; index < queues.length; index += 2) {
-      const fd = queues[index]?.wakeFd ?? -1
-      if (fd >= 0 && sourceFds[count++] !== fd) same = false
-    }
-    if (!same || count !== sourceFds.length)
-      this.sourceFds = queues.map((queue) => queue?.wakeFd ?? -1).filter((fd) => fd >= 0)
-    return this.sourceFds
+    return this.sourceFds.of(this.queues, wakeFdOf)
+  }
+
+  /** Descriptors of the backends that have no room now. */
+  get roomFds(): readonly number[] {
+    return this.backendFds.of(this.queues, roomFdOf)
+  }
+
+  get sleepMs(): number {
+    return this.queues.some(isStalled) ? ROOM_MS : -1
   }
 
   /** Access counters of a running queue. */
@@ -139,3 +147,9 @@ export class NetDevice implements VhostUserDevice {
     return this.queues.flatMap((queue, index) => (queue === null ? [] : [queue.report(index)]))
   }
 }
+
+const wakeFdOf = (queue: NetQueue | null): number => queue?.wakeFd ?? -1
+
+const roomFdOf = (queue: NetQueue | null): number => queue?.roomFd ?? -1
+
+const isStalled = (queue: NetQueue | null): boolean => queue?.stalled ?? false

@@ -25,6 +25,7 @@ export class NetQueue {
   /** Runs while the ring is enabled, and while it is not: a disabled TX ring drops, a disabled RX ring holds. */
   private readonly enabledRound: TxRound | RxRound | null
   private readonly source: FrameSource | null
+  private readonly backend: NetBackend | null
   private readonly disabledRound: TxRound | null
   private readonly signalError: () => void
   private round: TxRound | RxRound | null
@@ -52,6 +53,7 @@ export class NetQueue {
     this.signalError = vring.signalError
     const common = { queue: this.queue, buffers, cpu, features, notify, notification: 'poll' as const }
     this.source = 'source' in end ? end.source : null
+    this.backend = 'backend' in end ? end.backend : null
     if ('backend' in end) this.enabledRound = new TxRound({ ...common, backend: end.backend, payload })
     else if (end.source === null) this.enabledRound = null
     else this.enabledRound = new RxRound({ ...common, source: end.source, log: migrationLog(vring) })
@@ -78,6 +80,7 @@ export class NetQueue {
     const round = this.round
     if (round === null) return 0
     const packets = this.started || this.start() === 0 ? round.run() : 0
+    if (packets === 0 && this.backend?.unsent === true) this.backend.flush()
     if (this.queue.broken !== null && !this.errorSignalled) {
       this.errorSignalled = true
       this.signalError()
@@ -95,14 +98,28 @@ export class NetQueue {
     return round.end === 'empty' || round.end === 'budget' ? (source.wakeFd ?? -1) : -1
   }
 
+  /**
+   * The backend is full, or has frames that it can't send: time brings this queue on, or {@link roomFd}. What the driver
+   * does, does not.
+   */
+  get stalled(): boolean {
+    const { round, backend } = this
+    return backend !== null && (round?.end === 'backpressure' || backend.unsent === true)
+  }
+
+  /** What wakes this queue by being writable: its backend while it is {@link stalled}, else -1. */
+  get roomFd(): number {
+    return this.stalled ? (this.backend!.roomFd ?? -1) : -1
+  }
+
   /** Asks for kicks; true: there is work, do not sleep. */
   arm(): boolean {
     const { round } = this
     if (round === null || !this.started) return false
     // A receive queue waits for its source; the driver's buffers matter when frames found none.
     if (this.source !== null && round.end !== 'no-buffers') return false
-    // A backend has no way to say that it has room again: only another round tells.
-    if (round.end === 'backpressure') return true
+    // The backend's room wakes the loop. More frames of the driver would find as little.
+    if (round.end === 'backpressure') return false
     if (this.accessor.beginRound() === 'miss') {
       this.accessor.endRound()
       return false

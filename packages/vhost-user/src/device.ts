@@ -55,6 +55,10 @@ export interface VhostUserDevice {
    * changed, when one comes or goes.
    */
   readonly wakeFds?: readonly number[]
+  /** Descriptors that wake the loop by being writable: what a device waits for that is full. Looked at as {@link wakeFds}. */
+  readonly roomFds?: readonly number[]
+  /** The longest time to sleep, in ms; absent or -1: until something happens. Looked at before each sleep. */
+  readonly sleepMs?: number
 
   /**
    * A ring starts; its areas are inside the memory (IOVAs with VIRTIO_F_ACCESS_PLATFORM).

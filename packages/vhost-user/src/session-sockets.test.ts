@@ -186,6 +186,49 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     memory.close()
   })
 
+  test('a device that is full sleeps until its descriptor is writable, and not longer than it says', async () => {
+    const { device, session, frontend } = connected()
+    const memory = new FrontendMemory({ bytes: 1 << 20 })
+    frontend.negotiate(FEATURES)
+    frontend.shareMemory([memory])
+    const driver = new Driver(frontend, memory, 0)
+    const full = EventFd.create()
+    fill(full.fd)
+    const looks: number[] = []
+    const waiting = Object.assign(device, { roomFds: [full.fd], sleepMs: -1 })
+    const run = (sleeps: number): number => {
+      const worker: VhostUserWorker = new VhostUserWorker({
+        ...{ session, device, busyPollUs: 0 },
+        shouldStop: () => worker.sleeps >= sleeps,
+      })
+      const start = performance.now()
+      expect(worker.run()).toBe('stopped')
+      looks.push(worker.sleeps)
+      return performance.now() - start
+    }
+    const child = spawn('sh', ['-c', 'sleep 0.1; dd bs=8 count=1 <&3'], {
+      stdio: ['ignore', 'ignore', 'ignore', full.fd],
+    })
+    const exited = new Promise((resolve) => child.on('exit', resolve))
+    expect(run(1)).toBeGreaterThan(50)
+    await exited
+    // Writable: it does not sleep at all.
+    expect(run(3)).toBeLessThan(1000)
+    fill(full.fd)
+    waiting.sleepMs = 20
+    expect(run(3)).toBeGreaterThanOrEqual(59)
+    // A kick wakes it as ever, and is drained.
+    waiting.sleepMs = 60_000
+    driver.signals.kick.signal()
+    expect(run(1)).toBeLessThan(10_000)
+    expect(driver.signals.kick.drain()).toBe(false)
+    expect(looks).toEqual([1, 3, 3, 1])
+    frontend.close()
+    session.close()
+    memory.close()
+    full.close()
+  })
+
   test('the worker does not sleep over what was made available before it armed the ring', () => {
     const { device, session, frontend } = connected()
     const memory = new FrontendMemory({ bytes: 1 << 20 })
@@ -343,11 +386,16 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
   })
 })
 
-/** What a hostile driver does to an eventfd that it shares: its maximum, and an open file whose writes wait. */
-function makeFullAndBlocking(fd: number): void {
+/** Sets an empty eventfd to its maximum: it is not writable. */
+function fill(fd: number): void {
   const full = new Uint8Array(8).fill(0xff)
   full[0] = 0xfe
   expect(writeSync(fd, full)).toBe(8)
+}
+
+/** What a hostile driver does to an eventfd that it shares: its maximum, and an open file whose writes wait. */
+function makeFullAndBlocking(fd: number): void {
+  fill(fd)
   // The standard input of a child is made blocking, for all who share it.
   spawnSync('true', { stdio: [fd, 'ignore', 'ignore'] })
   const flags = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))![1]!

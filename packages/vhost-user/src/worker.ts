@@ -41,8 +41,10 @@ export class VhostUserWorker {
   readonly #poll = new PollSet()
   #watched = -1
   #watchedFds: readonly number[] = NO_FDS
-  /** Of the rings that have one; the last descriptors of the set, in this order. */
+  #watchedRoom: readonly number[] = NO_FDS
+  /** Of the rings that have one; in the set they stand together, in this order. */
   #kicks: readonly RingEvent[] = []
+  #firstKick = 0
   /** Times the loop slept. */
   sleeps = 0
 
@@ -112,26 +114,29 @@ export class VhostUserWorker {
       if (this.#device.armQueue(index)) more = true
     }
     if (more) return
-    const wakeFds = this.#device.wakeFds ?? NO_FDS
-    if (this.#watched !== session.generation || this.#watchedFds !== wakeFds) this.#watch(wakeFds)
+    const { wakeFds = NO_FDS, roomFds = NO_FDS, sleepMs = -1 } = this.#device
+    if (this.#watched !== session.generation || this.#watchedFds !== wakeFds || this.#watchedRoom !== roomFds)
+      this.#watch(wakeFds, roomFds)
     // A ring without a kick has to be looked at; it costs the CPU that its frontend chose to pay.
-    this.#poll.wait(polled ? 0 : -1)
+    this.#poll.wait(polled ? 0 : sleepMs)
     this.sleeps++
     this.#drainKicks()
   }
 
   /** Only those that were kicked: the others cost no call. */
   #drainKicks(): void {
-    const first = this.#poll.fds.length - this.#kicks.length
+    const first = this.#firstKick
     for (const [i, kick] of this.#kicks.entries()) if ((this.#poll.revents(first + i) & POLLIN) !== 0) kick.drain()
   }
 
-  #watch(wakeFds: readonly number[]): void {
+  #watch(wakeFds: readonly number[], roomFds: readonly number[]): void {
     const { vrings, fd, generation } = this.#session
-    const wake = this.#wakeFd === null ? [] : [this.#wakeFd]
+    const others = [fd, ...(this.#wakeFd === null ? [] : [this.#wakeFd]), ...wakeFds]
     this.#kicks = vrings.flatMap((vring) => (vring.kick === null ? [] : [vring.kick]))
-    this.#poll.watch([fd, ...wake, ...wakeFds, ...this.#kicks.map((kick) => kick.fd)])
+    this.#firstKick = others.length
+    this.#poll.watch([...others, ...this.#kicks.map((kick) => kick.fd)], roomFds)
     this.#watched = generation
     this.#watchedFds = wakeFds
+    this.#watchedRoom = roomFds
   }
 }
