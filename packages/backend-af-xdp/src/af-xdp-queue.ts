@@ -70,7 +70,7 @@ export class AfXdpQueue implements NetBackend, FrameSource {
   private readonly held = new Uint32Array(NET_BATCH)
   private readonly drops = new Map<string, number>()
   /** What {@link touchFrames} gave. */
-  private touched = 0
+  protected touched = 0
   private down = false
   private idle = 0
   private txFrames = 0

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { NET_HDR_CSUM_OFFSET_OFFSET, NET_HDR_CSUM_START_OFFSET, NET_HDR_GSO_TYPE_OFFSET } from '@vring/layout'
 import {
+  clockNs,
   deleteLink,
   interfaceIndex,
   linkInfo,
@@ -67,7 +68,7 @@ describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root
   })
   afterEach(() => {
     for (const one of closing.splice(0).reverse()) one.close()
-    for (const name of ['xskA', 'xskB']) {
+    for (const name of ['xskA', 'xskB', 'xskC', 'xskBr']) {
       try {
         deleteLink(interfaceIndex(name))
       } catch (error) {
@@ -85,6 +86,29 @@ describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root
     ip('link', 'add', 'xskA', 'type', 'veth', 'peer', 'name', 'xskB')
     for (const name of ['xskA', 'xskB']) ip('link', 'set', name, 'up')
     return [end('xskA', options), end('xskB', options)]
+  }
+
+  /**
+   * Two sockets with a bridge between them that lets 10 Mbit/s pass: frames that wait there hold on to the chunks that they
+   * were sent from.
+   */
+  function slowPair(): [AfXdpQueue, AfXdpQueue] {
+    const run = (line: string): void => {
+      const [command, ...args] = line.split(' ')
+      const { status, stderr } = spawnSync(command!, args, { encoding: 'utf8' })
+      if (status !== 0) throw new Error(`${line}: ${stderr}`)
+    }
+    ip('link', 'add', 'xskA', 'type', 'veth', 'peer', 'name', 'xskB')
+    ip('link', 'add', 'xskC', 'type', 'veth', 'peer', 'name', 'xskD')
+    for (const name of ['xskA', 'xskB', 'xskC', 'xskD']) {
+      run(`sysctl -qw net.ipv6.conf.${name}.disable_ipv6=1`)
+      ip('link', 'set', name, 'up')
+    }
+    run('tc qdisc add dev xskC root tbf rate 10mbit burst 4k limit 10mb')
+    ip('link', 'add', 'xskBr', 'type', 'bridge')
+    for (const name of ['xskB', 'xskC']) ip('link', 'set', name, 'master', 'xskBr')
+    ip('link', 'set', 'xskBr', 'up')
+    return [end('xskA', { mode: 'copy', chunks: 64, ringEntries: 32 }), end('xskD')]
   }
 
   function end(name: string, options: AfXdpQueueOptions = {}): AfXdpQueue {
@@ -105,6 +129,36 @@ describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root
       expect(receive(to, NET_BATCH)).toEqual(Array.from({ length: NET_BATCH }, (_, i) => [i, bytes]))
       expect(from.counters).toMatchObject({ txFrames: NET_BATCH, txBytes: NET_BATCH * bytes, txDropped: {} })
     }
+  })
+
+  test('an interface that is slower than its driver holds it back: no frame is lost, and waiting costs no CPU', () => {
+    const [a, b] = slowPair()
+    const batch = batchOf(NET_BATCH, 1000)
+    // To one station: of frames to everybody the bridge forwards copies, which let their socket go.
+    for (let i = 0; i < NET_BATCH; i++) batch.view.u8[batch.offset[i]! + HEADER] = 2
+    const poll = new PollSet()
+    const total = 4 * NET_BATCH
+    let sent = 0
+    let refusals = 0
+    const start = performance.now()
+    const cpu = clockNs('thread')
+    while (sent < total || a.unsent) {
+      batch.count = Math.min(NET_BATCH, total - sent)
+      for (let i = 0; i < batch.count; i++) batch.offset[i] = ((sent + i) % NET_BATCH) * SLOT
+      const taken = a.transmit(batch)
+      a.flush()
+      sent += taken
+      if (taken === batch.count && !a.unsent) continue
+      refusals++
+      poll.watch([], a.roomFd < 0 ? [] : [a.roomFd])
+      poll.wait(1)
+      if (performance.now() - start > 20_000) break
+    }
+    expect(sent).toBe(total)
+    expect(refusals).toBeGreaterThan(20)
+    expect((clockNs('thread') - cpu) / 1e6).toBeLessThan((performance.now() - start) / 2)
+    expect(a.counters.txDropped).toEqual({})
+    expect(receive(b, total)).toEqual(Array.from({ length: total }, (_, i) => [i % NET_BATCH, 1000]))
   })
 
   test('chunks go round: many times more frames than chunks cross a small UMEM, none is lost', () => {
