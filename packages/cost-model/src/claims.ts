@@ -31,11 +31,17 @@ export interface Claim {
    */
   readonly tolerance: number
   readonly subject: ClaimSubject
-  /**
-   * Why this claim is known not to be reproduced: what the kernel or the machine does that the model, or the bench where it
-   * is measured, lacks. It is shown beside the failure, which stays one.
-   */
-  readonly missing?: string
+  /** Set where the claim is known to fail. */
+  readonly known?: KnownFailure
+}
+
+/** A claim that is known not to be reproduced: it is shown as failed with what is missing, and is no news. */
+export interface KnownFailure {
+  /** What the kernel or the machine does that the model, or the bench where it is measured, lacks. */
+  readonly missing: string
+  /** Between which values it comes out for that reason, in the unit of {@link Claim.published}; any other is news. */
+  readonly from: number
+  readonly to: number
 }
 
 /** Gains of two published rates, each within 5 % of the model, may differ by this much. */
@@ -161,7 +167,7 @@ export const CLAIMS: readonly Claim[] = [
       'linear-spinlock',
       false,
     ),
-    missing: NO_SANDY_BRIDGE,
+    known: { missing: NO_SANDY_BRIDGE, from: -0.05, to: 0 },
   },
   gain(
     'rework-no-smap',
@@ -189,7 +195,8 @@ export const CLAIMS: readonly Claim[] = [
     // Another language, another backend: the direction and the order of magnitude are what can be reproduced.
     tolerance: 0.3,
     subject: { kind: 'measured', key: 'tx-batching', how: 'run with --sweep batch=1,64' },
-    missing: NO_TAP,
+    // Larger than published and its tolerance; a loss, or next to no gain, would have another reason.
+    known: { missing: NO_TAP, from: 0.748, to: Number.POSITIVE_INFINITY },
   },
   untestable(
     'tx-batching-redirect',

@@ -94,7 +94,7 @@ describe('evaluateClaims', () => {
   })
 
   test('does not take a loss for a gain, nor a gain for a loss or for nothing, however near they are', () => {
-    const { missing: _, ...batching } = byId('tx-batching')
+    const { known: _, ...batching } = byId('tx-batching')
     const near = (published: number): Claim => ({ ...batching, published, tolerance: 0.05 })
     const verdicts = (published: number, value: number): unknown =>
       evaluateClaims({ ...evidence, measured: { 'tx-batching': value } }, [near(published)]).map(
@@ -118,9 +118,19 @@ describe('evaluateClaims', () => {
     const [near] = evaluateClaims({ ...evidence, measured: { 'tx-batching': 0.5 } }, [byId('tx-batching')])
     expect(near).toMatchObject({ verdict: 'reproduced', measured: 0.5, modelled: null })
     const [far] = evaluateClaims({ ...evidence, measured: { 'tx-batching': 0 } }, [byId('tx-batching')])
-    expect(far).toMatchObject({ verdict: 'not reproduced', measured: 0 })
+    expect(far).toMatchObject({ verdict: 'not reproduced', measured: 0, missing: null })
     const [tooFar] = evaluateClaims({ ...evidence, measured: { 'tx-batching': 3.3 } }, [byId('tx-batching')])
     expect(tooFar!.reason).toMatch(/^differs by 2.852, more than 0.300; missing: the TAP/)
+  })
+
+  test('explains a failure by what is known to be missing only where that makes it come out so', () => {
+    const spinlock = byId('spinlock-smap-off')
+    const at = (from: number, to: number) =>
+      evaluateClaims(evidence, [{ ...spinlock, known: { missing: 'prices', from, to } }])[0]
+    expect(at(-0.05, 0)).toMatchObject({ verdict: 'not reproduced', missing: 'prices' })
+    expect(at(-0.01, 0)).toMatchObject({ verdict: 'not reproduced', missing: null })
+    expect(at(-0.01, 0)!.reason).not.toContain('missing')
+    expect(at(-0.2, -0.1)).toMatchObject({ verdict: 'not reproduced', missing: null })
   })
 
   test('leaves a claim about a setup that was not fitted untested', () => {

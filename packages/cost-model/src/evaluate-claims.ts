@@ -25,7 +25,7 @@ export interface ClaimResult {
   readonly verdict: 'reproduced' | 'not reproduced' | 'not tested'
   /** Why, for people; of a failure also what is missing, where that is known. */
   readonly reason: string
-  /** What the model lacks, of a failure that is known: {@link Claim.missing}. Null for every other verdict. */
+  /** What the model lacks, of a failure that is known: {@link KnownFailure.missing}. Null of one that is news, and of every other verdict. */
   readonly missing: string | null
 }
 
@@ -63,14 +63,14 @@ function judgeGain(value: number, claim: Claim): Judgement {
   const { published } = claim
   if (published === 0 || value * published > 0) return judge(value, claim)
   const word = (gain: number): string => (gain > 0 ? 'a gain' : gain < 0 ? 'a loss' : 'no difference')
-  return failed(`${word(value)}, where ${word(published)} was published`, claim)
+  return failed(value, `${word(value)}, where ${word(published)} was published`, claim)
 }
 
 function judge(value: number, claim: Claim): Judgement {
   const { published, tolerance } = claim
   const difference = Math.abs(value - published)
   if (difference > tolerance)
-    return failed(`differs by ${difference.toFixed(3)}, more than ${tolerance.toFixed(3)}`, claim)
+    return failed(value, `differs by ${difference.toFixed(3)}, more than ${tolerance.toFixed(3)}`, claim)
   return {
     verdict: 'reproduced',
     reason: `differs by ${difference.toFixed(3)}, within ${tolerance.toFixed(3)}`,
@@ -78,8 +78,10 @@ function judge(value: number, claim: Claim): Judgement {
   }
 }
 
-function failed(reason: string, { missing }: Claim): Judgement {
-  if (missing === undefined) return { verdict: 'not reproduced', reason, missing: null }
+function failed(value: number, reason: string, { known }: Claim): Judgement {
+  if (known === undefined || value < known.from || value > known.to)
+    return { verdict: 'not reproduced', reason, missing: null }
+  const { missing } = known
   return { verdict: 'not reproduced', reason: `${reason}; missing: ${missing}`, missing }
 }
 
