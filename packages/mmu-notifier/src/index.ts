@@ -3,8 +3,9 @@
  *
  * @packageDocumentation
  */
-export type { IntervalNotifier, IntervalNotifierOps } from './interval-notifier.ts'
+export type { IntervalNotifier, IntervalNotifierOps, IntervalNotifiers } from './interval-notifier.ts'
 export * from './interval-notifier-tree.ts'
+export * from './mmu-notifier.ts'
 export * from './mmu-notifier-list.ts'
-export * from './range-notifier.ts'
+export * from './mmu-notifier-range.ts'
 export * from './sync/index.ts'

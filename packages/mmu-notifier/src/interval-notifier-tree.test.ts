@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { IntervalNotifier, IntervalNotifierOps } from './interval-notifier.ts'
 import { IntervalNotifierTree } from './interval-notifier-tree.ts'
 import { MmuNotifierList } from './mmu-notifier-list.ts'
-import type { MmuNotifierRange } from './range-notifier.ts'
+import type { MmuNotifierRange } from './mmu-notifier-range.ts'
 
 const range = (start: number, end: number, blockable = true): MmuNotifierRange => ({
   start,

@@ -1,6 +1,6 @@
 import { EAGAIN, EINVAL, refused, VringError } from '@vring/layout'
 import { type Deferred, Interval, type IntervalNotifier, type IntervalNotifierOps } from './interval-notifier.ts'
-import type { MmuNotifierRange } from './range-notifier.ts'
+import type { MmuNotifierRange } from './mmu-notifier-range.ts'
 import { uncountedSyncPort } from './sync/plain-sync-port.ts'
 import { Cell, Lock, type SyncPort } from './sync/sync-port.ts'
 

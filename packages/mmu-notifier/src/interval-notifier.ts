@@ -1,4 +1,4 @@
-import type { MmuNotifierRange } from './range-notifier.ts'
+import type { MmuNotifierRange } from './mmu-notifier-range.ts'
 import { Cell, type SyncPort } from './sync/sync-port.ts'
 
 /** Callback of one interval. Source: Linux `struct mmu_interval_notifier_ops`. */
@@ -25,6 +25,18 @@ export interface IntervalNotifier {
   readonly seq: number
   /** Called by the callback, under the lock that its owner reads under. Source: `mmu_interval_set_seq`. */
   setSeq(seq: number): void
+}
+
+/** Interval notifiers of an address space; `IntervalNotifierTree` implements it. */
+export interface IntervalNotifiers {
+  /** Adds an interval of `length` bytes. Source: `mmu_interval_notifier_insert`. */
+  insert(start: number, length: number, ops: IntervalNotifierOps): IntervalNotifier
+  /** Takes an interval out; 0, or -EAGAIN when that happens at the end of the running invalidations. */
+  remove(interval: IntervalNotifier): number
+  /** A sequence for {@link readRetry}, or -EAGAIN while an invalidation of the interval runs. */
+  readBegin(interval: IntervalNotifier): number
+  /** True when an invalidation hit the interval since {@link readBegin}. */
+  readRetry(interval: IntervalNotifier, seq: number): boolean
 }
 
 /** What waits for the running invalidations to end. */

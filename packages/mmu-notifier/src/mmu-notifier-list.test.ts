@@ -1,8 +1,9 @@
 import { EAGAIN, ENOMEM, isVringError } from '@vring/layout'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { MmuNotifierOps } from './mmu-notifier.ts'
 import { MmuNotifierList } from './mmu-notifier-list.ts'
-import type { MmuNotifierOps, MmuNotifierRange } from './range-notifier.ts'
+import type { MmuNotifierRange } from './mmu-notifier-range.ts'
 
 const page = (start: number, blockable = true): MmuNotifierRange => ({
   start,

@@ -1,7 +1,8 @@
 import { EAGAIN, errnoName, refused, VringError } from '@vring/layout'
 import { IntervalNotifierTree } from './interval-notifier-tree.ts'
+import type { MmuNotifierOps, MmuNotifierRegistry, Unregister } from './mmu-notifier.ts'
+import type { MmuNotifierRange } from './mmu-notifier-range.ts'
 import { NotifierFaults } from './notifier-faults.ts'
-import type { MmuNotifierOps, MmuNotifierRange, MmuNotifierRegistry, Unregister } from './range-notifier.ts'
 import { uncountedSyncPort } from './sync/plain-sync-port.ts'
 import { Cell, Lock, type SyncPort } from './sync/sync-port.ts'
 

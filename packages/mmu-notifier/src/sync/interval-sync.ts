@@ -1,5 +1,6 @@
-import type { IntervalNotifier, IntervalNotifierOps } from '../interval-notifier.ts'
-import type { IntervalNotifiers, MmuNotifierRange, MmuNotifierRegistry } from '../range-notifier.ts'
+import type { IntervalNotifier, IntervalNotifierOps, IntervalNotifiers } from '../interval-notifier.ts'
+import type { MmuNotifierRegistry } from '../mmu-notifier.ts'
+import type { MmuNotifierRange } from '../mmu-notifier-range.ts'
 import type { MappingSlot, SlotMapping, SlotRange } from './mapping-slot.ts'
 import { MappingSync } from './mapping-sync.ts'
 import { Cell } from './sync-port.ts'

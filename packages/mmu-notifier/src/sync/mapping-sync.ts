@@ -1,4 +1,4 @@
-import type { MmuNotifierRegistry } from '../range-notifier.ts'
+import type { MmuNotifierRegistry } from '../mmu-notifier.ts'
 import type { MappingSlot, SlotMapping, SlotRange } from './mapping-slot.ts'
 import { Cell, Lock, type SyncPort } from './sync-port.ts'
 

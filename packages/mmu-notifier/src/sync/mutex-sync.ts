@@ -1,5 +1,5 @@
 import { EAGAIN } from '@vring/layout'
-import type { MmuNotifierRange } from '../range-notifier.ts'
+import type { MmuNotifierRange } from '../mmu-notifier-range.ts'
 import type { MappingSlot, SlotMapping } from './mapping-slot.ts'
 import { RangeSync } from './range-sync.ts'
 

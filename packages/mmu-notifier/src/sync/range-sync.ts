@@ -1,5 +1,6 @@
 import { EAGAIN, isVringError } from '@vring/layout'
-import type { MmuNotifierOps, MmuNotifierRange, MmuNotifierRegistry, Unregister } from '../range-notifier.ts'
+import type { MmuNotifierOps, MmuNotifierRegistry, Unregister } from '../mmu-notifier.ts'
+import type { MmuNotifierRange } from '../mmu-notifier-range.ts'
 import { type MappingSlot, overlaps, type SlotMapping, type SlotRange } from './mapping-slot.ts'
 import { MappingSync } from './mapping-sync.ts'
 import { Cell } from './sync-port.ts'

@@ -1,7 +1,7 @@
 import { isVringError } from '@vring/layout'
 import { describe, expect, it } from 'vitest'
 import { MmuNotifierList } from '../mmu-notifier-list.ts'
-import type { MmuNotifierRange } from '../range-notifier.ts'
+import type { MmuNotifierRange } from '../mmu-notifier-range.ts'
 import { createSync, SYNC_NAMES } from './create-sync.ts'
 import { MappingSlot, overlaps, type SlotMapping } from './mapping-slot.ts'
 import type { MappingSync } from './mapping-sync.ts'
