@@ -2,30 +2,20 @@ import { spawnSync } from 'node:child_process'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { catalogue } from '@vring/testkit'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { repositoryRoot } from '../../scripts/workspace.ts'
 import { findBarriers, tabOrder } from './accessible.ts'
-import {
-  ARTIFACTS,
-  type Look,
-  launch,
-  noBrowser,
-  open,
-  pictureForDocs,
-  serveFolder,
-  textOf,
-  type WatchedPage,
-} from './browser.ts'
+import { ARTIFACTS, type Look, noBrowser, pictureForDocs, serveFolder, textOf } from './browser.ts'
+import { watchedVisits } from './visits.ts'
 
 const folder = join(repositoryRoot, 'apps/playground')
 const DESKTOP: Look = { viewport: 'desktop', scheme: 'light' }
 
 describe.skipIf(noBrowser !== null)(`the playground in a browser${noBrowser === null ? '' : `: ${noBrowser}`}`, () => {
-  let browser: Browser
+  const open = watchedVisits()
   let server: Server
   let url: string
-  let watched: WatchedPage | null = null
 
   beforeAll(async () => {
     const vite = join(repositoryRoot, 'node_modules/vite/bin/vite.js')
@@ -34,25 +24,12 @@ describe.skipIf(noBrowser !== null)(`the playground in a browser${noBrowser === 
     const served = await serveFolder(join(folder, 'dist'))
     url = served.url
     server = served.server
-    browser = await launch()
   })
-  afterAll(async () => {
-    await browser?.close()
+  afterAll(() => {
     server?.close()
   })
-  /** Whatever a test did: nothing on the console, no request to anybody else. */
-  afterEach(async () => {
-    const { page, complaints, requests } = watched ?? { page: null, complaints: [], requests: [] }
-    watched = null
-    await page?.close()
-    expect(complaints).toEqual([])
-    expect(requests).toEqual([])
-  })
 
-  async function visit(look: Look = DESKTOP, fragment = ''): Promise<Page> {
-    watched = await open(browser, url + fragment, look)
-    return watched.page
-  }
+  const visit = (look: Look = DESKTOP, fragment = ''): Promise<Page> => open(url + fragment, look)
 
   const press = (page: Page, name: string): Promise<void> => page.getByRole('button', { name, exact: true }).click()
   const now = (page: Page): Promise<string> => textOf(page.locator('#ring-view .now'))

@@ -3,47 +3,34 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { repositoryRoot } from '../../scripts/workspace.ts'
 import { findBarriers, tabOrder } from './accessible.ts'
-import { ARTIFACTS, type Look, launch, noBrowser, open, pictureForDocs, textOf, type WatchedPage } from './browser.ts'
+import { ARTIFACTS, type Look, noBrowser, pictureForDocs, textOf } from './browser.ts'
+import { watchedVisits } from './visits.ts'
 
 /** A run of all accessors and a sweep of queue sizes, put together by `vring-bench merge`. */
 const RESULTS = fileURLToPath(new URL('fixtures/results.json', import.meta.url))
 const BYTES_MAX = 1.5e6
 
 describe.skipIf(noBrowser !== null)(`the report in a browser${noBrowser === null ? '' : `: ${noBrowser}`}`, () => {
-  let browser: Browser
+  const open = watchedVisits()
   let directory: string
   let file: string
-  let watched: WatchedPage | null = null
 
-  beforeAll(async () => {
+  beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'vring-report-'))
     file = join(directory, 'report.html')
     const cli = join(repositoryRoot, 'apps/bench/src/cli.ts')
     const args = ['--import', 'tsx', '--conditions=@vring/source', cli, 'report', RESULTS, '--html', file]
     const drawn = spawnSync(process.execPath, args, { cwd: repositoryRoot, encoding: 'utf8' })
     expect(drawn.status, drawn.stderr).toBe(0)
-    browser = await launch()
   })
-  afterAll(async () => {
-    await browser?.close()
+  afterAll(() => {
     rmSync(directory, { recursive: true, force: true })
   })
-  afterEach(async () => {
-    const { page, complaints, requests } = watched ?? { page: null, complaints: [], requests: [] }
-    watched = null
-    await page?.close()
-    expect(complaints).toEqual([])
-    expect(requests).toEqual([])
-  })
-
-  async function visit(look: Look): Promise<Page> {
-    watched = await open(browser, pathToFileURL(file).href, look)
-    return watched.page
-  }
+  const visit = (look: Look): Promise<Page> => open(pathToFileURL(file).href, look)
 
   test('is below 1.5 MB and opens at once', async () => {
     expect(statSync(file).size).toBeLessThan(BYTES_MAX)
