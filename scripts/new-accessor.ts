@@ -73,7 +73,7 @@ Say here how it reaches descriptors, avail ring and used ring, and where the ide
 ## Install
 
 \`\`\`sh
-npm install @vring/accessor-${name}
+npm install @vring/accessor-${name} @vring/accessor @vring/memory @vring/layout
 \`\`\`
 
 ## Example
