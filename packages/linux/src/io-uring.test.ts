@@ -1,11 +1,15 @@
+import { EFAULT, EINVAL } from '@vring/layout'
 import { describe, expect, test } from 'vitest'
 import { closeFd } from './fd.ts'
 import {
   IORING_OP_READ,
+  IORING_OP_READ_FIXED,
   IORING_OP_WRITE,
+  IORING_OP_WRITE_FIXED,
   IOSQE_FIXED_FILE,
   IoUring,
   SQE_ADDRESS,
+  SQE_BUF_INDEX,
   SQE_FD,
   SQE_LENGTH,
   SQE_OPCODE,
@@ -15,6 +19,8 @@ import { createMemfd } from './memfd.ts'
 import { nativeAddress } from './native-address.ts'
 import { processResources } from './process-resources.ts'
 import { systemErrnoOf } from './system-error.ts'
+
+const ENXIO = -6
 
 /** Why this host has no io_uring (containers often forbid it), or null. */
 function missing(): string | null {
@@ -62,6 +68,45 @@ describe('IoUring', () => {
           ring.release(2)
           expect([...bytes.subarray(8)]).toEqual([1, 2, 3, 4, 5, 1, 2, 3])
         }
+      } finally {
+        ring.close()
+        closeFd(fd)
+      }
+    })
+
+    test('writes from a registered buffer and reads into it, until it is taken out', () => {
+      const fd = createMemfd('vring-io-uring', 4096)
+      const ring = IoUring.create(1)
+      const buffer = new ArrayBuffer(16)
+      const bytes = Uint8Array.from({ length: 16 }, (_, i) => i)
+      new Uint8Array(buffer).set(bytes)
+      const address = nativeAddress(buffer)
+      const run = (opcode: number, index: number, offset: number, length: number): number => {
+        ring.sqes[SQE_OPCODE] = opcode
+        ring.sqes[SQE_FD] = fd
+        ring.sqes[SQE_ADDRESS] = address + offset
+        ring.sqes[SQE_ADDRESS + 1] = (address + offset) / 2 ** 32
+        ring.sqes[SQE_LENGTH] = length
+        ring.sqes[SQE_BUF_INDEX] = index
+        expect(ring.submit(1)).toBe(1)
+        const result = ring.result(0)
+        ring.release(1)
+        return result
+      }
+      try {
+        expect(ring.setBuffer(0, address, 16)).toBe(ENXIO)
+        expect(ring.registerBufferTable(2)).toBe(true)
+        expect(run(IORING_OP_WRITE_FIXED, 1, 0, 8)).toBe(EFAULT)
+        expect(ring.setBuffer(1, address, 16)).toBe(0)
+        expect(run(IORING_OP_WRITE_FIXED, 1, 2, 6)).toBe(6)
+        expect(run(IORING_OP_READ_FIXED, 1, 10, 4)).toBe(4)
+        expect([...new Uint8Array(buffer)]).toEqual([...bytes.subarray(0, 10), 2, 3, 4, 5, 14, 15])
+        // Beyond its end, and no such buffer.
+        expect(run(IORING_OP_WRITE_FIXED, 1, 12, 8)).toBe(EFAULT)
+        expect(run(IORING_OP_WRITE_FIXED, 2, 0, 8)).toBe(EFAULT)
+        expect(ring.setBuffer(2, address, 16)).toBe(EINVAL)
+        expect(ring.setBuffer(1, 0, 0)).toBe(0)
+        expect(run(IORING_OP_WRITE_FIXED, 1, 0, 8)).toBe(EFAULT)
       } finally {
         ring.close()
         closeFd(fd)

@@ -2,7 +2,7 @@ import { isVringError } from '@vring/layout'
 import { describe, expect, test } from 'vitest'
 import { closeFd, statFd } from './fd.ts'
 import { unsupportedHost } from './libc.ts'
-import { Mapping, WINDOW_BYTES_MAX } from './mapping.ts'
+import { Mapping, pageBytesOf, WINDOW_BYTES_MAX } from './mapping.ts'
 import { createMemfd } from './memfd.ts'
 import { processResources } from './process-resources.ts'
 import { systemErrnoOf } from './system-error.ts'
@@ -84,6 +84,22 @@ describe.skipIf(reason !== null)(`a mapping${reason === null ? '' : ` (skipped: 
     closeFd(fd)
     expect(() => createMemfd('odd', 100)).toThrow('a positive multiple of 4096')
     expect(() => createMemfd('huge', 4096, { hugePages: '2M' })).toThrow(`a positive multiple of ${2 ** 21}`)
+  })
+
+  test('knows the pages of its file', () => {
+    expect(pageBytesOf(new ArrayBuffer(8))).toBe(4096)
+    for (const [options, pageBytes] of [
+      [{}, 4096],
+      [{ hugePages: '2M' }, 2 ** 21],
+    ] as const) {
+      const fd = createMemfd('pages', 2 ** 21, options)
+      // Nothing is touched: no huge page needs to be there.
+      const mapping = Mapping.of(fd, { length: 2 ** 21 })
+      closeFd(fd)
+      expect(mapping.pageBytes).toBe(pageBytes)
+      expect(pageBytesOf(mapping.buffer)).toBe(pageBytes)
+      mapping.unmap()
+    }
   })
 
   test('is gone when it is unmapped', () => {

@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs'
 import { refused } from '@vring/layout'
 import {
   MAP_ANONYMOUS,
@@ -20,6 +21,8 @@ import { systemError } from './system-error.ts'
 export const WINDOW_BYTES_MAX: number = 2 ** 30
 /** The smallest page of the supported architectures, in bytes. */
 const PAGE_BYTES = 4096
+/** What statfs(2) says of a file of huge pages, `<linux/magic.h>`. */
+const HUGETLBFS_MAGIC = 0x9584_58f6
 
 /** One ArrayBuffer over a part of a {@link Mapping}. */
 export interface MappingWindow {
@@ -55,12 +58,15 @@ export class Mapping {
   readonly address: bigint
   /** Bytes. */
   readonly length: number
+  /** Bytes of a page of the file: that of the huge pages of hugetlbfs, else 4096. */
+  readonly pageBytes: number
   readonly windows: readonly MappingWindow[]
   #state: 'mapped' | 'revoked' | 'unmapped' = 'mapped'
 
-  private constructor(address: bigint, length: number, windows: readonly MappingWindow[]) {
+  private constructor(address: bigint, length: number, pageBytes: number, windows: readonly MappingWindow[]) {
     this.address = address
     this.length = length
+    this.pageBytes = pageBytes
     this.windows = windows
   }
 
@@ -92,7 +98,9 @@ export class Mapping {
       const bytes = Math.min(windowBytes, length - at)
       windows.push({ offset: at, length: bytes, buffer: c.koffi.view(address + BigInt(at), bytes) })
     }
-    return new Mapping(address, length, windows)
+    const pageBytes = pageBytesOfFile(fd)
+    for (const { buffer } of windows) pagesOf.set(buffer, pageBytes)
+    return new Mapping(address, length, pageBytes, windows)
   }
 
   /** The whole mapping as one buffer. Throws VringError ERR_OUT_OF_RANGE when it has several windows. */
@@ -132,5 +140,22 @@ export class Mapping {
     const c = libc()
     if (c.munmap(this.address, this.length) !== 0) throw systemError('munmap', c.errno(), `${this.length} bytes`)
     this.#state = 'unmapped'
+  }
+}
+
+const pagesOf = new WeakMap<ArrayBufferLike, number>()
+
+/** Bytes of a page of the memory behind a buffer: that of the file that a {@link Mapping} is of, 4096 for other memory. */
+export function pageBytesOf(buffer: ArrayBufferLike): number {
+  return pagesOf.get(buffer) ?? PAGE_BYTES
+}
+
+function pageBytesOfFile(fd: number): number {
+  try {
+    const { type, bsize } = statfsSync(`/proc/self/fd/${fd}`)
+    return type === HUGETLBFS_MAGIC ? bsize : PAGE_BYTES
+  } catch {
+    // No /proc, or a descriptor that is no file of a file system.
+    return PAGE_BYTES
   }
 }
