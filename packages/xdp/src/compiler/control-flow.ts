@@ -18,10 +18,12 @@ export interface Edge {
 /** Deeper nesting than this is left to a dispatch loop: engines bound the depth of their parsers. */
 const NESTING_MAX = 500
 
+/** Label of the block that a forward jump to `target` leaves. */
 export function blockLabel(target: number): string {
   return `F${target}`
 }
 
+/** Label of the loop that a backward jump to `target` continues. */
 export function loopLabel(target: number): string {
   return `L${target}`
 }

@@ -20,10 +20,12 @@ import { comparesLowHalves, isNarrow, needsHigh } from './half-liveness.ts'
  * need both halves of an operand that is also the destination compute into `t` and `u` first.
  */
 
+/** The variable of the low 32 bits of a register. */
 export function low(register: number): string {
   return `r${register}`
 }
 
+/** The variable of the high 32 bits of a register. */
 export function top(register: number): string {
   return `h${register}`
 }

@@ -52,6 +52,7 @@ export function addressOf(place: AccessPlace, base: number, offset: number, plus
   return distance === 0 ? `${low(base)}>>>0` : `${low(base)}+(${distance})>>>0`
 }
 
+/** Loads into a register; without the high half where nobody reads it. */
 export function loadStatement(one: LoadInstruction, place: AccessPlace, highIsLive: boolean): string {
   const d = low(one.destination)
   const h = top(one.destination)
@@ -72,6 +73,7 @@ export function loadStatement(one: LoadInstruction, place: AccessPlace, highIsLi
   return `${d}=${load};${highIsLive ? `${h}=${one.signed ? `${d}>>31` : 0};` : ''}`
 }
 
+/** Stores a register or an immediate. */
 export function storeStatement(one: StoreInstruction, place: AccessPlace): string {
   const view = viewOf(place, one.base)
   const value = operand(one)

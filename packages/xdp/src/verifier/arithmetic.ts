@@ -41,6 +41,7 @@ function noteResult(site: Site, result: Register): void {
   if (result.kind === 'number' && !fitsWord(result.number)) site.facts.flags[site.index]! |= RESULT_WIDE
 }
 
+/** What an operation leaves in its destination; refuses what pointers can not take part in. */
 export function checkAlu(site: Site, one: AluInstruction): Register {
   const left = initialised(site, one.destination)
   const right = operandOf(site, one)
@@ -88,6 +89,7 @@ function move(site: Site, pointer: Register, by: Scalar, subtracts: boolean): Re
   return { ...pointer, number, range: 0, id: isPacket(pointer.kind) ? site.newId() : 0 }
 }
 
+/** What a move leaves in its destination; only whole moves take pointers. */
 export function checkMove(site: Site, one: MoveInstruction): Register {
   const source = operandOf(site, one)
   noteOperands(site, source, source)
@@ -112,11 +114,13 @@ function linked(site: Site, number: number, source: Register): Register {
   return site.state.registers[number]!
 }
 
+/** What negation leaves in its destination. */
 export function checkNegate(site: Site, destination: number, bits: 32 | 64): Register {
   const { number } = numeric(site, destination, 'negation')
   return numberRegister(compute('sub', bits, constant(0n), number))
 }
 
+/** What a change of byte order leaves in its destination. */
 export function checkSwap(site: Site, one: SwapInstruction): Register {
   const { number } = numeric(site, one.destination, 'byte swap')
   const low = lowBits(number, one.bits)

@@ -45,6 +45,7 @@ export const PACKET: Register = pointer('packet')
 export const PACKET_META: Register = pointer('packet-meta')
 export const PACKET_END: Register = pointer('packet-end')
 
+/** A number. Registers with the same `id`, not 0, hold the same one. */
 export function numberRegister(number: Scalar, id = 0): Register {
   return { kind: 'number', number, offset: 0, id, range: 0, object: 0 }
 }
@@ -54,10 +55,12 @@ export function stackRegister(frame: number): Register {
   return pointer('stack', frame)
 }
 
+/** A map itself, as a helper takes it. */
 export function mapRegister(map: number): Register {
   return pointer('map', map)
 }
 
+/** A value of a map, `offset` bytes into it. */
 export function mapValueRegister(map: number, offset: number): Register {
   return { ...pointer('map-value', map), offset }
 }
@@ -72,6 +75,7 @@ export function isPacket(kind: RegisterKind): boolean {
   return kind === 'packet' || kind === 'packet-meta' || kind === 'packet-end'
 }
 
+/** Is it one, of whatever kind? */
 export function isPointer(one: Register): boolean {
   return one.kind !== 'none' && one.kind !== 'stale' && one.kind !== 'number'
 }

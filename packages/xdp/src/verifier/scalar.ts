@@ -35,8 +35,10 @@ export interface Scalar {
 export const S64_MIN: bigint = -(1n << 63n)
 export const S64_MAX: bigint = (1n << 63n) - 1n
 
+/** Any 64-bit number. */
 export const UNKNOWN: Scalar = { bits: TNUM_UNKNOWN, min: 0n, max: MASK64, signedMin: S64_MIN, signedMax: S64_MAX }
 
+/** One number; `value` may be given signed or unsigned. */
 export function constant(value: bigint): Scalar {
   const unsigned = value & MASK64
   const signed = BigInt.asIntN(64, value)
@@ -57,6 +59,7 @@ export function upTo(max: bigint): Scalar {
   return settle(tnumRange(0n, max), 0n, max, S64_MIN, S64_MAX)!
 }
 
+/** Is only one number left? */
 export function isConstant(one: Scalar): boolean {
   return one.bits.mask === 0n
 }

@@ -9,12 +9,14 @@ export interface Tnum {
 
 export const MASK64 = 0xffff_ffff_ffff_ffffn
 export const MASK32 = 0xffff_ffffn
+/** Any value. Source: tnum_unknown. */
 export const TNUM_UNKNOWN: Tnum = { value: 0n, mask: MASK64 }
 
 function tnum(value: bigint, mask: bigint): Tnum {
   return { value: value & ~mask & MASK64, mask: mask & MASK64 }
 }
 
+/** One value: every bit is known. Source: tnum_const. */
 export function tnumConstant(value: bigint): Tnum {
   return { value: value & MASK64, mask: 0n }
 }
@@ -25,28 +27,33 @@ export function tnumRange(min: bigint, max: bigint): Tnum {
   return min === max ? tnumConstant(min) : tnum(min, (1n << differing) - 1n)
 }
 
+/** Covers every sum; a bit is unknown where a carry may reach it. Source: tnum_add. */
 export function tnumAdd(a: Tnum, b: Tnum): Tnum {
   const sum = a.value + b.value
   const changed = (a.mask + b.mask + sum) ^ sum
   return tnum(sum, changed | a.mask | b.mask)
 }
 
+/** Covers every difference; a bit is unknown where a borrow may reach it. Source: tnum_sub. */
 export function tnumSubtract(a: Tnum, b: Tnum): Tnum {
   const difference = a.value - b.value
   const changed = (difference + a.mask) ^ (difference - b.mask)
   return tnum(difference, changed | a.mask | b.mask)
 }
 
+/** Covers `x & y`: a bit that is known to be 0 in either is known. Source: tnum_and. */
 export function tnumAnd(a: Tnum, b: Tnum): Tnum {
   const ones = a.value & b.value
   return tnum(ones, (a.value | a.mask) & (b.value | b.mask) & ~ones)
 }
 
+/** Covers `x | y`: a bit that is known to be 1 in either is known. Source: tnum_or. */
 export function tnumOr(a: Tnum, b: Tnum): Tnum {
   const ones = a.value | b.value
   return tnum(ones, (a.mask | b.mask) & ~ones)
 }
 
+/** Covers `x ^ y`: a bit is known where both are. Source: tnum_xor. */
 export function tnumXor(a: Tnum, b: Tnum): Tnum {
   return tnum(a.value ^ b.value, a.mask | b.mask)
 }
@@ -61,10 +68,12 @@ export function tnumMultiply(a: Tnum, b: Tnum): Tnum {
   return tnumAdd(tnumConstant(a.value * b.value), unknown)
 }
 
+/** By a known number of bits, 0 to 63; zeros come in. Source: tnum_lshift. */
 export function tnumShiftLeft(a: Tnum, by: bigint): Tnum {
   return tnum(a.value << by, a.mask << by)
 }
 
+/** By a known number of bits, 0 to 63; zeros come in. Source: tnum_rshift. */
 export function tnumShiftRight(a: Tnum, by: bigint): Tnum {
   return tnum(a.value >> by, a.mask >> by)
 }
