@@ -133,6 +133,11 @@ export function oneOf<T extends string>(argument: string, value: string, names: 
   )
 }
 
+/** The items of a list argument, each one of `names`; null when it was not given. */
+export function listOf<T extends string>(args: Arguments, name: string, names: readonly T[]): readonly T[] | null {
+  return args.list(name)?.map((item) => oneOf(`--${name}`, item, names)) ?? null
+}
+
 function unknownOption(rawName: string, options: readonly (readonly [string, unknown])[]): Error {
   const names = options.map(([name]) => name)
   const near = nearestName(rawName.replace(/^-+/, ''), names)

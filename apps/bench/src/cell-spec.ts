@@ -4,6 +4,7 @@ import { isVringError } from '@vring/layout'
 import { type Registry, unknownName } from '@vring/registry'
 import { oneOf } from './arguments.ts'
 import { usageError } from './bench-error.ts'
+import type { SweepKey } from './sweep-keys.ts'
 
 /** Drivers that a cell can be measured with. */
 export const DRIVERS = ['inproc', 'inproc-threads', 'testpmd'] as const
@@ -61,31 +62,6 @@ export interface CellSpec {
   readonly hooks: number
   /** Keys that the experiment varies with `--sweep`. */
   readonly swept: readonly SweepKey[]
-}
-
-/** Keys of `--sweep` with their limits. */
-export const SWEEP_KEYS = {
-  'frame-bytes': { field: 'frameBytes', least: 60, most: 9000 },
-  'queue-size': { field: 'queueSize', least: 2, most: 32768 },
-  batch: { field: 'batch', least: 1, most: 256 },
-  'chain-length': { field: 'chainLength', least: 1, most: 64 },
-  indirect: { field: 'indirect', least: 0, most: 1 },
-  regions: { field: 'regions', least: 1, most: 509 },
-  'iotlb-entries': { field: 'iotlbEntries', least: 4, most: 2048 },
-  invalidations: { field: 'invalidations', least: 0, most: 100_000 },
-  'file-backed': { field: 'fileBacked', least: 0, most: 3 },
-  hooks: { field: 'hooks', least: 0, most: 1 },
-} as const
-export type SweepKey = keyof typeof SWEEP_KEYS
-
-/**
- * Keys that a driver's cells do not depend on: a curve over one would be flat whatever is true. testpmd brings its own memory,
- * batches and chains; memory that two threads share has neither page tables to invalidate nor files behind it.
- */
-export const UNSWEPT: Readonly<Record<DriverName, readonly SweepKey[]>> = {
-  inproc: [],
-  'inproc-threads': ['invalidations', 'file-backed'],
-  testpmd: ['batch', 'chain-length', 'indirect', 'regions', 'iotlb-entries', 'invalidations', 'file-backed', 'hooks'],
 }
 
 /** The seed's experiment: 64-byte frames, split ring of 256, batches of 64. */

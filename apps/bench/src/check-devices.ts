@@ -1,5 +1,6 @@
 import { usageError } from './bench-error.ts'
 import { BASELINE, type CellSpec } from './cell-spec.ts'
+import { BASELINE_BACKENDS } from './cells/baseline.ts'
 import { readInput } from './input/recorded-input.ts'
 import { isPeerOf, type PeerName } from './peers/peer-names.ts'
 import { checkPrivileges } from './system/privileges.ts'
@@ -15,9 +16,11 @@ const PEER_NEEDS: Readonly<Record<PeerName, string>> = { dpdk: '--driver testpmd
  * @throws BenchError with exit code 2, or 4 for a privilege
  */
 export function checkDevices(specs: readonly CellSpec[], peers: readonly PeerName[]): void {
-  for (const { backend, driver, frameBytes, input, accessor, id } of specs) {
-    if (input !== null && accessor === BASELINE)
-      throw usageError('--accessor', `${id}: the floor makes its own frames; accepted with --input: an accessor`)
+  for (const spec of specs) {
+    const { backend, driver, frameBytes, input, accessor, iotlb, id } = spec
+    if (accessor === BASELINE) checkFloor(spec)
+    if (driver === 'testpmd' && iotlb)
+      throw usageError('--accessor', `${id}: testpmd has no device IOTLB; accepted: an accessor that works without one`)
     const drivers = driversOf(backend)
     if (drivers !== null && !drivers.includes(driver))
       throw usageError(
@@ -31,11 +34,19 @@ export function checkDevices(specs: readonly CellSpec[], peers: readonly PeerNam
       if (longest > limit)
         throw usageError(argument, `${longest} bytes do not fit the MTU of ${backend}; accepted: up to ${limit}`)
     }
-    if (drivers !== null && accessor === BASELINE)
-      throw usageError('--accessor', `${id}: the floor has no ${backend}; accepted: an accessor`)
   }
   for (const peer of peers)
     if (!specs.some((spec) => isPeerOf(peer, spec)))
       throw usageError('--peer', `${peer} has no cell to be compared with; accepted: ${PEER_NEEDS[peer]}`)
   checkPrivileges([...new Set(specs.map(({ backend }) => backend))])
+}
+
+/** The floor is a loop over memory of its own, driver and device in one thread. */
+function checkFloor({ id, input, driver, backend }: CellSpec): void {
+  const refuse = (problem: string, accepted: string): never => {
+    throw usageError('--accessor', `${id}: the floor ${problem}; accepted: an accessor, or ${accepted}`)
+  }
+  if (input !== null) refuse('makes its own frames', 'no --input')
+  if (!BASELINE_BACKENDS.includes(backend)) refuse(`has no ${backend}`, `--backend ${BASELINE_BACKENDS.join(',')}`)
+  if (driver !== 'inproc') refuse(`has no driver ${driver}`, '--driver inproc')
 }

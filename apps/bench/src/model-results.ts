@@ -137,12 +137,17 @@ export function toClaimResult({
   return { id, text, source, published, modelled, measured, verdict, tolerance, reason, ...known }
 }
 
+/** Trials of a cell that claims are judged by: those of a full run. Fewer, as those of a smoke run, say little of a rate. */
+const TRIALS_MIN = 10
+
 /**
  * Gains that a run measured, by the key of the claims about them. TX batching is a run with `--sweep batch=1,64`: full
  * batches against single packets, of the accessor that the kernel had then, everything else the same.
  */
 function measuredGains({ cells }: Results): Record<string, number> {
-  const copies = cells.filter(({ accessor, measured }) => accessor === 'copy-checked' && measured !== null)
+  const copies = cells.filter(
+    ({ accessor, measured }) => accessor === 'copy-checked' && (measured?.trials.length ?? 0) >= TRIALS_MIN,
+  )
   for (const single of copies.filter(({ batch }) => batch === 1)) {
     const full = copies.find(({ batch, id }) => batch === 64 && withoutBatch(id) === withoutBatch(single.id))
     if (full !== undefined) return { 'tx-batching': full.measured!.mpps.median / single.measured!.mpps.median - 1 }

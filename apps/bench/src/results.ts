@@ -104,7 +104,7 @@ const claimSchema = z.object({
   source: z.string().optional(),
   /** Why it was not tested, or what missed. */
   reason: z.string().optional(),
-  /** Of a failure that is known: what the model lacks. Only a failure without it ends a run with exit code 3. */
+  /** Of a failure that is known: what the model lacks. A failure without it is news, and ends a run with exit code 3. */
   missing: z.string().optional(),
 })
 

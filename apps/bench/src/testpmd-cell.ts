@@ -9,8 +9,7 @@ import { SamplingBackend } from './cells/sampling-backend.ts'
 import { answerRequests } from './drivers/device-process.ts'
 import { loadRegistry } from './load-registry.ts'
 import { FLOW_FRAMES } from './peers/flow-meter.ts'
-import { AfXdpEnd } from './system/af-xdp-end.ts'
-import { TapEnd } from './system/tap-end.ts'
+import { CountedEnd } from './system/counted-end.ts'
 
 /**
  * The process of one accessor that serves a real driver: a vhost-user session on one CPU, for one trial at a time. Compiled
@@ -98,7 +97,7 @@ function isFrameSource(end: NetBackend): end is NetBackend & FrameSource {
 
 /** What is counted: frames where they arrive, those given back where the driver is the end, else those taken. */
 function frameCount(end: NetBackend, device: NetDevice): () => number {
-  if (end instanceof TapEnd || end instanceof AfXdpEnd) return () => end.arrived
+  if (end instanceof CountedEnd) return () => end.arrived
   if (end instanceof LoopbackBackend)
     return () => device.report().find(({ delivered }) => delivered !== null)?.delivered?.frames ?? 0
   return () => end.counters.txFrames

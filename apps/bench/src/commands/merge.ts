@@ -2,6 +2,7 @@ import { VARIADIC } from '../arguments.ts'
 import { mergeResults, missingParts } from '../merge-results.ts'
 import { STDOUT, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
+import { runEnd } from '../run/run-end.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg } from './shared-args.ts'
 
@@ -18,6 +19,8 @@ export const merge: BenchCommand = {
     writeOutput('--json', args.text('json') ?? STDOUT, toJson(merged))
     const missing = missingParts(parts)
     if (missing.length > 0) process.stderr.write(`vring-bench: incomplete without ${missing.join(', ')}\n`)
-    return 0
+    const { exitCode, lines } = runEnd({ disagreements: [], failedPeers: [], interrupted: false }, merged)
+    for (const line of lines) process.stderr.write(`vring-bench: ${line}\n`)
+    return exitCode
   },
 }

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { interfaceIndex, systemErrnoOf } from '@vring/linux'
 import { type PeerForward, TestpmdProcess } from '../drivers/testpmd-process.ts'
-import type { PeerRequest, PeerTrial } from '../peer-cell.ts'
 import { KernelSink } from '../system/kernel-sink.ts'
 import { enterPrivateNetwork } from '../system/private-network.ts'
 import { VethPair } from '../system/veth-pair.ts'
 import { measureFlow } from './flow-meter.ts'
+import type { PeerRequest, PeerTrial } from './peer-protocol.ts'
 
 const START_LIMIT_MS = 20_000
 /** The TAP that net_tap makes, in this process' own network namespace. */

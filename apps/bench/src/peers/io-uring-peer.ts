@@ -3,10 +3,10 @@ import { interfaceIndex } from '@vring/linux'
 import { CellFailure } from '../cell-process.ts'
 import { meanFrameBytes } from '../frames.ts'
 import { lastWords } from '../last-words.ts'
-import type { PeerRequest, PeerTrial } from '../peer-cell.ts'
 import { KernelSink } from '../system/kernel-sink.ts'
 import { enterPrivateNetwork } from '../system/private-network.ts'
 import { measureFlow } from './flow-meter.ts'
+import type { PeerRequest, PeerTrial } from './peer-protocol.ts'
 
 const TAP_NAME = 'vring-peer'
 /** Frames after which the mix repeats itself. */

@@ -1,11 +1,11 @@
 import { CellFailure } from '../cell-process.ts'
 import type { CellSpec } from '../cell-spec.ts'
 import { DeviceProcess } from '../drivers/device-process.ts'
-import type { PeerRequest, PeerTrial } from '../peer-cell.ts'
 import type { CellResult, PeerResult } from '../results.ts'
 import { medianInterval, type Random, ratioInterval } from '../stats/index.ts'
 import { PEER_TITLES, type PeerName, peerRole } from './peer-names.ts'
 import type { PeerProgram } from './peer-programs.ts'
+import type { PeerRequest, PeerTrial } from './peer-protocol.ts'
 
 /** Where a trial of a peer takes place. */
 export type PeerPlace = Pick<PeerRequest, 'socket' | 'cpu' | 'hugePages'>

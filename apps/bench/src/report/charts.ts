@@ -119,45 +119,68 @@ export function stripChart(strips: readonly Strip[], unit: string): string {
   return svg(bottom + AXIS, body)
 }
 
-/** One line of {@link curveChart}: points by ascending x. */
+/** One line of {@link curveChart}: points by their place on the axis, those without a number last. */
 export interface Curve {
   readonly label: string
-  readonly points: readonly { readonly x: number; readonly y: number; readonly low: number; readonly high: number }[]
+  readonly points: readonly CurvePoint[]
 }
+
+export interface CurvePoint {
+  /** A place on the axis, or the name of what has none: it is drawn beside the axis and on no line. */
+  readonly x: number | string
+  readonly y: number
+  readonly low: number
+  readonly high: number
+}
+
+/** How much further than the next place of the axis names stand, in places. */
+const ASIDE = 0.6
 
 /** Lines with their intervals over an axis of doublings; each line is labelled at its end and has a shape of its own. */
 export function curveChart(curves: readonly Curve[], xTitle: string, unit: string): string {
   const height = 320
   const left = 56
   const right = labelWidth(curves.map(({ label }) => label))
-  const xs = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.x)))].sort((a, b) => a - b)
+  const places = [...new Set(curves.flatMap(({ points }) => points.map((point) => point.x)))]
+  const xs = places.filter((place) => typeof place === 'number').sort((a, b) => a - b)
+  const names = places.filter((place) => typeof place === 'string').sort()
   const ticks = axisTicks(Math.max(...curves.flatMap(({ points }) => points.map(({ high }) => high)), 0))
   const bottom = height - 44
+  const aside = xs.length > 0 && names.length > 0 ? ASIDE : 0
   // By rank: values of a sweep are chosen, mostly doublings, and may begin at 0.
-  const x = (value: number): number => left + ((WIDTH - left - right) * xs.indexOf(value)) / Math.max(1, xs.length - 1)
+  const rank = (place: number | string): number =>
+    typeof place === 'number' ? xs.indexOf(place) : xs.length + names.indexOf(place) + aside
+  const most = Math.max(1, xs.length + names.length - 1 + aside)
+  const at = (position: number): number => left + ((WIDTH - left - right) * position) / most
+  const x = (place: number | string): number => at(rank(place))
   const y = (value: number): number => bottom - ((bottom - 28) * value) / ticks.at(-1)!
   const body = [
     ...ticks.flatMap((tick) => [
       `<line class="grid" x1="${left}" x2="${WIDTH - right}" y1="${y(tick)}" y2="${y(tick)}"/>`,
       text(left - 6, y(tick) + 4, String(tick), 'class="tick" text-anchor="end"'),
     ]),
-    ...xs.map((value) => text(x(value), bottom + 16, String(value), 'class="tick" text-anchor="middle"')),
+    ...[...xs, ...names].map((place) =>
+      text(x(place), bottom + 16, String(place), 'class="tick" text-anchor="middle"'),
+    ),
     text((left + WIDTH - right) / 2, bottom + 36, xTitle, 'class="tick" text-anchor="middle"'),
     text(4, 12, unit, 'class="tick"'),
   ]
+  if (aside > 0) {
+    const end = at(xs.length - 1 + (1 + ASIDE) / 2).toFixed(1)
+    body.push(`<line class="axis-end" x1="${end}" x2="${end}" y1="28" y2="${bottom}"/>`)
+  }
   const ends: number[] = []
   curves.forEach(({ label, points }, index) => {
-    const path = points.map((point) => `${x(point.x).toFixed(1)},${y(point.y).toFixed(1)}`).join(' ')
-    const style = `class="curve curve-${index % 6}"`
-    body.push(`<polyline ${style} points="${path}"/>`)
+    const line = points.filter((point) => typeof point.x === 'number')
+    const path = line.map((point) => `${x(point.x).toFixed(1)},${y(point.y).toFixed(1)}`).join(' ')
+    body.push(`<polyline class="curve curve-${index % 6}" points="${path}"/>`)
     for (const point of points) {
-      const at = x(point.x).toFixed(1)
       // Beside one another, so that intervals of several lines at one place can be told apart.
       const beside = (x(point.x) + 4 * (index - (curves.length - 1) / 2)).toFixed(1)
       body.push(
         `<line class="interval-line curve-${index % 6}" x1="${beside}" x2="${beside}" y1="${y(point.low).toFixed(1)}" y2="${y(point.high).toFixed(1)}"/>`,
+        marker(point, x(point.x), y(point.y), `dot-${index % 6}`),
       )
-      body.push(`<circle class="dot dot-${index % 6}" cx="${at}" cy="${y(point.y).toFixed(1)}" r="3.5"/>`)
     }
     const last = points.at(-1)
     if (last === undefined) return
@@ -168,4 +191,18 @@ export function curveChart(curves: readonly Curve[], xTitle: string, unit: strin
     body.push(text(x(last.x) + 10, labelY, label, `class="end-${index % 6}"`))
   })
   return svg(height, body)
+}
+
+/** A dot on a line; a diamond beside the axis. */
+function marker(point: CurvePoint, x: number, y: number, colour: string): string {
+  if (typeof point.x === 'number')
+    return `<circle class="dot ${colour}" cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="3.5"/>`
+  const corners = [
+    [x, y - 6],
+    [x + 6, y],
+    [x, y + 6],
+    [x - 6, y],
+  ]
+  const points = corners.map((corner) => corner.map((number) => number.toFixed(1)).join(',')).join(' ')
+  return `<polygon class="dot ${colour}" points="${points}"/>`
 }

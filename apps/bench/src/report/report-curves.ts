@@ -1,6 +1,7 @@
 import { cellLabel } from '../cell-spec.ts'
 import type { CellResult, Results } from '../results.ts'
 import type { Curve } from './charts.ts'
+import type { ReportTable } from './report-tables.ts'
 
 /** Curves of one swept key, the other keys held. */
 export interface CurveSet {
@@ -35,8 +36,28 @@ function curvesOf(key: string, cells: readonly CellResult[]): Curve[] {
       .filter((cell) => cellLabel(cell.id) === label)
       .map((cell) => {
         const { median, low, high } = cell.measured!.mpps
-        return { x: Number(cell.sweep![key]), y: 1000 / median, low: 1000 / high, high: 1000 / low }
+        return { x: cell.sweep![key]!, y: 1000 / median, low: 1000 / high, high: 1000 / low }
       })
-      .sort((a, b) => a.x - b.x),
+      .sort((a, b) => byPlace(a.x, b.x)),
   }))
+}
+
+/** Numbers ascending, then what has no number, as `imix`: a mix of lengths is no length, and has no place between two. */
+export function byPlace(a: number | string, b: number | string): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b
+  if (typeof a === typeof b) return a < b ? -1 : a > b ? 1 : 0
+  return typeof a === 'number' ? -1 : 1
+}
+
+/** The numbers of a set of curves. */
+export function curveTable({ key, held, curves }: CurveSet): ReportTable {
+  const places = [...new Set(curves.flatMap(({ points }) => points.map(({ x }) => x)))].sort(byPlace)
+  return {
+    caption: `Measured, ns a packet over ${key}${held === '' ? '' : ` (${held})`}.`,
+    columns: [{ title: key, number: true }, ...curves.map(({ label }) => ({ title: label, number: true }))],
+    rows: places.map((place) => [
+      String(place),
+      ...curves.map(({ points }) => points.find(({ x }) => x === place)?.y.toFixed(1) ?? ''),
+    ]),
+  }
 }

@@ -1,14 +1,16 @@
 import { COST_NAMES } from '@vring/cost-model'
-import { cellLabel } from '../cell-spec.ts'
 import { DEFAULT_SETUP } from '../model-results.ts'
 import type { Results } from '../results.ts'
+import { cellNames } from '../varied-conditions.ts'
 import { curveChart, type StackedBar, stackedBars, stripChart } from './charts.ts'
 import { escapeHtml, figure, htmlTable } from './html.ts'
-import { curveSets } from './report-curves.ts'
+import { curveSets, curveTable } from './report-curves.ts'
 import {
+  claimsSummary,
   claimsTable,
   comparisonTable,
   environmentTable,
+  failures,
   machineCostsTable,
   machinePricesTable,
   plainCells,
@@ -19,6 +21,8 @@ import {
 import { STYLE } from './style.ts'
 
 const PARTS = ['base', ...COST_NAMES]
+const MIX_NOTE =
+  'imix is 7 frames of 64 bytes, 4 of 594 and 1 of 1518 in turn: no length, so it stands beside the axis and on no line.'
 
 /** The report as one offline HTML file: no script, no font, no request. */
 export function reportHtml(results: Results): string {
@@ -59,10 +63,11 @@ function table({ caption, columns, rows }: ReportTable): string {
   return htmlTable(caption, columns, rows)
 }
 
-function notes({ environment, complete, cells }: Results): string {
+function notes(results: Results): string {
+  const { environment, complete } = results
   const warnings = environment.busy.map((reason) => `Busy machine: ${reason}.`)
   if (complete === false) warnings.push('The run was interrupted: what is here is valid, but not all.')
-  for (const cell of cells) if (cell.failure !== undefined) warnings.push(`${cell.id} failed: ${cell.failure}.`)
+  for (const failure of failures(results)) warnings.push(`${failure}.`)
   const list = warnings.map((warning) => `<li>${escapeHtml(warning)}</li>`).join('')
   return [
     '<p><strong>Published</strong> figures are from the kernel mailing list and commits of 2019. <strong>Modelled</strong>',
@@ -74,10 +79,12 @@ function notes({ environment, complete, cells }: Results): string {
 
 /** Where the nanoseconds of a packet go: model output for V4's machine. */
 function modelSection(results: Results): string {
-  const bars: StackedBar[] = plainCells(results).flatMap((cell) =>
+  const cells = plainCells(results)
+  const nameOf = cellNames(cells)
+  const bars: StackedBar[] = cells.flatMap((cell) =>
     (['on', 'off'] as const).flatMap((smap) => {
       const row = cell.modelled.find((candidate) => candidate.profile === DEFAULT_SETUP && candidate.smap === smap)
-      return row?.parts === undefined ? [] : [{ label: `${cell.accessor}, SMAP ${smap}`, parts: row.parts }]
+      return row?.parts === undefined ? [] : [{ label: `${nameOf(cell)}, SMAP ${smap}`, parts: row.parts }]
     }),
   )
   if (bars.length === 0) return ''
@@ -97,9 +104,11 @@ function modelSection(results: Results): string {
 
 /** Every trial, not only its average. */
 function trialSection(results: Results): string {
-  const strips = plainCells(results)
+  const cells = plainCells(results)
+  const nameOf = cellNames(cells)
+  const strips = cells
     .filter((cell) => cell.measured !== null)
-    .map((cell) => ({ label: cellLabel(cell.id), values: cell.measured!.trials, ...cell.measured!.mpps }))
+    .map((cell) => ({ label: nameOf(cell), values: cell.measured!.trials, ...cell.measured!.mpps }))
   for (const { name, mpps, trials } of results.peers) strips.push({ label: `${name} (peer)`, values: trials, ...mpps })
   if (strips.length === 0) return ''
   const numbers = {
@@ -116,30 +125,22 @@ function trialSection(results: Results): string {
 }
 
 function curveSection(results: Results): string {
-  const figures = curveSets(results).map(({ key, held, curves }, index) => {
-    const numbers = {
-      caption: `ns a packet over ${key}.`,
-      columns: [{ title: key, number: true }, ...curves.map(({ label }) => ({ title: label, number: true }))],
-      rows: [...new Set(curves.flatMap(({ points }) => points.map(({ x }) => x)))]
-        .sort((a, b) => a - b)
-        .map((x) => [
-          String(x),
-          ...curves.map(({ points }) => points.find((point) => point.x === x)?.y.toFixed(1) ?? ''),
-        ]),
-    }
-    const title = `Cost over ${key}${held === '' ? '' : ` (${held})`}.`
+  const figures = curveSets(results).map((set, index) => {
+    const { key, held, curves } = set
+    const mix = curves.some(({ points }) => points.some(({ x }) => typeof x === 'string'))
     return figure(
       `curve-${index}`,
-      title,
-      'Measured, nanoseconds a packet, with 95 % intervals. Lower is better.',
+      `Cost over ${key}${held === '' ? '' : ` (${held})`}.`,
+      `Measured, nanoseconds a packet, with 95 % intervals. Lower is better.${mix ? ` ${MIX_NOTE}` : ''}`,
       curveChart(curves, key, 'ns/packet'),
-      table(numbers),
+      table(curveTable(set)),
     )
   })
   return figures.length === 0 ? '' : section('Curves', figures.join('\n'))
 }
 
 function claimsText({ claims }: Results): string {
-  const count = (verdict: string): number => claims.filter((claim) => claim.verdict === verdict).length
-  return `<p>${count('reproduced')} reproduced, ${count('not reproduced')} not reproduced, ${count('not tested')} not tested.</p>`
+  const { counts, failed } = claimsSummary(claims)
+  const list = failed.map((text) => `<li><strong>Not reproduced.</strong> ${escapeHtml(text)}</li>`).join('')
+  return `<p>${counts}.</p>${list === '' ? '' : `<div class="note"><ul>${list}</ul></div>`}`
 }

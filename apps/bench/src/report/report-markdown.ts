@@ -1,8 +1,11 @@
 import type { Results } from '../results.ts'
+import { curveSets, curveTable } from './report-curves.ts'
 import {
+  claimsSummary,
   claimsTable,
   comparisonTable,
   environmentTable,
+  failures,
   machineCostsTable,
   machinePricesTable,
   type ReportTable,
@@ -15,16 +18,24 @@ export function reportMarkdown(results: Results): string {
   const { environment, complete, command, seed } = results
   const warnings = environment.busy.map((reason) => `> Busy machine: ${reason}.`)
   if (complete === false) warnings.push('> The run was interrupted: what is here is valid, but not all.')
+  for (const failure of failures(results)) warnings.push(`> ${failure}.`)
+  const { counts, failed } = claimsSummary(results.claims)
   const parts = [
     '## What reaching virtqueue metadata costs',
     ...(warnings.length > 0 ? [warnings.join('\n>\n')] : []),
-    markdownTable(seedTable(results)),
+    ...optional('Result', seedTable(results)),
+    ...curveSets(results).flatMap((set) => optional(`Cost over ${set.key}`, curveTable(set))),
     ...((results.comparisons ?? []).length > 0 ? ['### What differs', markdownTable(comparisonTable(results))] : []),
-    '### Steps',
-    markdownTable(stepsTable(results)),
+    ...optional('Steps', stepsTable(results)),
     ...optional('What steps cost on this machine', machinePricesTable(results)),
     ...optional('Steps at this machine’s prices', machineCostsTable(results)),
-    ...(results.claims.length > 0 ? ['### Published claims', markdownTable(claimsTable(results.claims))] : []),
+    ...(results.claims.length > 0
+      ? [
+          '### Published claims',
+          [`${counts}.`, ...failed.map((text) => `- **Not reproduced.** ${text}`)].join('\n'),
+          markdownTable(claimsTable(results.claims)),
+        ]
+      : []),
     '### Environment',
     markdownTable(environmentTable(results)),
     `\`${command.join(' ')}\`, seed ${seed}`,

@@ -3,6 +3,7 @@ import { formatPrice, machineCosts, stepPrices } from '../machine/machine-costs.
 import { DEFAULT_SETUP, publishedFor } from '../model-results.ts'
 import type { CellResult, ClaimResult, Results } from '../results.ts'
 import { formatBytes, formatRate } from '../table.ts'
+import { cellNames, variedConditions } from '../varied-conditions.ts'
 import type { HtmlColumn } from './html.ts'
 
 /** A table of the report, for HTML and Markdown alike. */
@@ -28,14 +29,14 @@ function modelled(cell: CellResult, smap: 'off' | 'on'): string {
 export function seedTable(results: Results): ReportTable {
   const number = true
   const cells = plainCells(results)
-  const withDriver = new Set(cells.map(({ driver }) => driver)).size > 1
+  const varied = variedConditions(cells)
   const published = (cell: CellResult, smap: 'off' | 'on'): string => {
     const row = publishedFor(results.published, cell, smap)
     return row === undefined ? '–' : formatRate(row.mpps)
   }
   const rows = cells.map((cell) => [
     cellLabel(cell.id) + (cell.role === 'floor' ? ' (floor)' : ''),
-    ...(withDriver ? [cell.driver] : []),
+    ...varied.map(({ of }) => of(cell)),
     published(cell, 'on'),
     modelled(cell, 'on'),
     published(cell, 'off'),
@@ -47,7 +48,8 @@ export function seedTable(results: Results): ReportTable {
   for (const { name, version, role, mpps } of results.peers)
     rows.push([
       `${name} ${version} (peer: ${role})`,
-      ...(withDriver ? ['testpmd'] : []),
+      // What a peer is measured with is in its role.
+      ...varied.map(() => '–'),
       '–',
       '–',
       '–',
@@ -60,7 +62,7 @@ export function seedTable(results: Results): ReportTable {
     caption: 'Million packets a second. SMAP on and off are published or modelled, never measured here.',
     columns: [
       { title: 'accessor' },
-      ...(withDriver ? [{ title: 'driver' }] : []),
+      ...varied.map(({ title }) => ({ title })),
       { title: 'SMAP on, published', number },
       { title: 'SMAP on, modelled', number },
       { title: 'SMAP off, published', number },
@@ -108,11 +110,12 @@ export function comparisonTable({ comparisons = [], noiseFloor }: Results): Repo
 export function stepsTable(results: Results): ReportTable {
   const counted = plainCells(results).filter((cell) => Object.keys(cell.steps).length > 0)
   const names = [...new Set(counted.flatMap((cell) => Object.keys(cell.steps)))]
+  const nameOf = cellNames(counted)
   return {
     caption: 'Steps of metadata access per packet, counted on the datapath that was measured.',
     columns: [{ title: 'accessor' }, ...names.map((title) => ({ title, number: true }))],
     rows: counted.map((cell) => [
-      cellLabel(cell.id),
+      nameOf(cell),
       ...names.map((name) => (cell.steps[name] === undefined ? '' : cell.steps[name].toFixed(3))),
     ]),
   }
@@ -141,7 +144,8 @@ export function machineCostsTable(results: Results): ReportTable {
     for (const [name, count] of Object.entries(cell.payloadSteps ?? {})) steps[name] = (steps[name] ?? 0) + count
     return steps
   }
-  const rows = counted.map((cell) => ({ label: cellLabel(cell.id), steps: sum(cell) }))
+  const nameOf = cellNames(counted)
+  const rows = counted.map((cell) => ({ label: nameOf(cell), steps: sum(cell) }))
   const costs = machine === undefined ? null : machineCosts(machine, rows)
   const names = ['lfence', 'limitCheck', 'mask', 'lock']
   return {
@@ -160,6 +164,22 @@ export function machineCostsTable(results: Results): ReportTable {
       smapNs.toFixed(1),
     ]),
   }
+}
+
+/** What became of the published claims, in a line, and each one that was not reproduced. */
+export function claimsSummary(claims: readonly ClaimResult[]): { counts: string; failed: string[] } {
+  const count = (verdict: string): number => claims.filter((claim) => claim.verdict === verdict).length
+  return {
+    counts: `${count('reproduced')} reproduced, ${count('not reproduced')} not reproduced, ${count('not tested')} not tested`,
+    failed: claims
+      .filter(({ verdict }) => verdict === 'not reproduced')
+      .map(({ text, reason }) => (reason === undefined ? text : `${text}: ${reason}`)),
+  }
+}
+
+/** Cells that gave no result, each with its reason. */
+export function failures({ cells }: Results): string[] {
+  return cells.flatMap(({ id, failure }) => (failure === undefined ? [] : [`${id} failed: ${failure}`]))
 }
 
 /** Published claims and what became of them. */

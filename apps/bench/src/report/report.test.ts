@@ -3,6 +3,7 @@ import { mergeResults } from '../merge-results.ts'
 import { publishedRates } from '../model-results.ts'
 import type { CellResult, Results } from '../results.ts'
 import { comparePairs } from '../run/compare-cells.ts'
+import { printResults } from '../run/print-results.ts'
 import { seededRandom } from '../stats/index.ts'
 import { axisTicks } from './charts.ts'
 import { escapeHtml } from './html.ts'
@@ -132,9 +133,49 @@ describe('report', () => {
     expect(curves.match(/<polyline/g)).toHaveLength(2)
   })
 
+  it('draws the mix of a sweep of lengths beside the axis, on no line, and says so', () => {
+    const swept = [64, 256, 'imix'].flatMap((frames) =>
+      ['copy-checked', 'vmap-direct'].map((accessor) => cell(accessor, 20, { sweep: { 'frame-bytes': frames } })),
+    )
+    const html = reportHtml({ ...results, cells: swept })
+    const lines = [...html.matchAll(/<polyline class="curve[^"]*" points="([^"]*)"/g)].map(([, points]) => points!)
+    expect(lines.map((points) => points.split(' ').length)).toEqual([2, 2])
+    expect(html.match(/<circle class="dot /g)).toHaveLength(4)
+    expect(html.match(/<polygon class="dot /g)).toHaveLength(2)
+    expect(html.match(/<line class="axis-end"/g)).toHaveLength(1)
+    expect(html).toContain('stands beside the axis and on no line')
+    expect(html).not.toContain('NaN')
+    expect(reportMarkdown({ ...results, cells: swept })).toMatch(/\| imix \| 50\.0 \| 50\.0 \|/)
+    const lengths = swept.filter(({ sweep }) => sweep?.['frame-bytes'] !== 'imix')
+    expect(reportHtml({ ...results, cells: lengths })).not.toMatch(/axis-end"|<polygon|beside the axis/)
+  })
+
+  it('shows a claim that failed as failed, in HTML, in Markdown and on a terminal, its record or not', () => {
+    const missing = 'prices of a Sandy Bridge'
+    const known = { ...results.claims[0]!, text: 'the known one', reason: `a loss; missing: ${missing}`, missing }
+    const both = { ...results, claims: [results.claims[0]!, known] }
+    for (const text of [reportHtml(both), reportMarkdown(both)]) {
+      expect(text).toContain('0 reproduced, 2 not reproduced, 0 not tested.')
+      expect(text).toMatch(/Not reproduced\..{0,12} \+22 %: off/)
+      expect(text).toMatch(/Not reproduced\..{0,12} the known one: a loss; missing: prices of a Sandy Bridge/)
+    }
+    expect(printResults(both)).toMatch(/not reproduced {2}the known one: a loss; missing: prices/)
+  })
+
+  it('names what cells differ in beside the accessor', () => {
+    const other = cell('copy-checked', 10, { id: 'copy-checked/split/inproc/xdp1/imix/q256/b64', frameBytes: 353.8 })
+    const varied = { ...results, cells: [cell('copy-checked', 20), other] }
+    const markdown = reportMarkdown(varied)
+    expect(markdown).toMatch(/\| copy-checked \| 64B \|/)
+    expect(markdown).toMatch(/\| copy-checked \| imix \|/)
+    expect(reportHtml(varied)).toContain('copy-checked, imix, SMAP on')
+    expect(printResults(varied)).toContain('Common: split ring of 256, batches of 64.')
+  })
+
   it('a cell that failed and a run without cells still draw', () => {
     const failed = cell('copy-checked', 1, { measured: null, hash: null, failure: 'died' })
     expect(reportHtml({ ...results, cells: [failed] })).toContain('failed: died')
+    expect(reportMarkdown({ ...results, cells: [failed] })).toContain(`> ${failed.id} failed: died.`)
     expect(reportHtml({ ...results, cells: [], peers: [] })).toContain('<main')
   })
 

@@ -29,7 +29,7 @@ svg .tick { fill: var(--soft); font-size: 12px } .grid { stroke: var(--line) } s
 .part-base { fill: var(--base) } .part-smapPair { fill: var(--c1) } .part-lfence { fill: var(--c4) }
 .part-limitCheck { fill: var(--c0) } .part-mask { fill: var(--c3) } .part-lock { fill: var(--c2) }
 .interval { fill: var(--c0); opacity: .22 } .trial { fill: var(--c0); opacity: .75 } .median { stroke: var(--c1); stroke-width: 3 }
-.curve { fill: none; stroke-width: 2 } svg .interval-line { stroke-dasharray: none; stroke-width: 2; opacity: .55 }
+.curve { fill: none; stroke-width: 2 } .axis-end { stroke: var(--soft); stroke-dasharray: 3 4 } svg .interval-line { stroke-dasharray: none; stroke-width: 2; opacity: .55 }
 ${[0, 1, 2, 3, 4, 5].map((i) => `.curve-${i} { stroke: var(--c${i}) } .dot-${i}, svg .end-${i} { fill: var(--c${i}) }`).join('\n')}
 .curve-1 { stroke-dasharray: 6 3 } .curve-2 { stroke-dasharray: 2 3 } .curve-3 { stroke-dasharray: 8 3 2 3 } .curve-4 { stroke-dasharray: 1 2 }
 @media print { body { max-width: none } details { display: block } }

@@ -1,7 +1,8 @@
-import { BASELINE, SWEEP_KEYS } from '../cell-spec.ts'
+import { BASELINE } from '../cell-spec.ts'
 import { meanFrameBytes } from '../frames.ts'
 import type { CellResult, Measured } from '../results.ts'
 import { median, medianInterval, type Random } from '../stats/index.ts'
+import { sweepValue } from '../sweep-keys.ts'
 import type { CellOutcome } from './run-group.ts'
 
 /** A cell's outcome as `results.json` has it. */
@@ -21,7 +22,7 @@ export function cellResult({ spec, trials, finish, failure }: CellOutcome, rando
           packets: trials.reduce((sum, { packets }) => sum + packets, 0),
         }
   const sweep: Record<string, string | number> = {}
-  for (const key of spec.swept) sweep[key] = Number(spec[SWEEP_KEYS[key].field])
+  for (const key of spec.swept) sweep[key] = sweepValue(spec, key)
   const floor = spec.accessor === BASELINE
   return {
     id: spec.id,

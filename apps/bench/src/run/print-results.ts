@@ -1,8 +1,10 @@
 import pc from 'picocolors'
 import { cellLabel } from '../cell-spec.ts'
 import { DEFAULT_SETUP, publishedFor } from '../model-results.ts'
+import { claimsSummary } from '../report/report-tables.ts'
 import type { CellResult, Results } from '../results.ts'
 import { type Column, formatBytes, formatRate, renderTable } from '../table.ts'
+import { variedConditions } from '../varied-conditions.ts'
 
 /** The result for a terminal: measured, modelled and published side by side, each under its name. */
 export function printResults(results: Results): string {
@@ -35,11 +37,11 @@ function rateWithInterval(cell: CellResult): string {
 function cellsTable(results: Results): string {
   const { cells } = results
   const sweeps = new Set(cells.flatMap((cell) => Object.keys(cell.sweep ?? {})))
+  const varied = variedConditions(cells)
   const columns: Column[] = [
     { title: 'accessor' },
     ...[...sweeps].map((title): Column => ({ title, align: 'right' })),
-    ...(varies(cells, 'driver') ? [{ title: 'driver' }] : []),
-    ...(varies(cells, 'backend') ? [{ title: 'backend' }] : []),
+    ...varied.map(({ title }): Column => ({ title })),
     { title: 'measured Mpps [95 %]', align: 'right' },
     { title: 'ns/packet', align: 'right' },
     { title: 'p99', align: 'right' },
@@ -51,8 +53,7 @@ function cellsTable(results: Results): string {
   const rows = cells.map((cell) => [
     cellLabel(cell.id) + (cell.role === 'floor' ? ' (floor)' : ''),
     ...[...sweeps].map((key) => String(cell.sweep?.[key] ?? '')),
-    ...(varies(cells, 'driver') ? [cell.driver] : []),
-    ...(varies(cells, 'backend') ? [cell.backend] : []),
+    ...varied.map(({ of }) => of(cell)),
     rateWithInterval(cell),
     cell.measured === null ? '–' : cell.measured.nsPerPacket.median.toFixed(1),
     cell.measured === null ? '–' : cell.measured.nsPerPacket.p99.toFixed(1),
@@ -62,17 +63,26 @@ function cellsTable(results: Results): string {
     published(results, cell, 'on'),
     cell.hash?.slice(0, 8) ?? '–',
   ])
-  const { frameBytes, queueSize, batch } = cells[0] ?? { frameBytes: 0, queueSize: 0, batch: 0 }
   return [
-    `${Math.round(frameBytes)}-byte frames, split ring of ${queueSize}, batches of ${batch}. Columns off and on: SMAP, Mpps.`,
+    `${commonConditions(cells)} Columns off and on: SMAP, Mpps.`,
     'measured: this TypeScript on this machine, which can neither toggle SMAP nor fence.',
     'modelled: the steps of the cell times a profile fitted to published rates. published: patch V4 and its thread, 2019.',
     renderTable(columns, rows, pc.bold),
   ].join('\n')
 }
 
-function varies(cells: readonly CellResult[], field: 'driver' | 'backend'): boolean {
-  return new Set(cells.map((cell) => cell[field])).size > 1
+/** What all cells have in common of frames, ring and batch, as a sentence. */
+function commonConditions(cells: readonly CellResult[]): string {
+  const one = (of: (cell: CellResult) => string): string[] => {
+    const values = [...new Set(cells.map(of))]
+    return values.length === 1 ? values : []
+  }
+  const parts = [
+    ...one(({ id }) => `frames of ${id.split('/')[4]}`),
+    ...one(({ queueSize }) => `split ring of ${queueSize}`),
+    ...one(({ batch }) => `batches of ${batch}`),
+  ]
+  return parts.length === 0 ? '' : `Common: ${parts.join(', ')}.`
 }
 
 /** Under the profile of patch V4; `≤` where a step has no price. */
@@ -131,10 +141,8 @@ function comparisonsTable({ comparisons = [], noiseFloor }: Results): string {
 
 /** How many published claims the model or the run reproduced, and each one that it did not. */
 function claimsLine({ claims }: Results): string {
-  const count = (verdict: string): number => claims.filter((claim) => claim.verdict === verdict).length
-  const failed = claims.filter(({ verdict }) => verdict === 'not reproduced')
-  const summary = `published claims: ${count('reproduced')} reproduced, ${failed.length} not reproduced, ${count('not tested')} not tested`
-  return [summary, ...failed.map(({ text, reason }) => pc.red(`not reproduced  ${text}: ${reason}`))].join('\n')
+  const { counts, failed } = claimsSummary(claims)
+  return [`published claims: ${counts}`, ...failed.map((text) => pc.red(`not reproduced  ${text}`))].join('\n')
 }
 
 /** The part of an id that differs between cells of one experiment. */

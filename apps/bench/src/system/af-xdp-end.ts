@@ -1,25 +1,29 @@
-import { type AfXdpCounters, AfXdpInterface, AfXdpQueue } from '@vring/backend-af-xdp'
-import type { FrameBatch, FrameSource, NetBackend } from '@vring/vhost-net'
+import { AfXdpInterface, AfXdpQueue } from '@vring/backend-af-xdp'
+import { CountedEnd } from './counted-end.ts'
 import { VethPair } from './veth-pair.ts'
 
 /** An AF_XDP socket in copy mode on one end of a veth pair of this process' own; what arrives at the other end is counted. */
-export class AfXdpEnd implements NetBackend, FrameSource {
+export class AfXdpEnd extends CountedEnd<AfXdpQueue> {
   readonly name = 'af-xdp'
   private readonly veth: VethPair
   private readonly port: AfXdpInterface
-  private readonly queue: AfXdpQueue
+
+  private constructor(veth: VethPair, port: AfXdpInterface, queue: AfXdpQueue) {
+    super(queue)
+    this.veth = veth
+    this.port = port
+  }
 
   /** @throws Error, VringError ERR_SYSTEM: EPERM, or AF_XDP that this kernel has not */
-  constructor() {
-    this.veth = new VethPair()
+  static open(): AfXdpEnd {
+    const veth = new VethPair()
     let port: AfXdpInterface | null = null
     try {
-      port = AfXdpInterface.open({ name: this.veth.near })
-      this.queue = new AfXdpQueue(port.handle(0), { mode: 'copy' })
-      this.port = port
+      port = AfXdpInterface.open({ name: veth.near })
+      return new AfXdpEnd(veth, port, new AfXdpQueue(port.handle(0), { mode: 'copy' }))
     } catch (error) {
       port?.close()
-      this.veth.close()
+      veth.close()
       throw error
     }
   }
@@ -29,32 +33,8 @@ export class AfXdpEnd implements NetBackend, FrameSource {
     return this.veth.arrived
   }
 
-  get wakeFd(): number {
-    return this.queue.wakeFd
-  }
-
-  transmit(frames: FrameBatch): number {
-    return this.queue.transmit(frames)
-  }
-
-  flush(): void {
-    this.queue.flush()
-  }
-
-  receive(): FrameBatch {
-    return this.queue.receive()
-  }
-
-  consume(count: number): void {
-    this.queue.consume(count)
-  }
-
-  get counters(): AfXdpCounters {
-    return this.queue.counters
-  }
-
-  close(): void {
-    this.queue.close()
+  override close(): void {
+    super.close()
     this.port.close()
     this.veth.close()
   }

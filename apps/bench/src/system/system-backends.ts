@@ -16,13 +16,13 @@ export const systemBackends: readonly BackendPlugin[] = [
     name: 'tap',
     description: 'a Linux TAP of its own, whose XDP program in the kernel counts and drops',
     supports: { inPlace: true, xdp: false, privileged: true },
-    create: () => new TapEnd(),
+    create: () => TapEnd.open(),
   }),
   defineBackend({
     name: 'af-xdp',
     description: 'an AF_XDP socket in copy mode on a veth pair of its own; counted at the other end',
     supports: { inPlace: false, xdp: false, privileged: true },
-    create: () => new AfXdpEnd(),
+    create: () => AfXdpEnd.open(),
   }),
 ]
 

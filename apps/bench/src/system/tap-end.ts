@@ -1,28 +1,32 @@
 import type { TapQueueCounters } from '@vring/backend-tap'
 import { LinuxTap, LinuxTapQueue } from '@vring/backend-tap/linux'
-import type { FrameBatch, FrameSource, NetBackend } from '@vring/vhost-net'
+import { CountedEnd } from './counted-end.ts'
 import { KernelSink } from './kernel-sink.ts'
 import { enterPrivateNetwork } from './private-network.ts'
 
-/**
- * A TAP of this process' own network namespace, whose XDP program counts and drops what is written into it. It is served in
- * both directions, as a device would.
- */
-export class TapEnd implements NetBackend, FrameSource {
+/** A TAP of this process' own network namespace, whose XDP program counts and drops what is written into it. */
+export class TapEnd extends CountedEnd<LinuxTapQueue> {
   readonly name = 'tap'
   private readonly tap: LinuxTap
-  private readonly queue: LinuxTapQueue
   private readonly sink: KernelSink
 
+  private constructor(tap: LinuxTap, sink: KernelSink, queue: LinuxTapQueue) {
+    super(queue)
+    this.tap = tap
+    this.sink = sink
+  }
+
   /** @throws VringError ERR_SYSTEM: EPERM, ENOENT (no /dev/net/tun) */
-  constructor() {
+  static open(): TapEnd {
     enterPrivateNetwork()
-    this.tap = LinuxTap.open()
+    const tap = LinuxTap.open()
+    let sink: KernelSink | null = null
     try {
-      this.sink = new KernelSink(this.tap.ifindex)
-      this.queue = new LinuxTapQueue(this.tap.queues[0]!)
+      sink = new KernelSink(tap.ifindex)
+      return new TapEnd(tap, sink, new LinuxTapQueue(tap.queues[0]!))
     } catch (error) {
-      this.tap.close()
+      sink?.close()
+      tap.close()
       throw error
     }
   }
@@ -32,36 +36,16 @@ export class TapEnd implements NetBackend, FrameSource {
     return this.sink.arrived
   }
 
-  get wakeFd(): number {
-    return this.queue.wakeFd
-  }
-
-  transmit(frames: FrameBatch): number {
-    return this.queue.transmit(frames)
-  }
-
-  flush(): void {
-    this.queue.flush()
-  }
-
-  receive(): FrameBatch {
-    return this.queue.receive()
-  }
-
-  consume(count: number): void {
-    this.queue.consume(count)
-  }
-
   /** Those of the queue; a frame that left and did not arrive counts as `lost`. */
-  get counters(): TapQueueCounters {
+  override get counters(): TapQueueCounters {
     const counters = this.queue.counters
     const dropped = Object.values(counters.txDropped).reduce((sum, frames) => sum + frames, 0)
     const lost = counters.txFrames - dropped - this.arrived
     return lost === 0 ? counters : { ...counters, txDropped: { ...counters.txDropped, lost } }
   }
 
-  close(): void {
-    this.queue.close()
+  override close(): void {
+    super.close()
     this.sink.close()
     this.tap.close()
   }

@@ -1,0 +1,48 @@
+import { type Arguments, oneOf } from '../arguments.ts'
+import { usageError } from '../bench-error.ts'
+import type { CellSpec } from '../cell-spec.ts'
+import { SWEEP_KEYS, type SweepKey } from '../sweep-keys.ts'
+import { frameLengthOf } from './frame-lengths.ts'
+
+/** What `--sweep` varies: the keys, and one step for each combination of their values. */
+export interface Sweep {
+  readonly keys: readonly SweepKey[]
+  /** What each step changes in a cell; one that changes nothing where nothing is swept. */
+  readonly steps: readonly Partial<CellSpec>[]
+}
+
+/**
+ * `--sweep queue-size=256,1024`, any number of times.
+ *
+ * @throws BenchError with exit code 2: an unknown key, one that is swept twice, a value that is not accepted or there twice
+ */
+export function readSweep(args: Arguments): Sweep {
+  const keys: SweepKey[] = []
+  let steps: Partial<CellSpec>[] = [{}]
+  for (const text of args.all('sweep')) {
+    const [name = '', values = ''] = text.split('=', 2)
+    const key = oneOf('--sweep', name, Object.keys(SWEEP_KEYS) as SweepKey[])
+    if (keys.includes(key)) throw usageError('--sweep', `${key} is swept twice; each cell runs once`)
+    keys.push(key)
+    const numbers = values.split(',').map((value) => sweptValue(key, value))
+    if (new Set(numbers).size !== numbers.length)
+      throw usageError('--sweep', `${text} lists a value twice; each cell runs once`)
+    const { field } = SWEEP_KEYS[key]
+    steps = steps.flatMap((step) =>
+      numbers.map((value) => ({ ...step, [field]: field === 'indirect' ? value === 1 : value })),
+    )
+  }
+  return { keys, steps: keys.length === 0 ? steps : steps.map((step) => ({ ...step, swept: keys })) }
+}
+
+function sweptValue(key: SweepKey, text: string): number {
+  if (key === 'frame-bytes') return frameLengthOf('--sweep frame-bytes', text)
+  const { least, most } = SWEEP_KEYS[key]
+  const number = Number(text)
+  if (!/^\d+$/.test(text) || number < least || number > most)
+    throw usageError(
+      '--sweep',
+      `${key}=${JSON.stringify(text)} is not accepted; accepted: integers from ${least} to ${most}`,
+    )
+  return number
+}

@@ -1,0 +1,31 @@
+import type { Arguments } from '../arguments.ts'
+import { usageError } from '../bench-error.ts'
+import { type CellSpec, groupKey } from '../cell-spec.ts'
+
+/** Part `part` of `of`, counted from 1. */
+export interface Shard {
+  readonly part: number
+  readonly of: number
+}
+
+/**
+ * `--shard 2/4`; null: all of it.
+ *
+ * @throws BenchError with exit code 2
+ */
+export function readShard(args: Arguments): Shard | null {
+  const text = args.text('shard')
+  if (text === null) return null
+  const [part = 0, of = 0] = /^\d+\/\d+$/.test(text) ? text.split('/').map(Number) : []
+  if (part < 1 || of < 1 || part > of)
+    throw usageError('--shard', `${JSON.stringify(text)} is not accepted; accepted: i/n with i from 1 to n`)
+  return { part, of }
+}
+
+/** The cells of one part: whole groups, dealt out in turn, so that cells that are compared stay on one machine. */
+export function shardOf(specs: readonly CellSpec[], shard: Shard | null): readonly CellSpec[] {
+  if (shard === null) return specs
+  const groups = [...new Set(specs.map(groupKey))]
+  const mine = new Set(groups.filter((_, index) => index % shard.of === shard.part - 1))
+  return specs.filter((spec) => mine.has(groupKey(spec)))
+}

@@ -1,0 +1,30 @@
+import { cellLabel } from './cell-spec.ts'
+import type { CellResult } from './results.ts'
+
+/** A condition that the cells of a table differ in beside the accessor: a column of it. */
+export interface VariedCondition {
+  readonly title: 'driver' | 'backend' | 'frames'
+  of(cell: CellResult): string
+}
+
+const CONDITIONS: readonly VariedCondition[] = [
+  { title: 'driver', of: ({ driver }) => driver },
+  { title: 'backend', of: ({ backend }) => backend },
+  // As the id has it: `64B`, `imix`, or the name of a capture. A result has a mix by its mean only.
+  { title: 'frames', of: ({ id }) => id.split('/')[4] ?? '' },
+]
+
+/** Conditions that these cells differ in. What a sweep varies has columns, or an axis, of its own. */
+export function variedConditions(cells: readonly CellResult[]): VariedCondition[] {
+  const swept = new Set(cells.flatMap(({ sweep }) => Object.keys(sweep ?? {})))
+  return CONDITIONS.filter(({ title, of }) => {
+    if (title === 'frames' && swept.has('frame-bytes')) return false
+    return new Set(cells.map(of)).size > 1
+  })
+}
+
+/** A name for each of these cells: its accessor with options, and the conditions that they differ in. */
+export function cellNames(cells: readonly CellResult[]): (cell: CellResult) => string {
+  const varied = variedConditions(cells)
+  return (cell) => [cellLabel(cell.id), ...varied.map(({ of }) => of(cell))].join(', ')
+}
