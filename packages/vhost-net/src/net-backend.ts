@@ -44,6 +44,11 @@ export interface NetBackend {
    * less than it was given, or {@link unsent}.
    */
   readonly roomFd?: number
+  /**
+   * Lets go of what it keeps of the driver's memory beyond a batch, such as pinned pages: a queue was stopped, and its
+   * memory may be gone next.
+   */
+  forgetMemory?(): void
   readonly counters: NetBackendCounters
   close(): void
 }

@@ -26,6 +26,7 @@ class SlowBackend implements NetBackend {
   roomFd = -1
   flushes = 0
   refusals = 0
+  forgotten = 0
   onTaken = (): void => {}
 
   constructor(room: number) {
@@ -43,6 +44,10 @@ class SlowBackend implements NetBackend {
 
   flush(): void {
     this.flushes++
+  }
+
+  forgetMemory(): void {
+    this.forgotten++
   }
 
   close(): void {}
@@ -331,6 +336,17 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
     expect(bench.device.armQueue(1)).toBe(false)
     expect(bench.frontend.stopQueue(1)).toBe(7)
     expect([bench.device.serveQueue(1), bench.device.armQueue(1)]).toEqual([0, false])
+  })
+
+  test('a stopped ring has its backend let go of the memory', () => {
+    const backend = new SlowBackend(10)
+    bench = new Bench({ backend: () => backend })
+    const driver = bench.driver(1)
+    bench.send(driver, 3)
+    bench.device.serveQueue(1)
+    expect(backend.forgotten).toBe(0)
+    bench.frontend.stopQueue(1)
+    expect(backend.forgotten).toBe(1)
   })
 
   test('a ring that breaks while the loop goes to sleep is not slept over', () => {

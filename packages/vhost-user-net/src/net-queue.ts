@@ -146,6 +146,7 @@ export class NetQueue {
   /** Gives everything back; the next avail index. */
   close(): number {
     this.accessor.close()
+    this.backend?.forgetMemory?.()
     return this.started ? this.queue.nextAvail : this.nextAvail
   }
 

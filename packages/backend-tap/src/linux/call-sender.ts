@@ -16,6 +16,10 @@ export class CallSender implements FrameSender {
     this.fd = fd
   }
 
+  use(): void {}
+
+  forget(): void {}
+
   push(address: number, length: number): void {
     this.address[this.count] = address
     this.length[this.count++] = length

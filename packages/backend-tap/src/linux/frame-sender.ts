@@ -5,6 +5,13 @@ export interface FrameSender {
   readonly io: TapIo
   /** Frames that one batch may hold. */
   readonly room: number
+  /**
+   * Frames that follow lie in this memory, at a native address, until {@link forget}; called when nothing waits to be
+   * flushed.
+   */
+  use(memory: ArrayBufferLike, address: number): void
+  /** Lets go of all memory that was used. */
+  forget(): void
   /** Takes a virtio-net header and frame, `length` bytes at a native address, where they stay until {@link flush}. */
   push(address: number, length: number): void
   /**

@@ -137,6 +137,12 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
     this.sender.flush(this.refused)
   }
 
+  forgetMemory(): void {
+    this.flush()
+    this.view = null
+    this.sender.forget()
+  }
+
   receive(): FrameBatch {
     const batch = this.batch
     if (batch.count === 0 && !this.gone) this.fill(batch)
@@ -206,6 +212,8 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
       base = nativeAddress(view.buffer)
       this.bases.set(view, base)
     }
+    this.flush()
+    this.sender.use(view.buffer, base)
     this.view = view
     this.base = base
   }

@@ -1,9 +1,12 @@
 import {
   IORING_OP_WRITE,
+  IORING_OP_WRITE_FIXED,
   IOSQE_FIXED_FILE,
   IoUring,
+  pageBytesOf,
   RWF_NOWAIT,
   SQE_ADDRESS,
+  SQE_BUF_INDEX,
   SQE_LENGTH,
   SQE_OPCODE,
   SQE_RW_FLAGS,
@@ -19,31 +22,51 @@ const ENOBUFS = 105
 /** Times that a submission that the kernel cut short is tried again before its frames count as refused. */
 const RETRIES = 3
 
+/** Pieces of memory that can be registered at once; frames of others are written all the same. */
+const BUFFERS = 64
+/** From this page size on memory is registered: huge pages are in memory anyway. Smaller ones would all be brought in. */
+const PINNED_PAGE_BYTES = 2 ** 21
+
 /**
  * Sends by io_uring: every slot of the ring is the same write, of which a frame sets address and length; a batch is one
  * system call. Writes do not wait (RWF_NOWAIT): all of them are done when the call returns.
+ *
+ * A driver's memory of huge pages is registered with the ring: the kernel then copies frames from its own mapping, which
+ * takes a sixth off a write of 64 bytes.
  */
 export class UringSender implements FrameSender {
   readonly io = 'io_uring'
   readonly room = NET_BATCH
   private readonly ring: IoUring
   private count = 0
+  /** Index of each registered piece of memory. */
+  private readonly registered = new Map<ArrayBufferLike, number>()
+  private readonly registers: boolean
 
   /** @throws VringError ERR_SYSTEM where io_uring is missing or forbidden, or can't write to this file without waiting */
   constructor(fd: number) {
     this.ring = IoUring.create(NET_BATCH)
     try {
       this.ring.registerFiles([fd])
+      this.registers = this.ring.registerBufferTable(BUFFERS)
       const { sqes, entries } = this.ring
-      for (let at = 0; at < entries * SQE_WORDS; at += SQE_WORDS) {
-        sqes[at + SQE_OPCODE] = IORING_OP_WRITE | (IOSQE_FIXED_FILE << 8)
-        sqes[at + SQE_RW_FLAGS] = RWF_NOWAIT
-      }
+      for (let at = 0; at < entries * SQE_WORDS; at += SQE_WORDS) sqes[at + SQE_RW_FLAGS] = RWF_NOWAIT
+      this.writeFrom(-1)
       this.probe()
     } catch (error) {
       this.ring.close()
       throw error
     }
+  }
+
+  use(memory: ArrayBufferLike, address: number): void {
+    this.writeFrom(this.registered.get(memory) ?? this.register(memory, address))
+  }
+
+  forget(): void {
+    for (const index of this.registered.values()) this.ring.setBuffer(index, 0, 0)
+    this.registered.clear()
+    this.writeFrom(-1)
   }
 
   push(address: number, length: number): void {
@@ -67,6 +90,25 @@ export class UringSender implements FrameSender {
       if (attempt === RETRIES) {
         for (; this.count > 0; this.count--) refused(ENOBUFS)
       }
+    }
+  }
+
+  /** Index of the memory as a registered buffer, or -1. */
+  private register(memory: ArrayBufferLike, address: number): number {
+    const index = this.registered.size
+    if (!this.registers || index === BUFFERS || pageBytesOf(memory) < PINNED_PAGE_BYTES) return -1
+    if (this.ring.setBuffer(index, address, memory.byteLength) < 0) return -1
+    this.registered.set(memory, index)
+    return index
+  }
+
+  /** Makes all entries writes from registered buffer `index`; -1: from any memory. */
+  private writeFrom(index: number): void {
+    const { sqes, entries } = this.ring
+    const opcode = index < 0 ? IORING_OP_WRITE : IORING_OP_WRITE_FIXED
+    for (let at = 0; at < entries * SQE_WORDS; at += SQE_WORDS) {
+      sqes[at + SQE_OPCODE] = opcode | (IOSQE_FIXED_FILE << 8)
+      sqes[at + SQE_BUF_INDEX] = Math.max(index, 0)
     }
   }
 
