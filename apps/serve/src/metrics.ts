@@ -1,5 +1,7 @@
 import { processResources } from '@vring/linux'
 import { Counter, Gauge, type MetricObjectWithValues, type MetricValueWithName, Registry, Summary } from 'prom-client'
+import { formatBackend } from './backend-spec.ts'
+import type { ServeConfig } from './config.ts'
 import type { LatencySnapshot, Snapshot } from './snapshot.ts'
 
 /** The moment that metrics describe. */
@@ -16,7 +18,7 @@ export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
  * The Prometheus exposition of one moment. A registry of its own each time: the worker keeps the counts, this only words
  * them.
  */
-export async function formatMetrics({ snapshot, kernel }: Observation): Promise<string> {
+export async function formatMetrics(config: ServeConfig, { snapshot, kernel }: Observation): Promise<string> {
   const registry = new Registry()
   const registers = [registry]
   const counter = (name: string, help: string, labelNames: string[] = []): Counter =>
@@ -24,6 +26,11 @@ export async function formatMetrics({ snapshot, kernel }: Observation): Promise<
   const gauge = (name: string, help: string, labelNames: string[] = []): Gauge =>
     new Gauge({ name, help, labelNames, registers })
 
+  const { accessor, backend } = config
+  gauge('vring_info', 'Always 1: what the daemon was started with.', ['accessor', 'backend']).set(
+    { accessor, backend: formatBackend(backend) },
+    1,
+  )
   const packets = counter('vring_packets_total', 'Frames taken from the driver (tx) and given to it (rx).', PAIR)
   const bytes = counter('vring_bytes_total', 'Bytes of those frames, without virtio-net headers.', PAIR)
   const dropped = counter('vring_dropped_packets_total', 'Frames that were dropped.', [...PAIR, 'reason'])

@@ -71,7 +71,7 @@ describe('metrics', () => {
     snapshot: Snapshot,
     kernel: Record<string, number> | null = null,
   ): Promise<Map<string, number>> {
-    const lines = (await formatMetrics({ snapshot, kernel })).split('\n')
+    const lines = (await formatMetrics(config, { snapshot, kernel })).split('\n')
     const samples = lines.filter((line) => line !== '' && !line.startsWith('#'))
     return new Map(samples.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]))
   }
@@ -79,6 +79,7 @@ describe('metrics', () => {
   test('say what the snapshot says', async () => {
     const found = Object.fromEntries(await values(busy, { 'rxcnt[17]': 42 }))
     expect(found).toMatchObject({
+      'vring_info{accessor="vmap-direct",backend="tap:vring0"}': 1,
       'vring_packets_total{pair="0",direction="tx"}': 1_234_567,
       'vring_bytes_total{pair="0",direction="tx"}': 80_000_000,
       'vring_packets_total{pair="0",direction="rx"}': 5,
@@ -117,7 +118,7 @@ describe('metrics', () => {
   })
 
   test('each have help and a type, counters by their ending', async () => {
-    const text = await formatMetrics({ snapshot: busy, kernel: {} })
+    const text = await formatMetrics(config, { snapshot: busy, kernel: {} })
     const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!])
     expect(types.length).toBeGreaterThan(15)
     for (const [name, type] of types) {

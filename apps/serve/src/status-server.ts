@@ -68,7 +68,8 @@ async function answer(
 ): Promise<Page> {
   if (method !== 'GET' && method !== 'HEAD') return text(405, 'accepted: GET, HEAD\n')
   const path = (url ?? '/').split('?', 1)[0]
-  if (path === '/metrics') return { status: 200, type: METRICS_TYPE, body: await formatMetrics(await observe()) }
+  if (path === '/metrics')
+    return { status: 200, type: METRICS_TYPE, body: await formatMetrics(config, await observe()) }
   if (path === '/') {
     const body = renderStatusPage(config, await observe())
     return { status: 200, type: 'text/html; charset=utf-8', body, policy: PAGE_SECURITY_POLICY }

@@ -10,6 +10,8 @@ const LIMIT_MS = 60_000
 export interface DaemonProcessOptions {
   /** From the sources, or what was built of them. Default `sources`. */
   readonly from?: keyof typeof CLI
+  /** Where it runs: plugins are looked up from there. Default: the repository. */
+  readonly cwd?: string
   /** A command that runs the command line behind it: `setpriv --bounding-set -net_admin`. */
   readonly by?: readonly string[]
   /** Modules that Node loads first. */
@@ -23,13 +25,16 @@ export class DaemonProcess {
   output = ''
   readonly #exited: Promise<unknown[]>
 
-  constructor(args: readonly string[], { from = 'sources', by = [], imports = [] }: DaemonProcessOptions = {}) {
+  constructor(
+    args: readonly string[],
+    { from = 'sources', cwd = REPOSITORY, by = [], imports = [] }: DaemonProcessOptions = {},
+  ) {
     const flags = from === 'sources' ? ['--import', 'tsx', '--conditions=@vring/source'] : []
     const first = imports.flatMap((path) => ['--import', path])
     const cli = fileURLToPath(new URL(CLI[from], import.meta.url))
     const [command, ...rest] = [...by, process.execPath, ...flags, ...first, cli, ...args]
     this.child = spawn(command!, rest, {
-      cwd: REPOSITORY,
+      cwd,
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     this.#exited = once(this.child, 'exit')
