@@ -2,6 +2,7 @@ import {
   IORING_OP_POLL_ADD,
   IORING_OP_POLL_REMOVE,
   IORING_OP_READ,
+  IORING_OP_READ_FIXED,
   IOSQE_FIXED_FILE,
   IoUring,
   nativeAddress,
@@ -41,6 +42,7 @@ export class UringReceiver implements FrameReceiver {
   errno = 0
   private readonly ring: IoUring
   private readonly base: number
+  private readonly readOpcode: number
   private ask = 1
   /** Polls in flight: the TAP was empty when they were submitted. */
   private polls = 0
@@ -58,6 +60,10 @@ export class UringReceiver implements FrameReceiver {
       this.ring.close()
       throw error
     }
+    // Registered, the kernel writes it through its own mapping; it may be refused where little memory may be pinned.
+    const registered =
+      this.ring.registerBufferTable(1) && this.ring.setBuffer(0, this.base, this.buffer.byteLength) === 0
+    this.readOpcode = registered ? IORING_OP_READ_FIXED : IORING_OP_READ
     for (let i = 0; i < this.ring.entries; i++) this.setRead(i)
   }
 
@@ -117,7 +123,7 @@ export class UringReceiver implements FrameReceiver {
 
   private setRead(index: number): void {
     const address = this.base + index * this.slotBytes
-    const at = this.entry(index, IORING_OP_READ | (IOSQE_FIXED_FILE << 8), index)
+    const at = this.entry(index, this.readOpcode | (IOSQE_FIXED_FILE << 8), index)
     const { sqes } = this.ring
     sqes[at + SQE_ADDRESS] = address
     sqes[at + SQE_ADDRESS + 1] = address / 2 ** 32
