@@ -1,12 +1,12 @@
 /*
  * What a C program reaches on a TAP: one loop that writes batches of 64 frames by io_uring, one system call a batch. The
- * peer of `vring-bench run --backend tap --peer io-uring`.
+ * peers `io-uring` and `io-uring-fixed` of `vring-bench run --backend tap`.
  *
- *   io-uring-tap NAME FRAME_BYTES CPU      CPU -1: any
+ *   io-uring-tap NAME FRAME_BYTES CPU plain|fixed      CPU -1: any; fixed: from memory that is registered with the ring
  *
  * Opens the TAP in the network namespace that it is started in, prints "ready" when the interface is up, and writes until
  * it is killed; it goes with the process that started it. The frame is a UDP one, always the same. Nothing is done here that
- * vring does not do: plain writes that do not wait, a registered file, a virtio-net header of 12 bytes in front.
+ * vring does not do: writes that do not wait, a registered file, a virtio-net header of 12 bytes in front.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,6 +25,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define BATCH 64
@@ -94,13 +95,14 @@ int main(int argc, char **argv)
 	unsigned *tail, *array, *cq_head, *cq_tail, cq_mask, frame_bytes;
 	struct io_uring_cqe *completions;
 	uint8_t *frames, *rings;
-	int tap, ring, cpu;
+	int tap, ring, cpu, fixed;
 
-	if (argc != 4 || (frame_bytes = atoi(argv[2])) < 42 || frame_bytes > FRAME_BYTES_MAX) {
-		fprintf(stderr, "usage: io-uring-tap NAME FRAME_BYTES CPU\n");
+	if (argc != 5 || (frame_bytes = atoi(argv[2])) < 42 || frame_bytes > FRAME_BYTES_MAX) {
+		fprintf(stderr, "usage: io-uring-tap NAME FRAME_BYTES CPU plain|fixed\n");
 		return 2;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fixed = strcmp(argv[4], "fixed") == 0;
 	cpu = atoi(argv[3]);
 	if (cpu >= 0) {
 		cpu_set_t set;
@@ -130,6 +132,12 @@ int main(int argc, char **argv)
 	frames = mmap(NULL, BATCH * SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (rings == MAP_FAILED || entries == MAP_FAILED || frames == MAP_FAILED)
 		fail("mmap");
+	if (fixed) {
+		struct iovec all = { .iov_base = frames, .iov_len = BATCH * SLOT_BYTES };
+
+		if (syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &all, 1) < 0)
+			fail("IORING_REGISTER_BUFFERS");
+	}
 	tail = (unsigned *)(rings + params.sq_off.tail);
 	array = (unsigned *)(rings + params.sq_off.array);
 	cq_head = (unsigned *)(rings + params.cq_off.head);
@@ -143,7 +151,7 @@ int main(int argc, char **argv)
 
 		write_frame(frame, frame_bytes);
 		memset(&entries[i], 0, sizeof(entries[i]));
-		entries[i].opcode = IORING_OP_WRITE;
+		entries[i].opcode = fixed ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
 		entries[i].flags = IOSQE_FIXED_FILE;
 		entries[i].addr = (uintptr_t)frame;
 		entries[i].len = HEADER_BYTES + frame_bytes;

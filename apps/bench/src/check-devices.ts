@@ -7,7 +7,11 @@ import { checkPrivileges } from './system/privileges.ts'
 import { driversOf, frameLimitOf } from './system/system-backends.ts'
 
 /** What each peer is measured with, as arguments. */
-const PEER_NEEDS: Readonly<Record<PeerName, string>> = { dpdk: '--driver testpmd', 'io-uring': '--backend tap' }
+const PEER_NEEDS: Readonly<Record<PeerName, string>> = {
+  dpdk: '--driver testpmd',
+  'io-uring': '--backend tap',
+  'io-uring-fixed': '--backend tap',
+}
 
 /**
  * Refuses cells whose driver and backend do not go together, peers that have nothing to be compared with, and devices that

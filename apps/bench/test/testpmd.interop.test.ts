@@ -71,7 +71,7 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
   })
 
   test.each([
-    ['tap', 'dpdk,io-uring', ['DPDK', 'C io_uring']],
+    ['tap', 'dpdk,io-uring,io-uring-fixed', ['DPDK', 'C io_uring', 'C io_uring, registered memory']],
     ['af-xdp', 'dpdk', ['DPDK']],
     ['loopback', 'dpdk', ['DPDK']],
   ])('counts what arrives behind %s, and what a peer brings there', async (backend, peer, names) => {

@@ -20,7 +20,8 @@ export async function measureIoUring(request: PeerRequest): Promise<PeerTrial> {
   enterPrivateNetwork()
   const { spec, binary, cpu } = request
   const frameBytes = spec.frameBytes === 0 ? meanFrameBytes(0, IMIX_FRAMES) : spec.frameBytes
-  const child = spawn(binary, [TAP_NAME, String(Math.round(frameBytes)), String(cpu)], {
+  const memory = request.peer === 'io-uring-fixed' ? 'fixed' : 'plain'
+  const child = spawn(binary, [TAP_NAME, String(Math.round(frameBytes)), String(cpu), memory], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C is the orchestrator's affair.
     detached: true,

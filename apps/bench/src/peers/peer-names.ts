@@ -1,7 +1,7 @@
 import type { CellSpec } from '../cell-spec.ts'
 
 /** Programs that do the device's work in its place. */
-export const PEERS = ['dpdk', 'io-uring'] as const
+export const PEERS = ['dpdk', 'io-uring', 'io-uring-fixed'] as const
 export type PeerName = (typeof PEERS)[number]
 
 /** Does this peer have something to be compared with cells of this driver and backend? */
@@ -12,6 +12,7 @@ export function isPeerOf(peer: PeerName, { driver, backend }: Pick<CellSpec, 'dr
 /** What a peer does, for people. */
 export function peerRole(peer: PeerName, backend: string): string {
   if (peer === 'io-uring') return 'a loop in C that writes batches of 64 frames into a TAP, without a driver'
+  if (peer === 'io-uring-fixed') return 'the same loop, from memory that is registered with the ring'
   if (backend === 'tap') return 'net_vhost to net_tap, in place of this device'
   if (backend === 'af-xdp') return 'net_vhost to net_af_xdp in copy mode, in place of this device'
   if (backend === 'loopback') return 'net_vhost, io, in place of this device'
@@ -19,4 +20,8 @@ export function peerRole(peer: PeerName, backend: string): string {
 }
 
 /** How it is called in tables. */
-export const PEER_TITLES: Readonly<Record<PeerName, string>> = { dpdk: 'DPDK', 'io-uring': 'C io_uring' }
+export const PEER_TITLES: Readonly<Record<PeerName, string>> = {
+  dpdk: 'DPDK',
+  'io-uring': 'C io_uring',
+  'io-uring-fixed': 'C io_uring, registered memory',
+}
