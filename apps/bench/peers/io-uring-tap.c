@@ -33,6 +33,8 @@
 #define SLOT_BYTES 4096
 #define FRAME_BYTES_MAX 1518
 #define RWF_NOWAIT_FLAG 8
+/* Times that a busy TAP is asked for, 10 ms apart. */
+#define ATTEMPTS 300
 
 static void fail(const char *what)
 {
@@ -49,8 +51,12 @@ static int open_tap(const char *name)
 	if (fd < 0)
 		fail("/dev/net/tun");
 	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
-	if (ioctl(fd, TUNSETIFF, &request) < 0)
-		fail("TUNSETIFF");
+	/* The ring of the one before, which was killed, is torn down some time later, and keeps its TAP until then. */
+	for (int attempt = 0; ioctl(fd, TUNSETIFF, &request) < 0; attempt++) {
+		if (errno != EBUSY || attempt == ATTEMPTS)
+			fail("TUNSETIFF");
+		usleep(10 * 1000);
+	}
 	if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
 		fail("TUNSETVNETHDRSZ");
 	return fd;
