@@ -14,11 +14,13 @@ export const V8_FLAGS: readonly string[] = [
 ]
 
 /** A cell that is this late with an answer, in ms, counts as hung. Building and warming up takes about one second. */
-const GRACE_MS = 30_000
+export const PATIENCE_MS = 30_000
 
 export interface CellProcessOptions {
-  /** How late an answer may be, in ms. Default 30 s. */
-  readonly graceMs?: number
+  /** How late an answer may be, in ms. Default {@link PATIENCE_MS}. */
+  readonly patienceMs?: number
+  /** Ends the process and whatever it is asked. */
+  readonly signal?: AbortSignal
   /** Flags of Node beside {@link V8_FLAGS}. Default: those of this process. */
   readonly execArgv?: readonly string[]
 }
@@ -28,17 +30,24 @@ export class CellFailure extends Error {
   override readonly name = 'CellFailure'
 }
 
+/** The answer is not waited for any more: Ctrl-C. */
+export class CellInterrupted extends Error {
+  override readonly name = 'CellInterrupted'
+}
+
 /** The process of one cell. */
 export class CellProcess {
   readonly spec: CellSpec
   readonly #child: ChildProcess
-  readonly #graceMs: number
+  readonly #patienceMs: number
+  readonly #signal: AbortSignal | null
   #lastWords = ''
   #exit: string | null = null
 
   constructor(spec: CellSpec, options: CellProcessOptions = {}) {
     this.spec = spec
-    this.#graceMs = options.graceMs ?? GRACE_MS
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS
+    this.#signal = options.signal ?? null
     const source = import.meta.url.endsWith('.ts')
     if (source && spec.hooks === 0) throw new CellFailure(`${spec.id}: only a build has cells without hooks`)
     const name = spec.hooks === 0 ? './cell-without-hooks.js' : source ? './cell.ts' : './cell.js'
@@ -63,15 +72,15 @@ export class CellProcess {
 
   /** Builds the cell and warms it up until its rate is flat. */
   async prepare(seed: number, plugins: readonly string[], quick: boolean): Promise<void> {
-    await this.#ask({ type: 'prepare', spec: this.spec, seed, plugins, quick }, 'prepared', this.#graceMs)
+    await this.#ask({ type: 'prepare', spec: this.spec, seed, plugins, quick }, 'prepared', this.#patienceMs)
   }
 
   async trial(durationMs: number): Promise<TrialAnswer> {
-    return this.#ask({ type: 'trial', durationMs }, 'trial', durationMs + this.#graceMs)
+    return this.#ask({ type: 'trial', durationMs }, 'trial', durationMs + this.#patienceMs)
   }
 
   async finish(): Promise<FinishAnswer> {
-    return this.#ask({ type: 'finish' }, 'finished', this.#graceMs)
+    return this.#ask({ type: 'finish' }, 'finished', this.#patienceMs)
   }
 
   /** Ends the process. */
@@ -85,9 +94,11 @@ export class CellProcess {
     limitMs: number,
   ): Promise<Extract<Answer, { type: T }>> {
     const child = this.#child
+    const signal = this.#signal
     return new Promise((resolve, reject) => {
       const settle = (finish: () => void): void => {
         clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
         child.off('message', onMessage)
         child.off('exit', onExit)
         finish()
@@ -98,11 +109,17 @@ export class CellProcess {
         else fail(answer.type === 'failed' ? answer.reason : `answered ${answer.type} to ${request.type}`)
       }
       const onExit = (): void => fail(this.#epitaph(request.type))
+      const onAbort = (): void => {
+        this.close()
+        settle(() => reject(new CellInterrupted(`interrupted during ${request.type}`)))
+      }
       const timer = setTimeout(() => {
         this.close()
         fail(`hung: no answer to ${request.type} within ${Math.round(limitMs / 1000)} s`)
       }, limitMs)
+      if (signal?.aborted) return onAbort()
       if (this.#exit !== null) return fail(this.#epitaph(request.type))
+      signal?.addEventListener('abort', onAbort)
       child.on('message', onMessage)
       child.once('exit', onExit)
       child.send(request, (error) => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 const ENTRY = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
@@ -12,16 +12,28 @@ export interface CliResult {
   readonly elapsed: number
 }
 
+export interface CliOptions {
+  readonly interruptAfterMs?: number
+  readonly cwd?: string
+  readonly uid?: number
+  readonly tmp?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Started beside the program, which it may send signals to. */
+  readonly beside?: (program: ChildProcess) => Promise<void>
+}
+
 /** Runs vring-bench from its sources, as a process of its own. */
-export function vringBench(
-  args: readonly string[],
-  options: { interruptAfterMs?: number; cwd?: string; uid?: number; tmp?: string } = {},
-): Promise<CliResult> {
+export function vringBench(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const started = performance.now()
   const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@vring/source', ENTRY, ...args], {
     cwd: options.cwd ?? ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1', ...(options.tmp === undefined ? {} : { TMPDIR: options.tmp }) },
+    env: {
+      ...process.env,
+      ...options.env,
+      NO_COLOR: '1',
+      ...(options.tmp === undefined ? {} : { TMPDIR: options.tmp }),
+    },
     ...(options.uid === undefined ? {} : { uid: options.uid }),
   })
   let stdout = ''
@@ -34,10 +46,11 @@ export function vringBench(
   })
   const timer =
     options.interruptAfterMs === undefined ? null : setTimeout(() => child.kill('SIGINT'), options.interruptAfterMs)
-  return new Promise((resolve) => {
+  const closed = new Promise<CliResult>((resolve) => {
     child.on('close', (code) => {
       if (timer !== null) clearTimeout(timer)
       resolve({ code, stdout, stderr, elapsed: performance.now() - started })
     })
   })
+  return Promise.all([closed, options.beside?.(child)]).then(([result]) => result)
 }

@@ -107,7 +107,10 @@ describe('a cell', () => {
   it('that hangs is ended and says so', async () => {
     const plugins = [fixture('hangs.mjs')]
     const spec = { ...makeCell({ name: 'hangs', options: {} }, null, {}), iotlb: false }
-    const cell = new CellProcess(spec, { graceMs: 3000, execArgv: ['--import', 'tsx', '--conditions=@vring/source'] })
+    const cell = new CellProcess(spec, {
+      patienceMs: 3000,
+      execArgv: ['--import', 'tsx', '--conditions=@vring/source'],
+    })
     try {
       await expect(cell.prepare(1, plugins, true)).rejects.toThrow(CellFailure)
       await expect(cell.trial(10)).rejects.toThrow('its process was killed by SIGKILL')

@@ -1,5 +1,6 @@
 import { listOf } from '../arguments.ts'
 import { usageError } from '../bench-error.ts'
+import { PATIENCE_MS } from '../cell-process.ts'
 import { DRIVERS, RINGS } from '../cell-spec.ts'
 import { checkDevices } from '../check-devices.ts'
 import { loadRegistry } from '../load-registry.ts'
@@ -45,12 +46,18 @@ export const run: BenchCommand = {
     },
     trials: { type: 'string', description: 'trials a cell; default 10', valueHint: 'N' },
     'duration-ms': { type: 'string', description: 'length of a trial; default 300', valueHint: 'N' },
+    'patience-ms': {
+      type: 'string',
+      description: 'how late a cell may be before it counts as hung; default 30000',
+      valueHint: 'N',
+    },
     sweep: { type: 'string', description: `vary a key: ${Object.keys(SWEEP_KEYS).join(', ')}`, valueHint: 'KEY=a,b,c' },
     shard: { type: 'string', description: 'run part i of n of the cells; put together with merge', valueHint: 'i/n' },
     peer: {
       type: 'string',
-      description: 'measure peers in the same run: dpdk (with --driver testpmd), io-uring (with --backend tap)',
-      valueHint: 'dpdk,io-uring',
+      description:
+        'measure peers in the same run: dpdk (with --driver testpmd), io-uring and io-uring-fixed (with --backend tap)',
+      valueHint: 'dpdk,io-uring,io-uring-fixed',
     },
     seed: { type: 'string', description: 'seed of frames, order and intervals; default 1', valueHint: 'N' },
     smoke: { type: 'boolean', description: 'few short trials, done within 10 s: checks results, not speed' },
@@ -79,6 +86,7 @@ export const run: BenchCommand = {
       seed,
       trials: args.integer('trials', 1, 1000, smoke ? 3 : 10),
       durationMs: args.integer('duration-ms', 1, 600_000, smoke ? 40 : 300),
+      patienceMs: args.integer('patience-ms', 1000, 3_600_000, PATIENCE_MS),
       plugins,
       quick: smoke,
       shard: shard === null ? null : `${shard.part}/${shard.of}`,

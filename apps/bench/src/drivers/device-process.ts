@@ -1,9 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { CellFailure, V8_FLAGS } from '../cell-process.ts'
+import { CellFailure, PATIENCE_MS, V8_FLAGS } from '../cell-process.ts'
 import { lastWords } from '../last-words.ts'
 
-const ANSWER_LIMIT_MS = 120_000
+/** How long a driver may take to start, connect and send, in ms. */
+const START_LIMIT_MS = 90_000
 /** How long a process that lost its orchestrator may take to put its devices away, in ms. */
 const CLOSE_LIMIT_MS = 5000
 
@@ -19,9 +20,12 @@ export type DeviceEntry = 'testpmd-cell' | 'peer-cell'
 /** A device in a process of its own, for one trial at a time. It ends with this process, and its devices with it. */
 export class DeviceProcess<Request, Result> {
   readonly #child: ChildProcess
+  readonly #limitMs: number
   #lastWords = ''
 
-  constructor(entry: DeviceEntry) {
+  /** @param patienceMs how late an answer may be beyond the start of a driver */
+  constructor(entry: DeviceEntry, patienceMs: number = PATIENCE_MS) {
+    this.#limitMs = START_LIMIT_MS + patienceMs
     const source = import.meta.url.endsWith('.ts')
     const path = fileURLToPath(new URL(source ? `../${entry}.ts` : `./${entry}.js`, import.meta.url))
     this.#child = fork(path, {
@@ -59,8 +63,8 @@ export class DeviceProcess<Request, Result> {
       const onExit = (): void => fail(`its process ended: ${lastWords(this.#lastWords)}`)
       const timer = setTimeout(() => {
         this.close()
-        fail(`hung: no answer within ${ANSWER_LIMIT_MS / 1000} s`)
-      }, ANSWER_LIMIT_MS)
+        fail(`hung: no answer within ${Math.round(this.#limitMs / 1000)} s`)
+      }, this.#limitMs)
       if (child.exitCode !== null || child.signalCode !== null) return onExit()
       child.on('message', onMessage)
       child.once('exit', onExit)

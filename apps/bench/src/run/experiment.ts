@@ -1,5 +1,6 @@
 import { type CellSpec, groupKey } from '../cell-spec.ts'
 import { finishEnvironment, startEnvironment } from '../environment.ts'
+import { EXIT_INTERRUPTED } from '../exit-codes.ts'
 import { Peer } from '../peers/peer.ts'
 import { isPeerOf, type PeerName } from '../peers/peer-names.ts'
 import { PeerPrograms } from '../peers/peer-programs.ts'
@@ -18,6 +19,8 @@ export interface ExperimentOptions {
   readonly seed: number
   readonly trials: number
   readonly durationMs: number
+  /** How late a cell may be with an answer, in ms, before it counts as hung. */
+  readonly patienceMs: number
   readonly plugins: readonly string[]
   readonly quick: boolean
   readonly noiseFloor: boolean
@@ -50,11 +53,12 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
   const processes = specs.length + beside.length + (options.noiseFloor ? 1 : 0)
   const progress = new Progress(processes * (trials + 1) + specs.length)
   const programs = new PeerPrograms(options.peers)
-  let interrupted = false
+  const interruption = new AbortController()
+  const { signal } = interruption
   const interrupt = (): void => {
     // Twice means now.
-    if (interrupted) process.exit(130)
-    interrupted = true
+    if (signal.aborted) process.exit(EXIT_INTERRUPTED)
+    interruption.abort()
   }
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
@@ -66,13 +70,13 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
   let noiseFloor: Results['noiseFloor'] = null
   try {
     for (const [index, group] of groups.entries()) {
-      if (interrupted) break
+      if (signal.aborted) break
       const groupOptions = {
         ...options,
         random,
         noiseFloor: options.noiseFloor && index === 0,
         progress: (step: string) => progress.step(step),
-        interrupted: () => interrupted,
+        signal,
       }
       const first = group[0]!
       const groupPeers = options.peers
@@ -108,11 +112,11 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
     claims: [],
     noiseFloor,
     comparisons: comparePairs(pairs, random),
-    complete: !interrupted,
+    complete: !signal.aborted,
     ...(options.shard === null ? {} : { shard: options.shard }),
     residentBytes: process.resourceUsage().maxRSS * 1024,
   }
-  return { results, disagreements, failedPeers, interrupted }
+  return { results, disagreements, failedPeers, interrupted: signal.aborted }
 }
 
 /** Cells by {@link groupKey}, groups and cells in the order given. */

@@ -1,4 +1,4 @@
-import { CellFailure, CellProcess } from '../cell-process.ts'
+import { CellFailure, CellInterrupted, CellProcess } from '../cell-process.ts'
 import { BASELINE, type CellSpec } from '../cell-spec.ts'
 import { interleaved } from '../order.ts'
 import type { Peer } from '../peers/peer.ts'
@@ -17,8 +17,10 @@ export interface GroupOptions {
   readonly quick: boolean
   /** Told before each step. */
   readonly progress: (step: string) => void
-  /** True: stop after the step that runs now and give what there is. */
-  readonly interrupted: () => boolean
+  /** How late a cell may be with an answer, in ms, before it counts as hung. */
+  readonly patienceMs: number
+  /** Ctrl-C: stop and give what there is. */
+  readonly signal: AbortSignal
 }
 
 /** What became of one cell. */
@@ -48,9 +50,9 @@ class RunningCell {
   failure: string | null = null
   readonly #process: CellProcess
 
-  constructor(spec: CellSpec) {
+  constructor(spec: CellSpec, options: Pick<GroupOptions, 'patienceMs' | 'signal'>) {
     this.spec = spec
-    this.#process = new CellProcess(spec)
+    this.#process = new CellProcess(spec, options)
   }
 
   /** Does one step; a cell that fails keeps its reason and takes no further part. */
@@ -59,6 +61,7 @@ class RunningCell {
     try {
       await work(this.#process)
     } catch (error) {
+      if (error instanceof CellInterrupted) return
       if (!(error instanceof CellFailure)) throw error
       this.failure = error.message
       this.#process.close()
@@ -72,29 +75,29 @@ class RunningCell {
 
 /**
  * Runs the cells of one group and peers beside them: a process each, trials interleaved A B B A, one running at a time. A
- * cell that dies or hangs fails with its reason; the others go on.
+ * cell that dies or hangs fails with its reason; the others go on. Ctrl-C ends the trial that runs: those before it count.
  */
 export async function runGroup(
   specs: readonly CellSpec[],
   peers: readonly Peer[],
   options: GroupOptions,
 ): Promise<GroupOutcome> {
-  const { interrupted, progress, random } = options
+  const { signal, patienceMs, progress, random } = options
   const against = options.noiseFloor ? specs.find(({ accessor }) => accessor !== BASELINE) : undefined
   // All at once: loading modules overlaps. They sit idle until they are asked.
-  const cells = specs.map((spec) => new RunningCell(spec))
-  const self = against === undefined ? null : new RunningCell(against)
+  const cells = specs.map((spec) => new RunningCell(spec, { signal, patienceMs }))
+  const self = against === undefined ? null : new RunningCell(against, { signal, patienceMs })
   const all = self === null ? cells : [...cells, self]
   try {
     for (const cell of all) {
-      if (interrupted()) break
+      if (signal.aborted) break
       progress(`${cell.spec.id}: warm-up`)
       await cell.step((process) => process.prepare(options.seed, options.plugins, options.quick))
     }
     const rounds = interleaved(all.length + peers.length, options.trials, random)
     for (const [round, order] of rounds.entries())
       for (const index of order) {
-        if (interrupted()) break
+        if (signal.aborted) break
         const peer = peers[index - all.length]
         if (peer !== undefined) {
           progress(`${peer.label}: trial ${round + 1} of ${options.trials}`)
@@ -106,14 +109,14 @@ export async function runGroup(
         progress(`${cell.spec.id}: trial ${round + 1} of ${options.trials}`)
         await cell.step(async (process) => {
           const trial = await process.trial(options.durationMs)
-          const first = cell.trials[0]
-          if (first !== undefined && first.hash !== trial.hash)
-            throw new CellFailure(`result hash of trial ${cell.trials.length + 1} differs from that of the first one`)
           cell.trials.push(trial)
+          // Kept, so that the run knows it for a disagreement; see hash-check.ts.
+          if (cell.trials[0]!.hash !== trial.hash)
+            throw new CellFailure(`result hash of trial ${cell.trials.length} differs from that of the first one`)
         })
       }
     for (const cell of cells) {
-      if (interrupted()) break
+      if (signal.aborted) break
       progress(`${cell.spec.id}: verification`)
       await cell.step(async (process) => {
         cell.finish = await process.finish()

@@ -32,14 +32,14 @@ export async function runTestpmdGroup(
   const served = specs.filter(({ accessor }) => accessor !== BASELINE)
   const bench = new TestpmdBench()
   const cells = served.map((spec): RunningCell => {
-    return { spec, process: new DeviceProcess('testpmd-cell'), trials: [], failure: null }
+    return { spec, process: new DeviceProcess('testpmd-cell', options.patienceMs), trials: [], failure: null }
   })
   const times = { warmUpMs: WARM_UP_MS, durationMs }
   try {
     const rounds = interleaved(cells.length + peers.length, options.trials, options.random)
     for (const [round, order] of rounds.entries())
       for (const index of order) {
-        if (options.interrupted()) break
+        if (options.signal.aborted) break
         const running = cells[index]
         const peer = peers[index - cells.length]
         options.progress(`${running?.spec.id ?? peer?.label}: trial ${round + 1} of ${options.trials}`)
@@ -61,7 +61,7 @@ async function measurePeer(
   times: Pick<TestpmdRequest, 'warmUpMs' | 'durationMs'>,
 ): Promise<void> {
   const place = { cpu: DEVICE_CPU, hugePages: bench.onHugePages }
-  if (peer.name === 'io-uring') await bench.beside(spec, () => peer.trial({ ...place, socket: '' }, times, () => {}))
+  if (peer.name !== 'dpdk') await bench.beside(spec, () => peer.trial({ ...place, socket: '' }, times, () => {}))
   else await bench.trial(spec, (socket, onListening) => peer.trial({ ...place, socket }, times, onListening))
 }
 
