@@ -154,6 +154,58 @@ describe.skipIf(reason !== null)(`vring-serve on devices${reason === null ? '' :
     expect(linkInfo(interfaceIndex('vdxskA')).xdp.mode).toBe('none')
   })
 
+  test('af-xdp behind a link that is slower than the driver: the daemon sleeps, and every frame leaves', async () => {
+    // A bridge to a port that lets 2500 frames a second pass: those that wait hold on to the socket's memory.
+    ip('link', 'add', 'vdslowA', 'type', 'veth', 'peer', 'name', 'vdslowB')
+    ip('link', 'add', 'vdslowC', 'type', 'veth', 'peer', 'name', 'vdslowD')
+    ip('link', 'add', 'vdslow', 'type', 'bridge', 'mcast_snooping', '0')
+    keep({ close: () => ['vdslow', 'vdslowA', 'vdslowC'].forEach((name) => void ip('link', 'del', name)) })
+    for (const name of ['vdslow', 'vdslowA', 'vdslowB', 'vdslowC', 'vdslowD']) {
+      spawnSync('sysctl', ['-qw', `net.ipv6.conf.${name}.disable_ipv6=1`])
+      ip('link', 'set', name, 'up')
+    }
+    for (const name of ['vdslowB', 'vdslowC']) ip('link', 'set', name, 'master', 'vdslow')
+    const shape = 'qdisc add dev vdslowC root tbf rate 1200kbit burst 4k limit 10mb'
+    expect(spawnSync('tc', shape.split(' ')).status).toBe(0)
+    const arrived = (): number => linkInfo(interfaceIndex('vdslowD')).stats.rxPackets
+
+    const started = await serve(['--backend', 'af-xdp:vdslowA:0'])
+    const driver = keep(new TestDriver(socket))
+    const [frame] = frames(1, 60)
+    // To one station: of frames to everybody the bridge forwards copies, which hold on to nothing.
+    frame![0] = 2
+    driver.send([frame!])
+    const flood = async (ms: number): Promise<void> => {
+      for (const end = performance.now() + ms; performance.now() < end; ) {
+        driver.flood()
+        await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+    }
+    await flood(500)
+    const cpu = 'process_cpu_seconds_total'
+    const [wall, used, before] = [performance.now(), await started.metric(cpu), driver.flooded]
+    await flood(2000)
+    // Held back: the driver has frames all the time.
+    expect(driver.flooded - before).toBeLessThan(15_000)
+    expect(driver.flooded - before).toBeGreaterThan(1500)
+    console.log(
+      driver.flooded - before,
+      (await started.metric(cpu)) - used,
+      await started.metric('vring_wakeups_total'),
+    )
+    const share = ((await started.metric(cpu)) - used) / ((performance.now() - wall) / 1000)
+    expect(share).toBeLessThan(0.5)
+    let taken = -1
+    await until('the rest', async () => {
+      const last = taken
+      taken = await started.metric(TX)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      return taken === last && arrived() >= taken
+    })
+    expect(arrived()).toBe(taken)
+    expect(await started.end('SIGTERM')).toBe(0)
+  })
+
   test('a capture on a disk that is full keeps its whole blocks; later frames are counted as ENOSPC and drivers go on', async () => {
     const disk = join(folder, 'disk')
     mkdirSync(disk)

@@ -37,7 +37,7 @@ const ENXIO = -6
 const ENODEV = -19
 /** Frames that one call sends in copy mode at least. Source: Linux net/xdp/xsk.c, TX_BATCH_SIZE. */
 const TX_BATCH_SIZE = 32
-/** Calls beyond those that a batch needs, for a driver that is busy. */
+/** Calls beyond those that a batch needs, for a driver that is busy: as many in vain end the batch. */
 const WAKE_EXTRA = 4
 /** Receive calls that find nothing between two looks whether the interface is still there. */
 const IDLE_CHECK = 4096
@@ -171,15 +171,19 @@ export class AfXdpQueue implements NetBackend, FrameSource {
     const { socket } = this
     const { tx } = socket
     if (this.gone) return
-    const calls = Math.ceil(tx.pending() / TX_BATCH_SIZE) + WAKE_EXTRA
-    for (let call = 0; call < calls && tx.pending() > 0 && tx.needsWakeup; call++) {
+    let pending = tx.pending()
+    let calls = Math.ceil(pending / TX_BATCH_SIZE) + WAKE_EXTRA
+    for (let vain = 0; calls > 0 && vain < WAKE_EXTRA && pending > 0 && tx.needsWakeup; calls--) {
       const result = socket.wakeTx()
-      if (result === EAGAIN || result === 0) continue
       if (result === EBUSY || result === ENOBUFS) this.reclaim()
-      else {
+      else if (result !== EAGAIN && result !== 0) {
         this.note(result)
         return
       }
+      // EAGAIN may be "more is left" and "not now".
+      const left = tx.pending()
+      if (left === pending) vain++
+      pending = left
     }
   }
 
