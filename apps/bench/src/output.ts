@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { usageError } from './bench-error.ts'
 
@@ -42,12 +42,33 @@ function makeDirectory(path: string): void {
 export function writeOutput(argument: string, path: string, text: string): void {
   const line = text.endsWith('\n') ? text : `${text}\n`
   if (path === STDOUT) {
-    // Synchronous, so that a pipe gets all of it before the process ends.
-    writeFileSync(1, line)
+    writeStdout(line)
     return
   }
   checkWritable(argument, path)
   writeFileSync(path, line)
+}
+
+/** How long to wait for a reader that is slower, in ms. */
+const READER_WAIT_MS = 5
+
+/**
+ * Synchronous, so that a pipe gets all of it before the process ends. A pipe that is full takes more when its reader has
+ * read; one without a reader, as behind `head`, needs no more.
+ */
+function writeStdout(text: string): void {
+  const bytes = Buffer.from(text)
+  const never = new Int32Array(new SharedArrayBuffer(4))
+  for (let done = 0; done < bytes.length; ) {
+    try {
+      done += writeSync(1, bytes, done)
+    } catch (error) {
+      const { code } = error as { code?: unknown }
+      if (code === 'EPIPE') return
+      if (code !== 'EAGAIN') throw error
+      Atomics.wait(never, 0, 0, READER_WAIT_MS)
+    }
+  }
 }
 
 /** Pretty JSON. */

@@ -18,6 +18,8 @@ export interface CliOptions {
   readonly uid?: number
   readonly tmp?: string
   readonly env?: Readonly<Record<string, string>>
+  /** How long standard output is left unread; `never`: it is closed. */
+  readonly readAfterMs?: number | 'never'
   /** Started beside the program, which it may send signals to. */
   readonly beside?: (program: ChildProcess) => Promise<void>
 }
@@ -41,6 +43,11 @@ export function vringBench(args: readonly string[], options: CliOptions = {}): P
   child.stdout.on('data', (text: Buffer) => {
     stdout += text.toString()
   })
+  if (options.readAfterMs === 'never') child.stdout.destroy()
+  else if (options.readAfterMs !== undefined) {
+    child.stdout.pause()
+    setTimeout(() => child.stdout.resume(), options.readAfterMs)
+  }
   child.stderr.on('data', (text: Buffer) => {
     stderr += text.toString()
   })

@@ -67,6 +67,21 @@ describe('commands on kept results', () => {
     expect(readFileSync(markdown, 'utf8')).toContain('| copy-checked |')
   })
 
+  it('a slow reader gets all of it, and one that leaves is no error', async () => {
+    const many = Array.from({ length: 9000 }, (_, index) => madeCell(`accessor-${index}`, 40))
+    const large = join(folder, 'large.json')
+    writeFileSync(large, JSON.stringify(madeResults(many)))
+    const args = ['report', large, '--markdown', '-']
+    // Longer than a pipe or a socket holds, so that writing it has to wait.
+    const slow = await vringBench(args, { readAfterMs: 6000 })
+    expect([slow.code, slow.stderr]).toEqual([0, ''])
+    expect(slow.stdout.length).toBeGreaterThan(500_000)
+    expect(slow.stdout).toContain('accessor-8999')
+    expect(slow.stdout).toMatch(/seed 1\n$/)
+    const gone = await vringBench(args, { readAfterMs: 'never' })
+    expect([gone.code, gone.stderr, gone.stdout]).toEqual([0, '', ''])
+  }, 60_000)
+
   it('merge of one part is that part', async () => {
     expect(await json(['merge', kept])).toMatchObject({
       schema: 'vring-bench/1',
