@@ -33,12 +33,14 @@ export class FrameBatch {
 /**
  * Loads byte `at` of what each frame begins with (0: its header, `headerBytes`: the frame). The driver wrote frames on
  * another CPU: loads that nobody waits for fetch their cache lines side by side, where whoever parses or copies frame by
- * frame would wait for one after the other. What a prefetch instruction would do, which JavaScript does not have.
+ * frame would wait for one after the other. What a prefetch instruction would do, which JavaScript does not have. Frames in
+ * memory that nobody else has are near anyway.
  *
  * @returns a number that means nothing: keep it in a field, so that the loads are not optimised away
  */
 export function touchFrames({ count, offset, view }: FrameBatch, at: number): number {
-  const { u8 } = view
+  const { u8, shared } = view
+  if (!shared) return 0
   let bits = 0
   for (let i = 0; i < count; i++) bits |= u8[offset[i]! + at]!
   return bits

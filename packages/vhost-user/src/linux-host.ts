@@ -20,7 +20,7 @@ function mapMemory(fd: number, offset: number, length: number): MappedMemory {
     const start = Math.max(window.offset, lead)
     const end = Math.min(window.offset + window.length, lead + length)
     if (start < end)
-      windows.push({ view: memoryView(window.buffer), viewOffset: start - window.offset, length: end - start })
+      windows.push({ view: memoryView(window.buffer, true), viewOffset: start - window.offset, length: end - start })
   }
   return { windows, close: () => mapping.unmap() }
 }
