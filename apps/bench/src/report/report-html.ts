@@ -1,9 +1,7 @@
-import { COST_NAMES } from '@vring/cost-model'
-import { DEFAULT_SETUP } from '../model-results.ts'
 import type { Results } from '../results.ts'
-import { cellNames } from '../varied-conditions.ts'
-import { curveChart, type StackedBar, stackedBars, stripChart } from './charts.ts'
+import { curveChart, stackedBars, stripChart } from './charts.ts'
 import { escapeHtml, figure, htmlTable } from './html.ts'
+import { COST_PARTS, costBars, costTable } from './report-costs.ts'
 import { curveSets, curveTable } from './report-curves.ts'
 import {
   claimsSummary,
@@ -13,14 +11,13 @@ import {
   failures,
   machineCostsTable,
   machinePricesTable,
-  plainCells,
   type ReportTable,
   seedTable,
   stepsTable,
 } from './report-tables.ts'
+import { trialStrips, trialsTable } from './report-trials.ts'
 import { STYLE } from './style.ts'
 
-const PARTS = ['base', ...COST_NAMES]
 const MIX_NOTE =
   'imix is 7 frames of 64 bytes, 4 of 594 and 1 of 1518 in turn: no length, so it stands beside the axis and on no line.'
 
@@ -79,49 +76,26 @@ function notes(results: Results): string {
 
 /** Where the nanoseconds of a packet go: model output for V4's machine. */
 function modelSection(results: Results): string {
-  const cells = plainCells(results)
-  const nameOf = cellNames(cells)
-  const bars: StackedBar[] = cells.flatMap((cell) =>
-    (['on', 'off'] as const).flatMap((smap) => {
-      const row = cell.modelled.find((candidate) => candidate.profile === DEFAULT_SETUP && candidate.smap === smap)
-      return row?.parts === undefined ? [] : [{ label: `${nameOf(cell)}, SMAP ${smap}`, parts: row.parts }]
-    }),
-  )
+  const bars = costBars(results)
   if (bars.length === 0) return ''
-  const numbers = {
-    caption: 'ns a packet by cause, modelled.',
-    columns: [{ title: 'accessor' }, ...PARTS.map((title) => ({ title, number: true }))],
-    rows: bars.map(({ label, parts }) => [label, ...PARTS.map((name) => (parts[name] ?? 0).toFixed(1))]),
-  }
   const description =
     'Modelled, nanoseconds a packet, for the machine of patch V4 (2.6 GHz Broadwell). base is everything that does not ' +
     'depend on the accessor: ring logic, payload, XDP program, TAP.'
+  const chart = stackedBars(bars, COST_PARTS, 'ns')
   return section(
     'Where a packet’s nanoseconds go',
-    figure('parts', 'Cost by cause.', description, stackedBars(bars, PARTS, 'ns'), table(numbers)),
+    figure('parts', 'Cost by cause.', description, chart, table(costTable(bars))),
   )
 }
 
 /** Every trial, not only its average. */
 function trialSection(results: Results): string {
-  const cells = plainCells(results)
-  const nameOf = cellNames(cells)
-  const strips = cells
-    .filter((cell) => cell.measured !== null)
-    .map((cell) => ({ label: nameOf(cell), values: cell.measured!.trials, ...cell.measured!.mpps }))
-  for (const { name, mpps, trials } of results.peers) strips.push({ label: `${name} (peer)`, values: trials, ...mpps })
+  const strips = trialStrips(results)
   if (strips.length === 0) return ''
-  const numbers = {
-    caption: 'Mpps of each trial, in the order they ran.',
-    columns: [{ title: 'cell' }, { title: 'trials' }],
-    rows: strips.map(({ label, values }) => [label, values.map((value) => value.toFixed(2)).join(', ')]),
-  }
   const description =
     'Measured, million packets a second: each trial a dot, the median a bar, its 95 % interval a band.'
-  return section(
-    'Trials',
-    figure('trials', 'Distribution of trials.', description, stripChart(strips, 'Mpps'), table(numbers)),
-  )
+  const chart = stripChart(strips, 'Mpps')
+  return section('Trials', figure('trials', 'Distribution of trials.', description, chart, table(trialsTable(strips))))
 }
 
 function curveSection(results: Results): string {

@@ -1,4 +1,5 @@
 import type { Results } from '../results.ts'
+import { costBars, costTable } from './report-costs.ts'
 import { curveSets, curveTable } from './report-curves.ts'
 import {
   claimsSummary,
@@ -12,6 +13,7 @@ import {
   seedTable,
   stepsTable,
 } from './report-tables.ts'
+import { trialStrips, trialsTable } from './report-trials.ts'
 
 /** The report's tables as Markdown, for a pull request. */
 export function reportMarkdown(results: Results): string {
@@ -24,6 +26,8 @@ export function reportMarkdown(results: Results): string {
     '## What reaching virtqueue metadata costs',
     ...(warnings.length > 0 ? [warnings.join('\n>\n')] : []),
     ...optional('Result', seedTable(results)),
+    ...optional('Where a packet’s nanoseconds go', costTable(costBars(results))),
+    ...optional('Trials', trialsTable(trialStrips(results))),
     ...curveSets(results).flatMap((set) => optional(`Cost over ${set.key}`, curveTable(set))),
     ...((results.comparisons ?? []).length > 0 ? ['### What differs', markdownTable(comparisonTable(results))] : []),
     ...optional('Steps', stepsTable(results)),

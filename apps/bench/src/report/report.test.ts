@@ -183,6 +183,10 @@ describe('report', () => {
     const markdown = reportMarkdown(results)
     expect(markdown).toContain('| copy-checked | 5.00 | 5.00 | 6.60 | 6.60 | 20.0 [19.8, 20.2] | 50.0 | abcdef01 |')
     expect(markdown).toContain('> Busy machine')
+    // Every table that the HTML has, those of its charts too.
+    const captions = [...html.matchAll(/<p class="caption">([^<]*)<\/p>/g)].map(([, caption]) => caption!)
+    expect(captions.length).toBeGreaterThanOrEqual(6)
+    for (const caption of captions) expect(escapeHtml(markdown)).toContain(caption)
   })
 
   it('axes have round steps that reach the largest value', () => {

@@ -1,0 +1,30 @@
+import { COST_NAMES } from '@vring/cost-model'
+import { DEFAULT_SETUP } from '../model-results.ts'
+import type { Results } from '../results.ts'
+import { cellNames } from '../varied-conditions.ts'
+import type { StackedBar } from './charts.ts'
+import { plainCells, type ReportTable } from './report-tables.ts'
+
+/** What a packet's nanoseconds are made of, in the order that they are drawn in. */
+export const COST_PARTS: readonly string[] = ['base', ...COST_NAMES]
+
+/** Where the nanoseconds of a packet go in each cell, with SMAP and without: model output for the machine of patch V4. */
+export function costBars(results: Results): StackedBar[] {
+  const cells = plainCells(results)
+  const nameOf = cellNames(cells)
+  return cells.flatMap((cell) =>
+    (['on', 'off'] as const).flatMap((smap) => {
+      const row = cell.modelled.find((candidate) => candidate.profile === DEFAULT_SETUP && candidate.smap === smap)
+      return row?.parts === undefined ? [] : [{ label: `${nameOf(cell)}, SMAP ${smap}`, parts: row.parts }]
+    }),
+  )
+}
+
+/** The numbers of {@link costBars}. */
+export function costTable(bars: readonly StackedBar[]): ReportTable {
+  return {
+    caption: 'Modelled, ns a packet by cause, on the machine of patch V4.',
+    columns: [{ title: 'accessor' }, ...COST_PARTS.map((title) => ({ title, number: true }))],
+    rows: bars.map(({ label, parts }) => [label, ...COST_PARTS.map((name) => (parts[name] ?? 0).toFixed(1))]),
+  }
+}
