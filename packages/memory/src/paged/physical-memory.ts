@@ -6,6 +6,7 @@ import {
   type SyncPort,
   uncountedSyncPort,
 } from '@vring/mmu-notifier'
+import { checkObject } from '../check-argument.ts'
 import { type MemoryView, memoryView } from '../memory-view.ts'
 import { HUGE_PAGES, PAGE_BYTES } from '../page-size.ts'
 import { type AllocationPolicy, FrameAllocator } from './frame-allocator.ts'
@@ -91,9 +92,10 @@ export class PhysicalMemory {
   readonly corruptions: FrameCorruption[] = []
 
   /**
-   * @throws VringError ERR_OUT_OF_RANGE
+   * @throws VringError ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT
    */
   constructor(options: PhysicalMemoryOptions = {}) {
+    checkObject('options', options, 'an object')
     const frames = options.frames ?? 16384
     const highmem = options.highmemFrames ?? 0
     if (!(Number.isInteger(frames) && frames > 0 && frames <= FRAMES_MAX))
