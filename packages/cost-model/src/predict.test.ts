@@ -2,6 +2,7 @@ import { noSteps } from '@vring/accessor'
 import { describe, expect, test } from 'vitest'
 import { predict } from './predict.ts'
 import type { Profile } from './profile.ts'
+import { PUBLISHED_COPY_BYTES } from './published.ts'
 
 const profile: Profile = {
   name: 'round numbers',
@@ -44,6 +45,12 @@ describe('predict', () => {
     const steps = { ...noSteps(), stac: 1, clac: 1, iotlbLookup: 3 }
     expect(predict(measured, steps, true)).toMatchObject({ ns: 100, unpriced: ['iotlbLookup', 'smapPair'] })
     expect(predict(measured, { ...noSteps(), stac: 1, clac: 1 }, false).unpriced).toEqual([])
+  })
+
+  test('has no price for bytes beyond those of a published frame: the rate is an upper bound there', () => {
+    const copied = (copyBytes: number) => predict(profile, { copyBytes }, true)
+    expect(copied(PUBLISHED_COPY_BYTES).unpriced).toEqual([])
+    expect(copied(12 + 1518)).toMatchObject({ ns: 100, unpriced: ['copyBytes'] })
   })
 
   test.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('refuses a count of %d', (lfence) => {

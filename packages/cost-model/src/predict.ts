@@ -1,6 +1,7 @@
 import type { Steps } from '@vring/accessor'
 import { VringError } from '@vring/layout'
 import { COST_NAMES, type CostName, type Profile, pricedSteps } from './profile.ts'
+import { PUBLISHED_COPY_BYTES } from './published.ts'
 
 /** What a packet costs, and on what. Model output: nothing here was measured. */
 export interface Prediction {
@@ -40,6 +41,8 @@ export function predict(profile: Profile, steps: Partial<Steps>, smap: boolean):
   }
   // Nobody published a rate with the device IOTLB on, so no profile can price its lookups.
   const unpriced: string[] = (steps.iotlbLookup ?? 0) > 0 ? ['iotlbLookup'] : []
+  // The base has the copy of a published frame in it; what a byte more costs nobody published.
+  if ((steps.copyBytes ?? 0) > PUBLISHED_COPY_BYTES) unpriced.push('copyBytes')
   for (const name of COST_NAMES) {
     const cost = profile.costs[name]
     if (cost === null) {

@@ -19,6 +19,9 @@ export const SETUPS: Readonly<Record<SetupId, { readonly name: string; readonly 
   rework: { name: 'rework, September 2019', machine: 'kaby-lake' },
 }
 
+/** Bytes of payload that a packet of every published row has copied: virtio-net header with num_buffers, and 64 of frame. */
+export const PUBLISHED_COPY_BYTES: number = 12 + 64
+
 /** A published rate: one cell of a table. */
 export interface PublishedRate {
   readonly kind: 'rate'

@@ -1,5 +1,6 @@
 import { noSteps, type Steps } from '@vring/accessor'
 import type { VariantSteps } from './fit-profiles.ts'
+import { PUBLISHED_COPY_BYTES } from './published.ts'
 
 /** Packets of a full batch, and so between two updates of an index. Source: Linux drivers/vhost/net.c, VHOST_NET_BATCH. */
 const BATCH = 64
@@ -7,8 +8,6 @@ const BATCH = 64
 const A = 1 / BATCH
 /** Header and frame, copied one after the other. Source: Linux 5.0 drivers/vhost/net.c, vhost_net_build_xdp. */
 const PAYLOAD_COPIES = 2
-/** virtio-net header with num_buffers, and the 64-byte frame of every published row. */
-const PAYLOAD_BYTES = 12 + 64
 
 /**
  * Per packet in full batches, one descriptor a packet: avail.ring and the descriptor each time; once a batch avail.idx,
@@ -30,7 +29,7 @@ function steps(userAccesses: number, own: Partial<Steps>): Steps {
     load: SCALAR_READS + 2 * DESCRIPTOR_READS,
     store: 1 + A,
     mb: A,
-    copyBytes: PAYLOAD_BYTES,
+    copyBytes: PUBLISHED_COPY_BYTES,
     ...own,
   }
 }
