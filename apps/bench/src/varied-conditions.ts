@@ -28,3 +28,10 @@ export function cellNames(cells: readonly CellResult[]): (cell: CellResult) => s
   const varied = variedConditions(cells)
   return (cell) => [cellLabel(cell.id), ...varied.map(({ of }) => of(cell))].join(', ')
 }
+
+/** {@link cellNames} without options, for labels, where that is enough to tell the cells apart. */
+export function shortCellNames(cells: readonly CellResult[]): (cell: CellResult) => string {
+  const varied = variedConditions(cells)
+  const short = (cell: CellResult): string => [cell.accessor, ...varied.map(({ of }) => of(cell))].join(', ')
+  return new Set(cells.map(short)).size === cells.length ? short : cellNames(cells)
+}

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { listOf } from '../arguments.ts'
 import { usageError } from '../bench-error.ts'
 import { PATIENCE_MS } from '../cell-process.ts'
@@ -73,8 +74,8 @@ export const run: BenchCommand = {
     const specs = shardOf(planCells(args, registry), shard)
     const json = args.text('json') ?? (smoke ? null : DEFAULT_JSON)
     const html = args.text('html') ?? (smoke || args.text('json') !== null ? null : DEFAULT_HTML)
-    if (json === STDOUT && html === STDOUT)
-      throw usageError('--html', 'standard output is taken by --json -; accepted: a file name')
+    if (json !== null && html !== null && resolve(json) === resolve(html))
+      throw usageError('--html', `${html} is where --json goes; accepted: another file`)
     if (json !== null) checkWritable('--json', json)
     if (html !== null) checkWritable('--html', html)
     const peers = listOf(args, 'peer', PEERS) ?? []

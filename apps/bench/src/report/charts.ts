@@ -44,6 +44,10 @@ export interface StackedBar {
   readonly parts: Readonly<Record<string, number>>
 }
 
+/** Room that a legend takes for a character, and for its square and gap. */
+const LEGEND_CHARACTER = 8
+const LEGEND_GAP = 36
+
 /** Horizontal bars in pieces, all against one axis. The classes `part-NAME` colour the pieces. */
 export function stackedBars(bars: readonly StackedBar[], names: readonly string[], unit: string): string {
   const totals = bars.map(({ parts }) => names.reduce((sum, name) => sum + (parts[name] ?? 0), 0))
@@ -53,13 +57,15 @@ export function stackedBars(bars: readonly StackedBar[], names: readonly string[
   const legendRow = 26
   const bottom = legendRow + bars.length * ROW + 6
   const body = [`<g transform="translate(0 0)">${grid(ticks, left, bottom, unit).join('')}</g>`]
-  let legend = left
+  // Above the bars, or as far to the left as it needs.
+  const legendWidth = names.reduce((sum, name) => sum + LEGEND_CHARACTER * name.length + LEGEND_GAP, 0)
+  let legend = Math.max(4, Math.min(left, WIDTH - legendWidth))
   for (const name of names) {
     body.push(
       `<rect class="part-${name}" x="${legend}" y="4" width="12" height="12"/>`,
       text(legend + 16, 14, name, 'class="tick"'),
     )
-    legend += 8 * name.length + 36
+    legend += LEGEND_CHARACTER * name.length + LEGEND_GAP
   }
   bars.forEach(({ label, parts }, row) => {
     const y = legendRow + row * ROW

@@ -1,7 +1,7 @@
 import { COST_NAMES } from '@vring/cost-model'
 import { DEFAULT_SETUP } from '../model-results.ts'
 import type { Results } from '../results.ts'
-import { cellNames } from '../varied-conditions.ts'
+import { shortCellNames } from '../varied-conditions.ts'
 import type { StackedBar } from './charts.ts'
 import { plainCells, type ReportTable } from './report-tables.ts'
 
@@ -11,7 +11,7 @@ export const COST_PARTS: readonly string[] = ['base', ...COST_NAMES]
 /** Where the nanoseconds of a packet go in each cell, with SMAP and without: model output for the machine of patch V4. */
 export function costBars(results: Results): StackedBar[] {
   const cells = plainCells(results)
-  const nameOf = cellNames(cells)
+  const nameOf = shortCellNames(cells)
   return cells.flatMap((cell) =>
     (['on', 'off'] as const).flatMap((smap) => {
       const row = cell.modelled.find((candidate) => candidate.profile === DEFAULT_SETUP && candidate.smap === smap)
