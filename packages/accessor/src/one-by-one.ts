@@ -1,7 +1,7 @@
 import { DESC_BYTES } from '@vring/layout'
 import type { MemoryView } from '@vring/memory'
 import type { Cpu } from './cpu.ts'
-import { NOT_PLAIN, type PlainChains } from './plain-chains.ts'
+import { PLAIN_FLAGS, type PlainChains } from './plain-chains.ts'
 
 /** {@link Cpu.load16Batch} by the port's own `load16`: for a port that has something to say about each load. */
 export function load16OneByOne(
@@ -46,7 +46,7 @@ export function loadPlainOneByOne(
     if (!cpu.predict(head < queueSize)) return i
     cpu.loadDescriptor(desc, table + DESC_BYTES * head, words, 0)
     const [low, high, length, flags] = words as unknown as [number, number, number, number]
-    if ((flags & NOT_PLAIN) !== 0 || length === 0) return i
+    if ((flags & PLAIN_FLAGS) !== out.flags || length === 0) return i
     out.used[2 * (index + i)] = head
     out.address[index + i] = high * 0x1_0000_0000 + low
     out.length[index + i] = length

@@ -1,13 +1,15 @@
 import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '@vring/layout'
 
-/** Flags of a descriptor that is more than one device-readable buffer. */
-export const NOT_PLAIN: number = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_WRITE
+/** Flags that tell whether a descriptor is one buffer, and whose: those of a plain chain are all 0 or VIRTQ_DESC_F_WRITE. */
+export const PLAIN_FLAGS: number = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_WRITE
 
 /**
- * Chains of one device-readable descriptor that is not empty, as columns: what a driver that sends nearly always makes
- * available.
+ * Chains of one descriptor that is not empty, as columns: what a driver nearly always makes available, device-readable for
+ * what it sends and device-writable for what it receives.
  */
 export interface PlainChains {
+  /** What the {@link PLAIN_FLAGS} of a chain's descriptor must be: 0 (device-readable) or VIRTQ_DESC_F_WRITE. */
+  readonly flags: number
   /** The used element of each chain with nothing written to it: id and length, two words. Only ids are ever stored. */
   readonly used: Uint32Array
   /** Guest-physical address (or IOVA) of each buffer. */

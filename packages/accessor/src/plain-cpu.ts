@@ -1,6 +1,6 @@
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
 import type { Cpu } from './cpu.ts'
-import { NOT_PLAIN, type PlainChains } from './plain-chains.ts'
+import { PLAIN_FLAGS, type PlainChains } from './plain-chains.ts'
 
 /** Bytes from which memmove is quicker: 64 bytes take 14 ns by 64-bit words and 64 ns by memmove, 1500 bytes 267 and 68. */
 const LONG_COPY_BYTES = 384
@@ -101,7 +101,7 @@ class PlainCpu implements Cpu {
   ): number {
     const entries = avail.u16
     const words = desc.u32
-    const { used, address, length } = out
+    const { flags, used, address, length } = out
     // Entry of chain 0 of the columns, had it been loaded here.
     const first = ((entry >>> 1) - index) | 0
     const base = table >>> 2
@@ -112,7 +112,7 @@ class PlainCpu implements Cpu {
       if (head >= queueSize) break
       const word = base + 4 * head
       const bytes = words[word + 2]!
-      if ((words[word + 3]! & NOT_PLAIN) !== 0 || bytes === 0) break
+      if ((words[word + 3]! & PLAIN_FLAGS) !== flags || bytes === 0) break
       used[2 * chain] = head
       address[chain] = words[word + 1]! * 0x1_0000_0000 + words[word]!
       length[chain] = bytes

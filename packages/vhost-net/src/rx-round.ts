@@ -60,7 +60,7 @@ export class RxRound {
   private readonly headerBytes: number
   private readonly mergeable: boolean
   private readonly log: { write(address: number, length: number): void } | null
-  private readonly chains = new ChainBatch(RX_CHAINS_MAX)
+  private readonly chains = new ChainBatch(RX_CHAINS_MAX, 'writable')
   /** Bytes that this round has delivered, with headers. */
   private roundBytes = 0
   /** Chains in the batch, and the first of them that is not used. */

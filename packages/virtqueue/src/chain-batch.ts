@@ -1,4 +1,5 @@
 import type { PlainChains } from '@vring/accessor'
+import { VIRTQ_DESC_F_WRITE } from '@vring/layout'
 
 /** Segments of the longest chain that a device accepts. Source: Linux UIO_MAXIOV. */
 export const CHAIN_SEGMENTS_MAX = 1024
@@ -14,14 +15,15 @@ export const BATCH_SEGMENTS_PER_CHAIN = 32
  *   segment   address[s]  length[s]
  * ```
  *
- * Nearly always every chain is one device-readable segment ({@link uniform}): then chain i is segment i, and both index
- * columns hold what they held before; they are written only for batches that differ.
+ * Nearly always every chain is one segment of the kind that the queue is for ({@link uniform}): then chain i is segment i, and
+ * both index columns hold what they held before; they are written only for batches that differ.
  */
 export class ChainBatch implements PlainChains {
   /** Chains in the batch. */
   count = 0
-  /** Every chain is one device-readable segment: segment i is chain i. */
+  /** Every chain is one segment of the batch's kind: segment i is chain i. */
   uniform = true
+  readonly flags: number
   /**
    * The used element of each chain as it is when nothing was written to the chain: its id, which is the index of its head
    * descriptor, and 0.
@@ -40,16 +42,21 @@ export class ChainBatch implements PlainChains {
   /** Bytes of each segment. Zero-length descriptors leave no segment. */
   readonly length: Uint32Array
 
-  /** @param chains how many chains it can hold */
-  constructor(chains: number) {
+  /**
+   * @param chains how many chains it can hold
+   * @param kind what nearly all of them are: `readable` by the device (default), or `writable` for what a driver receives
+   */
+  constructor(chains: number, kind: 'readable' | 'writable' = 'readable') {
     const segments = BATCH_SEGMENTS_PER_CHAIN * chains + CHAIN_SEGMENTS_MAX
+    this.flags = kind === 'writable' ? VIRTQ_DESC_F_WRITE : 0
     this.used = new Uint32Array(2 * chains)
     this.entry = new Uint16Array(chains)
     this.descriptor = new Uint32Array(4 * chains)
-    this.segStart = Uint32Array.from({ length: chains + 1 }, (_, chain) => chain)
-    this.writeStart = Uint32Array.from({ length: chains }, (_, chain) => chain + 1)
+    this.segStart = new Uint32Array(chains + 1)
+    this.writeStart = new Uint32Array(chains)
     this.address = new Float64Array(segments)
     this.length = new Uint32Array(segments)
+    this.place(chains)
   }
 
   /** Segments at which it takes no further chain: the rest is room for the longest one. */
@@ -76,9 +83,10 @@ export class ChainBatch implements PlainChains {
   /** Gives each of the first `count` chains one segment, that of its own number. */
   place(count: number): void {
     const { segStart, writeStart } = this
+    const readable = this.flags === VIRTQ_DESC_F_WRITE ? 0 : 1
     for (let chain = 0; chain < count; chain++) {
       segStart[chain] = chain
-      writeStart[chain] = chain + 1
+      writeStart[chain] = chain + readable
     }
     segStart[count] = count
   }

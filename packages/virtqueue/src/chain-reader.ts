@@ -5,7 +5,7 @@ import {
   load16Each,
   loadDescriptorBatch,
   loadDescriptorEach,
-  NOT_PLAIN,
+  PLAIN_FLAGS,
 } from '@vring/accessor'
 import { AVAIL_RING_OFFSET, EINVAL, VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '@vring/layout'
 import type { BrokenReason } from './broken-reason.ts'
@@ -19,7 +19,7 @@ const NOT_SINGLE = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT
  * Reads the chains behind avail entries into a batch: entry, head descriptor, and what hangs on it. Everything is fetched
  * once, and the private copy is checked.
  *
- * Chains of one device-readable buffer are read in one loop where the accessor has one (`Accessor.loadPlain`). From the
+ * Chains of one buffer of the kind that the batch is for are read in one loop where the accessor has one (`Accessor.loadPlain`). From the
  * first other one on, each step is a flat loop of its own: the loads of many chains are in flight side by side while their
  * cache lines come over from the driver's core, and V8 keeps in registers what no step of a loop changes.
  */
@@ -152,14 +152,14 @@ export class ChainReader {
   }
 }
 
-/** Makes a segment of each chain of one device-readable descriptor from `from` on, up to the first that is another kind. */
+/** Makes a segment of each plain chain from `from` on, up to the first that is another kind. */
 function takePlain(batch: ChainBatch, from: number, upTo: number): number {
-  const { entry, used, descriptor, address, length } = batch
+  const { flags, entry, used, descriptor, address, length } = batch
   let chain = from
   for (; chain < upTo; chain++) {
     const word = 4 * chain
     const bytes = descriptor[word + 2]!
-    if ((descriptor[word + 3]! & NOT_PLAIN) !== 0 || bytes === 0) break
+    if ((descriptor[word + 3]! & PLAIN_FLAGS) !== flags || bytes === 0) break
     used[2 * chain] = entry[chain]!
     address[chain] = descriptor[word + 1]! * 0x1_0000_0000 + descriptor[word]!
     length[chain] = bytes

@@ -87,15 +87,18 @@ export const boundsCases: readonly ConformanceCase[] = [
       const { driver, ring } = world
       const { queueSize } = ring
       // Every chain is plain, in another order than its descriptor, but for the last two: more than one buffer, no head.
+      const fill = (flags: number): void => {
+        for (let slot = 0; slot < queueSize; slot++) driver.store32('desc', 16 * slot + 12, flags)
+        driver.store32('desc', 16 * ((queueSize - 2) ^ 1) + 12, flags | 1)
+      }
       for (let slot = 0; slot < queueSize; slot++) {
         driver.store16('avail', 4 + 2 * slot, slot ^ 1)
         for (const [word, value] of [64 * slot, slot + 1, 100 + slot, 0].entries())
           driver.store32('desc', 16 * slot + 4 * word, value)
       }
-      driver.store32('desc', 16 * ((queueSize - 2) ^ 1) + 12, 1)
       driver.store16('avail', 4 + 2 * (queueSize - 1), queueSize)
-      const load = (slot: number, count: number): [number, ...number[][]] => {
-        const out = { used: new Uint32Array(12), address: new Float64Array(6), length: new Uint32Array(6) }
+      const load = (flags: number, slot: number, count: number): [number, ...number[][]] => {
+        const out = { flags, used: new Uint32Array(12), address: new Float64Array(6), length: new Uint32Array(6) }
         const loaded = world.accessor.loadPlain?.(slot, count, queueSize, out, 1) ?? 0
         return [
           loaded,
@@ -112,11 +115,16 @@ export const boundsCases: readonly ConformanceCase[] = [
       }
       world.round(() => {
         // An accessor may have no mapping, or nothing that loads in one go.
-        if (load(0, 1)[0] === 0) return
-        checkEqual(load(0, 3), expected(0, 3), 'loadPlain(0, 3)')
-        checkEqual(load(1, 4), expected(1, 4), 'loadPlain(1, 4)')
-        checkEqual(load(queueSize - 4, 4), expected(queueSize - 4, 2), 'loadPlain in front of a chain of two')
-        checkEqual(load(queueSize - 1, 1), expected(queueSize - 1, 0), 'loadPlain of a head beyond the table')
+        fill(0)
+        if (load(0, 0, 1)[0] === 0) return
+        for (const flags of [0, 2]) {
+          fill(flags)
+          checkEqual(load(flags, 0, 3), expected(0, 3), `loadPlain(0, 3) with flags ${flags}`)
+          checkEqual(load(flags, 1, 4), expected(1, 4), `loadPlain(1, 4) with flags ${flags}`)
+          checkEqual(load(flags, queueSize - 4, 4), expected(queueSize - 4, 2), 'loadPlain in front of a chain of two')
+          checkEqual(load(flags, queueSize - 1, 1), expected(queueSize - 1, 0), 'loadPlain of a head beyond the table')
+          checkEqual(load(2 - flags, 0, 1), expected(0, 0), 'loadPlain of a buffer of the other kind')
+        }
       })
     },
   },

@@ -1,4 +1,4 @@
-import { AccessCounters, type Accessor, AREAS, type Area, NOT_PLAIN, type PlainChains } from '@vring/accessor'
+import { AccessCounters, type Accessor, AREAS, type Area, PLAIN_FLAGS, type PlainChains } from '@vring/accessor'
 import { AVAIL_RING_OFFSET, DESC_BYTES } from '@vring/layout'
 import { delegate, type Mutant, mutatePlugin } from './mutant.ts'
 
@@ -146,7 +146,7 @@ function loadByWindows(
     const head = avail.load16(AVAIL_RING_OFFSET + 2 * (slot + i))
     if (head >= limit || desc.loadDescriptor(DESC_BYTES * (head % entries), words, 0) < 0) return i
     const [low, high, length, flags] = words as unknown as [number, number, number, number]
-    if ((flags & NOT_PLAIN) !== 0 || length === 0) return i
+    if ((flags & PLAIN_FLAGS) !== out.flags || length === 0) return i
     out.used[2 * (index + i)] = head
     out.address[index + i] = high * 2 ** 32 + low
     out.length[index + i] = length
