@@ -3,6 +3,7 @@ import { openAfXdp } from './af-xdp.ts'
 import { formatBackend } from './backend-spec.ts'
 import type { ServeConfig } from './config.ts'
 import type { DatapathSpec, ProgramSpec } from './protocol.ts'
+import { readProgram } from './read-program.ts'
 import { startError } from './serve-error.ts'
 import { openTap } from './tap.ts'
 
@@ -57,13 +58,4 @@ function programSpec(xdp: string): ProgramSpec {
 /** @throws Error of Node's own */
 function readBytes(path: string): Uint8Array {
   return new Uint8Array(readFileSync(path))
-}
-
-/** @throws ServeError naming --xdp */
-export function readProgram(path: string): Uint8Array {
-  try {
-    return readBytes(path)
-  } catch (error) {
-    throw startError(`--xdp ${path}`, error)
-  }
 }

@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { setFlagsFromString } from 'node:v8'
 import type { Worker } from 'node:worker_threads'
 import { EventFd } from '@vring/linux'
 import { EXIT_INTERNAL } from './exit-codes.ts'
@@ -14,12 +13,6 @@ import {
 import { ServeError } from './serve-error.ts'
 import type { Snapshot } from './snapshot.ts'
 import { startWorker } from './start-worker.ts'
-
-/**
- * V8 flags of the datapath: a dozen small methods of five classes, called from one loop. With the default budgets V8 stops
- * inlining half-way; raised for leaves, a whole round becomes one function (docs/adr/0020). They hold for all of the process.
- */
-const V8_FLAGS = ['--max-inlined-bytecode-size=300', '--max-inlined-bytecode-size-cumulative=4000']
 
 /** How long to wait for a snapshot, ms: the worker looks once a millisecond, unless it is mapping a driver's memory. */
 const SNAPSHOT_LIMIT_MS = 2000
@@ -44,7 +37,6 @@ export class ServeThread {
   #ended = false
 
   private constructor(options: ServeThreadOptions) {
-    for (const flag of V8_FLAGS) setFlagsFromString(flag)
     this.#wake = EventFd.create()
     const { socket, role, accessor, plugins, queuePairs, features, datapath } = options
     const control = this.#control.buffer as SharedArrayBuffer

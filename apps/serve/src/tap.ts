@@ -1,6 +1,7 @@
 import { LinuxTap } from '@vring/backend-tap/linux'
-import { type Device, readProgram } from './device.ts'
+import type { Device } from './device.ts'
 import { type KernelProgram, loadKernelProgram, readXdp1 } from './kernel-program.ts'
+import { readProgram } from './read-program.ts'
 import { startError } from './serve-error.ts'
 import { TAP_FEATURES } from './tap-offloads.ts'
 
