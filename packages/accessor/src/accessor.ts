@@ -22,9 +22,9 @@ export interface Accessor {
   beginRound(): RoundStatus
   /**
    * Loads the chains of `count` avail entries from slot `slot` on (none behind the ring's end) while they are plain: entry
-   * and descriptor of one chain after the other, to the columns of `out` from chain `index` on. An accessor that reaches both areas without a check of each access may
-   * have it: one loop in place of one for each step. Without it, or behind what it stopped at, the queue goes on by the
-   * windows.
+   * and descriptor of one chain after the other, to the columns of `out` from chain `index` on. An accessor that reaches
+   * both areas without a check of each access may have it: one loop in place of one for each step. Without it, or behind
+   * what it stopped at, the queue goes on by the windows.
    *
    * @returns how many; 0 when the areas can't be reached so now
    */

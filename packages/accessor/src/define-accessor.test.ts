@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Accessor, AccessorContext } from './accessor.ts'
-import { type AccessorDefinition, type AccessorOptions, defineAccessor, isAccessorPlugin } from './define-accessor.ts'
+import type { AccessorOptions } from './accessor-options.ts'
+import { type AccessorDefinition, defineAccessor, isAccessorPlugin } from './define-accessor.ts'
 import { eraOption } from './era.ts'
 
 const supports = {

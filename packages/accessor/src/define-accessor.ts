@@ -1,5 +1,6 @@
 import { VringError } from '@vring/layout'
 import type { Accessor, AccessorContext } from './accessor.ts'
+import type { AccessorOption, AccessorOptions } from './accessor-options.ts'
 import { resolveOptions } from './resolve-options.ts'
 
 /** The version of this contract that plugins name. A registry refuses another major version. */
@@ -22,17 +23,6 @@ export interface AccessorSupports {
   /** Goes on, access by access, when the fast way is refused. */
   readonly fallsBack: boolean
 }
-
-/** An option of an accessor, for `explain`, `plugins` and argument checking. */
-export interface AccessorOption {
-  readonly name: string
-  readonly values: readonly string[]
-  readonly default: string
-  readonly description: string
-}
-
-/** Option values by name, as strings: `{ era: '2019' }`. */
-export type AccessorOptions = Readonly<Record<string, string>>
 
 /** What a plugin author writes. */
 export interface AccessorDefinition {

@@ -1,4 +1,4 @@
-import type { AccessorOption } from './define-accessor.ts'
+import type { AccessorOption } from './accessor-options.ts'
 
 /**
  * Which kernel's forms of user access an accessor takes: x86-64 of early 2019 (Linux 5.0), Linux 6.18, or Linux 6.18

@@ -5,6 +5,7 @@
  */
 export * from './access-counters.ts'
 export * from './accessor.ts'
+export * from './accessor-options.ts'
 export * from './checked-user.ts'
 export * from './copy-accessor.ts'
 export * from './copy-window.ts'

@@ -1,5 +1,5 @@
 import { VringError } from '@vring/layout'
-import type { AccessorOption, AccessorOptions } from './define-accessor.ts'
+import type { AccessorOption, AccessorOptions } from './accessor-options.ts'
 
 /**
  * The value of every declared option: what was given, else its default.

@@ -50,9 +50,7 @@ export const SOCK_STREAM = 1
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1
-export const SO_ERROR = 4
 export const SCM_RIGHTS = 1
-export const MSG_CTRUNC = 0x8
 export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x4000
 export const MSG_CMSG_CLOEXEC = 0x40000000
@@ -105,4 +103,3 @@ export const EINTR = 4
 /** The same number as the data plane's EAGAIN, without its sign. */
 export const EAGAIN_ERRNO = 11
 export const EOPNOTSUPP = 95
-export const EINPROGRESS = 115

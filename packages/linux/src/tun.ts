@@ -12,7 +12,6 @@ const IFREQ = { size: 40, ifr_flags: 16 } as const
 const TUNSETIFF = 0x4004_54ca
 const TUNSETPERSIST = 0x4004_54cb
 const TUNSETOFFLOAD = 0x4004_54d0
-const TUNSETSNDBUF = 0x4004_54d4
 const TUNSETVNETHDRSZ = 0x4004_54d8
 const TUNSETQUEUE = 0x4004_54d9
 
@@ -112,16 +111,6 @@ export function setTunHeaderBytes(fd: number, headerBytes: number): void {
  */
 export function setTunPersistent(fd: number, persistent: boolean): void {
   checked('ioctl', (c) => c.ioctl(fd, TUNSETPERSIST, persistent ? 1n : null), 'TUNSETPERSIST')
-}
-
-/**
- * Limits the bytes that may wait in the stack for this interface. Any limit turns tun's fast path for XDP off; the
- * default is none.
- *
- * @throws VringError ERR_SYSTEM
- */
-export function setTunSendBuffer(fd: number, bytes: number): void {
-  setInteger(fd, TUNSETSNDBUF, 'TUNSETSNDBUF', bytes)
 }
 
 /**
