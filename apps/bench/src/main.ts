@@ -1,5 +1,7 @@
+import { stripVTControlCharacters } from 'node:util'
 import { isVringError } from '@vring/layout'
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage } from 'citty'
+import pc from 'picocolors'
 import { didYouMean, readArguments } from './arguments.ts'
 import { BenchError, usageError } from './bench-error.ts'
 import { type BenchCommand, commands } from './commands/index.ts'
@@ -16,7 +18,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
   const [name, ...rest] = rawArgs
   try {
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-      process.stdout.write(`${await renderUsage(program())}\n`)
+      await writeUsage(program())
       return name === undefined ? EXIT_USAGE : EXIT_OK
     }
     if (name === '--version') {
@@ -29,13 +31,19 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
       throw usageError(name, `unknown command; accepted: ${names.join(', ')}${didYouMean(name, names)}`)
     }
     if (rest.includes('--help') || rest.includes('-h')) {
-      process.stdout.write(`${await renderUsage(describe(name, command), program())}\n`)
+      await writeUsage(describe(name, command), program())
       return EXIT_OK
     }
     return await command.run(readArguments(command.args, rest), [name, ...rest])
   } catch (error) {
     return report(error)
   }
+}
+
+/** In colour where results are, too: citty colours what goes to a file as well. */
+async function writeUsage(command: CommandDef<ArgsDef>, parent?: CommandDef<ArgsDef>): Promise<void> {
+  const usage = await renderUsage(command, parent)
+  process.stdout.write(`${pc.isColorSupported ? usage : stripVTControlCharacters(usage)}\n`)
 }
 
 function report(error: unknown): number {

@@ -1,4 +1,15 @@
-import { accessSync, constants, existsSync, mkdirSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { usageError } from './bench-error.ts'
 
@@ -14,21 +25,45 @@ export function checkWritable(argument: string, path: string): void {
   if (path === STDOUT) return
   const target = resolve(path)
   try {
-    if (existsSync(target)) {
-      if (statSync(target).isDirectory()) throw usageError(argument, `${path} is a directory; accepted: a file name`)
-      accessSync(target, constants.W_OK)
-    } else {
-      makeDirectory(dirname(target))
-      accessSync(dirname(target), constants.W_OK)
-    }
+    const existing = statSync(target, { throwIfNoEntry: false })
+    if (existing?.isDirectory()) throw usageError(argument, `${path} is a directory; accepted: a file name`)
+    if (existing === undefined) makeDirectory(dirname(target))
+    // Permission bits don't tell where root writes: it has them all, and /proc refuses nevertheless. But to open a pipe
+    // would wait for its reader, and to close it would be the end for that.
+    if (existing === undefined || existing.isFile()) closeSync(openSync(target, 'a'))
+    else accessSync(target, constants.W_OK)
+    if (existing === undefined) rmSync(target)
   } catch (error) {
-    if (error instanceof Error && 'code' in error)
-      throw usageError(
-        argument,
-        `${path} can't be written (${String(error.code)}); accepted: a file in a directory that can`,
-      )
-    throw error
+    throw unwritable(argument, path, error)
   }
+}
+
+/** An error of the file system as a refusal of the argument; any other as it is. */
+function unwritable(argument: string, path: string, error: unknown): unknown {
+  if (!(error instanceof Error && 'code' in error)) return error
+  return usageError(
+    argument,
+    `${path} can't be written (${String(error.code)}); accepted: a file in a directory that can`,
+  )
+}
+
+/**
+ * Keeps what a command reads from being written over by what it makes of it.
+ *
+ * @param taken files that are read, or written by another argument
+ * @param by what has them, for the message
+ * @throws BenchError with exit code 2 that names the argument
+ */
+export function checkApart(argument: string, path: string, taken: readonly string[], by: string): void {
+  if (path !== STDOUT && taken.some((other) => other !== STDOUT && sameFile(path, other)))
+    throw usageError(argument, `${path} is ${by}; accepted: another file`)
+}
+
+/** Also by another spelling or through a link. */
+function sameFile(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false }))
+  if (one === undefined || other === undefined) return resolve(a) === resolve(b)
+  return one.isFile() && one.dev === other.dev && one.ino === other.ino
 }
 
 /** Level by level: Node's own recursion does not end in file systems that refuse new directories, such as /proc. */
@@ -46,7 +81,11 @@ export function writeOutput(argument: string, path: string, text: string): void 
     return
   }
   checkWritable(argument, path)
-  writeFileSync(path, line)
+  try {
+    writeFileSync(path, line)
+  } catch (error) {
+    throw unwritable(argument, path, error)
+  }
 }
 
 /** How long to wait for a reader that is slower, in ms. */

@@ -187,7 +187,7 @@ export function resultsJsonSchema(): object {
 export function parseResults(text: string, origin: string): Results {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = JSON.parse(text, (_, item: unknown) => (typeof item === 'string' ? harmless(item) : item))
   } catch {
     throw new Error(`${origin}: not JSON`)
   }
@@ -198,4 +198,9 @@ export function parseResults(text: string, origin: string): Results {
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]!
   throw new Error(`${origin}: ${issue.path.join('.') || 'the document'}: ${issue.message}`)
+}
+
+/** Without control characters, which would steer the terminal that names and reasons of a foreign file are printed on. */
+function harmless(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, '\ufffd')
 }

@@ -32,8 +32,8 @@ export function vringBench(args: readonly string[], options: CliOptions = {}): P
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
-      ...options.env,
       NO_COLOR: '1',
+      ...options.env,
       ...(options.tmp === undefined ? {} : { TMPDIR: options.tmp }),
     },
     ...(options.uid === undefined ? {} : { uid: options.uid }),

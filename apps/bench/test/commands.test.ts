@@ -82,6 +82,24 @@ describe('commands on kept results', () => {
     expect([gone.code, gone.stderr, gone.stdout]).toEqual([0, '', ''])
   }, 60_000)
 
+  it('control characters of a foreign file do not reach the terminal', async () => {
+    const foreign = join(folder, 'control.json')
+    const results = madeResults([madeCell('copy-checked', 40)])
+    writeFileSync(foreign, JSON.stringify({ ...results, environment: { ...results.environment, cpu: 'a\u001b[31mb' } }))
+    const { code, stdout } = await vringBench(['report', foreign, '--markdown', '-'])
+    expect(code).toBe(0)
+    expect(stdout).toContain('a\ufffd[31mb')
+  }, 60_000)
+
+  it('usage that goes to no terminal has no colours', async () => {
+    const { code, stdout } = await vringBench(['run', '--help'], {
+      env: { NO_COLOR: '', FORCE_COLOR: '', TEST: '', CI: '', TERM: 'xterm' },
+    })
+    expect(code).toBe(0)
+    expect(stdout).toContain('--accessor')
+    expect(stdout).not.toContain('\u001b')
+  }, 60_000)
+
   it('merge of one part is that part', async () => {
     expect(await json(['merge', kept])).toMatchObject({
       schema: 'vring-bench/1',
@@ -104,6 +122,14 @@ describe('commands on kept results', () => {
     [['report', 'kept'], /--html: missing/],
     [['merge', 'kept', 'kept'], /PARTS: .* is in two of them/],
     [['merge'], /PARTS: missing/],
+    [['report', 'kept', '--html', 'kept'], /--html: .*kept\.json is what is read; accepted: another file/],
+    [['report', 'kept', '--markdown', 'kept'], /--markdown: .*kept\.json is what is read/],
+    [['report', 'kept', '--html', 'gone', '--markdown', 'gone'], /--markdown: .*gone\.json is where --html goes/],
+    [['compare', 'kept', 'kept', '--json', 'kept'], /--json: .*kept\.json is what is read/],
+    [['check', 'kept', 'kept', '--json', 'kept'], /--json: .*kept\.json is what is read/],
+    [['merge', 'kept', '--json', 'kept'], /--json: .*kept\.json is one of the parts/],
+    [['merge', 'kept', '--json', '/proc/merged.json'], /--json: \/proc\/merged\.json can't be written \(E/],
+    [['run', '--smoke', '--json', '/proc/run.json'], /--json: \/proc\/run\.json can't be written \(E/],
     [['run', '--shard', '3/2'], /--shard: "3\/2" is not accepted; accepted: i\/n with i from 1 to n/],
   ])('%j ends with 2 and one line', async (args, message) => {
     const files = args.map((arg) => (/^(kept|gone|broken|foreign)$/.test(arg) ? join(folder, `${arg}.json`) : arg))

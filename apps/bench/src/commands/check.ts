@@ -2,7 +2,7 @@ import pc from 'picocolors'
 import { usageError } from '../bench-error.ts'
 import { cellLabel } from '../cell-spec.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
-import { toJson, writeOutput } from '../output.ts'
+import { checkApart, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import type { Results } from '../results.ts'
 import { checkRatios, type RatioCheck, type RatioMove } from '../run/check-ratios.ts'
@@ -21,6 +21,8 @@ export const check: BenchCommand = {
     ...jsonArg,
   },
   async run(args) {
+    const json = args.text('json')
+    if (json !== null) checkApart('--json', json, [args.text('kept')!, args.text('fresh')!], 'what is read')
     const kept = readResults('KEPT', args.text('kept')!)
     const fresh = readResults('FRESH', args.text('fresh')!)
     const tolerance = args.integer('tolerance', 0, 90, 10) / 100
@@ -28,7 +30,6 @@ export const check: BenchCommand = {
     if (checked.moves.length === 0)
       throw usageError('FRESH', 'has no cell in common with KEPT that either floor or copy-checked was measured beside')
     const failed = checked.gone.length > 0 || checked.moves.some(({ verdict }) => verdict === 'slower')
-    const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ tolerance, failed, ...checked }))
     else writeOutput('', '-', text(checked, kept, fresh, tolerance))
     return failed ? EXIT_DISAGREE : EXIT_OK

@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 import { usageError } from '../bench-error.ts'
-import { toJson, writeOutput } from '../output.ts'
+import { checkApart, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import type { Comparison, Results } from '../results.ts'
 import { comparePairs, type Pair } from '../run/compare-cells.ts'
@@ -18,12 +18,13 @@ export const compare: BenchCommand = {
     ...jsonArg,
   },
   async run(args) {
+    const json = args.text('json')
+    if (json !== null) checkApart('--json', json, [args.text('before')!, args.text('after')!], 'what is read')
     const before = readResults('BEFORE', args.text('before')!)
     const after = readResults('AFTER', args.text('after')!)
     const pairs = pairsOf(before, after)
     if (pairs.length === 0) throw usageError('AFTER', 'has no measured cell in common with BEFORE')
     const comparisons = comparePairs(pairs, seededRandom(after.seed))
-    const json = args.text('json')
     if (json !== null)
       writeOutput(
         '--json',

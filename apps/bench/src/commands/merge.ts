@@ -1,6 +1,6 @@
 import { VARIADIC } from '../arguments.ts'
 import { mergeResults, missingParts } from '../merge-results.ts'
-import { STDOUT, toJson, writeOutput } from '../output.ts'
+import { checkApart, STDOUT, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import { runEnd } from '../run/run-end.ts'
 import type { BenchCommand } from './command.ts'
@@ -14,9 +14,12 @@ export const merge: BenchCommand = {
     ...jsonArg,
   },
   async run(args) {
-    const parts = args.all('parts').map((path) => readResults('PARTS', path))
+    const paths = args.all('parts')
+    const json = args.text('json') ?? STDOUT
+    checkApart('--json', json, paths, 'one of the parts')
+    const parts = paths.map((path) => readResults('PARTS', path))
     const merged = mergeResults(parts)
-    writeOutput('--json', args.text('json') ?? STDOUT, toJson(merged))
+    writeOutput('--json', json, toJson(merged))
     const missing = missingParts(parts)
     if (missing.length > 0) process.stderr.write(`vring-bench: incomplete without ${missing.join(', ')}\n`)
     const { exitCode, lines } = runEnd({ disagreements: [], failedPeers: [], interrupted: false }, merged)

@@ -1,5 +1,5 @@
 import { usageError } from '../bench-error.ts'
-import { writeOutput } from '../output.ts'
+import { checkApart, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import { reportHtml } from '../report/report-html.ts'
 import { reportMarkdown } from '../report/report-markdown.ts'
@@ -18,7 +18,11 @@ export const report: BenchCommand = {
     const markdown = args.text('markdown')
     if (html === null && markdown === null)
       throw usageError('--html', 'missing; accepted: --html FILE or --markdown FILE')
-    const results = readResults('RESULTS', args.text('results')!)
+    const kept = args.text('results')!
+    if (html !== null) checkApart('--html', html, [kept], 'what is read')
+    if (markdown !== null) checkApart('--markdown', markdown, [kept], 'what is read')
+    if (html !== null && markdown !== null) checkApart('--markdown', markdown, [html], 'where --html goes')
+    const results = readResults('RESULTS', kept)
     if (html !== null) writeOutput('--html', html, reportHtml(results))
     if (markdown !== null) writeOutput('--markdown', markdown, reportMarkdown(results))
     return 0
