@@ -61,6 +61,11 @@ describe('arguments', () => {
     expect(refusal(() => read.integer('trials', 1, 1000, 10)).message).toMatch(message)
   })
 
+  it('a value that is given twice is refused with both', () => {
+    const read = readArguments(args, ['--trials', '5', '--trials', '6'])
+    expect(refusal(() => read.integer('trials', 1, 9, 2)).message).toBe('--trials: is given twice: "5", "6"')
+  })
+
   it('a list refuses duplicates and empty items', () => {
     expect(refusal(() => readArguments(args, ['--accessor', 'a,b,a']).list('accessor')).message).toMatch(
       /a is listed twice/,

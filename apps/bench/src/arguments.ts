@@ -7,7 +7,7 @@ import { usageError } from './bench-error.ts'
 export interface Arguments {
   /** Was the flag given? */
   flag(name: string): boolean
-  /** The value given last, or null. */
+  /** The value, or null. Given twice it is refused: one of the two would be ignored, and a run measure what was not asked. */
   text(name: string): string | null
   /** Every value of an option that can be given more than once. */
   all(name: string): readonly string[]
@@ -82,7 +82,10 @@ class GivenArguments implements Arguments {
   }
 
   text(name: string): string | null {
-    return this.#given.get(name)?.at(-1) ?? null
+    const values = this.all(name)
+    if (values.length > 1)
+      throw usageError(`--${name}`, `is given twice: ${values.map((value) => JSON.stringify(value)).join(', ')}`)
+    return values[0] ?? null
   }
 
   all(name: string): readonly string[] {

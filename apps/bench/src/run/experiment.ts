@@ -75,7 +75,7 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
         ...options,
         random,
         noiseFloor: options.noiseFloor && index === 0,
-        progress: (step: string) => progress.step(step),
+        progress: (what: string, does: string) => progress.step(what, does),
         signal,
       }
       const first = group[0]!

@@ -15,18 +15,28 @@ export class Progress {
     this.#shown = stream.isTTY === true
   }
 
-  /** One more step begins. */
-  step(text: string): void {
+  /**
+   * One more step begins.
+   *
+   * @param what a cell or peer; its end gives way where the terminal is narrow, as what it does and the time left matter more
+   */
+  step(what: string, does: string): void {
     const elapsed = performance.now() - this.#started
     const left = this.#done === 0 ? '' : `, ${formatDuration((elapsed / this.#done) * (this.#steps - this.#done))} left`
     this.#done++
     if (!this.#shown) return
-    const line = `[${this.#done}/${this.#steps}] ${text}${left}`
-    this.#stream.write(`\r\u001b[K${line.slice(0, (this.#stream.columns ?? 80) - 1)}`)
+    const columns = (this.#stream.columns || 80) - 1
+    const [head, tail] = [`[${this.#done}/${this.#steps}] `, `: ${does}${left}`]
+    const line = head + shortened(what, columns - head.length - tail.length) + tail
+    this.#stream.write(`\r\u001b[K${line.slice(0, columns)}`)
   }
 
   /** Takes the line away. */
   clear(): void {
     if (this.#shown) this.#stream.write('\r\u001b[K')
   }
+}
+
+function shortened(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, Math.max(0, length - 1))}…`
 }

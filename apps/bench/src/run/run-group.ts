@@ -16,7 +16,7 @@ export interface GroupOptions {
   readonly noiseFloor: boolean
   readonly quick: boolean
   /** Told before each step. */
-  readonly progress: (step: string) => void
+  readonly progress: (what: string, does: string) => void
   /** How late a cell may be with an answer, in ms, before it counts as hung. */
   readonly patienceMs: number
   /** Ctrl-C: stop and give what there is. */
@@ -91,7 +91,7 @@ export async function runGroup(
   try {
     for (const cell of all) {
       if (signal.aborted) break
-      progress(`${cell.spec.id}: warm-up`)
+      progress(cell.spec.id, 'warm-up')
       await cell.step((process) => process.prepare(options.seed, options.plugins, options.quick))
     }
     const rounds = interleaved(all.length + peers.length, options.trials, random)
@@ -100,13 +100,13 @@ export async function runGroup(
         if (signal.aborted) break
         const peer = peers[index - all.length]
         if (peer !== undefined) {
-          progress(`${peer.label}: trial ${round + 1} of ${options.trials}`)
+          progress(peer.label, `trial ${round + 1} of ${options.trials}`)
           if (peer.failure === null)
             await peer.trial(ANYWHERE, { warmUpMs: PEER_WARM_UP_MS, durationMs: options.durationMs }, () => {})
           continue
         }
         const cell = all[index]!
-        progress(`${cell.spec.id}: trial ${round + 1} of ${options.trials}`)
+        progress(cell.spec.id, `trial ${round + 1} of ${options.trials}`)
         await cell.step(async (process) => {
           const trial = await process.trial(options.durationMs)
           cell.trials.push(trial)
@@ -117,7 +117,7 @@ export async function runGroup(
       }
     for (const cell of cells) {
       if (signal.aborted) break
-      progress(`${cell.spec.id}: verification`)
+      progress(cell.spec.id, 'verification')
       await cell.step(async (process) => {
         cell.finish = await process.finish()
       })

@@ -42,7 +42,7 @@ export async function runTestpmdGroup(
         if (options.signal.aborted) break
         const running = cells[index]
         const peer = peers[index - cells.length]
-        options.progress(`${running?.spec.id ?? peer?.label}: trial ${round + 1} of ${options.trials}`)
+        options.progress(running?.spec.id ?? peer?.label ?? '', `trial ${round + 1} of ${options.trials}`)
         if (running?.failure === null) await serveOnce(running, bench, { ...times, plugins })
         if (peer?.failure === null) await measurePeer(peer, served[0]!, bench, times)
       }
