@@ -41,6 +41,25 @@ describe.each<Payload>(['in-place', 'copy', 'copy-split'])('payload %s', (payloa
     expect(q.driver.reclaim()).toBe(130)
   })
 
+  it('who polls gets the round back with the batch that took all there was', () => {
+    const q = netQueue()
+    // The driver adds two frames while a batch is being sent: the first time behind a full one.
+    const backend = new RecordingBackend()
+    const flush = backend.flush.bind(backend)
+    let added = 0
+    backend.flush = () => {
+      flush()
+      if (added++ < 2) send(q, 2)
+    }
+    const { device: queue, map: buffers, cpu, features } = q
+    const polled = new TxRound({ queue, buffers, backend, cpu, features, payload, notification: 'poll' })
+    send(q, 64)
+    expect([polled.run(), polled.end]).toEqual([66, 'empty'])
+    expect(queue.waiting).toBe(0)
+    expect([polled.run(), polled.end]).toEqual([2, 'empty'])
+    expect([polled.run(), polled.end]).toEqual([0, 'empty'])
+  })
+
   it.each([63, 64, 65, 128])('a batch of exactly %i is complete', (count) => {
     const q = netQueue()
     const backend = new RecordingBackend()

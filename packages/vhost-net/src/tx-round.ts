@@ -24,8 +24,9 @@ export interface TxRoundOptions {
   /** Default `in-place`, and `copy` for a backend that needs it. */
   readonly payload?: Payload
   /**
-   * `event`: a round that runs empty asks the driver to notify, as the kernel's worker does. `poll`: the owner polls,
-   * and calls {@link DeviceQueue.enableNotification} before it sleeps. Default `event`.
+   * `event`: a round that runs empty asks the driver to notify, as the kernel's worker does. `poll`: the owner polls, and
+   * calls {@link DeviceQueue.enableNotification} before it sleeps; a round then ends with a batch that is not full, as each
+   * look takes cache lines away from the driver. Default `event`.
    */
   readonly notification?: 'event' | 'poll'
   /** Notifies the driver (writes the call eventfd). Called at most once a batch. */
@@ -106,7 +107,8 @@ export class TxRound {
     let packets = 0
     this.bytes = 0
     for (;;) {
-      const popped = queue.popBatch(chains, Math.min(NET_BATCH, ROUND_PACKETS - packets))
+      const wanted = Math.min(NET_BATCH, ROUND_PACKETS - packets)
+      const popped = queue.popBatch(chains, wanted)
       if (popped <= 0) {
         if (popped < 0) this.end = popped === EAGAIN ? 'miss' : 'broken'
         else if (this.event && queue.enableNotification()) {
@@ -124,6 +126,11 @@ export class TxRound {
       }
       if (packets >= ROUND_PACKETS || this.bytes >= ROUND_BYTES) {
         this.end = 'budget'
+        return packets
+      }
+      // That was all there was. Who polls looks again himself, once the driver has had time to add to it.
+      if (popped < wanted && !this.event && queue.waiting === 0) {
+        this.end = 'empty'
         return packets
       }
     }

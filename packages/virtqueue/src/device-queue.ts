@@ -109,6 +109,11 @@ export class DeviceQueue {
     return this.serving
   }
 
+  /** Chains that were available at the last look and are not taken yet. */
+  get waiting(): number {
+    return (this.availIdx - this.nextAvail) & 0xffff
+  }
+
   /** Used elements that are pushed but not published. */
   get pendingUsed(): number {
     return this.pendingCount

@@ -3,7 +3,7 @@ import { type Accessor, plainCpu } from '@vring/accessor'
 import { affinity, setAffinity } from '@vring/linux'
 import { MappedSpace, memoryView } from '@vring/memory'
 import type { Registry } from '@vring/registry'
-import { type NetBackend, TxRound } from '@vring/vhost-net'
+import { NET_BATCH, type NetBackend, TxRound } from '@vring/vhost-net'
 import { DeviceQueue } from '@vring/virtqueue'
 import type { CellSpec } from '../cell-spec.ts'
 import { backendCounts, countsBetween } from '../cells/backend-counts.ts'
@@ -23,6 +23,8 @@ import {
 
 /** How long the other side may take, in ms, before the rig gives up. */
 const PATIENCE_MS = 10_000
+/** How long an empty ring is left alone: the default of VhostUserWorker. */
+const PAUSE_MS = 0.003
 
 /**
  * Driver and device in two threads over shared memory, mapped as a real driver's is: what crosses between two CPUs is what
@@ -109,8 +111,10 @@ export class ThreadsRig implements Rig {
       const taken = round.run()
       done += taken
       if (taken > 0) idle = 0
-      else if (this.queue.broken !== null) throw new Error(`${this.spec.id}: the queue broke: ${this.queue.broken}`)
-      else if ((++idle & 0xfffff) === 0) this.checkPatience(idle)
+      if (taken >= NET_BATCH) continue
+      if (this.queue.broken !== null) throw new Error(`${this.spec.id}: the queue broke: ${this.queue.broken}`)
+      if ((++idle & 0xfffff) === 0) this.checkPatience(idle)
+      pause()
     }
     // What was used last is on its way back: a lap is over when the driver has all of it.
     idle = 0
@@ -141,6 +145,12 @@ export class ThreadsRig implements Rig {
   private checkPatience(looks: number): void {
     if (looks > 1_000_000_000) throw new Error(`${this.spec.id}: the driver's thread stopped answering`)
   }
+}
+
+/** As the worker of vhost-user between two looks at an empty ring: each takes the driver's cache line away. */
+function pause(): void {
+  const end = performance.now() + PAUSE_MS
+  while (performance.now() < end);
 }
 
 /** Puts the calling thread on one CPU and gives another one for the driver; null where there are no two to choose from. */
