@@ -68,6 +68,11 @@ describe('results', () => {
     expect(() => parseResults(JSON.stringify({ ...results, cells: [cell] }), 'r.json')).toThrow(
       /^r\.json: cells\.0\.measured\.trials: /,
     )
+    const { cells } = results
+    expect(() => parseResults(JSON.stringify({ ...results, cells: [...cells, cells[0]] }), 'r.json')).toThrow(
+      new RegExp(`^r\\.json: cells\\.${cells.length}: .* is there twice$`),
+    )
+    expect(parseResults(`\ufeff${JSON.stringify(results)}`, 'r.json')).toEqual(results)
     expect(() => parseResults(JSON.stringify({ ...results, seed: -1 }), 'r.json')).toThrow(/^r\.json: seed: /)
   })
 

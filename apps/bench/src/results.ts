@@ -187,7 +187,10 @@ export function resultsJsonSchema(): object {
 export function parseResults(text: string, origin: string): Results {
   let value: unknown
   try {
-    value = JSON.parse(text, (_, item: unknown) => (typeof item === 'string' ? harmless(item) : item))
+    // A byte order mark is what some editors put in front.
+    value = JSON.parse(text.replace(/^\ufeff/, ''), (_, item: unknown) =>
+      typeof item === 'string' ? harmless(item) : item,
+    )
   } catch {
     throw new Error(`${origin}: not JSON`)
   }
@@ -195,7 +198,14 @@ export function parseResults(text: string, origin: string): Results {
   if (schema !== RESULTS_SCHEMA)
     throw new Error(`${origin}: schema is ${JSON.stringify(schema) ?? 'missing'}; accepted: "${RESULTS_SCHEMA}"`)
   const parsed = resultsSchema.safeParse(value)
-  if (parsed.success) return parsed.data
+  if (parsed.success) {
+    const seen = new Set<string>()
+    for (const [index, { id }] of parsed.data.cells.entries()) {
+      if (seen.has(id)) throw new Error(`${origin}: cells.${index}: ${id} is there twice`)
+      seen.add(id)
+    }
+    return parsed.data
+  }
   const issue = parsed.error.issues[0]!
   throw new Error(`${origin}: ${issue.path.join('.') || 'the document'}: ${issue.message}`)
 }
