@@ -1,4 +1,5 @@
 import { defineConfig, type Options } from 'tsup'
+import { constBindings } from './scripts/const-bindings.ts'
 
 /**
  * The one tsup configuration of the repository: ESM JavaScript with source maps.
@@ -22,6 +23,7 @@ export function packageOptions(options: Options = {}): Options {
     splitting: true,
     treeshake: false,
     silent: true,
+    plugins: [constBindings()],
     // Constants of a package are written where they are used: V8 can't fold one that is a module's export.
     esbuildOptions: (esbuild) => {
       esbuild.minifySyntax = true

@@ -120,8 +120,8 @@ class AreaCounts {
   }
 
   take(window: TranslatedWindow): void {
-    this.translated.count += window.hits
-    this.lookedUp.count += window.lookups
+    this.translated.add(window.hits)
+    this.lookedUp.add(window.lookups)
     window.hits = 0
     window.lookups = 0
   }

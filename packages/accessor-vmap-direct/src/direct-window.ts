@@ -102,7 +102,7 @@ export class DirectWindow implements Window {
 
   /** Hands the counts over. */
   flush(): void {
-    this.direct.count += this.hits
+    this.direct.add(this.hits)
     this.hits = 0
     if (this.misses === 0) return
     this.queue.counters.add(this.area, `fallback:${this.reason}`, this.misses)

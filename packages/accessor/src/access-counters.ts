@@ -6,9 +6,21 @@ export const AREAS: readonly Area[] = ['desc', 'avail', 'used']
 /** How an access reached memory: `direct`, `copy`, `translated`, or `fallback:<reason>`. */
 export type AccessMode = 'direct' | 'copy' | 'translated' | `fallback:${string}`
 
-/** One count, kept by whoever adds to it every round. */
+/** One count, kept by whoever adds to it every round. An array's element: a double from the beginning, whatever it grows to. */
 export class AccessCount {
-  count = 0
+  private readonly total = new Float64Array(1)
+
+  get count(): number {
+    return this.total[0]!
+  }
+
+  add(accesses: number): void {
+    this.total[0]! += accesses
+  }
+
+  reset(): void {
+    this.total[0] = 0
+  }
 }
 
 /**
@@ -35,7 +47,7 @@ export class AccessCounters {
 
   /** Adds `count` accesses. For slow paths. */
   add(area: Area, mode: AccessMode, count: number): void {
-    if (count > 0) this.counter(area, mode).count += count
+    if (count > 0) this.counter(area, mode).add(count)
   }
 
   /** Accesses of one area in one mode. */
@@ -53,6 +65,6 @@ export class AccessCounters {
 
   /** Sets all counts to zero. */
   reset(): void {
-    for (const area of AREAS) for (const counter of this.#counts[area].values()) counter.count = 0
+    for (const area of AREAS) for (const counter of this.#counts[area].values()) counter.reset()
   }
 }

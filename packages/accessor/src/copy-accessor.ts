@@ -41,9 +41,9 @@ export class CopyAccessor implements Accessor {
   }
 
   endRound(): void {
-    this.descCopies.count += this.desc.takeHits()
-    this.availCopies.count += this.avail.takeHits()
-    this.usedCopies.count += this.used.takeHits()
+    this.descCopies.add(this.desc.takeHits())
+    this.availCopies.add(this.avail.takeHits())
+    this.usedCopies.add(this.used.takeHits())
   }
 
   close(): void {

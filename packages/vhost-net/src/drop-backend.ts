@@ -1,12 +1,12 @@
 import { ETH_HEADER_BYTES } from '@vring/layout'
 import type { FrameBatch } from './frame-batch.ts'
+import { FrameTotals } from './frame-totals.ts'
 import type { NetBackend, NetBackendCounters } from './net-backend.ts'
 
 /** Counts frames and forgets them: the cheapest backend, for measuring what is in front of it. */
 export class DropBackend implements NetBackend {
   readonly name = 'drop'
-  private frames = 0
-  private bytes = 0
+  private readonly sent = new FrameTotals()
   private short = 0
 
   transmit(frames: FrameBatch): number {
@@ -18,8 +18,7 @@ export class DropBackend implements NetBackend {
       bytes += frame
       if (frame < ETH_HEADER_BYTES) short++
     }
-    this.frames += count
-    this.bytes += bytes
+    this.sent.add(count, bytes)
     this.short += short
     return count
   }
@@ -27,7 +26,8 @@ export class DropBackend implements NetBackend {
   flush(): void {}
 
   get counters(): NetBackendCounters {
-    return { txFrames: this.frames, txBytes: this.bytes, txDropped: this.short > 0 ? { short: this.short } : {} }
+    const { frames, bytes } = this.sent
+    return { txFrames: frames, txBytes: bytes, txDropped: this.short > 0 ? { short: this.short } : {} }
   }
 
   close(): void {}

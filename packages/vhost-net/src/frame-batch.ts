@@ -16,7 +16,7 @@ export const NET_BATCH = 64
  */
 export class FrameBatch {
   /** Bytes of the virtio-net header in front of every frame. */
-  readonly headerBytes: number
+  headerBytes: number
   count = 0
   view: MemoryView
   /** Byte offset of each header in `view`: a view holds less than 2 GiB, so that offsets are small integers. */

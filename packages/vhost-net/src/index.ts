@@ -6,6 +6,7 @@
 export * from './drop-backend.ts'
 export * from './frame-batch.ts'
 export * from './frame-source.ts'
+export * from './frame-totals.ts'
 export * from './loopback-backend.ts'
 export * from './net-backend.ts'
 export * from './round.ts'

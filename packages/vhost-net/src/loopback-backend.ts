@@ -3,6 +3,7 @@ import { ETH_HEADER_BYTES, NET_HDR_MRG_BYTES, refused } from '@vring/layout'
 import { type MemoryView, memoryView } from '@vring/memory'
 import { FrameBatch, NET_BATCH, touchFrames } from './frame-batch.ts'
 import type { FrameSource } from './frame-source.ts'
+import { FrameTotals } from './frame-totals.ts'
 import type { NetBackend, NetBackendCounters } from './net-backend.ts'
 import { FRAME_BYTES_MAX } from './round.ts'
 
@@ -47,8 +48,7 @@ export class LoopbackBackend implements NetBackend, FrameSource {
   private head = 0
   /** What {@link touchFrames} gave. */
   protected touched = 0
-  private txFrames = 0
-  private txBytes = 0
+  private readonly sent = new FrameTotals()
   private short = 0
   private full = 0
   private cleared = 0
@@ -78,8 +78,7 @@ export class LoopbackBackend implements NetBackend, FrameSource {
       if (frame < ETH_HEADER_BYTES) this.short++
       else if (this.push(view, offset[i]! + headerBytes, frame) === false) this.full++
     }
-    this.txFrames += count
-    this.txBytes += bytes
+    this.sent.add(count, bytes)
     return count
   }
 
@@ -111,8 +110,9 @@ export class LoopbackBackend implements NetBackend, FrameSource {
 
   get counters(): NetBackendCounters {
     const { short, full, cleared } = this
-    const dropped = Object.entries({ short, full, cleared }).filter(([, frames]) => frames > 0)
-    return { txFrames: this.txFrames, txBytes: this.txBytes, txDropped: Object.fromEntries(dropped) }
+    const reasons = Object.entries({ short, full, cleared }).filter(([, dropped]) => dropped > 0)
+    const { frames, bytes } = this.sent
+    return { txFrames: frames, txBytes: bytes, txDropped: Object.fromEntries(reasons) }
   }
 
   close(): void {}

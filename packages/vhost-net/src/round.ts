@@ -1,3 +1,5 @@
+import { VringError } from '@vring/layout'
+
 /** Packets that one round handles at most. Source: Linux drivers/vhost/net.c, VHOST_NET_PKT_WEIGHT. */
 export const ROUND_PACKETS = 256
 /** Bytes that one round handles, the packet that crosses it included. Source: VHOST_NET_WEIGHT. */
@@ -12,3 +14,11 @@ export const FRAME_BYTES_MAX: number = 65_535 + 14
  * room for a frame that waits. `broken`: the queue is broken.
  */
 export type RoundEnd = 'empty' | 'budget' | 'miss' | 'backpressure' | 'no-buffers' | 'broken'
+
+/** What a round throws that is run in the middle of another one of its kind: they have their columns in common. */
+export function roundInRound(name: string): VringError {
+  return new VringError(
+    'ERR_INVALID_STATE',
+    `${name}: a round is running in this thread; run this one when it has ended`,
+  )
+}

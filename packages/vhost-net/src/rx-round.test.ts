@@ -45,6 +45,24 @@ function received(q: NetQueue, at = (id: number) => HEAP + id * 4096): [number, 
   return found
 }
 
+it('a round inside a round is refused, and it can run afterwards', () => {
+  const q = netQueue()
+  const other = netQueue()
+  const waiting = new ArraySource()
+  waiting.waiting.push(frame(1, 60))
+  offer(q, 4, 2048)
+  offer(other, 4, 2048)
+  const inner = round(other, waiting)
+  const source = new ArraySource()
+  source.waiting.push(frame(0, 60))
+  let refusals = 0
+  const outer = round(q, source, () => {
+    expect(() => inner.run()).toThrow('a round is running')
+    refusals++
+  })
+  expect([outer.run(), refusals, inner.run(), inner.frames]).toEqual([1, 1, 1, 1])
+})
+
 describe('without mergeable buffers', () => {
   it('virtio 1.3 5.1.6.4.1 each frame takes one chain and num_buffers is 1', () => {
     const q = netQueue(256, PLAIN)

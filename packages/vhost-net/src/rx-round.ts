@@ -13,7 +13,8 @@ import { ACCESS_WRITE, type AddressMap, type MemoryView, memoryView } from '@vri
 import { ChainBatch, type DeviceQueue } from '@vring/virtqueue'
 import type { FrameBatch } from './frame-batch.ts'
 import type { FrameSource } from './frame-source.ts'
-import { ROUND_BYTES, ROUND_PACKETS, type RoundEnd } from './round.ts'
+import { FrameTotals } from './frame-totals.ts'
+import { ROUND_BYTES, ROUND_PACKETS, type RoundEnd, roundInRound } from './round.ts'
 
 /** Chains that one frame may spread over; a driver whose buffers are so small that more are needed loses the frame. */
 export const RX_CHAINS_MAX = 256
@@ -34,6 +35,15 @@ export interface RxRoundOptions {
   readonly log?: { write(address: number, length: number): void } | null
 }
 
+// Written over with every batch and frame. The module's and not a round's, as in tx-round.ts.
+const chains = new ChainBatch(RX_CHAINS_MAX, 'writable')
+/** Bytes to write to each chain of the frame in hand. */
+const shares = new Uint32Array(RX_CHAINS_MAX)
+/** The header as this driver gets it. */
+const header: MemoryView = memoryView(new ArrayBuffer(NET_HDR_MRG_BYTES))
+/** A round has them. */
+let running = false
+
 /**
  * The receive round of a virtio network device. Source: Linux drivers/vhost/net.c, handle_rx: metadata prefetch, up to
  * 256 packets or 512 KiB, each frame into one chain or, with MRG_RXBUF, into as many as it needs (`num_buffers`).
@@ -44,10 +54,6 @@ export interface RxRoundOptions {
 export class RxRound {
   /** How the last round ended. */
   end: RoundEnd = 'empty'
-  /** Frames delivered. */
-  frames = 0
-  /** Bytes of those frames, without headers. */
-  bytes = 0
   /** Frames dropped because no chain, or not {@link RX_CHAINS_MAX} of them, could hold them. */
   truncated = 0
 
@@ -60,16 +66,12 @@ export class RxRound {
   private readonly headerBytes: number
   private readonly mergeable: boolean
   private readonly log: { write(address: number, length: number): void } | null
-  private readonly chains = new ChainBatch(RX_CHAINS_MAX, 'writable')
+  private readonly delivered = new FrameTotals()
   /** Bytes that this round has delivered, with headers. */
   private roundBytes = 0
   /** Chains in the batch, and the first of them that is not used. */
   private popped = 0
   private next = 0
-  /** Bytes to write to each chain of the frame in hand. */
-  private readonly share = new Uint32Array(RX_CHAINS_MAX)
-  /** The header as this driver gets it. */
-  private readonly header: MemoryView = memoryView(new ArrayBuffer(NET_HDR_MRG_BYTES))
 
   constructor(options: RxRoundOptions) {
     this.queue = options.queue
@@ -83,27 +85,42 @@ export class RxRound {
     this.log = options.log ?? null
   }
 
+  /** Frames delivered. */
+  get frames(): number {
+    return this.delivered.frames
+  }
+
+  /** Bytes of those frames, without headers. */
+  get bytes(): number {
+    return this.delivered.bytes
+  }
+
   /**
    * Runs one round.
    *
    * @returns frames taken from the source; why it ended is in {@link end}
+   * @throws VringError ERR_INVALID_STATE in the middle of another one in this thread, which only a source or `notify` can do
    */
   run(): number {
     const queue = this.queue
-    const accessor = queue.accessor
     if (queue.broken !== null) {
       this.end = 'broken'
       return 0
     }
-    if (accessor.beginRound() === 'miss') {
+    if (running) throw roundInRound('RxRound')
+    running = true
+    const accessor = queue.accessor
+    try {
+      if (accessor.beginRound() === 'miss') {
+        this.end = 'miss'
+        return 0
+      }
+      queue.disableNotification()
+      return this.batches(queue)
+    } finally {
       accessor.endRound()
-      this.end = 'miss'
-      return 0
+      running = false
     }
-    queue.disableNotification()
-    const packets = this.batches(queue)
-    accessor.endRound()
-    return packets
   }
 
   private batches(queue: DeviceQueue): number {
@@ -165,17 +182,15 @@ export class RxRound {
       return null
     }
     if (count === READABLE) return this.refuse(queue, 'readable-in-rx')
-    const header = this.header
     this.cpu.copy(header, 0, frames.view, frames.offset[index]!, NET_HDR_LEGACY_BYTES)
     header.u16[NET_HDR_NUM_BUFFERS_OFFSET >>> 1] = count
     const first = this.next
     const status = this.scatter(first, count, frames.view, from)
     if (status === EAGAIN) return 'miss'
     if (status < 0) return this.refuse(queue, 'buffer-fault')
-    for (let i = 0; i < count; i++) queue.pushUsed(this.chains.headOf(first + i), this.share[i]!)
+    for (let i = 0; i < count; i++) queue.pushUsed(chains.headOf(first + i), shares[i]!)
     this.next = first + count
-    this.frames++
-    this.bytes += frameBytes
+    this.delivered.add(1, frameBytes)
     return null
   }
 
@@ -185,7 +200,7 @@ export class RxRound {
    * @returns the count, or NEED_CHAINS, TOO_SMALL, READABLE
    */
   private reserve(total: number): number {
-    const { segStart, writeStart, length } = this.chains
+    const { segStart, writeStart, length } = chains
     let left = total
     let count = 0
     while (left > 0) {
@@ -197,7 +212,7 @@ export class RxRound {
       let room = 0
       for (let segment = first; segment < segStart[chain + 1]!; segment++) room += length[segment]!
       const share = Math.min(room, left)
-      this.share[count] = share
+      shares[count] = share
       left -= share
       count++
     }
@@ -213,7 +228,7 @@ export class RxRound {
     queue.rewind(this.popped - this.next)
     this.popped = this.next = 0
     const ready = queue.fetchAvailIdx()
-    const popped = ready > 0 ? queue.popBatch(this.chains, want) : ready
+    const popped = ready > 0 ? queue.popBatch(chains, want) : ready
     if (popped === EAGAIN) return 'miss'
     if (popped < 0) return 'broken'
     this.popped = popped
@@ -235,7 +250,7 @@ export class RxRound {
    */
   private deliverWhole(queue: DeviceQueue, frames: FrameBatch, first: number, limit: number): number {
     if (this.headerBytes !== NET_HDR_MRG_BYTES || frames.headerBytes !== NET_HDR_MRG_BYTES) return first
-    const { used, segStart, writeStart, address, length } = this.chains
+    const { used, segStart, writeStart, address, length } = chains
     const { offset, length: frameLength, view } = frames
     const last = Math.min(frames.count, limit)
     const room = ROUND_BYTES - this.roundBytes
@@ -252,8 +267,7 @@ export class RxRound {
       chain++
     }
     this.next = chain
-    this.frames += index - first
-    this.bytes += bytes - NET_HDR_MRG_BYTES * (index - first)
+    this.delivered.add(index - first, bytes - NET_HDR_MRG_BYTES * (index - first))
     this.roundBytes += bytes
     return index
   }
@@ -282,16 +296,16 @@ export class RxRound {
 
   /** Writes header and frame to `count` chains from `first`, share[i] bytes to each; 0 or a negative errno. */
   private scatter(first: number, count: number, view: MemoryView, from: number): number {
-    const { segStart, address, length } = this.chains
+    const { segStart, address, length } = chains
     const headerBytes = this.headerBytes
     // Position in header and frame together.
     let done = 0
     for (let i = 0; i < count; i++) {
-      let left = this.share[i]!
+      let left = shares[i]!
       for (let segment = segStart[first + i]!; left > 0; segment++) {
         const bytes = Math.min(left, length[segment]!)
         const inHeader = done < headerBytes ? Math.min(bytes, headerBytes - done) : 0
-        let status = inHeader > 0 ? this.put(address[segment]!, this.header, done, inHeader) : 0
+        let status = inHeader > 0 ? this.put(address[segment]!, header, done, inHeader) : 0
         if (status === 0 && inHeader < bytes)
           status = this.put(address[segment]! + inHeader, view, from + done + inHeader - headerBytes, bytes - inHeader)
         if (status < 0) return status

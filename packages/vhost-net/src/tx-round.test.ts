@@ -60,6 +60,25 @@ describe.each<Payload>(['in-place', 'copy', 'copy-split'])('payload %s', (payloa
     expect([polled.run(), polled.end]).toEqual([0, 'empty'])
   })
 
+  it('a round inside a round is refused, and both queues go on', () => {
+    const q = netQueue()
+    const other = netQueue()
+    const inner = round(other, new RecordingBackend(), payload)
+    const backend = new RecordingBackend()
+    const flush = backend.flush.bind(backend)
+    let nested = 0
+    backend.flush = () => {
+      flush()
+      if (nested++ === 0) expect(() => inner.run()).toThrow('a round is running')
+      if (nested === 2) throw new Error('a fault of the backend')
+    }
+    const sent = [...send(q, 65), ...send(other, 2)]
+    const outer = round(q, backend, payload)
+    expect(() => outer.run()).toThrow('a fault of the backend')
+    expect(inner.run()).toBe(2)
+    expect(backend.frames).toEqual(sent.slice(0, 65))
+  })
+
   it.each([63, 64, 65, 128])('a batch of exactly %i is complete', (count) => {
     const q = netQueue()
     const backend = new RecordingBackend()

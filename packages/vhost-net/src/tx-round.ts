@@ -4,7 +4,7 @@ import { ACCESS_READ, type AddressMap, type MemoryView, memoryView } from '@vrin
 import { ChainBatch, type DeviceQueue } from '@vring/virtqueue'
 import { FrameBatch, NET_BATCH } from './frame-batch.ts'
 import type { NetBackend } from './net-backend.ts'
-import { FRAME_BYTES_MAX, ROUND_BYTES, ROUND_PACKETS, type RoundEnd } from './round.ts'
+import { FRAME_BYTES_MAX, ROUND_BYTES, ROUND_PACKETS, type RoundEnd, roundInRound } from './round.ts'
 
 /**
  * How frames reach the backend. `in-place`: the backend reads the driver's memory (a frame in several pieces is put
@@ -33,6 +33,18 @@ export interface TxRoundOptions {
   readonly notify?: () => void
 }
 
+/** Room for one batch of ordinary frames and the longest one. */
+const BOUNCE_BYTES = 256 * 1024
+
+// What the stages hand on to each other, written over with every batch. The module's and not a round's: a thread runs one
+// round at a time, and V8 then compiles the columns' addresses into the loops (docs/adr/0030).
+const chains = new ChainBatch(NET_BATCH)
+const frames = new FrameBatch(0)
+/** Where frames are put together or copied to; filled from the front, emptied when it is flushed. */
+const bounce: MemoryView = memoryView(new ArrayBuffer(BOUNCE_BYTES))
+/** A round has them. */
+let running = false
+
 /**
  * The transmit round of a virtio network device. Source: Linux drivers/vhost/net.c, handle_tx_copy: metadata prefetch,
  * up to 256 packets or 512 KiB in batches of 64, each batch handed over, published and signalled at once.
@@ -54,10 +66,6 @@ export class TxRound {
   private readonly splitCopy: boolean
   private readonly event: boolean
   private readonly headerBytes: number
-  private readonly chains = new ChainBatch(NET_BATCH)
-  private readonly frames: FrameBatch
-  /** Where frames are put together or copied to; filled from the front, emptied when it is flushed. */
-  private readonly bounce: MemoryView = memoryView(new ArrayBuffer(BOUNCE_BYTES))
   private bounceUsed = 0
   /** Where the batch stopped: chains handed over to the backend. */
   private taken = 0
@@ -76,34 +84,39 @@ export class TxRound {
     this.splitCopy = payload === 'copy-split'
     this.event = (options.notification ?? 'event') === 'event'
     this.headerBytes = netHeaderBytes(options.features)
-    this.frames = new FrameBatch(this.headerBytes)
   }
 
   /**
    * Runs one round.
    *
    * @returns packets handled; why it ended is in {@link end}
+   * @throws VringError ERR_INVALID_STATE in the middle of another one in this thread, which only a backend or `notify` can do
    */
   run(): number {
     const queue = this.queue
-    const accessor = queue.accessor
     if (queue.broken !== null) {
       this.end = 'broken'
       return 0
     }
-    if (accessor.beginRound() === 'miss') {
+    if (running) throw roundInRound('TxRound')
+    running = true
+    frames.headerBytes = this.headerBytes
+    const accessor = queue.accessor
+    try {
+      if (accessor.beginRound() === 'miss') {
+        this.end = 'miss'
+        return 0
+      }
+      queue.disableNotification()
+      return this.batches(queue)
+    } finally {
       accessor.endRound()
-      this.end = 'miss'
-      return 0
+      frames.view = bounce
+      running = false
     }
-    queue.disableNotification()
-    const packets = this.batches(queue)
-    accessor.endRound()
-    return packets
   }
 
   private batches(queue: DeviceQueue): number {
-    const chains = this.chains
     let packets = 0
     this.bytes = 0
     for (;;) {
@@ -138,7 +151,7 @@ export class TxRound {
 
   /** Publishes the chains that were taken and signals if the driver asks for it. */
   private publish(queue: DeviceQueue): void {
-    if (this.taken > 0 && queue.useBatch(this.chains, this.taken) === 0 && queue.needsNotification()) this.notify()
+    if (this.taken > 0 && queue.useBatch(chains, this.taken) === 0 && queue.needsNotification()) this.notify()
   }
 
   /**
@@ -148,7 +161,6 @@ export class TxRound {
    * @returns why the round ends here, or null: it goes on
    */
   private transmit(popped: number): RoundEnd | null {
-    const frames = this.frames
     this.taken = 0
     this.full = false
     this.bounceUsed = 0
@@ -188,9 +200,8 @@ export class TxRound {
    * @returns the first chain that is not, or that lies beyond the round's bytes
    */
   private collect(first: number, popped: number): number {
-    const { uniform, segStart, writeStart, address, length } = this.chains
+    const { uniform, segStart, writeStart, address, length } = chains
     const buffers = this.buffers
-    const frames = this.frames
     const { offset, length: frameLength } = frames
     // As integers: V8 then keeps the loop's counters in registers, untagged.
     const headerBytes = this.headerBytes | 0
@@ -234,17 +245,16 @@ export class TxRound {
    * @returns 0, -EAGAIN (a translation is missing), -EINVAL (the queue is broken), -EBUSY (end the batch before it)
    */
   private gather(chain: number): number {
-    const { segStart, writeStart, length } = this.chains
+    const { segStart, writeStart, length } = chains
     const first = segStart[chain]!
     const last = segStart[chain + 1]!
     if (writeStart[chain]! !== last) return this.refuse(chain, 'writable-in-tx')
     let total = 0
     for (let segment = first; segment < last; segment++) total += length[segment]!
     if (total <= this.headerBytes) return this.refuse(chain, 'shorter-than-header')
-    const frames = this.frames
     const oversize = total > this.headerBytes + FRAME_BYTES_MAX
     const full = this.bounceUsed + total > BOUNCE_BYTES
-    if ((oversize || full || frames.view !== this.bounce) && !this.handOver(chain)) return EBUSY
+    if ((oversize || full || frames.view !== bounce) && !this.handOver(chain)) return EBUSY
     if (oversize) {
       // Nothing is wrong with the ring: the frame is dropped and counted, its chain given back.
       this.oversize++
@@ -259,7 +269,7 @@ export class TxRound {
     const status = this.copyChain(first, last, total, to)
     if (status === EAGAIN) return EAGAIN
     if (status < 0) return this.refuse(chain, 'buffer-fault')
-    frames.view = this.bounce
+    frames.view = bounce
     frames.offset[frames.count] = to
     frames.length[frames.count] = total
     frames.count++
@@ -281,8 +291,8 @@ export class TxRound {
     cpu.stac()
     let done = 0
     for (let segment = first; segment < last; segment++) {
-      let address = this.chains.address[segment]!
-      let left = this.chains.length[segment]!
+      let address = chains.address[segment]!
+      let left = chains.length[segment]!
       while (left > 0) {
         if (done === boundary && this.splitCopy) {
           cpu.clac()
@@ -313,13 +323,12 @@ export class TxRound {
       span = buffers.span
     }
     if (at < 0) return at
-    this.cpu.copy(this.bounce, to, buffers.view, at, span)
+    this.cpu.copy(bounce, to, buffers.view, at, span)
     return span
   }
 
   /** Hands the collected frames over; chains before `upTo` are then done. False: the backend had no room for all. */
   private handOver(upTo: number): boolean {
-    const frames = this.frames
     const count = frames.count
     const accepted = count === 0 ? 0 : this.backend.transmit(frames)
     frames.count = 0
@@ -328,8 +337,5 @@ export class TxRound {
     return !this.full
   }
 }
-
-/** Room for one batch of ordinary frames and the longest one. */
-const BOUNCE_BYTES = 256 * 1024
 
 function ignore(): void {}

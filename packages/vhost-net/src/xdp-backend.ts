@@ -1,6 +1,7 @@
 import { ETH_HEADER_BYTES } from '@vring/layout'
 import { normalizeVerdict, XDP_VERDICT_NAMES, XdpContext, type XdpProgram } from '@vring/xdp'
 import { type FrameBatch, touchFrames } from './frame-batch.ts'
+import { FrameTotals } from './frame-totals.ts'
 import type { NetBackend, NetBackendCounters } from './net-backend.ts'
 
 /** What an {@link XdpBackend} tells its program about where frames come from. */
@@ -24,8 +25,7 @@ export class XdpBackend implements NetBackend {
   /** Frames by verdict: ABORTED, DROP, PASS, TX, REDIRECT. */
   readonly verdicts: Float64Array = new Float64Array(XDP_VERDICT_NAMES.length)
   private readonly context = new XdpContext()
-  private frames = 0
-  private bytes = 0
+  private readonly seen = new FrameTotals()
   private short = 0
   /** What {@link touchFrames} gave. */
   touched = 0
@@ -75,15 +75,15 @@ export class XdpBackend implements NetBackend {
       run++
     }
     this.verdicts[normalizeVerdict(verdict)]! += run
-    this.frames += count
-    this.bytes += bytes
+    this.seen.add(count, bytes)
     return count
   }
 
   flush(): void {}
 
   get counters(): NetBackendCounters {
-    return { txFrames: this.frames, txBytes: this.bytes, txDropped: this.short > 0 ? { short: this.short } : {} }
+    const { frames, bytes } = this.seen
+    return { txFrames: frames, txBytes: bytes, txDropped: this.short > 0 ? { short: this.short } : {} }
   }
 
   close(): void {}

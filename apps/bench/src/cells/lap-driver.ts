@@ -23,8 +23,6 @@ export interface LapDriverOptions {
  * that what is measured is the device. Its descriptors were written before: a driver that recycles its buffers.
  */
 export class LapDriver {
-  /** Sum of the ids that were taken back: one figure that a lost or doubled element changes. */
-  idSum = 0
   private readonly u16: Uint16Array
   private readonly u32: Uint32Array
   private readonly availIdx: number
@@ -34,6 +32,7 @@ export class LapDriver {
   private readonly slotMask: number
   private readonly chainMask: number
   private readonly headStep: number
+  private readonly sums = new Float64Array(1)
   private published = 0
   private reclaimed = 0
 
@@ -47,6 +46,15 @@ export class LapDriver {
     this.slotMask = options.queueSize - 1
     this.chainMask = options.chains - 1
     this.headStep = options.headStep
+  }
+
+  /** Sum of the ids that were taken back: one figure that a lost or doubled element changes. */
+  get idSum(): number {
+    return this.sums[0]!
+  }
+
+  set idSum(sum: number) {
+    this.sums[0] = sum
   }
 
   /** Makes `count` chains available: entries first, then avail.idx with release; pairs with the device's acquire. */
@@ -79,7 +87,7 @@ export class LapDriver {
     const from = this.reclaimed
     let sum = 0
     for (let index = from; index !== usedIdx; index = (index + 1) & 0xffff) sum += u32[ring + 2 * (index & slotMask)]!
-    this.idSum += sum
+    this.sums[0]! += sum
     this.reclaimed = usedIdx
     return (usedIdx - from) & 0xffff
   }
