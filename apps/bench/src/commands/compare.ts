@@ -37,8 +37,9 @@ export const compare: BenchCommand = {
 }
 
 function pairsOf(before: Results, after: Results): Pair[] {
+  const known = new Map(before.cells.map((cell) => [cell.id, cell]))
   return after.cells.flatMap((cell) => {
-    const old = before.cells.find(({ id }) => id === cell.id)
+    const old = known.get(cell.id)
     if (old?.measured == null || cell.measured === null) return []
     return [{ before: old.id, after: cell.id, trialsBefore: old.measured.trials, trialsAfter: cell.measured.trials }]
   })

@@ -1,5 +1,6 @@
-import { median, quantileSorted, sorted } from './quantile.ts'
+import { median, quantileSorted } from './quantile.ts'
 import type { Random } from './random.ts'
+import { ResampleMedian } from './resample-median.ts'
 
 /** A point estimate and the interval around it. */
 export interface Interval {
@@ -17,7 +18,8 @@ const RESAMPLES = 2000
  * @param level coverage, 0.95 for a 95 % interval
  */
 export function medianInterval(values: readonly number[], random: Random, level = 0.95): Interval {
-  const medians = resample(() => median(draw(values, random)))
+  const draws = new ResampleMedian(values)
+  const medians = resample(() => draws.next(random))
   return interval(median(values), medians, level)
 }
 
@@ -28,7 +30,8 @@ export function ratioInterval(
   random: Random,
   level = 0.95,
 ): Interval {
-  const ratios = resample(() => median(draw(after, random)) / median(draw(before, random)))
+  const [above, below] = [new ResampleMedian(after), new ResampleMedian(before)]
+  const ratios = resample(() => above.next(random) / below.next(random))
   return interval(median(after) / median(before), ratios, level)
 }
 
@@ -44,21 +47,33 @@ export interface HeldAgainst {
  * slower in one of the runs falls out.
  */
 export function ratioChangeInterval(before: HeldAgainst, after: HeldAgainst, random: Random, level = 0.95): Interval {
-  const change = (of: (values: readonly number[]) => number): number =>
-    of(after.cell) / of(after.reference) / (of(before.cell) / of(before.reference))
-  const changes = resample(() => change((values) => median(draw(values, random))))
-  return interval(change(median), changes, level)
+  const [fresh, kept] = [heldDraws(after), heldDraws(before)]
+  const draw = ({ cell, reference }: HeldDraws): number => cell.next(random) / reference.next(random)
+  const of = ({ cell, reference }: HeldAgainst): number => median(cell) / median(reference)
+  return interval(
+    of(after) / of(before),
+    resample(() => draw(fresh) / draw(kept)),
+    level,
+  )
 }
 
-function resample(statistic: () => number): number[] {
-  return sorted(Array.from({ length: RESAMPLES }, statistic))
+interface HeldDraws {
+  readonly cell: ResampleMedian
+  readonly reference: ResampleMedian
 }
 
-function draw(values: readonly number[], random: Random): number[] {
-  return Array.from(values, () => values[Math.floor(random() * values.length)]!)
+function heldDraws({ cell, reference }: HeldAgainst): HeldDraws {
+  return { cell: new ResampleMedian(cell), reference: new ResampleMedian(reference) }
 }
 
-function interval(estimate: number, ascending: readonly number[], level: number): Interval {
+/** The statistic of each resample, ascending. */
+function resample(statistic: () => number): Float64Array {
+  const values = new Float64Array(RESAMPLES)
+  for (let i = 0; i < RESAMPLES; i++) values[i] = statistic()
+  return values.sort()
+}
+
+function interval(estimate: number, ascending: ArrayLike<number>, level: number): Interval {
   const tail = (1 - level) / 2
   return { median: estimate, low: quantileSorted(ascending, tail), high: quantileSorted(ascending, 1 - tail) }
 }

@@ -10,7 +10,7 @@ export function sorted(values: readonly number[]): number[] {
  * @param p 0 to 1
  * @returns NaN for no values
  */
-export function quantileSorted(ascending: readonly number[], p: number): number {
+export function quantileSorted(ascending: ArrayLike<number>, p: number): number {
   if (ascending.length === 0) return Number.NaN
   const position = (ascending.length - 1) * p
   const below = Math.floor(position)

@@ -7,9 +7,10 @@ export type Random = () => number
  * @param seed any integer; its low 32 bits count
  */
 export function seededRandom(seed: number): Random {
-  let state = seed >>> 0
+  // Signed, as V8 keeps a larger number in a box of its own; the bits are the same.
+  let state = seed | 0
   return () => {
-    state = (state + 0x6d2b79f5) >>> 0
+    state = (state + 0x6d2b79f5) | 0
     let mixed = Math.imul(state ^ (state >>> 15), state | 1)
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000

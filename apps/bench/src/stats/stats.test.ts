@@ -13,6 +13,7 @@ import {
   seededRandom,
   shuffled,
 } from './index.ts'
+import { ResampleMedian } from './resample-median.ts'
 
 const sample = fc.array(fc.double({ min: 0.001, max: 1000, noNaN: true }), { minLength: 1, maxLength: 40 })
 
@@ -83,6 +84,45 @@ describe('bootstrap', () => {
     }
     expect(covered / 200).toBeGreaterThan(0.88)
     expect(covered / 200).toBeLessThan(0.995)
+  })
+
+  it('the median of a resample is that of the values that were drawn', () => {
+    fc.assert(
+      fc.property(fc.oneof(sample, fc.array(fc.integer({ min: 1, max: 4 }))), fc.integer(), (values, seed) => {
+        const draws = new ResampleMedian(values)
+        const [random, same] = [seededRandom(seed), seededRandom(seed)]
+        for (let resample = 0; resample < 5; resample++)
+          expect(draws.next(random)).toBe(median(values.map(() => values[Math.floor(same() * values.length)]!)))
+      }),
+    )
+  })
+
+  it('intervals are those that earlier runs had for their seeds', () => {
+    const [even, odd] = [
+      [5.1, 5, 5.3, 4.9, 6, 5.2],
+      [4.4, 4.6, 4.4, 4.7, 4.5],
+    ]
+    const random = seededRandom(4_000_000_000)
+    expect(medianInterval(odd, random)).toEqual({ median: 4.5, low: 4.4, high: 4.7 })
+    expect(ratioInterval(odd, even, random)).toEqual({
+      median: 1.1444444444444446,
+      low: 1.0869565217391306,
+      high: 1.2555555555555555,
+    })
+    expect(ratioChangeInterval({ cell: even, reference: odd }, { cell: odd, reference: even }, random, 0.99)).toEqual({
+      median: 0.7635026863983408,
+      low: 0.6400110619469026,
+      high: 0.849634469102326,
+    })
+  })
+
+  it('takes less than three milliseconds for ten trials against ten, so that thousands of cells can be compared', () => {
+    const random = seededRandom(1)
+    const trials = Array.from({ length: 10 }, () => 40 + random())
+    const from = process.cpuUsage()
+    for (let pair = 0; pair < 300; pair++) ratioInterval(trials, trials, random)
+    const { user, system } = process.cpuUsage(from)
+    expect((user + system) / 1000 / 300).toBeLessThan(3)
   })
 
   it('one seed gives one interval', () => {
