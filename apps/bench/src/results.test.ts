@@ -76,6 +76,31 @@ describe('results', () => {
     expect(() => parseResults(JSON.stringify({ ...results, seed: -1 }), 'r.json')).toThrow(/^r\.json: seed: /)
   })
 
+  it.each([
+    [0, 'cells.0.measured.mpps.median: 0 is not accepted; accepted: a number above 0'],
+    [-5, 'cells.0.measured.mpps.median: -5 is not accepted; accepted: a number above 0'],
+    // What JSON makes of a number without end.
+    [null, 'cells.0.measured.mpps.median: null is not accepted; accepted: a number above 0'],
+    ['1e999', 'cells.0.measured.mpps.median: Infinity is not accepted; accepted: a number above 0'],
+  ])('a rate of %s is refused', (value, message) => {
+    const text = JSON.stringify(results).replace('"median":1,', `"median":${value},`)
+    expect(() => parseResults(text, 'r.json')).toThrow(`r.json: ${message}`)
+  })
+
+  it.each([
+    ['"nsPerPacket":{"median":1000', '"nsPerPacket":{"median":-1', 'cells.0.measured.nsPerPacket.median: -1'],
+    ['"trials":[1]', '"trials":[1,0]', 'cells.0.measured.trials.1: 0'],
+    ['"low":0.9', '"low":-0.9', 'cells.0.measured.mpps.low: -0.9'],
+    ['"modelled":[]', '"modelled":[{"profile":"v4","smap":"on","mpps":0}]', 'cells.0.modelled.0.mpps: 0'],
+    ['"noiseFloor":null', '"noiseFloor":{"ratioLow":0,"ratioHigh":1}', 'noiseFloor.ratioLow: 0'],
+  ])('%s that became %s is refused by its place', (was, is, message) => {
+    const text = JSON.stringify(results)
+    expect(text).toContain(was)
+    expect(() => parseResults(text.replace(was, is), 'r.json')).toThrow(
+      `r.json: ${message} is not accepted; accepted: a number above 0`,
+    )
+  })
+
   it('the published JSON Schema is that of this code', () => {
     const published = JSON.parse(readFileSync(new URL('../results.schema.json', import.meta.url), 'utf8'))
     expect(published).toEqual(JSON.parse(JSON.stringify(resultsJsonSchema())))

@@ -6,8 +6,11 @@ export const RESULTS_SCHEMA = 'vring-bench/1'
 const finite = z.number()
 const count = z.number().int().min(0)
 
+/** Of rates, times and ratios of them: at or below 0, or without end, one comes from no measurement. */
+const positive = z.number({ error: aboveZero }).positive({ error: aboveZero })
+
 /** A median and its bootstrap 95 % interval. */
-const intervalSchema = z.object({ median: finite, low: finite, high: finite })
+const intervalSchema = z.object({ median: positive, low: positive, high: positive })
 
 const measuredSchema = z.object({
   /** Million packets a second. */
@@ -16,9 +19,9 @@ const measuredSchema = z.object({
    * ns a packet over chunks of 4096 packets: medians over the trials. `trials` has each trial's median chunk, in the order they
    * ran: time that something else took from the CPU is in other chunks.
    */
-  nsPerPacket: z.object({ median: finite, p99: finite, trials: z.array(finite).min(1).optional() }),
+  nsPerPacket: z.object({ median: positive, p99: positive, trials: z.array(positive).min(1).optional() }),
   /** Mpps of each trial, in the order they ran. */
-  trials: z.array(finite).min(1),
+  trials: z.array(positive).min(1),
   /** Packets of all trials. */
   packets: count,
 })
@@ -26,7 +29,7 @@ const measuredSchema = z.object({
 const modelledSchema = z.object({
   profile: z.string(),
   smap: z.enum(['off', 'on']),
-  mpps: finite,
+  mpps: positive,
   /** ns a packet by cause. */
   parts: z.record(z.string(), finite).optional(),
   /** Steps that the profile has no price for: the rate is then an upper bound. */
@@ -42,7 +45,7 @@ const cellSchema = z.object({
   driver: z.string(),
   backend: z.string(),
   /** Bytes of the Ethernet frame, without virtio-net header and FCS; a mix has its mean. */
-  frameBytes: finite,
+  frameBytes: positive,
   /** Entries. */
   queueSize: count,
   /** Buffers that the driver publishes at once. */
@@ -74,7 +77,7 @@ const peerSchema = z.object({
   version: z.string(),
   role: z.string(),
   mpps: intervalSchema,
-  trials: z.array(finite),
+  trials: z.array(positive),
   /** Cells that were measured in turn with it: their rate through its rate, with interval. */
   ratios: z.array(z.object({ cell: z.string(), ratio: intervalSchema })).optional(),
 })
@@ -83,7 +86,7 @@ const publishedSchema = z.object({
   source: z.string(),
   accessor: z.string(),
   smap: z.enum(['off', 'on']),
-  mpps: finite,
+  mpps: positive,
   /** Way of access in the words of the cost model. */
   variant: z.string().optional(),
   /** Kernel and machine, for people, and the profile that was fitted to them. */
@@ -112,8 +115,8 @@ const claimSchema = z.object({
 const machineSchema = z.object({
   /** Clock of the core; null: nothing was measured. */
   clockGHz: finite.nullable(),
-  /** ns a step. */
-  steps: z.record(z.string(), intervalSchema),
+  /** ns a step: a difference of two times, which the noise of both can make negative. */
+  steps: z.record(z.string(), z.object({ median: finite, low: finite, high: finite })),
   /** Steps without a figure, and why: stac and clac are privileged. */
   notMeasured: z.record(z.string(), z.string()),
 })
@@ -154,7 +157,7 @@ export const resultsSchema = z.object({
   published: z.array(publishedSchema),
   claims: z.array(claimSchema),
   /** The first cell against itself in another process; null when it was not measured. */
-  noiseFloor: z.object({ ratioLow: finite, ratioHigh: finite }).nullable(),
+  noiseFloor: z.object({ ratioLow: positive, ratioHigh: positive }).nullable(),
   comparisons: z.array(comparisonSchema).optional(),
   /** False: interrupted, what is here is valid but not all. */
   complete: z.boolean().optional(),
@@ -208,6 +211,11 @@ export function parseResults(text: string, origin: string): Results {
   }
   const issue = parsed.error.issues[0]!
   throw new Error(`${origin}: ${issue.path.join('.') || 'the document'}: ${issue.message}`)
+}
+
+/** A number that has to be above 0 and is not, in the words of an argument that is refused. */
+function aboveZero({ input }: { readonly input?: unknown }): string {
+  return `${input === undefined ? 'missing' : `${String(input)} is not accepted`}; accepted: a number above 0`
 }
 
 /** Without control characters, which would steer the terminal that names and reasons of a foreign file are printed on. */
