@@ -24,7 +24,7 @@ export function runTrial(rig: Rig, durationMs: number): TrialAnswer {
   let now = start
   do {
     for (let done = 0; done < LAP_PACKETS; done += CHUNK_PACKETS) {
-      rig.run(CHUNK_PACKETS)
+      rig.run(CHUNK_PACKETS, Math.min(CHUNK_PACKETS, LAP_PACKETS - done - CHUNK_PACKETS))
       const then = now
       now = performance.now()
       if (chunks < SAMPLES_MAX) samples[chunks++] = now - then

@@ -4,9 +4,11 @@ export interface Rig {
    * Moves packets from the driver through the device.
    *
    * @param packets how many; a multiple of the batch, or a lap's rest
+   * @param ahead packets of the next run that a driver of its own may publish already, so that it does not wait for it.
+   * Default 0: all packets are back
    * @throws Error when the device stops taking them
    */
-  run(packets: number): void
+  run(packets: number, ahead?: number): void
   /**
    * The ring's used area and everything that is counted, per lap, as text: equal for every accessor, every trial and any
    * number of laps. Call it at the end of a lap.

@@ -41,7 +41,10 @@ export class ThreadsRig implements Rig {
   private readonly queue: DeviceQueue
   private counted: Record<string, number>
   private summed = 0
-  private budget = 0
+  /** Packets that the runs so far had to move; it wraps. */
+  private wanted = 0
+  /** Packets that the device has taken ahead of the next run. */
+  private taken = 0
 
   /** Starts the driver's thread; {@link ready} says when it runs. */
   constructor(spec: CellSpec, registry: Registry, seed: number) {
@@ -101,11 +104,11 @@ export class ThreadsRig implements Rig {
     }
   }
 
-  run(packets: number): void {
+  run(packets: number, ahead = 0): void {
     const round = this.round
-    this.budget = (this.budget + packets) | 0
-    Atomics.store(this.words, DRIVER_BUDGET, this.budget)
-    let done = 0
+    this.wanted = (this.wanted + packets) | 0
+    Atomics.store(this.words, DRIVER_BUDGET, (this.wanted + ahead) | 0)
+    let done = this.taken
     let idle = 0
     while (done < packets) {
       const taken = round.run()
@@ -116,9 +119,11 @@ export class ThreadsRig implements Rig {
       if ((++idle & 0xfffff) === 0) this.checkPatience(idle)
       pause()
     }
+    this.taken = done - packets
+    if (ahead > 0) return
     // What was used last is on its way back: a lap is over when the driver has all of it.
     idle = 0
-    while (Atomics.load(this.words, DRIVER_RETURNED) !== this.budget)
+    while (Atomics.load(this.words, DRIVER_RETURNED) !== this.wanted)
       if ((++idle & 0xfffff) === 0) this.checkPatience(idle)
   }
 
