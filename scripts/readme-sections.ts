@@ -1,4 +1,5 @@
 import {
+  claimText,
   evaluateClaims,
   fitProfiles,
   HELD_OUT,
@@ -36,17 +37,12 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-function percent(value: number): string {
-  return `${value < 0 ? '-' : '+'}${Math.abs(100 * value).toFixed(1)} %`
-}
-
 function claimsSection(): string {
   const fitted = fitProfiles(PUBLISHED, REFERENCE_STEPS)
   const claims = evaluateClaims({ fit: fitted, steps: REFERENCE_STEPS }).map((claim) => {
-    const show = claim.id === 'metadata-accesses' ? (value: number) => value.toFixed(2) : percent
-    const modelled = claim.modelled === null ? '–' : show(claim.modelled)
+    const modelled = claim.modelled === null ? '–' : claimText(claim, claim.modelled)
     const verdict = claim.verdict === 'reproduced' ? claim.verdict : `${claim.verdict}: ${claim.reason}`
-    return [claim.text, claim.source, show(claim.published), modelled, verdict]
+    return [claim.text, claim.source, claimText(claim, claim.published), modelled, verdict]
   })
   const worst = (errors: readonly number[]): string => (100 * Math.max(...errors.map(Math.abs))).toFixed(1)
   const fittedRows = residuals(fitted, PUBLISHED, REFERENCE_STEPS).filter(({ heldOut }) => !heldOut)

@@ -90,7 +90,7 @@ describe('evaluateClaims', () => {
     const wrong = { ...byId('vmap-smap-on'), published: 0.5 }
     const [result] = evaluateClaims(evidence, [wrong])
     expect(result).toMatchObject({ verdict: 'not reproduced', published: 0.5 })
-    expect(result!.reason).toContain('more than 0.050')
+    expect(result!.reason).toContain('more than 5.0 points')
   })
 
   test('does not take a loss for a gain, nor a gain for a loss or for nothing, however near they are', () => {
@@ -103,9 +103,9 @@ describe('evaluateClaims', () => {
     expect(verdicts(0.015, -0.001)).toEqual([['not reproduced', 'a loss, where a gain was published']])
     expect(verdicts(-0.01, 0.001)).toEqual([['not reproduced', 'a gain, where a loss was published']])
     expect(verdicts(0.015, 0)).toEqual([['not reproduced', 'no difference, where a gain was published']])
-    expect(verdicts(0, -0.025)).toEqual([['reproduced', 'differs by 0.025, within 0.050']])
-    expect(verdicts(0, -0.06)).toEqual([['not reproduced', 'differs by 0.060, more than 0.050']])
-    expect(verdicts(-0.01, -0.02)).toEqual([['reproduced', 'differs by 0.010, within 0.050']])
+    expect(verdicts(0, -0.025)).toEqual([['reproduced', 'differs by 2.5 points, within 5.0 points']])
+    expect(verdicts(0, -0.06)).toEqual([['not reproduced', 'differs by 6.0 points, more than 5.0 points']])
+    expect(verdicts(-0.01, -0.02)).toEqual([['reproduced', 'differs by 1.0 points, within 5.0 points']])
   })
 
   test('counts metadata accesses, whatever the model says', () => {
@@ -120,7 +120,7 @@ describe('evaluateClaims', () => {
     const [far] = evaluateClaims({ ...evidence, measured: { 'tx-batching': 0 } }, [byId('tx-batching')])
     expect(far).toMatchObject({ verdict: 'not reproduced', measured: 0, missing: null })
     const [tooFar] = evaluateClaims({ ...evidence, measured: { 'tx-batching': 3.3 } }, [byId('tx-batching')])
-    expect(tooFar!.reason).toMatch(/^differs by 2.852, more than 0.300; missing: the TAP/)
+    expect(tooFar!.reason).toMatch(/^differs by 285.2 points, more than 30.0 points; missing: the TAP/)
   })
 
   test('explains a failure by what is known to be missing only where that makes it come out so', () => {

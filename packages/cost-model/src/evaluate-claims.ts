@@ -1,4 +1,5 @@
 import type { Steps } from '@vring/accessor'
+import { claimDifferenceText } from './claim-text.ts'
 import { CLAIMS, type Claim } from './claims.ts'
 import type { Fit, VariantSteps } from './fit-profiles.ts'
 import { predict } from './predict.ts'
@@ -69,13 +70,9 @@ function judgeGain(value: number, claim: Claim): Judgement {
 function judge(value: number, claim: Claim): Judgement {
   const { published, tolerance } = claim
   const difference = Math.abs(value - published)
-  if (difference > tolerance)
-    return failed(value, `differs by ${difference.toFixed(3)}, more than ${tolerance.toFixed(3)}`, claim)
-  return {
-    verdict: 'reproduced',
-    reason: `differs by ${difference.toFixed(3)}, within ${tolerance.toFixed(3)}`,
-    missing: null,
-  }
+  const [by, limit] = [difference, tolerance].map((one) => claimDifferenceText(claim, one))
+  if (difference > tolerance) return failed(value, `differs by ${by}, more than ${limit}`, claim)
+  return { verdict: 'reproduced', reason: `differs by ${by}, within ${limit}`, missing: null }
 }
 
 function failed(value: number, reason: string, { known }: Claim): Judgement {

@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export * from './claim-text.ts'
 export * from './claims.ts'
 export * from './evaluate-claims.ts'
 export * from './fit-profiles.ts'

@@ -1,3 +1,4 @@
+import { claimDifferenceText, claimText } from '@vring/cost-model'
 import { cellLabel } from '../cell-spec.ts'
 import { formatPrice, machineCosts, stepPrices } from '../machine/machine-costs.ts'
 import { DEFAULT_SETUP, publishedFor } from '../model-results.ts'
@@ -184,10 +185,12 @@ export function failures({ cells }: Results): string[] {
 
 /** Published claims and what became of them. */
 export function claimsTable(claims: readonly ClaimResult[]): ReportTable {
-  const value = (number: number | null | undefined): string =>
-    number === null || number === undefined ? '–' : number.toFixed(3)
+  const value = (claim: ClaimResult, number: number | null | undefined): string =>
+    number === null || number === undefined ? '–' : claimText(claim, number)
   return {
-    caption: 'Gains are after / before − 1. A claim is reproduced when model or measurement is within its tolerance.',
+    caption:
+      'Gains are after / before − 1, their differences in points of percent. A claim is reproduced when its sign is and ' +
+      'model or measurement is within the tolerance.',
     columns: [
       { title: 'claim' },
       { title: 'published', number: true },
@@ -200,10 +203,10 @@ export function claimsTable(claims: readonly ClaimResult[]): ReportTable {
     ],
     rows: claims.map((claim) => [
       claim.text,
-      value(claim.published),
-      value(claim.modelled),
-      value(claim.measured),
-      value(claim.tolerance),
+      value(claim, claim.published),
+      value(claim, claim.modelled),
+      value(claim, claim.measured),
+      claim.tolerance === null ? '–' : claimDifferenceText(claim, claim.tolerance),
       claim.verdict,
       claim.reason ?? '',
       claim.source ?? '',

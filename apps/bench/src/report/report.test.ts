@@ -162,6 +162,24 @@ describe('report', () => {
     expect(printResults(both)).toMatch(/not reproduced {2}the known one: a loss; missing: prices/)
   })
 
+  it('shows gains as percents and counts as counts, as everywhere else', () => {
+    const gain = { ...results.claims[0]!, measured: -0.01 }
+    const count = {
+      ...gain,
+      id: 'metadata-accesses',
+      text: 'accesses',
+      published: 2.0625,
+      modelled: 2.0625,
+      measured: null,
+    }
+    const both = { ...results, claims: [gain, count] }
+    const rows = ['+22.0 %|+5.0 %|-1.0 %|5.0 points', '2.06|2.06|–|0.05'].map((row) => row.split('|'))
+    for (const row of rows) {
+      expect(reportMarkdown(both)).toContain(`| ${row.join(' | ')} |`)
+      expect(reportHtml(both)).toContain(row.map((text) => `<td class="n">${text}</td>`).join(''))
+    }
+  })
+
   it('names what cells differ in beside the accessor', () => {
     const other = cell('copy-checked', 10, { id: 'copy-checked/split/inproc/xdp1/imix/q256/b64', frameBytes: 353.8 })
     const varied = { ...results, cells: [cell('copy-checked', 20), other] }
