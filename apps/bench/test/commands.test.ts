@@ -130,6 +130,14 @@ describe('commands on kept results', () => {
     [['merge', 'kept', '--json', 'kept'], /--json: .*kept\.json is one of the parts/],
     [['merge', 'kept', '--json', '/proc/merged.json'], /--json: \/proc\/merged\.json can't be written \(E/],
     [['run', '--smoke', '--json', '/proc/run.json'], /--json: \/proc\/run\.json can't be written \(E/],
+    [
+      ['explain', '--accessor', 'copy-checked', '--force', 'vmap-direct'],
+      /--force: vmap-direct is known, but --accessor leaves it out; accepted: copy-checked$/m,
+    ],
+    [
+      ['explain', '--force', 'vmap-dirct'],
+      /--force: "vmap-dirct" is unknown; accepted: .*did you mean vmap-direct\?$/m,
+    ],
     [['run', '--shard', '3/2'], /--shard: "3\/2" is not accepted; accepted: i\/n with i from 1 to n/],
   ])('%j ends with 2 and one line', async (args, message) => {
     const files = args.map((arg) => (/^(kept|gone|broken|foreign)$/.test(arg) ? join(folder, `${arg}.json`) : arg))

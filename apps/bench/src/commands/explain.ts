@@ -1,5 +1,7 @@
-import type { SelectionConditions } from '@vring/registry'
+import type { Registry, SelectionConditions } from '@vring/registry'
 import pc from 'picocolors'
+import { oneOf } from '../arguments.ts'
+import { usageError } from '../bench-error.ts'
 import { parseAccessorChoice } from '../cell-spec.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { toJson, writeOutput } from '../output.ts'
@@ -25,7 +27,7 @@ export const explain: BenchCommand = {
     const all = await loadRegistry(args.all('plugin'))
     const named = args.list('accessor')?.map((text) => parseAccessorChoice(text, all).name)
     const registry = named === undefined ? all : all.only(named)
-    const force = args.text('force')
+    const force = forced(args.text('force'), all, registry)
     const conditions: SelectionConditions = {
       fileBacked: args.flag('file-backed'),
       iotlb: args.flag('iotlb'),
@@ -55,4 +57,14 @@ export const explain: BenchCommand = {
     )
     return 0
   },
+}
+
+/** The accessor of `--force`: one that is known, and that `--accessor` did not leave out. */
+function forced(name: string | null, all: Registry, among: Registry): string | null {
+  if (name === null) return null
+  const names = (registry: Registry): string[] => registry.accessors.map((accessor) => accessor.name)
+  oneOf('--force', name, names(all))
+  if (!names(among).includes(name))
+    throw usageError('--force', `${name} is known, but --accessor leaves it out; accepted: ${names(among).join(', ')}`)
+  return name
 }
