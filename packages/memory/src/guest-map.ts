@@ -58,7 +58,7 @@ export class GuestMap implements AddressMap {
   resolve(address: number, length: number, access: Access): number {
     const d = address - this.hitStart
     if (d >= 0 && length <= this.hitLength - d) return this.space.resolve(this.hitTarget + d, length, access)
-    return this.search(address, length, access)
+    return this.search(address, length, access) | 0
   }
 
   resolveSpan(address: number, length: number, access: Access): number {

@@ -64,8 +64,9 @@ export class MappedSpace implements UserSpace {
 
   resolve(address: number, length: number, _access: Access): number {
     const d = address - this.hitStart
-    if (d >= 0 && length <= this.hitLength - d) return this.hitOffset + d
-    return this.search(address, length)
+    // As an integer: an offset is below 2^31, but V8 does not know it.
+    if (d >= 0 && length <= this.hitLength - d) return (this.hitOffset + d) | 0
+    return this.search(address, length) | 0
   }
 
   resolveSpan(address: number, length: number, _access: Access): number {

@@ -86,7 +86,8 @@ export class PagedSpace implements UserSpace {
     const smap = this.smap
     if (smap !== null && !smap.ac) return this.violateSmap(address)
     const at = this.tlb.lookup(address, length, access)
-    return at >= 0 ? at : this.userMode.resolve(address, length, access)
+    // As an integer (here and below): V8 does not know what a call returns, and would tag what the TLB gave as well.
+    return at >= 0 ? at : this.userMode.resolve(address, length, access) | 0
   }
 
   resolveSpan(address: number, length: number, access: Access): number {

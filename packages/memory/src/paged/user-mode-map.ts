@@ -24,7 +24,7 @@ export class UserModeMap implements AddressMap {
 
   resolve(address: number, length: number, access: Access): number {
     const at = this.tlb.lookup(address, length, access)
-    return at >= 0 ? at : this.walk(address, length, access)
+    return at >= 0 ? at : this.walk(address, length, access) | 0
   }
 
   resolveSpan(address: number, length: number, access: Access): number {
