@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from 'node:util'
 import { isVringError } from '@vring/layout'
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage } from 'citty'
-import pc from 'picocolors'
 import { didYouMean, readArguments } from './arguments.ts'
 import { BenchError, usageError } from './bench-error.ts'
+import { COLOURED } from './colours.ts'
 import { type BenchCommand, commands } from './commands/index.ts'
 import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
 import { version } from './version.ts'
@@ -43,7 +43,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
 /** In colour where results are, too: citty colours what goes to a file as well. */
 async function writeUsage(command: CommandDef<ArgsDef>, parent?: CommandDef<ArgsDef>): Promise<void> {
   const usage = await renderUsage(command, parent)
-  process.stdout.write(`${pc.isColorSupported ? usage : stripVTControlCharacters(usage)}\n`)
+  process.stdout.write(`${COLOURED ? usage : stripVTControlCharacters(usage)}\n`)
 }
 
 function report(error: unknown): number {

@@ -91,14 +91,22 @@ describe('commands on kept results', () => {
     expect(stdout).toContain('a\ufffd[31mb')
   }, 60_000)
 
-  it('usage that goes to no terminal has no colours', async () => {
-    const { code, stdout } = await vringBench(['run', '--help'], {
-      env: { NO_COLOR: '', FORCE_COLOR: '', TEST: '', CI: '', TERM: 'xterm' },
-    })
-    expect(code).toBe(0)
-    expect(stdout).toContain('--accessor')
-    expect(stdout).not.toContain('\u001b')
-  }, 60_000)
+  it.each([
+    ['a shell', {}],
+    ['a CI job', { CI: 'true' }],
+  ])(
+    'neither usage nor results that %s pipes have colours',
+    async (_, more) => {
+      const env = { NO_COLOR: '', FORCE_COLOR: '', TEST: '', CI: '', TERM: 'xterm', ...more }
+      const usage = await vringBench(['run', '--help'], { env })
+      const results = await vringBench(['compare', kept, kept], { env })
+      expect([usage.code, results.code]).toEqual([0, 0])
+      expect(usage.stdout).toContain('--accessor')
+      expect(results.stdout).toContain('no change')
+      expect(usage.stdout + results.stdout).not.toContain('\u001b')
+    },
+    60_000,
+  )
 
   it('merge of one part is that part', async () => {
     expect(await json(['merge', kept])).toMatchObject({

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { isVringError } from '@vring/layout'
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage } from 'citty'
 import { OPTIONS, readArguments } from './arguments.ts'
@@ -25,7 +26,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
       return EXIT_OK
     }
     if (rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h')) {
-      process.stdout.write(`${await renderUsage(describe())}\n`)
+      await writeUsage()
       return rawArgs.length === 0 ? EXIT_USAGE : EXIT_OK
     }
     const config = await resolveConfig(readArguments(rawArgs))
@@ -43,6 +44,13 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
   } catch (error) {
     return report(error)
   }
+}
+
+/** In colour on a terminal that shows it and where NO_COLOR does not refuse: citty colours what goes to a file as well. */
+async function writeUsage(): Promise<void> {
+  const usage = await renderUsage(describe())
+  const coloured = process.stdout.isTTY === true && process.stdout.hasColors()
+  process.stdout.write(`${coloured ? usage : stripVTControlCharacters(usage)}\n`)
 }
 
 function log(line: string): void {

@@ -1,6 +1,6 @@
-import pc from 'picocolors'
 import { usageError } from '../bench-error.ts'
 import { cellLabel } from '../cell-spec.ts'
+import { colours } from '../colours.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
 import { checkApart, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
@@ -57,19 +57,21 @@ function text({ moves, gone, added }: RatioCheck, kept: Results, fresh: Results,
   const count = (wanted: RatioMove['verdict']): number => moves.filter(({ verdict }) => verdict === wanted).length
   return [
     `Rates as a ratio to a cell of the same run. Kept: ${kept.startedAt.slice(0, 10)}, ${kept.environment.git ?? 'no commit'}.`,
-    renderTable(columns, rows, pc.bold),
-    ...gone.map((id) => pc.red(`gone: ${id}${whyGone(fresh, id)}`)),
+    renderTable(columns, rows, colours.bold),
+    ...gone.map((id) => colours.red(`gone: ${id}${whyGone(fresh, id)}`)),
     ...added.map((id) => `new: ${id}`),
     ...(kept.environment.cpu === fresh.environment.cpu
       ? []
-      : [pc.yellow(`different machines: kept on ${kept.environment.cpu}, now on ${fresh.environment.cpu}`)]),
-    ...fresh.environment.busy.map((reason) => pc.yellow(`busy machine: ${reason}; run again before you believe it`)),
+      : [colours.yellow(`different machines: kept on ${kept.environment.cpu}, now on ${fresh.environment.cpu}`)]),
+    ...fresh.environment.busy.map((reason) =>
+      colours.yellow(`busy machine: ${reason}; run again before you believe it`),
+    ),
     `${count('slower')} slower, ${count('faster')} faster, ${count('no change')} within ${Math.round(100 * tolerance)} %, ${gone.length} gone, ${added.length} new`,
   ].join('\n')
 }
 
 function colour(verdict: RatioMove['verdict']): (text: string) => string {
-  return verdict === 'slower' ? pc.red : verdict === 'faster' ? pc.green : (plain) => plain
+  return verdict === 'slower' ? colours.red : verdict === 'faster' ? colours.green : (plain) => plain
 }
 
 function whyGone(fresh: Results, id: string): string {

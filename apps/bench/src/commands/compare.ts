@@ -1,5 +1,5 @@
-import pc from 'picocolors'
 import { usageError } from '../bench-error.ts'
+import { colours } from '../colours.ts'
 import { checkApart, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import type { Comparison, Results } from '../results.ts'
@@ -67,7 +67,7 @@ function table(comparisons: readonly Comparison[], before: Results, after: Resul
         { title: 'verdict' },
       ],
       rows,
-      pc.bold,
+      colours.bold,
     ),
     ...missing(before, after).map((id) => `only in BEFORE: ${id}`),
     ...missing(after, before).map((id) => `only in AFTER: ${id}`),

@@ -1,8 +1,8 @@
 import type { Registry, SelectionConditions } from '@vring/registry'
-import pc from 'picocolors'
 import { oneOf } from '../arguments.ts'
 import { usageError } from '../bench-error.ts'
 import { parseAccessorChoice } from '../cell-spec.ts'
+import { colours } from '../colours.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { toJson, writeOutput } from '../output.ts'
 import { renderTable } from '../table.ts'
@@ -43,7 +43,7 @@ export const explain: BenchCommand = {
       return 0
     }
     const rows = [
-      [pc.green(selection.chosen), 'serves', selection.why],
+      [colours.green(selection.chosen), 'serves', selection.why],
       ...selection.rejected.map(({ name, reason }) => [name, 'rejected', reason]),
     ]
     writeOutput(
@@ -52,7 +52,7 @@ export const explain: BenchCommand = {
       renderTable(
         ['accessor', '', 'because'].map((title) => ({ title })),
         rows,
-        pc.bold,
+        colours.bold,
       ),
     )
     return 0

@@ -1,6 +1,6 @@
 import type { CatalogueEntry, Exploration, ExploreOptions } from '@vring/testkit'
-import pc from 'picocolors'
 import { oneOf } from '../arguments.ts'
+import { colours } from '../colours.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
 import { toJson, writeOutput } from '../output.ts'
 import { formatDuration, renderTable } from '../table.ts'
@@ -114,12 +114,12 @@ function print({ formatTimeline }: TestKit, explored: readonly Explored[], timel
     one.entry.title,
     one.entry.variant,
     one.faulty.finding === null
-      ? pc.red('not found')
+      ? colours.red('not found')
       : `${one.faulty.finding.kind}, ${one.faulty.finding.schedule.length} steps`,
     one.entry.repairedBy,
     one.shipped.finding === null
       ? `none in ${one.shipped.schedules} schedules${bounded(one.entry)}`
-      : pc.red(one.shipped.finding.kind),
+      : colours.red(one.shipped.finding.kind),
   ])
   const titles = ['id', 'bug', 'put back as', 'shortest schedule that shows it', 'shipped', 'finds in it']
   const steps = explored.reduce((sum, { faulty, shipped }) => sum + faulty.steps + shipped.steps, 0)
@@ -128,7 +128,7 @@ function print({ formatTimeline }: TestKit, explored: readonly Explored[], timel
     renderTable(
       titles.map((title) => ({ title })),
       rows,
-      pc.bold,
+      colours.bold,
     ),
   ]
   if (timelines)

@@ -1,7 +1,7 @@
 import type { Steps } from '@vring/accessor'
 import { COST_NAMES, HELD_OUT, holdOut, PUBLISHED, predict, type Residual, residuals } from '@vring/cost-model'
-import pc from 'picocolors'
 import { oneOf } from '../arguments.ts'
+import { colours } from '../colours.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { formatPrice, type MachineCost, machineCosts, stepPrices } from '../machine/machine-costs.ts'
 import { type MachineProfile, measureMachine } from '../machine/measure-machine.ts'
@@ -86,7 +86,7 @@ function pricesTable(machine: MachineProfile): string {
     { title: 'cycles', align: right },
     { title: '' },
   ]
-  return `${title}\n${renderTable(columns, rows, pc.bold)}`
+  return `${title}\n${renderTable(columns, rows, colours.bold)}`
 }
 
 function costsTable(costs: readonly MachineCost[] | null): string {
@@ -107,7 +107,7 @@ function costsTable(costs: readonly MachineCost[] | null): string {
   ])
   return [
     'ns a packet of these steps on this machine: a prediction, without what every packet costs besides',
-    renderTable(columns, rows, pc.bold),
+    renderTable(columns, rows, colours.bold),
   ].join('\n')
 }
 
@@ -118,7 +118,7 @@ function parameters({ fit }: Model): string {
     unit,
     determined ? '' : 'not told apart by the rows',
   ])
-  return `Parameters\n${renderTable([{ title: 'name' }, { title: 'value', align: 'right' }, { title: 'unit' }, { title: '' }], rows, pc.bold)}`
+  return `Parameters\n${renderTable([{ title: 'name' }, { title: 'value', align: 'right' }, { title: 'unit' }, { title: '' }], rows, colours.bold)}`
 }
 
 function residualTable(title: string, rows: readonly Residual[]): string {
@@ -142,7 +142,7 @@ function residualTable(title: string, rows: readonly Residual[]): string {
       .filter(Boolean)
       .join('; '),
   ])
-  return `${title} (Mpps; gains as a ratio)\n${renderTable(columns, cells, pc.bold)}`
+  return `${title} (Mpps; gains as a ratio)\n${renderTable(columns, cells, colours.bold)}`
 }
 
 function heldOutTable(rows: readonly Residual[]): string {

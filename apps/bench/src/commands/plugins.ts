@@ -1,4 +1,4 @@
-import pc from 'picocolors'
+import { colours } from '../colours.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { toJson, writeOutput } from '../output.ts'
 import { renderTable } from '../table.ts'
@@ -42,13 +42,13 @@ export const plugins: BenchCommand = {
         renderTable(
           accessorTitles.map((title) => ({ title })),
           accessorRows,
-          pc.bold,
+          colours.bold,
         ),
         '',
         renderTable(
           ['backend', 'supports', 'what it is'].map((title) => ({ title })),
           backendRows,
-          pc.bold,
+          colours.bold,
         ),
       ].join('\n'),
     )

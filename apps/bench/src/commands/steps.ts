@@ -1,7 +1,7 @@
 import { eraOption } from '@vring/accessor'
-import pc from 'picocolors'
 import { oneOf } from '../arguments.ts'
 import { type AccessorChoice, makeCell, parseAccessorChoice } from '../cell-spec.ts'
+import { colours } from '../colours.ts'
 import { countSteps, type PacketSteps } from '../count-steps.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { toJson, writeOutput } from '../output.ts'
@@ -71,5 +71,5 @@ function table(rows: readonly ({ accessor: string; era: string } & PacketSteps)[
       .map(([name, count]) => `${name} ${Number(count.toFixed(2))}`)
       .join(' '),
   ])
-  return `Metadata steps per packet, one descriptor each, the driver always ahead\n${renderTable(columns, cells, pc.bold)}`
+  return `Metadata steps per packet, one descriptor each, the driver always ahead\n${renderTable(columns, cells, colours.bold)}`
 }

@@ -1,5 +1,5 @@
-import pc from 'picocolors'
 import { cellLabel } from '../cell-spec.ts'
+import { colours } from '../colours.ts'
 import { DEFAULT_SETUP, publishedFor } from '../model-results.ts'
 import { claimsSummary } from '../report/report-tables.ts'
 import type { CellResult, Results } from '../results.ts'
@@ -13,7 +13,7 @@ export function printResults(results: Results): string {
   if ((results.comparisons ?? []).length > 0) parts.push(comparisonsTable(results))
   if (results.claims.length > 0) parts.push(claimsLine(results))
   const failed = results.cells.filter((cell) => cell.failure !== undefined)
-  for (const cell of failed) parts.push(pc.red(`failed  ${cell.id}: ${cell.failure}`))
+  for (const cell of failed) parts.push(colours.red(`failed  ${cell.id}: ${cell.failure}`))
   parts.push(footer(results))
   return parts.join('\n\n')
 }
@@ -22,8 +22,8 @@ function heading({ environment, seed, complete }: Results): string {
   const lines = [
     `${environment.cpu}, ${environment.cores} cores, ${environment.kernel}, Node ${environment.node}, seed ${seed}`,
   ]
-  if (complete === false) lines.push(pc.yellow('interrupted: what follows is valid but not all'))
-  for (const reason of environment.busy) lines.push(pc.yellow(`busy machine: ${reason}`))
+  if (complete === false) lines.push(colours.yellow('interrupted: what follows is valid but not all'))
+  for (const reason of environment.busy) lines.push(colours.yellow(`busy machine: ${reason}`))
   return lines.join('\n')
 }
 
@@ -67,7 +67,7 @@ function cellsTable(results: Results): string {
     `${commonConditions(cells)} Columns off and on: SMAP, Mpps.`,
     'measured: this TypeScript on this machine, which can neither toggle SMAP nor fence.',
     'modelled: the steps of the cell times a profile fitted to published rates. published: patch V4 and its thread, 2019.',
-    renderTable(columns, rows, pc.bold),
+    renderTable(columns, rows, colours.bold),
   ].join('\n')
 }
 
@@ -112,7 +112,7 @@ function peersTable({ peers }: Results): string {
       { title: 'accessors reach, of its rate' },
     ],
     rows,
-    pc.bold,
+    colours.bold,
   )
 }
 
@@ -133,7 +133,7 @@ function comparisonsTable({ comparisons = [], noiseFloor }: Results): string {
       { title: 'than' },
     ],
     rows,
-    pc.bold,
+    colours.bold,
   )
   if (noiseFloor === null) return table
   return `${table}\nnoise floor: a cell against itself is within [${noiseFloor.ratioLow.toFixed(2)}, ${noiseFloor.ratioHigh.toFixed(2)}]`
@@ -142,7 +142,7 @@ function comparisonsTable({ comparisons = [], noiseFloor }: Results): string {
 /** How many published claims the model or the run reproduced, and each one that it did not. */
 function claimsLine({ claims }: Results): string {
   const { counts, failed } = claimsSummary(claims)
-  return [`published claims: ${counts}`, ...failed.map((text) => pc.red(`not reproduced  ${text}`))].join('\n')
+  return [`published claims: ${counts}`, ...failed.map((text) => colours.red(`not reproduced  ${text}`))].join('\n')
 }
 
 /** The part of an id that differs between cells of one experiment. */
