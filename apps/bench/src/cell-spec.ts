@@ -55,6 +55,8 @@ export interface CellSpec {
   /** How many of the ring's areas (desc, avail, used, in this order) lie in file-backed memory: 0 to 3. */
   readonly fileBacked: number
   readonly eventIdx: boolean
+  /** 1: each lfence, which JavaScript can't issue, is a locked instruction ({@link barrierCpu}). 0: it is nothing. */
+  readonly barrier: number
   /**
    * 1: the code that ships. 0: the same sources built without what counting, tracing and speculation hook into (no-op steps
    * of the Cpu port, predict, hit counters), to show what that costs when it is off.
@@ -81,6 +83,7 @@ export const DEFAULT_CELL: Omit<CellSpec, 'id' | 'accessor' | 'options' | 'iotlb
   invalidations: 0,
   fileBacked: 0,
   eventIdx: false,
+  barrier: 0,
   hooks: 1,
   swept: [],
 }

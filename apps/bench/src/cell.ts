@@ -1,3 +1,4 @@
+import { barrierCpu, plainCpu } from '@vring/accessor'
 import type { Registry } from '@vring/registry'
 import { BASELINE, type CellSpec } from './cell-spec.ts'
 import { BaselineRig } from './cells/baseline.ts'
@@ -49,8 +50,9 @@ async function prepare({ spec, seed, plugins, quick }: PrepareRequest): Promise<
 
 async function createRig(spec: CellSpec, registry: Registry, seed: number): Promise<Rig> {
   if (spec.accessor === BASELINE) return new BaselineRig(spec, seed)
-  if (spec.driver !== 'inproc-threads') return new InprocRig(spec, registry, { seed })
-  const rig = new ThreadsRig(spec, registry, seed)
+  const cpu = spec.barrier === 1 ? barrierCpu : plainCpu
+  if (spec.driver !== 'inproc-threads') return new InprocRig(spec, registry, { seed, cpu })
+  const rig = new ThreadsRig(spec, registry, seed, cpu)
   await rig.ready()
   return rig
 }

@@ -41,6 +41,17 @@ describe('commands on kept results', () => {
     expect([onlyBefore, onlyAfter]).toEqual([[], []])
   })
 
+  it('compare says when there are too few trials to tell, and how many it takes', async () => {
+    // Three trials, as of a smoke run, with no other cell beside them.
+    const { tooFewTrials } = await json(['compare', kept, kept])
+    expect(tooFewTrials).toEqual({ comparisons: 1, of: 1, needed: 4 })
+    const { stdout } = await vringBench(['compare', kept, kept])
+    expect(stdout).toContain('\ntoo few trials to tell 1 of 1: at least 4 a side\n')
+    const many = join(folder, 'many.json')
+    writeFileSync(many, JSON.stringify(madeResults([madeCell('copy-checked', 40)])))
+    expect((await json(['compare', many, many])).tooFewTrials).toBeNull()
+  }, 60_000)
+
   it('check says what moved, and ends with 3 when a cell is slower or gone', async () => {
     const file = (name: string, vmap: number | null): string => {
       const path = join(folder, `${name}.json`)

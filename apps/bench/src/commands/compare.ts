@@ -4,6 +4,7 @@ import { checkApart, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import type { Comparison, Results } from '../results.ts'
 import { comparePairs, type Pair } from '../run/compare-cells.ts'
+import { type TooFewTrials, tooFewTrials, tooFewTrialsText } from '../run/too-few-trials.ts'
 import { seededRandom } from '../stats/index.ts'
 import { renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
@@ -25,13 +26,22 @@ export const compare: BenchCommand = {
     const pairs = pairsOf(before, after)
     if (pairs.length === 0) throw usageError('AFTER', 'has no measured cell in common with BEFORE')
     const comparisons = comparePairs(pairs, seededRandom(after.seed))
+    const few = tooFewTrials(
+      comparisons,
+      pairs.map(({ trialsBefore, trialsAfter }) => [trialsBefore.length, trialsAfter.length]),
+    )
     if (json !== null)
       writeOutput(
         '--json',
         json,
-        toJson({ comparisons, onlyBefore: missing(before, after), onlyAfter: missing(after, before) }),
+        toJson({
+          comparisons,
+          onlyBefore: missing(before, after),
+          onlyAfter: missing(after, before),
+          tooFewTrials: few,
+        }),
       )
-    else writeOutput('', '-', table(comparisons, before, after))
+    else writeOutput('', '-', table(comparisons, few, before, after))
     return 0
   },
 }
@@ -51,7 +61,7 @@ function missing(here: Results, there: Results): string[] {
   return here.cells.filter(({ id, measured }) => measured !== null && !known.has(id)).map(({ id }) => id)
 }
 
-function table(comparisons: readonly Comparison[], before: Results, after: Results): string {
+function table(comparisons: readonly Comparison[], few: TooFewTrials | null, before: Results, after: Results): string {
   const rows = comparisons.map(({ after: id, ratio, p, verdict }) => [
     id,
     `${ratio.median.toFixed(3)} [${ratio.low.toFixed(3)}, ${ratio.high.toFixed(3)}]`,
@@ -69,6 +79,7 @@ function table(comparisons: readonly Comparison[], before: Results, after: Resul
       rows,
       colours.bold,
     ),
+    ...(few === null ? [] : [colours.yellow(tooFewTrialsText(few))]),
     ...missing(before, after).map((id) => `only in BEFORE: ${id}`),
     ...missing(after, before).map((id) => `only in AFTER: ${id}`),
   ]

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { type Accessor, plainCpu } from '@vring/accessor'
+import { type Accessor, type Cpu, plainCpu } from '@vring/accessor'
 import { affinity, setAffinity } from '@vring/linux'
 import { MappedSpace, memoryView } from '@vring/memory'
 import type { Registry } from '@vring/registry'
@@ -47,7 +47,7 @@ export class ThreadsRig implements Rig {
   private taken = 0
 
   /** Starts the driver's thread; {@link ready} says when it runs. */
-  constructor(spec: CellSpec, registry: Registry, seed: number) {
+  constructor(spec: CellSpec, registry: Registry, seed: number, cpu: Cpu = plainCpu) {
     this.spec = spec
     const plan = planRing(spec)
     const memory = new SharedArrayBuffer(plan.bytes)
@@ -61,15 +61,15 @@ export class ThreadsRig implements Rig {
     this.used = view.u8.subarray(plan.used, plan.used + ring.used.length)
     this.words = new Int32Array(control)
     this.idSum = new Float64Array(control, ID_SUM_OFFSET, 1)
-    this.accessor = registry.accessor(spec.accessor).create({ cpu: plainCpu, space, ring, iotlb }, spec.options)
-    this.queue = new DeviceQueue({ accessor: this.accessor, cpu: plainCpu, ring, features, buffers })
+    this.accessor = registry.accessor(spec.accessor).create({ cpu, space, ring, iotlb }, spec.options)
+    this.queue = new DeviceQueue({ accessor: this.accessor, cpu, ring, features, buffers })
     this.backend = registry.backend(spec.backend).create()
     this.counted = backendCounts(this.backend)
     this.round = new TxRound({
       queue: this.queue,
       buffers,
       backend: this.backend,
-      cpu: plainCpu,
+      cpu,
       features,
       payload: spec.payload,
       notification: 'poll',

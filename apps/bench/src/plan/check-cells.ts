@@ -17,6 +17,8 @@ export function checkCells(specs: readonly CellSpec[]): void {
 }
 
 function checkSwept(spec: CellSpec): void {
+  if (spec.barrier === 1 && spec.hooks === 0)
+    throw usageError('--sweep', `${spec.id}: a build without hooks has no barrier either; accepted: one of the two`)
   const idle = idleKeys(spec)
   const swept = idle.find(({ key }) => spec.swept.includes(key))
   if (swept === undefined) return

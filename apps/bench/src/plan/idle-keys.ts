@@ -8,10 +8,20 @@ import type { SweepKey } from '../sweep-keys.ts'
 const OF_DRIVER: Readonly<Record<DriverName, readonly SweepKey[]>> = {
   inproc: [],
   'inproc-threads': ['invalidations', 'file-backed'],
-  testpmd: ['batch', 'chain-length', 'indirect', 'regions', 'iotlb-entries', 'invalidations', 'file-backed', 'hooks'],
+  testpmd: [
+    'batch',
+    'chain-length',
+    'indirect',
+    'regions',
+    'iotlb-entries',
+    'invalidations',
+    'file-backed',
+    'barrier',
+    'hooks',
+  ],
 }
 
-/** The floor knows one piece of memory, chains of one descriptor, and no hooks. */
+/** The floor knows one piece of memory, chains of one descriptor, no barriers and no hooks. */
 const OF_FLOOR: readonly SweepKey[] = [
   'chain-length',
   'indirect',
@@ -19,6 +29,7 @@ const OF_FLOOR: readonly SweepKey[] = [
   'iotlb-entries',
   'invalidations',
   'file-backed',
+  'barrier',
   'hooks',
 ]
 

@@ -3,6 +3,7 @@ import { cellLabel } from '../cell-spec.ts'
 import { formatPrice, machineCosts, stepPrices } from '../machine/machine-costs.ts'
 import { DEFAULT_SETUP, publishedFor } from '../model-results.ts'
 import type { CellResult, ClaimResult, Results } from '../results.ts'
+import { tooFewTrialsOf, tooFewTrialsText } from '../run/too-few-trials.ts'
 import { formatBytes, formatRate } from '../table.ts'
 import { cellNames, variedConditions } from '../varied-conditions.ts'
 import type { HtmlColumn } from './html.ts'
@@ -83,13 +84,16 @@ function measuredText(cell: CellResult): string {
 }
 
 /** Comparisons of a run with what chance alone does. */
-export function comparisonTable({ comparisons = [], noiseFloor }: Results): ReportTable {
+export function comparisonTable(results: Results): ReportTable {
+  const { comparisons = [], noiseFloor } = results
+  const few = tooFewTrialsOf(results)
+  const warning = few === null ? '' : ` “No change” may be ${tooFewTrialsText(few)}.`
   const noise =
     noiseFloor === null
       ? ''
       : ` A cell against itself: ${noiseFloor.ratioLow.toFixed(2)} to ${noiseFloor.ratioHigh.toFixed(2)}.`
   return {
-    caption: `Ratio of medians, bootstrap interval, rank test (Holm-corrected).${noise}`,
+    caption: `Ratio of medians, bootstrap interval, rank test (Holm-corrected).${noise}${warning}`,
     columns: [
       { title: 'cell' },
       { title: 'against' },

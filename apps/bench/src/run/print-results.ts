@@ -5,6 +5,7 @@ import { claimsSummary } from '../report/report-tables.ts'
 import type { CellResult, Results } from '../results.ts'
 import { type Column, formatBytes, formatRate, renderTable } from '../table.ts'
 import { variedConditions } from '../varied-conditions.ts'
+import { tooFewTrialsOf, tooFewTrialsText } from './too-few-trials.ts'
 
 /** The result for a terminal: measured, modelled and published side by side, each under its name. */
 export function printResults(results: Results): string {
@@ -116,7 +117,8 @@ function peersTable({ peers }: Results): string {
   )
 }
 
-function comparisonsTable({ comparisons = [], noiseFloor }: Results): string {
+function comparisonsTable(results: Results): string {
+  const { comparisons = [], noiseFloor } = results
   const rows = comparisons.map(({ before, after, ratio, p, verdict }) => [
     shortId(after),
     `${ratio.median.toFixed(2)} [${ratio.low.toFixed(2)}, ${ratio.high.toFixed(2)}]`,
@@ -135,8 +137,16 @@ function comparisonsTable({ comparisons = [], noiseFloor }: Results): string {
     rows,
     colours.bold,
   )
-  if (noiseFloor === null) return table
-  return `${table}\nnoise floor: a cell against itself is within [${noiseFloor.ratioLow.toFixed(2)}, ${noiseFloor.ratioHigh.toFixed(2)}]`
+  const few = tooFewTrialsOf(results)
+  const notes = [
+    ...(few === null ? [] : [colours.yellow(tooFewTrialsText(few))]),
+    ...(noiseFloor === null
+      ? []
+      : [
+          `noise floor: a cell against itself is within [${noiseFloor.ratioLow.toFixed(2)}, ${noiseFloor.ratioHigh.toFixed(2)}]`,
+        ]),
+  ]
+  return [table, ...notes].join('\n')
 }
 
 /** How many published claims the model or the run reproduced, and each one that it did not. */
