@@ -1,6 +1,7 @@
+import { barrierCpu } from '@vring/accessor'
 import { PagedSpace } from '@vring/memory'
 import { createRegistry } from '@vring/registry'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type CellSpec, cellLabel, chainCount, makeCell, parseAccessorChoice } from './cell-spec.ts'
 import { BaselineRig } from './cells/baseline.ts'
 import { Invalidator } from './cells/invalidator.ts'
@@ -52,6 +53,21 @@ describe('one result whatever the accessor', () => {
       rig.run(LAP_PACKETS)
       expect(rig.lapState(2)).toBe(expected)
       rig.close()
+    }
+  })
+
+  it('a stand-in for the barrier is met as often as lfence is counted, and changes no result', () => {
+    for (const name of names) {
+      const barrier = vi.spyOn(barrierCpu, 'lfence')
+      const rig = new InprocRig(cell(name), registry, { seed: 1, cpu: barrierCpu })
+      barrier.mockClear()
+      rig.run(LAP_PACKETS)
+      const plain = new InprocRig(cell(name), registry, { seed: 1 })
+      plain.run(LAP_PACKETS)
+      expect(rig.lapState(1)).toBe(plain.lapState(1))
+      const { lfence = 0 } = countSteps(cell(name), registry, 1).metadata
+      expect(barrier.mock.calls.length / LAP_PACKETS).toBeCloseTo(lfence, 1)
+      barrier.mockRestore()
     }
   })
 

@@ -166,6 +166,7 @@ describe('exit codes', () => {
       2,
       /regions changes nothing for the accessor iotlb-translated; accepted: .*, iotlb-entries, /,
     ],
+    [['run', '--sweep', 'barrier=0,1', '--sweep', 'hooks=0,1'], 2, /a build without hooks has no barrier/],
     [['run', '--sweep', 'regions=1,8', '--sweep', 'iotlb-entries=4,8'], 2, /no accessor depends on both regions and/],
     [
       ['run', '--accessor', 'baseline', '--sweep', 'invalidations=0,9'],

@@ -3,11 +3,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CountingCpu, noSteps } from './counting-cpu.ts'
 import type { Cpu } from './cpu.ts'
-import { plainCpu } from './plain-cpu.ts'
+import { barrierCpu, plainCpu } from './plain-cpu.ts'
 import { RecordingCpu } from './recording-cpu.ts'
 
 const ports: readonly (readonly [string, () => Cpu])[] = [
   ['plainCpu', () => plainCpu],
+  ['barrierCpu', () => barrierCpu],
   ['CountingCpu', () => new CountingCpu()],
   ['RecordingCpu', () => new RecordingCpu()],
 ]
