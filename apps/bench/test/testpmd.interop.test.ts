@@ -102,6 +102,39 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     expect([hugePages(), folders(tmp), links()]).toEqual([before, [], []])
   })
 
+  test.each([
+    ['a device', 'vring-driver-', ['--accessor', 'copy-checked']],
+    // Of this seed the peer is the first in turn.
+    ['a peer', 'vring-backend-', ['--accessor', 'copy-checked', '--peer', 'dpdk', '--seed', '7']],
+  ])('Ctrl-C in a long trial of %s ends it', async (_, begun, args) => {
+    const before = hugePages()
+    const file = join(folder, 'long.json')
+    let interrupted = 0
+    const { code } = await vringBench(
+      ['run', '--driver', 'testpmd', ...args, '--trials', '2', '--duration-ms', '60000', '--json', file],
+      {
+        tmp,
+        beside: async (program) => {
+          await expect.poll(() => processes(begun).length, { timeout: 30_000 }).toBeGreaterThan(0)
+          // Well into it: the driver is connected and sends.
+          await new Promise((resolve) => setTimeout(resolve, 2000))
+          interrupted = performance.now()
+          program.kill('SIGINT')
+        },
+      },
+    )
+    // A second for the trial; the rest is for the report, on a machine that others may use.
+    expect(performance.now() - interrupted).toBeLessThan(15_000)
+    expect(code).toBe(130)
+    const { complete, cells } = parseResults(readFileSync(file, 'utf8'), file)
+    expect(complete).toBe(false)
+    expect(cells.map(({ accessor, measured, failure }) => [accessor, measured, failure])).toEqual([
+      ['copy-checked', null, undefined],
+    ])
+    expect(processes('vring-driver-|vring-backend-')).toEqual([])
+    expect([hugePages(), folders(tmp), links()]).toEqual([before, [], []])
+  })
+
   test('Ctrl-C in a run with devices and peers leaves a valid partial result and nothing else', async () => {
     const before = hugePages()
     const file = join(folder, 'interrupted.json')

@@ -1,12 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { CellFailure, PATIENCE_MS, V8_FLAGS } from '../cell-process.ts'
+import { CellFailure, CellInterrupted, PATIENCE_MS, V8_FLAGS } from '../cell-process.ts'
 import { lastWords } from '../last-words.ts'
 
 /** How long a driver may take to start, connect and send, in ms. */
 const START_LIMIT_MS = 90_000
 /** How long a process that lost its orchestrator may take to put its devices away, in ms. */
 const CLOSE_LIMIT_MS = 5000
+/** The same after Ctrl-C, in ms: one that serves a driver looks at nothing else until its trial is over. */
+const INTERRUPT_LIMIT_MS = 300
 
 /** What a device's process says: it can be connected to; then what was measured, or why nothing was. */
 export type DeviceAnswer<T> =
@@ -21,10 +23,15 @@ export type DeviceEntry = 'testpmd-cell' | 'peer-cell'
 export class DeviceProcess<Request, Result> {
   readonly #child: ChildProcess
   readonly #limitMs: number
+  readonly #signal: AbortSignal
   #lastWords = ''
 
-  /** @param patienceMs how late an answer may be beyond the start of a driver */
-  constructor(entry: DeviceEntry, patienceMs: number = PATIENCE_MS) {
+  /**
+   * @param signal ends the trial that runs, and the process with it
+   * @param patienceMs how late an answer may be beyond the start of a driver
+   */
+  constructor(entry: DeviceEntry, signal: AbortSignal, patienceMs: number = PATIENCE_MS) {
+    this.#signal = signal
     this.#limitMs = START_LIMIT_MS + patienceMs
     const source = import.meta.url.endsWith('.ts')
     const path = fileURLToPath(new URL(source ? `../${entry}.ts` : `./${entry}.js`, import.meta.url))
@@ -44,12 +51,15 @@ export class DeviceProcess<Request, Result> {
    * One trial; `onListening` starts the driver.
    *
    * @throws CellFailure
+   * @throws CellInterrupted by the signal, when the process is gone
    */
   serve(request: Request & object, onListening: () => void): Promise<Result> {
     const child = this.#child
+    const signal = this.#signal
     return new Promise((resolve, reject) => {
       const settle = (finish: () => void): void => {
         clearTimeout(timer)
+        signal.removeEventListener('abort', onAbort)
         child.off('message', onMessage)
         child.off('exit', onExit)
         finish()
@@ -60,12 +70,17 @@ export class DeviceProcess<Request, Result> {
         else if (answer.type === 'served') settle(() => resolve(answer.result))
         else fail(answer.reason)
       }
-      const onExit = (): void => fail(`its process ended: ${lastWords(this.#lastWords)}`)
+      const interrupted = (): void => settle(() => reject(new CellInterrupted('interrupted during a trial')))
+      const onExit = (): void =>
+        signal.aborted ? interrupted() : fail(`its process ended: ${lastWords(this.#lastWords)}`)
+      const onAbort = (): void => this.#end(INTERRUPT_LIMIT_MS)
       const timer = setTimeout(() => {
         this.close()
         fail(`hung: no answer within ${Math.round(this.#limitMs / 1000)} s`)
       }, this.#limitMs)
+      if (signal.aborted) return interrupted()
       if (child.exitCode !== null || child.signalCode !== null) return onExit()
+      signal.addEventListener('abort', onAbort)
       child.on('message', onMessage)
       child.once('exit', onExit)
       child.send(request, (error) => {
@@ -76,10 +91,14 @@ export class DeviceProcess<Request, Result> {
 
   /** Ends it: its channel closes, on which it ends itself and what it started; if it does not, by force. */
   close(): void {
+    this.#end(CLOSE_LIMIT_MS)
+  }
+
+  #end(limitMs: number): void {
     const child = this.#child
     if (child.exitCode !== null || child.signalCode !== null) return
     if (child.connected) child.disconnect()
-    const timer = setTimeout(() => child.kill('SIGKILL'), CLOSE_LIMIT_MS)
+    const timer = setTimeout(() => child.kill('SIGKILL'), limitMs)
     timer.unref()
     child.once('exit', () => clearTimeout(timer))
     child.unref()

@@ -141,7 +141,11 @@ export class TestpmdProcess {
     this.#child.once('error', (error) => {
       this.#exited = error.message
     })
+    // At the end of its input it takes a second to put its devices away, and ends only then.
+    const kill = (): void => void this.#child.kill('SIGKILL')
+    process.once('exit', kill)
     this.#child.once('exit', (code, signal) => {
+      process.off('exit', kill)
       this.#exited = signal ?? `exit code ${code}`
     })
     // It waits in the pipe until testpmd reads it.

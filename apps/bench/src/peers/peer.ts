@@ -1,4 +1,4 @@
-import { CellFailure } from '../cell-process.ts'
+import { CellFailure, CellInterrupted } from '../cell-process.ts'
 import type { CellSpec } from '../cell-spec.ts'
 import { DeviceProcess } from '../drivers/device-process.ts'
 import type { CellResult, PeerResult } from '../results.ts'
@@ -18,11 +18,15 @@ export class Peer {
   failure: string | null = null
   readonly #spec: CellSpec
   readonly #program: PeerProgram
-  readonly #process = new DeviceProcess<PeerRequest, PeerTrial>('peer-cell')
+  readonly #process: DeviceProcess<PeerRequest, PeerTrial>
 
-  /** @param spec any cell of the group */
-  constructor(name: PeerName, spec: CellSpec, program: PeerProgram) {
+  /**
+   * @param spec any cell of the group
+   * @param signal Ctrl-C: ends a trial, which then does not count
+   */
+  constructor(name: PeerName, spec: CellSpec, program: PeerProgram, signal: AbortSignal) {
     this.name = name
+    this.#process = new DeviceProcess('peer-cell', signal)
     this.#spec = spec
     this.#program = program
   }
@@ -42,6 +46,7 @@ export class Peer {
     try {
       this.trials.push(await this.#process.serve(request, onListening))
     } catch (error) {
+      if (error instanceof CellInterrupted) return
       if (!(error instanceof CellFailure)) throw error
       this.failure = error.message
     }

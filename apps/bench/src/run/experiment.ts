@@ -81,7 +81,7 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
       const first = group[0]!
       const groupPeers = options.peers
         .filter((name) => isPeerOf(name, first))
-        .map((name) => new Peer(name, first, programs.of(name)))
+        .map((name) => new Peer(name, first, programs.of(name), signal))
       const runCells = first.driver === 'testpmd' ? runTestpmdGroup : runGroup
       const outcome = await runCells(group, groupPeers, groupOptions).finally(() => {
         for (const peer of groupPeers) peer.close()

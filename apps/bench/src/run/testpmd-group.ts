@@ -1,3 +1,4 @@
+import { CellInterrupted } from '../cell-process.ts'
 import { BASELINE, type CellSpec } from '../cell-spec.ts'
 import { DeviceProcess } from '../drivers/device-process.ts'
 import { DEVICE_CPU, TestpmdBench } from '../drivers/testpmd.ts'
@@ -19,7 +20,7 @@ interface RunningCell {
 
 /**
  * Runs the cells of one group against testpmd, and peers in turn with them: one driver and one device at a time, each on
- * its CPU.
+ * its CPU. Ctrl-C ends the trial that runs: those before it count.
  *
  * @throws BenchError with exit code 4 when testpmd or a CPU is missing
  */
@@ -28,18 +29,18 @@ export async function runTestpmdGroup(
   peers: readonly Peer[],
   options: GroupOptions,
 ): Promise<GroupOutcome> {
-  const { durationMs, plugins } = options
+  const { durationMs, plugins, patienceMs, signal } = options
   const served = specs.filter(({ accessor }) => accessor !== BASELINE)
   const bench = new TestpmdBench()
   const cells = served.map((spec): RunningCell => {
-    return { spec, process: new DeviceProcess('testpmd-cell', options.patienceMs), trials: [], failure: null }
+    return { spec, process: new DeviceProcess('testpmd-cell', signal, patienceMs), trials: [], failure: null }
   })
   const times = { warmUpMs: WARM_UP_MS, durationMs }
   try {
     const rounds = interleaved(cells.length + peers.length, options.trials, options.random)
     for (const [round, order] of rounds.entries())
       for (const index of order) {
-        if (options.signal.aborted) break
+        if (signal.aborted) break
         const running = cells[index]
         const peer = peers[index - cells.length]
         options.progress(running?.spec.id ?? peer?.label ?? '', `trial ${round + 1} of ${options.trials}`)
@@ -77,6 +78,7 @@ async function serveOnce(
     )
     cell.trials.push(trial)
   } catch (error) {
+    if (error instanceof CellInterrupted) return
     cell.failure = error instanceof Error ? error.message : String(error)
   }
 }
