@@ -1,6 +1,6 @@
 import { formatBackend } from './backend-spec.ts'
 import type { ServeConfig } from './config.ts'
-import { openDevice } from './device.ts'
+import { openDevice } from './open-device.ts'
 import { ServeThread } from './serve-thread.ts'
 import type { Snapshot } from './snapshot.ts'
 import { StatusServer } from './status-server.ts'

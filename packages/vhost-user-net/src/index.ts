@@ -6,3 +6,4 @@
  */
 export * from './net-device.ts'
 export * from './net-queue.ts'
+export * from './net-queue-report.ts'

@@ -11,9 +11,9 @@ import {
 } from '@vring/layout'
 import type { FrameSource, NetBackend, Payload } from '@vring/vhost-net'
 import type { StartedVring, VhostUserDevice } from '@vring/vhost-user'
-import type { BrokenReason } from '@vring/virtqueue'
 import { FdList } from './fd-list.ts'
 import { NetQueue } from './net-queue.ts'
+import type { NetQueueReport } from './net-queue-report.ts'
 
 /**
  * Features that the datapath serves whatever the backend is. GUEST_ANNOUNCE is between frontend and driver, as the control
@@ -52,18 +52,6 @@ export interface NetDeviceOptions {
   readonly cpu?: Cpu
   /** Features beside {@link NET_DEVICE_FEATURES}, such as offloads that the backend takes part in. */
   readonly features?: bigint
-}
-
-/** What a queue has done, for people and metrics. */
-export interface NetQueueReport {
-  /** Even: the driver receives; odd: the driver transmits (VirtIO 1.3 section 5.1.2). */
-  readonly index: number
-  readonly broken: BrokenReason | null
-  readonly accesses: Readonly<Record<string, number>>
-  /** Of a receive queue: what the driver got, bytes without virtio-net headers. Of a transmit queue null: its backend counts. */
-  readonly delivered: { readonly frames: number; readonly bytes: number } | null
-  /** Frames that the queue itself dropped, by reason: `truncated` (no chain could hold it), `oversize`. */
-  readonly dropped: Readonly<Record<string, number>>
 }
 
 /**

@@ -5,7 +5,7 @@ import { type DirtyLog, UserDirtyLog } from '@vring/memory'
 import { DropBackend, type FrameSource, type NetBackend, type Payload, RxRound, TxRound } from '@vring/vhost-net'
 import type { StartedVring } from '@vring/vhost-user'
 import { DeviceQueue } from '@vring/virtqueue'
-import type { NetQueueReport } from './net-device.ts'
+import type { NetQueueReport } from './net-queue-report.ts'
 
 /** What serves a ring: the same for all rings of a device. */
 export interface NetQueueOptions {

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs'
+import { openAfXdp } from './af-xdp.ts'
+import { formatBackend } from './backend-spec.ts'
+import type { ServeConfig } from './config.ts'
+import type { Device } from './device.ts'
+import type { DatapathSpec, ProgramSpec } from './protocol.ts'
+import { readProgram } from './read-program.ts'
+import { startError } from './serve-error.ts'
+import { openTap } from './tap.ts'
+
+/**
+ * Opens what `--backend` and `--xdp` ask for. Nothing is left behind when it fails.
+ *
+ * @throws ServeError naming the argument
+ */
+export function openDevice(config: ServeConfig): Device {
+  const { backend, xdp } = config
+  try {
+    switch (backend.kind) {
+      case 'drop':
+        return inProcess({ kind: 'drop', program: xdp === null ? null : programSpec(xdp) })
+      case 'loopback':
+        return inProcess({ kind: 'loopback' })
+      case 'pcap':
+        return inProcess({ kind: 'pcap', path: backend.path })
+      case 'replay':
+        return inProcess({ ...backend, bytes: readBytes(backend.path), replay: config.replay })
+      case 'tap':
+        return openTap({ name: backend.name, queuePairs: config.queuePairs, xdp, mtu: config.mtu })
+      case 'af-xdp':
+        return openAfXdp(backend.interface, backend.queue, config.queuePairs)
+    }
+  } catch (error) {
+    throw startError(`--backend ${formatBackend(backend)}`, error)
+  }
+}
+
+function inProcess(datapath: DatapathSpec): Device {
+  return { datapath, features: 0n, note: null, kernelCounts: () => null, close: () => {} }
+}
+
+function programSpec(xdp: string): ProgramSpec {
+  return xdp === 'xdp1' ? { kind: 'xdp1' } : { kind: 'object', path: xdp, bytes: readProgram(xdp) }
+}
+
+/** @throws Error of Node's own */
+function readBytes(path: string): Uint8Array {
+  return new Uint8Array(readFileSync(path))
+}
