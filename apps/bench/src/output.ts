@@ -12,6 +12,8 @@ import {
 } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { usageError } from './bench-error.ts'
+import { TERMINAL_WIDTH } from './terminal-width.ts'
+import { wrapText } from './wrap-text.ts'
 
 /** Standard output: `--json -`. */
 export const STDOUT = '-'
@@ -86,6 +88,11 @@ export function writeOutput(argument: string, path: string, text: string): void 
   } catch (error) {
     throw unwritable(argument, path, error)
   }
+}
+
+/** Prints a result for people: on a terminal that is narrow, lines are broken between words. */
+export function printText(text: string): void {
+  writeOutput('', STDOUT, wrapText(text, TERMINAL_WIDTH))
 }
 
 /** How long to wait for a reader that is slower, in ms. */

@@ -2,7 +2,7 @@ import { usageError } from '../bench-error.ts'
 import { cellLabel } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
-import { checkApart, toJson, writeOutput } from '../output.ts'
+import { checkApart, printText, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import type { Results } from '../results.ts'
 import { checkRatios, type RatioCheck, type RatioMove } from '../run/check-ratios.ts'
@@ -31,7 +31,7 @@ export const check: BenchCommand = {
       throw usageError('FRESH', 'has no cell in common with KEPT that either floor or copy-checked was measured beside')
     const failed = checked.gone.length > 0 || checked.moves.some(({ verdict }) => verdict === 'slower')
     if (json !== null) writeOutput('--json', json, toJson({ tolerance, failed, ...checked }))
-    else writeOutput('', '-', text(checked, kept, fresh, tolerance))
+    else printText(text(checked, kept, fresh, tolerance))
     return failed ? EXIT_DISAGREE : EXIT_OK
   },
 }

@@ -1,6 +1,6 @@
 import { usageError } from '../bench-error.ts'
 import { colours } from '../colours.ts'
-import { checkApart, toJson, writeOutput } from '../output.ts'
+import { checkApart, printText, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import type { Comparison, Results } from '../results.ts'
 import { comparePairs, type Pair } from '../run/compare-cells.ts'
@@ -41,7 +41,7 @@ export const compare: BenchCommand = {
           tooFewTrials: few,
         }),
       )
-    else writeOutput('', '-', table(comparisons, few, before, after))
+    else printText(table(comparisons, few, before, after))
     return 0
   },
 }

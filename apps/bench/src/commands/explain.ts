@@ -4,7 +4,7 @@ import { usageError } from '../bench-error.ts'
 import { parseAccessorChoice } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
 import { loadRegistry } from '../load-registry.ts'
-import { toJson, writeOutput } from '../output.ts'
+import { printText, toJson, writeOutput } from '../output.ts'
 import { renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg, pluginArg } from './shared-args.ts'
@@ -46,9 +46,7 @@ export const explain: BenchCommand = {
       [colours.green(selection.chosen), 'serves', selection.why],
       ...selection.rejected.map(({ name, reason }) => [name, 'rejected', reason]),
     ]
-    writeOutput(
-      '',
-      '-',
+    printText(
       renderTable(
         ['accessor', '', 'because'].map((title) => ({ title })),
         rows,

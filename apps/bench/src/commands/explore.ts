@@ -2,7 +2,7 @@ import type { CatalogueEntry, Exploration, ExploreOptions } from '@vring/testkit
 import { oneOf } from '../arguments.ts'
 import { colours } from '../colours.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
-import { toJson, writeOutput } from '../output.ts'
+import { printText, toJson, writeOutput } from '../output.ts'
 import { formatDuration, renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg } from './shared-args.ts'
@@ -42,7 +42,7 @@ export const explore: BenchCommand = {
         : entries.map((entry) => walk(kit, entry, args.integer('seed', 0, 2 ** 32 - 1, 0)))
     const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ entries: explored.map(plain), random: walks }))
-    else writeOutput('', '-', print(kit, explored, args.flag('timelines') || entries.length === 1))
+    else printText(print(kit, explored, args.flag('timelines') || entries.length === 1))
     const unexpected = explored.some((one) => !asExpected(one)) || walks.some(({ finding }) => finding !== null)
     return unexpected ? EXIT_DISAGREE : EXIT_OK
   },

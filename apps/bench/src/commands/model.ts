@@ -6,7 +6,7 @@ import { loadRegistry } from '../load-registry.ts'
 import { formatPrice, type MachineCost, machineCosts, stepPrices } from '../machine/machine-costs.ts'
 import { type MachineProfile, measureMachine } from '../machine/measure-machine.ts'
 import { createModel, type Model, publishedRates } from '../model-results.ts'
-import { toJson, writeOutput } from '../output.ts'
+import { printText, toJson, writeOutput } from '../output.ts'
 import { renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg } from './shared-args.ts'
@@ -53,7 +53,7 @@ export const model: BenchCommand = {
     if (profiles.includes('published'))
       parts.push(parameters(created), residualTable('All rows fitted', fitted), heldOutTable(held), cell(created))
     if (machine !== null) parts.push(pricesTable(machine), costsTable(costs))
-    writeOutput('', '-', parts.join('\n\n'))
+    printText(parts.join('\n\n'))
     return 0
   },
 }

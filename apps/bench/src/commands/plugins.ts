@@ -1,6 +1,6 @@
 import { colours } from '../colours.ts'
 import { loadRegistry } from '../load-registry.ts'
-import { toJson, writeOutput } from '../output.ts'
+import { printText, toJson, writeOutput } from '../output.ts'
 import { renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg, pluginArg } from './shared-args.ts'
@@ -35,9 +35,7 @@ export const plugins: BenchCommand = {
       backend.description,
     ])
     const accessorTitles = ['accessor', 'supports', 'options', 'what it is']
-    writeOutput(
-      '',
-      '-',
+    printText(
       [
         renderTable(
           accessorTitles.map((title) => ({ title })),

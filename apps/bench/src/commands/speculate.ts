@@ -1,6 +1,6 @@
 import { parseAccessorChoice } from '../cell-spec.ts'
 import { loadRegistry } from '../load-registry.ts'
-import { toJson, writeOutput } from '../output.ts'
+import { printText, toJson, writeOutput } from '../output.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg, pluginArg } from './shared-args.ts'
 
@@ -29,7 +29,7 @@ export const speculate: BenchCommand = {
     })
     const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ reports }))
-    else writeOutput('', '-', reports.map(formatSpeculation).join('\n\n'))
+    else printText(reports.map(formatSpeculation).join('\n\n'))
     return 0
   },
 }

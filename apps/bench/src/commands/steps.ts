@@ -4,7 +4,7 @@ import { type AccessorChoice, makeCell, parseAccessorChoice } from '../cell-spec
 import { colours } from '../colours.ts'
 import { countSteps, type PacketSteps } from '../count-steps.ts'
 import { loadRegistry } from '../load-registry.ts'
-import { toJson, writeOutput } from '../output.ts'
+import { printText, toJson, writeOutput } from '../output.ts'
 import { renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg, pluginArg } from './shared-args.ts'
@@ -42,7 +42,7 @@ export const steps: BenchCommand = {
     }
     const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ perPacket: rows }))
-    else writeOutput('', '-', table(rows))
+    else printText(table(rows))
     return 0
   },
 }
