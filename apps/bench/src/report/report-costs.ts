@@ -1,21 +1,23 @@
 import { COST_NAMES } from '@vring/cost-model'
 import { DEFAULT_SETUP } from '../model-results.ts'
 import type { Results } from '../results.ts'
-import { shortCellNames } from '../varied-conditions.ts'
+import { cellPaths, shortCellNames } from '../varied-conditions.ts'
 import type { StackedBar } from './charts.ts'
+import type { Placed } from './parts.ts'
 import { plainCells, type ReportTable } from './report-tables.ts'
 
 /** What a packet's nanoseconds are made of, in the order that they are drawn in. */
 export const COST_PARTS: readonly string[] = ['base', ...COST_NAMES]
 
 /** Where the nanoseconds of a packet go in each cell, with SMAP and without: model output for the machine of patch V4. */
-export function costBars(results: Results): StackedBar[] {
+export function costBars(results: Results): Placed<StackedBar>[] {
   const cells = plainCells(results)
-  const nameOf = shortCellNames(cells)
+  const [nameOf, pathOf] = [shortCellNames(cells), cellPaths(cells)]
   return cells.flatMap((cell) =>
     (['on', 'off'] as const).flatMap((smap) => {
       const row = cell.modelled.find((candidate) => candidate.profile === DEFAULT_SETUP && candidate.smap === smap)
-      return row?.parts === undefined ? [] : [{ label: `${nameOf(cell)}, SMAP ${smap}`, parts: row.parts }]
+      if (row?.parts === undefined) return []
+      return [{ path: pathOf(cell), item: { label: `${nameOf(cell)}, SMAP ${smap}`, parts: row.parts } }]
     }),
   )
 }

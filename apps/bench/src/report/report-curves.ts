@@ -6,8 +6,8 @@ import type { ReportTable } from './report-tables.ts'
 /** Curves of one swept key, the other keys held. */
 export interface CurveSet {
   readonly key: string
-  /** The other keys' values, for a title; empty when only one key was swept. */
-  readonly held: string
+  /** The other keys with their values; empty when only one key was swept. */
+  readonly held: readonly string[]
   readonly curves: readonly Curve[]
 }
 
@@ -16,15 +16,16 @@ export function curveSets({ cells }: Results): CurveSet[] {
   const swept = cells.filter((cell) => cell.measured !== null && Object.keys(cell.sweep ?? {}).length > 0)
   const keys = [...new Set(swept.flatMap((cell) => Object.keys(cell.sweep ?? {})))]
   return keys.flatMap((key) => {
-    const sets = new Map<string, CellResult[]>()
+    const sets = new Map<string, { held: string[]; members: CellResult[] }>()
     for (const cell of swept) {
       const held = Object.entries(cell.sweep ?? {})
         .filter(([name]) => name !== key)
         .map(([name, value]) => `${name} ${value}`)
-        .join(', ')
-      sets.set(held, [...(sets.get(held) ?? []), cell])
+      const set = sets.get(held.join())
+      if (set === undefined) sets.set(held.join(), { held, members: [cell] })
+      else set.members.push(cell)
     }
-    return [...sets].map(([held, members]) => ({ key, held, curves: curvesOf(key, members) }))
+    return [...sets.values()].map(({ held, members }) => ({ key, held, curves: curvesOf(key, members) }))
   })
 }
 
@@ -49,11 +50,16 @@ export function byPlace(a: number | string, b: number | string): number {
   return typeof a === 'number' ? -1 : 1
 }
 
+/** `batch (queue-size 256, frame-bytes 64)`. */
+export function curveTitle({ key, held }: Pick<CurveSet, 'key' | 'held'>): string {
+  return held.length === 0 ? key : `${key} (${held.join(', ')})`
+}
+
 /** The numbers of a set of curves. */
 export function curveTable({ key, held, curves }: CurveSet): ReportTable {
   const places = [...new Set(curves.flatMap(({ points }) => points.map(({ x }) => x)))].sort(byPlace)
   return {
-    caption: `Measured, ns a packet over ${key}${held === '' ? '' : ` (${held})`}.`,
+    caption: `Measured, ns a packet over ${curveTitle({ key, held })}.`,
     columns: [{ title: key, number: true }, ...curves.map(({ label }) => ({ title: label, number: true }))],
     rows: places.map((place) => [
       String(place),

@@ -1,8 +1,9 @@
 import type { Results } from '../results.ts'
 import { curveChart, stackedBars, stripChart } from './charts.ts'
 import { escapeHtml, figure, htmlTable } from './html.ts'
+import { inParts } from './parts.ts'
 import { COST_PARTS, costBars, costTable } from './report-costs.ts'
-import { curveSets, curveTable } from './report-curves.ts'
+import { type CurveSet, curveSets, curveTable, curveTitle } from './report-curves.ts'
 import {
   claimsSummary,
   claimsTable,
@@ -56,8 +57,26 @@ function tableSection(title: string, content: ReportTable): string {
   return content.rows.length === 0 ? '' : section(title, table(content))
 }
 
-function table({ caption, columns, rows }: ReportTable): string {
-  return htmlTable(caption, columns, rows)
+/** Rows of one table, strips or bars of one chart, and curves of one section that are still read at once. */
+const ROWS = 100
+const STRIPS = 40
+const CURVES = 6
+
+/** A table, in parts that open by hand where it has more rows than anybody reads. */
+function table({ caption, columns, rows, paths = [] }: ReportTable): string {
+  if (rows.length <= ROWS) return htmlTable(caption, columns, rows)
+  const placed = rows.map((item, index) => ({ path: paths[index] ?? [], item }))
+  const verdict = columns.findIndex(({ title }) => title === 'verdict')
+  const parts = inParts(placed, ROWS, {
+    draw: (part, path) => htmlTable(path.join(', '), columns, part),
+    summary: (part) => `${part.length} rows${verdict < 0 ? '' : `: ${tally(part.map((row) => row[verdict]!))}`}`,
+  })
+  return `<p class="caption">${escapeHtml(caption)} ${rows.length} rows, in parts.</p>${parts}`
+}
+
+/** `3 faster, 45 no change`. */
+function tally(words: readonly string[]): string {
+  return [...new Set(words)].map((word) => `${words.filter((one) => one === word).length} ${word}`).join(', ')
 }
 
 function notes(results: Results): string {
@@ -81,11 +100,24 @@ function modelSection(results: Results): string {
   const description =
     'Modelled, nanoseconds a packet, for the machine of patch V4 (2.6 GHz Broadwell). base is everything that does not ' +
     'depend on the accessor: ring logic, payload, XDP program, TAP.'
-  const chart = stackedBars(bars, COST_PARTS, 'ns')
-  return section(
-    'Where a packet’s nanoseconds go',
-    figure('parts', 'Cost by cause.', description, chart, table(costTable(bars))),
-  )
+  let figures = 0
+  const drawn = inParts(bars, STRIPS, {
+    draw: (part, path) =>
+      figure(
+        `parts-${figures++}`,
+        titled('Cost by cause', path),
+        description,
+        stackedBars(part, COST_PARTS, 'ns'),
+        table(costTable(part)),
+      ),
+    summary: (part) => `${part.length} bars`,
+  })
+  return section('Where a packet’s nanoseconds go', drawn)
+}
+
+/** `Cost by cause.`, or of a part `Cost by cause: queue-size 256.` */
+function titled(title: string, path: readonly string[]): string {
+  return `${[title, ...(path.length === 0 ? [] : [path.join(', ')])].join(': ')}.`
 }
 
 /** Every trial, not only its average. */
@@ -94,23 +126,39 @@ function trialSection(results: Results): string {
   if (strips.length === 0) return ''
   const description =
     'Measured, million packets a second: each trial a dot, the median a bar, its 95 % interval a band.'
-  const chart = stripChart(strips, 'Mpps')
-  return section('Trials', figure('trials', 'Distribution of trials.', description, chart, table(trialsTable(strips))))
+  let figures = 0
+  const drawn = inParts(strips, STRIPS, {
+    draw: (part, path) =>
+      figure(
+        `trials-${figures++}`,
+        titled('Distribution of trials', path),
+        description,
+        stripChart(part, 'Mpps'),
+        table(trialsTable(part)),
+      ),
+    summary: (part) => `trials of ${part.length} cells`,
+  })
+  return section('Trials', drawn)
 }
 
 function curveSection(results: Results): string {
-  const figures = curveSets(results).map((set, index) => {
-    const { key, held, curves } = set
-    const mix = curves.some(({ points }) => points.some(({ x }) => typeof x === 'string'))
+  let figures = 0
+  const draw = (set: CurveSet): string => {
+    const mix = set.curves.some(({ points }) => points.some(({ x }) => typeof x === 'string'))
     return figure(
-      `curve-${index}`,
-      `Cost over ${key}${held === '' ? '' : ` (${held})`}.`,
+      `curve-${figures++}`,
+      `Cost over ${curveTitle(set)}.`,
       `Measured, nanoseconds a packet, with 95 % intervals. Lower is better.${mix ? ` ${MIX_NOTE}` : ''}`,
-      curveChart(curves, key, 'ns/packet'),
+      curveChart(set.curves, set.key, 'ns/packet'),
       table(curveTable(set)),
     )
+  }
+  const placed = curveSets(results).map((item) => ({ path: [`over ${item.key}`, ...item.held], item }))
+  const drawn = inParts(placed, CURVES, {
+    draw: (part) => part.map(draw).join('\n'),
+    summary: (part) => `${part.length} charts`,
   })
-  return figures.length === 0 ? '' : section('Curves', figures.join('\n'))
+  return placed.length === 0 ? '' : section('Curves', drawn)
 }
 
 function claimsText({ claims }: Results): string {

@@ -5,7 +5,7 @@ import { DEFAULT_SETUP, publishedFor } from '../model-results.ts'
 import type { CellResult, ClaimResult, Results } from '../results.ts'
 import { tooFewTrialsOf, tooFewTrialsText } from '../run/too-few-trials.ts'
 import { formatBytes, formatRate } from '../table.ts'
-import { cellNames, variedConditions } from '../varied-conditions.ts'
+import { cellNames, cellPaths, variedConditions } from '../varied-conditions.ts'
 import type { HtmlColumn } from './html.ts'
 
 /** A table of the report, for HTML and Markdown alike. */
@@ -13,6 +13,8 @@ export interface ReportTable {
   readonly caption: string
   readonly columns: readonly HtmlColumn[]
   readonly rows: readonly (readonly string[])[]
+  /** Conditions of each row, for tables that may have thousands: see `inParts`. */
+  readonly paths?: readonly (readonly string[])[]
 }
 
 /** Cells that an experiment did not vary by `--sweep`. */
@@ -74,6 +76,7 @@ export function seedTable(results: Results): ReportTable {
       { title: 'hash' },
     ],
     rows,
+    paths: [...cells.map(cellPaths(cells)), ...results.peers.map(() => ['peers'])],
   }
 }
 
@@ -87,6 +90,8 @@ function measuredText(cell: CellResult): string {
 export function comparisonTable(results: Results): ReportTable {
   const { comparisons = [], noiseFloor } = results
   const few = tooFewTrialsOf(results)
+  const cells = new Map(results.cells.map((cell) => [cell.id, cell]))
+  const pathOf = cellPaths(results.cells)
   const warning = few === null ? '' : ` “No change” may be ${tooFewTrialsText(few)}.`
   const noise =
     noiseFloor === null
@@ -108,6 +113,10 @@ export function comparisonTable(results: Results): ReportTable {
       p < 0.001 ? '< 0.001' : p.toFixed(3),
       verdict,
     ]),
+    paths: comparisons.map(({ after }) => {
+      const cell = cells.get(after)
+      return cell === undefined ? [] : pathOf(cell)
+    }),
   }
 }
 
@@ -123,6 +132,7 @@ export function stepsTable(results: Results): ReportTable {
       nameOf(cell),
       ...names.map((name) => (cell.steps[name] === undefined ? '' : cell.steps[name].toFixed(3))),
     ]),
+    paths: counted.map(cellPaths(counted)),
   }
 }
 
@@ -168,6 +178,7 @@ export function machineCostsTable(results: Results): ReportTable {
       measuredNs.toFixed(1),
       smapNs.toFixed(1),
     ]),
+    paths: counted.map(cellPaths(counted)),
   }
 }
 

@@ -1,16 +1,20 @@
 import type { Results } from '../results.ts'
-import { cellNames } from '../varied-conditions.ts'
+import { cellNames, cellPaths } from '../varied-conditions.ts'
 import type { Strip } from './charts.ts'
+import type { Placed } from './parts.ts'
 import { plainCells, type ReportTable } from './report-tables.ts'
 
 /** Every trial of each cell and peer, with median and interval. */
-export function trialStrips(results: Results): Strip[] {
+export function trialStrips(results: Results): Placed<Strip>[] {
   const cells = plainCells(results)
-  const nameOf = cellNames(cells)
-  const strips = cells.flatMap((cell): Strip[] =>
-    cell.measured === null ? [] : [{ label: nameOf(cell), values: cell.measured.trials, ...cell.measured.mpps }],
-  )
-  for (const { name, mpps, trials } of results.peers) strips.push({ label: `${name} (peer)`, values: trials, ...mpps })
+  const [nameOf, pathOf] = [cellNames(cells), cellPaths(cells)]
+  const strips = cells.flatMap((cell): Placed<Strip>[] => {
+    if (cell.measured === null) return []
+    const { mpps, trials } = cell.measured
+    return [{ path: pathOf(cell), item: { label: nameOf(cell), values: trials, ...mpps } }]
+  })
+  for (const { name, mpps, trials } of results.peers)
+    strips.push({ path: ['peers'], item: { label: `${name} (peer)`, values: trials, ...mpps } })
   return strips
 }
 

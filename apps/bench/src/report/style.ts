@@ -21,7 +21,8 @@ th, td { padding: .3rem .75rem .3rem 0; text-align: left; border-bottom: 1px sol
 thead th { border-bottom: 2px solid var(--line) } tbody th { font-weight: 600 } .n { text-align: right } td.n { white-space: nowrap }
 thead th { vertical-align: bottom } tbody th { overflow-wrap: break-word; min-width: 9rem; max-width: 20rem }
 figure { margin: 1rem 0 } figcaption { max-width: 46rem } figcaption strong { display: block }
-details { margin: .5rem 0 } summary { cursor: pointer; color: var(--soft) }
+details { margin: .5rem 0 } summary { cursor: pointer; color: var(--soft) } summary strong { color: var(--ink) }
+.part { border-left: 2px solid var(--line); padding-left: .75rem }
 .note { background: var(--band); border-left: 4px solid var(--c1); padding: .5rem .75rem }
 .note ul { margin: .25rem 0; padding-left: 1.25rem } .note li { overflow-wrap: anywhere } pre { background: var(--band); padding: .75rem; overflow-x: auto; white-space: pre-wrap }
 svg { display: block; height: auto; min-width: 40rem; max-width: 100% } svg text { fill: var(--ink); font: 13px system-ui, sans-serif }
