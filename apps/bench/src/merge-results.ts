@@ -1,5 +1,5 @@
 import { usageError } from './bench-error.ts'
-import { groupKey } from './cell-spec.ts'
+import { groupsOf } from './cell-groups.ts'
 import { withMeasuredClaims } from './model-results.ts'
 import type { Results } from './results.ts'
 import { comparePairs, pairsOfGroup } from './run/compare-cells.ts'
@@ -29,11 +29,6 @@ export function mergeResults(parts: readonly Results[]): Results {
   for (const { seed } of parts)
     if (seed !== first.seed)
       throw usageError('PARTS', `seeds ${first.seed} and ${seed} differ; accepted: parts of one run`)
-  const groups = new Map<string, typeof cells>()
-  for (const cell of cells) {
-    const key = groupKey(cell)
-    groups.set(key, [...(groups.get(key) ?? []), cell])
-  }
   const machines = [...new Set(parts.map(({ environment }) => `${environment.cpu}, ${environment.kernel}`))]
   const busy = [...new Set(parts.flatMap(({ environment }) => environment.busy))]
   if (machines.length > 1) busy.push(`parts come from different machines: ${machines.join(' and ')}`)
@@ -44,7 +39,7 @@ export function mergeResults(parts: readonly Results[]): Results {
     environment: { ...first.environment, busy },
     cells,
     peers: parts.flatMap((part) => part.peers),
-    comparisons: comparePairs([...groups.values()].flatMap(pairsOfGroup), seededRandom(first.seed)),
+    comparisons: comparePairs(groupsOf(cells).flatMap(pairsOfGroup), seededRandom(first.seed)),
     complete: parts.every(({ complete }) => complete !== false) && missingParts(parts).length === 0,
     residentBytes: Math.max(...parts.map(({ residentBytes = 0 }) => residentBytes)),
   })

@@ -34,11 +34,12 @@ const SIGNIFICANCE = 0.05
  * @param tolerance 0.1: changes below 10 % are none
  */
 export function checkRatios(kept: Results, fresh: Results, tolerance: number, random: Random): RatioCheck {
-  const pairs = fresh.cells.flatMap((cell) => {
-    const old = sameCell(kept, cell)
-    if (cell.measured === null || old === undefined) return []
-    const reference = referenceOf(cell, kept, fresh)
-    return reference === null
+  const [then, now] = [measuredById(kept), measuredById(fresh)]
+  const references = referencesOf(then, now)
+  const pairs = [...now.values()].flatMap((cell) => {
+    const old = then.get(cell.id)
+    const reference = references.get(groupKey(cell))
+    return old === undefined || reference === undefined || isReference(cell, reference)
       ? []
       : [{ cell, reference, before: held(old, reference.kept), after: held(cell, reference.fresh) }]
   })
@@ -55,7 +56,7 @@ export function checkRatios(kept: Results, fresh: Results, tolerance: number, ra
       verdict,
     }
   })
-  return { moves, gone: measuredOnlyIn(kept, fresh), added: measuredOnlyIn(fresh, kept) }
+  return { moves, gone: onlyIn(then, now), added: onlyIn(now, then) }
 }
 
 function held(cell: CellResult, reference: CellResult): HeldAgainst {
@@ -67,23 +68,36 @@ function rates({ measured }: CellResult): readonly number[] {
   return measured!.nsPerPacket.trials?.map((ns) => 1000 / ns) ?? measured!.trials
 }
 
-/** The floor of the cell's group when both runs have it, else copy-checked, else nothing. A reference has none itself. */
-function referenceOf(cell: CellResult, kept: Results, fresh: Results): { kept: CellResult; fresh: CellResult } | null {
-  for (const accessor of [BASELINE, 'copy-checked']) {
-    if (cell.accessor === accessor) return null
-    const now = fresh.cells.find(
-      (one) => one.accessor === accessor && one.measured !== null && groupKey(one) === groupKey(cell),
-    )
-    const then = now === undefined ? undefined : sameCell(kept, now)
-    if (now !== undefined && then !== undefined) return { kept: then, fresh: now }
-  }
-  return null
+type Measured = ReadonlyMap<string, CellResult>
+
+function measuredById({ cells }: Results): Measured {
+  return new Map(cells.filter(({ measured }) => measured !== null).map((cell) => [cell.id, cell]))
 }
 
-function sameCell({ cells }: Results, { id }: CellResult): CellResult | undefined {
-  return cells.find((cell) => cell.id === id && cell.measured !== null)
+/** What the cells of a group are held against. */
+interface Reference {
+  readonly kept: CellResult
+  readonly fresh: CellResult
 }
 
-function measuredOnlyIn(here: Results, there: Results): string[] {
-  return here.cells.filter((cell) => cell.measured !== null && sameCell(there, cell) === undefined).map(({ id }) => id)
+/** Of each group the floor when both runs have it, else copy-checked, else nothing. */
+function referencesOf(then: Measured, now: Measured): Map<string, Reference> {
+  const references = new Map<string, Reference>()
+  for (const accessor of [BASELINE, 'copy-checked'])
+    for (const fresh of now.values()) {
+      const kept = fresh.accessor === accessor ? then.get(fresh.id) : undefined
+      const group = groupKey(fresh)
+      if (kept !== undefined && !references.has(group)) references.set(group, { kept, fresh })
+    }
+  return references
+}
+
+/** A reference is held against nothing itself, and the floor against nothing at all. */
+function isReference({ accessor }: CellResult, { fresh }: Reference): boolean {
+  return accessor === BASELINE || accessor === fresh.accessor
+}
+
+/** Ids of cells that were measured here only. */
+function onlyIn(here: Measured, there: Measured): string[] {
+  return [...here.keys()].filter((id) => !there.has(id))
 }

@@ -1,4 +1,5 @@
-import { type CellSpec, groupKey } from '../cell-spec.ts'
+import { groupsOf } from '../cell-groups.ts'
+import type { CellSpec } from '../cell-spec.ts'
 import { finishEnvironment, startEnvironment } from '../environment.ts'
 import { EXIT_INTERRUPTED } from '../exit-codes.ts'
 import { Peer } from '../peers/peer.ts'
@@ -117,17 +118,6 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
     residentBytes: process.resourceUsage().maxRSS * 1024,
   }
   return { results, disagreements, failedPeers, interrupted: signal.aborted }
-}
-
-/** Cells by {@link groupKey}, groups and cells in the order given. */
-function groupsOf(specs: readonly CellSpec[]): CellSpec[][] {
-  const groups = new Map<string, CellSpec[]>()
-  for (const spec of specs) {
-    const group = groups.get(groupKey(spec))
-    if (group === undefined) groups.set(groupKey(spec), [spec])
-    else group.push(spec)
-  }
-  return [...groups.values()]
 }
 
 /** Ratio of a cell to itself in another process: what is no difference. */
