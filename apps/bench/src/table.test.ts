@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { displayWidth } from './display-width.ts'
-import { formatBytes, formatDuration, formatRate, renderTable } from './table.ts'
+import { renderTable } from './table.ts'
 
 describe('tables', () => {
   it('align numbers to the right and keep no trailing spaces', () => {
@@ -50,11 +50,5 @@ describe('tables', () => {
       const [id, rate] = [ROW[0]!, ROW[1]!].map((text) => text.replaceAll(' ', ''))
       expect(lines.join('').replaceAll(' ', '')).toBe(`${id}measuredMpps[95%]${rate}`)
     }
-  })
-
-  it('numbers are for people', () => {
-    expect([143.4, 28.04, 5, Number.NaN].map(formatRate)).toEqual(['143', '28.0', '5.00', '–'])
-    expect([2048, 250 * 2 ** 20].map(formatBytes)).toEqual(['2 KiB', '250 MiB'])
-    expect([-5, 12_400, 61_000].map(formatDuration)).toEqual(['0 s', '12 s', '1 min 1 s'])
   })
 })

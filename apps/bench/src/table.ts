@@ -92,21 +92,3 @@ function hanging(indent: string, text: string, width: number): string[] {
   const room = Math.max(1, width - indent.length - GAP.length)
   return wrapLine(text, room).map((piece, index) => indent + (index === 0 ? '' : GAP) + piece)
 }
-
-/** A rate for people: three significant digits. */
-export function formatRate(value: number): string {
-  if (!Number.isFinite(value)) return '–'
-  if (value >= 100) return value.toFixed(0)
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2)
-}
-
-/** Bytes for people, in binary units. */
-export function formatBytes(bytes: number): string {
-  return bytes >= 1 << 20 ? `${Math.round(bytes / (1 << 20))} MiB` : `${Math.round(bytes / 1024)} KiB`
-}
-
-/** A time to wait, for people. */
-export function formatDuration(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000))
-  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
-}

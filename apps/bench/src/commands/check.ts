@@ -2,6 +2,7 @@ import { usageError } from '../bench-error.ts'
 import { cellLabel } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
+import { formatRatio } from '../format.ts'
 import { checkApart, printText, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import type { Results } from '../results.ts'
@@ -51,7 +52,7 @@ function text({ moves, gone, added }: RatioCheck, kept: Results, fresh: Results,
     cellLabel(reference),
     before.toFixed(3),
     after.toFixed(3),
-    `${change.median.toFixed(3)} [${change.low.toFixed(3)}, ${change.high.toFixed(3)}]`,
+    formatRatio(change, 3),
     colour(verdict)(verdict),
   ])
   const count = (wanted: RatioMove['verdict']): number => moves.filter(({ verdict }) => verdict === wanted).length

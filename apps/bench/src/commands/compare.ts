@@ -1,5 +1,6 @@
 import { usageError } from '../bench-error.ts'
 import { colours } from '../colours.ts'
+import { formatP, formatRatio } from '../format.ts'
 import { checkApart, printText, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import type { Comparison, Results } from '../results.ts'
@@ -62,12 +63,7 @@ function missing(here: Results, there: Results): string[] {
 }
 
 function table(comparisons: readonly Comparison[], few: TooFewTrials | null, before: Results, after: Results): string {
-  const rows = comparisons.map(({ after: id, ratio, p, verdict }) => [
-    id,
-    `${ratio.median.toFixed(3)} [${ratio.low.toFixed(3)}, ${ratio.high.toFixed(3)}]`,
-    p < 0.001 ? '< 0.001' : p.toFixed(3),
-    verdict,
-  ])
+  const rows = comparisons.map(({ after: id, ratio, p, verdict }) => [id, formatRatio(ratio, 3), formatP(p), verdict])
   const lines = [
     renderTable(
       [

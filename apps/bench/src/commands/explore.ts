@@ -2,8 +2,9 @@ import type { CatalogueEntry, Exploration, ExploreOptions } from '@vring/testkit
 import { oneOf } from '../arguments.ts'
 import { colours } from '../colours.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
+import { formatDuration } from '../format.ts'
 import { printText, toJson, writeOutput } from '../output.ts'
-import { formatDuration, renderTable } from '../table.ts'
+import { renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg } from './shared-args.ts'
 

@@ -1,10 +1,10 @@
 import { claimDifferenceText, claimText } from '@vring/cost-model'
+import { modelledRate, publishedRate } from '../cell-rates.ts'
 import { cellLabel } from '../cell-spec.ts'
+import { formatBytes, formatP, formatRateInterval, formatRatio } from '../format.ts'
 import { formatPrice, machineCosts, stepPrices } from '../machine/machine-costs.ts'
-import { DEFAULT_SETUP, publishedFor } from '../model-results.ts'
 import type { CellResult, ClaimResult, Results } from '../results.ts'
 import { tooFewTrialsOf, tooFewTrialsText } from '../run/too-few-trials.ts'
-import { formatBytes, formatRate } from '../table.ts'
 import { cellNames, cellPaths, variedConditions } from '../varied-conditions.ts'
 import type { HtmlColumn } from './html.ts'
 
@@ -22,29 +22,18 @@ export function plainCells(results: Results): CellResult[] {
   return results.cells.filter((cell) => Object.keys(cell.sweep ?? {}).length === 0)
 }
 
-/** Modelled rate under patch V4's profile, `≤` where a step has no price. */
-function modelled(cell: CellResult, smap: 'off' | 'on'): string {
-  const row = cell.modelled.find((candidate) => candidate.smap === smap && candidate.profile === DEFAULT_SETUP)
-  if (row === undefined) return '–'
-  return `${(row.unpriced ?? []).length > 0 ? '≤ ' : ''}${formatRate(row.mpps)}`
-}
-
 /** The seed's table: measured, modelled and published side by side, each under its name. */
 export function seedTable(results: Results): ReportTable {
   const number = true
   const cells = plainCells(results)
   const varied = variedConditions(cells)
-  const published = (cell: CellResult, smap: 'off' | 'on'): string => {
-    const row = publishedFor(results.published, cell, smap)
-    return row === undefined ? '–' : formatRate(row.mpps)
-  }
   const rows = cells.map((cell) => [
     cellLabel(cell.id) + (cell.role === 'floor' ? ' (floor)' : ''),
     ...varied.map(({ of }) => of(cell)),
-    published(cell, 'on'),
-    modelled(cell, 'on'),
-    published(cell, 'off'),
-    modelled(cell, 'off'),
+    publishedRate(results, cell, 'on'),
+    modelledRate(cell, 'on'),
+    publishedRate(results, cell, 'off'),
+    modelledRate(cell, 'off'),
     measuredText(cell),
     cell.measured === null ? '–' : cell.measured.nsPerPacket.median.toFixed(1),
     cell.hash?.slice(0, 8) ?? '–',
@@ -58,7 +47,7 @@ export function seedTable(results: Results): ReportTable {
       '–',
       '–',
       '–',
-      `${formatRate(mpps.median)} [${formatRate(mpps.low)}, ${formatRate(mpps.high)}]`,
+      formatRateInterval(mpps),
       (1000 / mpps.median).toFixed(1),
       '–',
     ])
@@ -82,8 +71,7 @@ export function seedTable(results: Results): ReportTable {
 
 function measuredText(cell: CellResult): string {
   if (cell.measured === null) return cell.failure === undefined ? '–' : `failed: ${cell.failure}`
-  const { median, low, high } = cell.measured.mpps
-  return `${formatRate(median)} [${formatRate(low)}, ${formatRate(high)}]`
+  return formatRateInterval(cell.measured.mpps)
 }
 
 /** Comparisons of a run with what chance alone does. */
@@ -109,8 +97,8 @@ export function comparisonTable(results: Results): ReportTable {
     rows: comparisons.map(({ before, after, ratio, p, verdict }) => [
       after,
       cellLabel(before),
-      `${ratio.median.toFixed(2)} [${ratio.low.toFixed(2)}, ${ratio.high.toFixed(2)}]`,
-      p < 0.001 ? '< 0.001' : p.toFixed(3),
+      formatRatio(ratio),
+      formatP(p),
       verdict,
     ]),
     paths: comparisons.map(({ after }) => {

@@ -1,9 +1,10 @@
+import { modelledRate, publishedRate } from '../cell-rates.ts'
 import { cellLabel } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
-import { DEFAULT_SETUP, publishedFor } from '../model-results.ts'
+import { formatBytes, formatP, formatRateInterval, formatRatio } from '../format.ts'
 import { claimsSummary } from '../report/report-tables.ts'
 import type { CellResult, Results } from '../results.ts'
-import { type Column, formatBytes, formatRate, renderTable } from '../table.ts'
+import { type Column, renderTable } from '../table.ts'
 import { variedConditions } from '../varied-conditions.ts'
 import { tooFewTrialsOf, tooFewTrialsText } from './too-few-trials.ts'
 
@@ -31,8 +32,7 @@ function heading({ environment, seed, complete }: Results): string {
 /** Value, and how far the interval goes to either side. */
 function rateWithInterval(cell: CellResult): string {
   if (cell.measured === null) return cell.failure === undefined ? '–' : 'failed'
-  const { median, low, high } = cell.measured.mpps
-  return `${formatRate(median)} [${formatRate(low)}, ${formatRate(high)}]`
+  return formatRateInterval(cell.measured.mpps)
 }
 
 function cellsTable(results: Results): string {
@@ -58,10 +58,10 @@ function cellsTable(results: Results): string {
     rateWithInterval(cell),
     cell.measured === null ? '–' : cell.measured.nsPerPacket.median.toFixed(1),
     cell.measured === null ? '–' : cell.measured.nsPerPacket.p99.toFixed(1),
-    modelled(cell, 'off'),
-    modelled(cell, 'on'),
-    published(results, cell, 'off'),
-    published(results, cell, 'on'),
+    modelledRate(cell, 'off'),
+    modelledRate(cell, 'on'),
+    publishedRate(results, cell, 'off'),
+    publishedRate(results, cell, 'on'),
     cell.hash?.slice(0, 8) ?? '–',
   ])
   return [
@@ -86,23 +86,11 @@ function commonConditions(cells: readonly CellResult[]): string {
   return parts.length === 0 ? '' : `Common: ${parts.join(', ')}.`
 }
 
-/** Under the profile of patch V4; `≤` where a step has no price. */
-function modelled(cell: CellResult, smap: 'off' | 'on'): string {
-  const row = cell.modelled.find((candidate) => candidate.smap === smap && candidate.profile === DEFAULT_SETUP)
-  if (row === undefined) return '–'
-  return `${(row.unpriced ?? []).length > 0 ? '≤ ' : ''}${formatRate(row.mpps)}`
-}
-
-function published(results: Results, cell: CellResult, smap: 'off' | 'on'): string {
-  const row = publishedFor(results.published, cell, smap)
-  return row === undefined ? '–' : formatRate(row.mpps)
-}
-
 function peersTable({ peers }: Results): string {
   const rows = peers.map(({ name, version, role, mpps, ratios = [] }) => [
     `${name} ${version}`,
     role,
-    `${formatRate(mpps.median)} [${formatRate(mpps.low)}, ${formatRate(mpps.high)}]`,
+    formatRateInterval(mpps),
     ratios.map(({ cell, ratio }) => `${cellLabel(cell)} ${ratio.median.toFixed(2)} x`).join(', '),
   ])
   return renderTable(
@@ -121,8 +109,8 @@ function comparisonsTable(results: Results): string {
   const { comparisons = [], noiseFloor } = results
   const rows = comparisons.map(({ before, after, ratio, p, verdict }) => [
     shortId(after),
-    `${ratio.median.toFixed(2)} [${ratio.low.toFixed(2)}, ${ratio.high.toFixed(2)}]`,
-    p < 0.001 ? '< 0.001' : p.toFixed(3),
+    formatRatio(ratio),
+    formatP(p),
     verdict,
     shortId(before),
   ])

@@ -1,4 +1,4 @@
-import { formatDuration } from '../table.ts'
+import { formatDuration } from '../format.ts'
 
 /** Progress on a terminal: one line that is written over. Quiet anywhere else. */
 export class Progress {
