@@ -118,8 +118,9 @@ export class RxRound {
       queue.disableNotification()
       return this.batches(queue)
     } finally {
-      accessor.endRound()
+      // First what is this module's: an accessor that throws must not keep the other queues of the thread from it.
       running = false
+      accessor.endRound()
     }
   }
 

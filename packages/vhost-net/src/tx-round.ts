@@ -110,9 +110,10 @@ export class TxRound {
       queue.disableNotification()
       return this.batches(queue)
     } finally {
-      accessor.endRound()
-      frames.view = bounce
+      // First what is this module's: an accessor that throws must not keep the other queues of the thread from it.
       running = false
+      frames.view = bounce
+      accessor.endRound()
     }
   }
 
