@@ -1,17 +1,17 @@
 import { groupsOf } from '../cell-groups.ts'
 import type { CellSpec } from '../cell-spec.ts'
 import { finishEnvironment, startEnvironment } from '../environment.ts'
-import { EXIT_INTERRUPTED } from '../exit-codes.ts'
 import { Peer } from '../peers/peer.ts'
 import { isPeerOf, type PeerName } from '../peers/peer-names.ts'
 import { PeerPrograms } from '../peers/peer-programs.ts'
 import { type CellResult, type PeerResult, RESULTS_SCHEMA, type Results } from '../results.ts'
 import { ratioInterval, seededRandom } from '../stats/index.ts'
 import { cellResult } from './cell-result.ts'
-import { comparePairs, type Pair, pairsOfGroup } from './compare-cells.ts'
+import { comparePairs, pairsOfGroup } from './compare-cells.ts'
 import { hashDisagreements } from './hash-check.ts'
+import { Interruption } from './interruption.ts'
 import { Progress } from './progress.ts'
-import { type GroupOutcome, runGroup } from './run-group.ts'
+import { type GroupOptions, type GroupOutcome, runGroup } from './run-group.ts'
 import { runTestpmdGroup } from './testpmd-group.ts'
 
 /** How an experiment is run. */
@@ -45,79 +45,90 @@ export interface Experiment {
  * came.
  */
 export async function runExperiment(specs: readonly CellSpec[], options: ExperimentOptions): Promise<Experiment> {
-  const { seed, trials } = options
-  const random = seededRandom(seed)
+  const random = seededRandom(options.seed)
   const startedAt = new Date().toISOString()
   const environment = startEnvironment()
   const groups = groupsOf(specs)
-  const beside = groups.flatMap(([first]) => options.peers.filter((name) => isPeerOf(name, first!)))
-  const processes = specs.length + beside.length + (options.noiseFloor ? 1 : 0)
-  const progress = new Progress(processes * (trials + 1) + specs.length)
+  const progress = new Progress(stepCount(groups, options))
   const programs = new PeerPrograms(options.peers)
-  const interruption = new AbortController()
+  const interruption = new Interruption()
   const { signal } = interruption
-  const interrupt = (): void => {
-    // Twice means now.
-    if (signal.aborted) process.exit(EXIT_INTERRUPTED)
-    interruption.abort()
-  }
-  process.on('SIGINT', interrupt)
-  process.on('SIGTERM', interrupt)
-  const cells: CellResult[] = []
-  const peers: PeerResult[] = []
-  const pairs: Pair[] = []
-  const disagreements: string[] = []
-  const failedPeers: string[] = []
-  let noiseFloor: Results['noiseFloor'] = null
+  const measured: MeasuredGroup[] = []
   try {
     for (const [index, group] of groups.entries()) {
       if (signal.aborted) break
-      const groupOptions = {
-        ...options,
-        random,
-        noiseFloor: options.noiseFloor && index === 0,
-        progress: (what: string, does: string) => progress.step(what, does),
-        signal,
-      }
-      const first = group[0]!
-      const groupPeers = options.peers
-        .filter((name) => isPeerOf(name, first))
-        .map((name) => new Peer(name, first, programs.of(name), signal))
-      const runCells = first.driver === 'testpmd' ? runTestpmdGroup : runGroup
-      const outcome = await runCells(group, groupPeers, groupOptions).finally(() => {
-        for (const peer of groupPeers) peer.close()
-      })
-      const results = outcome.cells.map((cell) => cellResult(cell, random))
-      peers.push(...groupPeers.flatMap((peer) => peer.result(results, random) ?? []))
-      for (const { label, failure } of groupPeers) if (failure !== null) failedPeers.push(`${label}: ${failure}`)
-      cells.push(...results)
-      pairs.push(...pairsOfGroup(results))
-      disagreements.push(...hashDisagreements(outcome.cells))
-      if (index === 0) noiseFloor = noiseOf(outcome, seed)
+      const noiseFloor = options.noiseFloor && index === 0
+      const step = (what: string, does: string): void => progress.step(what, does)
+      measured.push(await measureGroup(group, programs, { ...options, random, noiseFloor, progress: step, signal }))
     }
   } finally {
     progress.clear()
     programs.close()
-    process.off('SIGINT', interrupt)
-    process.off('SIGTERM', interrupt)
+    interruption.release()
   }
   const results: Results = {
     schema: RESULTS_SCHEMA,
     startedAt,
     command: ['vring-bench', ...options.command],
-    seed,
+    seed: options.seed,
     environment: finishEnvironment(environment),
-    cells,
-    peers,
+    cells: measured.flatMap(({ cells }) => cells),
+    peers: measured.flatMap(({ peers }) => peers),
     published: [],
     claims: [],
-    noiseFloor,
-    comparisons: comparePairs(pairs, random),
+    noiseFloor: measured[0] === undefined ? null : noiseOf(measured[0].outcome, options.seed),
+    comparisons: comparePairs(
+      measured.flatMap(({ cells }) => pairsOfGroup(cells)),
+      random,
+    ),
     complete: !signal.aborted,
     ...(options.shard === null ? {} : { shard: options.shard }),
     residentBytes: process.resourceUsage().maxRSS * 1024,
   }
-  return { results, disagreements, failedPeers, interrupted: signal.aborted }
+  return {
+    results,
+    disagreements: measured.flatMap(({ outcome }) => hashDisagreements(outcome.cells)),
+    failedPeers: measured.flatMap(({ failedPeers }) => failedPeers),
+    interrupted: signal.aborted,
+  }
+}
+
+/** Each process warms up and runs its trials; each cell is verified. */
+function stepCount(groups: readonly (readonly CellSpec[])[], { peers, noiseFloor, trials }: ExperimentOptions): number {
+  const cells = groups.flat().length
+  const beside = groups.flatMap(([first]) => peers.filter((name) => isPeerOf(name, first!))).length
+  return (cells + beside + (noiseFloor ? 1 : 0)) * (trials + 1) + cells
+}
+
+/** One group as a run's results have it. */
+interface MeasuredGroup {
+  readonly outcome: GroupOutcome
+  readonly cells: readonly CellResult[]
+  readonly peers: readonly PeerResult[]
+  readonly failedPeers: readonly string[]
+}
+
+async function measureGroup(
+  group: readonly CellSpec[],
+  programs: PeerPrograms,
+  options: GroupOptions & Pick<ExperimentOptions, 'peers'>,
+): Promise<MeasuredGroup> {
+  const { random, signal } = options
+  const first = group[0]!
+  const peers = options.peers
+    .filter((name) => isPeerOf(name, first))
+    .map((name) => new Peer(name, first, programs.of(name), signal))
+  const runCells = first.driver === 'testpmd' ? runTestpmdGroup : runGroup
+  const outcome = await runCells(group, peers, options).finally(() => {
+    for (const peer of peers) peer.close()
+  })
+  const cells = outcome.cells.map((cell) => cellResult(cell, random))
+  return {
+    outcome,
+    cells,
+    peers: peers.flatMap((peer) => peer.result(cells, random) ?? []),
+    failedPeers: peers.flatMap(({ label, failure }) => (failure === null ? [] : [`${label}: ${failure}`])),
+  }
 }
 
 /** Ratio of a cell to itself in another process: what is no difference. */
