@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { usageError } from './bench-error.ts'
-import { parseResults, type Results } from './results.ts'
+import { parseResults } from './parse-results.ts'
+import type { Results } from './results.ts'
 
 /**
  * Results that a user named.

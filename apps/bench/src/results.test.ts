@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { parseResults, RESULTS_SCHEMA, type Results, resultsJsonSchema } from './results.ts'
+import { parseResults } from './parse-results.ts'
+import { RESULTS_SCHEMA, type Results, resultsJsonSchema } from './results.ts'
 
 const results: Results = {
   schema: RESULTS_SCHEMA,

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { CellFailure, CellProcess } from '../src/cell-process.ts'
 import { makeCell } from '../src/cell-spec.ts'
 import { main } from '../src/main.ts'
-import { parseResults } from '../src/results.ts'
+import { parseResults } from '../src/parse-results.ts'
 import { vringBench } from './cli.ts'
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { missingError } from '../bench-error.ts'
 import type { CellSpec } from '../cell-spec.ts'
 import { type HugePages, reserveHugePages } from './huge-pages.ts'
-import { findTestpmd, type PeerForward, TESTPMD_HUGE_MIB, TestpmdProcess } from './testpmd-process.ts'
+import { type PeerForward, TESTPMD_HUGE_MIB } from './testpmd-arguments.ts'
+import { findTestpmd, TestpmdProcess } from './testpmd-process.ts'
 
 /** CPUs of driver and device: one each, so that neither waits for the other. */
 export const DRIVER_CPU = 0

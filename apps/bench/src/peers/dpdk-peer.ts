@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { interfaceIndex, systemErrnoOf } from '@vring/linux'
-import { type PeerForward, TestpmdProcess } from '../drivers/testpmd-process.ts'
+import type { PeerForward } from '../drivers/testpmd-arguments.ts'
+import { TestpmdProcess } from '../drivers/testpmd-process.ts'
 import { KernelSink } from '../system/kernel-sink.ts'
 import { enterPrivateNetwork } from '../system/private-network.ts'
 import { VethPair } from '../system/veth-pair.ts'

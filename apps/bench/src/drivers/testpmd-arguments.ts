@@ -1,0 +1,80 @@
+/** Memory of one testpmd in MiB: with huge pages, and without, where its pool is larger. */
+export const TESTPMD_HUGE_MIB = 256
+const TESTPMD_PLAIN_MIB = 512
+
+/** What becomes of frames, see {@link TestpmdOptions.forward}. */
+export type PeerForward = 'drop' | 'loopback' | 'tap' | 'af-xdp' | 'nowhere'
+
+/**
+ * Bursts of 32 frames that circulate between two testpmd that give back what they receive: half of a ring of 256, so that
+ * no burst finds it full and is dropped.
+ */
+export const LOOPBACK_BURSTS = 4
+
+export interface TestpmdOptions {
+  readonly binary: string
+  /** `driver`: virtio_user. `backend`: net_vhost. */
+  readonly role: 'driver' | 'backend'
+  /**
+   * What becomes of frames. `drop`: the driver sends, the backend counts. `loopback`: both give back what they receive,
+   * and the driver sends the first ones. `tap`, `af-xdp`: the backend forwards to an interface. `nowhere`: a driver without a
+   * device, which keeps its CPU busy.
+   */
+  readonly forward: PeerForward
+  /** Name of that interface: net_tap makes it, net_af_xdp finds it. */
+  readonly interface?: string
+  /** vhost-user socket; the backend makes it, the driver connects to it. */
+  readonly socket: string
+  /** CPU that it polls on. */
+  readonly cpu: number
+  readonly queueSize: number
+  readonly frameBytes: number
+  readonly hugePages: boolean
+}
+
+/**
+ * Arguments of one testpmd. Source: DPDK 22.11 testpmd user guide; virtio_user, vhost, tap and af_xdp driver guides.
+ */
+export function testpmdArguments(options: TestpmdOptions): string[] {
+  const { role, cpu, hugePages } = options
+  const memory = hugePages
+    ? ['--in-memory', '--single-file-segments', '-m', String(TESTPMD_HUGE_MIB)]
+    : ['--no-huge', '-m', String(TESTPMD_PLAIN_MIB)]
+  return [
+    '-v',
+    '--lcores',
+    `0@${cpu},1@${cpu}`,
+    '--file-prefix',
+    `vring-${role}-${process.pid}`,
+    '--no-pci',
+    ...memory,
+    ...devices(options).flatMap((device) => ['--vdev', device]),
+    '--',
+    '-i',
+    '--total-num-mbufs=8192',
+    ...forwarding(options),
+  ]
+}
+
+/** Its ports: towards the other side, and the one behind it. */
+function devices({ role, socket, queueSize, forward, interface: name }: TestpmdOptions): string[] {
+  if (forward === 'nowhere') return ['net_null0']
+  if (role === 'driver')
+    return [`net_virtio_user0,mac=00:01:02:03:04:05,path=${socket},queues=1,queue_size=${queueSize}`]
+  const vhost = `net_vhost0,iface=${socket},queues=1`
+  if (forward === 'tap') return [vhost, `net_tap0,iface=${name}`]
+  if (forward === 'af-xdp') return [vhost, `net_af_xdp0,iface=${name},start_queue=0,queue_count=1,force_copy=1`]
+  return [vhost]
+}
+
+/** A driver that gives frames back is started by a command, with the first frames: see {@link startsByCommand}. */
+function forwarding({ role, forward, frameBytes }: TestpmdOptions): string[] {
+  if (role === 'backend') return ['--auto-start', `--forward-mode=${forward === 'drop' ? 'rxonly' : 'io'}`]
+  const frames = `--txpkts=${frameBytes}`
+  return forward === 'loopback' ? ['--forward-mode=io', frames] : ['--auto-start', '--forward-mode=txonly', frames]
+}
+
+/** Does it wait for `start tx_first`? See {@link LOOPBACK_BURSTS}. */
+export function startsByCommand({ role, forward }: TestpmdOptions): boolean {
+  return role === 'driver' && forward === 'loopback'
+}
