@@ -2,6 +2,7 @@ import { EFAULT, EXDEV, refused } from '@vring/layout'
 import type { Access, AddressMap } from './address-map.ts'
 import { checkObjects } from './check-argument.ts'
 import type { MemoryView } from './memory-view.ts'
+import { RegionIndex } from './region-index.ts'
 
 /** Memory slots that KVM and QEMU give a vhost device at most. Source: Linux 5.0 x86 `KVM_USER_MEM_SLOTS`. */
 export const GUEST_SLOTS_MAX = 509
@@ -23,7 +24,7 @@ export interface GuestRange {
 
 /**
  * Guest-physical addresses, as descriptors hold them, to user addresses and on to bytes. The region of the last hit is
- * tried first, then the sorted regions by halving. A range that runs from one region into its neighbour is -EXDEV from
+ * tried first, then {@link RegionIndex}. A range that runs from one region into its neighbour is -EXDEV from
  * {@link resolve} and goes piecewise through {@link resolveSpan}; a hole is -EFAULT.
  */
 export class GuestMap implements AddressMap {
@@ -31,7 +32,7 @@ export class GuestMap implements AddressMap {
   readonly space: AddressMap
   span = 0
   private sorted: readonly GuestRegion[] = []
-  private starts = new Float64Array(0)
+  private index = new RegionIndex([])
   // The region of the last hit; none: infinitely far away. Values that are no 32-bit integers, so that the fields are
   // doubles from the start: a field that changes its representation later throws optimised code away.
   private hitStart = Number.POSITIVE_INFINITY
@@ -92,7 +93,7 @@ export class GuestMap implements AddressMap {
         throw refused('ERR_OVERLAP', 'guestAddress', sorted[i].guestAddress, `at or above 0x${end.toString(16)}`)
     }
     this.sorted = sorted
-    this.starts = Float64Array.from(sorted, (region) => region.guestAddress)
+    this.index = new RegionIndex(sorted.map((region) => region.guestAddress))
     this.hitStart = Number.POSITIVE_INFINITY
   }
 
@@ -115,17 +116,9 @@ export class GuestMap implements AddressMap {
   private seek(address: number): boolean {
     const d = address - this.hitStart
     if (d >= 0 && d < this.hitLength) return true
-    const starts = this.starts
-    let low = 0
-    let high = starts.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (starts[middle] <= address) low = middle + 1
-      else high = middle
-    }
-    // Also the answer for NaN: no start is at or below it.
-    if (low === 0) return false
-    const region = this.sorted[low - 1]
+    const found = this.index.find(address)
+    if (found < 0) return false
+    const region = this.sorted[found]
     if (address - region.guestAddress >= region.length) return false
     this.hitStart = region.guestAddress
     this.hitLength = region.length

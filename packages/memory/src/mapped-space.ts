@@ -4,6 +4,7 @@ import type { Access } from './address-map.ts'
 import { checkObject, checkObjects, isRange } from './check-argument.ts'
 import { type MemoryView, memoryView } from './memory-view.ts'
 import { TASK_SIZE_MAX } from './page-size.ts'
+import { RegionIndex } from './region-index.ts'
 import type { KernelMapping, MapRefusal, MapRequest, UserSpace } from './user-space.ts'
 
 /** Memory of another process that is mapped here: readable and writable, there until its region is replaced. */
@@ -39,7 +40,7 @@ export class MappedSpace implements UserSpace {
   view: MemoryView
   span = 0
   private current: RegionSnapshot = { generation: 0, regions: [] }
-  private starts = new Float64Array(0)
+  private index = new RegionIndex([])
   // The region of the last hit; none: infinitely far away. Doubles from the start (see GuestMap).
   private hitStart = Number.POSITIVE_INFINITY
   private hitLength = -(2 ** 40)
@@ -112,7 +113,7 @@ export class MappedSpace implements UserSpace {
 
   private install(regions: readonly MappedRegion[]): void {
     this.current = { generation: this.current.generation + 1, regions }
-    this.starts = Float64Array.from(regions, (region) => region.address)
+    this.index = new RegionIndex(regions.map((region) => region.address))
     this.hitStart = Number.POSITIVE_INFINITY
   }
 
@@ -159,16 +160,9 @@ export class MappedSpace implements UserSpace {
   private seek(address: number): boolean {
     const d = address - this.hitStart
     if (d >= 0 && d < this.hitLength) return true
-    const starts = this.starts
-    let low = 0
-    let high = starts.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (starts[middle] <= address) low = middle + 1
-      else high = middle
-    }
-    if (low === 0) return false
-    const region = this.current.regions[low - 1]
+    const found = this.index.find(address)
+    if (found < 0) return false
+    const region = this.current.regions[found]
     if (address - region.address >= region.length) return false
     this.hitStart = region.address
     this.hitLength = region.length

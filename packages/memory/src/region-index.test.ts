@@ -1,0 +1,25 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { RegionIndex } from './region-index.ts'
+
+it('finds the last start at or below an address, whatever was found before', () => {
+  const starts = fc.uniqueArray(fc.integer({ min: 0, max: 60 }), { maxLength: 12 })
+  fc.assert(
+    fc.property(starts, fc.array(fc.integer({ min: -2, max: 64 }), { maxLength: 40 }), (unsorted, addresses) => {
+      const sorted = unsorted.sort((a, b) => a - b)
+      const index = new RegionIndex(sorted)
+      for (const address of addresses) expect(index.find(address)).toBe(sorted.filter((s) => s <= address).length - 1)
+    }),
+  )
+})
+
+it('finds every region of a walk in order, around the end and again', () => {
+  const index = new RegionIndex([0, 10, 20])
+  for (const address of [0, 10, 20, 0, 15, 25, 5, 25]) expect(index.find(address)).toBe(Math.floor(address / 10))
+})
+
+it('finds nothing for what is no address', () => {
+  const index = new RegionIndex([0, 10])
+  for (const address of [Number.NaN, Number.NEGATIVE_INFINITY, -1]) expect(index.find(address)).toBe(-1)
+  expect(new RegionIndex([]).find(0)).toBe(-1)
+})
