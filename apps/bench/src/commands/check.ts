@@ -67,7 +67,7 @@ function text({ moves, gone, added }: RatioCheck, kept: Results, fresh: Results,
     ...fresh.environment.busy.map((reason) =>
       colours.yellow(`busy machine: ${reason}; run again before you believe it`),
     ),
-    `${count('slower')} slower, ${count('faster')} faster, ${count('no change')} within ${Math.round(100 * tolerance)} %, ${gone.length} gone, ${added.length} new`,
+    `${count('slower')} slower, ${count('faster')} faster, ${count('no change')} not known to have moved by ${Math.round(100 * tolerance)} %, ${gone.length} gone, ${added.length} new`,
   ].join('\n')
 }
 

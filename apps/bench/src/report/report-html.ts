@@ -1,3 +1,4 @@
+import { barrierNote } from '../barrier-note.ts'
 import type { Results } from '../results.ts'
 import { curveChart, stackedBars, stripChart } from './charts.ts'
 import { escapeHtml, figure, htmlTable } from './html.ts'
@@ -84,11 +85,13 @@ function notes(results: Results): string {
   const warnings = environment.busy.map((reason) => `Busy machine: ${reason}.`)
   if (complete === false) warnings.push('The run was interrupted: what is here is valid, but not all.')
   for (const failure of failures(results)) warnings.push(`${failure}.`)
+  const barrier = barrierNote(results.cells)
   const list = warnings.map((warning) => `<li>${escapeHtml(warning)}</li>`).join('')
   return [
     '<p><strong>Published</strong> figures are from the kernel mailing list and commits of 2019. <strong>Modelled</strong>',
     'ones are steps, counted on the datapath below, times a CPU profile fitted to published rates. <strong>Measured</strong>',
     'ones are wall-clock of this TypeScript on this machine, which can neither toggle SMAP nor fence speculation.</p>',
+    barrier === null ? '' : `<p>${escapeHtml(barrier)}</p>`,
     list === '' ? '' : `<div class="note"><ul>${list}</ul></div>`,
   ].join('\n')
 }

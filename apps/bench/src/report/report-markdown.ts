@@ -1,3 +1,4 @@
+import { barrierNote } from '../barrier-note.ts'
 import type { Results } from '../results.ts'
 import { costBars, costTable } from './report-costs.ts'
 import { curveSets, curveTable } from './report-curves.ts'
@@ -21,6 +22,8 @@ export function reportMarkdown(results: Results): string {
   const warnings = environment.busy.map((reason) => `> Busy machine: ${reason}.`)
   if (complete === false) warnings.push('> The run was interrupted: what is here is valid, but not all.')
   for (const failure of failures(results)) warnings.push(`> ${failure}.`)
+  const barrier = barrierNote(results.cells)
+  if (barrier !== null) warnings.push(`> ${barrier}`)
   const { counts, failed } = claimsSummary(results.claims)
   const parts = [
     '## What reaching virtqueue metadata costs',

@@ -98,6 +98,14 @@ describe('report', () => {
     }
   })
 
+  it('says of cells with a stand-in for the barrier what it is', () => {
+    const cells = results.cells.map((cell) => ({ ...cell, sweep: { barrier: 1 } }))
+    for (const draw of [reportHtml, reportMarkdown]) {
+      expect(draw(results)).not.toContain('stands in for each lfence')
+      expect(draw({ ...results, cells })).toContain('stands in for each lfence')
+    }
+  })
+
   it('keeps published, modelled and measured side by side and apart', () => {
     for (const title of ['SMAP on, published', 'SMAP on, modelled', 'SMAP off, published', 'measured here'])
       expect(html).toContain(title)

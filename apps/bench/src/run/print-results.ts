@@ -1,3 +1,4 @@
+import { barrierNote } from '../barrier-note.ts'
 import { modelledRate, publishedRate } from '../cell-rates.ts'
 import { cellLabel } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
@@ -64,9 +65,11 @@ function cellsTable(results: Results): string {
     publishedRate(results, cell, 'on'),
     cell.hash?.slice(0, 8) ?? '–',
   ])
+  const barrier = barrierNote(cells)
   return [
     `${commonConditions(cells)} Columns off and on: SMAP, Mpps.`,
     'measured: this TypeScript on this machine, which can neither toggle SMAP nor fence.',
+    ...(barrier === null ? [] : [barrier]),
     'modelled: the steps of the cell times a profile fitted to published rates. published: patch V4 and its thread, 2019.',
     renderTable(columns, rows, colours.bold),
   ].join('\n')
