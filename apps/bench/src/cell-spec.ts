@@ -55,7 +55,7 @@ export interface CellSpec {
   /** How many of the ring's areas (desc, avail, used, in this order) lie in file-backed memory: 0 to 3. */
   readonly fileBacked: number
   readonly eventIdx: boolean
-  /** 1: each lfence, which JavaScript can't issue, is a locked instruction ({@link barrierCpu}). 0: it is nothing. */
+  /** 1: each lfence, which JavaScript can't issue, is a locked add ({@link barrierCpu}). 0: it is nothing. */
   readonly barrier: number
   /**
    * 1: the code that ships. 0: the same sources built without what counting, tracing and speculation hook into (no-op steps

@@ -201,8 +201,8 @@ class BarrierCpu extends PlainCpu {
 }
 
 /**
- * {@link plainCpu} with a locked instruction for each lfence, which JavaScript can't issue: a stand-in for what a speculation
- * barrier costs, to measure with. It orders memory and waits for the stores in front of it, so it costs more than lfence
- * (7.4 ns and 4.3 ns on the machine of the README's figures); it stops no speculation.
+ * {@link plainCpu} with a locked add for each lfence, which JavaScript can't issue: a stand-in for what a speculation barrier
+ * costs, to measure with. Alone it costs about as much (4.3 ns both on the machine of the README's figures); beyond
+ * lfence it waits for the stores in front of it, and it stops no speculation.
  */
 export const barrierCpu: Cpu = new BarrierCpu()
