@@ -1,5 +1,3 @@
-import type { CellSpec } from './cell-spec.ts'
-
 /** Keys of `--sweep` with their limits. */
 export const SWEEP_KEYS = {
   'frame-bytes': { field: 'frameBytes', least: 60, most: 9000 },
@@ -15,9 +13,3 @@ export const SWEEP_KEYS = {
   hooks: { field: 'hooks', least: 0, most: 1 },
 } as const
 export type SweepKey = keyof typeof SWEEP_KEYS
-
-/** A cell's value of a key, as arguments and results have it: a number, or `imix` for the mix of frame lengths. */
-export function sweepValue(spec: CellSpec, key: SweepKey): number | 'imix' {
-  if (key === 'frame-bytes' && spec.frameBytes === 0) return 'imix'
-  return Number(spec[SWEEP_KEYS[key].field])
-}

@@ -5,7 +5,7 @@ import { BenchError, missingError } from '../bench-error.ts'
 import { EXIT_INTERNAL } from '../exit-codes.ts'
 import { packageFile } from '../package-file.ts'
 import { findProgram } from '../system/privileges.ts'
-import type { PeerProgram } from './peer-programs.ts'
+import type { PeerProgram } from './peer-program.ts'
 
 /**
  * Compiles peers/io-uring-tap.c into a folder.

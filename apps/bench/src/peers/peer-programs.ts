@@ -4,13 +4,7 @@ import { join } from 'node:path'
 import { findTestpmd } from '../drivers/testpmd-process.ts'
 import { compileIoUringPeer } from './compile-io-uring.ts'
 import type { PeerName } from './peer-names.ts'
-
-/** A peer's program. */
-export interface PeerProgram {
-  readonly binary: string
-  /** Empty: it says itself. */
-  readonly version: string
-}
+import type { PeerProgram } from './peer-program.ts'
 
 /** The programs of the peers of a run, found or compiled; {@link close} removes what was made. */
 export class PeerPrograms {

@@ -4,7 +4,7 @@ import { DeviceProcess } from '../drivers/device-process.ts'
 import type { CellResult, PeerResult } from '../results.ts'
 import { medianInterval, type Random, ratioInterval } from '../stats/index.ts'
 import { PEER_TITLES, type PeerName, peerRole } from './peer-names.ts'
-import type { PeerProgram } from './peer-programs.ts'
+import type { PeerProgram } from './peer-program.ts'
 import type { PeerRequest, PeerTrial } from './peer-protocol.ts'
 
 /** Where a trial of a peer takes place. */

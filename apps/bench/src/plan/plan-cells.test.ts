@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { readArguments } from '../arguments.ts'
 import { type CellSpec, cellLabel } from '../cell-spec.ts'
 import { run } from '../commands/run.ts'
-import { sweepValue } from '../sweep-keys.ts'
+import { sweepValue } from '../sweep-value.ts'
 import { planCells } from './plan-cells.ts'
 import { shardOf } from './shard.ts'
 

@@ -2,7 +2,7 @@ import { BASELINE } from '../cell-spec.ts'
 import { meanFrameBytes } from '../frames.ts'
 import type { CellResult, Measured } from '../results.ts'
 import { median, medianInterval, type Random } from '../stats/index.ts'
-import { sweepValue } from '../sweep-keys.ts'
+import { sweepValue } from '../sweep-value.ts'
 import type { CellOutcome } from './run-group.ts'
 
 /** A cell's outcome as `results.json` has it. */
