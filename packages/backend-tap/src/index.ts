@@ -6,6 +6,7 @@
  */
 export * from './drop-counters.ts'
 export * from './frame-queue.ts'
+export * from './frame-target.ts'
 export * from './net-header.ts'
 export * from './tap-counters.ts'
 export * from './tap-device.ts'

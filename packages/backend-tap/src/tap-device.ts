@@ -1,18 +1,8 @@
 import { ETH_HEADER_BYTES, NET_HDR_LEGACY_BYTES, NET_HDR_MRG_BYTES, refused } from '@vring/layout'
 import type { MemoryView } from '@vring/memory'
 import type { XdpProgram } from '@vring/xdp'
-import { TapQueue } from './tap-queue.ts'
-
-/** Where redirected frames go. */
-export interface FrameTarget {
-  /**
-   * Takes a frame of `bytes` bytes at `at`, by copy.
-   *
-   * @param queue the queue that it came from: what a target with several queues chooses by
-   * @returns false when it has no room
-   */
-  takeRedirected(view: MemoryView, at: number, bytes: number, queue: number): boolean
-}
+import type { FrameTarget } from './frame-target.ts'
+import { TapQueue, type TapQueueDevice } from './tap-queue.ts'
 
 export interface TapDeviceOptions {
   /** Default `tap0`. */
@@ -44,7 +34,7 @@ const VLAN_TAG_BYTES = 4
  *                 ^--TX, REDIRECT from another device
  * ```
  */
-export class TapDevice implements FrameTarget {
+export class TapDevice implements FrameTarget, TapQueueDevice {
   readonly name: string
   readonly ifindex: number
   readonly mtu: number

@@ -2,12 +2,20 @@ import { plainCpu } from '@vring/accessor'
 import { ETH_HEADER_BYTES, NET_HDR_GSO_TYPE_OFFSET, NET_HDR_MRG_BYTES, VIRTIO_NET_HDR_GSO_NONE } from '@vring/layout'
 import { type MemoryView, memoryView } from '@vring/memory'
 import { FRAME_BYTES_MAX, type FrameBatch, type FrameSource, type NetBackend } from '@vring/vhost-net'
-import { normalizeVerdict, XDP_PASS, XDP_REDIRECT, XDP_TX, XDP_VERDICT_NAMES, XdpContext } from '@vring/xdp'
+import {
+  normalizeVerdict,
+  XDP_PASS,
+  XDP_REDIRECT,
+  XDP_TX,
+  XDP_VERDICT_NAMES,
+  XdpContext,
+  type XdpProgram,
+} from '@vring/xdp'
 import { DropCounters } from './drop-counters.ts'
 import { FrameQueue } from './frame-queue.ts'
+import type { FrameTarget } from './frame-target.ts'
 import { checkNetHeader } from './net-header.ts'
 import type { TapQueueCounters } from './tap-counters.ts'
-import type { FrameTarget, TapDevice } from './tap-device.ts'
 import { TapPeer } from './tap-peer.ts'
 
 /** Bytes in front of a frame that a program may grow it into. Source: Linux include/uapi/linux/bpf.h. */
@@ -16,8 +24,23 @@ export const XDP_PACKET_HEADROOM = 256
 const TAILROOM = 256
 const NO_HEADER = memoryView(new ArrayBuffer(NET_HDR_MRG_BYTES))
 
+/** What a queue takes of the device that it is one of. */
+export interface TapQueueDevice {
+  readonly name: string
+  readonly ifindex: number
+  readonly headerBytes: number
+  /** Frames that wait in each direction at most. */
+  readonly queueFrames: number
+  /** Bytes of the longest frame without segmentation. */
+  readonly frameBytes: number
+  /** The program on the hook now, or null. */
+  readonly program: XdpProgram | null
+  /** The device that programs may redirect to by this index, or null. */
+  redirectTarget(ifindex: number): FrameTarget | null
+}
+
 /**
- * A queue of a {@link TapDevice}: frames of a driver go through the XDP hook and on to the peer, frames of the peer wait
+ * A queue of a TapDevice: frames of a driver go through the XDP hook and on to the peer, frames of the peer wait
  * for the driver.
  *
  * Each frame is copied into the device's own memory first, so that a program may change and move it. What happens then
@@ -40,7 +63,7 @@ export class TapQueue implements NetBackend, FrameSource {
   skbFrames = 0
   /** Times that collected redirects were handed over. */
   redirectFlushes = 0
-  private readonly device: TapDevice
+  private readonly device: TapQueueDevice
   private readonly context = new XdpContext()
   private readonly scratch: MemoryView = memoryView(new ArrayBuffer(SCRATCH_BYTES))
   private readonly header: MemoryView = memoryView(new ArrayBuffer(NET_HDR_MRG_BYTES))
@@ -55,8 +78,8 @@ export class TapQueue implements NetBackend, FrameSource {
   private rxFrames = 0
   private rxBytes = 0
 
-  /** Made by {@link TapDevice}. */
-  constructor(device: TapDevice, index: number) {
+  /** Made by TapDevice. */
+  constructor(device: TapQueueDevice, index: number) {
     const { headerBytes, queueFrames, frameBytes } = device
     const bytes = queueFrames * ((headerBytes + frameBytes + 3) & ~3) + SCRATCH_BYTES
     this.name = `${device.name}:${index}`
