@@ -134,8 +134,9 @@ export class CellProcess {
       signal?.addEventListener('abort', onAbort)
       child.on('message', onMessage)
       child.once('exit', onExit)
+      // A process that can't be written to is on its way out, or is sent there: its exit says why.
       child.send(request, (error) => {
-        if (error !== null && this.#exit === null) fail(`can't be reached: ${error.message}`)
+        if (error !== null) this.close()
       })
     })
   }
