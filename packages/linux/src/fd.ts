@@ -30,11 +30,16 @@ export function setNonBlocking(fd: number): void {
   if ((flags & O_NONBLOCK) === 0) checked('fcntl', (c) => c.fcntl(fd, F_SETFL, flags | O_NONBLOCK), `F_SETFL of ${fd}`)
 }
 
-/** Kind, size and preferred block of an open file; the block is the page size where the file lives in huge pages. */
+/**
+ * Kind, size and preferred block of an open file; the block is the page size where the file lives in huge pages. A file with
+ * holes has less allocated than its size.
+ */
 export interface FdStatus {
   readonly isRegular: boolean
   /** Bytes. */
   readonly size: number
+  /** Bytes that take room in its file system; for a file in memory, those of its pages. */
+  readonly allocated: number
   /** Bytes. */
   readonly blockSize: number
 }
@@ -42,5 +47,7 @@ export interface FdStatus {
 /** fstat(2). Throws what `node:fs` throws (`code: 'EBADF'`). */
 export function statFd(fd: number): FdStatus {
   const status = fstatSync(fd)
-  return { isRegular: status.isFile(), size: status.size, blockSize: status.blksize }
+  // st_blocks counts 512 bytes each, whatever the block is.
+  const allocated = 512 * status.blocks
+  return { isRegular: status.isFile(), size: status.size, allocated, blockSize: status.blksize }
 }

@@ -2,7 +2,7 @@ import { isVringError } from '@vring/layout'
 import { describe, expect, test } from 'vitest'
 import { closeFd, statFd } from './fd.ts'
 import { unsupportedHost } from './libc.ts'
-import { Mapping, pageBytesOf, WINDOW_BYTES_MAX } from './mapping.ts'
+import { isFilled, Mapping, pageBytesOf, WINDOW_BYTES_MAX } from './mapping.ts'
 import { createMemfd } from './memfd.ts'
 import { processResources } from './process-resources.ts'
 import { systemErrnoOf } from './system-error.ts'
@@ -100,6 +100,22 @@ describe.skipIf(reason !== null)(`a mapping${reason === null ? '' : ` (skipped: 
       expect(pageBytesOf(mapping.buffer)).toBe(pageBytes)
       mapping.unmap()
     }
+  })
+
+  test('knows whether its file had all of its pages', () => {
+    expect(isFilled(new ArrayBuffer(8))).toBe(false)
+    const fd = createMemfd('holes', 3 * 4096)
+    const filled = [0, 0, 2, 1].map((page, step) => {
+      const mapping = Mapping.of(fd, { length: 3 * 4096 })
+      const answer = isFilled(mapping.buffer)
+      if (step > 0) new Uint8Array(mapping.buffer)[page * 4096] = 1
+      mapping.unmap()
+      return answer
+    })
+    const mapping = Mapping.of(fd, { length: 3 * 4096 })
+    closeFd(fd)
+    expect([...filled, isFilled(mapping.buffer)]).toEqual([false, false, false, false, true])
+    mapping.unmap()
   })
 
   test('is gone when it is unmapped', () => {

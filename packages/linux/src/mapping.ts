@@ -11,6 +11,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from './abi.ts'
+import { statFd } from './fd.ts'
 import { libc } from './libc.ts'
 import { systemError } from './system-error.ts'
 
@@ -99,7 +100,8 @@ export class Mapping {
       windows.push({ offset: at, length: bytes, buffer: c.koffi.view(address + BigInt(at), bytes) })
     }
     const pageBytes = pageBytesOfFile(fd)
-    for (const { buffer } of windows) pagesOf.set(buffer, pageBytes)
+    const filled = isFilledFile(fd)
+    for (const { buffer } of windows) pagesOf.set(buffer, { pageBytes, filled })
     return new Mapping(address, length, pageBytes, windows)
   }
 
@@ -143,11 +145,29 @@ export class Mapping {
   }
 }
 
-const pagesOf = new WeakMap<ArrayBufferLike, number>()
+interface Pages {
+  readonly pageBytes: number
+  readonly filled: boolean
+}
+
+const pagesOf = new WeakMap<ArrayBufferLike, Pages>()
 
 /** Bytes of a page of the memory behind a buffer: that of the file that a {@link Mapping} is of, 4096 for other memory. */
 export function pageBytesOf(buffer: ArrayBufferLike): number {
-  return pagesOf.get(buffer) ?? PAGE_BYTES
+  return pagesOf.get(buffer)?.pageBytes ?? PAGE_BYTES
+}
+
+/**
+ * Did the file behind a buffer have all of its pages when it was mapped? Touching the hole of one that did not takes a new
+ * page, which for huge pages is one of a few. False for memory that is of no {@link Mapping}.
+ */
+export function isFilled(buffer: ArrayBufferLike): boolean {
+  return pagesOf.get(buffer)?.filled ?? false
+}
+
+function isFilledFile(fd: number): boolean {
+  const { isRegular, size, allocated } = statFd(fd)
+  return isRegular && allocated >= size
 }
 
 function pageBytesOfFile(fd: number): number {

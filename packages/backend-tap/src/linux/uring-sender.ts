@@ -3,6 +3,7 @@ import {
   IORING_OP_WRITE_FIXED,
   IOSQE_FIXED_FILE,
   IoUring,
+  isFilled,
   pageBytesOf,
   RWF_NOWAIT,
   SQE_ADDRESS,
@@ -24,7 +25,7 @@ const RETRIES = 3
 
 /** Pieces of memory that can be registered at once; frames of others are written all the same. */
 const BUFFERS = 64
-/** From this page size on memory is registered: huge pages are in memory anyway. Smaller ones would all be brought in. */
+/** From this page size on memory is registered, if it is in memory anyway. Smaller pages would all be brought in. */
 const PINNED_PAGE_BYTES = 2 ** 21
 
 /**
@@ -32,7 +33,8 @@ const PINNED_PAGE_BYTES = 2 ** 21
  * system call. Writes do not wait (RWF_NOWAIT): all of them are done when the call returns.
  *
  * A driver's memory of huge pages is registered with the ring: the kernel then copies frames from its own mapping, which
- * takes a sixth off a write of 64 bytes.
+ * takes a sixth off a write of 64 bytes. Not that of a file with holes (a driver that reserves more than it uses, as QEMU's
+ * virtio-mem does): registering would fill them, with huge pages that are the host's.
  */
 export class UringSender implements FrameSender {
   readonly io = 'io_uring'
@@ -41,6 +43,8 @@ export class UringSender implements FrameSender {
   private count = 0
   /** Index of each registered piece of memory. */
   private readonly registered = new Map<ArrayBufferLike, number>()
+  /** What is not to be registered, or can't (RLIMIT_MEMLOCK): a refusal costs the kernel a look at every page. */
+  private unregistered = new WeakSet<ArrayBufferLike>()
   private readonly registers: boolean
 
   /** @throws VringError ERR_SYSTEM where io_uring is missing or forbidden, or can't write to this file without waiting */
@@ -66,6 +70,7 @@ export class UringSender implements FrameSender {
   forget(): void {
     for (const index of this.registered.values()) this.ring.setBuffer(index, 0, 0)
     this.registered.clear()
+    this.unregistered = new WeakSet()
     this.writeFrom(-1)
   }
 
@@ -93,11 +98,15 @@ export class UringSender implements FrameSender {
     }
   }
 
-  /** Index of the memory as a registered buffer, or -1. */
+  /** Index of the memory as a registered buffer, or -1. Asked of each memory once, until it is forgotten. */
   private register(memory: ArrayBufferLike, address: number): number {
     const index = this.registered.size
-    if (!this.registers || index === BUFFERS || pageBytesOf(memory) < PINNED_PAGE_BYTES) return -1
-    if (this.ring.setBuffer(index, address, memory.byteLength) < 0) return -1
+    if (!this.registers || index === BUFFERS || this.unregistered.has(memory)) return -1
+    const resident = pageBytesOf(memory) >= PINNED_PAGE_BYTES && isFilled(memory)
+    if (!resident || this.ring.setBuffer(index, address, memory.byteLength) < 0) {
+      this.unregistered.add(memory)
+      return -1
+    }
     this.registered.set(memory, index)
     return index
   }
