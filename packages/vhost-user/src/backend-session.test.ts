@@ -39,7 +39,6 @@ const ALL = [
   PROTOCOL_F_MQ,
   PROTOCOL_F_LOG_SHMFD,
   PROTOCOL_F_REPLY_ACK,
-  PROTOCOL_F_BACKEND_REQ,
   PROTOCOL_F_RESET_DEVICE,
   PROTOCOL_F_CONFIGURE_MEM_SLOTS,
   PROTOCOL_F_STATUS,
@@ -235,7 +234,7 @@ describe('the session of a backend', () => {
     const device = new RecyclingDevice()
     device.features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)
     const pair = new SessionPair(device)
-    pair.send('SET_PROTOCOL_FEATURES', featureSet(...ALL))
+    pair.send('SET_PROTOCOL_FEATURES', featureSet(...ALL, PROTOCOL_F_BACKEND_REQ))
     pair.send('SET_FEATURES', device.features | featureSet(VHOST_USER_F_PROTOCOL_FEATURES))
     pair.start(0)
     const { iotlb } = device.rings.get(0)!.vring

@@ -33,7 +33,15 @@ export interface BackendSessionOptions {
   readonly trace?: SessionTrace
   /** Bytes of memory that the frontend may share, all regions together. Default {@link MEMORY_BYTES_MAX}, 64 GiB. */
   readonly memoryBytesMax?: number
+  /** How long a message may be on its way from its first byte to its last, in ms. Default {@link MESSAGE_MS}. */
+  readonly messageMs?: number
 }
+
+/**
+ * Frontends send a message by one call. What came with the first part of one is held until the rest comes, and among it
+ * can be the frontend's own end of this connection: then nobody sees it hang up.
+ */
+export const MESSAGE_MS = 10_000
 
 /** Messages that one {@link BackendSession.poll} handles at most: rings get their turn whatever the frontend sends. */
 const MESSAGES_PER_POLL = 64
@@ -58,6 +66,9 @@ export class BackendSession {
   readonly #reader: MessageReader
   readonly #state: SessionState
   readonly #handlers: SessionHandlers
+  readonly #messageMs: number
+  /** When the message that is on its way has to be there, by `performance.now()`; infinity: none is. */
+  #messageDue = Number.POSITIVE_INFINITY
   #closed = false
 
   constructor(options: BackendSessionOptions) {
@@ -69,6 +80,7 @@ export class BackendSession {
     this.#reader = new MessageReader(transport, PAYLOAD_BYTES_MAX, MESSAGE_FDS_MAX)
     this.#state = new SessionState(device, host, options.memoryBytesMax)
     this.#handlers = sessionHandlers(this.#state)
+    this.#messageMs = options.messageMs ?? MESSAGE_MS
   }
 
   /** The transport's descriptor, for poll(2). */
@@ -123,6 +135,12 @@ export class BackendSession {
     return this.#state.rings.generation
   }
 
+  /** How long {@link poll} may be left alone though nothing comes, in ms; -1: for ever. */
+  get patienceMs(): number {
+    const due = this.#messageDue
+    return due === Number.POSITIVE_INFINITY ? -1 : Math.max(0, Math.ceil(due - performance.now()))
+  }
+
   /**
    * Handles the messages that are there, without waiting. Call it between rounds.
    *
@@ -135,13 +153,29 @@ export class BackendSession {
         const message = this.#reader.next()
         if (message === 'none') break
         if (message === 'closed') this.close()
-        else this.#handle(message)
+        else {
+          this.#messageDue = Number.POSITIVE_INFINITY
+          this.#handle(message)
+        }
         result = 'handled'
       } catch (error) {
         this.close(error)
       }
     }
+    this.#checkPartial()
     return this.#closed ? 'closed' : result
+  }
+
+  /** Ends a session whose frontend does not finish what it began to say. */
+  #checkPartial(): void {
+    if (!this.#reader.partial) {
+      this.#messageDue = Number.POSITIVE_INFINITY
+      return
+    }
+    const now = performance.now()
+    if (this.#messageDue === Number.POSITIVE_INFINITY) this.#messageDue = now + this.#messageMs
+    else if (now >= this.#messageDue)
+      this.close(refused('ERR_PROTOCOL', 'message', 'in pieces', `whole within ${this.#messageMs} ms`))
   }
 
   /**

@@ -73,6 +73,11 @@ export class MessageReader {
     return count
   }
 
+  /** A part of a message has come. */
+  get partial(): boolean {
+    return this.#headerCount > 0 || this.#fds.length > 0
+  }
+
   /** Descriptors of a message that did not become complete: the caller closes them when the stream ends. */
   takeFds(): number[] {
     const fds = this.#fds

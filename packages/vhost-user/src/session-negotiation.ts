@@ -4,6 +4,7 @@ import {
   refused,
   VHOST_F_LOG_ALL,
   VHOST_USER_F_PROTOCOL_FEATURES,
+  VIRTIO_F_ACCESS_PLATFORM,
   VringError,
 } from '@vring/layout'
 import type { VhostUserDevice } from './device.ts'
@@ -57,11 +58,13 @@ export class SessionNegotiation {
       PROTOCOL_F_MQ,
       PROTOCOL_F_LOG_SHMFD,
       PROTOCOL_F_REPLY_ACK,
-      PROTOCOL_F_BACKEND_REQ,
       PROTOCOL_F_RESET_DEVICE,
       PROTOCOL_F_CONFIGURE_MEM_SLOTS,
       PROTOCOL_F_STATUS,
     ]
+    // Only misses are asked for. A socket that is held for nothing may be the frontend's own end of this connection, and
+    // would keep it from ever being seen to hang up.
+    if (hasFeature(device.features, VIRTIO_F_ACCESS_PLATFORM)) bits.push(PROTOCOL_F_BACKEND_REQ)
     if (device.setMtu !== undefined) bits.push(PROTOCOL_F_NET_MTU)
     if (device.sendRarp !== undefined) bits.push(PROTOCOL_F_RARP)
     return featureSet(...bits)

@@ -15,9 +15,10 @@ export interface Transport {
   /**
    * Sends all of `bytes` with copies of these descriptors.
    *
+   * @param timeoutMs how long to wait for room at the peer; default: as the transport likes
    * @throws VringError ERR_CLOSED, ERR_SYSTEM
    */
-  send(bytes: Uint8Array, fds?: readonly number[]): void
+  send(bytes: Uint8Array, fds?: readonly number[], timeoutMs?: number): void
   /** A second call does nothing. */
   close(): void
 }

@@ -118,7 +118,7 @@ export class VhostUserWorker {
     if (this.#watched !== session.generation || this.#watchedFds !== wakeFds || this.#watchedRoom !== roomFds)
       this.#watch(wakeFds, roomFds)
     // A ring without a kick has to be looked at; it costs the CPU that its frontend chose to pay.
-    this.#poll.wait(polled ? 0 : sleepMs)
+    this.#poll.wait(polled ? 0 : sooner(sleepMs, session.patienceMs))
     this.sleeps++
     this.#drainKicks()
   }
@@ -139,4 +139,10 @@ export class VhostUserWorker {
     this.#watchedFds = wakeFds
     this.#watchedRoom = roomFds
   }
+}
+
+/** The shorter of two times in ms, of which -1 is for ever. */
+function sooner(one: number, other: number): number {
+  if (one < 0) return other
+  return other < 0 ? one : Math.min(one, other)
 }

@@ -1,0 +1,30 @@
+import { isVringError } from '@vring/layout'
+import { UnixSocket, unsupportedHost } from '@vring/linux'
+import { describe, expect, test } from 'vitest'
+import { BackendChannel } from './backend-channel.ts'
+import { linuxHost } from './linux-host.ts'
+
+const reason = unsupportedHost()
+
+describe.skipIf(reason !== null)(`the socket of misses${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+  test('a frontend that does not read it does not stop the device for long', () => {
+    const [frontend, device] = UnixSocket.pair()
+    const channel = new BackendChannel(linuxHost.transport(device.fd))
+    let misses = 0
+    const start = performance.now()
+    let failure: unknown = null
+    while (failure === null) {
+      try {
+        channel.iotlbMiss(0x1000 * misses, 1)
+        misses++
+      } catch (error) {
+        failure = error
+      }
+    }
+    expect(isVringError(failure) && failure.value).toBe('ETIMEDOUT')
+    expect(performance.now() - start).toBeLessThan(5000)
+    expect(misses).toBeGreaterThan(100)
+    channel.close()
+    frontend.close()
+  })
+})
