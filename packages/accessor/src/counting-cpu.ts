@@ -1,7 +1,5 @@
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
-import type { Cpu } from './cpu.ts'
-import { load16OneByOne, loadDescriptorOneByOne, loadPlainOneByOne } from './one-by-one.ts'
-import type { PlainChains } from './plain-chains.ts'
+import { OneByOneCpu } from './one-by-one-cpu.ts'
 import { plainCpu } from './plain-cpu.ts'
 
 /** How often each step was taken; bytes for `copyBytes`. */
@@ -42,7 +40,7 @@ export function noSteps(): Steps {
  * The port that counts: does what {@link plainCpu} does and counts every step. It also keeps EFLAGS.AC, which an address
  * space with SMAP asks for.
  */
-export class CountingCpu implements Cpu {
+export class CountingCpu extends OneByOneCpu {
   readonly steps: Steps = noSteps()
   /** EFLAGS.AC: true between stac and clac. */
   ac = false
@@ -103,34 +101,6 @@ export class CountingCpu implements Cpu {
   loadDescriptor(view: MemoryView, offset: number, out: Uint32Array, index: number): void {
     this.steps.load += 2
     plainCpu.loadDescriptor(view, offset, out, index)
-  }
-
-  load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void {
-    load16OneByOne(this, view, offset, out, index, count)
-  }
-
-  loadDescriptorBatch(
-    view: MemoryView,
-    offset: number,
-    slots: Uint16Array,
-    out: Uint32Array,
-    index: number,
-    count: number,
-  ): void {
-    loadDescriptorOneByOne(this, view, offset, slots, out, index, count)
-  }
-
-  loadPlain(
-    avail: MemoryView,
-    entry: number,
-    desc: MemoryView,
-    table: number,
-    count: number,
-    queueSize: number,
-    out: PlainChains,
-    index: number,
-  ): number {
-    return loadPlainOneByOne(this, avail, entry, desc, table, count, queueSize, out, index)
   }
 
   store16(view: MemoryView, offset: number, value: number): void {

@@ -1,11 +1,4 @@
-import {
-  type Cpu,
-  load16OneByOne,
-  loadDescriptorOneByOne,
-  loadPlainOneByOne,
-  type PlainChains,
-  plainCpu,
-} from '@vring/accessor'
+import { OneByOneCpu, plainCpu } from '@vring/accessor'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
 import { type ExploredSpace, USER_BASE } from './explored-space.ts'
 import type { ExploredWorld } from './explored-world.ts'
@@ -15,13 +8,14 @@ import type { ExploredWorld } from './explored-world.ts'
  * translation are one step, as the hardware's are against a TLB shootdown; one that finds its page absent takes the page
  * fault and starts again. A descriptor, and a used element, is one value: what tears them apart is not explored.
  */
-export class ExploringCpu implements Cpu {
+export class ExploringCpu extends OneByOneCpu {
   readonly #world: ExploredWorld
   readonly #space: ExploredSpace
   /** Replace acquire loads by plain ones: the missing smp_rmb of 22e1992cf7b0 and df9ace7647d4. */
   readonly #dropAcquire: boolean
 
   constructor(world: ExploredWorld, space: ExploredSpace, dropAcquire = false) {
+    super()
     this.#world = world
     this.#space = space
     this.#dropAcquire = dropAcquire
@@ -69,34 +63,6 @@ export class ExploringCpu implements Cpu {
   loadDescriptor(_view: MemoryView, offset: number, out: Uint32Array, index: number): void {
     const words = this.#load(offset, false) as readonly number[] | 0
     for (let word = 0; word < 4; word++) out[index + word] = words === 0 ? 0 : words[word]!
-  }
-
-  load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void {
-    load16OneByOne(this, view, offset, out, index, count)
-  }
-
-  loadDescriptorBatch(
-    view: MemoryView,
-    offset: number,
-    slots: Uint16Array,
-    out: Uint32Array,
-    index: number,
-    count: number,
-  ): void {
-    loadDescriptorOneByOne(this, view, offset, slots, out, index, count)
-  }
-
-  loadPlain(
-    avail: MemoryView,
-    entry: number,
-    desc: MemoryView,
-    table: number,
-    count: number,
-    queueSize: number,
-    out: PlainChains,
-    index: number,
-  ): number {
-    return loadPlainOneByOne(this, avail, entry, desc, table, count, queueSize, out, index)
   }
 
   store16(_view: MemoryView, offset: number, value: number): void {

@@ -6,10 +6,7 @@ import {
   type AccessorSupports,
   type Cpu,
   defineAccessor,
-  load16OneByOne,
-  loadDescriptorOneByOne,
-  loadPlainOneByOne,
-  type PlainChains,
+  OneByOneCpu,
   type Window,
 } from '@vring/accessor'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
@@ -117,10 +114,11 @@ export class DelegatingWindow implements Window {
 }
 
 /** A port that is another one: mutants override the step that they break. */
-export class DelegatingCpu implements Cpu {
+export class DelegatingCpu extends OneByOneCpu {
   readonly inner: Cpu
 
   constructor(inner: Cpu) {
+    super()
     this.inner = inner
   }
 
@@ -170,34 +168,6 @@ export class DelegatingCpu implements Cpu {
 
   loadDescriptor(view: MemoryView, offset: number, out: Uint32Array, index: number): void {
     this.inner.loadDescriptor(view, offset, out, index)
-  }
-
-  load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void {
-    load16OneByOne(this, view, offset, out, index, count)
-  }
-
-  loadDescriptorBatch(
-    view: MemoryView,
-    offset: number,
-    slots: Uint16Array,
-    out: Uint32Array,
-    index: number,
-    count: number,
-  ): void {
-    loadDescriptorOneByOne(this, view, offset, slots, out, index, count)
-  }
-
-  loadPlain(
-    avail: MemoryView,
-    entry: number,
-    desc: MemoryView,
-    table: number,
-    count: number,
-    queueSize: number,
-    out: PlainChains,
-    index: number,
-  ): number {
-    return loadPlainOneByOne(this, avail, entry, desc, table, count, queueSize, out, index)
   }
 
   store16(view: MemoryView, offset: number, value: number): void {

@@ -1,11 +1,4 @@
-import {
-  type Cpu,
-  load16OneByOne,
-  loadDescriptorOneByOne,
-  loadPlainOneByOne,
-  type PlainChains,
-  plainCpu,
-} from '@vring/accessor'
+import { OneByOneCpu, plainCpu } from '@vring/accessor'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
 import type { SpeculativeSpace } from './speculative-space.ts'
 
@@ -55,7 +48,7 @@ const NOWHERE = 2 ** 40
  * `lfence` squashes. `mask` holds, as a data dependency does. Faults give the program its errno: what hardware forwards
  * from a faulting load is not modelled.
  */
-export class SpeculatingCpu implements Cpu {
+export class SpeculatingCpu extends OneByOneCpu {
   /** EFLAGS.AC, for an address space with SMAP. */
   ac = false
   /** Function names of the branches met so far, in order. */
@@ -74,6 +67,7 @@ export class SpeculatingCpu implements Cpu {
   #secrets = 0
 
   constructor(plan: PathPlan, space: SpeculativeSpace) {
+    super()
     this.#plan = plan
     this.#space = space
   }
@@ -167,34 +161,6 @@ export class SpeculatingCpu implements Cpu {
   }
 
   // A transient store stays in the store buffer: the run ends with the squash, so memory may as well hold it.
-  load16Batch(view: MemoryView, offset: number, out: Uint16Array, index: number, count: number): void {
-    load16OneByOne(this, view, offset, out, index, count)
-  }
-
-  loadDescriptorBatch(
-    view: MemoryView,
-    offset: number,
-    slots: Uint16Array,
-    out: Uint32Array,
-    index: number,
-    count: number,
-  ): void {
-    loadDescriptorOneByOne(this, view, offset, slots, out, index, count)
-  }
-
-  loadPlain(
-    avail: MemoryView,
-    entry: number,
-    desc: MemoryView,
-    table: number,
-    count: number,
-    queueSize: number,
-    out: PlainChains,
-    index: number,
-  ): number {
-    return loadPlainOneByOne(this, avail, entry, desc, table, count, queueSize, out, index)
-  }
-
   store16(view: MemoryView, offset: number, value: number): void {
     this.#tick()
     if (offset < NOWHERE) plainCpu.store16(view, offset, value)
