@@ -1,7 +1,7 @@
 import { plainCpu } from '@vring/accessor'
 import { ETH_HEADER_BYTES, NET_HDR_GSO_TYPE_OFFSET, NET_HDR_MRG_BYTES, VIRTIO_NET_HDR_GSO_NONE } from '@vring/layout'
 import { type MemoryView, memoryView } from '@vring/memory'
-import { FRAME_BYTES_MAX, type FrameBatch, type FrameSource, type NetBackend } from '@vring/vhost-net'
+import { FRAME_BYTES_MAX, type FrameBatch, type FrameSource, FrameTotals, type NetBackend } from '@vring/vhost-net'
 import {
   normalizeVerdict,
   XDP_PASS,
@@ -73,10 +73,8 @@ export class TapQueue implements NetBackend, FrameSource {
   private readonly targets: FrameTarget[] = []
   private readonly drops = new DropCounters()
   private readonly rxDrops = new DropCounters()
-  private txFrames = 0
-  private txBytes = 0
-  private rxFrames = 0
-  private rxBytes = 0
+  private readonly sent = new FrameTotals()
+  private readonly received = new FrameTotals()
 
   /** Made by TapDevice. */
   constructor(device: TapQueueDevice, index: number) {
@@ -95,13 +93,14 @@ export class TapQueue implements NetBackend, FrameSource {
 
   transmit(frames: FrameBatch): number {
     const { count, offset, length, headerBytes, view } = frames
+    let total = 0
     for (let i = 0; i < count; i++) {
       const bytes = length[i]! - headerBytes
-      this.txBytes += bytes
+      total += bytes
       const refused = this.take(view, offset[i]!, headerBytes, bytes)
       if (refused !== null) this.drops.add(refused)
     }
-    this.txFrames += count
+    this.sent.add(count, total)
     return count
   }
 
@@ -140,18 +139,17 @@ export class TapQueue implements NetBackend, FrameSource {
       this.rxDrops.add(refused ?? 'full')
       return false
     }
-    this.rxFrames++
-    this.rxBytes += bytes
+    this.received.add(1, bytes)
     return true
   }
 
   get counters(): TapQueueCounters {
     return {
-      txFrames: this.txFrames,
-      txBytes: this.txBytes,
+      txFrames: this.sent.frames,
+      txBytes: this.sent.bytes,
       txDropped: this.drops.snapshot(),
-      rxFrames: this.rxFrames,
-      rxBytes: this.rxBytes,
+      rxFrames: this.received.frames,
+      rxBytes: this.received.bytes,
       rxDropped: this.rxDrops.snapshot(),
     }
   }

@@ -1,7 +1,14 @@
 import { ETH_HEADER_BYTES, NET_HDR_GSO_TYPE_OFFSET, VIRTIO_NET_HDR_GSO_NONE } from '@vring/layout'
 import { nativeAddress, setTunHeaderBytes, systemErrnoName, systemErrnoOf } from '@vring/linux'
 import { type MemoryView, memoryView } from '@vring/memory'
-import { FRAME_BYTES_MAX, FrameBatch, type FrameSource, type NetBackend, touchFrames } from '@vring/vhost-net'
+import {
+  FRAME_BYTES_MAX,
+  FrameBatch,
+  type FrameSource,
+  FrameTotals,
+  type NetBackend,
+  touchFrames,
+} from '@vring/vhost-net'
 import { DropCounters } from '../drop-counters.ts'
 import type { TapQueueCounters } from '../tap-counters.ts'
 import type { FrameReceiver } from './frame-receiver.ts'
@@ -71,10 +78,8 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
   private batch: FrameBatch
   /** What {@link touchFrames} gave. */
   protected touched = 0
-  private txFrames = 0
-  private txBytes = 0
-  private rxFrames = 0
-  private rxBytes = 0
+  private readonly sent = new FrameTotals()
+  private readonly received = new FrameTotals()
 
   /**
    * Serves a queue from this thread. The descriptor stays its opener's, who closes it after this queue.
@@ -126,8 +131,7 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
       sender.push(base + offset[i]!, length[i]!)
       this.pending++
     }
-    this.txFrames += count
-    this.txBytes += bytes
+    this.sent.add(count, bytes)
     return count
   }
 
@@ -178,11 +182,11 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
 
   get counters(): TapQueueCounters {
     return {
-      txFrames: this.txFrames,
-      txBytes: this.txBytes,
+      txFrames: this.sent.frames,
+      txBytes: this.sent.bytes,
       txDropped: this.drops.snapshot(),
-      rxFrames: this.rxFrames,
-      rxBytes: this.rxBytes,
+      rxFrames: this.received.frames,
+      rxBytes: this.received.bytes,
       rxDropped: this.rxDrops.snapshot(),
     }
   }
@@ -236,7 +240,6 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
       bytes += frame
     }
     batch.count = count
-    this.rxFrames += count
-    this.rxBytes += bytes
+    this.received.add(count, bytes)
   }
 }
