@@ -1,7 +1,7 @@
 import { processResources, UnixSocket, unsupportedHost } from '@vring/linux'
 import { describe, expect, test } from 'vitest'
 import { RecyclingDevice } from '../test/recycling-device.ts'
-import { BackendSession, encodeMessage, linuxHost, MESSAGES, VhostUserFrontend, VhostUserWorker } from './index.ts'
+import { BackendChannel, BackendSession, encodeMessage, linuxHost, MESSAGES, VhostUserFrontend, VhostUserWorker } from './index.ts'
 
 const reason = unsupportedHost()
 const MESSAGE_MS = 100
@@ -41,6 +41,15 @@ describe.skipIf(reason !== null)(
       expect(session.poll()).toBe('closed')
       expect(session.error?.message).toContain('SET_BACKEND_REQ_FD is sent; accepted: protocol feature 5')
       expect(processResources().openFds).toBe(before)
+    })
+
+    test('to a device with an IOMMU: what that asks comes back as a message that no driver may send', () => {
+      const { mine, session } = connect()
+      const channel = new BackendChannel(mine)
+      channel.iotlbMiss(0x1000, 1)
+      expect(session.poll()).toBe('closed')
+      expect(session.error?.message).toMatch(/GET_FEATURES/)
+      channel.close()
     })
 
     test('a message in pieces has its time from the first on, and the next one its own', async () => {
