@@ -1,7 +1,15 @@
 import { processResources, UnixSocket, unsupportedHost } from '@vring/linux'
 import { describe, expect, test } from 'vitest'
 import { RecyclingDevice } from '../test/recycling-device.ts'
-import { BackendChannel, BackendSession, encodeMessage, linuxHost, MESSAGES, VhostUserFrontend, VhostUserWorker } from './index.ts'
+import {
+  BackendChannel,
+  BackendSession,
+  encodeMessage,
+  linuxHost,
+  MESSAGES,
+  VhostUserFrontend,
+  VhostUserWorker,
+} from './index.ts'
 
 const reason = unsupportedHost()
 const MESSAGE_MS = 100
