@@ -14,6 +14,12 @@ const PEER_NEEDS: Readonly<Record<PeerName, string>> = {
 }
 
 /**
+ * Bytes of the longest frame that testpmd sends from one buffer. One that is longer, or no length, it refuses with a line of its
+ * log, and sends 64 bytes.
+ */
+const TESTPMD_FRAME_BYTES = 2048
+
+/**
  * Refuses cells whose driver and backend do not go together, peers that have nothing to be compared with, and devices that
  * this process may not make: before anything is started.
  *
@@ -25,6 +31,11 @@ export function checkDevices(specs: readonly CellSpec[], peers: readonly PeerNam
     if (accessor === BASELINE) checkFloor(spec)
     if (driver === 'testpmd' && iotlb)
       throw usageError('--accessor', `${id}: testpmd has no device IOTLB; accepted: an accessor that works without one`)
+    if (driver === 'testpmd' && (frameBytes === 0 || frameBytes > TESTPMD_FRAME_BYTES))
+      throw usageError(
+        '--frame-bytes',
+        `${id}: testpmd sends frames of one length; accepted: up to ${TESTPMD_FRAME_BYTES} bytes, without imix`,
+      )
     const drivers = driversOf(backend)
     if (drivers !== null && !drivers.includes(driver))
       throw usageError(
