@@ -30,6 +30,28 @@ describe('merge of a sharded run', () => {
     expect(mergeResults([madeResults([full])]).complete).toBe(true)
   })
 
+  it('is incomplete with a part that stands alone beside a file that is no part', () => {
+    const alone = [madeResults([full]), part('1/3', single)]
+    expect(missingParts(alone)).toEqual(['2/3', '3/3'])
+    expect(mergeResults(alone).complete).toBe(false)
+  })
+
+  it('is the same in whatever order the parts are listed', () => {
+    const noiseFloor = { ratioLow: 0.9, ratioHigh: 1.1 }
+    const command = ['vring-bench', 'run', '--shard', '1/11', '--seed', '7']
+    const parts = [
+      { ...part('1/11', single), noiseFloor, command },
+      part('10/11', full),
+      { ...part('11/11'), noiseFloor: null },
+      part('2/11', madeCell('copy-checked', 12, { batch: 4 })),
+    ]
+    const merged = mergeResults(parts)
+    expect(merged.cells.map(({ batch }) => batch)).toEqual([1, 4, 64])
+    expect(merged.command).toEqual(['vring-bench', 'run', '--seed', '7'])
+    expect(mergeResults(parts.toReversed())).toEqual(merged)
+    expect(mergeResults([parts[2]!, parts[0]!]).noiseFloor).toEqual(noiseFloor)
+  })
+
   it('refuses parts of runs that were cut differently', () => {
     expect(() => mergeResults([part('1/2', single), part('2/4', full)])).toThrow('in 2 and 4 parts')
   })

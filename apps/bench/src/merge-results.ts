@@ -1,17 +1,20 @@
 import { usageError } from './bench-error.ts'
 import { groupsOf } from './cell-groups.ts'
 import { withMeasuredClaims } from './model-results.ts'
+import { parseShard } from './parse-shard.ts'
 import type { Results } from './results.ts'
 import { comparePairs, pairsOfGroup } from './run/compare-cells.ts'
 import { seededRandom } from './stats/index.ts'
 
 /**
- * One result of the parts of a run: cells side by side, comparisons tested anew over all of them. Parts of several machines
- * keep the first one's environment and are flagged. A part that is missing makes the whole incomplete.
+ * One result of the parts of a run, in whatever order they are given: cells side by side, comparisons tested anew over all of
+ * them. Parts of several machines keep the first one's environment and are flagged. A part that is missing makes the whole
+ * incomplete.
  *
  * @throws BenchError with exit code 2: another seed, parts of different runs, or a cell that two parts have
  */
-export function mergeResults(parts: readonly Results[]): Results {
+export function mergeResults(given: readonly Results[]): Results {
+  const parts = [...given].sort((a, b) => partOf(a) - partOf(b))
   const first = parts[0]
   if (first === undefined) throw usageError('PARTS', 'missing; accepted: result files')
   const cells = parts.flatMap((part) => part.cells)
@@ -35,23 +38,37 @@ export function mergeResults(parts: readonly Results[]): Results {
   const { shard: _shard, ...whole } = first
   return withMeasuredClaims({
     ...whole,
+    command: withoutShard(first.command),
     startedAt: parts.map(({ startedAt }) => startedAt).sort()[0]!,
     environment: { ...first.environment, busy },
     cells,
     peers: parts.flatMap((part) => part.peers),
+    // That of the first cell there is: a part may be empty.
+    noiseFloor: parts.find(({ noiseFloor }) => noiseFloor !== null)?.noiseFloor ?? null,
     comparisons: comparePairs(groupsOf(cells).flatMap(pairsOfGroup), seededRandom(first.seed)),
     complete: parts.every(({ complete }) => complete !== false) && missingParts(parts).length === 0,
     residentBytes: Math.max(...parts.map(({ residentBytes = 0 }) => residentBytes)),
   })
 }
 
-/** `3/4` and so on: parts of the sharded run that are not among these. Empty where a file is no part of one. */
+/** Where a part is in its run: `part-10.json` is listed before `part-2.json`. What is no part is first. */
+function partOf({ shard }: Results): number {
+  return parseShard(shard ?? '')?.part ?? 0
+}
+
+/** The command of the whole: without `--shard i/n`. */
+function withoutShard(command: readonly string[]): string[] {
+  return command.filter(
+    (word, index) => word !== '--shard' && !word.startsWith('--shard=') && command[index - 1] !== '--shard',
+  )
+}
+
+/** `3/4` and so on: parts of a sharded run that are not among these, which may be beside files that are no part of one. */
 export function missingParts(parts: readonly Results[]): string[] {
-  const shards = parts.map(({ shard }) => shard?.split('/').map(Number))
-  const counts = new Set(shards.map((shard) => shard?.[1]))
-  const [of] = counts
-  if (counts.size !== 1 || of === undefined) return []
-  const there = new Set(shards.map((shard) => shard?.[0]))
+  const shards = parts.flatMap(({ shard }) => parseShard(shard ?? '') ?? [])
+  const of = shards[0]?.of
+  if (of === undefined) return []
+  const there = new Set(shards.map(({ part }) => part))
   return Array.from({ length: of }, (_, index) => index + 1)
     .filter((part) => !there.has(part))
     .map((part) => `${part}/${of}`)

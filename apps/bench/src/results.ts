@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseShard, SHARD_ACCEPTED } from './parse-shard.ts'
 
 /** Name and version of the result format. Readers refuse another one. */
 export const RESULTS_SCHEMA = 'vring-bench/1'
@@ -164,7 +165,10 @@ export const resultsSchema = z.object({
   /** Largest resident set of the orchestrating process, bytes. */
   residentBytes: count.optional(),
   /** Part of a sharded run: `1/4`. */
-  shard: z.string().optional(),
+  shard: z
+    .string()
+    .refine((text) => parseShard(text) !== null, { error: `accepted: ${SHARD_ACCEPTED}` })
+    .optional(),
 })
 
 export type Results = z.infer<typeof resultsSchema>

@@ -1,12 +1,7 @@
 import type { Arguments } from '../arguments.ts'
 import { usageError } from '../bench-error.ts'
 import { type CellSpec, groupKey } from '../cell-spec.ts'
-
-/** Part `part` of `of`, counted from 1. */
-export interface Shard {
-  readonly part: number
-  readonly of: number
-}
+import { parseShard, SHARD_ACCEPTED, type Shard } from '../parse-shard.ts'
 
 /**
  * `--shard 2/4`; null: all of it.
@@ -16,10 +11,10 @@ export interface Shard {
 export function readShard(args: Arguments): Shard | null {
   const text = args.text('shard')
   if (text === null) return null
-  const [part = 0, of = 0] = /^\d+\/\d+$/.test(text) ? text.split('/').map(Number) : []
-  if (part < 1 || of < 1 || part > of)
-    throw usageError('--shard', `${JSON.stringify(text)} is not accepted; accepted: i/n with i from 1 to n`)
-  return { part, of }
+  const shard = parseShard(text)
+  if (shard === null)
+    throw usageError('--shard', `${JSON.stringify(text)} is not accepted; accepted: ${SHARD_ACCEPTED}`)
+  return shard
 }
 
 /** The cells of one part: whole groups, dealt out in turn, so that cells that are compared stay on one machine. */
