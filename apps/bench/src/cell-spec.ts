@@ -97,12 +97,12 @@ export const DEFAULT_CELL: Omit<CellSpec, 'id' | 'accessor' | 'options' | 'iotlb
 export function parseAccessorChoice(text: string, registry: Registry, others: readonly string[] = []): AccessorChoice {
   const [name = '', ...settings] = text.split(':')
   if (others.includes(name) && settings.length === 0) return { name, options: {} }
-  const given: Record<string, string> = {}
+  const given: Record<string, string> = Object.create(null)
   for (const setting of settings) {
     const [key, ...value] = setting.split('=')
     if (!key || value.length === 0)
       throw usageError('--accessor', `${JSON.stringify(setting)} in ${text} is not option=value`)
-    if (key in given) throw usageError('--accessor', `${key} in ${text} is given twice`)
+    if (Object.hasOwn(given, key)) throw usageError('--accessor', `${key} in ${text} is given twice`)
     given[key] = value.join('=')
   }
   try {

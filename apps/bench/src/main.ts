@@ -25,7 +25,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
       process.stdout.write(`${version}\n`)
       return EXIT_OK
     }
-    const command = commands[name]
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined
     if (command === undefined) {
       const names = Object.keys(commands)
       throw usageError(name, `unknown command; accepted: ${names.join(', ')}${didYouMean(name, names)}`)

@@ -20,7 +20,9 @@ export function readSweep(args: Arguments): Sweep {
   const keys: SweepKey[] = []
   let steps: Partial<CellSpec>[] = [{}]
   for (const text of args.all('sweep')) {
-    const [name = '', values = ''] = text.split('=', 2)
+    const [name = '', ...rest] = text.split('=')
+    // All behind the first sign: a second one is part of a value, and refused with it.
+    const values = rest.join('=')
     const key = oneOf('--sweep', name, Object.keys(SWEEP_KEYS) as SweepKey[])
     if (keys.includes(key)) throw usageError('--sweep', `${key} is swept twice; each cell runs once`)
     keys.push(key)
