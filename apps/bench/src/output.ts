@@ -6,6 +6,7 @@ import {
   mkdirSync,
   openSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
   writeSync,
@@ -63,9 +64,18 @@ export function checkApart(argument: string, path: string, taken: readonly strin
 
 /** Also by another spelling or through a link. */
 function sameFile(a: string, b: string): boolean {
-  const [one, other] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false }))
+  const [one, other] = [a, b].map(statOrNone)
   if (one === undefined || other === undefined) return resolve(a) === resolve(b)
   return one.isFile() && one.dev === other.dev && one.ino === other.ino
+}
+
+/** undefined where there is nothing, and where nothing can be: who reads or writes there says why. */
+function statOrNone(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
 }
 
 /** Level by level: Node's own recursion does not end in file systems that refuse new directories, such as /proc. */
@@ -111,7 +121,7 @@ function writeStdout(text: string): void {
     } catch (error) {
       const { code } = error as { code?: unknown }
       if (code === 'EPIPE') return
-      if (code !== 'EAGAIN') throw error
+      if (code !== 'EAGAIN') throw unwritable('standard output', 'a result', error)
       Atomics.wait(never, 0, 0, READER_WAIT_MS)
     }
   }

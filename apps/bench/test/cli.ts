@@ -24,10 +24,16 @@ export interface CliOptions {
   readonly beside?: (program: ChildProcess) => Promise<void>
 }
 
+/** Program and arguments that run vring-bench from its sources. */
+export function commandLine(args: readonly string[]): string[] {
+  return [process.execPath, '--import', 'tsx', '--conditions=@vring/source', ENTRY, ...args]
+}
+
 /** Runs vring-bench from its sources, as a process of its own. */
 export function vringBench(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const started = performance.now()
-  const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@vring/source', ENTRY, ...args], {
+  const [program, ...rest] = commandLine(args)
+  const child = spawn(program!, rest, {
     cwd: options.cwd ?? ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {

@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { main } from '../src/main.ts'
-import { vringBench } from './cli.ts'
+import { commandLine, vringBench } from './cli.ts'
 import { madeCell, madeResults } from './made-results.ts'
 
 let folder: string
@@ -13,6 +14,8 @@ beforeAll(async () => {
   kept = join(folder, 'kept.json')
   writeFileSync(join(folder, 'foreign.json'), '{"schema":"other/1"}')
   writeFileSync(join(folder, 'broken.json'), '{')
+  writeFileSync(join(folder, 'cut.json'), JSON.stringify(madeResults([], { shard: '1/4000000000' })))
+  symlinkSync('loop.json', join(folder, 'loop.json'))
   expect((await vringBench(['run', '--smoke', '--accessor', 'copy-checked', '--json', kept])).code).toBe(0)
 }, 120_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -33,6 +36,9 @@ async function json(args: readonly string[]): Promise<Record<string, never>> {
   expect(code).toBe(0)
   return JSON.parse(readFileSync(file, 'utf8'))
 }
+
+/** Arguments that stand for a file of the folder. */
+const FILES = /^(kept|gone|broken|foreign|cut|loop|broken\.json\/gone)$/
 
 describe('commands on kept results', () => {
   it('compare says that a run does not differ from itself', async () => {
@@ -139,6 +145,10 @@ describe('commands on kept results', () => {
       /--tolerance: "100" is not accepted; accepted: an integer from 0/,
     ],
     [['report', 'kept'], /--html: missing/],
+    [['report', 'broken.json/gone', '--html', 'gone'], /RESULTS: .*gone\.json can't be read \(ENOTDIR\)/],
+    [['report', 'kept', '--html', 'broken.json/gone'], /--html: .*gone\.json can't be written \(E/],
+    [['merge', 'loop', '--json', 'gone'], /PARTS: .*loop\.json can't be read \(ELOOP\)/],
+    [['merge', 'cut'], /PARTS: .*cut\.json: shard: accepted: i\/n with i from 1 to n, n up to 1000000$/m],
     [['merge', 'kept', 'kept'], /PARTS: .* is in two of them/],
     [['merge'], /PARTS: missing/],
     [['report', 'kept', '--html', 'kept'], /--html: .*kept\.json is what is read; accepted: another file/],
@@ -159,13 +169,26 @@ describe('commands on kept results', () => {
     ],
     [['run', '--shard', '3/2'], /--shard: "3\/2" is not accepted; accepted: i\/n with i from 1 to n/],
   ])('%j ends with 2 and one line', async (args, message) => {
-    const files = args.map((arg) => (/^(kept|gone|broken|foreign)$/.test(arg) ? join(folder, `${arg}.json`) : arg))
+    const files = args.map((arg) => (FILES.test(arg) ? join(folder, `${arg}.json`) : arg))
     const { code, stderr } = await call(files)
     expect(code).toBe(2)
     expect(stderr).toMatch(message)
     expect(stderr.trim().split('\n')).toHaveLength(1)
   })
 })
+
+it.skipIf(process.platform !== 'linux')(
+  'standard output on a disk that is full is named in one line',
+  () => {
+    const full = openSync('/dev/full', 'w')
+    const [program, ...args] = commandLine(['compare', kept, kept])
+    const { status, stderr } = spawnSync(program!, args, { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' })
+    closeSync(full)
+    expect(stderr).toMatch(/^vring-bench: standard output: .*\(ENOSPC\).*\n$/)
+    expect(status).toBe(2)
+  },
+  60_000,
+)
 
 describe('commands on the code that ships', () => {
   it('model predicts the cell that nobody published, between its neighbours', async () => {
