@@ -1,14 +1,6 @@
-import {
-  claimText,
-  evaluateClaims,
-  fitProfiles,
-  HELD_OUT,
-  holdOut,
-  PUBLISHED,
-  predict,
-  REFERENCE_STEPS,
-  residuals,
-} from '@vring/cost-model'
+import { claimText, HELD_OUT, holdOut, PUBLISHED, predict, residuals } from '@vring/cost-model'
+import { createRegistry } from '@vring/registry'
+import { createModel, judgedClaims } from '../apps/bench/src/model-results.ts'
 import { LAYERS } from './layers.ts'
 import type { WorkspacePackage } from './workspace.ts'
 
@@ -37,23 +29,26 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
+/** As `vring-bench model` says it, with its seed. */
 function claimsSection(): string {
-  const fitted = fitProfiles(PUBLISHED, REFERENCE_STEPS)
-  const claims = evaluateClaims({ fit: fitted, steps: REFERENCE_STEPS }).map((claim) => {
+  const model = createModel(createRegistry(), 1)
+  const { steps, fit } = model
+  const claims = judgedClaims(model).map((claim) => {
     const modelled = claim.modelled === null ? '–' : claimText(claim, claim.modelled)
     const verdict = claim.verdict === 'reproduced' ? claim.verdict : `${claim.verdict}: ${claim.reason}`
-    return [claim.text, claim.source, claimText(claim, claim.published), modelled, verdict]
+    const published = claim.published === null ? '–' : claimText(claim, claim.published)
+    return [claim.text, claim.source ?? '–', published, modelled, verdict]
   })
   const worst = (errors: readonly number[]): string => (100 * Math.max(...errors.map(Math.abs))).toFixed(1)
-  const fittedRows = residuals(fitted, PUBLISHED, REFERENCE_STEPS).filter(({ heldOut }) => !heldOut)
-  const heldOut = holdOut(PUBLISHED, REFERENCE_STEPS, HELD_OUT).filter((residual) => residual.heldOut)
-  const profile = fitted.profiles.get('v4')!
-  const masked = predict(profile, REFERENCE_STEPS['nospec-masked'], true).mpps
-  const vmap = predict(profile, REFERENCE_STEPS['vmap-direct'], true).mpps
+  const fittedRows = residuals(fit, PUBLISHED, steps).filter(({ heldOut }) => !heldOut)
+  const heldOut = holdOut(PUBLISHED, steps, HELD_OUT).filter((residual) => residual.heldOut)
+  const profile = fit.profiles.get('v4')!
+  const masked = predict(profile, steps['nospec-masked'], true).mpps
+  const vmap = predict(profile, steps['vmap-direct'], true).mpps
   return [
     table(['claim', 'source', 'published', 'modelled', 'verdict'], claims),
     '',
-    `The model has ${fitted.parameters.length} parameters for ${fittedRows.length} published rows and meets them within ` +
+    `The model has ${fit.parameters.length} parameters for ${fittedRows.length} published rows and meets them within ` +
       `${worst(fittedRows.map(({ error }) => error))} %; the ${heldOut.length} that are held out of a second fit, within ` +
       `${worst(heldOut.map(({ error }) => error))} %. The cell that nobody published, nospec-masked with SMAP on, it puts at ` +
       `${masked.toFixed(1)} Mpps, where vmap has ${vmap.toFixed(1)}: SMAP, not the barrier, is the reason for vmap.`,

@@ -59,7 +59,7 @@ export function withModel(results: Results, model: Model, smap: readonly ('off' 
     ...results,
     cells: results.cells.map((cell) => ({ ...cell, modelled: modelCell(cell, model, smap) })),
     published: publishedRates(),
-    claims: claims(model, measuredGains(results)),
+    claims: judgedClaims(model, measuredGains(results)),
   }
 }
 
@@ -105,7 +105,12 @@ export function publishedFor(
   return rows.find((row) => row.smap === smap && row.profile === DEFAULT_SETUP && isThis(row.variant ?? ''))
 }
 
-function claims({ steps, fit }: Model, measured: Readonly<Record<string, number>>): ClaimResult[] {
+/**
+ * What became of the published claims.
+ *
+ * @param measured gains by the key of the claims about them; those without are not tested
+ */
+export function judgedClaims({ steps, fit }: Model, measured: Readonly<Record<string, number>> = {}): ClaimResult[] {
   return evaluateClaims({ steps, fit, measured }, CLAIMS).map(toClaimResult)
 }
 

@@ -5,15 +5,17 @@ import { colours } from '../colours.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { formatPrice, type MachineCost, machineCosts, stepPrices } from '../machine/machine-costs.ts'
 import { type MachineProfile, measureMachine } from '../machine/measure-machine.ts'
-import { createModel, type Model, publishedRates } from '../model-results.ts'
+import { createModel, judgedClaims, type Model, publishedRates } from '../model-results.ts'
 import { printText, toJson, writeOutput } from '../output.ts'
+import { claimsSummary, claimsTable } from '../report/report-tables.ts'
+import type { ClaimResult } from '../results.ts'
 import { renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg } from './shared-args.ts'
 
-/** `vring-bench model`: fitted profiles, predictions, published values, residuals, held-out rows. */
+/** `vring-bench model`: fitted profiles, predictions, published values, residuals, held-out rows, claims. */
 export const model: BenchCommand = {
-  description: 'The cost model: fitted profiles, predictions, published values, residuals, held-out rows',
+  description: 'The cost model: fitted profiles, predictions, published values, residuals, held-out rows, claims',
   args: {
     profile: {
       type: 'string',
@@ -30,6 +32,7 @@ export const model: BenchCommand = {
     const costs = machine === null ? null : machineCosts(machine, variantRows(created))
     const fitted = residuals(created.fit, PUBLISHED, created.steps)
     const held = holdOut(PUBLISHED, created.steps, HELD_OUT)
+    const claims = judgedClaims(created)
     const json = args.text('json')
     if (json !== null) {
       const plain = ({ row, ...rest }: Residual): object => ({ id: row.id, source: row.source, ...rest })
@@ -44,6 +47,7 @@ export const model: BenchCommand = {
           residuals: fitted.map(plain),
           heldOut: held.filter(({ heldOut }) => heldOut).map(plain),
           prediction: unpublished(created),
+          claims,
           ...(machine === null ? {} : { machine: { ...machine, prices: stepPrices(machine), costs } }),
         }),
       )
@@ -51,7 +55,13 @@ export const model: BenchCommand = {
     }
     const parts: string[] = []
     if (profiles.includes('published'))
-      parts.push(parameters(created), residualTable('All rows fitted', fitted), heldOutTable(held), cell(created))
+      parts.push(
+        parameters(created),
+        residualTable('All rows fitted', fitted),
+        heldOutTable(held),
+        claimsText(claims),
+        cell(created),
+      )
     if (machine !== null) parts.push(pricesTable(machine), costsTable(costs))
     printText(parts.join('\n\n'))
     return 0
@@ -150,6 +160,24 @@ function heldOutTable(rows: readonly Residual[]): string {
     'Rows that were held out, predicted from the others',
     rows.filter(({ heldOut }) => heldOut),
   )
+}
+
+/** Published claims as the model judges them, and why one is not reproduced. Those about measurements take a run. */
+function claimsText(claims: readonly ClaimResult[]): string {
+  const { columns, rows } = claimsTable(claims)
+  const shown = ['claim', 'published', 'modelled', 'verdict'].map((title) =>
+    columns.findIndex((column) => column.title === title),
+  )
+  const table = renderTable(
+    shown.map((index) => ({
+      title: columns[index]!.title,
+      align: columns[index]!.number === true ? 'right' : ('left' as const),
+    })),
+    rows.map((row) => shown.map((index) => row[index]!)),
+    colours.bold,
+  )
+  const { counts, failed } = claimsSummary(claims)
+  return [`Published claims: ${counts}`, table, ...failed.map((text) => `not reproduced  ${text}`)].join('\n')
 }
 
 /** The cell that nobody published: the masked accessor with SMAP on. */
