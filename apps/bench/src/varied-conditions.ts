@@ -23,13 +23,15 @@ export function variedConditions(cells: readonly CellResult[]): VariedCondition[
   })
 }
 
+/** Where a cell stands in a sweep: `['barrier 1']`. */
+export function sweptValues({ sweep }: Pick<CellResult, 'sweep'>): string[] {
+  return Object.entries(sweep ?? {}).map(([key, value]) => `${key} ${value}`)
+}
+
 /** What each of these cells is measured under, outermost first: its place in a sweep, and the conditions that they differ in. */
 export function cellPaths(cells: readonly CellResult[]): (cell: CellResult) => string[] {
   const varied = variedConditions(cells)
-  return (cell) => [
-    ...Object.entries(cell.sweep ?? {}).map(([key, value]) => `${key} ${value}`),
-    ...varied.map(({ title, of }) => `${title} ${of(cell)}`),
-  ]
+  return (cell) => [...sweptValues(cell), ...varied.map(({ title, of }) => `${title} ${of(cell)}`)]
 }
 
 /** A name for each of these cells: its accessor with options, and the conditions that they differ in. */

@@ -8,6 +8,16 @@ export interface HtmlColumn {
   readonly title: string
   /** Numbers are aligned on their last digit. */
   readonly number?: boolean
+  /** Sentences, which take the room that there is. */
+  readonly wide?: boolean
+  /** Verdicts: each has a mark and a colour. */
+  readonly verdict?: boolean
+}
+
+/** Class of a cell, from its column and its text. */
+function cellClass({ number, wide, verdict }: HtmlColumn, content: string): string {
+  const names = [number && 'n', wide && 'wide', verdict && `verdict ${content.replaceAll(' ', '-')}`].filter(Boolean)
+  return names.length === 0 ? '' : ` class="${escapeHtml(names.join(' '))}"`
 }
 
 /** Escaped text of a name such as `vmap-direct:sync=rcu/split`, which may be broken behind its parts. */
@@ -21,34 +31,35 @@ export function htmlTable(
   columns: readonly HtmlColumn[],
   rows: readonly (readonly string[])[],
 ): string {
-  const cell = (tag: 'th' | 'td', html: string, { number }: HtmlColumn, scope = ''): string =>
-    `<${tag}${number ? ' class="n"' : ''}${scope}>${html}</${tag}>`
-  const head = columns.map((column) => cell('th', escapeHtml(column.title), column, ' scope="col"')).join('')
+  const head = columns.map(
+    (column) => `<th${cellClass({ ...column, verdict: false }, '')} scope="col">${escapeHtml(column.title)}</th>`,
+  )
   const body = rows.map((row) => {
-    const cells = columns.map((column, index) =>
-      index === 0
-        ? cell('th', breakable(row[0] ?? ''), column, ' scope="row"')
-        : cell('td', escapeHtml(row[index] ?? ''), column),
-    )
+    const cells = columns.map((column, index) => {
+      const content = row[index] ?? ''
+      return index === 0
+        ? `<th${cellClass(column, content)} scope="row">${breakable(content)}</th>`
+        : `<td${cellClass(column, content)}>${escapeHtml(content)}</td>`
+    })
     return `<tr>${cells.join('')}</tr>`
   })
   return [
     // Outside the table, so that it wraps with the page and does not scroll away.
     `<p class="caption">${escapeHtml(caption)}</p>`,
     `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(caption)}"><table aria-label="${escapeHtml(caption)}">`,
-    `<thead><tr>${head}</tr></thead><tbody>${body.join('\n')}</tbody></table></div>`,
+    `<thead><tr>${head.join('')}</tr></thead><tbody>${body.join('\n')}</tbody></table></div>`,
   ].join('\n')
 }
 
 /**
  * A chart for the eye and its table for everybody else: the picture is one labelled image, the numbers are below it.
  *
- * @param svg markup made by a chart function
+ * @param chart markup made by a chart function
  */
-export function figure(id: string, title: string, description: string, svg: string, table: string): string {
+export function figure(id: string, title: string, description: string, chart: string, table: string): string {
   return [
     `<figure><figcaption id="${id}"><strong>${escapeHtml(title)}</strong> ${escapeHtml(description)}</figcaption>`,
-    `<div class="scroll chart" tabindex="0" role="img" aria-labelledby="${id}">${svg}</div>`,
+    `<div class="chart" role="img" aria-labelledby="${id}">${chart}</div>`,
     `<details><summary>The same as a table</summary>${table}</details></figure>`,
   ].join('\n')
 }

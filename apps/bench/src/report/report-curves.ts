@@ -1,7 +1,9 @@
 import { cellLabel } from '../cell-spec.ts'
+import { formatRateInterval } from '../format.ts'
 import type { CellResult, Results } from '../results.ts'
-import type { Curve } from './charts.ts'
+import type { Curve } from './curve-chart.ts'
 import type { ReportTable } from './report-tables.ts'
+import type { Strip } from './row-charts.ts'
 
 /** Curves of one swept key, the other keys held. */
 export interface CurveSet {
@@ -9,6 +11,8 @@ export interface CurveSet {
   /** The other keys with their values; empty when only one key was swept. */
   readonly held: readonly string[]
   readonly curves: readonly Curve[]
+  /** The same cells as trials, a strip for each value and accessor. */
+  readonly strips: readonly Strip[]
 }
 
 /** Every sweep of a run as ns a packet over the swept key, a line for each accessor. */
@@ -25,8 +29,36 @@ export function curveSets({ cells }: Results): CurveSet[] {
       if (set === undefined) sets.set(held.join(), { held, members: [cell] })
       else set.members.push(cell)
     }
-    return [...sets.values()].map(({ held, members }) => ({ key, held, curves: curvesOf(key, members) }))
+    return [...sets.values()].map(({ held, members }) => ({
+      key,
+      held,
+      curves: curvesOf(key, members),
+      strips: stripsOf(key, members),
+    }))
   })
+}
+
+/** Values of a sweep that make a curve: less of them are a choice, such as `barrier=0,1`, that has nothing in between. */
+const CURVE_PLACES = 3
+
+/** Whether a set is drawn as lines; else its strips are. */
+export function isCurve({ curves }: Pick<CurveSet, 'curves'>): boolean {
+  const places = curves.flatMap(({ points }) => points.map(({ x }) => x))
+  return new Set(places.filter((place) => typeof place === 'number')).size >= CURVE_PLACES
+}
+
+function stripsOf(key: string, cells: readonly CellResult[]): Strip[] {
+  const labels = [...new Set(cells.map((cell) => cellLabel(cell.id)))]
+  return cells
+    .toSorted(
+      (a, b) =>
+        byPlace(a.sweep![key]!, b.sweep![key]!) || labels.indexOf(cellLabel(a.id)) - labels.indexOf(cellLabel(b.id)),
+    )
+    .map(({ id, sweep, measured }) => ({
+      label: `${key} ${sweep![key]}: ${cellLabel(id)}`,
+      values: measured!.trials,
+      ...measured!.mpps,
+    }))
 }
 
 function curvesOf(key: string, cells: readonly CellResult[]): Curve[] {
@@ -59,11 +91,14 @@ export function curveTitle({ key, held }: Pick<CurveSet, 'key' | 'held'>): strin
 export function curveTable({ key, held, curves }: CurveSet): ReportTable {
   const places = [...new Set(curves.flatMap(({ points }) => points.map(({ x }) => x)))].sort(byPlace)
   return {
-    caption: `Measured, ns a packet over ${curveTitle({ key, held })}.`,
+    caption: `Measured, ns a packet [95 %] over ${curveTitle({ key, held })}.`,
     columns: [{ title: key, number: true }, ...curves.map(({ label }) => ({ title: label, number: true }))],
     rows: places.map((place) => [
       String(place),
-      ...curves.map(({ points }) => points.find(({ x }) => x === place)?.y.toFixed(1) ?? ''),
+      ...curves.map(({ points }) => {
+        const point = points.find(({ x }) => x === place)
+        return point === undefined ? '' : formatRateInterval({ median: point.y, low: point.low, high: point.high })
+      }),
     ]),
   }
 }

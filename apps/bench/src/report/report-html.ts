@@ -1,10 +1,13 @@
 import { barrierNote } from '../barrier-note.ts'
 import type { Results } from '../results.ts'
-import { curveChart, stackedBars, stripChart } from './charts.ts'
+import { curveChart, leavesChart } from './curve-chart.ts'
 import { escapeHtml, figure, htmlTable } from './html.ts'
 import { inParts } from './parts.ts'
+import { legend, square } from './picture.ts'
 import { COST_PARTS, costBars, costTable } from './report-costs.ts'
-import { type CurveSet, curveSets, curveTable, curveTitle } from './report-curves.ts'
+import { type CurveSet, curveSets, curveTable, curveTitle, isCurve } from './report-curves.ts'
+import { gainGroups, gainTable } from './report-gains.ts'
+import { reportSummary, tally } from './report-summary.ts'
 import {
   claimsSummary,
   claimsTable,
@@ -13,49 +16,103 @@ import {
   failures,
   machineCostsTable,
   machinePricesTable,
+  mitigationsTable,
   type ReportTable,
   seedTable,
   stepsTable,
 } from './report-tables.ts'
 import { trialStrips, trialsTable } from './report-trials.ts'
+import { gainChart, gainsLeaveChart, stackedBars, stripChart } from './row-charts.ts'
 import { STYLE } from './style.ts'
 
 const MIX_NOTE =
   'imix is 7 frames of 64 bytes, 4 of 594 and 1 of 1518 in turn: no length, so it stands beside the axis and on no line.'
 
+const BEYOND_NOTE = 'An interval that leaves the chart ends in an arrow; the table has it whole.'
+
+const CUT_NOTE = 'An interval that is many times as long as the bars is cut off at the edge; the table has it whole.'
+
 /** The report as one offline HTML file: no script, no font, no request. */
 export function reportHtml(results: Results): string {
   const sections = [
+    summarySection(results),
     tableSection('Result', seedTable(results)),
+    gainSection(results),
     modelSection(results),
     trialSection(results),
-    curveSection(results),
+    sweepSection(results),
     tableSection('What differs', comparisonTable(results)),
+    claimsSection(results),
     tableSection('Steps', stepsTable(results)),
     tableSection('What steps cost on this machine', machinePricesTable(results)),
     tableSection('Steps at this machine’s prices', machineCostsTable(results)),
-    results.claims.length > 0
-      ? section('Published claims', claimsText(results) + table(claimsTable(results.claims)))
-      : '',
-    section('Environment', table(environmentTable(results))),
+    section('Environment', table(environmentTable(results)) + mitigations(results)),
     section('Command', `<pre>${escapeHtml(results.command.join(' '))} --seed ${results.seed}</pre>`),
-  ]
+  ].filter((one) => one !== null)
+  const links = sections.map(({ id, title }) => `<a href="#${id}">${escapeHtml(title)}</a>`)
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>vring-bench report</title><style>${STYLE}</style></head><body>
 <a class="skip" href="#main">Skip to the result</a>
-<header><h1>What reaching virtqueue metadata costs</h1>${notes(results)}</header>
-<main id="main">${sections.filter(Boolean).join('\n')}</main></body></html>
+<header><h1>What reaching virtqueue metadata costs</h1>${notes(results)}
+<nav aria-label="Sections">${links.join(' ')}</nav></header>
+<main id="main">${sections.map(({ id, title, body }) => `<section aria-labelledby="${id}"><h2 id="${id}">${escapeHtml(title)}</h2>${body}</section>`).join('\n')}</main></body></html>
 `
 }
 
-function section(title: string, body: string): string {
-  return `<section><h2>${escapeHtml(title)}</h2>${body}</section>`
+interface Section {
+  readonly id: string
+  readonly title: string
+  readonly body: string
+}
+
+function section(title: string, body: string): Section {
+  return { id: title.toLowerCase().replaceAll(/[^a-z]+/g, '-'), title, body }
 }
 
 /** Nothing for a table without rows. */
-function tableSection(title: string, content: ReportTable): string {
-  return content.rows.length === 0 ? '' : section(title, table(content))
+function tableSection(title: string, content: ReportTable): Section | null {
+  return content.rows.length === 0 ? null : section(title, table(content))
+}
+
+function summarySection(results: Results): Section | null {
+  const lines = reportSummary(results)
+  if (lines.length === 0) return null
+  return section('In short', `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`)
+}
+
+/** Published, modelled and measured gains below one another: what became of the patch's claim, at one look. */
+function gainSection(results: Results): Section | null {
+  const groups = gainGroups(results)
+  if (groups.length === 0) return null
+  const origins = (['published', 'modelled', 'measured'] as const).filter((origin) =>
+    groups.some(({ gains }) => gains.some((gain) => gain.origin === origin)),
+  )
+  const colours = legend(origins.map((label) => ({ label, swatch: square(`origin-${label}`) })))
+  const description =
+    'More to the right, fewer to the left. Published and modelled gains are of a 2019 kernel on the machine ' +
+    'of patch V4; the measured ones are of this code on this machine, and the thin line is their 95 % interval. They are ' +
+    'different things: a kernel pays for stac, clac and lfence, and for much else besides its ring.'
+  const references = [...new Set(groups.map(({ reference }) => reference))]
+  const title = `Packets a second against ${references.join(' or ')}.`
+  const chart = colours + gainChart(groups, 'gain, %')
+  return section(
+    'Gains',
+    figure(
+      'gains-0',
+      title,
+      gainsLeaveChart(groups) ? `${description} ${CUT_NOTE}` : description,
+      chart,
+      table(gainTable(groups)),
+    ),
+  )
+}
+
+function mitigations(results: Results): string {
+  const content = mitigationsTable(results)
+  if (content.rows.length === 0) return ''
+  const summary = `CPU vulnerabilities and mitigations (${content.rows.length})`
+  return `<details><summary>${summary}</summary>${table(content)}</details>`
 }
 
 /** Rows of one table, strips or bars of one chart, and curves of one section that are still read at once. */
@@ -75,11 +132,6 @@ function table({ caption, columns, rows, paths = [] }: ReportTable): string {
   return `<p class="caption">${escapeHtml(caption)} ${rows.length} rows, in parts.</p>${parts}`
 }
 
-/** `3 faster, 45 no change`. */
-function tally(words: readonly string[]): string {
-  return [...new Set(words)].map((word) => `${words.filter((one) => one === word).length} ${word}`).join(', ')
-}
-
 function notes(results: Results): string {
   const { environment, complete } = results
   const warnings = environment.busy.map((reason) => `Busy machine: ${reason}.`)
@@ -97,12 +149,12 @@ function notes(results: Results): string {
 }
 
 /** Where the nanoseconds of a packet go: model output for V4's machine. */
-function modelSection(results: Results): string {
+function modelSection(results: Results): Section | null {
   const bars = costBars(results)
-  if (bars.length === 0) return ''
+  if (bars.length === 0) return null
   const description =
-    'Modelled, nanoseconds a packet, for the machine of patch V4 (2.6 GHz Broadwell). base is everything that does not ' +
-    'depend on the accessor: ring logic, payload, XDP program, TAP.'
+    'Modelled, nanoseconds a packet, for the machine of patch V4 (2.6 GHz Broadwell). “All else” does not depend on the ' +
+    'accessor: ring logic, payload, XDP program, TAP. What a direct mapping still pays for stac + clac is the copy of the payload.'
   let figures = 0
   const drawn = inParts(bars, STRIPS, {
     draw: (part, path) =>
@@ -110,7 +162,7 @@ function modelSection(results: Results): string {
         `parts-${figures++}`,
         titled('Cost by cause', path),
         description,
-        stackedBars(part, COST_PARTS, 'ns'),
+        stackedBars(part, COST_PARTS, 'ns a packet'),
         table(costTable(part)),
       ),
     summary: (part) => `${part.length} bars`,
@@ -123,20 +175,21 @@ function titled(title: string, path: readonly string[]): string {
   return `${[title, ...(path.length === 0 ? [] : [path.join(', ')])].join(': ')}.`
 }
 
+const TRIALS_TEXT =
+  'Measured, million packets a second: each trial a dot, the median a bar with its number, its 95 % interval a band.'
+
 /** Every trial, not only its average. */
-function trialSection(results: Results): string {
+function trialSection(results: Results): Section | null {
   const strips = trialStrips(results)
-  if (strips.length === 0) return ''
-  const description =
-    'Measured, million packets a second: each trial a dot, the median a bar, its 95 % interval a band.'
+  if (strips.length === 0) return null
   let figures = 0
   const drawn = inParts(strips, STRIPS, {
     draw: (part, path) =>
       figure(
         `trials-${figures++}`,
         titled('Distribution of trials', path),
-        description,
-        stripChart(part, 'Mpps'),
+        TRIALS_TEXT,
+        stripChart(part, 'million packets a second'),
         table(trialsTable(part)),
       ),
     summary: (part) => `trials of ${part.length} cells`,
@@ -144,28 +197,52 @@ function trialSection(results: Results): string {
   return section('Trials', drawn)
 }
 
-function curveSection(results: Results): string {
+/** Lines where a sweep has values enough for one, strips of trials where it is a choice of two. */
+function sweepSection(results: Results): Section | null {
   let figures = 0
-  const draw = (set: CurveSet): string => {
+  const drawCurve = (set: CurveSet): string => {
     const mix = set.curves.some(({ points }) => points.some(({ x }) => typeof x === 'string'))
+    const description = [
+      'Measured, nanoseconds a packet, with 95 % intervals. Lower is better.',
+      ...(mix ? [MIX_NOTE] : []),
+      ...(leavesChart(set.curves) ? [BEYOND_NOTE] : []),
+    ]
     return figure(
       `curve-${figures++}`,
       `Cost over ${curveTitle(set)}.`,
-      `Measured, nanoseconds a packet, with 95 % intervals. Lower is better.${mix ? ` ${MIX_NOTE}` : ''}`,
-      curveChart(set.curves, set.key, 'ns/packet'),
+      description.join(' '),
+      curveChart(set.curves, set.key, 'ns a packet'),
       table(curveTable(set)),
     )
   }
+  const drawStrips = (set: CurveSet): string =>
+    inParts(
+      set.strips.map((item) => ({ path: [], item })),
+      STRIPS,
+      {
+        draw: (part) =>
+          figure(
+            `curve-${figures++}`,
+            `Trials by ${curveTitle(set)}.`,
+            TRIALS_TEXT,
+            stripChart(part, 'million packets a second'),
+            table(trialsTable(part)),
+          ),
+        summary: (part) => `trials of ${part.length} cells`,
+      },
+    )
   const placed = curveSets(results).map((item) => ({ path: [`over ${item.key}`, ...item.held], item }))
   const drawn = inParts(placed, CURVES, {
-    draw: (part) => part.map(draw).join('\n'),
+    draw: (part) => part.map((set) => (isCurve(set) ? drawCurve(set) : drawStrips(set))).join('\n'),
     summary: (part) => `${part.length} charts`,
   })
-  return placed.length === 0 ? '' : section('Curves', drawn)
+  return placed.length === 0 ? null : section('Sweeps', drawn)
 }
 
-function claimsText({ claims }: Results): string {
+function claimsSection({ claims }: Results): Section | null {
+  if (claims.length === 0) return null
   const { counts, failed } = claimsSummary(claims)
   const list = failed.map((text) => `<li><strong>Not reproduced.</strong> ${escapeHtml(text)}</li>`).join('')
-  return `<p>${counts}.</p>${list === '' ? '' : `<div class="note"><ul>${list}</ul></div>`}`
+  const note = list === '' ? '' : `<div class="note"><ul>${list}</ul></div>`
+  return section('Published claims', `<p>${counts}.</p>${note}${table(claimsTable(claims))}`)
 }

@@ -5,7 +5,7 @@ import { formatBytes, formatP, formatRateInterval, formatRatio } from '../format
 import { formatPrice, machineCosts, stepPrices } from '../machine/machine-costs.ts'
 import type { CellResult, ClaimResult, Results } from '../results.ts'
 import { tooFewTrialsOf, tooFewTrialsText } from '../run/too-few-trials.ts'
-import { cellNames, cellPaths, variedConditions } from '../varied-conditions.ts'
+import { cellNames, cellPaths, sweptValues, variedConditions } from '../varied-conditions.ts'
 import type { HtmlColumn } from './html.ts'
 
 /** A table of the report, for HTML and Markdown alike. */
@@ -22,11 +22,21 @@ export function plainCells(results: Results): CellResult[] {
   return results.cells.filter((cell) => Object.keys(cell.sweep ?? {}).length === 0)
 }
 
+/** Cells that the result shows: the plain ones, or all of a run that varied everything by `--sweep`. */
+export function resultCells(results: Results): CellResult[] {
+  const plain = plainCells(results)
+  return plain.length > 0 ? plain : [...results.cells]
+}
+
 /** The seed's table: measured, modelled and published side by side, each under its name. */
 export function seedTable(results: Results): ReportTable {
   const number = true
-  const cells = plainCells(results)
-  const varied = variedConditions(cells)
+  const cells = resultCells(results)
+  const keys = [...new Set(cells.flatMap(({ sweep }) => Object.keys(sweep ?? {})))]
+  const varied = [
+    ...keys.map((key) => ({ title: key, of: ({ sweep }: CellResult): string => String(sweep?.[key] ?? '–') })),
+    ...variedConditions(cells),
+  ]
   const rows = cells.map((cell) => [
     cellLabel(cell.id) + (cell.role === 'floor' ? ' (floor)' : ''),
     ...varied.map(({ of }) => of(cell)),
@@ -52,7 +62,12 @@ export function seedTable(results: Results): ReportTable {
       '–',
     ])
   return {
-    caption: 'Million packets a second. SMAP on and off are published or modelled, never measured here.',
+    caption:
+      'Million packets a second. SMAP on and off are published or modelled, never measured here. ns/packet is the median ' +
+      'chunk of 4096 packets, which what takes the CPU away now and then does not reach, so it may be less than 1000 / Mpps.' +
+      (cells.some((cell) => modelledRate(cell, 'on').startsWith('≤'))
+        ? ' ≤: the cell takes steps that the model has no price for.'
+        : ''),
     columns: [
       { title: 'accessor' },
       ...varied.map(({ title }) => ({ title })),
@@ -60,9 +75,9 @@ export function seedTable(results: Results): ReportTable {
       { title: 'SMAP on, modelled', number },
       { title: 'SMAP off, published', number },
       { title: 'SMAP off, modelled', number },
-      { title: 'measured here [95 %]', number },
-      { title: 'ns/packet', number },
-      { title: 'hash' },
+      { title: 'measured here, Mpps [95 %]', number },
+      { title: 'measured here, ns/packet', number },
+      { title: 'hash of the results' },
     ],
     rows,
     paths: [...cells.map(cellPaths(cells)), ...results.peers.map(() => ['peers'])],
@@ -80,6 +95,7 @@ export function comparisonTable(results: Results): ReportTable {
   const few = tooFewTrialsOf(results)
   const cells = new Map(results.cells.map((cell) => [cell.id, cell]))
   const pathOf = cellPaths(results.cells)
+  const nameOf = comparedNames(results)
   const warning = few === null ? '' : ` “No change” may be ${tooFewTrialsText(few)}.`
   const noise =
     noiseFloor === null
@@ -92,10 +108,10 @@ export function comparisonTable(results: Results): ReportTable {
       { title: 'against' },
       { title: 'ratio [95 %]', number: true },
       { title: 'p', number: true },
-      { title: 'verdict' },
+      { title: 'verdict', verdict: true },
     ],
     rows: comparisons.map(({ before, after, ratio, p, verdict }) => [
-      after,
+      nameOf(after),
       cellLabel(before),
       formatRatio(ratio),
       formatP(p),
@@ -108,13 +124,22 @@ export function comparisonTable(results: Results): ReportTable {
   }
 }
 
+/** Names of compared cells, by their ids: the accessor, the conditions that cells differ in, and the place in a sweep. */
+export function comparedNames({ cells }: Pick<Results, 'cells'>): (id: string) => string {
+  const nameOf = cellNames(cells)
+  const names = new Map(cells.map((cell) => [cell.id, [nameOf(cell), ...sweptValues(cell)].join(', ')]))
+  return (id) => names.get(id) ?? id
+}
+
 /** Steps per packet of each cell that counted them. */
 export function stepsTable(results: Results): ReportTable {
   const counted = plainCells(results).filter((cell) => Object.keys(cell.steps).length > 0)
   const names = [...new Set(counted.flatMap((cell) => Object.keys(cell.steps)))]
   const nameOf = cellNames(counted)
   return {
-    caption: 'Steps of metadata access per packet, counted on the datapath that was measured.',
+    caption:
+      'Steps of metadata access per packet, counted on the datapath that was measured: mb is a full barrier, walk a way ' +
+      'through the page table, limitCheck a compare of an address with the end of user space.',
     columns: [{ title: 'accessor' }, ...names.map((title) => ({ title, number: true }))],
     rows: counted.map((cell) => [
       nameOf(cell),
@@ -195,22 +220,22 @@ export function claimsTable(claims: readonly ClaimResult[]): ReportTable {
       'Gains are after / before − 1, their differences in points of percent. A claim is reproduced when its sign is and ' +
       'model or measurement is within the tolerance.',
     columns: [
-      { title: 'claim' },
+      { title: 'claim', wide: true },
+      { title: 'verdict', verdict: true },
       { title: 'published', number: true },
       { title: 'modelled', number: true },
       { title: 'measured', number: true },
       { title: 'tolerance', number: true },
-      { title: 'verdict' },
-      { title: 'why' },
+      { title: 'why', wide: true },
       { title: 'source' },
     ],
     rows: claims.map((claim) => [
       claim.text,
+      claim.verdict,
       value(claim, claim.published),
       value(claim, claim.modelled),
       value(claim, claim.measured),
       claim.tolerance === null ? '–' : claimDifferenceText(claim, claim.tolerance),
-      claim.verdict,
       claim.reason ?? '',
       claim.source ?? '',
     ]),
@@ -219,7 +244,7 @@ export function claimsTable(claims: readonly ClaimResult[]): ReportTable {
 
 /** The machine and the software. */
 export function environmentTable({ environment, seed, startedAt, cells, residentBytes = 0 }: Results): ReportTable {
-  const { cpu, cores, kernel, node, v8, loadBefore, loadAfter, steal, git, mitigations } = environment
+  const { cpu, cores, kernel, node, v8, loadBefore, loadAfter, steal, git } = environment
   const largest = Math.max(residentBytes, ...cells.map((cell) => cell.residentBytes ?? 0))
   return {
     caption: 'What it was measured on.',
@@ -234,7 +259,15 @@ export function environmentTable({ environment, seed, startedAt, cells, resident
       ['source', git ?? 'unknown'],
       ['seed', String(seed)],
       ['largest resident set of a process', formatBytes(largest)],
-      ...Object.entries(mitigations).map(([name, state]) => [`mitigation: ${name}`, state]),
     ],
+  }
+}
+
+/** What the kernel does about each known weakness of the CPU. */
+export function mitigationsTable({ environment: { mitigations } }: Results): ReportTable {
+  return {
+    caption: 'What the kernel says of the CPU’s vulnerabilities.',
+    columns: [{ title: 'vulnerability' }, { title: 'state' }],
+    rows: Object.entries(mitigations),
   }
 }

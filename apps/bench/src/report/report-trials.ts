@@ -1,8 +1,9 @@
+import { formatRateInterval } from '../format.ts'
 import type { Results } from '../results.ts'
 import { cellNames, cellPaths } from '../varied-conditions.ts'
-import type { Strip } from './charts.ts'
 import type { Placed } from './parts.ts'
 import { plainCells, type ReportTable } from './report-tables.ts'
+import type { Strip } from './row-charts.ts'
 
 /** Every trial of each cell and peer, with median and interval. */
 export function trialStrips(results: Results): Placed<Strip>[] {
@@ -22,7 +23,11 @@ export function trialStrips(results: Results): Placed<Strip>[] {
 export function trialsTable(strips: readonly Strip[]): ReportTable {
   return {
     caption: 'Measured, Mpps of each trial, in the order they ran.',
-    columns: [{ title: 'cell' }, { title: 'trials' }],
-    rows: strips.map(({ label, values }) => [label, values.map((value) => value.toFixed(2)).join(', ')]),
+    columns: [{ title: 'cell' }, { title: 'median [95 %]', number: true }, { title: 'trials' }],
+    rows: strips.map(({ label, values, ...mpps }) => [
+      label,
+      formatRateInterval(mpps),
+      values.map((value) => value.toFixed(2)).join(', '),
+    ]),
   }
 }

@@ -5,8 +5,8 @@ import type { CellResult, Results } from '../results.ts'
 import { comparePairs } from '../run/compare-cells.ts'
 import { printResults } from '../run/print-results.ts'
 import { seededRandom } from '../stats/index.ts'
-import { axisTicks } from './charts.ts'
 import { escapeHtml } from './html.ts'
+import { axisTicks } from './picture.ts'
 import { reportHtml } from './report-html.ts'
 import { reportMarkdown } from './report-markdown.ts'
 
@@ -138,22 +138,85 @@ describe('report', () => {
     ])
     const curves = reportHtml({ ...results, cells: swept })
     expect(curves).toContain('Cost over queue-size.')
-    expect(curves.match(/<polyline/g)).toHaveLength(2)
+    // Two pieces of each line, and one in the legend.
+    expect(curves.match(/<line class="curve curve-0"/g)).toHaveLength(3)
+    expect(curves.match(/<line class="curve curve-1"/g)).toHaveLength(3)
+    expect(curves).not.toContain('leaves the chart')
+  })
+
+  it('draws two values of a sweep as trials, since there is nothing in between', () => {
+    const cells = [0, 1].flatMap((barrier) => [
+      cell('copy-checked', 20 - barrier, { sweep: { barrier } }),
+      cell('vmap-direct', 50, { sweep: { barrier } }),
+    ])
+    const drawn = reportHtml({ ...results, peers: [], cells })
+    expect(drawn).not.toContain('class="curve')
+    expect(drawn).toContain('Trials by barrier.')
+    expect(drawn.match(/<circle class="trial"/g)).toHaveLength(40)
+    expect([...drawn.matchAll(/>(barrier \d: [a-z-]+)<\/text>/g)].map(([, label]) => label)).toEqual([
+      'barrier 0: copy-checked',
+      'barrier 0: vmap-direct',
+      'barrier 1: copy-checked',
+      'barrier 1: vmap-direct',
+    ])
+    // A run that varied everything has a result all the same.
+    expect(reportMarkdown({ ...results, peers: [], cells })).toMatch(/\| copy-checked \| 1 \|.*\| 19\.0 \[/)
+  })
+
+  it('keeps lines to be read where an interval is many times as long, and says so', () => {
+    const cells = [64, 256, 1024].map((queueSize) =>
+      cell('copy-checked', 20, { queueSize, sweep: { 'queue-size': queueSize } }),
+    )
+    const { measured } = cells[1]!
+    cells[1] = { ...cells[1]!, measured: { ...measured!, mpps: { median: 20, low: 0.5, high: 21 } } }
+    const drawn = reportHtml({ ...results, peers: [], cells })
+    expect(drawn).toContain('An interval that leaves the chart ends in an arrow')
+    expect(drawn.match(/<path class="beyond/g)).toHaveLength(1)
+    expect(drawn).toContain('50.0 [47.6, 2000]')
+    const ticks = [...drawn.matchAll(/>(\d+)<\/text>/g)].map(([, tick]) => Number(tick))
+    expect(Math.max(...ticks.filter((tick) => ![64, 256, 1024].includes(tick)))).toBeLessThan(200)
+  })
+
+  it('sets published, modelled and measured gains below one another, and says in short what came out', () => {
+    const ratio = { median: 2.5, low: 2.4, high: 2.6 }
+    const [before, after] = results.cells.map(({ id }) => id)
+    const compared = {
+      ...results,
+      comparisons: [{ before: before!, after: after!, ratio, p: 0.0001, verdict: 'faster' as const }],
+    }
+    for (const text of [reportHtml(compared), reportMarkdown(compared)]) {
+      expect(text).toContain('Measured: vmap-direct has 2.50')
+      expect(text).toContain('All accessors gave the same result')
+      expect(text).toContain('+150 % [+140 %, +160 %]')
+      expect(text).toContain('measured here [95 %]')
+    }
+    expect(reportMarkdown(compared)).toContain('| vmap-direct | copy-checked | +22 % | ±0 % | +12 % | ±0 % | +150 % [')
+    const drawn = reportHtml(compared)
+    const bars = [...drawn.matchAll(/<rect class="origin-([a-z]+)" x=/g)].map(([, origin]) => origin)
+    expect(bars).toEqual(['published', 'modelled', 'published', 'modelled', 'measured'])
+    expect(drawn.match(/<line class="whisker"/g)).toHaveLength(1)
+    expect(reportHtml(results)).not.toContain('<rect class="origin-')
+  })
+
+  it('says that accessors disagree', () => {
+    const cells = [results.cells[0]!, { ...results.cells[1]!, hash: 'other' }]
+    for (const draw of [reportHtml, reportMarkdown])
+      expect(draw({ ...results, cells })).toContain('do not give the same result: 1 of 1 hashes differ')
   })
 
   it('draws the mix of a sweep of lengths beside the axis, on no line, and says so', () => {
-    const swept = [64, 256, 'imix'].flatMap((frames) =>
+    const swept = [64, 256, 1518, 'imix'].flatMap((frames) =>
       ['copy-checked', 'vmap-direct'].map((accessor) => cell(accessor, 20, { sweep: { 'frame-bytes': frames } })),
     )
     const html = reportHtml({ ...results, cells: swept })
-    const lines = [...html.matchAll(/<polyline class="curve[^"]*" points="([^"]*)"/g)].map(([, points]) => points!)
-    expect(lines.map((points) => points.split(' ').length)).toEqual([2, 2])
-    expect(html.match(/<circle class="dot /g)).toHaveLength(4)
+    // Two pieces between three lengths, and one in the legend.
+    expect(html.match(/<line class="curve curve-0"/g)).toHaveLength(3)
+    expect(html.match(/<circle class="dot dot-\d" cx="0"/g)).toHaveLength(6)
     expect(html.match(/<polygon class="dot /g)).toHaveLength(2)
     expect(html.match(/<line class="axis-end"/g)).toHaveLength(1)
     expect(html).toContain('stands beside the axis and on no line')
     expect(html).not.toContain('NaN')
-    expect(reportMarkdown({ ...results, cells: swept })).toMatch(/\| imix \| 50\.0 \| 50\.0 \|/)
+    expect(reportMarkdown({ ...results, cells: swept })).toMatch(/\| imix \| 50\.0 \[[\d., ]+\] \| 50\.0 \[/)
     const lengths = swept.filter(({ sweep }) => sweep?.['frame-bytes'] !== 'imix')
     expect(reportHtml({ ...results, cells: lengths })).not.toMatch(/axis-end"|<polygon|beside the axis/)
   })
@@ -213,6 +276,15 @@ describe('report', () => {
     const captions = [...html.matchAll(/<p class="caption">([^<]*)<\/p>/g)].map(([, caption]) => caption!)
     expect(captions.length).toBeGreaterThanOrEqual(6)
     for (const caption of captions) expect(escapeHtml(markdown)).toContain(caption)
+  })
+
+  it('leaves no name to be taken for Markdown', () => {
+    const claims = [{ ...results.claims[0]!, text: '__get_user is <fast> | slow' }]
+    const markdown = reportMarkdown({ ...results, claims })
+    expect(markdown).toContain('| \\_\\_get\\_user is \\<fast\\> \\| slow |')
+    expect(markdown).toContain('- **Not reproduced.** \\_\\_get\\_user is')
+    expect(markdown.match(/<details>/g)).toHaveLength(2)
+    expect(markdown.match(/^<\/details>$/gm)).toHaveLength(2)
   })
 
   it('axes have round steps that reach the largest value', () => {

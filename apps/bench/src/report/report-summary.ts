@@ -1,0 +1,53 @@
+import { cellLabel, groupKey } from '../cell-spec.ts'
+import { formatRatio } from '../format.ts'
+import type { Results } from '../results.ts'
+import { resultComparisons } from './report-gains.ts'
+import { claimsSummary, comparedNames } from './report-tables.ts'
+
+/** Comparisons that are told one by one. */
+const TOLD = 8
+
+/** What came out, in a few sentences, for whoever reads nothing else. */
+export function reportSummary(results: Results): string[] {
+  const { claims } = results
+  return [
+    ...comparisonSentences(results),
+    ...agreement(results),
+    ...(claims.length > 0 ? [`Published claims: ${claimsSummary(claims).counts}.`] : []),
+  ]
+}
+
+function comparisonSentences(results: Results): string[] {
+  const shown = resultComparisons(results)
+  const nameOf = comparedNames(results)
+  if (shown.length <= TOLD)
+    return shown.map(
+      ({ before, after, ratio, verdict }) =>
+        `Measured: ${nameOf(after)} has ${formatRatio(ratio)} times the rate of ${cellLabel(before)}: ${verdict}.`,
+    )
+  return [`Measured, of ${shown.length} comparisons: ${tally(shown.map(({ verdict }) => verdict))}.`]
+}
+
+/** `3 faster, 45 no change`. */
+export function tally(words: readonly string[]): string {
+  return [...new Set(words)].map((word) => `${words.filter((one) => one === word).length} ${word}`).join(', ')
+}
+
+/** Whether cells that differ in the accessor only left the same frames, used ring and verdicts. */
+function agreement({ cells }: Results): string[] {
+  const hashes = new Map<string, Set<string>>()
+  let compared = 0
+  for (const cell of cells) {
+    if (cell.hash === null) continue
+    const ofGroup = hashes.get(groupKey(cell)) ?? new Set()
+    hashes.set(groupKey(cell), ofGroup.add(cell.hash))
+    compared++
+  }
+  if (compared <= hashes.size) return []
+  const differing = [...hashes.values()].filter(({ size }) => size > 1).length
+  return [
+    differing === 0
+      ? 'All accessors gave the same result: frames, used ring and verdicts, by their hash.'
+      : `The accessors do not give the same result: ${differing} of ${hashes.size} hashes differ.`,
+  ]
+}
