@@ -8,7 +8,9 @@ import { digest } from './cells/lap-state.ts'
 import { SamplingBackend } from './cells/sampling-backend.ts'
 import { answerRequests } from './drivers/device-process.ts'
 import { loadRegistry } from './load-registry.ts'
+import { LookTimes } from './look-times.ts'
 import { FLOW_FRAMES } from './peers/flow-meter.ts'
+import type { TrialAnswer } from './protocol.ts'
 import { CountedEnd } from './system/counted-end.ts'
 
 /**
@@ -30,6 +32,8 @@ export interface TestpmdRequest {
 export interface ServedTrial {
   readonly packets: number
   readonly seconds: number
+  /** ns a packet between two looks at the clock, a millisecond or more apart. */
+  readonly nsPerPacket: TrialAnswer['nsPerPacket']
   /** Of the different frames, their verdicts and protocols. */
   readonly hash: string
   readonly accesses: Record<string, number>
@@ -70,13 +74,14 @@ async function serve(request: TestpmdRequest, listening: () => void): Promise<Se
       if (worker.run() === 'closed')
         throw new Error(`the driver hung up: ${String(session.error ?? 'no reason given')}`)
       const accesses = device.report().find(({ index }) => index === 1)?.accesses ?? {}
-      const { packets, seconds } = clock
+      const { packets, seconds, nsPerPacket } = clock
       const counted = Object.keys(backendCounts(backend.inner)).filter((name) =>
         /^(verdict|proto|dropped)\./.test(name),
       )
       return {
         packets,
         seconds,
+        nsPerPacket,
         hash: digest(...counted.sort(), ...backend.distinct),
         accesses: { ...accesses },
         residentBytes: process.resourceUsage().maxRSS * 1024,
@@ -124,12 +129,18 @@ class TrialClock {
   #phase: 'waiting' | 'warming' | 'measuring' | 'sampling' = 'waiting'
   #since = performance.now()
   #from = 0
+  #looks = new LookTimes(0, 0)
 
   constructor(backend: SamplingBackend, count: () => number, warmUpMs: number, durationMs: number) {
     this.#backend = backend
     this.#count = count
     this.#warmUpMs = warmUpMs
     this.#durationMs = durationMs
+  }
+
+  /** Of the measurement. */
+  get nsPerPacket(): TrialAnswer['nsPerPacket'] {
+    return this.#looks.nsPerPacket()
   }
 
   /** @throws Error when no packet comes, or they stop */
@@ -143,9 +154,11 @@ class TrialClock {
     } else if (this.#phase === 'warming') {
       if (elapsed >= this.#warmUpMs) {
         this.#from = frames
+        this.#looks = new LookTimes(now, frames)
         this.#enter('measuring', now)
       }
     } else if (this.#phase === 'measuring') {
+      this.#looks.look(now, frames)
       if (elapsed >= this.#durationMs) {
         this.packets = frames - this.#from
         if (this.packets === 0) throw new Error('packets stopped')

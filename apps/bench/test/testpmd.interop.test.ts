@@ -60,6 +60,7 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
       expect(cell.failure).toBeUndefined()
       expect(cell.measured?.trials).toHaveLength(2)
       expect(cell.measured?.mpps.median).toBeGreaterThan(0.1)
+      expect(cell.measured!.nsPerPacket.p99).toBeGreaterThan(cell.measured!.nsPerPacket.median)
       expect(cell.residentBytes).toBeLessThan(250 * 2 ** 20)
     }
     expect(new Set(cells.map(({ hash }) => hash)).size).toBe(1)

@@ -87,11 +87,13 @@ function outcome({ spec, trials, failure }: RunningCell): CellOutcome {
   const last = trials.at(-1)
   return {
     spec,
-    trials: trials.map(({ packets, seconds, hash }) => {
-      // A driver of its own clock gives a rate, not single packets.
-      const ns = (1e9 * seconds) / packets
-      return { type: 'trial', packets, seconds, hash, nsPerPacket: { median: ns, p99: ns } }
-    }),
+    trials: trials.map(({ packets, seconds, hash, nsPerPacket }) => ({
+      type: 'trial',
+      packets,
+      seconds,
+      hash,
+      nsPerPacket,
+    })),
     finish:
       last === undefined
         ? null
