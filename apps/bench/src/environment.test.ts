@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { busyReasons, finishEnvironment, parseCpuTimes, readMitigations, startEnvironment } from './environment.ts'
 
@@ -10,6 +14,20 @@ describe('environment', () => {
     expect(v8).toBe(process.versions.v8)
     expect(kernel).toMatch(/\S+ \S+/)
     if (steal !== null) expect(steal).toBeGreaterThanOrEqual(0)
+  })
+
+  it('names the commit of its own sources, wherever it is run', () => {
+    const { git } = startEnvironment().environment
+    const here = process.cwd()
+    const elsewhere = mkdtempSync(join(tmpdir(), 'vring-bench-'))
+    try {
+      process.chdir(elsewhere)
+      spawnSync('git', ['init', '-q'])
+      expect(startEnvironment().environment.git).toBe(git)
+    } finally {
+      process.chdir(here)
+      rmSync(elsewhere, { recursive: true })
+    }
   })
 
   it('reads the first line of /proc/stat', () => {

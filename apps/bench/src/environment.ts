@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { cpus, loadavg, type as osType, release } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { type MachineProfile, measureMachine } from './machine/measure-machine.ts'
 
 /** The machine and software that a run was measured on. */
@@ -21,7 +22,7 @@ export interface Environment {
   steal: number | null
   /** Why figures of this run are to be taken with care; empty when nothing spoke against it. */
   busy: string[]
-  /** `commit` or `commit+changes` of the checkout, null outside one. */
+  /** `commit` or `commit+changes` of the checkout that the program is from, wherever it is run; null: it is installed. */
   git: string | null
   /** What barriers, masks and locks cost on this processor. */
   machine: MachineProfile
@@ -111,8 +112,11 @@ function stolenShare(before: CpuTimes, after: CpuTimes): number {
 }
 
 function describeCheckout(): string | null {
+  const cwd = dirname(fileURLToPath(import.meta.url))
+  // Installed, what is around it is a checkout of something else.
+  if (cwd.split(sep).includes('node_modules')) return null
   const git = (...args: string[]): string =>
-    execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 5000 }).trim()
+    execFileSync('git', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 5000 }).trim()
   try {
     const commit = git('rev-parse', '--short=12', 'HEAD')
     return git('status', '--porcelain', '--untracked-files=no') === '' ? commit : `${commit}+changes`
