@@ -95,7 +95,7 @@ describe('commands on kept results', () => {
     expect([slow.code, slow.stderr]).toEqual([0, ''])
     expect(slow.stdout.length).toBeGreaterThan(500_000)
     expect(slow.stdout).toContain('accessor-8999')
-    expect(slow.stdout).toMatch(/seed 1\n$/)
+    expect(slow.stdout).toMatch(/--seed 1`\n$/)
     const gone = await vringBench(args, { readAfterMs: 'never' })
     expect([gone.code, gone.stderr, gone.stdout]).toEqual([0, '', ''])
   }, 60_000)

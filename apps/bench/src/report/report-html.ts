@@ -1,5 +1,6 @@
 import { barrierNote } from '../barrier-note.ts'
 import type { Results } from '../results.ts'
+import { commandLine } from './command-line.ts'
 import { curveChart, leavesChart } from './curve-chart.ts'
 import { escapeHtml, figure, htmlTable } from './html.ts'
 import { inParts } from './parts.ts'
@@ -47,7 +48,7 @@ export function reportHtml(results: Results): string {
     tableSection('What steps cost on this machine', machinePricesTable(results)),
     tableSection('Steps at this machine’s prices', machineCostsTable(results)),
     section('Environment', table(environmentTable(results)) + mitigations(results)),
-    section('Command', `<pre>${escapeHtml(results.command.join(' '))} --seed ${results.seed}</pre>`),
+    section('Command', `<pre>${escapeHtml(commandLine(results))}</pre>`),
   ].filter((one) => one !== null)
   const links = sections.map(({ id, title }) => `<a href="#${id}">${escapeHtml(title)}</a>`)
   return `<!doctype html>

@@ -1,5 +1,6 @@
 import { barrierNote } from '../barrier-note.ts'
 import type { Results } from '../results.ts'
+import { commandLine } from './command-line.ts'
 import { costBars, costTable } from './report-costs.ts'
 import { curveSets, curveTable, curveTitle } from './report-curves.ts'
 import { gainGroups, gainTable } from './report-gains.ts'
@@ -21,7 +22,7 @@ import { trialStrips, trialsTable } from './report-trials.ts'
 
 /** The report's tables as Markdown, for a pull request. */
 export function reportMarkdown(results: Results): string {
-  const { environment, complete, command, seed } = results
+  const { environment, complete } = results
   const warnings = environment.busy.map((reason) => `> Busy machine: ${reason}.`)
   if (complete === false) warnings.push('> The run was interrupted: what is here is valid, but not all.')
   for (const failure of failures(results)) warnings.push(`> ${failure}.`)
@@ -54,7 +55,7 @@ export function reportMarkdown(results: Results): string {
       ...optional('Environment', environmentTable(results)),
       ...optional('Mitigations', mitigationsTable(results)),
     ]),
-    `\`${command.join(' ')} --seed ${seed}\``,
+    `\`${commandLine(results)}\``,
   ]
   return `${parts.join('\n\n')}\n`
 }

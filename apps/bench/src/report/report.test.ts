@@ -287,6 +287,13 @@ describe('report', () => {
     expect(markdown.match(/^<\/details>$/gm)).toHaveLength(2)
   })
 
+  it('names the command that runs it again, its seed once', () => {
+    const given = { ...results, command: ['vring-bench', 'run', '--seed', '7'] }
+    for (const draw of [reportHtml, reportMarkdown])
+      for (const one of [results, given])
+        expect(draw(one).match(/vring-bench run --seed 7(?! --seed)/g)).toHaveLength(1)
+  })
+
   it('axes have round steps that reach the largest value', () => {
     expect(axisTicks(47)).toEqual([0, 10, 20, 30, 40, 50])
     expect(axisTicks(0.9)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1])
