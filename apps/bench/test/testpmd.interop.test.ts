@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { unsupportedHost } from '@vring/linux'
@@ -69,6 +69,24 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     expect(peers[0]).toMatchObject({ name: 'DPDK', version: expect.stringMatching(/^\d+\.\d+/) })
     expect(peers[0]!.mpps.median).toBeGreaterThan(0.1)
     expect(hugePages()).toBe(before)
+  })
+
+  test('a driver that ends by itself fails device and peer at once, with its last words', async () => {
+    const fake = join(folder, 'fake')
+    mkdirSync(fake)
+    const script = "#!/bin/sh\necho 'EAL: Error - exiting with code: 1'\necho '  Cause: no memory'\nexit 1\n"
+    writeFileSync(join(fake, 'dpdk-testpmd'), script, { mode: 0o755 })
+    const { code, stderr } = await vringBench(
+      [
+        ...['run', '--driver', 'testpmd', '--accessor', 'vmap-direct', '--peer', 'dpdk'],
+        ...['--trials', '1', '--duration-ms', '300', '--json', join(folder, 'fake.json')],
+      ],
+      { env: { PATH: `${fake}:${process.env['PATH']}` } },
+    )
+    const words = 'ended (exit code 1); it said: Cause: no memory'
+    expect(stderr).toContain(`vmap-direct/split/testpmd/xdp1/64B/q256/b64 failed: testpmd (driver): ${words}\n`)
+    expect(stderr).toMatch(/peer dpdk, xdp1.*it said: Cause: no memory/)
+    expect(code).toBe(1)
   })
 
   test.each([

@@ -25,6 +25,7 @@ export class TestpmdProcess {
   readonly #role: string
   #output = ''
   #exited: string | null = null
+  #stopped = false
 
   constructor(options: TestpmdOptions) {
     this.#role = options.role
@@ -65,6 +66,13 @@ export class TestpmdProcess {
     return this.#exited
   }
 
+  /** Calls back when it ends without having been stopped, with why and its last words. */
+  onEnd(listener: (failure: BenchError) => void): void {
+    this.#child.once('close', () => {
+      if (!this.#stopped) listener(this.#failure(`ended (${this.#exited})`))
+    })
+  }
+
   /** Types a command at its prompt. */
   command(line: string): void {
     this.#child.stdin.write(`${line}\n`)
@@ -96,6 +104,7 @@ export class TestpmdProcess {
 
   /** Ends it. */
   async stop(): Promise<void> {
+    this.#stopped = true
     if (this.#exited !== null) return
     const gone = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()))
     this.#child.kill('SIGKILL')
@@ -103,7 +112,7 @@ export class TestpmdProcess {
   }
 
   #failure(problem: string): BenchError {
-    const words = this.#output.trim().split('\n').at(-1) ?? ''
+    const words = this.#output.trim().split('\n').at(-1)?.trim() ?? ''
     return new BenchError(
       EXIT_INTERNAL,
       `testpmd (${this.#role}): ${problem}${words === '' ? '' : `; it said: ${words}`}`,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { missingError } from '../bench-error.ts'
+import { CellFailure } from '../cell-process.ts'
 import type { CellSpec } from '../cell-spec.ts'
 import { type HugePages, reserveHugePages } from './huge-pages.ts'
 import { type PeerForward, TESTPMD_HUGE_MIB } from './testpmd-arguments.ts'
@@ -37,14 +38,21 @@ export class TestpmdBench {
    * One trial of a device, against a driver of its own.
    *
    * @param serve serves a driver on this socket; calls `onListening` when the driver may connect
+   * @throws CellFailure when the driver ends by itself: the device may still be waiting for it
    */
   async trial<T>(spec: CellSpec, serve: (socket: string, onListening: () => void) => Promise<T>): Promise<T> {
     const socket = this.#socket()
     let driver: TestpmdProcess | null = null
+    let fail = (_: CellFailure): void => {}
+    const ended = new Promise<never>((_, reject) => {
+      fail = reject
+    })
     try {
-      return await serve(socket, () => {
+      const served = serve(socket, () => {
         driver = this.#startDriver(socket, spec, spec.backend === 'loopback' ? 'loopback' : 'drop')
+        driver.onEnd(({ message }) => fail(new CellFailure(message)))
       })
+      return await Promise.race([served, ended])
     } finally {
       await (driver as TestpmdProcess | null)?.stop()
     }

@@ -43,12 +43,18 @@ export class Peer {
     onListening: () => void,
   ): Promise<void> {
     const request = { peer: this.name, spec: this.#spec, ...this.#program, ...place, ...times }
+    await this.against(async () => void this.trials.push(await this.#process.serve(request, onListening)))
+  }
+
+  /** Does `work` with it, which ends its part in the run where it fails. */
+  async against(work: () => Promise<void>): Promise<void> {
     try {
-      this.trials.push(await this.#process.serve(request, onListening))
+      await work()
     } catch (error) {
       if (error instanceof CellInterrupted) return
       if (!(error instanceof CellFailure)) throw error
       this.failure = error.message
+      this.#process.close()
     }
   }
 

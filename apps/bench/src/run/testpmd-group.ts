@@ -63,7 +63,10 @@ async function measurePeer(
 ): Promise<void> {
   const place = { cpu: DEVICE_CPU, hugePages: bench.onHugePages }
   if (peer.name !== 'dpdk') await bench.beside(spec, () => peer.trial({ ...place, socket: '' }, times, () => {}))
-  else await bench.trial(spec, (socket, onListening) => peer.trial({ ...place, socket }, times, onListening))
+  else
+    await peer.against(() =>
+      bench.trial(spec, (socket, onListening) => peer.trial({ ...place, socket }, times, onListening)),
+    )
 }
 
 async function serveOnce(
@@ -80,6 +83,8 @@ async function serveOnce(
   } catch (error) {
     if (error instanceof CellInterrupted) return
     cell.failure = error instanceof Error ? error.message : String(error)
+    // It may still wait for a driver, on the CPU of the others.
+    cell.process.close()
   }
 }
 
