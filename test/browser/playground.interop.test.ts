@@ -188,6 +188,35 @@ describe.skipIf(noBrowser !== null)(`the playground in a browser${noBrowser === 
     expect(await textOf(page.locator('#ring-view .detail'))).toContain('translated')
   })
 
+  test('the accessor that serves is the one that is named, and what is chosen meanwhile stays', async () => {
+    const page = await visit()
+    await press(page, 'Deaf to the notifier')
+    const accessor = page.getByLabel('Accessor', { exact: true })
+    expect(await accessor.inputValue()).toBe('vmap-direct-deaf')
+    await page.getByText('Serves now: vmap-direct-deaf', { exact: true }).waitFor()
+    await page.getByText('nobody tells the device that the page of the avail ring has moved').waitFor()
+    await accessor.selectOption('nospec-masked')
+    await press(page, 'Step')
+    await press(page, 'Step')
+    expect(await accessor.inputValue()).toBe('nospec-masked')
+    await press(page, 'Switch, ring running')
+    await page.getByText('Serves now: nospec-masked', { exact: true }).waitFor()
+    await press(page, 'Undo')
+    expect(await accessor.inputValue()).toBe('vmap-direct-deaf')
+  })
+
+  test('opens its schedules with one that is short, and marks the step that goes wrong', async () => {
+    const page = await visit(DESKTOP, '#schedules')
+    const wrong = region(page, 'Schedule, a column a thread').locator('tr.goes-wrong')
+    await wrong.waitFor()
+    expect(await wrong.count()).toBe(1)
+    await press(page, 'Last')
+    expect(await wrong.getAttribute('aria-current')).toBe('step')
+    const groups = page.getByLabel('Entry').locator('optgroup')
+    expect(await groups.count()).toBe(4)
+    expect(await groups.locator('option').count()).toBe(catalogue.length)
+  })
+
   test('a schedule is found in the page and replayed thread by thread; what ships has no finding', async () => {
     const page = await visit(DESKTOP, '#schedules')
     const entry = page.getByLabel('Entry')
@@ -232,7 +261,7 @@ describe.skipIf(noBrowser !== null)(`the playground in a browser${noBrowser === 
     await stepTo(page, 'stores used.ring[0]')
     const name = `${look.viewport}-${look.scheme}`
     await page.screenshot({ path: join(ARTIFACTS, `playground-${name}.png`), fullPage: true })
-    if (look.viewport === 'desktop' && look.scheme === 'light') await pictureForDocs(page, 'playground', 1150)
+    if (look.viewport === 'desktop' && look.scheme === 'light') await pictureForDocs(page, 'playground', 1400)
     expect(await findBarriers(page)).toEqual([])
     await page.goto(`${url}#schedules`)
     await page.getByLabel('Entry').selectOption('M24')

@@ -301,6 +301,7 @@ export class Machine {
       snapshot: this.#observer.observe({
         space: this.#space,
         iotlb: this.#iotlb,
+        accessor: this.#choice,
         device: this.#device,
         driver: this.#driver,
         totals: {

@@ -10,6 +10,7 @@ import {
 } from '@vring/memory'
 import type { RoundEnd } from '@vring/vhost-net'
 import type { DeviceQueue, DriverQueue } from '@vring/virtqueue'
+import type { AccessorChoice } from './action.ts'
 import { GUEST_BASE, REGIONS, type RegionName, ringAt, USER_BASE } from './layout.ts'
 
 /** One page of the guest's memory, as the process that runs the guest has it. */
@@ -40,7 +41,8 @@ export interface MappingState {
 
 /** The queue as both sides keep it in memory of their own. */
 export interface QueueState {
-  readonly accessor: string
+  /** As it was chosen: a mutant calls itself what it was made of. */
+  readonly accessor: AccessorChoice
   readonly nextAvail: number
   readonly usedIdx: number
   readonly broken: DeviceQueue['broken']
@@ -83,6 +85,7 @@ export interface Snapshot {
 export interface Observed {
   readonly space: PagedSpace
   readonly iotlb: DeviceIotlb | null
+  readonly accessor: AccessorChoice
   readonly device: DeviceQueue
   readonly driver: DriverQueue
   readonly totals: Totals
@@ -93,7 +96,7 @@ export class MemoryObserver {
   /** Frame of each mapping when it was seen first: asking a stale mapping for it would be a use of it. */
   readonly #frames = new WeakMap<PagedKernelMapping, number>()
 
-  observe({ space, iotlb, device, driver, totals }: Observed): Snapshot {
+  observe({ space, iotlb, accessor, device, driver, totals }: Observed): Snapshot {
     const ring = ringAt(USER_BASE)
     return {
       areas: {
@@ -113,7 +116,7 @@ export class MemoryObserver {
         ...space.physical.corruptions.map(({ frame }) => `frame ${frame} was written after it was freed`),
       ],
       queue: {
-        accessor: device.accessor.name,
+        accessor,
         nextAvail: device.nextAvail,
         usedIdx: device.usedIdx,
         broken: device.broken,

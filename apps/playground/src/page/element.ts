@@ -26,14 +26,27 @@ export function button(label: string, action: () => void, attributes: Attributes
 
 let fields = 0
 
-/** A select with its visible label, which is not part of it: a label around a select would speak its value too. */
+/**
+ * A select with its visible label, which is not part of it: a label around a select would speak its value too.
+ *
+ * @param groupOf puts values under headings, in the order in which they come first
+ */
 export function labelledSelect(
   label: string,
   values: readonly (readonly [value: string, title: string])[],
   chosen: string,
   onChange: (value: string) => void,
+  groupOf?: (value: string) => string,
 ): HTMLElement {
-  const options = values.map(([value, title]) => element('option', { value, selected: value === chosen }, title))
+  const option = ([value, title]: readonly [string, string]): HTMLElement =>
+    element('option', { value, selected: value === chosen }, title)
+  const groups = [...new Set(groupOf === undefined ? [] : values.map(([value]) => groupOf(value)))]
+  const options =
+    groupOf === undefined
+      ? values.map(option)
+      : groups.map((label) =>
+          element('optgroup', { label }, ...values.filter(([value]) => groupOf(value) === label).map(option)),
+        )
   const id = `field-${++fields}`
   const select = element('select', { id }, ...options)
   select.addEventListener('change', () => onChange(select.value))
@@ -45,9 +58,9 @@ export function section(id: string, title: string, ...content: readonly Content[
   return element('section', { 'aria-labelledby': id, class: 'panel' }, element('h3', { id }, title), ...content)
 }
 
-/** A section that can be folded away, and is where the screen is narrow. */
-export function foldable(title: string, ...content: readonly Content[]): HTMLDetailsElement {
-  const wide = matchMedia('(min-width: 64rem)').matches
+/** A section that can be folded away, and is where the screen is narrower than `openFrom` rem. */
+export function foldable(title: string, openFrom: number, ...content: readonly Content[]): HTMLDetailsElement {
+  const wide = matchMedia(`(min-width: ${openFrom}rem)`).matches
   const heading = element('summary', {}, element('h3', {}, title))
   return element('details', { class: 'panel', open: wide }, heading, ...content)
 }

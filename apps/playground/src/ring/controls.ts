@@ -1,6 +1,6 @@
 import type { AccessorPlugin } from '@vring/accessor'
 import { ACCESSORS, accessorNamed } from '../machine/accessors.ts'
-import type { Action, ChainShape, ConcurrentAction } from '../machine/action.ts'
+import type { AccessorChoice, Action, ChainShape, ConcurrentAction } from '../machine/action.ts'
 import { REGIONS, type RegionName } from '../machine/layout.ts'
 import type { MachineOptions } from '../machine/machine.ts'
 import { type Backing, MEMORY_EVENTS, type MemoryEventName } from '../machine/memory-events.ts'
@@ -30,37 +30,45 @@ const CONCURRENT: Readonly<
   'iotlb-invalidate': 'Invalidate all',
 }
 
+/** Width in rem from which the controls stand in a column beside the ring. */
+const COLUMNS = 64
+
 /** Everything that can be made to happen: driver, memory, accessor. */
 export class Controls {
   readonly root: HTMLElement
   readonly #actions: ControlActions
   readonly #iotlb: HTMLElement
   readonly #accessor = element('div', { class: 'fields' })
+  readonly #serving = element('p', { class: 'soft' })
   #region: RegionName = 'used'
   #plugin: AccessorPlugin = ACCESSORS[0]!
   #options: Record<string, string> = {}
   #backing: Backing = 'anonymous'
+  /** What the machine was made of when it was shown last. */
+  #shown = ''
 
   constructor(actions: ControlActions) {
     this.#actions = actions
-    this.#iotlb = foldable('IOMMU', this.#buttons(['answer-misses', 'translate-all', 'iotlb-invalidate']))
+    this.#iotlb = foldable('IOMMU', COLUMNS, this.#buttons(['answer-misses', 'translate-all', 'iotlb-invalidate']))
     this.root = element(
       'div',
       { class: 'controls' },
-      foldable('Driver', this.#driver(), this.#buttons(['publish', 'take-used'])),
-      foldable('Memory management', ...this.#memory()),
+      foldable('Driver', COLUMNS, this.#driver(), this.#buttons(['publish', 'take-used'])),
+      foldable('Memory management', COLUMNS, ...this.#memory()),
       this.#iotlb,
-      foldable('Accessor', ...this.#accessors()),
+      foldable('Accessor', COLUMNS, ...this.#accessors()),
     )
   }
 
-  /** The machine has changed without these controls: an example, or an undo. */
-  show({ accessor, backing }: MachineOptions, serving: string, hasIotlb: boolean): void {
+  /** Follows the machine where it became another one: by an example, a switch or an undo. What is chosen meanwhile stays. */
+  show({ backing }: MachineOptions, serving: AccessorChoice, hasIotlb: boolean): void {
     this.#iotlb.hidden = !hasIotlb
-    if (this.#backing !== backing || this.#plugin.name !== serving) {
-      this.#backing = backing
-      this.#choose(serving, serving === accessor.name ? accessor.options : {})
-    }
+    this.#serving.textContent = `Serves now: ${[serving.name, ...Object.values(serving.options)].join(', ')}`
+    const shown = JSON.stringify([serving, backing])
+    if (this.#shown === shown) return
+    this.#shown = shown
+    this.#backing = backing
+    this.#choose(serving.name, serving.options)
   }
 
   #driver(): HTMLElement {
@@ -91,6 +99,7 @@ export class Controls {
   #accessors(): HTMLElement[] {
     this.#choose(this.#plugin.name, {})
     return [
+      this.#serving,
       this.#accessor,
       element(
         'div',
@@ -104,7 +113,7 @@ export class Controls {
     ]
   }
 
-  #choice() {
+  #choice(): AccessorChoice {
     return { name: this.#plugin.name, options: { ...this.#options } }
   }
 

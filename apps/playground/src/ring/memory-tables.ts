@@ -82,5 +82,9 @@ function violations({ violations: found, openInvalidations, mappings }: Snapshot
   const wrong = [...stale, ...found]
   const open = openInvalidations === 0 ? 'No invalidation is open.' : `Open invalidations: ${openInvalidations}.`
   const lines = [open, ...(wrong.length === 0 ? ['Nothing has gone wrong.'] : wrong)]
-  return element('div', { class: wrong.length === 0 ? 'soft' : 'note' }, ...lines.map((text) => element('p', {}, text)))
+  return element(
+    'div',
+    { class: wrong.length === 0 ? 'soft' : 'note wrong' },
+    ...lines.map((text) => element('p', {}, text)),
+  )
 }

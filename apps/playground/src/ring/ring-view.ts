@@ -9,6 +9,13 @@ import { memoryTables } from './memory-tables.ts'
 import { ringTables } from './ring-tables.ts'
 import { stepTables } from './step-table.ts'
 
+/** What the colours of cells mean. */
+const MARKS = [
+  ['read', 'just read'],
+  ['written', 'just written'],
+  ['changed', 'changed otherwise'],
+] as const
+
 /** The view of one ring: what happened on top, what can happen at the side, and everything as it was at that moment. */
 export class RingView {
   readonly #session: Session
@@ -17,6 +24,7 @@ export class RingView {
   readonly #history: HistoryList
   readonly #undo: HTMLButtonElement
   readonly #redo: HTMLButtonElement
+  readonly #about = element('p', { role: 'status' })
   readonly #ring = element('div')
   readonly #memory = element('div')
   readonly #steps = element('div')
@@ -39,7 +47,10 @@ export class RingView {
     )
     const reset = button(
       'Reset',
-      change(() => session.load(session.options, [])),
+      change(() => {
+        session.load(session.options, [])
+        this.#about.replaceChildren()
+      }),
     )
     this.#transport = new Transport(
       'What happens',
@@ -62,11 +73,19 @@ export class RingView {
         change(() => this.#load(example)),
       ),
     )
+    const legend = element(
+      'p',
+      { class: 'soft legend' },
+      ...MARKS.flatMap(([mark, meaning]) => [element('span', { class: `mark ${mark}` }, meaning), ' ']),
+      '◂ the device goes on here',
+    )
     root.append(
       element('h2', { class: 'spoken' }, 'Ring and memory'),
       foldable(
         'Show me',
+        40,
         element('div', { class: 'buttons' }, ...examples),
+        this.#about,
         element(
           'p',
           { class: 'soft' },
@@ -81,7 +100,7 @@ export class RingView {
         element(
           'div',
           { class: 'wide' },
-          section('ring-title', 'Ring', this.#ring),
+          section('ring-title', 'Ring', legend, this.#ring),
           section('tables-title', 'Memory', this.#memory),
           section('steps-title', 'Steps', this.#steps),
           section('history-title', 'History', this.#history.root),
@@ -92,7 +111,8 @@ export class RingView {
     this.#show()
   }
 
-  #load({ options, script, at }: Example): void {
+  #load({ title, about, options, script, at }: Example): void {
+    this.#about.replaceChildren(element('strong', {}, `${title}.`), ` ${about}`)
     this.#session.load(options, script)
     this.#session.goTo(this.#session.moments.findLastIndex(({ title }) => title === at))
   }

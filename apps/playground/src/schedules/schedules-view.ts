@@ -7,6 +7,27 @@ import type { EntryFacts, Subject } from './protocol.ts'
 import { sharedVariables, stepText } from './shared-variables.ts'
 import { Timeline } from './timeline.ts'
 
+const READING =
+  'One step of one thread a row, from above: “name → value” loads, “name := value” stores. 2000@1 is a mapping of address 0x2000 to frame 1. The last step goes wrong.'
+
+/** What a memory model lets threads see. */
+const MODELS: Readonly<Record<EntryFacts['memoryModel'], string>> = {
+  sc: 'each step visible to all at once (sc)',
+  tso: 'stores buffered as on x86 (tso)',
+  weak: 'weaker than x86: loads and stores overtake one another',
+}
+
+/** What is shown first: two threads and few steps. */
+const FIRST = 'M24'
+
+/** Heading of an entry in the list. */
+function groupOf(id: string): string {
+  if (/^M\d/.test(id)) return 'Mistakes of the patch and of its successors'
+  if (id.startsWith('fix')) return 'What the fixes of August 2019 mend'
+  if (id.startsWith('space')) return 'Mistakes in an address space'
+  return 'Mended by kernel commits'
+}
+
 /** The view of races: a bug of the history is put back, the explorer finds it here, and its schedule is replayed. */
 export class SchedulesView {
   readonly #client = new ExplorerClient()
@@ -67,9 +88,11 @@ export class SchedulesView {
       return
     }
     const names = this.#entries.map(({ id, title }) => [id, `${id}: ${title}`] as const)
-    this.#chooser.append(labelledSelect('Entry', names, names[0]![0], (id) => this.#choose(id)))
+    this.#chooser.append(labelledSelect('Entry', names, FIRST, (id) => this.#choose(id), groupOf))
     for (const one of this.#buttons) one.disabled = false
-    this.#choose(names[0]![0])
+    this.#choose(FIRST)
+    // Something to look at for who opens the page.
+    void this.#explore('faulty')
   }
 
   #choose(id: string): void {
@@ -81,7 +104,7 @@ export class SchedulesView {
       ['what happens', entry.description],
       ['told of in', entry.source],
       ['put back as', entry.variant],
-      ['expected', `${entry.expected}, memory model ${entry.memoryModel}`],
+      ['expected', `${entry.expected}, ${MODELS[entry.memoryModel]}`],
       ['ships as', entry.repairedBy],
     ]
     this.#facts.replaceChildren(...facts.flatMap(([name, text]) => [element('dt', {}, name), element('dd', {}, text)]))
@@ -121,7 +144,11 @@ export class SchedulesView {
     this.#finding = finding
     this.#timeline = new Timeline(finding)
     this.#replay.replaceChildren(
-      element('div', { class: 'wide' }, section('timeline-title', 'Timeline', this.#timeline.root)),
+      element(
+        'div',
+        { class: 'wide' },
+        section('timeline-title', 'Timeline', element('p', { class: 'soft' }, READING), this.#timeline.root),
+      ),
       element('div', { class: 'side' }, section('variables-title', 'Shared variables', this.#variables)),
     )
     this.#replay.hidden = false

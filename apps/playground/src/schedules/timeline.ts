@@ -17,6 +17,7 @@ export class Timeline {
       ),
     )
     const head = ['step', ...threads].map((title) => element('th', { scope: 'col' }, title))
+    this.#rows.at(-1)?.classList.add('goes-wrong')
     this.root = element(
       'div',
       { class: 'scroll timeline', tabindex: 0, role: 'region', 'aria-label': 'Schedule, a column a thread' },
