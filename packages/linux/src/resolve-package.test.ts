@@ -35,6 +35,11 @@ describe('packages as a directory sees them', () => {
     expect(found('@scope/modern')).toBe(at('@scope/modern/module.js'))
   })
 
+  test('are not confused with files: a path begins with ./', () => {
+    writeFileSync(join(inner, 'mine.mjs'), '')
+    expect(() => found('mine.mjs')).toThrow('no package is named mine.mjs, but a file is there: ./mine.mjs')
+  })
+
   test('that are missing, or export nothing to Node, are errors of Node', () => {
     expect(() => found('missing')).toThrow(/Cannot find module 'missing'/)
     expect(() => found('closed')).toThrow(/exports/)

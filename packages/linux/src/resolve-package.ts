@@ -10,7 +10,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
  * @param name package, or subpath of one
  * @param from directory, a `file:` URL that ends in `/`
  * @returns `file:` URL of the module
- * @throws Error of Node's own (`MODULE_NOT_FOUND`, `ERR_PACKAGE_PATH_NOT_EXPORTED`)
+ * @throws Error of Node's own (`MODULE_NOT_FOUND`, `ERR_PACKAGE_PATH_NOT_EXPORTED`), or one that says how a path is written
+ *   where a file of that name is
  */
 export function resolvePackage(name: string, from: string): string {
   try {
@@ -20,6 +21,8 @@ export function resolvePackage(name: string, from: string): string {
     const unseen = (error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED'
     const entry = unseen ? importEntry(name, from) : null
     if (entry !== null) return entry
+    if (existsSync(join(fileURLToPath(from), name)))
+      throw new Error(`no package is named ${name}, but a file is there: ./${name}`, { cause: error })
     throw error
   }
 }
