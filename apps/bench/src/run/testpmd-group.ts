@@ -32,24 +32,27 @@ export async function runTestpmdGroup(
   const { durationMs, plugins, patienceMs, signal } = options
   const served = specs.filter(({ accessor }) => accessor !== BASELINE)
   const bench = new TestpmdBench()
-  const cells = served.map((spec): RunningCell => {
+  const running = (spec: CellSpec): RunningCell => {
     return { spec, process: new DeviceProcess('testpmd-cell', signal, patienceMs), trials: [], failure: null }
-  })
+  }
+  const cells = served.map(running)
+  const self = options.noiseFloor ? served.slice(0, 1).map(running) : []
+  const all = [...cells, ...self]
   const times = { warmUpMs: WARM_UP_MS, durationMs }
   try {
-    const rounds = interleaved(cells.length + peers.length, options.trials, options.random)
+    const rounds = interleaved(all.length + peers.length, options.trials, options.random)
     for (const [round, order] of rounds.entries())
       for (const index of order) {
         if (signal.aborted) break
-        const running = cells[index]
-        const peer = peers[index - cells.length]
-        options.progress(running?.spec.id ?? peer?.label ?? '', `trial ${round + 1} of ${options.trials}`)
-        if (running?.failure === null) await serveOnce(running, bench, { ...times, plugins })
+        const cell = all[index]
+        const peer = peers[index - all.length]
+        options.progress(cell?.spec.id ?? peer?.label ?? '', `trial ${round + 1} of ${options.trials}`)
+        if (cell?.failure === null) await serveOnce(cell, bench, { ...times, plugins })
         if (peer?.failure === null) await measurePeer(peer, served[0]!, bench, times)
       }
-    return { cells: cells.map(outcome), self: null }
+    return { cells: cells.map(outcome), self: self.map(outcome)[0] ?? null }
   } finally {
-    for (const { process } of cells) process.close()
+    for (const { process } of all) process.close()
     bench.close()
   }
 }
