@@ -15,7 +15,7 @@ export interface CurvePoint {
 }
 
 /** Percents of the width that the plot lies between. */
-const LEFT = 9
+const LEFT = 11
 const RIGHT = 96
 
 const HEIGHT = 320

@@ -2,28 +2,27 @@ import { barrierNote } from '../barrier-note.ts'
 import type { Results } from '../results.ts'
 import { commandLine } from './command-line.ts'
 import { curveChart, leavesChart } from './curve-chart.ts'
-import { escapeHtml, figure, htmlTable } from './html.ts'
+import { escapeHtml, figure } from './html.ts'
 import { inParts } from './parts.ts'
 import { legend, square } from './picture.ts'
 import { COST_PARTS, costBars, costTable } from './report-costs.ts'
 import { type CurveSet, curveSets, curveTable, curveTitle, isCurve } from './report-curves.ts'
 import { gainGroups, gainTable } from './report-gains.ts'
-import { reportSummary, tally } from './report-summary.ts'
+import { machineCostsTable, machinePricesTable } from './report-machine.ts'
+import { reportSummary } from './report-summary.ts'
 import {
   claimsSummary,
   claimsTable,
   comparisonTable,
   environmentTable,
   failures,
-  machineCostsTable,
-  machinePricesTable,
   mitigationsTable,
-  type ReportTable,
   seedTable,
   stepsTable,
 } from './report-tables.ts'
 import { trialStrips, trialsTable } from './report-trials.ts'
 import { gainChart, gainsLeaveChart, stackedBars, stripChart } from './row-charts.ts'
+import { CURVES, type Section, STRIPS, section, table, tableSection } from './sections.ts'
 import { STYLE } from './style.ts'
 
 const MIX_NOTE =
@@ -37,7 +36,7 @@ const CUT_NOTE = 'An interval that is many times as long as the bars is cut off 
 export function reportHtml(results: Results): string {
   const sections = [
     summarySection(results),
-    tableSection('Result', seedTable(results)),
+    resultSection(results),
     gainSection(results),
     modelSection(results),
     trialSection(results),
@@ -61,19 +60,13 @@ export function reportHtml(results: Results): string {
 `
 }
 
-interface Section {
-  readonly id: string
-  readonly title: string
-  readonly body: string
-}
+/** Rows of a result that charts below show too: more of them open by hand. */
+const RESULT_ROWS = 24
 
-function section(title: string, body: string): Section {
-  return { id: title.toLowerCase().replaceAll(/[^a-z]+/g, '-'), title, body }
-}
-
-/** Nothing for a table without rows. */
-function tableSection(title: string, content: ReportTable): Section | null {
-  return content.rows.length === 0 ? null : section(title, table(content))
+function resultSection(results: Results): Section | null {
+  const content = seedTable(results)
+  if (content.rows.length <= RESULT_ROWS) return tableSection('Result', content)
+  return section('Result', `<details><summary>All ${content.rows.length} rows</summary>${table(content)}</details>`)
 }
 
 function summarySection(results: Results): Section | null {
@@ -114,23 +107,6 @@ function mitigations(results: Results): string {
   if (content.rows.length === 0) return ''
   const summary = `CPU vulnerabilities and mitigations (${content.rows.length})`
   return `<details><summary>${summary}</summary>${table(content)}</details>`
-}
-
-/** Rows of one table, strips or bars of one chart, and curves of one section that are still read at once. */
-const ROWS = 100
-const STRIPS = 40
-const CURVES = 6
-
-/** A table, in parts that open by hand where it has more rows than anybody reads. */
-function table({ caption, columns, rows, paths = [] }: ReportTable): string {
-  if (rows.length <= ROWS) return htmlTable(caption, columns, rows)
-  const placed = rows.map((item, index) => ({ path: paths[index] ?? [], item }))
-  const verdict = columns.findIndex(({ title }) => title === 'verdict')
-  const parts = inParts(placed, ROWS, {
-    draw: (part, path) => htmlTable(path.join(', '), columns, part),
-    summary: (part) => `${part.length} rows${verdict < 0 ? '' : `: ${tally(part.map((row) => row[verdict]!))}`}`,
-  })
-  return `<p class="caption">${escapeHtml(caption)} ${rows.length} rows, in parts.</p>${parts}`
 }
 
 function notes(results: Results): string {

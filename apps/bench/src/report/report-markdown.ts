@@ -4,6 +4,7 @@ import { commandLine } from './command-line.ts'
 import { costBars, costTable } from './report-costs.ts'
 import { curveSets, curveTable, curveTitle } from './report-curves.ts'
 import { gainGroups, gainTable } from './report-gains.ts'
+import { machineCostsTable, machinePricesTable } from './report-machine.ts'
 import { reportSummary } from './report-summary.ts'
 import {
   claimsSummary,
@@ -11,8 +12,6 @@ import {
   comparisonTable,
   environmentTable,
   failures,
-  machineCostsTable,
-  machinePricesTable,
   mitigationsTable,
   type ReportTable,
   seedTable,

@@ -1,6 +1,7 @@
 import { cellLabel, groupKey } from '../cell-spec.ts'
 import { formatRatio } from '../format.ts'
 import type { Results } from '../results.ts'
+import { tooFewTrialsOf, tooFewTrialsText } from '../run/too-few-trials.ts'
 import { resultComparisons } from './report-gains.ts'
 import { claimsSummary, comparedNames } from './report-tables.ts'
 
@@ -10,8 +11,12 @@ const TOLD = 8
 /** What came out, in a few sentences, for whoever reads nothing else. */
 export function reportSummary(results: Results): string[] {
   const { claims } = results
+  const few = tooFewTrialsOf(results)
   return [
     ...comparisonSentences(results),
+    ...(few === null || resultComparisons(results).length === 0
+      ? []
+      : [`“No change” may be ${tooFewTrialsText(few)}.`]),
     ...agreement(results),
     ...(claims.length > 0 ? [`Published claims: ${claimsSummary(claims).counts}.`] : []),
   ]
@@ -48,6 +53,6 @@ function agreement({ cells }: Results): string[] {
   return [
     differing === 0
       ? 'All accessors gave the same result: frames, used ring and verdicts, by their hash.'
-      : `The accessors do not give the same result: ${differing} of ${hashes.size} hashes differ.`,
+      : `The accessors do not give the same result: hashes differ under ${differing} of ${hashes.size} conditions.`,
   ]
 }

@@ -107,7 +107,9 @@ export interface GainGroup {
 }
 
 /** Names of bars take this share of the width. */
-const NAMES = 40
+const NAMES = 43
+/** Where they end: percents take more room than rates. */
+const GAIN_END = 82
 const GAIN_ROW = 22
 const GAIN_HEAD = 26
 
@@ -151,7 +153,7 @@ export function gainChart(groups: readonly GainGroup[], unit: string): string {
   const least = Math.min(0, ...all.map(({ gain, low }) => low ?? gain))
   const ticks = gainTicks(least, highestGain(groups))
   const [start, end] = [ticks[0]!, ticks.at(-1)!]
-  const place = (gain: number): number => NAMES + ((PLOT - NAMES) * (gain - start)) / (end - start)
+  const place = (gain: number): number => NAMES + ((GAIN_END - NAMES) * (gain - start)) / (end - start)
   const bottom = groups.length * GAIN_HEAD + all.length * GAIN_ROW + 4
   const body = [
     grid(ticks, place, bottom, unit, (tick) => gainText(tick).replace(' %', '')),

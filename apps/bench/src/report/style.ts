@@ -30,9 +30,9 @@ thead th { vertical-align: bottom } tbody th { overflow-wrap: break-word; min-wi
 figure { margin: 1rem 0 } figcaption { max-width: 46rem } figcaption strong { display: block }
 details { margin: .5rem 0 } summary { cursor: pointer; color: var(--soft) } summary strong { color: var(--ink) }
 .part { border-left: 2px solid var(--line); padding-left: .75rem }
-ul { max-width: 62rem } .note { max-width: 62rem; background: var(--band); border-left: 4px solid var(--c1); padding: .5rem .75rem }
+ul { max-width: 62rem; padding-left: 1.25rem } li, p, summary { overflow-wrap: anywhere } .note { max-width: 62rem; background: var(--band); border-left: 4px solid var(--c1); padding: .5rem .75rem }
 .note ul { max-width: none; margin: .25rem 0; padding-left: 1.25rem } .note li { overflow-wrap: anywhere } pre { background: var(--band); padding: .75rem; overflow-x: auto; white-space: pre-wrap }
-.chart { max-width: 46rem; margin: .75rem 0 } .chart > svg { display: block; overflow: visible } svg text { fill: var(--ink); font: 13px system-ui, sans-serif }
+.chart { max-width: 46rem; overflow-x: auto; margin: .75rem 0 } .chart > svg { display: block; overflow: visible } svg text { fill: var(--ink); font: 13px system-ui, sans-serif }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: 0 0 .5rem; font-size: .85rem }
 .legend span { display: inline-flex; align-items: center; gap: .35rem; overflow-wrap: anywhere } .legend svg { flex: none }
 svg .tick { fill: var(--soft); font-size: 12px } svg .total { font-size: 12px } svg .head { font-weight: 600 } .grid { stroke: var(--line) } svg .inside { fill: var(--paper); font-size: 12px }
