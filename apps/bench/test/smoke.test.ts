@@ -198,6 +198,11 @@ describe('exit codes', () => {
       2,
       /loopback is not measured with the driver inproc; accepted: --driver testpmd/,
     ],
+    [
+      ['run', '--backend', 'loopback', '--accessor', 'copy-checked', '--shard', '2/2'],
+      2,
+      /not measured with .* inproc;/,
+    ],
     [['run', '--backend', 'tap', '--driver', 'inproc-threads'], 2, /accepted: --driver inproc or --driver testpmd/],
     [['run', '--backend', 'tap', '--frame-bytes', '1519'], 2, /accepted: up to 1518/],
     [['run', '--input', './gone.pcapng'], 2, /--input: .*gone\.pcapng: can't be read \(ENOENT\)/],

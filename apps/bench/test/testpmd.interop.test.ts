@@ -72,6 +72,27 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     expect(hugePages()).toBe(before)
   })
 
+  test('a part of a run without the cells of its peer is empty, and no reason to refuse', async () => {
+    const file = join(folder, 'empty.json')
+    const { code, stderr } = await vringBench([
+      ...[
+        'run',
+        '--driver',
+        'testpmd',
+        '--accessor',
+        'vmap-direct',
+        '--peer',
+        'dpdk',
+        '--shard',
+        '2/2',
+        '--json',
+        file,
+      ],
+    ])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(parseResults(readFileSync(file, 'utf8'), file)).toMatchObject({ cells: [], peers: [], shard: '2/2' })
+  })
+
   test('a driver that ends by itself fails device and peer at once, with its last words', async () => {
     const fake = join(folder, 'fake')
     mkdirSync(fake)

@@ -71,7 +71,8 @@ export const run: BenchCommand = {
     const plugins = args.all('plugin')
     const registry = await loadRegistry(plugins)
     const shard = readShard(args)
-    const specs = shardOf(planCells(args, registry), shard)
+    const planned = planCells(args, registry)
+    const specs = shardOf(planned, shard)
     const json = args.text('json') ?? (smoke ? null : DEFAULT_JSON)
     const html = args.text('html') ?? (smoke || args.text('json') !== null ? null : DEFAULT_HTML)
     if (json !== null && html !== null && resolve(json) === resolve(html))
@@ -79,7 +80,8 @@ export const run: BenchCommand = {
     if (json !== null) checkWritable('--json', json)
     if (html !== null) checkWritable('--html', html)
     const peers = listOf(args, 'peer', PEERS) ?? []
-    checkDevices(specs, peers)
+    // All parts of a run are accepted or none: a peer's cells may be in another one.
+    checkDevices(planned, peers)
     const seed = args.integer('seed', 0, 2 ** 32 - 1, 1)
     const smap = listOf(args, 'smap', ['off', 'on'] as const) ?? ['off', 'on']
     const experiment = await runExperiment(specs, {
