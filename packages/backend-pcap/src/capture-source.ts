@@ -15,6 +15,10 @@ export class CaptureSource implements FrameSource {
     this.interface = file.addInterface(interfaceName)
   }
 
+  get wakeFd(): number {
+    return this.source.wakeFd ?? -1
+  }
+
   receive(): FrameBatch {
     this.batch = this.source.receive()
     return this.batch

@@ -109,6 +109,32 @@ describe('capturing', () => {
     expect(packets.map(({ bytes }) => bytes[0])).toEqual([1, 2, 3, 4, 5])
   })
 
+  test('what a loop asks of the next backend or of the source it learns through the capture', () => {
+    const file = new CaptureFile(path())
+    let forgotten = 0
+    const next: NetBackend = {
+      name: 'busy',
+      needsCopy: true,
+      unsent: true,
+      roomFd: 7,
+      transmit: ({ count }) => count,
+      flush() {},
+      forgetMemory: () => void forgotten++,
+      counters: { txFrames: 0, txBytes: 0, txDropped: {} },
+      close() {},
+    }
+    const backend = new PcapBackend(file, { next })
+    expect([backend.needsCopy, backend.unsent, backend.roomFd]).toEqual([true, true, 7])
+    backend.forgetMemory()
+    expect(forgotten).toBe(1)
+    const alone = new PcapBackend(file)
+    alone.forgetMemory()
+    expect([alone.needsCopy, alone.unsent, alone.roomFd]).toEqual([false, false, -1])
+    const source = { wakeFd: 8, receive: () => batch([]), consume() {} }
+    expect(new CaptureSource(file, source).wakeFd).toBe(8)
+    file.close()
+  })
+
   test.skipIf(!existsSync('/dev/full'))(
     'a full disk ends the capture, not the traffic: frames are counted as lost',
     () => {

@@ -48,6 +48,23 @@ export class PcapBackend implements NetBackend {
     this.next?.flush()
   }
 
+  /** One in front of a backend that writes to frames gets copies, as that one would. */
+  get needsCopy(): boolean {
+    return this.next?.needsCopy === true
+  }
+
+  get unsent(): boolean {
+    return this.next?.unsent === true
+  }
+
+  get roomFd(): number {
+    return this.next?.roomFd ?? -1
+  }
+
+  forgetMemory(): void {
+    this.next?.forgetMemory?.()
+  }
+
   get counters(): NetBackendCounters {
     if (this.next !== null) return this.next.counters
     const reason = this.file.failure ?? 'capture'
