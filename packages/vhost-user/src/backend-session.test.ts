@@ -255,6 +255,53 @@ describe('the session of a backend', () => {
     expect(pair.leaks()).toEqual([])
   })
 
+  test('a ring that was kicked starts with whatever was missing last', () => {
+    const pair = new SessionPair()
+    pair.send('SET_PROTOCOL_FEATURES', featureSet(...ALL))
+    pair.send('SET_MEM_TABLE', [region()], [pair.host.file('memory')])
+    const at = 2 ** 40
+    const address = { flags: 0, desc: at, avail: at + 0x1000, used: at + 0x2000, log: 0 }
+    for (const index of [0, 1]) {
+      pair.send('SET_VRING_ADDR', { index, ...address })
+      pair.send('SET_VRING_KICK', { index, hasFd: true }, [pair.host.file('event')])
+    }
+    pair.send('SET_VRING_NUM', { index: 0, num: 16 })
+    expect(pair.session.activeQueues).toEqual([])
+    pair.send('SET_FEATURES', pair.device.features | featureSet(VHOST_USER_F_PROTOCOL_FEATURES))
+    expect(pair.session.activeQueues).toEqual([0])
+    pair.send('SET_VRING_NUM', { index: 1, num: 16 })
+    expect(pair.session.activeQueues).toEqual([0, 1])
+  })
+
+  test('a ring that can’t start is told by its error descriptor, and the memory that came is in use', () => {
+    const pair = new SessionPair().negotiate(ALL)
+    const error = pair.host.file('event')
+    const at = 2 ** 40
+    pair.send('SET_VRING_ADDR', { index: 0, flags: 0, desc: at + 4, avail: at + 0x1000, used: at + 0x2000, log: 0 })
+    pair.send('SET_VRING_ERR', { index: 0, hasFd: true }, [error])
+    pair.send('SET_VRING_KICK', { index: 0, hasFd: true }, [pair.host.file('event')])
+    pair.send('SET_VRING_NUM', { index: 0, num: 16 })
+    expect(pair.send('SET_MEM_TABLE', [region()], [pair.host.file('memory')], true)).toEqual([
+      'SET_MEM_TABLE reply ack=0',
+    ])
+    expect(pair.host.signals.get(error)).toBeGreaterThan(0)
+    expect(pair.session.activeQueues).toEqual([])
+  })
+
+  test('a device that throws when one ring stops keeps nothing of the others', () => {
+    const device = new RecyclingDevice()
+    const pair = new SessionPair(device).negotiate([]).start(0).start(1)
+    const stopQueue = device.stopQueue.bind(device)
+    device.stopQueue = (index) => {
+      if (index === 0) throw new TypeError('a bug in a device')
+      return stopQueue(index)
+    }
+    pair.session.close()
+    expect(pair.session.error?.message).toContain('a bug in a device')
+    expect(device.calls.at(-1)).toBe('stop 1 at 0')
+    expect(pair.leaks()).toEqual([])
+  })
+
   test('a device that throws costs its own session only', () => {
     const device = new RecyclingDevice()
     device.startQueue = () => {

@@ -4,6 +4,8 @@ import { decodeMessage } from './decode-message.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
 import { MESSAGES, PAYLOAD_BYTES_MAX, type RequestName, requestName } from './messages.ts'
 import {
+  IOTLB_INVALIDATE,
+  IOTLB_UPDATE,
   iotlb,
   log,
   memoryTable,
@@ -47,8 +49,10 @@ describe('payloads', () => {
     roundTrip(memoryTable, fc.array(memoryRegion, { maxLength: 8 }))
     roundTrip(singleRegion, memoryRegion)
     roundTrip(log, fc.record({ size: number64, offset: number64 }))
-    const byte = fc.nat({ max: 255 })
-    roundTrip(iotlb, fc.record({ iova: number64, size: number64, userAddress: number64, permission: byte, type: byte }))
+    const permission = fc.nat({ max: 255 })
+    const iova = { iova: number64, size: number64, permission }
+    roundTrip(iotlb, fc.record({ ...iova, userAddress: number64, type: fc.constant(IOTLB_UPDATE) }))
+    roundTrip(iotlb, fc.record({ ...iova, userAddress: fc.constant(0), type: fc.constant(IOTLB_INVALIDATE) }))
   })
 
   test('addresses at or above 2^53 are refused', () => {
@@ -61,6 +65,15 @@ describe('payloads', () => {
     const bytes = memoryTable.encode([{ guestAddress: 0, size: 1, userAddress: 0, mmapOffset: 0 }])
     bytes[0] = 2
     expect(() => memoryTable.decode(new DataView(bytes.buffer))).toThrow('regions is 2; accepted: 1')
+  })
+
+  test('the user address of an invalidation is whatever its sender left there, and is not read', () => {
+    const bytes = iotlb.encode({ iova: 4096, size: 4096, userAddress: 0, permission: 0, type: IOTLB_INVALIDATE })
+    const view = new DataView(bytes.buffer)
+    view.setBigUint64(16, 2n ** 64n - 1n, true)
+    expect(iotlb.decode(view)).toMatchObject({ iova: 4096, size: 4096, userAddress: 0 })
+    view.setUint8(25, IOTLB_UPDATE)
+    expect(() => iotlb.decode(view)).toThrow('user address')
   })
 
   test('the size of an IOTLB message may mean everything', () => {

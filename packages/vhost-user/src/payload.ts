@@ -203,6 +203,7 @@ export interface IotlbPayload {
   readonly iova: number
   /** Bytes. */
   readonly size: number
+  /** Of an update; 0 in messages of other types, whatever their sender left there. */
   readonly userAddress: number
   /** Bit set: 1 read, 2 write. */
   readonly permission: number
@@ -217,7 +218,8 @@ export const iotlb: PayloadCodec<IotlbPayload> = fixed(
     iova: number64(view, 0, 'iova'),
     // "Everything" is a size of 2^64 - 1: rounded here, and cut by the IOTLB at its last address.
     size: Number(view.getBigUint64(8, true)),
-    userAddress: number64(view, 16, 'user address'),
+    // Only updates have one. QEMU sends what was on its stack with an invalidation, and that can be any 64-bit number.
+    userAddress: view.getUint8(25) === IOTLB_UPDATE ? number64(view, 16, 'user address') : 0,
     permission: view.getUint8(24),
     type: view.getUint8(25),
   }),

@@ -41,6 +41,7 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
       log.update()
       // Without protocol features there is no SET_VRING_ENABLE: rings begin enabled.
       if (!negotiation.has(VHOST_USER_F_PROTOCOL_FEATURES)) for (const vring of rings.vrings) rings.enable(vring, true)
+      rings.startWaiting()
       return null
     },
     SET_OWNER: () => null,
@@ -61,6 +62,7 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
       const most = device.queueSizeMax ?? 32768
       if (num > most) throw refused('ERR_OUT_OF_RANGE', 'queue size', num, `at most ${most}`)
       vring.size = num
+      rings.startWaiting()
       return null
     },
     SET_VRING_ADDR: (address) => {

@@ -114,14 +114,14 @@ export class SessionRings {
     this.#generation++
   }
 
-  /** Regions came: rings that waited for theirs start. */
+  /** Something came that rings may have waited for, such as their regions: those that have everything now start. */
   startWaiting(): void {
     for (const vring of this.vrings) {
-      if (!this.#isReady(vring) || !this.#isMapped(this.#areas(vring))) continue
+      if (!this.#isReady(vring)) continue
       try {
-        this.#start(vring)
+        if (this.#hasPlatform || this.#isMapped(this.#areas(vring))) this.#start(vring)
       } catch {
-        // The memory is changed, as was asked; that this ring does not start is the ring's error.
+        // What was asked is done; that this ring does not start is the ring's error.
         vring.error?.signal()
       }
     }
@@ -138,15 +138,22 @@ export class SessionRings {
     }
   }
 
-  /** Stops all rings and forgets what was told of them. */
+  /**
+   * Stops all rings and forgets what was told of them.
+   *
+   * @throws what the device threw first; all rings are stopped and reset then, too
+   */
   reset(): void {
+    const failures: unknown[] = []
     for (const vring of this.vrings) {
       try {
         this.#stop(vring)
-      } finally {
-        vring.reset()
+      } catch (error) {
+        failures.push(error)
       }
+      vring.reset()
     }
+    if (failures.length > 0) throw failures[0]
   }
 
   get #hasPlatform(): boolean {
