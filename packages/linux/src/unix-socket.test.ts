@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EAGAIN } from '@vring/layout'
@@ -77,6 +77,28 @@ describe.skipIf(reason !== null)(`a unix socket${reason === null ? '' : ` (skipp
     again.close()
     for (const socket of [client, server]) socket.close()
     expect(systemErrnoOf(caught(() => UnixSocket.connect(path)))).toBe('ENOENT')
+  })
+
+  test('leaves the path to a listener that is too busy to answer', () => {
+    const path = join(folder, 'busy.sock')
+    const listener = UnixListener.listen(path)
+    const waiting: UnixSocket[] = []
+    // As many connections as its queue holds, and nobody takes them.
+    const connect = (): unknown => {
+      try {
+        waiting.push(UnixSocket.connect(path))
+        return null
+      } catch (error) {
+        return systemErrnoOf(error)
+      }
+    }
+    let errno: unknown = null
+    while (errno === null && waiting.length < 64) errno = connect()
+    expect(errno).toBe('EAGAIN')
+    expect(() => UnixListener.listen(path)).toThrow('EADDRINUSE')
+    expect(existsSync(path)).toBe(true)
+    for (const socket of waiting) socket.close()
+    listener.close()
   })
 
   test('refuses a path that does not fit into sun_path', () => {

@@ -17,7 +17,7 @@ import {
 import { closeFd } from './fd.ts'
 import { checked, fixedBytes, libc } from './libc.ts'
 import { RightsMessage, SCM_MAX_FD } from './rights.ts'
-import { systemError } from './system-error.ts'
+import { systemErrnoOf, systemError } from './system-error.ts'
 
 const STREAM = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK
 /** Bytes that one call sends or receives at most. */
@@ -218,8 +218,9 @@ function removeStale(path: string): void {
   if (!existsSync(path) || !lstatSync(path).isSocket()) return
   try {
     UnixSocket.connect(path).close()
-  } catch {
-    unlinkSync(path)
+  } catch (error) {
+    // Nothing else says that nobody listens: EAGAIN is a full queue of somebody who does, EPROTOTYPE a datagram socket.
+    if (systemErrnoOf(error) === 'ECONNREFUSED') unlinkSync(path)
   }
 }
 
