@@ -59,6 +59,17 @@ describe('commands on kept results', () => {
     expect((await json(['compare', many, many])).tooFewTrials).toBeNull()
   }, 60_000)
 
+  it('compare says which of the runs is to be taken with care', async () => {
+    const quiet = madeResults([madeCell('copy-checked', 40)])
+    const environment = { ...quiet.environment, busy: ['load was 3 before the run began'] }
+    const [before, after] = ['quiet', 'busy'].map((name) => join(folder, `${name}.json`))
+    writeFileSync(before!, JSON.stringify(quiet))
+    writeFileSync(after!, JSON.stringify({ ...quiet, environment, complete: false }))
+    const { stdout } = await vringBench(['compare', before!, after!])
+    expect(stdout).toContain('\nAFTER is not all of its run\nAFTER, busy machine: load was 3 before the run began\n')
+    expect(stdout).not.toContain('BEFORE')
+  }, 60_000)
+
   it('check says what moved, and ends with 3 when a cell is slower or gone', async () => {
     const file = (name: string, vmap: number | null): string => {
       const path = join(folder, `${name}.json`)

@@ -56,6 +56,14 @@ function pairsOf(before: Results, after: Results): Pair[] {
   })
 }
 
+/** Why figures of a run are to be taken with care. */
+function caveats(which: string, { environment, complete }: Results): string[] {
+  return [
+    ...(complete === false ? [`${which} is not all of its run`] : []),
+    ...environment.busy.map((reason) => `${which}, busy machine: ${reason}`),
+  ].map(colours.yellow)
+}
+
 /** Ids of measured cells that the other run does not have. */
 function missing(here: Results, there: Results): string[] {
   const known = new Set(there.cells.filter(({ measured }) => measured !== null).map(({ id }) => id))
@@ -79,6 +87,7 @@ function table(comparisons: readonly Comparison[], few: TooFewTrials | null, bef
     ...missing(before, after).map((id) => `only in BEFORE: ${id}`),
     ...missing(after, before).map((id) => `only in AFTER: ${id}`),
   ]
+  lines.push(...caveats('BEFORE', before), ...caveats('AFTER', after))
   if (before.environment.cpu !== after.environment.cpu)
     lines.push(`different machines: ${before.environment.cpu} and ${after.environment.cpu}; ratios compare them too`)
   return lines.join('\n')
