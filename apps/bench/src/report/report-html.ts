@@ -117,7 +117,7 @@ function notes(results: Results): string {
   const barrier = barrierNote(results.cells)
   const list = warnings.map((warning) => `<li>${escapeHtml(warning)}</li>`).join('')
   return [
-    '<p><strong>Published</strong> figures are from the kernel mailing list and commits of 2019. <strong>Modelled</strong>',
+    '<p><strong>Published</strong> figures are from the kernel’s mailing lists and commits, in the result those of patch V4, January 2019. <strong>Modelled</strong>',
     'ones are steps, counted on the datapath below, times a CPU profile fitted to published rates. <strong>Measured</strong>',
     'ones are wall-clock of this TypeScript on this machine, which can neither toggle SMAP nor fence speculation.</p>',
     barrier === null ? '' : `<p>${escapeHtml(barrier)}</p>`,

@@ -60,7 +60,8 @@ export function reportMarkdown(results: Results): string {
 }
 
 const ORIGINS =
-  '**Published** figures are from the kernel mailing list and commits of 2019, **modelled** ones are steps, counted on the ' +
+  '**Published** figures are from the kernel’s mailing lists and commits, in the result those of patch V4, January 2019; ' +
+  '**modelled** ones are steps, counted on the ' +
   'datapath, times a CPU profile fitted to published rates, and **measured** ones are wall-clock of this TypeScript on this machine.'
 
 /** Text that Markdown takes for nothing else: `__get_user` is no emphasis, and `<fast>` no element. */
