@@ -47,10 +47,8 @@ export class RingView {
     )
     const reset = button(
       'Reset',
-      change(() => {
-        session.load(session.options, [])
-        this.#about.replaceChildren()
-      }),
+      // A copy: it is no example any more.
+      change(() => session.load({ ...session.options }, [])),
     )
     this.#transport = new Transport(
       'What happens',
@@ -111,8 +109,7 @@ export class RingView {
     this.#show()
   }
 
-  #load({ title, about, options, script, at }: Example): void {
-    this.#about.replaceChildren(element('strong', {}, `${title}.`), ` ${about}`)
+  #load({ options, script, at }: Example): void {
     this.#session.load(options, script)
     this.#session.goTo(this.#session.moments.findLastIndex(({ title }) => title === at))
   }
@@ -136,6 +133,13 @@ export class RingView {
     this.#ring.replaceChildren(ringTables(current, previous), queueLine(current))
     this.#memory.replaceChildren(memoryTables(current, previous))
     this.#steps.replaceChildren(stepTables(current))
+    const example = EXAMPLES.find(({ options }) => options === this.#session.options)
+    const about = example === undefined ? '' : `${example.title}. ${example.about}`
+    // Spoken when it changes, not at every step.
+    if (this.#about.textContent !== about)
+      this.#about.replaceChildren(
+        ...(example === undefined ? [] : [element('strong', {}, `${example.title}.`), ` ${example.about}`]),
+      )
     this.#history.show(moments, lineOf, cursor)
   }
 }
