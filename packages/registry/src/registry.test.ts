@@ -98,6 +98,16 @@ describe('selection', () => {
     )
   })
 
+  it('refuses behind a device IOTLB what does not translate, also one that falls back elsewhere', () => {
+    const { rejected } = selectAccessor(preference, { iotlb: true })
+    expect(rejected[0]).toEqual({
+      name: 'vmap-direct',
+      reason: 'it does not translate IOVAs and a device IOTLB is on',
+    })
+    const forced = { iotlb: true, force: 'vmap-direct' }
+    expect(() => selectAccessor(preference, forced)).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }))
+  })
+
   it('refuses to force what can not work', () => {
     expect(() => selectAccessor(preference, { force: 'iotlb-translated' })).toThrow(
       expect.objectContaining({ code: 'ERR_UNSUPPORTED', message: expect.stringContaining('device IOTLB only') }),

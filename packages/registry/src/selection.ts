@@ -96,7 +96,9 @@ function objectionTo({ supports }: AccessorPlugin, conditions: SelectionConditio
       : { weight: Weight.fatal, reason }
   if (!iotlb && !supports.noIotlb)
     return { weight: Weight.fatal, reason: 'it works through a device IOTLB only and none is on' }
-  if (iotlb && !supports.iotlb) return refuse('it does not translate IOVAs and a device IOTLB is on')
+  // Falling back does not help: what it falls back to takes ring addresses as user addresses, too.
+  if (iotlb && !supports.iotlb)
+    return { weight: Weight.fatal, reason: 'it does not translate IOVAs and a device IOTLB is on' }
   if (fileBacked && !supports.fileBacked) return refuse('the ring is file-backed and its writes would escape writeback')
   if (!notifier && supports.needsMmuNotifier)
     return refuse('it keeps mappings and the address space has no MMU notifier to end them')
