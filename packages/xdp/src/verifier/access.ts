@@ -107,6 +107,9 @@ function writeStack(site: Site, pointer: Register, offset: number, bytes: number
   const whole = low === high && low % SLOT_BYTES === 0
   if (isPointer(value) && !(whole && bytes === SLOT_BYTES))
     site.fail('a pointer is stored to the stack other than as 8 aligned bytes')
+  // It would outlive its frame, as one that is returned. Source: Linux check_stack_write_fixed_off.
+  if (value.kind === 'stack' && value.object > pointer.object)
+    site.fail(`${describeRegister(value)} is stored in the frame of a caller`)
   if (low !== high) {
     // Somewhere in the range: what was data stays data; nothing becomes initialised, and no pointer may be hit.
     checkStackData(site, frame, low, high + bytes)
