@@ -2,7 +2,10 @@ import type { MmuNotifierRegistry } from '@vring/mmu-notifier'
 import type { AddressMap } from './address-map.ts'
 import type { MemoryView } from './memory-view.ts'
 
-/** Why a direct mapping was refused; the reasons that counters, traces and `explain` show. */
+/**
+ * Why there is no direct mapping; the reasons that counters, traces and `explain` show. `notifier-busy`: an invalidation is
+ * open, or took the mapping away since the round began.
+ */
 export type MapRefusal =
   | 'file-backed'
   | 'page-absent'
