@@ -17,8 +17,8 @@ const measuredSchema = z.object({
   /** Million packets a second. */
   mpps: intervalSchema,
   /**
-   * ns a packet over chunks of 4096 packets, or of a millisecond with a real driver: medians over the trials. `trials` has each trial's median chunk, in the order they
-   * ran: time that something else took from the CPU is in other chunks.
+   * ns a packet over chunks of 4096 packets, or of a millisecond with a real driver: medians over the trials. `trials` has
+   * each trial's median chunk, in the order they ran: time that something else took from the CPU is in other chunks.
    */
   nsPerPacket: z.object({ median: positive, p99: positive, trials: z.array(positive).min(1).optional() }),
   /** Mpps of each trial, in the order they ran. */

@@ -63,7 +63,8 @@ export function seedTable(results: Results): ReportTable {
   return {
     caption:
       'Million packets a second. SMAP on and off are published or modelled, never measured here. ns/packet is the median ' +
-      'chunk of 4096 packets, which what takes the CPU away now and then does not reach, so it may be less than 1000 / Mpps.' +
+      'chunk of 4096 packets, with a real driver of a millisecond, which what takes the CPU away now and then does not reach, ' +
+      'so it may be less than 1000 / Mpps; of a peer it is that.' +
       (cells.some((cell) => modelledRate(cell, 'on').startsWith('≤'))
         ? ' ≤: the cell takes steps that the model has no price for.'
         : ''),
