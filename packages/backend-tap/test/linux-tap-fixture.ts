@@ -52,18 +52,18 @@ export function describeLinuxTap(title: string, tests: (fixture: TapFixture) => 
 }
 
 /** A batch of `count` frames of `bytes` bytes each, addressed to everybody, in a view of its own. */
-export function batchOf(count: number, bytes: number): FrameBatch {
+export function batchOf(count: number, bytes: number, headerBytes = HEADER): FrameBatch {
   const batch = new FrameBatch(
-    HEADER,
-    memoryView(new ArrayBuffer(NET_BATCH * Math.max(SLOT, (HEADER + bytes + 3) & ~3))),
+    headerBytes,
+    memoryView(new ArrayBuffer(NET_BATCH * Math.max(SLOT, (headerBytes + bytes + 3) & ~3))),
   )
   const stride = batch.view.u8.length / NET_BATCH
   for (let i = 0; i < count; i++) {
-    const frame = i * stride + HEADER
+    const frame = i * stride + headerBytes
     batch.view.u8.fill(0xff, frame, frame + 6)
     batch.view.u8.set([2, 0, 0, 0, 0, 1, 0x88, 0xb5, i], frame + 6)
     batch.offset[i] = i * stride
-    batch.length[i] = HEADER + bytes
+    batch.length[i] = headerBytes + bytes
   }
   batch.count = count
   return batch

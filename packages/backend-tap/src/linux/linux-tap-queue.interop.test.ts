@@ -219,6 +219,28 @@ describeLinuxTap('a queue of a Linux TAP', ({ keep, open, serve }) => {
     expect(queue.receive().headerBytes).toBe(10)
   })
 
+  test('a queue receives by the header that a driver chose on another queue of the interface', () => {
+    const tap = open({ queues: 2 })
+    const [first, second] = [serve(tap, 'io_uring', 0), serve(tap, 'io_uring', 1)]
+    first.transmit(batchOf(1, 64, 10))
+    first.flush()
+    // A detached queue gets no frames: all that the stack sends come to the second.
+    setTunQueueAttached(tap.queues[0]!.fd, false)
+    ip('neigh', 'replace', '10.8.0.2', 'lladdr', '02:00:00:00:00:09', 'dev', tap.name)
+    ip('addr', 'add', '10.8.0.1/24', 'dev', tap.name)
+    spawnSync('bash', ['-c', 'echo > /dev/udp/10.8.0.2/9'])
+    const destinations: string[] = []
+    for (let frames = second.receive(); frames.count > 0; frames = second.receive()) {
+      expect(frames.headerBytes).toBe(10)
+      for (let i = 0; i < frames.count; i++) {
+        const at = frames.offset[i]! + frames.headerBytes
+        destinations.push(Buffer.from(frames.view.u8.subarray(at, at + 6)).toString('hex'))
+      }
+      second.consume(frames.count)
+    }
+    expect(destinations).toContain('020000000009')
+  })
+
   test('NAPI hands frames to the stack as well', async () => {
     const tap = open({ napi: true })
     const queue = serve(tap)

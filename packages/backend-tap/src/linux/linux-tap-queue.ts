@@ -1,4 +1,4 @@
-import { ETH_HEADER_BYTES, NET_HDR_GSO_TYPE_OFFSET, VIRTIO_NET_HDR_GSO_NONE } from '@vring/layout'
+import { ETH_HEADER_BYTES, NET_HDR_GSO_TYPE_OFFSET, NET_HDR_MRG_BYTES, VIRTIO_NET_HDR_GSO_NONE } from '@vring/layout'
 import { nativeAddress, setTunHeaderBytes, systemErrnoName, systemErrnoOf } from '@vring/linux'
 import { type MemoryView, memoryView } from '@vring/memory'
 import {
@@ -22,8 +22,10 @@ export interface TapQueueHandle {
   readonly name: string
   /** Number of the queue, from 0. */
   readonly index: number
-  /** Bytes of the virtio-net header in front of frames. */
+  /** Bytes of the virtio-net header in front of frames when it was opened. */
   readonly headerBytes: number
+  /** Those bytes now: one number in shared memory, as the kernel keeps one for all queues of an interface. */
+  readonly headerNow: Int32Array
   /** Bytes of the longest frame without segmentation offload: the MTU, an Ethernet header and a VLAN tag. */
   readonly frameBytes: number
   /** Frames longer than that come in, to be segmented by the driver. */
@@ -69,6 +71,7 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
   private readonly rxDrops = new DropCounters()
   private readonly refused: (errno: number) => void
   private headerBytes: number
+  private readonly headerNow: Int32Array
   private readonly frameBytes: number
   private view: MemoryView | null = null
   private base = 0
@@ -89,18 +92,19 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
   constructor(handle: TapQueueHandle, options: LinuxTapQueueOptions = {}) {
     const longest = handle.segmentation ? FRAME_BYTES_MAX : handle.frameBytes
     // One byte more than the longest frame: a read that fills the slot was cut.
-    const slotBytes = (handle.headerBytes + longest + 1 + 63) & ~63
+    const slotBytes = (NET_HDR_MRG_BYTES + longest + 1 + 63) & ~63
     const channel = openTapChannel(handle.fd, slotBytes, options.io ?? 'auto')
     this.name = `tap:${handle.name}:${handle.index}`
     this.handle = handle
-    this.headerBytes = handle.headerBytes
+    this.headerNow = handle.headerNow
+    this.headerBytes = this.headerNow[0]!
     this.frameBytes = handle.frameBytes
     this.sender = channel.sender
     this.receiver = channel.receiver
     this.io = channel.sender.io
     this.ioRefusal = channel.refusal
     this.rxView = memoryView(channel.receiver.buffer)
-    this.batch = new FrameBatch(handle.headerBytes, this.rxView)
+    this.batch = new FrameBatch(this.headerBytes, this.rxView)
     this.refused = (errno) => {
       if (GONE.includes(errno)) this.gone = true
       this.drops.add(this.gone ? 'gone' : systemErrnoName(errno))
@@ -148,9 +152,11 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
   }
 
   receive(): FrameBatch {
-    const batch = this.batch
-    if (batch.count === 0 && !this.gone) this.fill(batch)
-    return batch
+    if (this.batch.count === 0 && !this.gone) {
+      if (this.headerNow[0] !== this.headerBytes) this.useHeader(this.headerNow[0]!)
+      this.fill(this.batch)
+    }
+    return this.batch
   }
 
   consume(count: number): void {
@@ -175,9 +181,9 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
       if (systemErrnoOf(error) !== 'EBADFD') throw error
       this.gone = true
     }
+    this.headerNow[0] = bytes
     if (this.batch.count > 0) this.rxDrops.add('header-change', this.batch.count)
-    this.headerBytes = bytes
-    this.batch = new FrameBatch(bytes, this.rxView)
+    this.useHeader(bytes)
   }
 
   get counters(): TapQueueCounters {
@@ -208,6 +214,11 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
     else return false
     this.drops.add(reason)
     return true
+  }
+
+  private useHeader(bytes: number): void {
+    this.headerBytes = bytes
+    this.batch = new FrameBatch(bytes, this.rxView)
   }
 
   private rebase(view: MemoryView): void {

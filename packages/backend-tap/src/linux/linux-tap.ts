@@ -101,9 +101,10 @@ export class LinuxTap {
       const ifindex = interfaceIndex(name!)
       configure(fds[0]!, ifindex, options)
       const { mtu } = linkInfo(ifindex)
+      const headerNow = new Int32Array(new SharedArrayBuffer(4)).fill(headerBytes)
       const handles = fds.map((fd, index): TapQueueHandle => {
         const segmentation = Boolean(offloads.tso4 || offloads.tso6 || offloads.uso)
-        return { fd, name: name!, index, headerBytes, frameBytes: tapFrameBytes(mtu), segmentation }
+        return { fd, name: name!, index, headerBytes, headerNow, frameBytes: tapFrameBytes(mtu), segmentation }
       })
       return new LinuxTap(name!, ifindex, handles)
     } catch (error) {
