@@ -226,6 +226,43 @@ describe('a round', () => {
     expect(received(q).map(([, data]) => data)).toEqual([frame(0).slice(12), frame(1).slice(12)])
   })
 
+  it.each<[string, (q: NetQueue) => void]>([
+    ['a head', (q) => q.driver.windows.avail.store16(4 + 2 * 2, 999)],
+    ['a buffer', (q) => q.driver.windows.avail.store16(4 + 2 * 2, 2)],
+  ])('the driver is told of frames in front of %s that breaks the queue', (_what, attack) => {
+    const q = netQueue(256, PLAIN)
+    const source = new ArraySource()
+    source.waiting.push(frame(0), frame(1), frame(2))
+    offer(q, 2, 2048)
+    q.driver.addOne(0x1000, 2048, true)
+    attack(q)
+    q.driver.windows.avail.store16Release(2, 3)
+    let signals = 0
+    const rx = round(q, source, () => signals++)
+    expect([rx.run(), rx.end, signals]).toEqual([2, 'broken', 1])
+    expect(received(q).length).toBe(2)
+    expect([rx.run(), rx.end, signals]).toEqual([0, 'broken', 1])
+  })
+
+  it.each(['elements', 'index'] as const)(
+    'used %s that miss their translation are published by a later round',
+    (missing) => {
+      const q = netQueue(256, PLAIN)
+      const source = new ArraySource()
+      source.waiting.push(frame(0), frame(1))
+      offer(q, 1, 2048)
+      q.used.missing = missing
+      let signals = 0
+      const rx = round(q, source, () => signals++)
+      expect([rx.run(), rx.end, q.driver.usedReady(), signals]).toEqual([1, 'miss', 0, 0])
+      q.used.missing = 'none'
+      source.waiting.length = 0
+      expect([rx.run(), rx.end, signals]).toEqual([0, 'empty', 1])
+      expect(received(q).map(([, data]) => data)).toEqual([frame(0).slice(12)])
+      expect(q.device.broken).toBeNull()
+    },
+  )
+
   it('payload that was written is in the migration log, and nothing else is', () => {
     const q = netQueue(256, PLAIN)
     const source = new ArraySource()

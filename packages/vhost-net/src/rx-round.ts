@@ -127,6 +127,14 @@ export class RxRound {
   private batches(queue: DeviceQueue): number {
     let packets = 0
     this.roundBytes = 0
+    // What a missing translation kept from being published in the round before.
+    if (queue.pendingUsed > 0) {
+      const unpublished = this.publish(queue)
+      if (unpublished !== null) {
+        this.end = unpublished
+        return 0
+      }
+    }
     for (;;) {
       const frames = this.source.receive()
       if (frames.count === 0) {
@@ -147,17 +155,32 @@ export class RxRound {
       }
       queue.rewind(this.popped - this.next)
       this.source.consume(done)
-      if (queue.flushUsed() === 0 && done > 0 && queue.needsNotification()) this.notify()
+      if (done > 0) stop = this.publish(queue) ?? stop
       // Kicks were suppressed while the driver may have added buffers: look again before the round ends.
-      if (stop === 'no-buffers' && this.event && queue.enableNotification()) {
+      const more = stop === 'no-buffers' && this.event ? queue.enableNotification() : 0
+      if (more > 0) {
         queue.disableNotification()
         continue
       }
+      if (more === EAGAIN) stop = 'miss'
       if (stop !== null || queue.broken !== null) {
         this.end = queue.broken === null ? stop! : 'broken'
         return packets
       }
     }
+  }
+
+  /**
+   * Publishes what is pending, and signals if the driver asks for it. A broken queue can't be asked: there it is signalled, as
+   * frames in front of what broke it have been published.
+   *
+   * @returns null, or why it could not
+   */
+  private publish(queue: DeviceQueue): RoundEnd | null {
+    const status = queue.flushUsed()
+    if (status === EAGAIN) return 'miss'
+    if (queue.broken !== null || queue.needsNotification()) this.notify()
+    return status < 0 ? 'broken' : null
   }
 
   /**
@@ -225,7 +248,8 @@ export class RxRound {
    * chain break the queue, the frames in front of it have reached the driver.
    */
   private refill(queue: DeviceQueue, want: number): RoundEnd | null {
-    if (queue.flushUsed() < 0) return 'broken'
+    const status = queue.flushUsed()
+    if (status < 0) return status === EAGAIN ? 'miss' : 'broken'
     queue.rewind(this.popped - this.next)
     this.popped = this.next = 0
     const ready = queue.fetchAvailIdx()

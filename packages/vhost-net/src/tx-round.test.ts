@@ -246,6 +246,33 @@ describe('a round', () => {
     expect(q.driver.needsKick()).toBe(false)
   })
 
+  it.each(['elements', 'index'] as const)(
+    'used %s that miss their translation are published by a later round',
+    (missing) => {
+      const q = netQueue(16)
+      const backend = new RecordingBackend()
+      let signals = 0
+      const tx = round(q, backend, 'in-place', () => signals++)
+      const sent = send(q, 4)
+      q.used.missing = missing
+      expect([tx.run(), tx.end, q.driver.reclaim()]).toEqual([4, 'miss', 0])
+      expect([tx.run(), tx.end, signals]).toEqual([0, 'miss', 0])
+      q.used.missing = 'none'
+      sent.push(...send(q, 12))
+      expect([tx.run(), tx.end, signals]).toEqual([12, 'empty', 2])
+      expect([q.driver.reclaim(), backend.frames]).toEqual([16, sent])
+    },
+  )
+
+  it('a round that could not ask for kicks does not end as empty: nothing would wake its owner', () => {
+    const q = netQueue()
+    const tx = round(q, new DropBackend())
+    q.used.missing = 'flags'
+    expect([tx.run(), tx.end]).toEqual([0, 'miss'])
+    q.used.missing = 'none'
+    expect([tx.run(), tx.end, q.device.broken]).toEqual([0, 'empty', null])
+  })
+
   it('takes about 2.06 metadata accesses a packet when batches are full', () => {
     const cpu = new CountingCpu()
     const q = netQueue(256, featureSet(VIRTIO_F_VERSION_1), cpu)

@@ -120,22 +120,32 @@ export class TxRound {
   private batches(queue: DeviceQueue): number {
     let packets = 0
     this.bytes = 0
+    // What a missing translation kept from being published in the round before.
+    if (queue.pendingUsed > 0) {
+      const unpublished = this.publish(queue, 0)
+      if (unpublished !== null) {
+        this.end = unpublished
+        return 0
+      }
+    }
     for (;;) {
       const wanted = Math.min(NET_BATCH, ROUND_PACKETS - packets)
       const popped = queue.popBatch(chains, wanted)
       if (popped <= 0) {
-        if (popped < 0) this.end = popped === EAGAIN ? 'miss' : 'broken'
-        else if (this.event && queue.enableNotification()) {
+        const more = popped === 0 && this.event ? queue.enableNotification() : popped
+        if (more > 0) {
           queue.disableNotification()
           continue
-        } else this.end = queue.broken === null ? 'empty' : 'broken'
+        }
+        if (queue.broken !== null) this.end = 'broken'
+        else this.end = more === EAGAIN ? 'miss' : 'empty'
         return packets
       }
       const stopped = this.transmit(popped)
       packets += this.taken
-      this.publish(queue)
-      if (stopped !== null) {
-        this.end = queue.broken === null ? stopped : 'broken'
+      const unpublished = this.taken > 0 ? this.publish(queue, this.taken) : null
+      if (stopped !== null || unpublished !== null) {
+        this.end = queue.broken === null ? (unpublished ?? stopped!) : 'broken'
         return packets
       }
       if (packets >= ROUND_PACKETS || this.bytes >= ROUND_BYTES) {
@@ -150,9 +160,16 @@ export class TxRound {
     }
   }
 
-  /** Publishes the chains that were taken and signals if the driver asks for it. */
-  private publish(queue: DeviceQueue): void {
-    if (this.taken > 0 && queue.useBatch(chains, this.taken) === 0 && queue.needsNotification()) this.notify()
+  /**
+   * Publishes what is pending and the first `count` chains, and signals if the driver asks for it.
+   *
+   * @returns null, or why it could not
+   */
+  private publish(queue: DeviceQueue, count: number): RoundEnd | null {
+    const status = queue.useBatch(chains, count)
+    if (status < 0) return status === EAGAIN ? 'miss' : 'broken'
+    if (queue.needsNotification()) this.notify()
+    return null
   }
 
   /**

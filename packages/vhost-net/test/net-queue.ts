@@ -36,6 +36,24 @@ export class MissableMap implements AddressMap {
   }
 }
 
+/** A window on the used ring whose stores can be made to miss, as behind a device IOTLB without prefetch. */
+export class MissableUsed extends CopyWindow {
+  /** Which stores miss. */
+  missing: 'none' | 'elements' | 'index' | 'flags' = 'none'
+
+  override storeUsed(offset: number, elements: Uint32Array, index: number, count: number): number {
+    return this.missing === 'elements' ? EAGAIN : super.storeUsed(offset, elements, index, count)
+  }
+
+  override store16Release(offset: number, value: number): number {
+    return this.missing === 'index' ? EAGAIN : super.store16Release(offset, value)
+  }
+
+  override store16(offset: number, value: number): number {
+    return this.missing === 'flags' ? EAGAIN : super.store16(offset, value)
+  }
+}
+
 /** Keeps a copy of every frame, takes as many as it has room for. */
 export class RecordingBackend implements NetBackend {
   readonly name = 'recording'
@@ -94,6 +112,7 @@ export interface NetQueue {
   readonly driver: DriverQueue
   readonly device: DeviceQueue
   readonly map: MissableMap
+  readonly used: MissableUsed
   readonly features: bigint
   readonly cpu: Cpu
   /** Bytes at a guest-physical address, across slots. */
@@ -124,11 +143,12 @@ export function netQueue(
   const eventIdx = hasFeature(features, VIRTIO_F_EVENT_IDX)
   const ring = splitRingAreas(queueSize, eventIdx, userBase, userBase + 0x8_0000, userBase + 0xa_0000)
   const user = new UncheckedUser2019(cpu, space)
+  const used = new MissableUsed(user, ring.used.address)
   const accessor: Accessor = {
     name: 'test',
     desc: new CopyWindow(user, ring.desc.address),
     avail: new CopyWindow(user, ring.avail.address),
-    used: new CopyWindow(user, ring.used.address),
+    used,
     beginRound: () => 'ready',
     endRound: () => {},
     counters: new AccessCounters(),
@@ -145,6 +165,7 @@ export function netQueue(
     driver,
     device,
     map,
+    used,
     features,
     cpu,
     read: (address, length) =>

@@ -124,7 +124,7 @@ export class NetQueue {
       this.accessor.endRound()
       return false
     }
-    const more = this.queue.enableNotification()
+    const more = this.queue.enableNotification() > 0
     this.accessor.endRound()
     // A ring that broke just now is served once more: that tells the frontend.
     return more || (this.queue.broken !== null && !this.errorSignalled)

@@ -216,7 +216,7 @@ export class DeviceQueue {
   /**
    * Publishes the pending used elements. Source: Linux `vhost_add_used_n`.
    *
-   * @returns 0 or a negative errno (the queue is then broken)
+   * @returns 0, -EAGAIN (a translation is missing: they stay pending), or a negative errno when the queue is broken
    */
   flushUsed(): number {
     if (this.pendingCount === 0) return 0
@@ -227,12 +227,15 @@ export class DeviceQueue {
 
   /**
    * Publishes what is pending, then the first `count` chains of a batch with nothing written to them: a TX batch is done.
+   * Where a translation is missing they become pending themselves: done they are, and {@link flushUsed} tells the driver.
    *
    * @returns as {@link flushUsed}
    */
   useBatch(batch: ChainBatch, count: number): number {
-    const status = this.flushUsed()
-    return status < 0 || count === 0 ? status : this.publish(batch.used, count)
+    let status = this.flushUsed()
+    if (status === 0 && count > 0) status = this.publish(batch.used, count)
+    if (status === EAGAIN) for (let i = 0; i < count; i++) this.pushUsed(batch.headOf(i), 0)
+    return status
   }
 
   /** One store of all elements (two where the ring wraps), then used.idx with release. */
@@ -294,20 +297,22 @@ export class DeviceQueue {
    * Asks the driver to notify of what it adds to the entries seen so far, then looks once more. Source: Linux
    * `vhost_enable_notify`.
    *
-   * @returns true when the driver made more available meanwhile: do not sleep, it may not notify
+   * @returns how many chains the driver has made available meanwhile (0: sleep until it notifies), -EAGAIN (a translation is
+   * missing: it was not asked), or a negative errno when the queue is broken
    */
-  enableNotification(): boolean {
-    if (this.broken !== null) return false
+  enableNotification(): number {
+    if (this.broken !== null) return EINVAL
     this.notifySuppressed = false
     const seen = this.availIdx
     const status = this.eventIdx
       ? this.storeUsedWord(availEventOffset(this.queueSize), seen)
       : this.storeUsedWord(USED_FLAGS_OFFSET, 0)
-    if (status < 0) return false
+    if (status < 0) return status
     // Orders the store above before the load below; pairs with the driver's barrier between its store of avail.idx and
     // its load of avail_event or used.flags.
     this.cpu.mb()
-    return this.fetchAvailIdx() >= 0 && this.availIdx !== seen
+    const ready = this.fetchAvailIdx()
+    return ready < 0 ? ready : (this.availIdx - seen) & 0xffff
   }
 
   /** A window failed: a missing translation is asked for again, anything else breaks the queue. */

@@ -80,7 +80,7 @@ export const publishDuringPoll: QueueScenario = publishing(
 export const publishDuringEnable: QueueScenario = publishing(
   'publish-during-enable',
   'the driver publishes a chain while the device enables notification and looks again',
-  (device, batch) => (device.enableNotification() ? device.popBatch(batch, 1) : 0),
+  (device, batch) => (device.enableNotification() > 0 ? device.popBatch(batch, 1) : 0),
 )
 
 function publishing(
