@@ -69,11 +69,19 @@ describe('the claims', () => {
     expect(untested.map(({ id }) => id)).toEqual([
       'tx-batching',
       'tx-batching-redirect',
+      'tx-batching-macvtap',
       'covers',
+      'spinlock-trial',
       'checked-2025',
+      'checked-kvm-intel',
+      'checked-kvm-amd',
       'batched-fetch',
       'in-order',
+      'in-order-pktgen',
+      'in-order-rx',
       'tap-xdp',
+      'tap-xdp-redirect',
+      'tap-xdp-transmit',
     ])
     for (const { reason } of untested) expect(reason.length).toBeGreaterThan(20)
     expect(untested[0]!.reason).toBe('run with --sweep batch=1,64')
