@@ -131,6 +131,19 @@ describe('DeviceIotlb', () => {
     expect(iotlb.openMisses).toBe(2)
   })
 
+  it('asks again what is open, and nothing that was answered', () => {
+    const asked: IotlbMiss[] = []
+    for (const iotlb of [new DeviceIotlb(), new DeviceIotlb({ onMiss: (miss) => asked.push(miss) })]) {
+      for (const page of [1, 2, 3]) iotlb.miss(page * 4096, ACCESS_READ)
+      iotlb.takeMisses()
+      asked.length = 0
+      iotlb.update(0x2000, 0x1000, 0, ACCESS_READ)
+      iotlb.askAgain()
+      expect([...iotlb.takeMisses(), ...asked].map(({ iova }) => iova)).toEqual([0x1000, 0x3000])
+      expect(iotlb.openMisses).toBe(2)
+    }
+  })
+
   it('bounds the open questions, whatever a driver makes the device ask', () => {
     const iotlb = new DeviceIotlb()
     for (let page = 0; page < 3000; page++) iotlb.miss(page * 4096, ACCESS_READ)

@@ -92,13 +92,18 @@ export class DeviceIotlb implements Iotlb {
     const miss: IotlbMiss = { iova, perm }
     if (this.open.size >= OPEN_MISSES_MAX) this.forgetOldest()
     this.open.set(key, miss)
-    if (this.onMiss === null) this.unsent.push(miss)
-    else this.onMiss(miss)
+    this.ask(miss)
   }
 
   /** Questions that are open. */
   get openMisses(): number {
     return this.open.size
+  }
+
+  /** Asks every open question again, oldest first: who was to answer them is gone, and somebody else has come. */
+  askAgain(): void {
+    this.unsent = []
+    for (const miss of [...this.open.values()]) this.ask(miss)
   }
 
   /** Takes the questions that were not taken yet, oldest first: what to send as VHOST_IOTLB_MISS. */
@@ -212,6 +217,11 @@ export class DeviceIotlb implements Iotlb {
       this.starts[i] = iova
       this.reach[i] = reach
     }
+  }
+
+  private ask(miss: IotlbMiss): void {
+    if (this.onMiss === null) this.unsent.push(miss)
+    else this.onMiss(miss)
   }
 
   private forgetOldest(): void {

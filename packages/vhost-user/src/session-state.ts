@@ -32,10 +32,11 @@ export class SessionState {
     this.log = new SessionLog(host, this.memory, this.negotiation)
   }
 
-  /** Takes the socket over on which the backend asks, in place of the one before. */
+  /** Takes the socket over on which the backend asks, in place of the one before, and asks what is open on it. */
   setChannel(transport: Transport): void {
     this.#channel?.close()
     this.#channel = new BackendChannel(transport)
+    this.iotlb.askAgain()
   }
 
   closeChannel(): void {
