@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -36,6 +36,13 @@ describe('recorded input', () => {
     const path = join(folder, name)
     writeFileSync(path, Buffer.concat([new Uint8Array(words.buffer), ...new Array<Uint8Array>(count).fill(record)]))
     return path
+  }
+
+  /** The first bytes of a file. */
+  function cut(path: string, bytes: number): string {
+    const short = join(folder, `${bytes}.cut`)
+    writeFileSync(short, readFileSync(path).subarray(0, bytes))
+    return short
   }
 
   it('is the capture’s frames in their order, with their lengths', () => {
@@ -96,6 +103,14 @@ describe('recorded input', () => {
     ['a folder', () => folder, /can't be read \(EISDIR\)/],
     ['a file of another format', () => fileURLToPath(import.meta.url), /unknown format.*accepted: pcapng, pcap/],
     ['a capture without Ethernet', () => written('raw.pcap', 3, 60, 101), /has no Ethernet frames/],
+    ['pcapng that ends in its first block', () => cut(capture, 20), /is truncated: it ends after 20 bytes, before/],
+    [
+      'pcap that ends in its header',
+      () => cut(written('head.pcap', 1, 60), 23),
+      /is truncated: it ends after 23 bytes/,
+    ],
+    ['pcap that ends in its first frame', () => cut(written('one.pcap', 1, 60), 99), /is truncated: it ends after 99/],
+    ['pcap that ends behind its header', () => cut(written('no.pcap', 1, 60), 24), /has no Ethernet frames/],
     ['frames that are too short', () => written('short.pcap', 3, 13), /has no Ethernet frames/],
     ['more frames than there is memory for', () => written('long.pcap', 32_769, 60), /accepted: up to 32768 of them/],
   ])('%s is refused with exit code 2', (_what, path, message) => {

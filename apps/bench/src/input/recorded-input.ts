@@ -47,12 +47,17 @@ export function readInput(path: string): RecordedInput {
   } catch (error) {
     throw isVringError(error) ? refuse(error.message) : error
   }
-  const { interfaces, packets } = capture
+  const { interfaces, packets, truncatedAt } = capture
   const frames = packets
     .filter(({ interfaceId }) => interfaces[interfaceId]?.linkType === LINKTYPE_ETHERNET)
     .map(({ bytes }) => bytes)
     .filter(({ length }) => length >= ETH_HEADER_BYTES)
-  if (frames.length === 0) throw refuse('has no Ethernet frames; accepted: pcapng or pcap with some')
+  if (frames.length === 0)
+    throw refuse(
+      truncatedAt === null
+        ? 'has no Ethernet frames; accepted: pcapng or pcap with some'
+        : `is truncated: it ends after ${file.length} bytes, before its first Ethernet frame is whole; accepted: pcapng or pcap with some`,
+    )
   const longestBytes = frames.reduce((longest, { length }) => Math.max(longest, length), 0)
   const most = Math.min(LAP_PACKETS, Math.floor(BUFFERS_BYTES_MAX / slotBytesFor(NET_HDR_MRG_BYTES + longestBytes)))
   if (frames.length > most)
