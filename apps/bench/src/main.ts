@@ -6,6 +6,7 @@ import { BenchError, usageError } from './bench-error.ts'
 import { COLOURED } from './colours.ts'
 import { type BenchCommand, commands } from './commands/index.ts'
 import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
+import { STDOUT, writeOutput } from './output.ts'
 import { version } from './version.ts'
 
 /**
@@ -22,7 +23,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
       return name === undefined ? EXIT_USAGE : EXIT_OK
     }
     if (name === '--version') {
-      process.stdout.write(`${version}\n`)
+      writeOutput('', STDOUT, version)
       return EXIT_OK
     }
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined
@@ -43,7 +44,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
 /** In colour where results are, too: citty colours what goes to a file as well. */
 async function writeUsage(command: CommandDef<ArgsDef>, parent?: CommandDef<ArgsDef>): Promise<void> {
   const usage = await renderUsage(command, parent)
-  process.stdout.write(`${COLOURED ? usage : stripVTControlCharacters(usage)}\n`)
+  writeOutput('', STDOUT, `${COLOURED ? usage : stripVTControlCharacters(usage)}\n`)
 }
 
 function report(error: unknown): number {

@@ -4,6 +4,7 @@ import {
   constants,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   rmSync,
   type Stats,
@@ -11,7 +12,8 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
 import { usageError } from './bench-error.ts'
 import { TERMINAL_WIDTH } from './terminal-width.ts'
 import { wrapText } from './wrap-text.ts'
@@ -83,6 +85,23 @@ function makeDirectory(path: string): void {
   if (existsSync(path)) return
   makeDirectory(dirname(path))
   mkdirSync(path)
+}
+
+/**
+ * A folder of its own for what lives as long as a run.
+ *
+ * @throws BenchError with exit code 2 that names the variable
+ */
+export function makeTemporary(prefix: string): string {
+  try {
+    return mkdtempSync(join(tmpdir(), prefix))
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    throw usageError(
+      'TMPDIR',
+      `${tmpdir()} can't take a folder (${String(error.code)}); accepted: a directory that can be written`,
+    )
+  }
 }
 
 /** Writes text to a file or standard output, with a line end. */

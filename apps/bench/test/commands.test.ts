@@ -189,11 +189,11 @@ describe('commands on kept results', () => {
   })
 })
 
-it.skipIf(process.platform !== 'linux')(
-  'standard output on a disk that is full is named in one line',
-  () => {
+it.skipIf(process.platform !== 'linux').each(['compare', '--help', 'help', '--version', 'run --help'])(
+  'standard output on a disk that is full is named in one line: %s',
+  (command) => {
     const full = openSync('/dev/full', 'w')
-    const [program, ...args] = commandLine(['compare', kept, kept])
+    const [program, ...args] = commandLine(command === 'compare' ? [command, kept, kept] : command.split(' '))
     const { status, stderr } = spawnSync(program!, args, { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' })
     closeSync(full)
     expect(stderr).toMatch(/^vring-bench: standard output: .*\(ENOSPC\).*\n$/)
@@ -201,6 +201,17 @@ it.skipIf(process.platform !== 'linux')(
   },
   60_000,
 )
+
+it('a TMPDIR that is not there is named in one line', async () => {
+  const gone = join(folder, 'not-there')
+  vi.stubEnv('TMPDIR', gone)
+  const { code, stderr } = await call(['run', '--smoke', '--accessor', 'copy-checked'])
+  vi.unstubAllEnvs()
+  expect(stderr).toBe(
+    `vring-bench: TMPDIR: ${gone} can't take a folder (ENOENT); accepted: a directory that can be written\n`,
+  )
+  expect(code).toBe(2)
+})
 
 describe('commands on the code that ships', () => {
   it('model judges every published claim, as the table of the README has it', async () => {

@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { missingError } from '../bench-error.ts'
 import { CellFailure } from '../cell-process.ts'
 import type { CellSpec } from '../cell-spec.ts'
+import { makeTemporary } from '../output.ts'
 import { type HugePages, reserveHugePages } from './huge-pages.ts'
 import { type PeerForward, TESTPMD_HUGE_MIB } from './testpmd-arguments.ts'
 import { findTestpmd, TestpmdProcess } from './testpmd-process.ts'
@@ -18,7 +19,7 @@ export const DEVICE_CPU = 1
 export class TestpmdBench {
   readonly #binary: string
   readonly #hugePages: HugePages
-  readonly #folder = mkdtempSync(join(tmpdir(), 'vring-bench-'))
+  readonly #folder = makeTemporary('vring-bench-')
   #sockets = 0
 
   /** @throws BenchError with exit code 4: testpmd or a second CPU is missing */

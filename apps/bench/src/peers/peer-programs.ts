@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { findTestpmd } from '../drivers/testpmd-process.ts'
+import { makeTemporary } from '../output.ts'
 import { compileIoUringPeer } from './compile-io-uring.ts'
 import type { PeerName } from './peer-names.ts'
 import type { PeerProgram } from './peer-program.ts'
@@ -9,7 +8,7 @@ import type { PeerProgram } from './peer-program.ts'
 /** The programs of the peers of a run, found or compiled; {@link close} removes what was made. */
 export class PeerPrograms {
   readonly #programs = new Map<PeerName, PeerProgram>()
-  readonly #folder = mkdtempSync(join(tmpdir(), 'vring-peers-'))
+  readonly #folder = makeTemporary('vring-peers-')
 
   /** @throws BenchError with exit code 4: testpmd or a C compiler is missing */
   constructor(names: readonly PeerName[]) {
