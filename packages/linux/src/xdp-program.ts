@@ -73,7 +73,12 @@ export class KernelXdpProgram {
       if (fd < 0) throw verifierError(name, -fd, zeroTerminated(log))
     }
     if (fd < 0) throw systemError('bpf', -fd, `loading program ${name}`)
-    return new KernelXdpProgram(fd, name)
+    try {
+      return new KernelXdpProgram(fd, name)
+    } catch (error) {
+      closeFd(fd)
+      throw error
+    }
   }
 
   /** Closes the descriptor; an attached program stays attached. A second call does nothing. */

@@ -22,22 +22,25 @@ export class FrontendMemory {
   /** @throws VringError ERR_OUT_OF_RANGE, ERR_SYSTEM */
   constructor(options: FrontendMemoryOptions) {
     const { bytes, guestAddress = 0, userAddress = 2 ** 40 } = options
+    this.region = { guestAddress, size: bytes, userAddress, mmapOffset: 0 }
     this.fd = createMemfd('vring-frontend', bytes)
+    let mapping: Mapping | null = null
     try {
-      this.#mapping = Mapping.of(this.fd, { length: bytes })
+      mapping = Mapping.of(this.fd, { length: bytes })
+      this.#mapping = mapping
+      this.space = new MappedSpace(
+        mapping.windows.map(({ offset, length, buffer }) => ({
+          address: userAddress + offset,
+          length,
+          view: memoryView(buffer),
+          viewOffset: 0,
+        })),
+      )
     } catch (error) {
+      mapping?.unmap()
       closeFd(this.fd)
       throw error
     }
-    this.region = { guestAddress, size: bytes, userAddress, mmapOffset: 0 }
-    this.space = new MappedSpace(
-      this.#mapping.windows.map(({ offset, length, buffer }) => ({
-        address: userAddress + offset,
-        length,
-        view: memoryView(buffer),
-        viewOffset: 0,
-      })),
-    )
   }
 
   /** Gives it back: views of it must not be used any more. A second call does nothing. */

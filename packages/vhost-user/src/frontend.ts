@@ -109,8 +109,16 @@ export class VhostUserFrontend {
    * @param nextAvail where the device begins; what {@link stopQueue} said, for a ring that goes on
    */
   startQueue(index: number, ring: RingAreas, nextAvail = 0): FrontendQueue {
-    const queue = { kick: EventFd.create(), call: EventFd.create() }
     this.#dropQueue(index)
+    const kick = EventFd.create()
+    let call: EventFd
+    try {
+      call = EventFd.create()
+    } catch (error) {
+      kick.close()
+      throw error
+    }
+    const queue = { kick, call }
     this.#queues.set(index, queue)
     const [desc, avail, used] = [ring.desc.address, ring.avail.address, ring.used.address]
     this.call('SET_VRING_NUM', { index, num: ring.queueSize })

@@ -68,10 +68,14 @@ function choose(programs: readonly ObjectProgram[], wanted: string | undefined):
 /** A map of the object; a section of global variables starts with its contents. */
 function createMap({ type, name, keyBytes, valueBytes, maxEntries, initial }: ObjectMap): BpfMap {
   const map = BpfMap.create({ type, name, keySize: keyBytes, valueSize: valueBytes, maxEntries })
-  if (initial !== undefined) {
-    const value = new Uint8Array(valueBytes)
-    value.set(initial)
+  if (initial === undefined) return map
+  const value = new Uint8Array(valueBytes)
+  value.set(initial)
+  try {
     map.update(key32(0), value)
+  } catch (error) {
+    map.close()
+    throw error
   }
   return map
 }

@@ -6,7 +6,7 @@ import { BPF_ANY } from './ebpf-map.ts'
 const KEY_BYTES_MAX = 512
 /** Values longer than this are refused: one value is one record, not a heap. */
 const VALUE_BYTES_MAX = 1 << 20
-/** All values of a map together. */
+/** All values of a map together, and all keys. */
 const MAP_BYTES_MAX = 1 << 30
 
 /** Checks the sizes of a definition. @throws VringError naming the field */
@@ -14,7 +14,7 @@ function checkDefinition(definition: EbpfMapDefinition): void {
   const { name, keyBytes, valueBytes, maxEntries } = definition
   within(`map ${name}: key size`, keyBytes, KEY_BYTES_MAX)
   within(`map ${name}: value size`, valueBytes, VALUE_BYTES_MAX)
-  within(`map ${name}: max entries`, maxEntries, Math.floor(MAP_BYTES_MAX / Math.max(valueBytes, 8)))
+  within(`map ${name}: max entries`, maxEntries, Math.floor(MAP_BYTES_MAX / Math.max(keyBytes, valueBytes, 8)))
 }
 
 /** Refuses keys that are not a 32-bit index. */
