@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { usageError } from './bench-error.ts'
+import { BenchError, usageError } from './bench-error.ts'
 import { TERMINAL_WIDTH } from './terminal-width.ts'
 import { wrapText } from './wrap-text.ts'
 
@@ -117,6 +117,23 @@ export function writeOutput(argument: string, path: string, text: string): void 
   } catch (error) {
     throw unwritable(argument, path, error)
   }
+}
+
+/**
+ * Does each, whatever becomes of those before it: a place that is full takes nothing from the others.
+ *
+ * @returns the refusals
+ */
+export function writeEach(writes: readonly (() => void)[]): BenchError[] {
+  return writes.flatMap((write) => {
+    try {
+      write()
+      return []
+    } catch (error) {
+      if (error instanceof BenchError) return error
+      throw error
+    }
+  })
 }
 
 /** Prints a result for people: on a terminal that is narrow, lines are broken between words. */

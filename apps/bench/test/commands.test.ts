@@ -202,6 +202,20 @@ it.skipIf(process.platform !== 'linux').each(['compare', '--help', 'help', '--ve
   60_000,
 )
 
+it.skipIf(process.platform !== 'linux')(
+  'a result file on a disk that is full loses neither the tables nor the report',
+  async () => {
+    const html = join(folder, 'full.html')
+    const args = ['run', '--smoke', '--accessor', 'copy-checked', '--json', '/dev/full', '--html', html]
+    const { code, stdout, stderr } = await vringBench(args)
+    expect(stdout).toMatch(/measured Mpps[\s\S]*copy-checked[\s\S]*largest resident set/)
+    expect(readFileSync(html, 'utf8')).toContain('copy-checked')
+    expect(stderr).toMatch(/^vring-bench: --json: \/dev\/full can't be written \(ENOSPC\);.*\n$/)
+    expect(code).toBe(2)
+  },
+  60_000,
+)
+
 it('a TMPDIR that is not there is named in one line', async () => {
   const gone = join(folder, 'not-there')
   vi.stubEnv('TMPDIR', gone)

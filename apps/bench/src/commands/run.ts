@@ -6,7 +6,7 @@ import { DRIVERS, RINGS } from '../cell-spec.ts'
 import { checkDevices } from '../check-devices.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { createModel, withModel } from '../model-results.ts'
-import { checkWritable, printText, STDOUT, toJson, writeOutput } from '../output.ts'
+import { checkWritable, printText, STDOUT, toJson, writeEach, writeOutput } from '../output.ts'
 import { PEERS } from '../peers/peer-names.ts'
 import { planCells } from '../plan/plan-cells.ts'
 import { readShard, shardOf } from '../plan/shard.ts'
@@ -97,11 +97,14 @@ export const run: BenchCommand = {
       peers,
     })
     const results = withModel(experiment.results, createModel(registry, seed), smap)
-    if (json !== null) writeOutput('--json', json, toJson(results))
-    if (html !== null) writeOutput('--html', html, reportHtml(results))
-    if (json !== STDOUT && html !== STDOUT) printText(printResults(results))
+    const refusals = writeEach([
+      ...(json === null ? [] : [() => writeOutput('--json', json, toJson(results))]),
+      ...(html === null ? [] : [() => writeOutput('--html', html, reportHtml(results))]),
+      ...(json === STDOUT || html === STDOUT ? [] : [() => printText(printResults(results))]),
+    ])
     const { exitCode, lines } = runEnd(experiment, results)
-    for (const line of lines) process.stderr.write(`vring-bench: ${line}\n`)
-    return exitCode
+    for (const line of [...lines, ...refusals.map(({ message }) => message)])
+      process.stderr.write(`vring-bench: ${line}\n`)
+    return refusals[0]?.exitCode ?? exitCode
   },
 }
