@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { CLAIMS } from '@vring/cost-model'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { main } from '../src/main.ts'
@@ -215,6 +216,25 @@ it.skipIf(process.platform !== 'linux')(
   },
   60_000,
 )
+
+const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))
+
+it.each([
+  ['steps', 'throws', /^vring-bench: --plugin: accessor throws throws: not today; accepted: .*\n$/],
+  ['speculate', 'throws', /^vring-bench: --plugin: accessor throws throws: not today; accepted: .*\n$/],
+  ['explain', 'unreadable', /^vring-bench: --plugin: .*unreadable\.mjs throws: ask somebody else; accepted: .*\n$/],
+  ['plugins', 'unreadable', /^vring-bench: --plugin: .*unreadable\.mjs throws: ask somebody else; accepted: .*\n$/],
+  ['explain', 'unfinished', /^vring-bench: accessor "unfinished": supports\.\w+ is undefined; accepted: .*\n$/],
+])('%s names a plugin that throws, in one line: %s', async (command, plugin, message) => {
+  const { code, stderr } = await call([command, '--plugin', fixture(plugin)])
+  expect(stderr).toMatch(message)
+  expect(code).toBe(2)
+})
+
+it('a plugin that throws does not matter where it is not asked for', async () => {
+  for (const command of ['steps', 'speculate'])
+    await json([command, '--accessor', 'copy-checked', '--plugin', fixture('throws')])
+})
 
 it('a TMPDIR that is not there is named in one line', async () => {
   const gone = join(folder, 'not-there')

@@ -1,3 +1,4 @@
+import { runAccessorCode } from '../accessor-code.ts'
 import { parseAccessorChoice } from '../cell-spec.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { printText, toJson, writeOutput } from '../output.ts'
@@ -25,7 +26,7 @@ export const speculate: BenchCommand = {
     const depth = args.integer('depth', 1, 4, 2)
     const reports = texts.map((text) => {
       const { name, options } = parseAccessorChoice(text, registry)
-      return check(registry.accessor(name), { options, depth })
+      return runAccessorCode(name, () => check(registry.accessor(name), { options, depth }))
     })
     const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ reports }))

@@ -1,4 +1,5 @@
 import { eraOption } from '@vring/accessor'
+import { runAccessorCode } from '../accessor-code.ts'
 import { oneOf } from '../arguments.ts'
 import { type AccessorChoice, makeCell, parseAccessorChoice } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
@@ -37,7 +38,12 @@ export const steps: BenchCommand = {
       const plugin = registry.accessor(choice.name)
       for (const { era, options } of inEras(choice, plugin.options.some(({ name }) => name === 'era') ? eras : [])) {
         const spec = makeCell({ ...choice, options }, plugin, { payload: PAYLOAD[era] ?? 'copy' })
-        rows.push({ accessor: choice.name, era, options, ...countSteps(spec, registry, seed) })
+        rows.push({
+          accessor: choice.name,
+          era,
+          options,
+          ...runAccessorCode(choice.name, () => countSteps(spec, registry, seed)),
+        })
       }
     }
     const json = args.text('json')
