@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { CellSpec } from './cell-spec.ts'
 import { lastWords } from './last-words.ts'
-import type { Answer, FinishAnswer, Request, TrialAnswer } from './protocol.ts'
+import type { Answer, CountAnswer, FinishAnswer, Request, TrialAnswer } from './protocol.ts'
 
 /**
  * V8 flags of a process that runs the datapath, those of `vring-serve` too. The datapath is a dozen small methods of five
@@ -93,6 +93,11 @@ export class CellProcess {
 
   async finish(): Promise<FinishAnswer> {
     return this.#ask({ type: 'finish' }, 'finished', this.#patienceMs)
+  }
+
+  /** Counts the cell's steps, which it need not be prepared for: nothing may be timed behind it. */
+  async count(seed: number, plugins: readonly string[]): Promise<CountAnswer> {
+    return this.#ask({ type: 'count', spec: this.spec, seed, plugins }, 'counted', this.#patienceMs)
   }
 
   /** Ends the process. */

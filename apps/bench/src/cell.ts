@@ -9,7 +9,15 @@ import { countSteps } from './count-steps.ts'
 import { InprocRig } from './drivers/inproc.ts'
 import { ThreadsRig } from './drivers/inproc-threads.ts'
 import { loadRegistry } from './load-registry.ts'
-import type { Answer, FinishAnswer, PrepareRequest, Request, TrialAnswer } from './protocol.ts'
+import type {
+  Answer,
+  CountAnswer,
+  CountRequest,
+  FinishAnswer,
+  PrepareRequest,
+  Request,
+  TrialAnswer,
+} from './protocol.ts'
 import { runTrial } from './trial.ts'
 import { verifyCell } from './verify-cell.ts'
 import { WARM_UP_PIECE_MS, warmUp } from './warm-up.ts'
@@ -34,6 +42,7 @@ let live: LiveCell | null = null
 
 async function answer(request: Request): Promise<Answer> {
   if (request.type === 'prepare') return prepare(request)
+  if (request.type === 'count') return count(request)
   if (live === null) throw new Error(`${request.type} before prepare`)
   return request.type === 'trial' ? trial(live, request.durationMs) : finish(live)
 }
@@ -77,15 +86,17 @@ function trial(cell: LiveCell, durationMs: number): TrialAnswer {
 async function finish({ spec, seed, plugins, rig, trialHash }: LiveCell): Promise<FinishAnswer> {
   const accesses = rig.accesses()
   const residentBytes = process.resourceUsage().maxRSS * 1024
-  if (spec.accessor === BASELINE)
-    return { type: 'finished', hash: '', lapHash: trialHash, steps: {}, payloadSteps: {}, accesses, residentBytes }
-  const registry = await loadRegistry(plugins)
-  const hash = digest(trialHash, verifyCell(spec, registry, seed))
-  if (spec.hooks === 0)
-    return { type: 'finished', hash, lapHash: trialHash, steps: {}, payloadSteps: {}, accesses, residentBytes }
+  const hash = spec.accessor === BASELINE ? '' : digest(trialHash, verifyCell(spec, await loadRegistry(plugins), seed))
+  const { steps, payloadSteps } = await count({ spec, seed, plugins })
+  return { type: 'finished', hash, lapHash: trialHash, steps, payloadSteps, accesses, residentBytes }
+}
+
+async function count({ spec, seed, plugins }: Omit<CountRequest, 'type'>): Promise<CountAnswer> {
+  if (spec.accessor === BASELINE || spec.hooks === 0) return { type: 'counted', steps: {}, payloadSteps: {} }
   // What the kernel does with payload whatever this cell does: copy header and frame apart, as in 2019.
-  const { metadata, payload } = countSteps({ ...spec, payload: 'copy-split' }, registry, seed)
-  return { type: 'finished', hash, lapHash: trialHash, steps: metadata, payloadSteps: payload, accesses, residentBytes }
+  const copied: CellSpec = { ...spec, payload: 'copy-split' }
+  const { metadata, payload } = countSteps(copied, await loadRegistry(plugins), seed)
+  return { type: 'counted', steps: metadata, payloadSteps: payload }
 }
 
 // Ctrl-C reaches the whole process group; the orchestrator decides what becomes of its cells.

@@ -5,6 +5,7 @@ export type Request =
   | PrepareRequest
   | { readonly type: 'trial'; readonly durationMs: number }
   | { readonly type: 'finish' }
+  | CountRequest
 
 /** Builds the cell and warms it up. */
 export interface PrepareRequest {
@@ -17,11 +18,20 @@ export interface PrepareRequest {
   readonly quick: boolean
 }
 
+/** Counts the steps of a cell in a process that has not prepared one. */
+export interface CountRequest {
+  readonly type: 'count'
+  readonly spec: CellSpec
+  readonly seed: number
+  readonly plugins: readonly string[]
+}
+
 /** What a cell's process answers. */
 export type Answer =
   | { readonly type: 'prepared'; readonly warmUpPieces: number }
   | TrialAnswer
   | FinishAnswer
+  | CountAnswer
   | { readonly type: 'failed'; readonly reason: string }
 
 /** One timed trial. */
@@ -42,10 +52,17 @@ export interface FinishAnswer {
   readonly hash: string
   /** Of the trials' laps alone: what the floor can be compared by. */
   readonly lapHash: string
+  readonly steps: CountAnswer['steps']
+  readonly payloadSteps: CountAnswer['payloadSteps']
+  readonly accesses: Record<string, number>
+  readonly residentBytes: number
+}
+
+/** The steps of a cell, empty where there is nothing to count. */
+export interface CountAnswer {
+  readonly type: 'counted'
   /** Per packet, metadata only. */
   readonly steps: Record<string, number>
   /** Per packet, payload only. */
   readonly payloadSteps: Record<string, number>
-  readonly accesses: Record<string, number>
-  readonly residentBytes: number
 }

@@ -101,7 +101,12 @@ it('Ctrl-C ends a trial that hangs, keeps those before it, and leaves no process
   // It runs in turn with the victim: two trials, or three where its third one was first.
   expect(other!.measured!.trials.length).toBeGreaterThanOrEqual(2)
   expect(other!.measured!.trials.length).toBeLessThanOrEqual(3)
-  for (const cell of cells) expect(cell.failure).toBeUndefined()
+  for (const cell of cells) {
+    expect(cell.failure).toBeUndefined()
+    expect(cell.steps['load']).toBeGreaterThan(0)
+    expect(cell.payloadSteps!['copyBytes']).toBeGreaterThan(0)
+    expect(cell.modelled.map(({ smap }) => smap)).toEqual(expect.arrayContaining(['off', 'on']))
+  }
   expect(stderr).toBe('')
   expect(code).toBe(130)
   expect(isAlive(pid)).toBe(false)

@@ -81,7 +81,10 @@ describe('vring-bench run --smoke', () => {
     const results = parseResults(readFileSync(file, 'utf8'), file)
     expect(results.complete).toBe(false)
     expect(results.cells.map(({ accessor }) => accessor)).toEqual(['copy-checked', 'nospec-masked'])
-    for (const cell of results.cells) expect(cell.measured?.trials.length ?? 0).toBeLessThan(500)
+    for (const cell of results.cells) {
+      expect(cell.measured?.trials.length ?? 0).toBeLessThan(500)
+      expect(cell.modelled).not.toEqual([])
+    }
   })
 
   it('a cell that dies fails with its reason and the others go on', async () => {

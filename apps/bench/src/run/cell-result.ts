@@ -6,7 +6,7 @@ import { sweepValue } from '../sweep-value.ts'
 import type { CellOutcome } from './run-group.ts'
 
 /** A cell's outcome as `results.json` has it. */
-export function cellResult({ spec, trials, finish, failure }: CellOutcome, random: Random): CellResult {
+export function cellResult({ spec, trials, finish, counted, failure }: CellOutcome, random: Random): CellResult {
   const mpps = trials.map(({ packets, seconds }) => packets / seconds / 1e6)
   const measured: Measured | null =
     mpps.length === 0 || failure !== null
@@ -38,8 +38,8 @@ export function cellResult({ spec, trials, finish, failure }: CellOutcome, rando
     sweep,
     role: floor ? 'floor' : 'accessor',
     measured,
-    steps: finish?.steps ?? {},
-    payloadSteps: finish?.payloadSteps ?? {},
+    steps: (finish ?? counted)?.steps ?? {},
+    payloadSteps: (finish ?? counted)?.payloadSteps ?? {},
     modelled: [],
     accesses: finish?.accesses ?? {},
     hash: finish === null || floor || failure !== null ? null : finish.hash,

@@ -12,6 +12,7 @@ function outcome(name: string, trials: string[], hash: string | null, lapHash = 
       return { type: 'trial', packets: 1, seconds: 1, hash: of, nsPerPacket: { median: 1, p99: 1 } }
     }),
     finish: hash === null ? null : { type: 'finished', hash, lapHash, ...counts },
+    counted: null,
     failure: hash === null ? 'it has a reason' : null,
   }
 }

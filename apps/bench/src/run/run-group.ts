@@ -2,7 +2,7 @@ import { CellFailure, CellInterrupted, CellProcess } from '../cell-process.ts'
 import { BASELINE, type CellSpec } from '../cell-spec.ts'
 import { interleaved } from '../order.ts'
 import type { Peer } from '../peers/peer.ts'
-import type { FinishAnswer, TrialAnswer } from '../protocol.ts'
+import type { CountAnswer, FinishAnswer, TrialAnswer } from '../protocol.ts'
 import type { Random } from '../stats/index.ts'
 
 /** What a group of cells is run with. */
@@ -28,6 +28,8 @@ export interface CellOutcome {
   readonly spec: CellSpec
   readonly trials: readonly TrialAnswer[]
   readonly finish: FinishAnswer | null
+  /** Its steps where it was interrupted before it finished, else null. */
+  readonly counted: CountAnswer | null
   /** Why it has no result, or null. */
   readonly failure: string | null
 }
@@ -42,11 +44,15 @@ export interface GroupOutcome {
 const ANYWHERE = { socket: '', cpu: -1, hugePages: false } as const
 const PEER_WARM_UP_MS = 300
 
+/** Somebody pressed Ctrl-C: counting takes a fraction of a second, of which most is the start of a process. */
+const COUNT_PATIENCE_MS = 10_000
+
 /** One cell while its group runs. */
 class RunningCell {
   readonly spec: CellSpec
   readonly trials: TrialAnswer[] = []
   finish: FinishAnswer | null = null
+  counted: CountAnswer | null = null
   failure: string | null = null
   readonly #process: CellProcess
 
@@ -65,6 +71,22 @@ class RunningCell {
       if (!(error instanceof CellFailure)) throw error
       this.failure = error.message
       this.#process.close()
+    }
+  }
+
+  /**
+   * Counts the steps of a cell that was interrupted: in a process of its own, as that of the cell may have been ended in the
+   * middle of a trial. One that fails at it stays without.
+   */
+  async countLate({ seed, plugins, patienceMs }: Pick<GroupOptions, 'seed' | 'plugins' | 'patienceMs'>): Promise<void> {
+    if (this.failure !== null || this.finish !== null || this.spec.hooks === 0) return
+    const counting = new CellProcess(this.spec, { patienceMs: Math.min(patienceMs, COUNT_PATIENCE_MS) })
+    try {
+      this.counted = await counting.count(seed, plugins)
+    } catch (error) {
+      if (!(error instanceof CellFailure)) throw error
+    } finally {
+      counting.close()
     }
   }
 
@@ -122,6 +144,7 @@ export async function runGroup(
         cell.finish = await process.finish()
       })
     }
+    if (signal.aborted) await Promise.all(cells.map((cell) => cell.countLate(options)))
     return { cells, self }
   } finally {
     for (const cell of all) cell.close()

@@ -114,6 +114,7 @@ function outcome({ spec, trials, failure }: RunningCell): CellOutcome {
             accesses: last.accesses,
             residentBytes: last.residentBytes,
           },
+    counted: null,
     failure,
   }
 }
