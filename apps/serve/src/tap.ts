@@ -1,6 +1,6 @@
 import { LinuxTap } from '@vring/backend-tap/linux'
 import type { Device } from './device.ts'
-import { type KernelProgram, loadKernelProgram, readXdp1 } from './kernel-program.ts'
+import { KernelProgram, readXdp1 } from './kernel-program.ts'
 import { readProgram } from './read-program.ts'
 import { startError } from './serve-error.ts'
 import { TAP_FEATURES } from './tap-offloads.ts'
@@ -47,7 +47,7 @@ interface Attached {
 
 function attach(tap: LinuxTap, xdp: string): Attached {
   try {
-    const program = loadKernelProgram(xdp === 'xdp1' ? readXdp1() : readProgram(xdp))
+    const program = new KernelProgram(xdp === 'xdp1' ? readXdp1() : readProgram(xdp))
     try {
       return { program, mode: tap.attachXdp(program.program) }
     } catch (error) {

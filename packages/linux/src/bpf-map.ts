@@ -3,6 +3,7 @@ import { refused } from '@vring/layout'
 import {
   BPF_MAP_CREATE,
   BPF_MAP_DELETE_ELEM,
+  BPF_MAP_FREEZE,
   BPF_MAP_LOOKUP_ELEM,
   BPF_MAP_UPDATE_ELEM,
   BpfAttribute,
@@ -34,7 +35,12 @@ export interface BpfMapOptions {
   /** Bytes; of one CPU's value in a per-CPU map. */
   readonly valueSize: number
   readonly maxEntries: number
+  /** Flags of BPF_MAP_CREATE: {@link BPF_F_RDONLY_PROG} and others. Default 0. */
+  readonly flags?: number
 }
+
+/** Programs may not write to the map's values. Source: Linux include/uapi/linux/bpf.h. */
+export const BPF_F_RDONLY_PROG: number = 1 << 7
 
 const ENOENT = -2
 
@@ -64,6 +70,7 @@ export class BpfMap {
       .u32(4, options.keySize)
       .u32(8, options.valueSize)
       .u32(12, options.maxEntries)
+      .u32(16, options.flags ?? 0)
       .name(28, options.name ?? options.type)
     return new BpfMap(bpfChecked(BPF_MAP_CREATE, attribute, `creating ${options.type} map`), options)
   }
@@ -115,6 +122,16 @@ export class BpfMap {
     const result = bpf(BPF_MAP_DELETE_ELEM, this.#element(key))
     if (result < 0 && result !== ENOENT) throw systemError('bpf', -result, `deleting from ${this.#label}`)
     return result === 0
+  }
+
+  /**
+   * Nobody can change the map from here on but a program: with {@link BPF_F_RDONLY_PROG} its values are constants that the
+   * verifier knows.
+   *
+   * @throws VringError ERR_SYSTEM: EBUSY when it is frozen already
+   */
+  freeze(): void {
+    bpfChecked(BPF_MAP_FREEZE, new BpfAttribute(8).u32(0, this.fd), `freezing ${this.#label}`)
   }
 
   /** Closes the descriptor; programs that use the map keep it. A second call does nothing. */

@@ -10,6 +10,7 @@ export const BPF_MAP_DELETE_ELEM = 3
 export const BPF_PROG_LOAD = 5
 export const BPF_PROG_GET_FD_BY_ID = 13
 export const BPF_OBJ_GET_INFO_BY_FD = 15
+export const BPF_MAP_FREEZE = 22
 export const BPF_LINK_CREATE = 28
 
 /** Bytes of a name of a program or map, its terminating zero included. */

@@ -49,7 +49,7 @@ export interface EbpfProgram extends XdpProgram {
  * @throws VringError if the object is malformed, EbpfError naming the instruction and the reason if the program is refused
  */
 export function loadEbpf(source: Uint8Array | RawEbpf, options: LoadEbpfOptions = {}): EbpfProgram {
-  const object = source instanceof Uint8Array ? readObject(source) : rawObject(source)
+  const object = 'code' in source ? rawObject(source) : readObject(source)
   const { name, code } = choose(object, options.program)
   if (object.maps.length > PROGRAM_MAPS_MAX)
     throw refused('ERR_OUT_OF_RANGE', 'maps of a program', object.maps.length, `0 to ${PROGRAM_MAPS_MAX}`)

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { assembleBpf, exitProgram, KernelXdpProgram, load32, setLinkXdp } from '@vring/linux'
+import { assembleBpf, exitProgram, KernelXdpProgram, key32, load32, setLinkXdp } from '@vring/linux'
 import { NET_BATCH } from '@vring/vhost-net'
 import { XDP_DROP, Xdp1 } from '@vring/xdp'
 import { expect, test } from 'vitest'
@@ -52,5 +52,21 @@ describeLinuxTap('XDP programs on a Linux TAP', ({ keep, open, serve }) => {
     for (let protocol = 0; protocol < 256; protocol++) expect(rxcnt.counter(protocol)).toBe(model.counters[protocol])
     expect(model.counters[17]).toBeGreaterThan(10)
     expect(() => KernelXdpObject.load(new Uint8Array(object), { program: 'xdp9' })).toThrow(/program is xdp9/)
+  })
+
+  test('global variables in the kernel start with what the source says: zeros in .bss, constants frozen in .rodata', () => {
+    const object = readFileSync(join(import.meta.dirname, '../../../xdp/fixtures/features.v3.o'))
+    const program = keep(KernelXdpObject.load(object, { program: 'globals' }))
+    const tap = open()
+    tap.attachXdp(program.program)
+    const queue = serve(tap)
+    const value = (map: string): DataView => new DataView(program.maps.get(map)!.lookup(key32(0))![0]!.buffer)
+    expect([value('.bss').getUint32(0, true), value('.data').getUint32(0, true)]).toEqual([0, 2])
+    queue.transmit(batchOf(3, 60))
+    queue.flush()
+    expect(value('.bss').getUint32(0, true)).toBe(6)
+    expect(value('.rodata').getUint32(0, true)).toBe(1000)
+    const { valueSize } = program.maps.get('.rodata')!.options
+    expect(() => program.maps.get('.rodata')!.update(key32(0), new Uint8Array(valueSize))).toThrow(/EPERM/)
   })
 })

@@ -97,7 +97,8 @@ export function decode(code: Uint8Array, mapCount = 0): Program {
       '',
       `program has ${code.length} bytes; accepted: 1 to ${PROGRAM_SLOTS_MAX} slots of 8 bytes`,
     )
-  const view = new DataView(code.buffer, code.byteOffset, code.byteLength)
+  // A copy: shared memory may change between two reads.
+  const view = new DataView(new Uint8Array(code).buffer)
   const program: (Instruction | null)[] = []
   for (let index = 0; index < slots; index++) {
     const slot = readSlot(view, index)

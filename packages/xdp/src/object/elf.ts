@@ -51,8 +51,14 @@ const SECTION_HEADER_BYTES = 64
 const SYMBOL_BYTES = 24
 const REL_BYTES = 16
 
-/** Reads a little-endian ELF64 relocatable object for BPF. @throws VringError naming the field */
-export function readElf(file: Uint8Array): ElfObject {
+/**
+ * Reads a little-endian ELF64 relocatable object for BPF. Works on a copy: `slice` of a Buffer is a view of the caller's
+ * memory, and shared memory may change while it is read.
+ *
+ * @throws VringError naming the field
+ */
+export function readElf(source: Uint8Array): ElfObject {
+  const file = new Uint8Array(source)
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
   checkHeader(file, view)
   const sections = readSections(file, view)

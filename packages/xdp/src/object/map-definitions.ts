@@ -7,6 +7,8 @@ import { type ElfObject, type ElfSection, STT_SECTION } from './elf.ts'
 export interface ObjectMap extends EbpfMapDefinition {
   /** Bytes that its first value starts with: a section of global variables. */
   readonly initial?: Uint8Array
+  /** Flags that BPF_MAP_CREATE takes (`map_flags`); default 0. */
+  readonly flags?: number
 }
 
 /** Numbers of the map types. Source: Linux include/uapi/linux/bpf.h, enum bpf_map_type. */
@@ -94,6 +96,7 @@ function legacyMap({ bytes }: ElfSection, name: string, offset: number): ObjectM
     keyBytes: view.getUint32(4, true),
     valueBytes: view.getUint32(8, true),
     maxEntries: view.getUint32(12, true),
+    flags: view.getUint32(16, true),
   }
 }
 
@@ -128,5 +131,6 @@ function btfMap(elf: ElfObject, name: string): ObjectMap {
     keyBytes: size('key', 'key_size'),
     valueBytes: size('value', 'value_size'),
     maxEntries: number('max_entries'),
+    flags: number('map_flags'),
   }
 }

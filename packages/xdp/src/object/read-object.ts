@@ -1,6 +1,6 @@
 import { refused, VringError } from '@vring/layout'
 import { SLOT_BYTES } from '../ebpf/decode.ts'
-import { type ElfObject, type ElfSymbol, readElf, SHF_EXECINSTR, STT_FUNC } from './elf.ts'
+import { type ElfObject, type ElfSymbol, readElf, SHF_EXECINSTR, STT_FUNC, stringAt } from './elf.ts'
 import { type MapTable, type ObjectMap, readMaps } from './map-definitions.ts'
 
 /** A program of an object file: its instructions with the subprograms that it calls behind them. */
@@ -15,6 +15,8 @@ export interface ObjectProgram {
 
 /** What an object file holds. */
 export interface EbpfObject {
+  /** Contents of the `license` section, if there is one. */
+  readonly license?: string
   readonly maps: readonly ObjectMap[]
   readonly programs: readonly ObjectProgram[]
 }
@@ -49,7 +51,12 @@ export function readObject(file: Uint8Array): EbpfObject {
     const linker = new Linker(elf, table, functions)
     return { name: entry.name, section: elf.sections[entry.section]!.name, code: linker.link(entry) }
   })
-  return { maps: table.maps, programs }
+  const license = elf.sections.find(({ name }) => name === 'license')
+  return {
+    maps: table.maps,
+    programs,
+    ...(license === undefined ? {} : { license: stringAt(license.bytes, 0) }),
+  }
 }
 
 function isCode(elf: ElfObject, section: number): boolean {
