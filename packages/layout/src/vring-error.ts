@@ -54,9 +54,19 @@ export function isVringError(value: unknown): value is VringError {
   return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[brand] === true
 }
 
-/** A {@link VringError} for a field out of its accepted range, with the usual wording. */
+/**
+ * A {@link VringError} for a field out of its accepted range, with the usual wording. The value is shown in the base that
+ * `accepted` has: hexadecimal beside `0x...`, else decimal.
+ */
 export function refused(code: VringErrorCode, field: string, value: unknown, accepted: string): VringError {
-  const shown =
-    typeof value === 'number' && Number.isInteger(value) && value > 0xffff ? `0x${value.toString(16)}` : String(value)
-  return new VringError(code, `${field} is ${shown}; accepted: ${accepted}`, { field, value, accepted })
+  return new VringError(code, `${field} is ${shown(value, /\b0x/.test(accepted))}; accepted: ${accepted}`, {
+    field,
+    value,
+    accepted,
+  })
+}
+
+function shown(value: unknown, hexadecimal: boolean): string {
+  const whole = typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))
+  return hexadecimal && whole && value >= 0 ? `0x${value.toString(16)}` : String(value)
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EAGAIN } from '@vring/layout'
@@ -77,6 +77,18 @@ describe.skipIf(reason !== null)(`a unix socket${reason === null ? '' : ` (skipp
     again.close()
     for (const socket of [client, server]) socket.close()
     expect(systemErrnoOf(caught(() => UnixSocket.connect(path)))).toBe('ENOENT')
+  })
+
+  test('removes the socket that it bound, and not what another process has put there since', () => {
+    const path = join(folder, 'moved.sock')
+    const first = UnixListener.listen(path)
+    renameSync(path, join(folder, 'old.sock'))
+    const second = UnixListener.listen(path)
+    first.close()
+    UnixSocket.connect(path).close()
+    second.close()
+    expect(existsSync(path)).toBe(false)
+    second.close()
   })
 
   test('leaves the path to a listener that is too busy to answer', () => {

@@ -146,11 +146,14 @@ export class UnixSocket {
 export class UnixListener {
   readonly fd: number
   readonly path: string
+  /** The file that bind(2) made, by device and inode; null: it was gone again at once. */
+  readonly #bound: string | null
   #closed = false
 
   private constructor(fd: number, path: string) {
     this.fd = fd
     this.path = path
+    this.#bound = identityOf(path)
   }
 
   /**
@@ -189,17 +192,28 @@ export class UnixListener {
     }
   }
 
-  /** Closes the listener and removes its path. A second call does nothing. */
+  /**
+   * Closes the listener and removes the socket that it bound: what another process has put at the same path meanwhile
+   * stays. A second call does nothing.
+   */
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    closeFd(this.fd)
+    // Looked at while the socket is open: its inode can't be another file's yet.
+    const isOurs = this.#bound !== null && identityOf(this.path) === this.#bound
     try {
-      unlinkSync(this.path)
+      if (isOurs) unlinkSync(this.path)
     } catch {
-      // Somebody else removed it: it is gone, as wanted.
+      // It was removed just now: it is gone, as wanted. Or its directory lets nobody remove it: the next one replaces it.
     }
+    closeFd(this.fd)
   }
+}
+
+/** Device and inode of what is at a path, or null. */
+function identityOf(path: string): string | null {
+  const status = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return status === undefined ? null : `${status.dev}:${status.ino}`
 }
 
 /** `struct sockaddr_un` of a path, without the unused rest of sun_path. */

@@ -4,6 +4,11 @@ import { VringError } from '@vring/layout'
 export const ROUND_PACKETS = 256
 /** Bytes that one round handles, the packet that crosses it included. Source: VHOST_NET_WEIGHT. */
 export const ROUND_BYTES = 0x80000
+/**
+ * Descriptors of chains that one round walks, the chain that crosses it included: those of length zero are no bytes and no
+ * packets, but each is a load. A frame of 64 KiB in pages takes 19.
+ */
+export const ROUND_DESCRIPTORS = 4096
 /** The longest frame that the device takes or gives, in bytes without the virtio-net header: a GSO frame. */
 export const FRAME_BYTES_MAX: number = 65_535 + 14
 

@@ -2,14 +2,17 @@ import {
   featureSet,
   usedRingBytes,
   VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_VERSION_1,
   VIRTIO_NET_F_MRG_RXBUF,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
 } from '@vring/layout'
 import { DirtyBitmap } from '@vring/memory'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ArraySource, frame, HIGH, LOW, type NetQueue, netQueue } from '../test/net-queue.ts'
-import { RxRound } from './index.ts'
+import { ROUND_DESCRIPTORS, RxRound } from './index.ts'
 
 const HEAP = LOW + 0x10_0000
 const PLAIN = featureSet(VIRTIO_F_VERSION_1)
@@ -156,6 +159,46 @@ describe('with mergeable buffers', () => {
     const rx = round(q, source)
     rx.run()
     expect([rx.truncated, rx.frames, source.waiting.length]).toEqual([1, 1, 0])
+  })
+
+  it('a frame larger than the whole ring, all of which is on offer, is dropped and not waited for', () => {
+    const q = netQueue(4, MRG)
+    const source = new ArraySource()
+    source.waiting.push(frame(0, 9000), frame(1, 64))
+    offer(q, 4, 1526)
+    const rx = round(q, source)
+    expect([rx.run(), rx.end, rx.truncated, rx.frames]).toEqual([2, 'empty', 1, 1])
+    expect(received(q)).toEqual([[1, frame(1, 64).slice(12)]])
+  })
+
+  it('chains of 1024 zero-length descriptors end a round by its budget, and take no frame for ever', () => {
+    const features = MRG | featureSet(VIRTIO_F_INDIRECT_DESC)
+    const q = netQueue(256, features)
+    const source = new ArraySource()
+    for (let i = 0; i < 20; i++) source.waiting.push(frame(i, 200))
+    const table = new DataView(new ArrayBuffer(16 * 1024))
+    for (let i = 0; i < 1024; i++) {
+      table.setUint16(16 * i + 12, i < 1023 ? VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT : VIRTQ_DESC_F_WRITE, true)
+      table.setUint16(16 * i + 14, i + 1, true)
+    }
+    q.write(HEAP, Buffer.from(table.buffer).toString('latin1'))
+    for (let i = 0; i < 256; i++) q.driver.addIndirect(HEAP, 1024)
+    q.driver.publish()
+    const rx = round(q, source)
+    let loads = 0
+    const { resolve } = q.map
+    q.map.resolve = (address, length, access) => {
+      loads++
+      return resolve.call(q.map, address, length, access)
+    }
+    const most = ROUND_DESCRIPTORS + 2 * (32 * 256 + 1024)
+    for (let rounds = 0; source.waiting.length > 0; rounds++) {
+      expect(rounds).toBeLessThan(20)
+      loads = 0
+      rx.run()
+      expect(loads).toBeLessThanOrEqual(most)
+    }
+    expect([rx.truncated, rx.frames]).toEqual([20, 0])
   })
 
   it('buffers in two slots, and one that crosses from one into the other', () => {

@@ -14,7 +14,7 @@ import { ChainBatch, type DeviceQueue } from '@vring/virtqueue'
 import type { FrameBatch } from './frame-batch.ts'
 import type { FrameSource } from './frame-source.ts'
 import { FrameTotals } from './frame-totals.ts'
-import { ROUND_BYTES, ROUND_PACKETS, type RoundEnd, roundInRound } from './round.ts'
+import { ROUND_BYTES, ROUND_DESCRIPTORS, ROUND_PACKETS, type RoundEnd, roundInRound } from './round.ts'
 
 /** Chains that one frame may spread over; a driver whose buffers are so small that more are needed loses the frame. */
 export const RX_CHAINS_MAX = 256
@@ -72,6 +72,8 @@ export class RxRound {
   /** Chains in the batch, and the first of them that is not used. */
   private popped = 0
   private next = 0
+  /** Descriptors of chains that this round has walked. */
+  private walked = 0
 
   constructor(options: RxRoundOptions) {
     this.queue = options.queue
@@ -127,6 +129,7 @@ export class RxRound {
   private batches(queue: DeviceQueue): number {
     let packets = 0
     this.roundBytes = 0
+    this.walked = 0
     // What a missing translation kept from being published in the round before.
     if (queue.pendingUsed > 0) {
       const unpublished = this.publish(queue)
@@ -145,7 +148,8 @@ export class RxRound {
       let done = 0
       let stop: RoundEnd | null = null
       while (done < frames.count) {
-        if (packets >= ROUND_PACKETS || this.roundBytes >= ROUND_BYTES) stop = 'budget'
+        if (packets >= ROUND_PACKETS || this.roundBytes >= ROUND_BYTES || this.walked >= ROUND_DESCRIPTORS)
+          stop = 'budget'
         else stop = this.deliver(queue, frames, done)
         if (stop !== null) break
         this.roundBytes += frames.length[done]!
@@ -198,7 +202,11 @@ export class RxRound {
       const stop = this.refill(queue, want)
       if (stop !== null) return stop
       count = this.reserve(total)
-      if (count === NEED_CHAINS && this.popped < want) return 'no-buffers'
+      // Of a batch that was cut because its chains are long, or of a ring that is on offer as a whole, no more can come.
+      if (count === NEED_CHAINS && this.popped < want) {
+        if (this.popped < queue.queueSize && chains.walked + this.popped < chains.segmentLimit) return 'no-buffers'
+        break
+      }
       if (want === RX_CHAINS_MAX) break
     }
     if (count === NEED_CHAINS || count === TOO_SMALL) {
@@ -254,6 +262,7 @@ export class RxRound {
     this.popped = this.next = 0
     const ready = queue.fetchAvailIdx()
     const popped = ready > 0 ? queue.popBatch(chains, want) : ready
+    if (popped > 0) this.walked += chains.walked
     if (popped === EAGAIN) return 'miss'
     if (popped < 0) return 'broken'
     this.popped = popped

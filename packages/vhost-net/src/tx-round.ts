@@ -4,7 +4,7 @@ import { ACCESS_READ, type AddressMap, type MemoryView, memoryView } from '@vrin
 import { ChainBatch, type DeviceQueue } from '@vring/virtqueue'
 import { FrameBatch, NET_BATCH } from './frame-batch.ts'
 import type { NetBackend } from './net-backend.ts'
-import { FRAME_BYTES_MAX, ROUND_BYTES, ROUND_PACKETS, type RoundEnd, roundInRound } from './round.ts'
+import { FRAME_BYTES_MAX, ROUND_BYTES, ROUND_DESCRIPTORS, ROUND_PACKETS, type RoundEnd, roundInRound } from './round.ts'
 
 /**
  * How frames reach the backend. `in-place`: the backend reads the driver's memory (a frame in several pieces is put
@@ -119,6 +119,7 @@ export class TxRound {
 
   private batches(queue: DeviceQueue): number {
     let packets = 0
+    let walked = 0
     this.bytes = 0
     // What a missing translation kept from being published in the round before.
     if (queue.pendingUsed > 0) {
@@ -141,6 +142,7 @@ export class TxRound {
         else this.end = more === EAGAIN ? 'miss' : 'empty'
         return packets
       }
+      walked += chains.walked
       const stopped = this.transmit(popped)
       packets += this.taken
       const unpublished = this.taken > 0 ? this.publish(queue, this.taken) : null
@@ -148,7 +150,7 @@ export class TxRound {
         this.end = queue.broken === null ? (unpublished ?? stopped!) : 'broken'
         return packets
       }
-      if (packets >= ROUND_PACKETS || this.bytes >= ROUND_BYTES) {
+      if (packets >= ROUND_PACKETS || this.bytes >= ROUND_BYTES || walked >= ROUND_DESCRIPTORS) {
         this.end = 'budget'
         return packets
       }

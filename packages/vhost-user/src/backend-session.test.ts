@@ -404,6 +404,15 @@ describe('traps of the specification', () => {
     ])
   })
 
+  test('9: SET_LOG_BASE with need_reply is answered by a status, as every request is', () => {
+    const pair = new SessionPair().negotiate(ALL)
+    const send = (size: number): string[] =>
+      pair.send('SET_LOG_BASE', { size, offset: 0 }, [pair.host.file('memory')], true)
+    expect(send(4096)).toEqual(['SET_LOG_BASE reply ack=0'])
+    expect(send(2 ** 42)).toEqual(['SET_LOG_BASE reply ack=1'])
+    expect([pair.session.closed, pair.session.refusals]).toEqual([false, 1])
+  })
+
   test('10: bit 8 says that no descriptor comes: the ring is polled', () => {
     const pair = new SessionPair().negotiate(ALL).start(0)
     pair.send('GET_VRING_BASE', { index: 0, num: 0 })
@@ -482,7 +491,7 @@ describe('malformed messages', () => {
       return map(...args)
     }
     pair.send('SET_LOG_BASE', { size: 2 ** 42, offset: 0 }, [pair.host.file('memory')])
-    expect(pair.session.error?.message).toBe('log size is 0x40000000000; accepted: at most 536870912')
+    expect(pair.session.error?.message).toBe('log size is 4398046511104; accepted: at most 536870912')
     expect([asked, pair.leaks()]).toEqual([0, []])
   })
 

@@ -259,14 +259,14 @@ export class BackendSession {
   #answer(name: RequestName, flags: number, reply: Uint8Array | null): void {
     const { id } = MESSAGES[name]
     if (reply !== null) this.#send(id, reply)
-    // Answered when LOG_SHMFD is negotiated, REPLY_ACK or not; without payload, as frontends expect it.
-    else if (name === 'SET_LOG_BASE') this.#send(id, none.encode(null))
     else if (this.#wantsAck(flags)) this.#send(id, u64.encode(0n))
+    // Answered without being asked when LOG_SHMFD is negotiated; then without payload, as frontends expect it.
+    else if (name === 'SET_LOG_BASE') this.#send(id, none.encode(null))
   }
 
   /** A refused request: a failure is answered where one can be, else the frontend would believe it was done. */
   #refuse(name: RequestName | null, { request, flags }: IncomingMessage, error: VringError): void {
-    const answerable = name === null || (MESSAGES[name].reply === null && name !== 'SET_LOG_BASE')
+    const answerable = name === null || MESSAGES[name].reply === null
     if (!answerable || !this.#wantsAck(flags) || error.code === 'ERR_CLOSED') {
       this.close(error)
       return

@@ -1,7 +1,7 @@
 import type { PlainChains } from '@vring/accessor'
 import { VIRTQ_DESC_F_WRITE } from '@vring/layout'
 
-/** Segments of the longest chain that a device accepts. Source: Linux UIO_MAXIOV. */
+/** Descriptors of the longest chain that a device accepts, those of length zero too. Source: Linux UIO_MAXIOV. */
 export const CHAIN_SEGMENTS_MAX = 1024
 /** Segments that a batch has room for, a chain: more than a segmented frame takes, so that only odd drivers fill one early. */
 export const BATCH_SEGMENTS_PER_CHAIN = 32
@@ -21,6 +21,8 @@ export const BATCH_SEGMENTS_PER_CHAIN = 32
 export class ChainBatch implements PlainChains {
   /** Chains in the batch. */
   count = 0
+  /** Descriptors that chains of more than one took to walk: what they cost, whatever segments they left. */
+  walked = 0
   /** Every chain is one segment of the batch's kind: segment i is chain i. */
   uniform = true
   readonly flags: number
@@ -59,7 +61,7 @@ export class ChainBatch implements PlainChains {
     this.place(chains)
   }
 
-  /** Segments at which it takes no further chain: the rest is room for the longest one. */
+  /** Segments, and descriptors walked, at which it takes no further chain: the rest is room for the longest one. */
   get segmentLimit(): number {
     return BATCH_SEGMENTS_PER_CHAIN * this.entry.length
   }

@@ -52,6 +52,7 @@ export class ChainReader {
    * @returns how many, or the errno when it is the first that fails
    */
   read(batch: ChainBatch, nextAvail: number, limit: number): number {
+    batch.walked = 0
     const ahead = this.readPlain(batch, nextAvail, limit)
     if (ahead === limit) return end(batch, ahead, ahead, 0)
     const heads = this.loadHeads(batch, nextAvail, ahead, limit)
@@ -127,7 +128,7 @@ export class ChainReader {
     let segments = plain
     let chain = plain
     // Beyond the limit the columns have room for one more chain of the longest kind: the rest is for the next batch.
-    for (; chain < upTo && segments < segmentLimit; chain++) {
+    for (; chain < upTo && segments < segmentLimit && batch.walked < segmentLimit; chain++) {
       const word = 4 * chain
       const flags = descriptor[word + 3]!
       used[2 * chain] = entry[chain]!
@@ -140,6 +141,7 @@ export class ChainReader {
         continue
       }
       const last = this.walker.walk(desc, batch, chain, segments)
+      batch.walked += this.walker.walked
       if (last < 0) return end(batch, chain, segments, this.refuse(this.walker.refusal, last))
       segments = last
     }

@@ -20,6 +20,8 @@ import { CHAIN_SEGMENTS_MAX, type ChainBatch } from './chain-batch.ts'
 export class ChainWalker {
   /** Why the last chain that was refused was. */
   refusal: BrokenReason = 'metadata-fault'
+  /** Descriptors that the last walk followed, those of length zero too: what it cost. */
+  walked = 0
   private readonly cpu: Cpu
   private readonly buffers: AddressMap
   private readonly queueSize: number
@@ -40,8 +42,8 @@ export class ChainWalker {
   }
 
   /**
-   * Follows a chain of any kind from its head descriptor in the batch. Bounds: as many descriptors as the table has entries, in an indirect one no more than the longer of the queue and
-   * {@link CHAIN_SEGMENTS_MAX}, and {@link CHAIN_SEGMENTS_MAX} segments.
+   * Follows a chain of any kind from its head descriptor in the batch. Bounds: as many descriptors as the table has
+   * entries, and {@link CHAIN_SEGMENTS_MAX}. Descriptors of length zero count: they leave no segment, but each is a load.
    *
    * @returns the end of its segments, or a negative errno
    */
@@ -52,8 +54,9 @@ export class ChainWalker {
     let writable = -1
     let tableAddress = 0
     let tableSize = this.queueSize
-    let limit = tableSize
+    let limit = Math.min(tableSize, CHAIN_SEGMENTS_MAX)
     let indirect = false
+    this.walked = 1
     for (let found = 1; ; found++) {
       const flags = words[3]! & 0xffff
       if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
@@ -65,7 +68,7 @@ export class ChainWalker {
         indirect = true
         tableAddress = words[1]! * 0x1_0000_0000 + words[0]!
         tableSize = bytes / DESC_BYTES
-        limit = Math.min(tableSize, Math.max(this.queueSize, CHAIN_SEGMENTS_MAX))
+        limit = Math.min(tableSize, CHAIN_SEGMENTS_MAX)
         found = 0
         const status = this.loadIndirect(tableAddress)
         if (status < 0) return status
@@ -75,7 +78,6 @@ export class ChainWalker {
         if (writable < 0) writable = segments
       } else if (writable >= 0) return this.refuse('readable-after-writable')
       if (words[2]! !== 0) {
-        if (segments - first >= CHAIN_SEGMENTS_MAX) return this.refuse('chain-too-long')
         batch.address[segments] = words[1]! * 0x1_0000_0000 + words[0]!
         batch.length[segments] = words[2]!
         segments++
@@ -84,6 +86,7 @@ export class ChainWalker {
       const next = words[3]! >>> 16
       if (!this.cpu.predict(next < tableSize)) return this.refuse('next-out-of-range')
       if (found >= limit) return this.refuse('chain-too-long')
+      this.walked++
       const status = indirect
         ? this.loadIndirect(tableAddress + DESC_BYTES * next)
         : desc.loadDescriptor(DESC_BYTES * next, words, 0)

@@ -302,6 +302,32 @@ describe('a hostile driver breaks its queue and nothing else', () => {
     expect(Buffer.compare(q.space.view.u8, before)).toBe(0)
   })
 
+  it('a chain has at most 1024 descriptors, those of length zero too, however large its ring is', () => {
+    const q = flatQueue(2048)
+    for (let i = 0; i < 1024; i++) descriptor(q, i, q.heap, 0, i < 1023 ? VIRTQ_DESC_F_NEXT : 0, i + 1)
+    for (let i = 1024; i < 2048; i++) descriptor(q, i, q.heap, 0, VIRTQ_DESC_F_NEXT, i < 2047 ? i + 1 : 0)
+    expose(q, 0, 1024)
+    expect([q.device.popBatch(q.batch, 64), q.batch.segStart[1]]).toEqual([1, 0])
+    expect(q.batch.walked).toBe(2048)
+    expect(q.device.popBatch(q.batch, 64)).toBeLessThan(0)
+    expect(q.device.broken).toBe('chain-too-long')
+  })
+
+  it('a batch ends when enough descriptors were walked, whatever segments they left', () => {
+    const q = flatQueue(64, INDIRECT)
+    const entries = Array.from({ length: 1024 }, (_, i): [number, number, number, number] => [
+      q.heap,
+      0,
+      i < 1023 ? VIRTQ_DESC_F_NEXT : 0,
+      i + 1,
+    ])
+    table(q, q.heap, entries)
+    descriptor(q, 0, q.heap, 16 * 1024, VIRTQ_DESC_F_INDIRECT)
+    expose(q, ...Array.from({ length: 64 }, () => 0))
+    expect(q.device.popBatch(q.batch, 64)).toBe(q.batch.segmentLimit / 1024)
+    expect([q.batch.walked, q.device.waiting]).toEqual([q.batch.segmentLimit, 62])
+  })
+
   it('an indirect table without the feature', () => {
     const q = flatQueue(8)
     q.driver.addIndirect(q.heap, 1)
