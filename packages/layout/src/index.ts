@@ -4,8 +4,11 @@
  *
  * @packageDocumentation
  */
+export * from './device-id.ts'
+export * from './device-status.ts'
 export * from './errno.ts'
 export * from './feature-bits.ts'
+export * from './feature-names.ts'
 export * from './net-header.ts'
 export * from './packed-ring.ts'
 export * from './split-ring.ts'

@@ -5,6 +5,7 @@ import {
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_VERSION_1,
+  VIRTIO_ID_NET,
   VIRTIO_NET_F_GUEST_ANNOUNCE,
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_NET_F_STATUS,
@@ -59,6 +60,7 @@ export interface NetDeviceOptions {
  * section 5.1.2). A malformed ring breaks its own queue, tells the frontend once, and leaves the others alone.
  */
 export class NetDevice implements VhostUserDevice {
+  readonly deviceId: number = VIRTIO_ID_NET
   readonly features: bigint
   readonly queueCount: number
   readonly queueNum: number

@@ -211,7 +211,7 @@ describe('the session of a backend', () => {
   test('features that were not offered are refused', () => {
     const pair = new SessionPair()
     pair.send('SET_FEATURES', featureSet(VIRTIO_F_RING_RESET))
-    expect(pair.session.error?.field).toBe('features')
+    expect(pair.session.error?.field).toBe('SET_FEATURES')
   })
 
   test('RESET_DEVICE stops the rings and forgets them; memory stays', () => {

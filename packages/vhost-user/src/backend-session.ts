@@ -14,7 +14,7 @@ import {
   requestName,
 } from './messages.ts'
 import { none, u64 } from './payload.ts'
-import { PROTOCOL_F_REPLY_ACK } from './protocol-features.ts'
+import { PROTOCOL_F_REPLY_ACK, protocolFeatureName } from './protocol-features.ts'
 import { type SessionHandlers, sessionHandlers } from './session-handlers.ts'
 import type { SessionHost } from './session-host.ts'
 import type { SessionMemory } from './session-memory.ts'
@@ -236,7 +236,7 @@ export class BackendSession {
     if (fds.length < fdsLeast || fds.length > fdsMost)
       throw refused('ERR_PROTOCOL', `${name} descriptors`, fds.length, range(fdsLeast, fdsMost))
     if (spec.requires !== null && !hasFeature(this.protocolFeatures, spec.requires))
-      throw refused('ERR_PROTOCOL', name, 'sent', `protocol feature ${spec.requires} negotiated first`)
+      throw refused('ERR_PROTOCOL', name, 'sent', `${protocolFeatureName(spec.requires)} negotiated first`)
     const decoded = spec.request.decode(new DataView(payload.buffer, payload.byteOffset, payload.length))
     const handler = this.#handlers[name] as (payload: RequestPayload<Name>, fds: number[]) => ReplyPayload<Name>
     const reply = spec.quiesces ? this.#quiesced(() => handler(decoded, fds)) : handler(decoded, fds)

@@ -42,6 +42,8 @@ export interface StartedVring {
  * `quiesce` and `resume`.
  */
 export interface VhostUserDevice {
+  /** Device ID (VirtIO 1.3 section 5): whose names its feature bits have in messages. */
+  readonly deviceId?: number
   /** Virtio features on offer, without VHOST_USER_F_PROTOCOL_FEATURES, which is the session's. */
   readonly features: bigint
   /** Virtqueues; indices are 0 .. queueCount - 1. */

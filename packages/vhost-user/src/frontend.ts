@@ -1,12 +1,47 @@
-import { hasFeature, type RingAreas, VHOST_USER_F_PROTOCOL_FEATURES, VringError } from '@vring/layout'
+import {
+  deviceStatusNames,
+  featureSet,
+  hasFeature,
+  type RingAreas,
+  VHOST_USER_F_PROTOCOL_FEATURES,
+  VIRTIO_STATUS_ACKNOWLEDGE,
+  VIRTIO_STATUS_DRIVER,
+  VIRTIO_STATUS_DRIVER_OK,
+  VIRTIO_STATUS_FEATURES_OK,
+  VringError,
+} from '@vring/layout'
 import { closeFd, EventFd, PollSet } from '@vring/linux'
 import type { FrontendMemory } from './frontend-memory.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
 import { MessageReader } from './message-reader.ts'
 import { MESSAGES, type MessageSpec, type ReplyPayload, type RequestName, type RequestPayload } from './messages.ts'
 import { u64 } from './payload.ts'
-import { PROTOCOL_F_REPLY_ACK } from './protocol-features.ts'
+import {
+  PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  PROTOCOL_F_LOG_SHMFD,
+  PROTOCOL_F_MQ,
+  PROTOCOL_F_NET_MTU,
+  PROTOCOL_F_RARP,
+  PROTOCOL_F_REPLY_ACK,
+  PROTOCOL_F_RESET_DEVICE,
+  PROTOCOL_F_STATUS,
+} from './protocol-features.ts'
 import type { Transport } from './transport.ts'
+
+/**
+ * Protocol features that the frontend speaks, and so acknowledges. A backend that was promised more waits for it: DPDK's
+ * serves no ring before the driver's status says DRIVER_OK once STATUS is acknowledged.
+ */
+export const FRONTEND_PROTOCOL_FEATURES: bigint = featureSet(
+  PROTOCOL_F_MQ,
+  PROTOCOL_F_LOG_SHMFD,
+  PROTOCOL_F_RARP,
+  PROTOCOL_F_REPLY_ACK,
+  PROTOCOL_F_NET_MTU,
+  PROTOCOL_F_RESET_DEVICE,
+  PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  PROTOCOL_F_STATUS,
+)
 
 /** Bytes of the longest reply. */
 const REPLY_BYTES_MAX = 4096
@@ -41,6 +76,8 @@ export class VhostUserFrontend {
   features = 0n
   /** Negotiated, by {@link negotiate}. */
   protocolFeatures = 0n
+  /** The device status as this driver set it (VirtIO 1.3 section 2.1); told to the backend when STATUS is negotiated. */
+  status = 0
 
   constructor(options: FrontendOptions) {
     this.#transport = options.transport
@@ -73,24 +110,38 @@ export class VhostUserFrontend {
   }
 
   /**
-   * Takes ownership, negotiates features and protocol features.
+   * Takes ownership, resets the device, negotiates protocol features and features: the first steps of VirtIO 1.3 section
+   * 3.1.1.
    *
    * @param wanted virtio features; those that the backend offers are acknowledged, with PROTOCOL_FEATURES
-   * @param wantedProtocol protocol features; default all that are offered
+   * @param wantedProtocol protocol features; those are acknowledged that the backend offers and this frontend speaks
+   * ({@link FRONTEND_PROTOCOL_FEATURES}). Default all of them
    * @returns the negotiated virtio features
+   * @throws VringError ERR_PROTOCOL when the device does not keep FEATURES_OK, and as {@link call}
    */
-  negotiate(wanted: bigint, wantedProtocol = -1n): bigint {
+  negotiate(wanted: bigint, wantedProtocol: bigint = FRONTEND_PROTOCOL_FEATURES): bigint {
     this.call('SET_OWNER', null)
     const offered = this.call('GET_FEATURES', null)
-    const protocol = 1n << BigInt(VHOST_USER_F_PROTOCOL_FEATURES)
+    const protocol = featureSet(VHOST_USER_F_PROTOCOL_FEATURES)
     if ((offered & protocol) !== 0n) {
-      const features = this.call('GET_PROTOCOL_FEATURES', null) & wantedProtocol
+      const features = this.call('GET_PROTOCOL_FEATURES', null) & wantedProtocol & FRONTEND_PROTOCOL_FEATURES
       this.call('SET_PROTOCOL_FEATURES', features)
       this.protocolFeatures = features
     }
+    this.setStatus(0)
+    this.setStatus(VIRTIO_STATUS_ACKNOWLEDGE)
+    this.setStatus(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)
     this.features = offered & (wanted | protocol)
     this.call('SET_FEATURES', this.features)
+    this.setStatus(this.status | VIRTIO_STATUS_FEATURES_OK)
+    this.#checkFeaturesOk()
     return this.features
+  }
+
+  /** Sets the device status; the backend is told when STATUS is negotiated. */
+  setStatus(status: number): void {
+    if (hasFeature(this.protocolFeatures, PROTOCOL_F_STATUS)) this.call('SET_STATUS', BigInt(status))
+    this.status = status
   }
 
   /** Shares this memory, and no other (SET_MEM_TABLE). */
@@ -127,6 +178,8 @@ export class VhostUserFrontend {
     this.call('SET_VRING_CALL', { index, hasFd: true }, [queue.call.fd])
     this.call('SET_VRING_KICK', { index, hasFd: true }, [queue.kick.fd])
     if (hasFeature(this.features, VHOST_USER_F_PROTOCOL_FEATURES)) this.call('SET_VRING_ENABLE', { index, num: 1 })
+    // Said with the first ring: a backend that waits for others waits for them, too.
+    if ((this.status & VIRTIO_STATUS_DRIVER_OK) === 0) this.setStatus(this.status | VIRTIO_STATUS_DRIVER_OK)
     return queue
   }
 
@@ -143,6 +196,16 @@ export class VhostUserFrontend {
     // No answer brings descriptors; those that came all the same are not kept.
     for (const fd of this.#reader.takeFds()) closeFd(fd)
     this.#transport.close()
+  }
+
+  #checkFeaturesOk(): void {
+    if (!hasFeature(this.protocolFeatures, PROTOCOL_F_STATUS)) return
+    const status = Number(this.call('GET_STATUS', null))
+    if ((status & VIRTIO_STATUS_FEATURES_OK) === 0)
+      throw new VringError('ERR_PROTOCOL', `the device status is ${deviceStatusNames(status)}; accepted: FEATURES_OK`, {
+        field: 'device status',
+        value: status,
+      })
   }
 
   #dropQueue(index: number): void {

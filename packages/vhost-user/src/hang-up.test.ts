@@ -47,7 +47,7 @@ describe.skipIf(reason !== null)(
       mine.send(encodeMessage(MESSAGES.SET_BACKEND_REQ_FD.id, 0, new Uint8Array(0)), [mine.fd])
       frontend.close()
       expect(session.poll()).toBe('closed')
-      expect(session.error?.message).toContain('SET_BACKEND_REQ_FD is sent; accepted: protocol feature 5')
+      expect(session.error?.message).toContain('SET_BACKEND_REQ_FD is sent; accepted: BACKEND_REQ (5)')
       expect(processResources().openFds).toBe(before)
     })
 

@@ -1,4 +1,5 @@
 import {
+  featureNames,
   featureSet,
   hasFeature,
   refused,
@@ -19,6 +20,7 @@ import {
   PROTOCOL_F_REPLY_ACK,
   PROTOCOL_F_RESET_DEVICE,
   PROTOCOL_F_STATUS,
+  protocolFeatureNames,
 } from './protocol-features.ts'
 
 /** What a session offers and what the frontend took: virtio features and those of the protocol. */
@@ -89,7 +91,12 @@ export class SessionNegotiation {
   setFeatures(features: bigint, ringsRun: boolean): void {
     const unknown = features & ~this.offeredFeatures
     if (unknown !== 0n)
-      throw refused('ERR_PROTOCOL', 'features', hex(unknown), `a subset of ${hex(this.offeredFeatures)}`)
+      throw refused(
+        'ERR_PROTOCOL',
+        'SET_FEATURES',
+        featureNames(unknown, this.#device.deviceId),
+        `features on offer, ${featureNames(this.offeredFeatures, this.#device.deviceId)}`,
+      )
     const changed = this.#features ^ features
     if (ringsRun && (changed & ~featureSet(VHOST_F_LOG_ALL)) !== 0n)
       throw new VringError('ERR_INVALID_STATE', 'SET_FEATURES: only logging changes while rings run', {
@@ -113,7 +120,13 @@ export class SessionNegotiation {
       })
     const offered = this.offeredProtocolFeatures
     const unknown = features & ~offered
-    if (unknown !== 0n) throw refused('ERR_PROTOCOL', 'protocol features', hex(unknown), `a subset of ${hex(offered)}`)
+    if (unknown !== 0n)
+      throw refused(
+        'ERR_PROTOCOL',
+        'SET_PROTOCOL_FEATURES',
+        protocolFeatureNames(unknown),
+        `protocol features on offer, ${protocolFeatureNames(offered)}`,
+      )
     this.#protocolFeatures = features
   }
 
@@ -122,8 +135,4 @@ export class SessionNegotiation {
     this.#features = 0n
     this.#settled = false
   }
-}
-
-function hex(bits: bigint): string {
-  return `0x${bits.toString(16)}`
 }

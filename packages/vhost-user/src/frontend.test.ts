@@ -1,0 +1,86 @@
+import { featureSet, hasFeature, VIRTIO_F_VERSION_1 } from '@vring/layout'
+import { describe, expect, test } from 'vitest'
+import { SessionPair } from '../test/session-pair.ts'
+import { decodeMessage } from './decode-message.ts'
+import { FRONTEND_PROTOCOL_FEATURES, VhostUserFrontend } from './frontend.ts'
+import { encodeMessage, FLAG_REPLY } from './header.ts'
+import { MESSAGES } from './messages.ts'
+import { u64 } from './payload.ts'
+import { PROTOCOL_F_INBAND_NOTIFICATIONS, PROTOCOL_F_REPLY_ACK, PROTOCOL_F_STATUS } from './protocol-features.ts'
+import { memoryTransportPair } from './transport.ts'
+
+/** A backend of a test's own that offers every bit there is, and says yes to everything. */
+function yesBackend(offered = 2n ** 64n - 1n) {
+  const [driver, device] = memoryTransportPair()
+  const said: string[] = []
+  let status = 0n
+  const answer = (): void => {
+    const into = new Uint8Array(4096)
+    const count = device.receive(into, [])
+    if (count <= 0) return
+    const message = into.slice(0, count)
+    said.push(decodeMessage(message))
+    const view = new DataView(message.buffer)
+    const id = view.getUint32(0, true)
+    if (id === MESSAGES.SET_STATUS.id) status = view.getBigUint64(12, true)
+    const replies = new Map([
+      [MESSAGES.GET_FEATURES.id, offered],
+      [MESSAGES.GET_PROTOCOL_FEATURES.id, offered],
+      [MESSAGES.GET_STATUS.id, status],
+    ])
+    const asked = (view.getUint32(4, true) & 8) !== 0
+    const value = replies.get(id) ?? (asked ? 0n : null)
+    if (value !== null) device.send(encodeMessage(id, FLAG_REPLY, u64.encode(value)))
+  }
+  return { frontend: new VhostUserFrontend({ transport: driver, wait: answer }), said, answer }
+}
+
+describe('the frontend', () => {
+  test('acknowledges what it speaks of the 64 protocol features on offer, and nothing else', () => {
+    const { frontend } = yesBackend()
+    frontend.negotiate(featureSet(VIRTIO_F_VERSION_1))
+    expect(frontend.protocolFeatures).toBe(FRONTEND_PROTOCOL_FEATURES)
+    expect(hasFeature(frontend.protocolFeatures, PROTOCOL_F_INBAND_NOTIFICATIONS)).toBe(false)
+    const asked = yesBackend().frontend
+    asked.negotiate(0n, -1n)
+    expect(asked.protocolFeatures).toBe(FRONTEND_PROTOCOL_FEATURES)
+  })
+
+  test('virtio 1.3 3.1.1 sets the device status in order, when STATUS is negotiated', () => {
+    const { frontend, said } = yesBackend()
+    frontend.negotiate(0n)
+    const steps = said.filter((message) => /SET_STATUS|SET_FEATURES/.test(message))
+    expect(steps.map((message) => message.replace(' need_reply', ''))).toEqual([
+      'SET_STATUS 0x0',
+      'SET_STATUS 0x1',
+      'SET_STATUS 0x3',
+      'SET_FEATURES 0x40000000',
+      'SET_STATUS 0xb',
+    ])
+    const silent = yesBackend()
+    silent.frontend.negotiate(0n, featureSet(PROTOCOL_F_REPLY_ACK))
+    expect(silent.said.join()).not.toContain('STATUS')
+  })
+
+  test('refuses a device that does not keep FEATURES_OK', () => {
+    const { frontend } = yesBackend()
+    const call = frontend.call.bind(frontend)
+    frontend.call = ((name: 'GET_STATUS', payload: null) =>
+      name === 'GET_STATUS' ? 3n : call(name, payload)) as typeof frontend.call
+    expect(() => frontend.negotiate(0n)).toThrow('the device status is ACKNOWLEDGE DRIVER; accepted: FEATURES_OK')
+  })
+})
+
+test('the session names the features that it refuses, and the protocol feature that a request needs', () => {
+  const pair = new SessionPair()
+  pair.send('SET_PROTOCOL_FEATURES', featureSet(PROTOCOL_F_REPLY_ACK, PROTOCOL_F_STATUS))
+  pair.send('SET_FEATURES', featureSet(22, 34, 49), [], true)
+  expect(pair.session.lastRefusal?.message).toBe(
+    'SET_FEATURES is bit 22, VIRTIO_F_RING_PACKED (34), bit 49; accepted: features on offer, VHOST_F_LOG_ALL (26), ' +
+      'VHOST_USER_F_PROTOCOL_FEATURES (30), VIRTIO_F_VERSION_1 (32)',
+  )
+  pair.send('SET_PROTOCOL_FEATURES', featureSet(21, 63), [], true)
+  expect(pair.session.lastRefusal?.message).toContain('SET_PROTOCOL_FEATURES is GPA_ADDRESSES (21), bit 63; accepted: ')
+  pair.send('RESET_DEVICE', null, [], true)
+  expect(pair.session.lastRefusal?.message).toBe('RESET_DEVICE is sent; accepted: RESET_DEVICE (13) negotiated first')
+})
