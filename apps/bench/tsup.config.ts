@@ -3,7 +3,10 @@ import { packageOptions } from '../../tsup.base.ts'
 import { withoutHooks } from './without-hooks.ts'
 
 export default defineConfig([
-  packageOptions({ entry: ['src/index.ts', 'src/cli.ts'], clean: ['index.js*', 'cli.js*', 'chunk-*.js*'] }),
+  packageOptions({
+    entry: { index: 'src/index.ts', cli: 'src/cli.ts', 'core-worker': 'src/placement/core-worker.ts' },
+    clean: ['index.js*', 'cli.js*', 'core-worker.js*', 'chunk-*.js*'],
+  }),
   // What runs packets is one module: V8 folds a constant that it sees defined, and loads and checks one that is imported
   // at every use, twice a packet and more. `linux` stays a package: it is called a few times a second.
   packageOptions({

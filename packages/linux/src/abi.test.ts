@@ -13,6 +13,7 @@ const HEADERS = [
   'stddef.h',
   'sys/eventfd.h',
   'sys/mman.h',
+  'sys/prctl.h',
   'sys/socket.h',
   'sys/timerfd.h',
   'sys/uio.h',
@@ -32,6 +33,7 @@ const STRUCTURES = {
   'struct iocb': abi.IOCB,
   'struct io_event': abi.IO_EVENT,
   cpu_set_t: abi.CPU_SET,
+  'struct sched_param': abi.SCHED_PARAM,
 }
 
 /** Constants whose name in abi.ts is not the one in C. */

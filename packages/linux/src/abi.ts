@@ -35,6 +35,14 @@ export const IO_EVENT = { size: 32 } as const
 /** `cpu_set_t`, `<sched.h>`: one bit per CPU. */
 export const CPU_SET = { size: 128 } as const
 
+/** `struct sched_param`, `<sched.h>`. */
+export const SCHED_PARAM = { size: 4, sched_priority: 0 } as const
+export const SCHED_OTHER = 0
+export const SCHED_FIFO = 1
+
+/** `<sys/prctl.h>` */
+export const PR_SET_PDEATHSIG = 1
+
 /** Numbers of system calls; those of 2019 and later are the same on every architecture. */
 export const SYS_BPF_X64 = 321
 export const SYS_BPF = 280

@@ -45,6 +45,8 @@ export interface Libc {
   clock_gettime(clock: number, timespec: Pointer): number
   sched_setaffinity(pid: number, bytes: number, mask: Pointer): number
   sched_getaffinity(pid: number, bytes: number, mask: Pointer): number
+  sched_setscheduler(pid: number, policy: number, param: Pointer): number
+  prctl(option: number, second: number, third: number, fourth: number, fifth: number): number
   ioctl(fd: number, request: number, argument: Pointer): number
   readv(fd: number, iovec: Pointer, count: number): number
   writev(fd: number, iovec: Pointer, count: number): number
@@ -132,6 +134,8 @@ function load(): Libc {
     clock_gettime: library.func('int clock_gettime(int, void *)'),
     sched_setaffinity: library.func('int sched_setaffinity(int, size_t, void *)'),
     sched_getaffinity: library.func('int sched_getaffinity(int, size_t, void *)'),
+    sched_setscheduler: library.func('int sched_setscheduler(int, int, void *)'),
+    prctl: library.func('int prctl(int, ulong, ulong, ulong, ulong)'),
     ioctl: library.func('int ioctl(int, ulong, void *)'),
     readv: library.func('int64_t readv(int, void *, int)'),
     writev: library.func('int64_t writev(int, void *, int)'),

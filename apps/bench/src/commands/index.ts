@@ -1,6 +1,7 @@
 import { check } from './check.ts'
 import type { BenchCommand } from './command.ts'
 import { compare } from './compare.ts'
+import { cores } from './cores.ts'
 import { explain } from './explain.ts'
 import { explore } from './explore.ts'
 import { merge } from './merge.ts'
@@ -16,6 +17,7 @@ export type { BenchCommand } from './command.ts'
 /** All commands by name. */
 export const commands: Readonly<Record<string, BenchCommand>> = {
   run,
+  cores,
   explain,
   steps,
   model,

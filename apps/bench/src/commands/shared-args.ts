@@ -5,6 +5,15 @@ export const jsonArg = {
   json: { type: 'string', description: 'write JSON there; - is standard output', valueHint: 'FILE' },
 } as const satisfies ArgsDef
 
+/** `--classes NEAR,FAR`. */
+export const classesArg = {
+  classes: {
+    type: 'string',
+    description: 'round trips in ns at which near ends and far begins; default 80,225',
+    valueHint: 'NEAR,FAR',
+  },
+} as const satisfies ArgsDef
+
 /** `--plugin SPEC`, any number of times. */
 export const pluginArg = {
   plugin: {
