@@ -26,8 +26,18 @@ const LINUX_USERS = ['backend-*', 'vhost-user', 'apps/*']
 const NODE_USERS = ['linux', 'backend-*', 'vhost-user', 'apps/*']
 /** Foreign function interface: one package. */
 const KOFFI_USERS = ['linux']
-/** Uses the test kit as a product (`explore`, `speculate`), not for its own tests only. */
-const TESTKIT_USERS = ['apps/bench', 'apps/playground']
+/**
+ * Tools that prove accessors, lowest first, beside the layers: devDependencies of what they prove. They stand on the
+ * layers that they name and on tools below them; the plugin that they examine is given to them.
+ */
+export const TOOLS: readonly (readonly string[])[] = [['testkit'], ['explorer', 'speculation'], ['conformance']]
+/** The machine that tests share knows no ring code, so that tests of ring code can use it. */
+const TOOL_PARTS: Readonly<Record<string, readonly string[]>> = {
+  testkit: ['layout', 'mmu-notifier', 'memory', 'iotlb', 'accessor'],
+}
+const PARTS_OF_TOOLS = ['layout', 'mmu-notifier', 'memory', 'iotlb', 'accessor', 'virtqueue']
+/** Show what the tools find, not for their own tests only. */
+const TOOL_USERS = ['apps/bench', 'apps/playground']
 
 /** One edge that the layers forbid, for people: the file, what it names, and the rule. */
 export type LayerFinding = string
@@ -57,14 +67,19 @@ function matches(name: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern))
 }
 
-/** Height of a package: 0 is the bottom; `linux` and `testkit` stand beside the layers. */
+/** Height of a tool among the tools, or -1. */
+function toolLayerOf(name: string): number {
+  return TOOLS.findIndex((layer) => layer.includes(name))
+}
+
+/** Height of a package: 0 is the bottom; `linux` and the tools stand beside the layers. */
 function layerOf(one: WorkspacePackage): number {
   return LAYERS.findIndex((layer) => matches(shortName(one), layer))
 }
 
 function checkPlace(one: WorkspacePackage): LayerFinding[] {
   const name = shortName(one)
-  return layerOf(one) >= 0 || name === 'linux' || name === 'testkit'
+  return layerOf(one) >= 0 || name === 'linux' || toolLayerOf(name) >= 0
     ? []
     : [`${one.folder}: has no place in the layers; give it one in scripts/layers.ts and ARCHITECTURE.md`]
 }
@@ -73,12 +88,19 @@ function checkPlace(one: WorkspacePackage): LayerFinding[] {
 function forbidden(from: WorkspacePackage, to: WorkspacePackage): string | null {
   const fromName = shortName(from)
   const toName = shortName(to)
-  if (toName === 'testkit')
-    return matches(fromName, TESTKIT_USERS) ? null : 'testkit is a devDependency, for tests only'
+  const fromTool = toolLayerOf(fromName)
+  const toTool = toolLayerOf(toName)
+  if (toTool >= 0)
+    return fromTool > toTool || (fromTool < 0 && matches(fromName, TOOL_USERS))
+      ? null
+      : `${toName} is a devDependency, for tests only`
   if (toName === 'linux')
     return matches(fromName, LINUX_USERS) ? null : `linux is used by ${LINUX_USERS.join(', ')} only`
   if (fromName === 'linux') return toName === 'layout' ? null : 'linux is a leaf that stands on layout only'
-  if (fromName === 'testkit') return toName.startsWith('apps/') ? 'testkit must not know apps' : null
+  if (fromTool >= 0) {
+    const parts = TOOL_PARTS[fromName] ?? PARTS_OF_TOOLS
+    return matches(toName, parts) ? null : `${fromName} stands on ${parts.join(', ')} only`
+  }
   const fromLayer = layerOf(from)
   const toLayer = layerOf(to)
   if (toLayer < fromLayer) return null

@@ -55,7 +55,7 @@ function claimsSection(): string {
   ].join('\n')
 }
 
-/** Packages from the top layer down; `linux` and `testkit`, which stand beside the layers, last. */
+/** Packages from the top layer down; `linux` and the tools, which stand beside the layers, last. */
 function packagesSection(packages: readonly WorkspacePackage[]): string {
   const height = ({ folder }: WorkspacePackage): number => {
     const name = folder.replace(/^packages\//, '')

@@ -131,7 +131,7 @@ describe('the layer check', () => {
     expect(checkLayers([memory, layout, workspace('packages/linux', ['memory'])]).join()).toContain('leaf')
   })
 
-  test('lets testkit into tests and into the bench, and into nothing else', () => {
+  test('lets the tools into tests and into the bench, and into nothing else', () => {
     const testkit = workspace('packages/testkit', ['layout'])
     const use = { 'a.ts': "import { conformance } from '@vring/testkit'" }
     expect(checkLayers([layout, testkit, workspace('apps/bench', ['testkit'], use)])).toEqual([])
@@ -142,12 +142,27 @@ describe('the layer check', () => {
     expect(checkLayers([layout, testkit, tested]).join()).toContain('not a declared dependency or devDependency')
   })
 
+  test('gives the tools no plugin at run time, and an order among themselves', () => {
+    const testkit = workspace('packages/testkit', ['layout'])
+    const speculation = workspace('packages/speculation', ['testkit'])
+    const plugin = workspace('packages/accessor-a', [])
+    const conformance = workspace('packages/conformance', ['testkit', 'speculation'])
+    expect(checkLayers([layout, testkit, speculation, conformance, plugin])).toEqual([])
+    const withPlugin = workspace('packages/explorer', ['accessor-a'])
+    expect(checkLayers([layout, plugin, withPlugin]).join()).toContain('explorer stands on')
+    expect(
+      checkLayers([testkit, layout, speculation, workspace('packages/explorer', ['speculation'])]).join(),
+    ).toContain('tests only')
+    const ring = workspace('packages/virtqueue', [])
+    expect(checkLayers([ring, workspace('packages/testkit', ['virtqueue'])]).join()).toContain('testkit stands on')
+  })
+
   test('finds a cycle through devDependencies, which the build could not order', () => {
-    const testkit = workspace('packages/testkit', ['xdp'])
-    const xdp = workspace('packages/xdp')
-    const declared = { ...xdp, manifest: { ...xdp.manifest, devDependencies: { '@vring/testkit': '^0.0.0' } } }
+    const testkit = workspace('packages/testkit', ['memory'])
+    const used = workspace('packages/memory')
+    const declared = { ...used, manifest: { ...used.manifest, devDependencies: { '@vring/testkit': '^0.0.0' } } }
     expect(checkLayers([testkit, declared])).toEqual([
-      'dependency cycle, which has no build order: @vring/testkit -> @vring/xdp -> @vring/testkit',
+      'dependency cycle, which has no build order: @vring/testkit -> @vring/memory -> @vring/testkit',
     ])
   })
 

@@ -6,9 +6,10 @@ import {
   recordSteps,
   type Step,
 } from '@vring/accessor'
+import { accessorConformance, formatKillTable, killTable } from '@vring/conformance'
 import { splitRingAreas } from '@vring/layout'
 import { PagedSpace } from '@vring/memory'
-import { accessorConformance, formatKillTable, killTable, speculate } from '@vring/testkit'
+import { speculate } from '@vring/speculation'
 import { describe, expect, it } from 'vitest'
 import { nospecMasked } from './nospec-masked.ts'
 import { steps } from './steps.ts'

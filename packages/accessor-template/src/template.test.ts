@@ -1,4 +1,5 @@
-import { accessorConformance, formatKillTable, killTable, speculate } from '@vring/testkit'
+import { accessorConformance, formatKillTable, killTable } from '@vring/conformance'
+import { speculate } from '@vring/speculation'
 import { describe, expect, it } from 'vitest'
 import { template } from './template.ts'
 

@@ -6,7 +6,8 @@ import type { PlainChains } from './plain-chains.ts'
  * it, so that the accessor that ships is also the one that is counted, mispredicted and explored: only the port differs.
  *
  * `plainCpu` makes the instructions no-ops and the loads and stores typed-array accesses; V8 inlines all of it away.
- * `CountingCpu` counts. The testkit has ports that mispredict branches and that interleave accesses.
+ * `CountingCpu` counts. `@vring/speculation` has a port that mispredicts branches, `@vring/explorer` one that interleaves
+ * accesses.
  *
  * Offsets are byte offsets into `view`, aligned to the width of the access.
  */

@@ -1,4 +1,4 @@
-import type { CatalogueEntry, Exploration, ExploreOptions } from '@vring/testkit'
+import type { CatalogueEntry, Exploration, ExploreOptions } from '@vring/explorer'
 import { oneOf } from '../arguments.ts'
 import { colours } from '../colours.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
@@ -8,8 +8,8 @@ import { renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg } from './shared-args.ts'
 
-/** The test kit is large and no other command needs it: loaded when this one runs. */
-type TestKit = typeof import('@vring/testkit')
+/** The explorer is large and no other command needs it: loaded when this one runs. */
+type Explorer = typeof import('@vring/explorer')
 
 /** One entry of the catalogue after its exploration. */
 interface Explored {
@@ -33,23 +33,31 @@ export const explore: BenchCommand = {
     ...jsonArg,
   },
   async run(args) {
-    const kit = await import('@vring/testkit')
-    const entries = chosen(kit, args.text('strategy'), args.text('entry'))
+    const explorer = await import('@vring/explorer')
+    const entries = chosen(
+      explorer.catalogue(await import('@vring/accessor-vmap-direct')),
+      args.text('strategy'),
+      args.text('entry'),
+    )
     const bound = args.text('bound') === null ? {} : { preemptions: args.integer('bound', 0, 64, 0) }
-    const explored = entries.map((entry) => exploreEntry(kit, entry, bound))
+    const explored = entries.map((entry) => exploreEntry(explorer, entry, bound))
     const walks =
       args.text('seed') === null
         ? []
-        : entries.map((entry) => walk(kit, entry, args.integer('seed', 0, 2 ** 32 - 1, 0)))
+        : entries.map((entry) => walk(explorer, entry, args.integer('seed', 0, 2 ** 32 - 1, 0)))
     const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ entries: explored.map(plain), random: walks }))
-    else printText(print(kit, explored, args.flag('timelines') || entries.length === 1))
+    else printText(print(explorer, explored, args.flag('timelines') || entries.length === 1))
     const unexpected = explored.some((one) => !asExpected(one)) || walks.some(({ finding }) => finding !== null)
     return unexpected ? EXIT_DISAGREE : EXIT_OK
   },
 }
 
-function chosen({ catalogue }: TestKit, strategy: string | null, id: string | null): readonly CatalogueEntry[] {
+function chosen(
+  catalogue: readonly CatalogueEntry[],
+  strategy: string | null,
+  id: string | null,
+): readonly CatalogueEntry[] {
   const strategies = [...new Set(catalogue.map(({ repairedBy }) => repairedBy))]
   const name = strategy === null ? null : oneOf('--strategy', strategy, strategies)
   const one =
@@ -63,7 +71,7 @@ function chosen({ catalogue }: TestKit, strategy: string | null, id: string | nu
   return catalogue.filter((entry) => (name === null || entry.repairedBy === name) && (one === null || entry.id === one))
 }
 
-function exploreEntry({ explore: search, limitsOf }: TestKit, entry: CatalogueEntry, bound: ExploreOptions): Explored {
+function exploreEntry({ explore: search, limitsOf }: Explorer, entry: CatalogueEntry, bound: ExploreOptions): Explored {
   const started = performance.now()
   const options = { ...limitsOf(entry), ...bound }
   const faulty = search(entry.scenario, options)
@@ -72,7 +80,7 @@ function exploreEntry({ explore: search, limitsOf }: TestKit, entry: CatalogueEn
 }
 
 /** Random schedules beyond any bound: a finding there is a bug of the shipped code. */
-function walk({ explore: search }: TestKit, entry: CatalogueEntry, seed: number): { id: string } & Exploration {
+function walk({ explore: search }: Explorer, entry: CatalogueEntry, seed: number): { id: string } & Exploration {
   return {
     id: entry.id,
     ...search(entry.repaired, { memoryModel: entry.memoryModel, random: { seed, schedules: 1000 } }),
@@ -109,7 +117,7 @@ function plain(one: Explored): object {
   }
 }
 
-function print({ formatTimeline }: TestKit, explored: readonly Explored[], timelines: boolean): string {
+function print({ formatTimeline }: Explorer, explored: readonly Explored[], timelines: boolean): string {
   const rows = explored.map((one) => [
     one.entry.id,
     one.entry.title,

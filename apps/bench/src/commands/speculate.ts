@@ -19,8 +19,8 @@ export const speculate: BenchCommand = {
     ...jsonArg,
   },
   async run(args) {
-    // Loaded here: the test kit is large and no other command needs it.
-    const { formatSpeculation, speculate: check } = await import('@vring/testkit')
+    // Loaded here: no other command needs the checker.
+    const { formatSpeculation, speculate: check } = await import('@vring/speculation')
     const registry = await loadRegistry(args.all('plugin'))
     const texts = args.list('accessor') ?? [...registry.accessors.map(({ name }) => name), 'vmap-direct:nospec=true']
     const depth = args.integer('depth', 1, 4, 2)

@@ -1,7 +1,7 @@
 import { type AccessorPlugin, defineAccessor } from '@vring/accessor'
 import { vmapDirect } from '@vring/accessor-vmap-direct'
+import { MUTANTS } from '@vring/conformance'
 import { createRegistry } from '@vring/registry'
-import { MUTANTS } from '@vring/testkit'
 
 /** A mutant under a name of its own, so that it can stand beside the accessor that it was made of. */
 function mutant(name: string, of: AccessorPlugin): AccessorPlugin {

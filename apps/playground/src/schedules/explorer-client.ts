@@ -1,4 +1,4 @@
-import type { Exploration } from '@vring/testkit'
+import type { Exploration } from '@vring/explorer'
 import type { EntryFacts, Request, Response, Subject } from './protocol.ts'
 
 /** The explorer, in a thread of its own. Requests are answered in their order. */

@@ -1,4 +1,4 @@
-import type { CatalogueEntry, Exploration } from '@vring/testkit'
+import type { CatalogueEntry, Exploration } from '@vring/explorer'
 
 /** An entry of the catalogue as far as it can be sent: without its functions. */
 export type EntryFacts = Omit<CatalogueEntry, 'scenario' | 'repaired'> & {

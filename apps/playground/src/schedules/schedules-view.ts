@@ -1,4 +1,4 @@
-import type { Finding } from '@vring/testkit'
+import type { Finding } from '@vring/explorer'
 import { dataTable } from '../page/data-table.ts'
 import { button, element, labelledSelect, section } from '../page/element.ts'
 import { Transport } from '../page/transport.ts'

@@ -1,12 +1,13 @@
-import { catalogue, type Finding } from '@vring/testkit'
+import type { Finding } from '@vring/explorer'
 import { describe, expect, it } from 'vitest'
 import { answer } from './answer.ts'
+import { entries } from './entries.ts'
 import { sharedVariables, stepText } from './shared-variables.ts'
 
 describe('the explorer behind the page', () => {
   it('lists the catalogue without its functions, so that it can be sent', () => {
     const response = answer({ kind: 'list' })
-    expect(response.kind === 'list' && response.entries.map(({ id }) => id)).toEqual(catalogue.map(({ id }) => id))
+    expect(response.kind === 'list' && response.entries.map(({ id }) => id)).toEqual(entries.map(({ id }) => id))
     expect(structuredClone(response)).toEqual(response)
   })
 

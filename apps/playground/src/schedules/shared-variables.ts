@@ -1,4 +1,4 @@
-import type { Finding, ScheduleStep } from '@vring/testkit'
+import type { Finding, ScheduleStep } from '@vring/explorer'
 
 /** A step as a line: `used.map := null`, `used.map → null`, or what was done. */
 export function stepText({ label, result }: ScheduleStep): string {

@@ -1,4 +1,4 @@
-import type { Finding } from '@vring/testkit'
+import type { Finding } from '@vring/explorer'
 import { element } from '../page/element.ts'
 import { stepText } from './shared-variables.ts'
 

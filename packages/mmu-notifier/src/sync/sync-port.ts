@@ -25,7 +25,7 @@ export class Lock {
  * ships is the one whose interleavings are explored: only the port differs.
  *
  * {@link PlainSyncPort} is the shipped one: an isolate runs one access to its end, so locks have nothing to exclude and V8
- * inlines them away. The testkit's port makes each call a point where another thread may run, under a memory model.
+ * inlines them away. The explorer's port makes each call a point where another thread may run, under a memory model.
  */
 export interface SyncPort {
   /** READ_ONCE: no order. */

@@ -1,0 +1,102 @@
+import { AREAS } from '@vring/accessor'
+import { ACCESS_READ, ACCESS_WRITE } from '@vring/memory'
+import { createWorld } from '@vring/testkit'
+import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
+import { expectAgreement } from './accesses.ts'
+
+/** Ring addresses are IOVAs: what is not translated is asked for, what is not permitted is not done. */
+export const deviceIotlbCases: readonly ConformanceCase[] = (
+  [
+    {
+      suite: 'device IOTLB',
+      title: 'a missing translation ends the round before it starts and is asked for once; an update resumes it',
+      run(subject) {
+        for (const area of AREAS) {
+          const world = createWorld(subject, { iotlb: true })
+          world.untranslate(area)
+          const expected = { iova: world.ring[area].address, perm: area === 'used' ? ACCESS_WRITE : ACCESS_READ }
+          checkEqual(world.accessor.beginRound(), 'miss', `beginRound without a translation of ${area}`)
+          world.accessor.endRound()
+          checkEqual(world.accessor.beginRound(), 'miss', `beginRound while the question about ${area} is open`)
+          world.accessor.endRound()
+          checkEqual(world.takeMisses(), [expected], `questions about ${area}`)
+          world.translate(area)
+          world.fill(20)
+          world.round(() => expectAgreement(world))
+          checkEqual(world.takeMisses(), [], 'questions in a round whose translations are all there')
+        }
+      },
+    },
+    {
+      suite: 'device IOTLB',
+      title: 'a translation without the permission ends the round, and nothing is asked',
+      run(subject) {
+        for (const area of AREAS) {
+          const world = createWorld(subject, { iotlb: true })
+          world.fill(21)
+          const before = [...world.driver.bytes('used')]
+          world.untranslate(area)
+          world.translate(area, area === 'used' ? ACCESS_READ : ACCESS_WRITE)
+          checkEqual(world.accessor.beginRound(), 'miss', `beginRound without the permission for ${area}`)
+          world.accessor.endRound()
+          checkEqual(world.takeMisses(), [], `questions about ${area}`)
+          checkEqual([...world.driver.bytes('used')], before, 'the used ring')
+        }
+      },
+    },
+    {
+      suite: 'device IOTLB',
+      title: 'an invalidation forgets what was cached: the next round follows the new translation',
+      run(subject) {
+        const world = createWorld(subject, { iotlb: true })
+        world.fill(22)
+        world.round(() => expectAgreement(world))
+        for (const area of AREAS) {
+          world.untranslate(area)
+          checkEqual(world.accessor.beginRound(), 'miss', `beginRound after ${area} was invalidated`)
+          world.accessor.endRound()
+          world.moveElsewhere(area)
+          world.translate(area)
+          world.fill(23)
+          world.round(() => expectAgreement(world))
+        }
+        world.round(() => checkEqual(world.accessor.used.store16(2, 0x3344), 0, 'used.store16'))
+        checkEqual(world.driver.load16('used', 2), 0x3344, 'used.idx at its new place')
+      },
+    },
+    {
+      suite: 'device IOTLB',
+      title: 'an area in two translations works, wherever they lead',
+      run(subject) {
+        const world = createWorld(subject, { iotlb: true, queueSize: 1024, backing: 'shared' })
+        for (const area of AREAS) world.splitTranslation(area)
+        world.fill(24)
+        world.round(() => {
+          expectAgreement(world)
+          const out = new Uint32Array(4)
+          checkEqual(world.accessor.desc.loadDescriptor(4096, out, 0), 0, 'a descriptor in the second translation')
+          checkEqual(out[0], world.driver.load32('desc', 4096), 'its first word')
+          const elements = Uint32Array.from({ length: 64 }, (_, word) => word + 1)
+          checkEqual(world.accessor.used.storeUsed(4092 - 80, elements, 0, 32), 0, 'a batch over both translations')
+          for (let word = 0; word < 64; word++)
+            checkEqual(world.driver.load32('used', 4092 - 80 + 4 * word), word + 1, `word ${word} of the batch`)
+        })
+      },
+    },
+    {
+      suite: 'device IOTLB',
+      title: 'an update in front of the area shadows nothing: only its own translation is used',
+      run(subject) {
+        const world = createWorld(subject, { iotlb: true })
+        world.fill(25)
+        world.round(() => expectAgreement(world))
+        world.translateElsewhere()
+        world.round(() => {
+          expectAgreement(world)
+          check(world.accessor.used.store16(2, 9) === 0, 'used.store16 after an unrelated update')
+        })
+        checkEqual(world.driver.load16('used', 2), 9, 'used.idx')
+      },
+    },
+  ] satisfies ConformanceCase[]
+).map((testCase) => ({ ...testCase, appliesTo: ({ supports }) => supports.iotlb }))

@@ -1,0 +1,64 @@
+import { createWorld, type World } from '@vring/testkit'
+import { type ConformanceCase, check, checkEqual, type Subject } from '../conformance-case.ts'
+import { ACCESSES } from './accesses.ts'
+
+/**
+ * Host page dirtiness: a frame is saved before it is used for something else only if somebody said that it is dirty. The
+ * page tables say so for copies; a direct mapping has to say it itself.
+ */
+export const dirtyCases: readonly ConformanceCase[] = [
+  {
+    suite: 'dirty',
+    title: 'what any store wrote is there after its page was reclaimed',
+    run(subject) {
+      for (const { store, run, name } of ACCESSES) {
+        if (!store) continue
+        const world = cleanWorld(subject)
+        world.round(() => {
+          checkEqual(run(world.accessor.used, 8), 0, `used.${name}(8)`)
+        })
+        const stored = [...world.driver.bytes('used')]
+        world.accessor.close()
+        world.swapOut('used')
+        checkEqual([...world.driver.bytes('used')], stored, `the used ring after used.${name}, close and reclaim`)
+      }
+    },
+  },
+  {
+    suite: 'dirty',
+    title: 'M6: a store is not lost when the accessor is closed in the middle of a round',
+    run(subject) {
+      const world = cleanWorld(subject)
+      world.accessor.beginRound()
+      world.accessor.used.store16(2, 0x0bad)
+      world.accessor.close()
+      world.swapOut('used')
+      checkEqual(world.driver.load16('used', 2), 0x0bad, 'used.idx after close and reclaim')
+    },
+  },
+  {
+    suite: 'dirty',
+    title: 'M7: a store in front of an invalidation is not lost when the page is reclaimed in it',
+    run(subject) {
+      const world = cleanWorld(subject)
+      world.round(() => {
+        world.accessor.used.store16(2, 0x0bad)
+        world.swapOut('used')
+        checkEqual(world.driver.load16('used', 2), 0x0bad, 'used.idx after reclaim')
+        world.accessor.used.store16(2, 0x0bae)
+      })
+      world.swapOut('used')
+      checkEqual(world.driver.load16('used', 2), 0x0bae, 'used.idx after the next reclaim')
+    },
+  },
+]
+
+/** A world whose used ring is present, writable and clean: swap has a copy that is right until somebody stores. */
+function cleanWorld(subject: Subject): World {
+  const world = createWorld(subject)
+  world.fill(14)
+  world.swapOut('used')
+  const before = world.driver.bytes('used')
+  check(before.length === world.ring.used.length, 'the used ring comes back from swap')
+  return world
+}

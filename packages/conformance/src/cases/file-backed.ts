@@ -1,0 +1,56 @@
+import { AREAS } from '@vring/accessor'
+import { isVringError } from '@vring/layout'
+import { createWorld, type World } from '@vring/testkit'
+import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
+
+/** Rings in a file: who writes behind the page tables loses data at writeback (M8). */
+export const fileBackedCases: readonly ConformanceCase[] = [
+  {
+    suite: 'file-backed',
+    title: 'a ring in a file works, and what the device stored is written back',
+    appliesTo: ({ supports }) => supports.fileBacked || supports.fallsBack,
+    run(subject) {
+      const world = createWorld(subject, { backing: 'file' })
+      exerciseFile(world)
+    },
+  },
+  {
+    suite: 'file-backed',
+    title: 'without support for files each access falls back, and the counters say so',
+    appliesTo: ({ supports }) => !supports.fileBacked && supports.fallsBack,
+    run(subject) {
+      const world = createWorld(subject, { backing: 'file' })
+      exerciseFile(world)
+      for (const [key, count] of Object.entries(world.accessor.counters.snapshot()))
+        check(key.endsWith('.fallback:file-backed'), `${count} accesses as ${key} in file-backed memory`)
+    },
+  },
+  {
+    suite: 'file-backed',
+    title: 'without support for files and without a fallback the accessor refuses the ring',
+    appliesTo: ({ supports }) => !supports.fileBacked && !supports.fallsBack,
+    run(subject) {
+      let refusal: unknown = null
+      try {
+        createWorld(subject, { backing: 'file' })
+      } catch (error) {
+        refusal = error
+      }
+      check(isVringError(refusal) && refusal.code === 'ERR_UNSUPPORTED', 'create refuses it with ERR_UNSUPPORTED')
+    },
+  },
+]
+
+function exerciseFile(world: World): void {
+  world.fill(13)
+  world.writeBack()
+  world.round(() => {
+    for (const area of AREAS)
+      checkEqual(world.accessor[area].load16(2), world.driver.load16(area, 2), `${area}.load16(2) of a file`)
+    checkEqual(world.accessor.used.store16(2, 0x5aa5), 0, 'used.store16 of a file')
+    checkEqual(world.accessor.used.storeUsed(4, Uint32Array.of(3, 4), 0, 1), 0, 'used.storeUsed of a file')
+  })
+  world.writeBack()
+  checkEqual(world.diskWord16('used', 2), 0x5aa5, 'used.idx in the file')
+  checkEqual(world.diskWord16('used', 4), 3, 'the element in the file')
+}

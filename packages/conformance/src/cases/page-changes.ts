@@ -1,0 +1,48 @@
+import { AREAS } from '@vring/accessor'
+import { createWorld } from '@vring/testkit'
+import { type ConformanceCase, checkEqual } from '../conformance-case.ts'
+import { expectAgreement } from './accesses.ts'
+
+/** The kernel moves pages for reasons of its own. */
+export const pageChangeCases: readonly ConformanceCase[] = [
+  {
+    suite: 'page changes',
+    title: 'M24: copy-on-write after fork is followed, whoever writes first',
+    run(subject) {
+      const world = createWorld(subject)
+      world.fill(11)
+      world.round(() => {
+        expectAgreement(world)
+        world.fork()
+        for (const area of AREAS) {
+          world.driver.store16(area, 0, 0x00ff)
+          checkEqual(world.accessor[area].load16(0), 0x00ff, `${area}.load16 after the driver broke the sharing`)
+        }
+        world.fork()
+        checkEqual(world.accessor.used.store16(2, 0x0abc), 0, 'used.store16 of a page shared by fork')
+        checkEqual(world.driver.load16('used', 2), 0x0abc, 'used.idx after the device broke the sharing')
+      })
+    },
+  },
+  {
+    suite: 'page changes',
+    title: 'pages that were swapped out come back',
+    run(subject) {
+      const world = createWorld(subject)
+      world.fill(12)
+      const before = AREAS.map((area) => [...world.driver.bytes(area)])
+      for (const area of AREAS) world.swapOut(area)
+      world.round(() => {
+        for (const [index, area] of AREAS.entries())
+          for (let offset = 0; offset + 2 <= world.ring[area].length; offset += 2)
+            checkEqual(
+              world.accessor[area].load16(offset),
+              before[index]![offset]! | (before[index]![offset + 1]! << 8),
+              `${area} at ${offset} after swap`,
+            )
+        checkEqual(world.accessor.used.store16(2, 77), 0, 'used.store16 after swap')
+      })
+      checkEqual(world.driver.load16('used', 2), 77, 'used.idx')
+    },
+  },
+]

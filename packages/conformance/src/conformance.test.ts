@@ -1,0 +1,115 @@
+import {
+  ACCESSOR_API_VERSION,
+  type AccessorPlugin,
+  type AccessorSupports,
+  CopyAccessor,
+  defineAccessor,
+  UncheckedUser2019,
+} from '@vring/accessor'
+import { createWorld } from '@vring/testkit'
+import { describe, expect, it } from 'vitest'
+import { accessorConformance, applicableCases, CONFORMANCE_CASES, runConformance } from './accessor-conformance.ts'
+import { checkEqual } from './conformance-case.ts'
+import { formatKillTable, killTable, MUTANTS } from './mutants/kill-table.ts'
+
+function copying(supports: Partial<AccessorSupports> = {}): AccessorPlugin {
+  return defineAccessor({
+    name: 'reference',
+    apiVersion: ACCESSOR_API_VERSION,
+    description: 'one copy at a time',
+    supports: {
+      fileBacked: true,
+      iotlb: false,
+      noIotlb: true,
+      needsMmuNotifier: false,
+      needsPrefetch: false,
+      speculationSafe: true,
+      fallsBack: false,
+      ...supports,
+    },
+    create: (context) => new CopyAccessor('reference', context, new UncheckedUser2019(context.cpu, context.space)),
+  })
+}
+
+describe('the conformance kit', () => {
+  it('registers each applicable case once, under its suite', () => {
+    const registered: string[] = []
+    let suite = ''
+    const runner = {
+      describe(name: string, body: () => void) {
+        suite = name
+        body()
+      },
+      it: (name: string) => registered.push(`${suite}: ${name}`),
+    }
+    accessorConformance(copying(), runner)
+    expect(registered).toEqual(applicableCases(copying()).map((testCase) => `${testCase.suite}: ${testCase.title}`))
+    expect(new Set(registered).size).toBe(registered.length)
+  })
+
+  it('asks for the inverse of what supports denies, and for nothing twice', () => {
+    const titles = (supports: Partial<AccessorSupports>): string[] =>
+      applicableCases(copying(supports)).map(({ title }) => title)
+    expect(titles({ iotlb: false })).toContain('without support for a device IOTLB one is refused')
+    expect(titles({ iotlb: true })).not.toContain('without support for a device IOTLB one is refused')
+    expect(titles({ fileBacked: false, fallsBack: true })).toContain(
+      'without support for files each access falls back, and the counters say so',
+    )
+    expect(titles({ fileBacked: false })).toContain(
+      'without support for files and without a fallback the accessor refuses the ring',
+    )
+  })
+
+  it('a case that fails says what was found and what was expected; what an accessor throws is a failure', () => {
+    expect(() => checkEqual([1, 2], [1, 3], 'words')).toThrow('words: found [1,2], expected [1,3]')
+    const throwing = defineAccessor({
+      ...copying(),
+      create: () => {
+        throw new Error('out of order')
+      },
+    })
+    const results = runConformance(throwing)
+    expect(results.length).toBe(applicableCases(throwing).length)
+    expect(results.every(({ failure }) => failure !== null)).toBe(true)
+    expect(results[0]!.failure).toBe('out of order')
+  })
+
+  it('every world begins with a ring that the accessor reaches', () => {
+    for (const frames of ['contiguous', 'scattered'] as const)
+      for (const backing of ['anonymous', 'shared', 'file'] as const) {
+        const world = createWorld({ plugin: copying() }, { frames, backing, queueSize: 512 })
+        world.driver.store16('avail', 2, 0x1234)
+        world.round(() => expect(world.accessor.avail.load16(2)).toBe(0x1234))
+      }
+  })
+})
+
+describe('the mutants', () => {
+  it('there are 20 or more, each with a name of its own and a case that exists to kill it', () => {
+    expect(MUTANTS.length).toBeGreaterThanOrEqual(20)
+    expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length)
+    const titles = new Set(CONFORMANCE_CASES.map(({ title }) => title))
+    expect(titles.size).toBe(CONFORMANCE_CASES.length)
+    expect(MUTANTS.filter(({ killedBy }) => !titles.has(killedBy))).toEqual([])
+  })
+
+  it('each is killed by the case that must find it', () => {
+    const kills = killTable(copying())
+    const table = formatKillTable(kills)
+    console.log(table)
+    expect(
+      kills.filter(({ verdict }) => verdict === null),
+      table,
+    ).toEqual([])
+    expect(table).toMatch(
+      new RegExp(`${kills.length} of ${kills.length} mutants killed by the case that must find them$`),
+    )
+  })
+
+  it('a survivor shows in the table', () => {
+    const kill = { mutant: 'immortal', flaw: 'none', expected: 'no case', verdict: null, killers: 0 }
+    expect(formatKillTable([kill])).toBe(
+      'SURVIVED  immortal  none   0x  no case\n0 of 1 mutants killed by the case that must find them',
+    )
+  })
+})

@@ -1,0 +1,56 @@
+import * as direct from '@vring/accessor-vmap-direct'
+import { SYNC_NAMES } from '@vring/mmu-notifier'
+import { describe, expect, it } from 'vitest'
+import { explore } from '../explore.ts'
+import { formatTimeline } from '../format-timeline.ts'
+import { catalogue as catalogueOf } from './catalogue.ts'
+import { limitsOf } from './catalogue-entry.ts'
+
+const catalogue = catalogueOf(direct)
+
+describe.each(catalogue)('$id $title', (entry) => {
+  const { scenario, repaired, expected, preemptions, repairedBy, variant } = entry
+  const extent = preemptions === undefined ? 'every schedule' : `every schedule of ${preemptions} preemptions`
+
+  it(`is found in ${variant}: ${expected}`, () => {
+    const { finding, exhausted } = explore(scenario, limitsOf(entry))
+    if (finding === null) throw new Error('no finding')
+    console.log(formatTimeline(finding))
+    expect(finding.kind).toBe(expected)
+    expect(exhausted).toBe(false)
+  })
+
+  it(`is not in ${repairedBy}: ${extent}, no finding`, () => {
+    const { finding, exhausted } = explore(repaired, limitsOf(entry))
+    expect(finding === null ? '' : formatTimeline(finding)).toBe('')
+    expect(exhausted).toBe(true)
+  })
+})
+
+describe('the catalogue', () => {
+  it('has every hazard of the history but M19, and every fix', () => {
+    const ids = catalogue.map(({ id }) => id)
+    for (let hazard = 1; hazard <= 26; hazard++) if (hazard !== 19) expect(ids).toContain(`M${hazard}`)
+    for (let fix = 1; fix <= 9; fix++) expect(ids).toContain(`fix ${fix}`)
+  })
+
+  it('M16 needs a memory model: it is not there under sequential consistency', () => {
+    const { scenario } = catalogue.find(({ id }) => id === 'M16')!
+    expect(explore(scenario, { memoryModel: 'sc' })).toMatchObject({ finding: null, exhausted: true })
+  })
+
+  it('22e1992cf7b0 and df9ace7647d4 need more than x86 does', () => {
+    for (const id of ['22e1992cf7b0', 'df9ace7647d4']) {
+      const { scenario } = catalogue.find((entry) => entry.id === id)!
+      expect(explore(scenario, { memoryModel: 'tso' }), id).toMatchObject({ finding: null, exhausted: true })
+    }
+  })
+
+  it('M19 is not a race: an access has no speculation barrier, and with nospec a mask', () => {
+    for (const sync of SYNC_NAMES) {
+      expect(direct.directSteps(sync, false).load16).not.toContain('lfence')
+      expect(direct.directSteps(sync, false).load16).not.toContain('mask')
+      for (const steps of Object.values(direct.directSteps(sync, true))) expect(steps).toContain('mask')
+    }
+  })
+})

@@ -1,0 +1,123 @@
+import { UncheckedUser618 } from '@vring/accessor'
+import { type RingAreas, splitRingAreas } from '@vring/layout'
+import { PAGE_BYTES } from '@vring/memory'
+import { createSync, type SyncName } from '@vring/mmu-notifier'
+import { type ExploredSpace, USER_BASE } from './explored-space.ts'
+import type { ExploredWorld } from './explored-world.ts'
+import { ExploringCpu } from './exploring-cpu.ts'
+import { ExploringPort } from './exploring-port.ts'
+import type { MappedAccessor, MappedAccessorClass, MappedAccessorParts, SyncFactory } from './mapped-accessor.ts'
+import { ModelSpace, type ModelSpaceOptions } from './model-space.ts'
+
+/** Page of each area of the ring under test, and one of another process's. */
+export const DESC_PAGE = 1
+export const AVAIL_PAGE = 2
+export const USED_PAGE = 3
+export const OTHER_PAGE = 4
+
+/** What a queue's world differs in. */
+export interface RingWorldOptions {
+  /** The accessor that is explored. */
+  readonly parts: MappedAccessorParts
+  /** A shipped strategy by name, or a faulty variant of one. */
+  readonly sync: SyncName | SyncFactory
+  /** Makes a faulty subclass of the accessor's class; default: the class itself. */
+  readonly variant?: (Direct: MappedAccessorClass) => MappedAccessorClass
+  readonly dropAcquire?: boolean
+  /** Map everything before the threads start; default true. */
+  readonly mapped?: boolean
+  /** Default: pages 1, 2 and 3. */
+  readonly ring?: RingAreas
+}
+
+/** The same over the small address space. */
+export interface QueueWorldOptions extends RingWorldOptions {
+  readonly space?: Partial<ModelSpaceOptions>
+  /** Another queue of the same device, whose address space this one shares. */
+  readonly beside?: QueueWorld
+}
+
+/** One queue of two entries over an explored address space, served by the accessor that ships. */
+export class RingWorld<S extends ExploredSpace> {
+  readonly world: ExploredWorld
+  readonly space: S
+  readonly cpu: ExploringCpu
+  readonly port: ExploringPort
+  readonly ring: RingAreas
+  readonly accessor: MappedAccessor
+
+  constructor(world: ExploredWorld, port: ExploringPort, space: S, options: RingWorldOptions) {
+    const { sync, parts, variant } = options
+    const Class = variant === undefined ? parts.DirectAccessor : variant(parts.DirectAccessor)
+    this.world = world
+    this.space = space
+    this.cpu = new ExploringCpu(world, space, options.dropAcquire)
+    this.port = port
+    this.ring = options.ring ?? ringAt(DESC_PAGE, AVAIL_PAGE, USED_PAGE)
+    this.accessor = new Class(
+      { cpu: this.cpu, space: this.space, ring: this.ring, iotlb: null },
+      {
+        name: 'vmap-direct',
+        mapping: 'vmap',
+        nospec: false,
+        user: new UncheckedUser618(this.cpu, this.space),
+        port: this.port,
+        sync: typeof sync === 'string' ? (port, slots) => createSync(sync, port, slots) : sync,
+      },
+    )
+    if (options.mapped !== false) this.round(() => {})
+  }
+
+  /** A round of the datapath. */
+  round(work: () => void): void {
+    this.accessor.beginRound()
+    work()
+    this.accessor.endRound()
+  }
+
+  /** The smallest work of a round: one access that reads and one that writes. */
+  readonly readAndWrite = (): void => {
+    this.accessor.avail.load16(2)
+    this.accessor.used.store16(2, 1)
+  }
+
+  /** Only an access that writes. */
+  readonly write = (): void => {
+    this.accessor.used.store16(2, 1)
+  }
+
+  /** A user access of the driver, through its own page tables. */
+  user(page: number, offset: number): number {
+    return USER_BASE + page * PAGE_BYTES + offset
+  }
+
+  /** With every invalidation over, a round must be able to map again. */
+  checkFastPath(): void {
+    const { accessor, port } = this
+    this.space.faultAll()
+    this.round(() => {})
+    for (const window of [accessor.desc, accessor.avail, accessor.used])
+      if (port.load(window.slot.map) === null)
+        this.world.fail('fast-path-off', `${window.area} is not mapped although no invalidation is open`)
+  }
+
+  /** After `close` of the accessor nothing is held, registered or lost. */
+  checkClosed(): void {
+    this.accessor.close()
+    this.space.checkAllReleased()
+  }
+}
+
+/** One queue over the small address space. */
+export class QueueWorld extends RingWorld<ModelSpace> {
+  constructor(world: ExploredWorld, options: QueueWorldOptions) {
+    const pages = [DESC_PAGE, AVAIL_PAGE, USED_PAGE, OTHER_PAGE]
+    const space = options.beside?.space ?? new ModelSpace(world, { pages, ...options.space })
+    super(world, new ExploringPort(world), space, options)
+  }
+}
+
+/** A ring of two entries with each area at the beginning of a page. */
+export function ringAt(desc: number, avail: number, used: number): RingAreas {
+  return splitRingAreas(2, false, desc * PAGE_BYTES, avail * PAGE_BYTES, used * PAGE_BYTES)
+}

@@ -1,0 +1,10 @@
+/**
+ * A speculation checker: a device's round over an accessor while conditional branches are mispredicted.
+ *
+ * @packageDocumentation
+ */
+export * from './format-speculation.ts'
+export * from './hostile-rings.ts'
+export * from './speculate.ts'
+export * from './speculating-cpu.ts'
+export * from './speculative-space.ts'
