@@ -36,10 +36,10 @@ describe('the model over the real datapath', () => {
   const claim = (id: string, cells: readonly CellResult[]): ClaimResult | undefined =>
     withModel(madeResults(cells), model).claims.find((one) => one.id === id)
 
-  it('has each claim with its verdict; the one that fails says which price is missing', () => {
+  it('has each claim with its verdict; one that a fit judges names the rows that it did without', () => {
     const failed = withModel(madeResults([]), model).claims.filter(({ verdict }) => verdict === 'not reproduced')
-    expect(failed.map(({ id }) => id)).toEqual(['spinlock-smap-off'])
-    expect(failed[0]!.missing).toContain('Sandy Bridge')
+    expect(failed.map(({ id }) => id)).toEqual(['merged-smap-on', 'merged-smap-off'])
+    expect(failed[0]!.leftOut).toEqual(['merged/copy-checked/smap-on', 'merged/linear-rcu/smap-on'])
     expect(claim('metadata-accesses', [])).toMatchObject({ verdict: 'reproduced', published: 2.0625 })
     expect(Math.abs(claim('metadata-accesses', [])!.modelled! - 2.0625)).toBeLessThan(0.02)
   })

@@ -110,8 +110,8 @@ export function publishedFor(
  *
  * @param measured gains by the key of the claims about them; those without are not tested
  */
-export function judgedClaims({ steps, fit }: Model, measured: Readonly<Record<string, number>> = {}): ClaimResult[] {
-  return evaluateClaims({ steps, fit, measured }, CLAIMS).map(toClaimResult)
+export function judgedClaims({ steps }: Model, measured: Readonly<Record<string, number>> = {}): ClaimResult[] {
+  return evaluateClaims({ rows: PUBLISHED, steps, measured }, CLAIMS).map(toClaimResult)
 }
 
 /**
@@ -120,7 +120,7 @@ export function judgedClaims({ steps, fit }: Model, measured: Readonly<Record<st
  */
 export function withMeasuredClaims(results: Results): Results {
   const measurable = CLAIMS.filter(({ subject }) => subject.kind === 'measured')
-  const evidence = { fit: fitProfiles(PUBLISHED, REFERENCE_STEPS), steps: REFERENCE_STEPS }
+  const evidence = { rows: PUBLISHED, steps: REFERENCE_STEPS }
   const judged = evaluateClaims({ ...evidence, measured: measuredGains(results) }, measurable).map(toClaimResult)
   return { ...results, claims: results.claims.map((claim) => judged.find(({ id }) => id === claim.id) ?? claim) }
 }
@@ -137,9 +137,11 @@ export function toClaimResult({
   verdict,
   reason,
   missing,
+  leftOut,
 }: ModelClaim): ClaimResult {
   const known = missing === null ? {} : { missing }
-  return { id, text, source, published, modelled, measured, verdict, tolerance, reason, ...known }
+  const without = leftOut.length === 0 ? {} : { leftOut: [...leftOut] }
+  return { id, text, source, published, modelled, measured, verdict, tolerance, reason, ...known, ...without }
 }
 
 /** Trials of a cell that claims are judged by: those of a full run. Fewer, as those of a smoke run, say little of a rate. */

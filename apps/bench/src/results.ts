@@ -108,8 +108,10 @@ const claimSchema = z.object({
   source: z.string().optional(),
   /** Why it was not tested, or what missed. */
   reason: z.string().optional(),
-  /** Of a failure that is known: what the model lacks. A failure without it is news, and ends a run with exit code 3. */
+  /** Of a failure whose reason is known: what the model or the bench lacks. */
   missing: z.string().optional(),
+  /** Published rows that its model was fitted without, as they are what the claim says. */
+  leftOut: z.array(z.string()).optional(),
 })
 
 /** What steps cost on the machine itself, timed as machine code where user mode can. */

@@ -248,19 +248,34 @@ it('a TMPDIR that is not there is named in one line', async () => {
 })
 
 describe('commands on the code that ships', () => {
-  it('model judges every published claim, as the table of the README has it', async () => {
-    const claims = (await json(['model'])).claims as { id: string; modelled: number | null; verdict: string }[]
+  it('model judges every published claim, and ends with 3 as long as one of them fails', async () => {
+    const out = join(folder, 'model.json')
+    const { code, stderr } = await call(['model', '--json', out])
+    const { claims } = JSON.parse(readFileSync(out, 'utf8')) as {
+      claims: { id: string; modelled: number | null; verdict: string }[]
+    }
+    const failed = claims.filter(({ verdict }) => verdict === 'not reproduced')
+    expect(failed.length).toBeGreaterThan(0)
+    expect(code).toBe(3)
+    expect(stderr.match(/^claim not reproduced: .*$/gm)).toHaveLength(failed.length)
     expect(claims.map(({ id }) => id)).toEqual(CLAIMS.map(({ id }) => id))
     // Counted where the driver is ahead: avail.idx is loaded once for four batches.
     const accesses = claims.find(({ id }) => id === 'metadata-accesses')
     expect(accesses).toMatchObject({ modelled: 2 + 3.25 / 64, verdict: 'reproduced' })
   })
 
-  it('model predicts the cell that nobody published, between its neighbours', async () => {
-    const { prediction } = await json(['model'])
+  it('model predicts the cell that nobody published, with its interval and what differences of published cells say', async () => {
+    const out = join(folder, 'model.json')
+    await call(['model', '--json', out])
+    const { prediction, parameters } = JSON.parse(readFileSync(out, 'utf8'))
     expect(prediction).toMatchObject({ variant: 'nospec-masked', smap: 'on' })
-    expect((prediction as { mpps: number }).mpps).toBeGreaterThan(4.9)
-    expect((prediction as { mpps: number }).mpps).toBeLessThan(6.1)
+    expect(prediction.interval.low.toFixed(1)).toBe('4.9')
+    expect(prediction.interval.high.toFixed(1)).toBe('5.5')
+    expect(prediction.byDifference.toFixed(2)).toBe('5.34')
+    for (const { name, value, interval } of parameters) {
+      expect(interval.low, name).toBeLessThanOrEqual(value)
+      expect(interval.high, name).toBeGreaterThan(value)
+    }
   })
 
   it('speculate flags the direct mapping and clears it with masks', async () => {

@@ -1,12 +1,14 @@
 import type { Steps } from '@vring/accessor'
 import { claimDifferenceText } from './claim-text.ts'
-import { CLAIMS, type Claim } from './claims.ts'
-import type { Fit, VariantSteps } from './fit-profiles.ts'
+import { CLAIMS, type Claim, type GainSubject } from './claims.ts'
+import { fitProfiles, type VariantSteps } from './fit-profiles.ts'
 import { predict } from './predict.ts'
+import type { PublishedRate, PublishedRow } from './published.ts'
 
 /** What claims are held against. */
 export interface Evidence {
-  readonly fit: Fit
+  /** Published rows that profiles are fitted to: for each claim all but its own. */
+  readonly rows: readonly PublishedRow[]
   readonly steps: VariantSteps
   /** Results of a bench by the key of a claim's subject; a missing one is "not tested". */
   readonly measured?: Readonly<Record<string, number>>
@@ -19,8 +21,10 @@ export interface ClaimResult {
   readonly source: string
   readonly published: number
   readonly tolerance: number
-  /** From the model, else null. */
+  /** From a model that was fitted without the claim's own rows, else null. */
   readonly modelled: number | null
+  /** Ids of the published rows that the claim is about, and that were left out of its fit. */
+  readonly leftOut: readonly string[]
   /** From a measurement of this run, else null. */
   readonly measured: number | null
   readonly verdict: 'reproduced' | 'not reproduced' | 'not tested'
@@ -37,7 +41,7 @@ export function evaluateClaims(evidence: Evidence, claims: readonly Claim[] = CL
 
 function evaluate(claim: Claim, evidence: Evidence): ClaimResult {
   const { id, text, source, published, tolerance, subject } = claim
-  const common = { id, text, source, published, tolerance, modelled: null, measured: null, missing: null }
+  const common = { id, text, source, published, tolerance, modelled: null, leftOut: [], measured: null, missing: null }
   if (subject.kind === 'untestable') return { ...common, verdict: 'not tested', reason: subject.why }
   if (subject.kind === 'measured') {
     const value = evidence.measured?.[subject.key]
@@ -48,13 +52,48 @@ function evaluate(claim: Claim, evidence: Evidence): ClaimResult {
     const value = metadataAccesses(evidence.steps)
     return { ...common, modelled: value, ...judge(value, claim) }
   }
-  const profile = evidence.fit.profiles.get(subject.setup)
-  if (profile === undefined)
-    return { ...common, verdict: 'not tested', reason: `no profile was fitted for ${subject.setup}` }
-  const before = predict(profile, evidence.steps[subject.before], subject.smap)
-  const after = predict(profile, evidence.steps[subject.after], subject.smap)
-  const value = before.ns / after.ns - 1
-  return { ...common, modelled: value, ...judgeGain(value, claim) }
+  return { ...common, ...judgeModelled(subject, claim, evidence) }
+}
+
+/** Judges a gain by rows that the claim is not about: a fit that contains a claim's own rows agrees with it by construction. */
+function judgeModelled(
+  subject: GainSubject,
+  claim: Claim,
+  { rows, steps }: Evidence,
+): Judgement & Pick<ClaimResult, 'modelled' | 'leftOut'> {
+  const { setup, before, after, smap } = subject
+  const own = rows.filter((row) => isOwn(row, subject))
+  const leftOut = own.map(({ id }) => id)
+  const untold = (reason: string) => ({
+    verdict: 'not tested' as const,
+    reason,
+    missing: null,
+    modelled: null,
+    leftOut,
+  })
+  const others = rows.filter((row) => !own.includes(row))
+  if (!others.some((row) => row.kind === 'rate' && row.setup === setup))
+    return untold(`cannot be tested: without its own rows no rate of ${setup} is left to fit`)
+  const fit = fitProfiles(others, steps)
+  if (![before, after].every((variant) => fit.determines(rateOf(setup, variant, smap)))) {
+    const names = fit.parameters.filter(({ determined }) => !determined).map(({ name }) => name)
+    return untold(`cannot be tested: only its own rows tell ${names.join(', ')}`)
+  }
+  const profile = fit.profiles.get(setup)!
+  const value = predict(profile, steps[before], smap).ns / predict(profile, steps[after], smap).ns - 1
+  return { modelled: value, leftOut, ...judgeGain(value, claim) }
+}
+
+/** Is a published row one of the two rates that a gain is made of, or that gain itself? */
+function isOwn(row: PublishedRow, { setup, before, after, smap }: GainSubject): boolean {
+  if (row.setup !== setup || row.smap !== smap) return false
+  if (row.kind === 'rate') return row.variant === before || row.variant === after
+  return row.before === before && row.after === after
+}
+
+/** A row of a rate whose value does not matter: what it takes to predict it does. */
+function rateOf(setup: GainSubject['setup'], variant: GainSubject['before'], smap: boolean): PublishedRate {
+  return { kind: 'rate', id: '', setup, variant, smap, mpps: 1, source: '' }
 }
 
 type Judgement = Pick<ClaimResult, 'verdict' | 'reason' | 'missing'>

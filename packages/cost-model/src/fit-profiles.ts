@@ -1,8 +1,10 @@
 import type { Steps } from '@vring/accessor'
 import { VringError } from '@vring/layout'
-import { determined, determines, type Matrix, nnls } from './nnls.ts'
+import { determined, determines, type Matrix } from './elimination.ts'
+import { nnls } from './nnls.ts'
 import { type Profile, pricedSteps } from './profile.ts'
 import { MACHINES, type MachineId, type PublishedRow, SETUPS, type SetupId } from './published.ts'
+import { uncertainty } from './uncertainty.ts'
 import type { Variant } from './variant.ts'
 
 /** Steps per packet of each way of access. */
@@ -16,6 +18,14 @@ export interface Parameter {
   readonly value: number
   /** Do the rows tell it apart from the other parameters? If not, predictions that depend on it mean nothing. */
   readonly determined: boolean
+  /** 95 % interval, from the scatter of the rows; null where they do not tell it. A cost below 0 is none, and cut off. */
+  readonly interval: Interval | null
+}
+
+/** From where to where, in the unit of what it is of. */
+export interface Interval {
+  readonly low: number
+  readonly high: number
 }
 
 /** What a fit gives. */
@@ -25,6 +35,20 @@ export interface Fit {
   readonly parameters: readonly Parameter[]
   /** Do the fitted rows settle what this one must be? If not, its prediction rests on a parameter they do not tell. */
   determines(row: PublishedRow): boolean
+  /** Rows that were fitted less parameters. */
+  readonly degreesOfFreedom: number
+  /** Standard deviation of a row's relative error; null without a degree of freedom. */
+  readonly sigma: number | null
+  /**
+   * How much of its own fitted value a row makes, 0 to 1; null of a row that was not fitted. At 1 no other row has its step:
+   * the fit goes through it, whatever it says, and its residual tells nothing.
+   */
+  leverage(row: PublishedRow): number | null
+  /**
+   * 95 % interval, in Mpps, of the rate that the model gives a way of access: of its mean, so that a published row scatters beyond
+   * it. Null where the rows do not tell it.
+   */
+  rateInterval(setup: SetupId, variant: Variant, smap: boolean): Interval | null
 }
 
 /**
@@ -58,17 +82,43 @@ export function fitProfiles(rows: readonly PublishedRow[], steps: VariantSteps):
     equations.map(({ target }) => target),
   )
   const told = determined(a)
+  const sure = uncertainty(
+    a,
+    equations.map(({ coefficients, target }) => target - sumOf(coefficients, values)),
+  )
   const parameters = names.map<Parameter>((name, index) => ({
     name,
     unit: name === 'check' || name === 'lock' ? 'cycles' : 'ns',
     value: values[index]!,
     determined: told[index]!,
+    interval: around(values[index]!, sure.halfWidth(index)),
   }))
   return {
     profiles: new Map(setups.map((setup) => [setup, profileOf(setup, parameters)])),
     parameters,
     determines: (row) => setups.includes(row.setup) && determines(a, equation(row, names, steps).coefficients),
+    degreesOfFreedom: sure.degreesOfFreedom,
+    sigma: sure.sigma,
+    leverage(row) {
+      const index = fitted.indexOf(row)
+      return index < 0 ? null : sure.leverage(index)
+    },
+    rateInterval(setup, variant, smap) {
+      if (!setups.includes(setup)) return null
+      const coefficients = coefficientsOf(setup, steps[variant], smap, names)
+      const ns = sumOf(coefficients, values)
+      const time = around(ns, sure.halfWidthOf(coefficients))
+      return time === null ? null : { low: 1000 / time.high, high: 1000 / time.low }
+    },
   }
+}
+
+function sumOf(coefficients: readonly number[], values: readonly number[]): number {
+  return coefficients.reduce((sum, coefficient, k) => sum + coefficient * values[k]!, 0)
+}
+
+function around(value: number, halfWidth: number | null): Interval | null {
+  return halfWidth === null ? null : { low: Math.max(0, value - halfWidth), high: value + halfWidth }
 }
 
 /** One row as coefficients of the parameters and the sum they should have, both scaled to relative errors. */

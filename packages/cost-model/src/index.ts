@@ -6,6 +6,7 @@
  */
 export * from './claim-text.ts'
 export * from './claims.ts'
+export { determined, determines, type Matrix } from './elimination.ts'
 export * from './evaluate-claims.ts'
 export * from './fit-profiles.ts'
 export * from './nnls.ts'
@@ -14,4 +15,5 @@ export * from './profile.ts'
 export * from './published.ts'
 export * from './reference-steps.ts'
 export * from './residuals.ts'
+export * from './smap-share.ts'
 export * from './variant.ts'

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { determined, determines, nnls } from './nnls.ts'
+import { determined, determines } from './elimination.ts'
+import { nnls } from './nnls.ts'
 
 describe('nnls', () => {
   test('solves a square system whose solution is positive', () => {

@@ -1,9 +1,5 @@
 import { VringError } from '@vring/layout'
-
-/** Rows of a matrix, all of one length. */
-export type Matrix = readonly (readonly number[])[]
-
-const TOLERANCE = 1e-10
+import { eliminate, type Matrix, TOLERANCE } from './elimination.ts'
 
 /**
  * Non-negative least squares: the x >= 0 that minimises |A x - b|. Unique when the columns of A are independent.
@@ -71,47 +67,6 @@ function leastSquares(a: Matrix, b: readonly number[], columns: readonly number[
   ])
   eliminate(system, columns.length)
   return system.map((row, k) => (Math.abs(row[k]!) < TOLERANCE ? 0 : row[columns.length]! / row[k]!))
-}
-
-/** Gauss-Jordan elimination of the first `columns` columns in place; returns the rank. */
-function eliminate(rows: number[][], columns: number): number {
-  let rank = 0
-  for (let column = 0; column < columns && rank < rows.length; column++) {
-    let pivot = rank
-    for (let i = rank + 1; i < rows.length; i++)
-      if (Math.abs(rows[i]![column]!) > Math.abs(rows[pivot]![column]!)) pivot = i
-    if (Math.abs(rows[pivot]![column]!) < TOLERANCE) continue
-    ;[rows[rank], rows[pivot]] = [rows[pivot]!, rows[rank]!]
-    const top = rows[rank]!
-    for (let i = 0; i < rows.length; i++) {
-      const factor = i === rank ? 0 : rows[i]![column]! / top[column]!
-      if (factor !== 0) for (let k = column; k < top.length; k++) rows[i]![k]! -= factor * top[k]!
-    }
-    rank++
-  }
-  return rank
-}
-
-/**
- * Which unknowns do the rows of A determine? Column j is determined when it is not a combination of the others: only
- * then does changing x[j] change what A x can be.
- */
-export function determined(a: Matrix): boolean[] {
-  const columns = a[0]?.length ?? 0
-  const full = rank(a)
-  return Array.from({ length: columns }, (_, without) => {
-    return rank(a.map((row) => row.filter((_value, column) => column !== without))) < full
-  })
-}
-
-/** Does A x = b, for any b, also settle row . x? It does when the row is a combination of those of A. */
-export function determines(a: Matrix, row: readonly number[]): boolean {
-  return rank([...a, row]) === rank(a)
-}
-
-function rank(a: Matrix): number {
-  const rows = a.map((row) => [...row])
-  return eliminate(rows, rows[0]?.length ?? 0)
 }
 
 function dot(left: readonly number[], right: readonly number[]): number {

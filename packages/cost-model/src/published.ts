@@ -111,15 +111,3 @@ export const PUBLISHED: readonly PublishedRow[] = [
     transfer: true,
   },
 ]
-
-/**
- * Rows that are predicted from the others to test the model: everything of V4 is fitted, of each later version just
- * enough to know its base cost and its machine.
- */
-export const HELD_OUT: readonly string[] = [
-  'merged/copy-checked/smap-on',
-  'merged/linear-rcu/smap-on',
-  'merged/linear-rcu/smap-off',
-  'rework/linear-spinlock/smap-off',
-  'fixes-v5/sandy-bridge/smap-off',
-]

@@ -17,6 +17,8 @@ export interface Residual {
    * the check: what is then said about it holds that step for free.
    */
   readonly determined: boolean
+  /** {@link Fit.leverage}: at 1 the error is 0 whatever was published. */
+  readonly leverage: number | null
 }
 
 /** What the fitted profiles say about rows; those whose setup the fit does not know are left out. */
@@ -38,24 +40,21 @@ export function residuals(
         error: modelled / published - 1,
         heldOut: heldOut(row),
         determined: fitted.determines(row),
+        leverage: fitted.leverage(row),
       },
     ]
   })
 }
 
-/** Fits without the rows named in `ids` and gives the residuals of all rows, those marked as held out. */
-export function holdOut(rows: readonly PublishedRow[], steps: VariantSteps, ids: readonly string[]): Residual[] {
-  const out = (row: PublishedRow): boolean => ids.includes(row.id) || isTransfer(row)
-  const fitted = fitProfiles(
-    rows.filter((row) => !out(row)),
-    steps,
-  )
-  return residuals(fitted, rows, steps, out)
-}
-
-/** Each row predicted by a fit to all the others: how much of the agreement is not the fit's own doing. */
+/**
+ * Each row predicted by a fit to all the others: the error that a row would meet that nobody has published yet. The residuals of a
+ * fit are smaller, as each row has drawn the fit towards itself.
+ */
 export function leaveOneOut(rows: readonly PublishedRow[], steps: VariantSteps): Residual[] {
-  return rows.flatMap((row) => holdOut(rows, steps, [row.id]).filter((residual) => residual.row === row))
+  return rows.flatMap((row) => {
+    const others = rows.filter((other) => other !== row)
+    return residuals(fitProfiles(others, steps), [row], steps, () => true)
+  })
 }
 
 function isTransfer(row: PublishedRow): boolean {

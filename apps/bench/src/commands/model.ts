@@ -1,7 +1,18 @@
 import type { Steps } from '@vring/accessor'
-import { COST_NAMES, HELD_OUT, holdOut, PUBLISHED, predict, type Residual, residuals } from '@vring/cost-model'
+import {
+  COST_NAMES,
+  type Interval,
+  leaveOneOut,
+  maskedByDifference,
+  PUBLISHED,
+  predict,
+  type Residual,
+  residuals,
+  smapShares,
+} from '@vring/cost-model'
 import { oneOf } from '../arguments.ts'
 import { colours } from '../colours.ts'
+import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { formatPrice, type MachineCost, machineCosts, stepPrices } from '../machine/machine-costs.ts'
 import { type MachineProfile, measureMachine } from '../machine/measure-machine.ts'
@@ -9,13 +20,14 @@ import { createModel, judgedClaims, type Model, publishedRates } from '../model-
 import { printText, toJson, writeOutput } from '../output.ts'
 import { claimsSummary, claimsTable } from '../report/report-tables.ts'
 import type { ClaimResult } from '../results.ts'
+import { claimLines, failedClaims } from '../run/claim-check.ts'
 import { renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg } from './shared-args.ts'
 
-/** `vring-bench model`: fitted profiles, predictions, published values, residuals, held-out rows, claims. */
+/** `vring-bench model`: fitted profiles with intervals, predictions, published values, residuals, each row left out, claims. */
 export const model: BenchCommand = {
-  description: 'The cost model: fitted profiles, predictions, published values, residuals, held-out rows, claims',
+  description: 'The cost model: fitted profiles, predictions, published values, residuals, each row left out, claims',
   args: {
     profile: {
       type: 'string',
@@ -31,8 +43,9 @@ export const model: BenchCommand = {
     const machine = profiles.includes('machine') ? measureMachine() : null
     const costs = machine === null ? null : machineCosts(machine, variantRows(created))
     const fitted = residuals(created.fit, PUBLISHED, created.steps)
-    const held = holdOut(PUBLISHED, created.steps, HELD_OUT)
+    const left = leaveOneOut(PUBLISHED, created.steps)
     const claims = judgedClaims(created)
+    const exitCode = failedClaims(claims).length > 0 ? EXIT_DISAGREE : EXIT_OK
     const json = args.text('json')
     if (json !== null) {
       const plain = ({ row, ...rest }: Residual): object => ({ id: row.id, source: row.source, ...rest })
@@ -42,29 +55,37 @@ export const model: BenchCommand = {
         toJson({
           steps: created.steps,
           parameters: created.fit.parameters,
+          scatter: { sigma: created.fit.sigma, degreesOfFreedom: created.fit.degreesOfFreedom },
           profiles: Object.fromEntries(created.fit.profiles),
           published: publishedRates(),
           residuals: fitted.map(plain),
-          heldOut: held.filter(({ heldOut }) => heldOut).map(plain),
+          heldOut: left.map(plain),
+          smapShare: smapShares(),
           prediction: unpublished(created),
           claims,
           ...(machine === null ? {} : { machine: { ...machine, prices: stepPrices(machine), costs } }),
         }),
       )
-      return 0
+      process.stderr.write(
+        claimLines(failedClaims(claims))
+          .map((line) => `${line}\n`)
+          .join(''),
+      )
+      return exitCode
     }
     const parts: string[] = []
     if (profiles.includes('published'))
       parts.push(
         parameters(created),
         residualTable('All rows fitted', fitted),
-        heldOutTable(held),
+        leftOutTable(left),
         claimsText(claims),
         cell(created),
+        smapText(),
       )
     if (machine !== null) parts.push(pricesTable(machine), costsTable(costs))
     printText(parts.join('\n\n'))
-    return 0
+    return exitCode
   },
 }
 
@@ -122,13 +143,27 @@ function costsTable(costs: readonly MachineCost[] | null): string {
 }
 
 function parameters({ fit }: Model): string {
-  const rows = fit.parameters.map(({ name, unit, value, determined }) => [
+  const rows = fit.parameters.map(({ name, unit, value, interval, determined }) => [
     name,
-    value.toFixed(2),
+    `${value.toFixed(2)}${intervalText(interval)}`,
     unit,
     determined ? '' : 'not told apart by the rows',
   ])
-  return `Parameters\n${renderTable([{ title: 'name' }, { title: 'value', align: 'right' }, { title: 'unit' }, { title: '' }], rows, colours.bold)}`
+  const scatter =
+    fit.sigma === null
+      ? ''
+      : `; rows scatter by ${(100 * fit.sigma).toFixed(1)} % (${fit.degreesOfFreedom} degrees of freedom)`
+  const columns = [
+    { title: 'name' },
+    { title: 'value [95 %]', align: 'right' as const },
+    { title: 'unit' },
+    { title: '' },
+  ]
+  return `Parameters, fitted to all rows${scatter}\n${renderTable(columns, rows, colours.bold)}`
+}
+
+function intervalText(interval: Interval | null): string {
+  return interval === null ? '' : ` [${interval.low.toFixed(2)}, ${interval.high.toFixed(2)}]`
 }
 
 function residualTable(title: string, rows: readonly Residual[]): string {
@@ -137,15 +172,18 @@ function residualTable(title: string, rows: readonly Residual[]): string {
     { title: 'published', align: 'right' as const },
     { title: 'modelled', align: 'right' as const },
     { title: 'error', align: 'right' as const },
+    { title: 'leverage', align: 'right' as const },
     { title: '' },
   ]
-  const cells = rows.map(({ row, published, modelled, error, heldOut, determined }) => [
+  const cells = rows.map(({ row, published, modelled, error, heldOut, determined, leverage }) => [
     row.id,
     published.toFixed(2),
     modelled.toFixed(2),
     `${error >= 0 ? '+' : ''}${(100 * error).toFixed(1)} %`,
+    leverage === null ? '–' : leverage.toFixed(2),
     [
-      heldOut ? 'not in the fit' : '',
+      leverage !== null && leverage > LEVERAGE_ALL ? 'the fit goes through it: it tests nothing' : '',
+      row.kind === 'gain' && row.transfer ? "another machine: Broadwell's prices" : heldOut ? 'not in the fit' : '',
       determined ? '' : 'rests on a step that no other row tells',
       row.kind === 'gain' && (published - 1) * (modelled - 1) < 0 ? 'the sign is wrong' : '',
     ]
@@ -155,11 +193,18 @@ function residualTable(title: string, rows: readonly Residual[]): string {
   return `${title} (Mpps; gains as a ratio)\n${renderTable(columns, cells, colours.bold)}`
 }
 
-function heldOutTable(rows: readonly Residual[]): string {
-  return residualTable(
-    'Rows that were held out, predicted from the others',
-    rows.filter(({ heldOut }) => heldOut),
-  )
+/** From this leverage on a row has made all of its own fitted value. */
+const LEVERAGE_ALL = 0.999
+
+/** Each row predicted by all the others, and the worst of those errors: what the model is worth. */
+function leftOutTable(rows: readonly Residual[]): string {
+  const settled = rows.filter(({ row, determined }) => determined && !(row.kind === 'gain' && row.transfer))
+  const errors = settled.map(({ error }) => Math.abs(error))
+  const root = Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0) / errors.length)
+  const title =
+    `Each row predicted by all the others: worst ${(100 * Math.max(...errors)).toFixed(1)} %, root mean square ` +
+    `${(100 * root).toFixed(1)} % over the ${settled.length} that the others settle`
+  return residualTable(title, rows)
 }
 
 /** Published claims as the model judges them, and why one is not reproduced. Those about measurements take a run. */
@@ -181,15 +226,46 @@ function claimsText(claims: readonly ClaimResult[]): string {
 }
 
 /** The cell that nobody published: the masked accessor with SMAP on. */
-function unpublished({ fit, steps }: Model): { variant: string; smap: 'on'; mpps: number } | null {
+function unpublished({ fit, steps }: Model): {
+  variant: string
+  smap: 'on'
+  mpps: number
+  interval: Interval | null
+  byDifference: number
+} | null {
   const profile = fit.profiles.get('v4')
   if (profile === undefined) return null
-  return { variant: 'nospec-masked', smap: 'on', mpps: predict(profile, steps['nospec-masked'], true).mpps }
+  const { mpps } = predict(profile, steps['nospec-masked'], true)
+  const interval = fit.rateInterval('v4', 'nospec-masked', true)
+  return { variant: 'nospec-masked', smap: 'on', mpps, interval, byDifference: maskedByDifference() }
 }
 
 function cell(created: Model): string {
   const prediction = unpublished(created)
-  return prediction === null
-    ? ''
-    : `Nobody published nospec-masked with SMAP on. The model says ${prediction.mpps.toFixed(2)} Mpps (V4's machine): model output, not a measurement.`
+  if (prediction === null) return ''
+  const { mpps, interval, byDifference } = prediction
+  return (
+    `Nobody published nospec-masked with SMAP on. The model says ${mpps.toFixed(2)}${intervalText(interval)} Mpps (V4's machine); ` +
+    `differences of the published cells alone say ${byDifference.toFixed(2)}. Neither is a measurement.`
+  )
+}
+
+/** What SMAP has to do with it, by the published rates alone. */
+function smapText(): string {
+  const rows = smapShares().map(({ setup, savedNs, withoutSmapNs, share }) => [
+    setup,
+    savedNs.toFixed(1),
+    withoutSmapNs.toFixed(1),
+    `${(100 * share).toFixed(0)} %`,
+    `${(100 * (1 - share)).toFixed(0)} %`,
+  ])
+  const right = 'right' as const
+  const columns = [
+    { title: 'setup' },
+    { title: 'saved, SMAP on', align: right },
+    { title: 'saved, SMAP off', align: right },
+    { title: 'SMAP', align: right },
+    { title: 'not SMAP', align: right },
+  ]
+  return `What direct access saves, ns a packet, by the published rates alone\n${renderTable(columns, rows, colours.bold)}`
 }

@@ -171,8 +171,9 @@ export function claimsTable(claims: readonly ClaimResult[]): ReportTable {
     number === null || number === undefined ? '–' : claimText(claim, number)
   return {
     caption:
-      'Gains are after / before − 1, their differences in points of percent. A claim is reproduced when its sign is and ' +
-      'model or measurement is within the tolerance.',
+      'Gains are after / before − 1, their differences in points of percent. A modelled gain is predicted by a fit without the ' +
+      'published rows that it is about; where no other row tells a step of it, it can not be tested. A claim is reproduced when ' +
+      'its sign is and model or measurement is within the tolerance.',
     columns: [
       { title: 'claim', wide: true },
       { title: 'verdict', verdict: true },

@@ -1,13 +1,19 @@
 import type { ClaimResult } from '../results.ts'
 
+/** Claims that fail: not reproduced, whether the reason is known or not. */
+export function failedClaims(claims: readonly ClaimResult[]): ClaimResult[] {
+  return claims.filter(({ verdict }) => verdict === 'not reproduced')
+}
+
 /**
- * Claims that fail their check: not reproduced, and not known to be so.
- *
- * The model judges the same published claims in every run, and one of them is known not to be reproduced: it is shown as
- * failed, with what is missing, every time. Exit code 3 for it would be the exit code of every run, and hide a hash that
- * disagrees; so the check is whether claims come out as the record says, and a failure that the record does not have, or
- * that comes out at another value than it has, fails it.
+ * Claims that a run itself fails: by what it measured or counted. Its results also carry the verdicts that a fit to published rows
+ * gives; no cell changes those, and `vring-bench model` is the command that ends with 3 for them.
  */
 export function failedClaimChecks(claims: readonly ClaimResult[]): ClaimResult[] {
-  return claims.filter(({ verdict, missing }) => verdict === 'not reproduced' && missing === undefined)
+  return failedClaims(claims).filter(({ leftOut }) => leftOut === undefined)
+}
+
+/** A line on standard error for each. */
+export function claimLines(claims: readonly ClaimResult[]): string[] {
+  return claims.map(({ text, reason }) => `claim not reproduced: ${text}: ${reason ?? 'no reason given'}`)
 }

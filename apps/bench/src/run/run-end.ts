@@ -1,6 +1,6 @@
 import { EXIT_DISAGREE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK } from '../exit-codes.ts'
 import type { Results } from '../results.ts'
-import { failedClaimChecks } from './claim-check.ts'
+import { claimLines, failedClaimChecks } from './claim-check.ts'
 import type { Experiment } from './experiment.ts'
 
 /** What a run ends with, and what it has to say on standard error. */
@@ -21,15 +21,15 @@ export function runEnd(
 ): RunEnd {
   const failed = results.cells.filter(({ failure }) => failure !== undefined)
   const nothing = failed.length > 0 && failed.length === results.cells.length
-  const unexpected = failedClaimChecks(results.claims)
+  const failedClaimsOfRun = failedClaimChecks(results.claims)
   const lines = [
     ...failed.map(({ id, failure }) => `${id} failed: ${failure}`),
     ...(nothing ? ['no cell has a result'] : []),
     ...failedPeers,
     ...disagreements.map((line) => `results disagree: ${line}`),
-    ...unexpected.map(({ text, reason }) => `claim not reproduced: ${text}: ${reason ?? 'no reason given'}`),
+    ...claimLines(failedClaimsOfRun),
   ]
   if (interrupted) return { exitCode: EXIT_INTERRUPTED, lines }
   if (nothing || failedPeers.length > 0) return { exitCode: EXIT_INTERNAL, lines }
-  return { exitCode: disagreements.length > 0 || unexpected.length > 0 ? EXIT_DISAGREE : EXIT_OK, lines }
+  return { exitCode: disagreements.length > 0 || failedClaimsOfRun.length > 0 ? EXIT_DISAGREE : EXIT_OK, lines }
 }
