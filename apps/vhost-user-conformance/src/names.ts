@@ -1,0 +1,16 @@
+import * as layout from '@vring/layout'
+import * as vhostUser from '@vring/vhost-user'
+
+/** A virtio feature as the standard calls it: `VIRTIO_F_RING_PACKED (34)`. Bits of device types share numbers with none. */
+export function featureName(bit: number): string {
+  const name = Object.entries(layout).find(
+    ([key, value]) => /^(VIRTIO_F|VHOST_F|VHOST_USER_F|VIRTIO_NET_F)_/.test(key) && value === bit,
+  )?.[0]
+  return name === undefined ? `feature ${bit}` : `${name} (${bit})`
+}
+
+/** A protocol feature as the vhost-user document calls it, without its prefix: `REPLY_ACK (3)`. */
+export function protocolFeatureName(bit: number): string {
+  const name = Object.entries(vhostUser).find(([key, value]) => key.startsWith('PROTOCOL_F_') && value === bit)?.[0]
+  return name === undefined ? String(bit) : `${name.slice('PROTOCOL_F_'.length)} (${bit})`
+}
