@@ -10,15 +10,18 @@ const HEADERS = [
   'linux/memfd.h',
   'poll.h',
   'sched.h',
+  'signal.h',
   'stddef.h',
   'sys/eventfd.h',
   'sys/mman.h',
   'sys/prctl.h',
   'sys/socket.h',
+  'sys/statfs.h',
   'sys/timerfd.h',
   'sys/uio.h',
   'sys/un.h',
   'time.h',
+  'unistd.h',
 ]
 
 /** Structures of abi.ts by their C names. */
@@ -32,6 +35,8 @@ const STRUCTURES = {
   'struct itimerspec': abi.ITIMERSPEC,
   'struct iocb': abi.IOCB,
   'struct io_event': abi.IO_EVENT,
+  'struct sigaction': abi.SIGACTION,
+  'struct statfs': abi.STATFS,
   cpu_set_t: abi.CPU_SET,
   'struct sched_param': abi.SCHED_PARAM,
 }

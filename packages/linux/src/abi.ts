@@ -32,6 +32,10 @@ export const ITIMERSPEC = { size: 32, it_interval: 0, it_value: 16 } as const
 export const IOCB = { size: 64, aio_lio_opcode: 16, aio_fildes: 20, aio_flags: 56, aio_resfd: 60 } as const
 /** `struct io_event`, `<linux/aio_abi.h>`. */
 export const IO_EVENT = { size: 32 } as const
+/** `struct sigaction`, `<signal.h>`: its sa_mask has 128 bytes, of which the kernel takes 8. */
+export const SIGACTION = { size: 152, sa_handler: 0, sa_mask: 8, sa_flags: 136 } as const
+/** `struct statfs`, `<sys/statfs.h>`. */
+export const STATFS = { size: 120, f_type: 0, f_bsize: 8 } as const
 /** `cpu_set_t`, `<sched.h>`: one bit per CPU. */
 export const CPU_SET = { size: 128 } as const
 
@@ -70,6 +74,12 @@ export const F_DUPFD_CLOEXEC = 1030
 export const F_SEAL_SHRINK = 0x2
 export const F_SEAL_GROW = 0x4
 export const O_NONBLOCK = 0o4000
+
+/** For sysconf(3). */
+export const _SC_PAGESIZE = 30
+export const SIGBUS = 7
+export const SA_SIGINFO = 4
+export const F_GET_SEALS = 1034
 
 export const PROT_READ = 1
 export const PROT_WRITE = 2

@@ -1,6 +1,6 @@
 import { fstatSync } from 'node:fs'
-import { F_DUPFD_CLOEXEC, F_GETFL, F_SETFL, O_NONBLOCK } from './abi.ts'
-import { checked, libc } from './libc.ts'
+import { F_DUPFD_CLOEXEC, F_GET_SEALS, F_GETFL, F_SEAL_SHRINK, F_SETFL, O_NONBLOCK, STATFS } from './abi.ts'
+import { checked, fixedBytes, libc } from './libc.ts'
 
 /**
  * Closes a file descriptor. Never throws: Linux releases the number whatever close(2) returns, and a second try could
@@ -31,10 +31,70 @@ export function setNonBlocking(fd: number): void {
 }
 
 /**
+ * File systems by the number that statfs(2) gives, as far as drivers' memory comes from them. Source: `<linux/magic.h>`, and
+ * the source of the file systems for those that it leaves out.
+ */
+const FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0x0102_1994, 'tmpfs'],
+  [0x9584_58f6, 'hugetlbfs'],
+  [0x8584_58f6, 'ramfs'],
+  [0xef53, 'ext4'],
+  [0x5846_5342, 'xfs'],
+  [0x9123_683e, 'btrfs'],
+  [0xf2f5_2010, 'f2fs'],
+  [0x2fc1_2fc1, 'zfs'],
+  [0xca45_1a4e, 'bcachefs'],
+  [0x794c_7630, 'overlayfs'],
+  [0x6573_5546, 'fuse'],
+  [0x6969, 'nfs'],
+  [0xff53_4d42, 'cifs'],
+  [0xfe53_4d42, 'smb2'],
+  [0x0102_1997, '9p'],
+  [0x00c3_6400, 'ceph'],
+  [0x5346_414f, 'afs'],
+  [0x0bd0_0bd0, 'lustre'],
+  [0x9fa0, 'proc'],
+  [0x6265_6572, 'sysfs'],
+  [0x5345_434d, 'secretmem'],
+])
+
+/** The file system that an open file is in. */
+export interface FileSystem {
+  /** `tmpfs` (memfd and shmem too), `hugetlbfs`, `ext4`, ...; the number, hexadecimal, of one that is not known here. */
+  readonly name: string
+  /** Bytes of its preferred block: a page in tmpfs, a huge page in hugetlbfs. */
+  readonly blockSize: number
+}
+
+/**
+ * fstatfs(2).
+ *
+ * @throws VringError ERR_SYSTEM
+ */
+export function fileSystemOf(fd: number): FileSystem {
+  const status = fixedBytes(STATFS.size)
+  checked('fstatfs', (c) => c.fstatfs(fd, status), `descriptor ${fd}`)
+  const words = new DataView(status.buffer)
+  const type = words.getUint32(STATFS.f_type, true)
+  return {
+    name: FILE_SYSTEMS.get(type) ?? `0x${type.toString(16)}`,
+    blockSize: Number(words.getBigInt64(STATFS.f_bsize, true)),
+  }
+}
+
+/** Can nobody shorten this file any more (F_SEAL_SHRINK)? False for a file that takes no seals. */
+export function isSealedAgainstShrinking(fd: number): boolean {
+  const seals = libc().fcntl(fd, F_GET_SEALS, 0)
+  return seals !== -1 && (seals & F_SEAL_SHRINK) !== 0
+}
+
+/**
  * Kind, size and preferred block of an open file; the block is the page size where the file lives in huge pages. A file with
  * holes has less allocated than its size.
  */
 export interface FdStatus {
+  /** Device and inode: the same for two descriptors of one file, while either is open. */
+  readonly identity: string
   readonly isRegular: boolean
   /** Bytes. */
   readonly size: number
@@ -47,7 +107,14 @@ export interface FdStatus {
 /** fstat(2). Throws what `node:fs` throws (`code: 'EBADF'`). */
 export function statFd(fd: number): FdStatus {
   const status = fstatSync(fd)
+  const { dev, ino } = status
   // st_blocks counts 512 bytes each, whatever the block is.
   const allocated = 512 * status.blocks
-  return { isRegular: status.isFile(), size: status.size, allocated, blockSize: status.blksize }
+  return {
+    identity: `${dev}:${ino}`,
+    isRegular: status.isFile(),
+    size: status.size,
+    allocated,
+    blockSize: status.blksize,
+  }
 }

@@ -29,6 +29,9 @@ export interface Libc {
   mmap(address: bigint | null, length: number, prot: number, flags: number, fd: number, offset: number): bigint
   munmap(address: bigint, length: number): number
   mprotect(address: bigint, length: number, prot: number): number
+  sigaction(signal: number, action: Pointer, old: Pointer): number
+  sysconf(name: number): number
+  fstatfs(fd: number, status: Pointer): number
   memfd_create(name: string, flags: number): number
   eventfd(initial: number, flags: number): number
   timerfd_create(clock: number, flags: number): number
@@ -118,6 +121,9 @@ function load(): Libc {
     mmap: library.func('void *mmap(void *, size_t, int, int, int, int64_t)'),
     munmap: library.func('int munmap(void *, size_t)'),
     mprotect: library.func('int mprotect(void *, size_t, int)'),
+    sigaction: library.func('int sigaction(int, void *, void *)'),
+    sysconf: library.func('long sysconf(int)'),
+    fstatfs: library.func('int fstatfs(int, void *)'),
     memfd_create: library.func('int memfd_create(str, uint)'),
     eventfd: library.func('int eventfd(uint, int)'),
     timerfd_create: library.func('int timerfd_create(int, int)'),

@@ -1,6 +1,6 @@
-import { statfsSync } from 'node:fs'
 import { refused } from '@vring/layout'
 import {
+  _SC_PAGESIZE,
   MAP_ANONYMOUS,
   MAP_FAILED,
   MAP_FIXED,
@@ -11,8 +11,9 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from './abi.ts'
-import { statFd } from './fd.ts'
+import { fileSystemOf, statFd } from './fd.ts'
 import { libc } from './libc.ts'
+import { MemoryGuard, unguardedHost } from './memory-guard.ts'
 import { systemError } from './system-error.ts'
 
 /**
@@ -22,16 +23,31 @@ import { systemError } from './system-error.ts'
 export const WINDOW_BYTES_MAX: number = 2 ** 30
 /** The smallest page of the supported architectures, in bytes. */
 const PAGE_BYTES = 4096
-/** What statfs(2) says of a file of huge pages, `<linux/magic.h>`. */
-const HUGETLBFS_MAGIC = 0x9584_58f6
 
-/** One ArrayBuffer over a part of a {@link Mapping}. */
-export interface MappingWindow {
+/**
+ * One ArrayBuffer over a part of a {@link Mapping}. It is made when it is asked for first: each costs the JavaScript engine
+ * some milliseconds, as it collects garbage by the bytes that buffers stand for.
+ */
+export class MappingWindow {
   /** Offset in the mapping of the window's first byte. */
   readonly offset: number
   /** Bytes. */
   readonly length: number
-  readonly buffer: ArrayBuffer
+  readonly #make: () => ArrayBuffer
+  #buffer: ArrayBuffer | null = null
+
+  /** @param make called once */
+  constructor(offset: number, length: number, make: () => ArrayBuffer) {
+    this.offset = offset
+    this.length = length
+    this.#make = make
+  }
+
+  /** The same one each time. */
+  get buffer(): ArrayBuffer {
+    this.#buffer ??= this.#make()
+    return this.#buffer
+  }
 }
 
 export interface MapOptions {
@@ -45,6 +61,11 @@ export interface MapOptions {
   readonly populate?: boolean
   /** Bytes of one window at most; a multiple of 4096. Default and maximum {@link WINDOW_BYTES_MAX}. */
   readonly windowBytes?: number
+  /**
+   * Puts zeros in the place of pages that turn out not to exist, where touching them would end the process: see
+   * {@link MemoryGuard}. For files that others have too. Default false.
+   */
+  readonly guard?: boolean
 }
 
 /**
@@ -62,13 +83,21 @@ export class Mapping {
   /** Bytes of a page of the file: that of the huge pages of hugetlbfs, else 4096. */
   readonly pageBytes: number
   readonly windows: readonly MappingWindow[]
+  #guard: MemoryGuard | null
   #state: 'mapped' | 'revoked' | 'unmapped' = 'mapped'
 
-  private constructor(address: bigint, length: number, pageBytes: number, windows: readonly MappingWindow[]) {
+  private constructor(
+    address: bigint,
+    length: number,
+    pageBytes: number,
+    windows: readonly MappingWindow[],
+    guard: MemoryGuard | null,
+  ) {
     this.address = address
     this.length = length
     this.pageBytes = pageBytes
     this.windows = windows
+    this.#guard = guard
   }
 
   /**
@@ -91,18 +120,42 @@ export class Mapping {
       )
     const c = libc()
     const prot = PROT_READ | (options.readOnly ? 0 : PROT_WRITE)
-    const flags = MAP_SHARED | MAP_NORESERVE | (options.populate ? MAP_POPULATE : 0)
-    const address = c.mmap(null, length, prot, flags, fd, offset)
-    if (address === MAP_FAILED) throw systemError('mmap', c.errno(), `${length} bytes of descriptor ${fd} at ${offset}`)
-    const windows: MappingWindow[] = []
-    for (let at = 0; at < length; at += windowBytes) {
-      const bytes = Math.min(windowBytes, length - at)
-      windows.push({ offset: at, length: bytes, buffer: c.koffi.view(address + BigInt(at), bytes) })
-    }
     const pageBytes = pageBytesOfFile(fd)
-    const filled = isFilledFile(fd)
-    for (const { buffer } of windows) pagesOf.set(buffer, { pageBytes, filled })
-    return new Mapping(address, length, pageBytes, windows)
+    // Huge pages are set aside now: that there are not enough is then an error here (ENOMEM), and no SIGBUS later.
+    const reserve = pageBytes > PAGE_BYTES ? 0 : MAP_NORESERVE
+    const flags = MAP_SHARED | reserve | (options.populate ? MAP_POPULATE : 0)
+    const address = c.mmap(null, length, prot, flags, fd, offset)
+    if (address === MAP_FAILED) {
+      const pages = reserve === 0 ? `, in huge pages of ${pageBytes} bytes` : ''
+      throw systemError('mmap', c.errno(), `${length} bytes of descriptor ${fd} at ${offset}${pages}`)
+    }
+    try {
+      const guard =
+        options.guard && unguardedHost() === null
+          ? MemoryGuard.of(address, length, Math.max(pageBytes, c.sysconf(_SC_PAGESIZE)))
+          : null
+      const pages = { pageBytes, filled: isFilledFile(fd) }
+      const windows: MappingWindow[] = []
+      for (let at = 0; at < length; at += windowBytes) {
+        const bytes = Math.min(windowBytes, length - at)
+        windows.push(
+          new MappingWindow(at, bytes, () => {
+            const buffer = c.koffi.view(address + BigInt(at), bytes)
+            pagesOf.set(buffer, pages)
+            return buffer
+          }),
+        )
+      }
+      return new Mapping(address, length, pageBytes, windows, guard)
+    } catch (error) {
+      c.munmap(address, length)
+      throw error
+    }
+  }
+
+  /** Pages that were not there when they were touched and are zeros since; always 0 without `guard`. */
+  get faults(): number {
+    return this.#guard?.faults ?? 0
   }
 
   /** The whole mapping as one buffer. Throws VringError ERR_OUT_OF_RANGE when it has several windows. */
@@ -128,6 +181,7 @@ export class Mapping {
     const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
     const address = c.mmap(this.address, this.length, PROT_READ, flags, -1, 0)
     if (address === MAP_FAILED) throw systemError('mmap', c.errno(), `revoking ${this.length} bytes`)
+    this.#unguard()
     this.#state = 'revoked'
   }
 
@@ -140,8 +194,15 @@ export class Mapping {
   unmap(): void {
     if (this.#state === 'unmapped') return
     const c = libc()
+    // First: the addresses may be another mapping's as soon as they are given back.
+    this.#unguard()
     if (c.munmap(this.address, this.length) !== 0) throw systemError('munmap', c.errno(), `${this.length} bytes`)
     this.#state = 'unmapped'
+  }
+
+  #unguard(): void {
+    this.#guard?.release()
+    this.#guard = null
   }
 }
 
@@ -171,11 +232,6 @@ function isFilledFile(fd: number): boolean {
 }
 
 function pageBytesOfFile(fd: number): number {
-  try {
-    const { type, bsize } = statfsSync(`/proc/self/fd/${fd}`)
-    return type === HUGETLBFS_MAGIC ? bsize : PAGE_BYTES
-  } catch {
-    // No /proc, or a descriptor that is no file of a file system.
-    return PAGE_BYTES
-  }
+  const { name, blockSize } = fileSystemOf(fd)
+  return name === 'hugetlbfs' ? blockSize : PAGE_BYTES
 }
