@@ -66,11 +66,10 @@ async function serve(request: TestpmdRequest, listening: () => void): Promise<Se
     try {
       const clock = new TrialClock(backend, frameCount(end, device), request.warmUpMs, request.durationMs)
       const worker = new VhostUserWorker({
-        session,
-        device,
         busyPollUs: Number.POSITIVE_INFINITY,
         shouldStop: () => clock.isOver(),
       })
+      worker.add(session, device)
       if (worker.run() === 'closed')
         throw new Error(`the driver hung up: ${String(session.error ?? 'no reason given')}`)
       const accesses = device.report().find(({ index }) => index === 1)?.accesses ?? {}

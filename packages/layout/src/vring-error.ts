@@ -15,6 +15,8 @@ export type VringErrorCode =
   | 'ERR_PROTOCOL'
   | 'ERR_SYSTEM'
   | 'ERR_MISSING_PEER'
+  /** Code that promised not to throw did: `cause` is what it threw. */
+  | 'ERR_INTERNAL'
 
 /** What a {@link VringError} says beside its message. */
 export interface VringErrorDetails {

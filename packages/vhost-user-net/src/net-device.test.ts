@@ -262,8 +262,6 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
     let rounds = 0
     let answered = 0
     const worker = new VhostUserWorker({
-      session: bench.session,
-      device: bench.device,
       wakeFd: wake.fd,
       // Asked after every sleep: the driver of the other queue sends, and gets its buffers back by the next time.
       shouldStop: () => {
@@ -276,6 +274,7 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
         return slow.sizes.length === 250 && answered === 20
       },
     })
+    worker.add(bench.session, bench.device)
     expect(worker.run()).toBe('stopped')
     expect(performance.now() - start).toBeGreaterThan(200)
     expect((clockNs('thread') - cpu) / 1e6).toBeLessThan(100)

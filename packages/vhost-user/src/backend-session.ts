@@ -15,6 +15,7 @@ import {
 } from './messages.ts'
 import { none, u64 } from './payload.ts'
 import { PROTOCOL_F_REPLY_ACK, protocolFeatureName } from './protocol-features.ts'
+import { describeFault, type FaultHandler, reportFault } from './report-fault.ts'
 import { type SessionHandlers, sessionHandlers } from './session-handlers.ts'
 import type { SessionHost } from './session-host.ts'
 import type { SessionMemory } from './session-memory.ts'
@@ -35,6 +36,8 @@ export interface BackendSessionOptions {
   readonly memoryBytesMax?: number
   /** How long a message may be on its way from its first byte to its last, in ms. Default {@link MESSAGE_MS}. */
   readonly messageMs?: number
+  /** Hears of errors that are no `VringError`: mistakes of a device. Default {@link reportFault}. */
+  readonly onFault?: FaultHandler
 }
 
 /**
@@ -67,6 +70,7 @@ export class BackendSession {
   readonly #state: SessionState
   readonly #handlers: SessionHandlers
   readonly #messageMs: number
+  readonly #onFault: FaultHandler
   /** When the message that is on its way has to be there, by `performance.now()`; infinity: none is. */
   #messageDue = Number.POSITIVE_INFINITY
   #closed = false
@@ -81,6 +85,7 @@ export class BackendSession {
     this.#state = new SessionState(device, host, options.memoryBytesMax)
     this.#handlers = sessionHandlers(this.#state)
     this.#messageMs = options.messageMs ?? MESSAGE_MS
+    this.#onFault = options.onFault ?? reportFault
   }
 
   /** The transport's descriptor, for poll(2). */
@@ -186,7 +191,7 @@ export class BackendSession {
   close(error?: unknown): void {
     if (this.#closed) return
     this.#closed = true
-    if (error !== undefined) this.error ??= asVringError(error)
+    if (error !== undefined) this.#ended(error)
     const steps = [
       () => this.#device.quiesce?.(),
       () => this.#state.reset(),
@@ -201,9 +206,15 @@ export class BackendSession {
       try {
         step()
       } catch (failure) {
-        this.error ??= asVringError(failure)
+        this.#ended(failure)
       }
     }
+  }
+
+  /** The first error is why it ended; each is told. */
+  #ended(error: unknown): void {
+    const known = this.#known(error)
+    this.error ??= known
   }
 
   #handle(message: IncomingMessage): void {
@@ -215,7 +226,7 @@ export class BackendSession {
       const reply = this.#dispatch(name, message)
       this.#answer(name, flags, reply)
     } catch (error) {
-      this.#refuse(name, message, asVringError(error))
+      this.#refuse(name, message, this.#known(error))
     } finally {
       // Handlers take out of the list what they keep.
       this.#closeFds(fds)
@@ -286,6 +297,13 @@ export class BackendSession {
     this.#transport.send(bytes)
   }
 
+  /** A refusal as it is; anything else is a fault, told with its class and stack. */
+  #known(error: unknown): VringError {
+    if (isVringError(error)) return error
+    this.#onFault(error)
+    return new VringError('ERR_INTERNAL', describeFault(error), { cause: error })
+  }
+
   #closeFds(fds: number[]): void {
     for (const fd of fds.splice(0)) this.#host.closeFd(fd)
   }
@@ -293,10 +311,4 @@ export class BackendSession {
 
 function range(least: number, most: number): string {
   return least === most ? String(least) : `${least} to ${most}`
-}
-
-function asVringError(error: unknown): VringError {
-  if (isVringError(error)) return error
-  const message = error instanceof Error ? error.message : String(error)
-  return new VringError('ERR_SYSTEM', message, { cause: error })
 }

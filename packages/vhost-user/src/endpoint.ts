@@ -10,7 +10,11 @@ export interface EndpointOptions {
   readonly role: SocketRole
   /** Least time between two attempts to connect, or to accept after an error that passes, in ms. Default 1000. */
   readonly retryMs?: number
-  /** A descriptor that wakes {@link VhostUserEndpoint.next} from another thread. */
+}
+
+/** Who else may end {@link VhostUserEndpoint.next}. */
+export interface EndpointWait {
+  /** A descriptor that wakes it from another thread. */
   readonly wakeFd?: number
   /** Asked after every wake-up, and once a second; true ends the waiting. Default never. */
   readonly shouldStop?: () => boolean
@@ -27,30 +31,58 @@ const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'ECONNABORTED'
 
 /** Where a frontend comes from, over and over: the reconnecting half of a backend, in both socket roles. */
 export class VhostUserEndpoint {
-  readonly #options: EndpointOptions
+  readonly path: string
+  readonly role: SocketRole
   readonly #retryMs: number
   readonly #listener: UnixListener | null
-  readonly #poll = new PollSet()
-  /** Without the listener: what waits there would end the waiting at once. */
-  readonly #pause = new PollSet()
-  #attemptedAt = Number.NEGATIVE_INFINITY
+  /** No attempt before this time, by `performance.now()`. */
+  #notBefore = Number.NEGATIVE_INFINITY
+  #closed = false
 
   /**
    * A server binds its path at once.
    *
    * @throws VringError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE, ERR_SYSTEM
    */
-  constructor(options: EndpointOptions) {
-    const { role, path, retryMs = 1000, wakeFd } = options
+  constructor({ role, path, retryMs = 1000 }: EndpointOptions) {
     if (role !== 'server' && role !== 'client')
       throw refused('ERR_INVALID_ARGUMENT', 'role', role, "'server' or 'client'")
     if (!(retryMs >= 1)) throw refused('ERR_OUT_OF_RANGE', 'retryMs', retryMs, 'at least 1')
-    this.#options = options
+    this.path = path
+    this.role = role
     this.#retryMs = retryMs
     this.#listener = role === 'server' ? UnixListener.listen(path) : null
-    const wake = wakeFd === undefined ? [] : [wakeFd]
-    this.#poll.watch(this.#listener === null ? wake : [this.#listener.fd, ...wake])
-    this.#pause.watch(wake)
+  }
+
+  /** Readable when a frontend waits; -1: nothing to wait on but {@link waitMs}. */
+  get fd(): number {
+    return this.#listener === null || this.#closed || this.#untilRetry() > 0 ? -1 : this.#listener.fd
+  }
+
+  /** How long to leave {@link take} alone unless {@link fd} is readable, in ms; -1: for ever. */
+  get waitMs(): number {
+    const left = this.#untilRetry()
+    return this.#listener === null || left > 0 ? left : -1
+  }
+
+  /**
+   * The next frontend's socket when one is there; never waits. A client attempts to connect, not more often than retryMs: a
+   * frontend that hangs up at once makes no busy loop. Being out of descriptors for a while ends no server: the connection
+   * stays in the queue, and is tried again after retryMs.
+   *
+   * @throws VringError ERR_CLOSED, ERR_SYSTEM
+   */
+  take(): UnixSocket | null {
+    if (this.#untilRetry() > 0) return null
+    if (this.#listener === null) this.#pause()
+    try {
+      return this.#listener === null ? UnixSocket.connect(this.path) : this.#listener.accept()
+    } catch (error) {
+      const errno = systemErrnoOf(error) ?? ''
+      if (!PASSING.has(errno) && (this.#listener !== null || !NOT_YET.has(errno))) throw error
+      this.#pause()
+      return null
+    }
   }
 
   /**
@@ -59,45 +91,29 @@ export class VhostUserEndpoint {
    * @returns its socket, or null when `shouldStop` said so
    * @throws VringError ERR_CLOSED, ERR_SYSTEM
    */
-  next(): UnixSocket | null {
+  next({ wakeFd = -1, shouldStop }: EndpointWait = {}): UnixSocket | null {
+    const poll = new PollSet()
     for (;;) {
-      if (this.#options.shouldStop?.() ?? false) return null
-      const socket = this.#listener === null ? this.#connect() : this.#accept(this.#listener)
+      if (shouldStop?.() ?? false) return null
+      const socket = this.take()
       if (socket !== null) return socket
-      this.#poll.wait(this.#listener === null ? Math.min(this.#untilRetry(), ASK_MS) : ASK_MS)
+      poll.watch([this.fd, wakeFd])
+      const { waitMs } = this
+      poll.wait(waitMs < 0 ? ASK_MS : Math.min(waitMs, ASK_MS))
     }
   }
 
   /** Closes a server's listener and removes its path. */
   close(): void {
+    this.#closed = true
     this.#listener?.close()
   }
 
-  /** Being out of descriptors for a while ends no server: the connection stays in the queue, and is tried again. */
-  #accept(listener: UnixListener): UnixSocket | null {
-    try {
-      return listener.accept()
-    } catch (error) {
-      if (!PASSING.has(systemErrnoOf(error) ?? '')) throw error
-      this.#pause.wait(Math.min(this.#retryMs, ASK_MS))
-      return null
-    }
-  }
-
-  /** One attempt, not more often than retryMs: a frontend that hangs up at once does not make this a busy loop. */
-  #connect(): UnixSocket | null {
-    if (this.#untilRetry() > 0) return null
-    this.#attemptedAt = performance.now()
-    try {
-      return UnixSocket.connect(this.#options.path)
-    } catch (error) {
-      const errno = systemErrnoOf(error) ?? ''
-      if (!NOT_YET.has(errno) && !PASSING.has(errno)) throw error
-      return null
-    }
+  #pause(): void {
+    this.#notBefore = performance.now() + this.#retryMs
   }
 
   #untilRetry(): number {
-    return Math.max(0, Math.ceil(this.#attemptedAt + this.#retryMs - performance.now()))
+    return Math.max(0, Math.ceil(this.#notBefore - performance.now()))
   }
 }

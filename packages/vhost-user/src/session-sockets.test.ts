@@ -170,12 +170,11 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     const driver = new Driver(frontend, memory, 0)
     let asked = 0
     const worker = new VhostUserWorker({
-      session,
-      device,
       busyPollUs: 0,
       // The first look finds nothing; the second comes only after another process kicked.
       shouldStop: () => ++asked > 1,
     })
+    worker.add(session, device)
     const child = signalLater(driver.signals.kick, 0.05)
     const exited = new Promise((resolve) => child.on('exit', resolve))
     expect(worker.run()).toBe('stopped')
@@ -198,9 +197,10 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     const waiting = Object.assign(device, { roomFds: [full.fd], sleepMs: -1 })
     const run = (sleeps: number): number => {
       const worker: VhostUserWorker = new VhostUserWorker({
-        ...{ session, device, busyPollUs: 0 },
+        busyPollUs: 0,
         shouldStop: () => worker.sleeps >= sleeps,
       })
+      worker.add(session, device)
       const start = performance.now()
       expect(worker.run()).toBe('stopped')
       looks.push(worker.sleeps)
@@ -250,7 +250,8 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     const wake = EventFd.create()
     wake.signal()
     const shouldStop = (): boolean => device.chains > 0
-    const worker = new VhostUserWorker({ session, device, busyPollUs: 0, wakeFd: wake.fd, shouldStop })
+    const worker = new VhostUserWorker({ busyPollUs: 0, wakeFd: wake.fd, shouldStop })
+    worker.add(session, device)
     expect(worker.run()).toBe('stopped')
     expect(worker.sleeps).toBe(1)
     wake.close()
@@ -289,22 +290,18 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     const path = join(folder, 'client.sock')
     let listener: UnixListener | null = null
     let asked = 0
-    const endpoint = new VhostUserEndpoint({
-      path,
-      role: 'client',
-      retryMs: 5,
-      shouldStop: () => {
-        if (++asked === 3) listener = UnixListener.listen(path)
-        return false
-      },
-    })
+    const endpoint = new VhostUserEndpoint({ path, role: 'client', retryMs: 5 })
+    const shouldStop = (): boolean => {
+      if (++asked === 3) listener = UnixListener.listen(path)
+      return false
+    }
     const start = performance.now()
-    const first = endpoint.next()!
+    const first = endpoint.next({ shouldStop })!
     expect(performance.now() - start).toBeGreaterThanOrEqual(9)
     listener!.accept()!.close()
     expect(first.receive(new Uint8Array(1), [])).toBe(0)
     first.close()
-    const second = endpoint.next()!
+    const second = endpoint.next({ shouldStop })!
     expect(asked).toBeGreaterThanOrEqual(4)
     second.close()
     listener!.close()
@@ -313,15 +310,10 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
 
   test('waiting for a frontend ends when another thread says so', async () => {
     const wake = EventFd.create()
-    const endpoint = new VhostUserEndpoint({
-      path: join(folder, 'wake.sock'),
-      role: 'server',
-      wakeFd: wake.fd,
-      shouldStop: () => wake.drain(),
-    })
+    const endpoint = new VhostUserEndpoint({ path: join(folder, 'wake.sock'), role: 'server' })
     const child = signalLater(wake, 0.05)
     const exited = new Promise((resolve) => child.on('exit', resolve))
-    expect(endpoint.next()).toBeNull()
+    expect(endpoint.next({ wakeFd: wake.fd, shouldStop: () => wake.drain() })).toBeNull()
     await exited
     endpoint.close()
     wake.close()

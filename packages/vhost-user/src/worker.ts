@@ -1,11 +1,13 @@
-import { POLLIN, PollSet } from '@vring/linux'
-import type { BackendSession } from './backend-session.ts'
+import { PollSet } from '@vring/linux'
+import { BackendSession, type SessionTrace } from './backend-session.ts'
 import type { VhostUserDevice } from './device.ts'
-import type { RingEvent } from './session-host.ts'
+import { type EndpointOptions, VhostUserEndpoint } from './endpoint.ts'
+import { linuxHost } from './linux-host.ts'
+import type { FaultHandler } from './report-fault.ts'
+import { ServedSession, sooner } from './served-session.ts'
+import { WaitSet } from './wait-set.ts'
 
 export interface VhostUserWorkerOptions {
-  readonly session: BackendSession
-  readonly device: VhostUserDevice
   /** How long to go on looking at empty rings before sleeping, in microseconds. Default 50; Infinity never sleeps. */
   readonly busyPollUs?: number
   /**
@@ -17,77 +19,212 @@ export interface VhostUserWorkerOptions {
   readonly controlUs?: number
   /** A descriptor that wakes the worker from another thread: an eventfd that {@link shouldStop} explains. */
   readonly wakeFd?: number
-  /** Asked after every wake-up and every {@link controlUs}; true ends {@link VhostUserWorker.run}. Default never. */
+  /** Asked after every wake-up, every {@link controlUs} and once a second; true ends {@link VhostUserWorker.run}. */
   readonly shouldStop?: () => boolean
 }
 
-const NO_FDS: readonly number[] = []
+/** A path that a worker serves: one frontend after the other. */
+export interface ServedPath extends EndpointOptions {
+  readonly device: VhostUserDevice
+  /** Sees every whole message. */
+  readonly trace?: SessionTrace
+  /** See `BackendSessionOptions`. */
+  readonly memoryBytesMax?: number
+  /** See `BackendSessionOptions`. */
+  readonly onFault?: FaultHandler
+  /** A frontend connected. */
+  readonly onOpen?: (session: BackendSession) => void
+  /** A session is over; `session.error` says why, null: the frontend hung up. */
+  readonly onClose?: (session: BackendSession) => void
+}
+
+interface Listening {
+  readonly endpoint: VhostUserEndpoint
+  readonly path: ServedPath
+  /** A device serves one session at a time: who comes meanwhile waits. */
+  busy: boolean
+}
+
+/** How often a sleeping worker asks `shouldStop`, in ms. */
+const ASK_MS = 1000
 
 /**
- * The loop of one session: serves its rings, looks at the control socket between rounds, and sleeps in one poll(2) over
- * the socket and the kicks when the rings have been empty for a while.
+ * The loop of a thread: serves the rings of any number of sessions, looks at sockets between two turns over them, and sleeps
+ * in one poll(2) over sockets, kicks and the devices' descriptors when all rings have been empty for a while.
  *
- * No wake-up is lost: before it sleeps it asks the driver of every ring for notifications and looks at the ring once
- * more (`armQueue`); what is made available after that look comes with a kick.
+ * No wake-up is lost: before it sleeps it asks the driver of every ring for notifications and looks at the ring once more
+ * (`armQueue`); what is made available after that look comes with a kick. A device that throws ends its own session.
+ *
+ * {@link run} is the loop. Those who have a loop of their own do the same with its parts:
+ *
+ * ```ts
+ * for (;;) {
+ *   worker.control()
+ *   if (worker.turn() > 0 || worker.arm()) continue
+ *   await somethingOf(worker.fds, worker.roomFds, worker.waitMs) // poll(2), epoll, or a thread that does it
+ *   worker.drain()
+ * }
+ * ```
  */
 export class VhostUserWorker {
-  readonly #session: BackendSession
-  readonly #device: VhostUserDevice
   readonly #busyPollMs: number
   readonly #pauseMs: number
   readonly #controlMs: number
-  readonly #wakeFd: number | null
-  readonly #shouldStop: () => boolean
-  readonly #poll = new PollSet()
-  #watched = -1
-  #watchedFds: readonly number[] = NO_FDS
-  #watchedRoom: readonly number[] = NO_FDS
-  /** Of the rings that have one; in the set they stand together, in this order. */
-  #kicks: readonly RingEvent[] = []
-  #firstKick = 0
+  readonly #wakeFd: number
+  readonly #shouldStop: (() => boolean) | undefined
+  readonly #listening: Listening[] = []
+  #served: readonly ServedSession[] = []
+  /** Every running ring of every session. */
+  #rings: readonly { readonly served: ServedSession; readonly index: number }[] = []
+  readonly #sockets = new PollSet()
+  /** What stands at which place of the set before; listening sockets first. */
+  #socketFds: readonly number[] = []
+  readonly #waiting = new WaitSet()
+  #waitingStale = true
   /** Times the loop slept. */
   sleeps = 0
 
-  constructor(options: VhostUserWorkerOptions) {
-    this.#session = options.session
-    this.#device = options.device
+  constructor(options: VhostUserWorkerOptions = {}) {
     this.#busyPollMs = (options.busyPollUs ?? 50) / 1000
     this.#pauseMs = (options.pauseUs ?? 3) / 1000
     this.#controlMs = (options.controlUs ?? 1000) / 1000
-    this.#wakeFd = options.wakeFd ?? null
-    this.#shouldStop = options.shouldStop ?? (() => false)
+    this.#wakeFd = options.wakeFd ?? -1
+    this.#shouldStop = options.shouldStop
   }
 
   /**
-   * Serves until the session is over or it is told to stop. Does not return to JavaScript's event loop meanwhile: give
+   * Serves a device at a path, to one frontend after the other.
+   *
+   * @throws VringError when the endpoint can't be made (path in use, no permission)
+   */
+  serve(path: ServedPath): void {
+    this.#listening.push({ endpoint: new VhostUserEndpoint(path), path, busy: false })
+  }
+
+  /** Serves a session that is connected, until it is over. */
+  add(session: BackendSession, device: VhostUserDevice, onClose: () => void = () => {}): void {
+    this.#served = [...this.#served, new ServedSession(session, device, onClose)]
+  }
+
+  /** The sessions that are open. */
+  get sessions(): readonly BackendSession[] {
+    return this.#served.map(({ session }) => session)
+  }
+
+  /**
+   * Serves until it is told to stop, or nothing is left to serve. Does not return to JavaScript's event loop meanwhile: give
    * it a worker thread.
    *
-   * @returns `closed` when the session ended (it is closed then), `stopped` when `shouldStop` said so
+   * @returns `stopped` when `shouldStop` said so, `closed` when all sessions are over and it serves no path
+   * @throws VringError when an endpoint fails
    */
   run(): 'closed' | 'stopped' {
-    try {
-      for (;;) {
-        if (this.#session.poll() === 'closed') return 'closed'
-        if (this.#shouldStop()) return 'stopped'
-        if (this.#serve()) this.#sleep()
+    for (;;) {
+      this.control()
+      if (this.#served.length === 0 && this.#listening.length === 0) return 'closed'
+      if (this.#shouldStop?.() === true) return 'stopped'
+      if (this.#serve() && !this.arm()) {
+        const { waitMs } = this
+        this.#waiting.wait(this.#shouldStop === undefined ? waitMs : sooner(waitMs, ASK_MS))
+        this.sleeps++
       }
-    } catch (error) {
-      // A device broke its promise not to throw: this session ends, the process goes on.
-      this.#session.close(error)
-      return 'closed'
     }
   }
 
-  /** Rounds until control is due; true when all rings have been empty for the busy-polling time. */
+  /**
+   * Accepts frontends and handles the messages that are there, a bounded number of each session. Never waits.
+   *
+   * @throws VringError when an endpoint fails
+   */
+  control(): void {
+    for (const one of this.#listening) if (!one.busy && one.endpoint.role === 'client') this.#accept(one)
+    this.#watchSockets()
+    this.#sockets.wait(0)
+    const listening = this.#listening.length
+    for (let i = 0; i < listening; i++) if (this.#sockets.revents(i) !== 0) this.#accept(this.#listening[i]!)
+    // Taken together: what comes while they are handled is looked at the next time.
+    const served = this.#served
+    let over = false
+    for (let i = 0; i < served.length; i++) {
+      const { session } = served[i]!
+      const ready =
+        session.fd < 0 || (i < this.#socketFds.length - listening && this.#sockets.revents(listening + i) !== 0)
+      if ((ready || session.patienceMs === 0 || session.closed) && session.poll() === 'closed') over = true
+    }
+    if (over) this.#dropClosed()
+    let changed = false
+    for (const one of this.#served) if (one.ringsChanged()) changed = true
+    if (changed) this.#arrange()
+  }
+
+  /** One bounded round over every ring of every session; packets done. A device that throws ends its session. */
+  turn(): number {
+    const rings = this.#rings
+    let packets = 0
+    let i = 0
+    try {
+      for (; i < rings.length; i++) packets += rings[i]!.served.device.serveQueue(rings[i]!.index)
+    } catch (error) {
+      this.#fail(rings[i]!.served, error)
+    }
+    return packets
+  }
+
+  /** Asks all drivers for notifications, then looks once more; true: there is work, do not sleep. */
+  arm(): boolean {
+    let more = false
+    for (const one of this.#served) {
+      try {
+        if (one.arm()) more = true
+        if (one.fdsChanged()) this.#waitingStale = true
+      } catch (error) {
+        this.#fail(one, error)
+        return true
+      }
+    }
+    this.#watchSockets()
+    if (this.#waitingStale) this.#waiting.watch([this.#wakeFd, ...this.#socketFds], this.#served)
+    this.#waitingStale = false
+    return more
+  }
+
+  /** Descriptors to wait on for being readable, after {@link arm} said false. */
+  get fds(): readonly number[] {
+    return this.#waiting.readable
+  }
+
+  /** Descriptors to wait on for being writable, after {@link arm} said false. */
+  get roomFds(): readonly number[] {
+    return this.#waiting.writable
+  }
+
+  /** How long to wait for {@link fds} and {@link roomFds} at most, in ms; -1: until something happens. */
+  get waitMs(): number {
+    let waitMs = -1
+    for (const one of this.#served) waitMs = sooner(waitMs, one.waitMs)
+    for (const { busy, endpoint } of this.#listening) if (!busy) waitMs = sooner(waitMs, endpoint.waitMs)
+    return waitMs
+  }
+
+  /** Takes the kicks that came, after waiting. */
+  drain(): void {
+    this.#waiting.drain()
+  }
+
+  /** Ends all sessions and closes all paths. A second call does nothing. */
+  close(): void {
+    for (const { session } of this.#served) session.close()
+    this.#dropClosed()
+    for (const { endpoint } of this.#listening.splice(0)) endpoint.close()
+  }
+
+  /** Turns until control is due; true when all rings have been empty for the busy-polling time. */
   #serve(): boolean {
-    const queues = this.#session.activeQueues
-    const device = this.#device
-    if (queues.length === 0) return true
+    if (this.#rings.length === 0) return true
     const start = performance.now()
     let lastWork = start
     for (;;) {
-      let packets = 0
-      for (let i = 0; i < queues.length; i++) packets += device.serveQueue(queues[i]!)
+      const packets = this.turn()
       const now = performance.now()
       if (packets > 0) lastWork = now
       else if (now - lastWork >= this.#busyPollMs) return true
@@ -97,52 +234,60 @@ export class VhostUserWorker {
   }
 
   /**
-   * Each look at an empty ring takes the cache line of avail.idx away from the driver, who is writing it and the entries
-   * behind it.
+   * Each look at an empty ring takes the cache line of the driver's index away from the driver, who is writing it and the
+   * entries before it.
    */
   #pause(since: number): void {
     const end = since + this.#pauseMs
     while (performance.now() < end);
   }
 
-  #sleep(): void {
-    const session = this.#session
-    let polled = false
-    let more = false
-    for (const index of session.activeQueues) {
-      if (session.vrings[index]!.polled) polled = true
-      if (this.#device.armQueue(index)) more = true
-    }
-    if (more) return
-    const { wakeFds = NO_FDS, roomFds = NO_FDS, sleepMs = -1 } = this.#device
-    if (this.#watched !== session.generation || this.#watchedFds !== wakeFds || this.#watchedRoom !== roomFds)
-      this.#watch(wakeFds, roomFds)
-    // A ring without a kick has to be looked at; it costs the CPU that its frontend chose to pay.
-    this.#poll.wait(polled ? 0 : sooner(sleepMs, session.patienceMs))
-    this.sleeps++
-    this.#drainKicks()
+  #accept(one: Listening): void {
+    if (one.busy) return
+    const transport = one.endpoint.take()
+    if (transport === null) return
+    const { path } = one
+    const session = new BackendSession({ ...path, transport, host: linuxHost })
+    one.busy = true
+    this.add(session, path.device, () => {
+      one.busy = false
+      path.onClose?.(session)
+    })
+    path.onOpen?.(session)
   }
 
-  /** Only those that were kicked: the others cost no call. */
-  #drainKicks(): void {
-    const first = this.#firstKick
-    for (const [i, kick] of this.#kicks.entries()) if ((this.#poll.revents(first + i) & POLLIN) !== 0) kick.drain()
+  #fail({ session }: ServedSession, error: unknown): void {
+    session.close(error)
+    this.#dropClosed()
   }
 
-  #watch(wakeFds: readonly number[], roomFds: readonly number[]): void {
-    const { vrings, fd, generation } = this.#session
-    const others = [fd, ...(this.#wakeFd === null ? [] : [this.#wakeFd]), ...wakeFds]
-    this.#kicks = vrings.flatMap((vring) => (vring.kick === null ? [] : [vring.kick]))
-    this.#firstKick = others.length
-    this.#poll.watch([...others, ...this.#kicks.map((kick) => kick.fd)], roomFds)
-    this.#watched = generation
-    this.#watchedFds = wakeFds
-    this.#watchedRoom = roomFds
+  #dropClosed(): void {
+    const over = this.#served.filter(({ session }) => session.closed)
+    if (over.length === 0) return
+    this.#served = this.#served.filter(({ session }) => !session.closed)
+    this.#arrange()
+    for (const one of over) one.onClose()
   }
-}
 
-/** The shorter of two times in ms, of which -1 is for ever. */
-function sooner(one: number, other: number): number {
-  if (one < 0) return other
-  return other < 0 ? one : Math.min(one, other)
+  #arrange(): void {
+    this.#rings = this.#served.flatMap((served) => served.session.activeQueues.map((index) => ({ served, index })))
+    this.#waitingStale = true
+  }
+
+  /** Nothing is allocated while nothing changes. */
+  #watchSockets(): void {
+    const count = this.#listening.length + this.#served.length
+    let same = count === this.#socketFds.length
+    for (let i = 0; same && i < count; i++) same = this.#socketFd(i) === this.#socketFds[i]
+    if (same) return
+    this.#socketFds = Array.from({ length: count }, (_, i) => this.#socketFd(i))
+    this.#sockets.watch(this.#socketFds)
+    this.#waitingStale = true
+  }
+
+  #socketFd(index: number): number {
+    const one = this.#listening[index]
+    if (one === undefined) return this.#served[index - this.#listening.length]!.session.fd
+    return one.busy ? -1 : one.endpoint.fd
+  }
 }

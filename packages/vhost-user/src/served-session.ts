@@ -1,0 +1,72 @@
+import type { BackendSession } from './backend-session.ts'
+import type { VhostUserDevice } from './device.ts'
+import type { RingEvent } from './session-host.ts'
+
+const NO_FDS: readonly number[] = []
+
+/** A session and its device as a worker serves them, with what its loop has looked up. */
+export class ServedSession {
+  readonly session: BackendSession
+  readonly device: VhostUserDevice
+  /** Called once, when the session is over. */
+  readonly onClose: () => void
+  #generation = -1
+  #wakeFds = NO_FDS
+  #roomFds = NO_FDS
+
+  constructor(session: BackendSession, device: VhostUserDevice, onClose: () => void) {
+    this.session = session
+    this.device = device
+    this.onClose = onClose
+  }
+
+  /** Of the rings that have one. */
+  get kicks(): readonly RingEvent[] {
+    return this.session.vrings.flatMap(({ kick }) => (kick === null ? [] : [kick]))
+  }
+
+  get wakeFds(): readonly number[] {
+    return this.#wakeFds
+  }
+
+  get roomFds(): readonly number[] {
+    return this.#roomFds
+  }
+
+  /** Looks at the session again; true: rings or kicks are not what they were. */
+  ringsChanged(): boolean {
+    const { generation } = this.session
+    const changed = generation !== this.#generation
+    this.#generation = generation
+    return changed
+  }
+
+  /** Looks at the device again; true: the descriptors that it waits for are not what they were. */
+  fdsChanged(): boolean {
+    const { wakeFds = NO_FDS, roomFds = NO_FDS } = this.device
+    const changed = wakeFds !== this.#wakeFds || roomFds !== this.#roomFds
+    this.#wakeFds = wakeFds
+    this.#roomFds = roomFds
+    return changed
+  }
+
+  /** Asks the driver of every ring to notify, and looks once more; true: there is work, do not sleep. */
+  arm(): boolean {
+    let more = false
+    for (const index of this.session.activeQueues) if (this.device.armQueue(index)) more = true
+    return more
+  }
+
+  /** The longest time to sleep, in ms; -1: until something happens. A ring without a kick has to be looked at. */
+  get waitMs(): number {
+    const { session, device } = this
+    for (const index of session.activeQueues) if (session.vrings[index]!.polled) return 0
+    return sooner(device.sleepMs ?? -1, session.patienceMs)
+  }
+}
+
+/** The shorter of two times in ms, of which -1 is for ever. */
+export function sooner(one: number, other: number): number {
+  if (one < 0) return other
+  return other < 0 ? one : Math.min(one, other)
+}

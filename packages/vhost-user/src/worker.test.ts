@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { featureSet, VIRTIO_F_VERSION_1 } from '@vring/layout'
+import { PollSet, processResources, UnixSocket, unsupportedHost } from '@vring/linux'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Driver } from '../test/frontend-rig.ts'
+import { RecyclingDevice } from '../test/recycling-device.ts'
+import { BackendSession } from './backend-session.ts'
+import { VhostUserFrontend } from './frontend.ts'
+import { FrontendMemory } from './frontend-memory.ts'
+import { linuxHost } from './linux-host.ts'
+import { VhostUserWorker } from './worker.ts'
+
+const reason = unsupportedHost()
+
+/** A driver with one ring, and the session and device at the other end, in this thread. */
+class Guest {
+  readonly device = new RecyclingDevice()
+  readonly faults: unknown[] = []
+  readonly session: BackendSession
+  readonly frontend: VhostUserFrontend
+  readonly memory = new FrontendMemory({ bytes: 1 << 20 })
+  readonly driver: Driver
+
+  constructor() {
+    const [mine, transport] = UnixSocket.pair()
+    const { device } = this
+    this.session = new BackendSession({ transport, device, host: linuxHost, onFault: (one) => this.faults.push(one) })
+    this.frontend = new VhostUserFrontend({ transport: mine, wait: () => void this.session.poll() })
+    this.frontend.negotiate(featureSet(VIRTIO_F_VERSION_1))
+    this.frontend.shareMemory([this.memory])
+    this.driver = new Driver(this.frontend, this.memory, 0)
+  }
+
+  close(): void {
+    this.frontend.close()
+    this.session.close()
+    this.memory.close()
+  }
+}
+
+describe.skipIf(reason !== null)(`a worker${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'vring-worker-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  test('serves the rings of several sessions and sleeps in one poll over all of them', () => {
+    const guests = Array.from({ length: 5 }, () => new Guest())
+    let looks = 0
+    const worker = new VhostUserWorker({
+      busyPollUs: 0,
+      shouldStop: () => {
+        // Each look kicks another session: the next one comes because that kick woke the worker.
+        if (looks < guests.length) guests[looks]!.driver.send(3)
+        return ++looks > guests.length
+      },
+    })
+    for (const { session, device } of guests) worker.add(session, device)
+    expect(worker.run()).toBe('stopped')
+    expect(guests.map(({ device }) => device.chains)).toEqual([3, 3, 3, 3, 3])
+    for (const guest of guests) guest.close()
+    expect(worker.run()).toBe('closed')
+  })
+
+  test('ends the session of a device that throws, with its class and stack, and goes on with the others', () => {
+    const [good, bad] = [new Guest(), new Guest()]
+    bad.device.serveQueue = () => {
+      throw new TypeError('a mistake of the device')
+    }
+    const worker = new VhostUserWorker({ shouldStop: () => good.device.chains === 3 })
+    worker.add(bad.session, bad.device)
+    worker.add(good.session, good.device)
+    good.driver.send(3)
+    expect(worker.run()).toBe('stopped')
+    expect(bad.session.closed).toBe(true)
+    expect(bad.session.error?.code).toBe('ERR_INTERNAL')
+    expect(bad.session.error?.message).toMatch(/^TypeError: a mistake of the device, at .*worker\.test/)
+    expect(bad.session.error?.cause).toBeInstanceOf(TypeError)
+    expect(bad.faults).toEqual([bad.session.error?.cause])
+    expect(worker.sessions).toEqual([good.session])
+    good.close()
+    bad.close()
+  })
+
+  test('serves several paths; who comes to one that has a session waits for its end', () => {
+    const before = processResources().openFds
+    const paths = ['a', 'b'].map((name) => join(folder, `${name}.sock`))
+    const worker = new VhostUserWorker()
+    const opened: string[] = []
+    for (const path of paths)
+      worker.serve({ path, role: 'server', device: new RecyclingDevice(), onOpen: () => opened.push(path) })
+    const [a, second, b] = [paths[0]!, paths[0]!, paths[1]!].map((path) => UnixSocket.connect(path))
+    for (let i = 0; i < 3; i++) worker.control()
+    expect(opened.sort()).toEqual(paths)
+    expect(worker.sessions).toHaveLength(2)
+    a!.close()
+    for (let i = 0; i < 3; i++) worker.control()
+    expect(opened).toEqual([...paths, paths[0]])
+    second!.close()
+    b!.close()
+    worker.close()
+    expect(processResources().openFds).toBe(before)
+    expect(() => UnixSocket.connect(paths[1]!)).toThrow('ENOENT')
+  })
+
+  test('is the parts of a loop of one’s own: control, turn, arm, fds, drain', () => {
+    const guest = new Guest()
+    const worker = new VhostUserWorker()
+    worker.add(guest.session, guest.device)
+    const poll = new PollSet()
+    worker.control()
+    expect(worker.turn()).toBe(0)
+    expect(worker.arm()).toBe(false)
+    expect(worker.fds).toContain(guest.session.fd)
+    expect(worker.fds).toContain(guest.session.vrings[0]!.kick!.fd)
+    expect(worker.waitMs).toBe(-1)
+    guest.driver.send(2)
+    poll.watch(worker.fds, worker.roomFds)
+    expect(poll.wait(1000)).toBe(1)
+    worker.drain()
+    expect(poll.wait(0)).toBe(0)
+    worker.control()
+    expect(worker.turn()).toBe(2)
+    guest.frontend.close()
+    worker.control()
+    expect(worker.sessions).toEqual([])
+    guest.close()
+  })
+})
