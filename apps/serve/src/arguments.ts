@@ -24,12 +24,23 @@ export const OPTIONS = {
     valueHint: 'HOW',
     description: 'How replay:FILE comes: recorded (default), with the gaps of the capture, or asap',
   },
+  'max-gap': {
+    type: 'string',
+    valueHint: 'SECONDS',
+    description: 'The longest gap of a recorded replay, 0 to 86400; longer ones are shortened; default 10',
+  },
   loop: { type: 'boolean', description: 'Begin replay:FILE again at its end' },
   queues: { type: 'string', valueHint: 'N', description: 'Queue pairs, 1 to 128; default 1' },
   plugin: {
     type: 'string',
     valueHint: 'SPEC',
     description: 'Accessor of another package or file, by its name to --accessor; any number of times',
+  },
+  capture: {
+    type: 'string',
+    valueHint: 'FILE',
+    description:
+      'Frames of any backend to a pcapng file or FIFO: FILE[,pair=N,dir=rx|tx,snaplen=B,rotate=SIZE,files=N,overwrite]; any number of times',
   },
   metrics: { type: 'string', valueHint: 'HOST:PORT', description: 'Serve Prometheus metrics and a status page' },
   config: { type: 'string', valueHint: 'FILE', description: 'JSON file with these settings; arguments come first' },
@@ -38,13 +49,13 @@ export const OPTIONS = {
 type OptionName = keyof typeof OPTIONS
 
 /** Options that may be given several times. */
-const REPEATED: ReadonlySet<OptionName> = new Set(['plugin'])
+const REPEATED: ReadonlySet<OptionName> = new Set(['plugin', 'capture'])
 
 /** What was given: text as it was written, switches as `true`, what may be repeated as a list. */
 export type GivenArguments = {
   readonly [Name in OptionName]?: (typeof OPTIONS)[Name]['type'] extends 'boolean'
     ? true
-    : Name extends 'plugin'
+    : Name extends 'plugin' | 'capture'
       ? readonly string[]
       : string
 }

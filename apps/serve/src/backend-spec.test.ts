@@ -1,15 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { formatBackend, parseBackend } from './backend-spec.ts'
+import { type BackendSpec, formatBackend, parseBackend } from './backend-spec.ts'
+import { parseCapture } from './capture-spec.ts'
 
 describe('--backend', () => {
   test.each([
     ['drop', { kind: 'drop' }],
     ['loopback', { kind: 'loopback' }],
     ['tap:vring0', { kind: 'tap', name: 'vring0' }],
-    ['pcap:/tmp/a:b.pcapng', { kind: 'pcap', path: '/tmp/a:b.pcapng' }],
+    ['pcap:/tmp/a:b.pcapng', { kind: 'pcap', capture: parseCapture('--backend', '/tmp/a:b.pcapng') }],
     ['replay:a.pcapng', { kind: 'replay', path: 'a.pcapng' }],
     ['af-xdp:eth0:3', { kind: 'af-xdp', interface: 'eth0', queue: 3 }],
-  ] as const)('%s names a backend, and is named so again', (text, spec) => {
+  ] as [string, BackendSpec][])('%s names a backend, and is named so again', (text, spec) => {
     expect(parseBackend(text)).toEqual(spec)
     expect(formatBackend(spec)).toBe(text)
   })
@@ -27,6 +28,7 @@ describe('--backend', () => {
     ['tap:', 'names no interface'],
     ['tap:sixteen-letters-', 'names no interface'],
     ['tap:a/b', 'names no interface'],
+    ['pcap:a,dir=rx', 'takes no pair and no dir'],
     ['pcap:', 'names no file; accepted: pcap:FILE'],
     ['replay', 'names no file; accepted: replay:FILE'],
     ['af-xdp:', 'is no interface and queue'],

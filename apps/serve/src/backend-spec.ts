@@ -1,4 +1,5 @@
 import { nearestName } from '@vring/registry'
+import { type CaptureSpec, parseCapture } from './capture-spec.ts'
 import { usageError } from './serve-error.ts'
 
 /** Where the frames of the driver go to and come from, as `--backend` names it. */
@@ -7,7 +8,7 @@ export type BackendSpec =
   | { readonly kind: 'loopback' }
   | { readonly kind: 'tap'; readonly name: string }
   | { readonly kind: 'af-xdp'; readonly interface: string; readonly queue: number }
-  | { readonly kind: 'pcap'; readonly path: string }
+  | { readonly kind: 'pcap'; readonly capture: CaptureSpec }
   | { readonly kind: 'replay'; readonly path: string }
 
 /** How `--backend` names each kind. */
@@ -16,7 +17,7 @@ export const FORMS: Readonly<Record<BackendSpec['kind'], string>> = {
   loopback: 'loopback',
   tap: 'tap:NAME',
   'af-xdp': 'af-xdp:INTERFACE[:QUEUE]',
-  pcap: 'pcap:FILE',
+  pcap: 'pcap:FILE[,snaplen=B,rotate=SIZE,files=N,overwrite]',
   replay: 'replay:FILE',
 }
 const ACCEPTED = Object.values(FORMS).join(', ')
@@ -44,6 +45,8 @@ export function parseBackend(text: string): BackendSpec {
         throw refuse(`names no interface; accepted: ${FORMS.tap}, 1 to 15 characters`)
       return { kind, name: rest }
     case 'pcap':
+      if (rest === null || rest === '') throw refuse(`names no file; accepted: ${FORMS[kind]}`)
+      return { kind, capture: wholeCapture(parseCapture('--backend', rest), refuse) }
     case 'replay':
       if (rest === null || rest === '') throw refuse(`names no file; accepted: ${FORMS[kind]}`)
       return { kind, path: rest }
@@ -61,14 +64,21 @@ export function parseBackend(text: string): BackendSpec {
   }
 }
 
+/** All that drivers send goes there: which part of it is for `--capture` to say. */
+function wholeCapture(capture: CaptureSpec, refuse: (problem: string) => Error): CaptureSpec {
+  if (capture.pair === null && capture.direction === null) return capture
+  throw refuse(`takes no pair and no dir: it is what all drivers send; accepted: ${FORMS.pcap}`)
+}
+
 /** As `--backend` would name it. */
 export function formatBackend(spec: BackendSpec): string {
   switch (spec.kind) {
     case 'tap':
       return `tap:${spec.name}`
     case 'pcap':
+      return `pcap:${spec.capture.path}`
     case 'replay':
-      return `${spec.kind}:${spec.path}`
+      return `replay:${spec.path}`
     case 'af-xdp':
       return `af-xdp:${spec.interface}:${spec.queue}`
     default:

@@ -41,7 +41,8 @@ describe('configuration', () => {
       backend: { kind: 'drop' },
       xdp: null,
       mtu: null,
-      replay: { pace: 'recorded', loop: false },
+      replay: { pace: 'recorded', loop: false, maxGapMs: 10_000 },
+      captures: [],
       queuePairs: 1,
       metrics: null,
     })
@@ -57,7 +58,8 @@ describe('configuration', () => {
       backend: { kind: 'tap', name: 't0' },
       xdp: 'xdp1',
       mtu: 9000,
-      replay: { pace: 'recorded', loop: false },
+      replay: { pace: 'recorded', loop: false, maxGapMs: 10_000 },
+      captures: [],
       queuePairs: 2,
       metrics: { host: '::1', port: 9101 },
     })
@@ -86,6 +88,12 @@ describe('configuration', () => {
     [{ ...least, mtu: '1500' }, /^--mtu: is that of a tap; the backend is drop/],
     [{ ...least, backend: 'tap:t', mtu: '67' }, /^--mtu: "67" is not accepted; accepted: 68 to 65521/],
     [{ ...least, loop: true as const }, /^--loop: is for replay:FILE; the backend is drop/],
+    [{ ...least, 'max-gap': '3' }, /^--max-gap: is for replay:FILE; the backend is drop/],
+    [
+      { ...least, backend: 'replay:a', 'max-gap': '1e9' },
+      /^--max-gap: "1e9" is not accepted; accepted: seconds, 0 to 86400/,
+    ],
+    [{ ...least, capture: ['a.pcapng,pair=1'] }, /^--capture: pair=1 is not served; accepted: 0 to 0/],
     [{ ...least, backend: 'replay:a', pace: 'slow' }, /^--pace: "slow" is not accepted; accepted: recorded, asap/],
     [{ ...least, plugin: ['./none.js'] }, /^--plugin: plugin \.\/none\.js: can't be loaded/],
     [{ ...least, metrics: 'nine' }, /^--metrics: "nine" is no address; accepted: HOST:PORT/],
@@ -121,7 +129,7 @@ describe('configuration', () => {
     const all = {
       ...least,
       ...{ client: true, accessor: 'a', plugin: ['p'], xdp: 'b', mtu: 9000, pace: 'asap', loop: true },
-      ...{ queues: 3, metrics: 'c:1' },
+      ...{ queues: 3, metrics: 'c:1', 'max-gap': 0.5, capture: ['x.pcapng'] },
     }
     expect(Object.keys(all).sort()).toEqual(
       Object.keys(OPTIONS)

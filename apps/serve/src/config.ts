@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { MAX_GAP_MS, MAX_GAP_MS_MOST } from '@vring/backend-pcap'
 import { nearestName, type Registry } from '@vring/registry'
 import type { SocketRole } from '@vring/vhost-user'
 import { QUEUE_PAIRS_MAX } from '@vring/vhost-user-net'
 import { z } from 'zod'
 import type { GivenArguments } from './arguments.ts'
 import { type BackendSpec, FORMS, parseBackend } from './backend-spec.ts'
+import { type CaptureSpec, parseCapture } from './capture-spec.ts'
 import { loadRegistry } from './load-registry.ts'
 import { startError, usageError } from './serve-error.ts'
 
@@ -22,6 +24,7 @@ export interface ServeConfig {
   /** MTU of the TAP in bytes; null: as it is. */
   readonly mtu: number | null
   readonly replay: ReplayConfig
+  readonly captures: readonly CaptureSpec[]
   readonly queuePairs: number
   readonly metrics: MetricsAddress | null
 }
@@ -31,6 +34,8 @@ export interface ReplayConfig {
   readonly pace: ReplayPace
   /** Begin again at its end. */
   readonly loop: boolean
+  /** The longest gap, ms. */
+  readonly maxGapMs: number
 }
 
 /** `recorded`: with the gaps of the capture; `asap`: as fast as the driver takes frames. */
@@ -46,6 +51,10 @@ export interface MetricsAddress {
 /** As the kernel bounds the MTU of a TAP: ETH_MIN_MTU, and 65535 less an Ethernet header. */
 const MTU_MIN = 68
 const MTU_MAX = 65_521
+
+/** As TimerFd and people bound it: a day. */
+const GAP_SECONDS_MAX = MAX_GAP_MS_MOST / 1000
+const GAP_ACCEPTED = `accepted: seconds, 0 to ${GAP_SECONDS_MAX}`
 
 const text = z.string('accepted: text').min(1, 'accepted: text that is not empty')
 const flag = z.boolean('accepted: true or false')
@@ -66,6 +75,8 @@ const settings = z.strictObject(
     mtu: integer(MTU_MIN, MTU_MAX).optional(),
     pace: z.enum(PACES, `accepted: ${PACES.join(', ')}`).optional(),
     loop: flag.optional(),
+    'max-gap': z.number(GAP_ACCEPTED).min(0, GAP_ACCEPTED).max(GAP_SECONDS_MAX, GAP_ACCEPTED).optional(),
+    capture: z.array(text, 'accepted: a list of texts').optional(),
     queues: integer(1, QUEUE_PAIRS_MAX).optional(),
     metrics: text.optional(),
   },
@@ -89,7 +100,7 @@ export async function resolveConfig(given: GivenArguments): Promise<ServeConfig>
   if (all.xdp !== undefined && kind !== 'drop' && kind !== 'tap')
     throw usageError('--xdp', `runs in front of drop and on a tap; the backend is ${kind}`)
   if (all.mtu !== undefined && kind !== 'tap') throw usageError('--mtu', `is that of a tap; the backend is ${kind}`)
-  for (const name of ['pace', 'loop'] as const)
+  for (const name of ['pace', 'loop', 'max-gap'] as const)
     if (all[name] !== undefined && kind !== 'replay')
       throw usageError(`--${name}`, `is for replay:FILE; the backend is ${kind}`)
   const plugins = all.plugin ?? []
@@ -101,17 +112,33 @@ export async function resolveConfig(given: GivenArguments): Promise<ServeConfig>
     backend,
     xdp: all.xdp ?? null,
     mtu: all.mtu ?? null,
-    replay: { pace: all.pace ?? 'recorded', loop: all.loop ?? false },
+    replay: {
+      pace: all.pace ?? 'recorded',
+      loop: all.loop ?? false,
+      maxGapMs: 1000 * (all['max-gap'] ?? MAX_GAP_MS / 1000),
+    },
+    captures: (all.capture ?? []).map((one) => captureOf(one, all.queues ?? 1)),
     queuePairs: all.queues ?? 1,
     metrics: all.metrics === undefined ? null : parseMetricsAddress(all.metrics),
   }
 }
 
 /** Arguments as settings: numbers are read as the file's are checked. */
-function fromArguments({ config: _, queues, mtu, pace, plugin, ...rest }: GivenArguments): Settings {
+function fromArguments({
+  config: _,
+  queues,
+  mtu,
+  pace,
+  plugin,
+  capture,
+  'max-gap': maxGap,
+  ...rest
+}: GivenArguments): Settings {
   return {
     ...rest,
     ...(plugin === undefined ? {} : { plugin: [...plugin] }),
+    ...(capture === undefined ? {} : { capture: [...capture] }),
+    ...(maxGap === undefined ? {} : { 'max-gap': readSeconds('--max-gap', maxGap) }),
     ...(queues === undefined ? {} : { queues: readInteger('--queues', queues, 1, QUEUE_PAIRS_MAX) }),
     ...(mtu === undefined ? {} : { mtu: readInteger('--mtu', mtu, MTU_MIN, MTU_MAX) }),
     ...(pace === undefined ? {} : { pace: readPace(pace) }),
@@ -154,6 +181,20 @@ export function parseSettings(content: string, path: string): Settings {
   }
   const field = issue.path.join('.') || 'the file'
   throw usageError('--config', `${path}: ${field}: ${JSON.stringify(issue.input)} is not accepted; ${issue.message}`)
+}
+
+function readSeconds(argument: string, given: string): number {
+  const value = Number(given)
+  if (!/^\d+(\.\d+)?$/.test(given) || value > GAP_SECONDS_MAX)
+    throw usageError(argument, `${JSON.stringify(given)} is not accepted; ${GAP_ACCEPTED}`)
+  return value
+}
+
+function captureOf(given: string, queuePairs: number): CaptureSpec {
+  const spec = parseCapture('--capture', given)
+  if (spec.pair !== null && spec.pair >= queuePairs)
+    throw usageError('--capture', `pair=${spec.pair} is not served; accepted: 0 to ${queuePairs - 1}`)
+  return spec
 }
 
 function readInteger(argument: string, given: string, least: number, most: number): number {

@@ -15,9 +15,18 @@ import { StatusServer } from './status-server.ts'
 export async function runDaemon(config: ServeConfig, stop: AbortSignal, log: (line: string) => void): Promise<void> {
   const device = openDevice(config)
   try {
-    const { socket, role, accessor, plugins, queuePairs } = config
+    const { socket, role, accessor, plugins, queuePairs, captures } = config
     const thread = await ServeThread.start({
-      ...{ socket, role, accessor, plugins, queuePairs, datapath: device.datapath, features: device.features },
+      ...{
+        socket,
+        role,
+        accessor,
+        plugins,
+        queuePairs,
+        captures,
+        datapath: device.datapath,
+        features: device.features,
+      },
       onNote: log,
       onSession: (event, error) => {
         if (event === 'opened') log('a driver connected')

@@ -1,9 +1,11 @@
 import { AfXdpQueue } from '@vring/backend-af-xdp'
-import { CaptureFile, PcapBackend, ReplaySource, readCapture } from '@vring/backend-pcap'
+import { formatReplayReport, PcapBackend, ReplayClock, ReplayFile, ReplaySource } from '@vring/backend-pcap'
 import { LinuxTapQueue } from '@vring/backend-tap/linux'
-import { ETH_HEADER_BYTES, NET_HDR_MRG_BYTES, VringError } from '@vring/layout'
+import { ETH_HEADER_BYTES, NET_HDR_MRG_BYTES } from '@vring/layout'
 import { DropBackend, type FrameSource, LoopbackBackend, type NetBackend, XdpBackend } from '@vring/vhost-net'
 import { XDP_VERDICT_NAMES } from '@vring/xdp'
+import type { CaptureSpec } from './capture-spec.ts'
+import { openCapture } from './captures.ts'
 import { type CountedProgram, loadCountedProgram } from './counted-program.ts'
 import { addCounts } from './counts.ts'
 import { PacedReplay } from './paced-replay.ts'
@@ -50,9 +52,10 @@ export interface Datapath {
 /**
  * Builds the backends.
  *
+ * @param note takes one line for people, whenever there is one
  * @throws VringError when a file or a device can't be used; ServeError for a program
  */
-export function createDatapath(spec: DatapathSpec, queuePairs: number): Datapath {
+export function createDatapath(spec: DatapathSpec, queuePairs: number, note: (line: string) => void): Datapath {
   switch (spec.kind) {
     case 'drop':
       return spec.program === null
@@ -61,9 +64,9 @@ export function createDatapath(spec: DatapathSpec, queuePairs: number): Datapath
     case 'loopback':
       return loopbackPath(queuePairs)
     case 'pcap':
-      return pcapPath(spec.path, queuePairs)
+      return pcapPath(spec.capture, queuePairs, note)
     case 'replay':
-      return replayPath(spec, queuePairs)
+      return replayPath(spec, queuePairs, note)
     case 'tap':
       return tapPath(openAll(spec.queues, (handle) => new LinuxTapQueue(handle)))
     case 'af-xdp':
@@ -129,35 +132,44 @@ function loopbackPath(queuePairs: number): Datapath {
   }
 }
 
-function pcapPath(path: string, queuePairs: number): Datapath {
-  const file = new CaptureFile(path)
+function pcapPath(spec: CaptureSpec, queuePairs: number, note: (line: string) => void): Datapath {
+  const file = openCapture(spec, note)
   const pairs = Array.from({ length: queuePairs }, (_, pair) =>
     sink(new PcapBackend(file, { interfaceName: `tx-${pair}` })),
   )
   return { ...nothing, pairs, sessionEnded: () => file.sync(), idle: () => file.sync(), close: () => file.close() }
 }
 
-/** Frames of interface i of the capture go to pair i mod N; what drivers send is dropped. */
-function replayPath({ path, bytes, replay }: ReplaySpec, queuePairs: number): Datapath {
-  const { packets, ...capture } = readCapture(bytes)
-  const sources = Array.from({ length: queuePairs }, (_, pair) => {
-    const mine = packets.filter(({ interfaceId }) => interfaceId % queuePairs === pair)
-    return mine.length === 0
-      ? null
-      : new ReplaySource({ ...capture, packets: mine }, { headerBytes: NET_HDR_MRG_BYTES, ...replay })
+/** Frames of interface i of the capture go to pair i mod N, all by one clock; what drivers send is dropped. */
+function replayPath({ path, replay }: ReplaySpec, queuePairs: number, note: (line: string) => void): Datapath {
+  const file = ReplayFile.open(path)
+  const clock = new ReplayClock()
+  let said = ''
+  const sources = Array.from({ length: queuePairs }, (_, index) => {
+    const source = new ReplaySource(() => file.read(), {
+      ...replay,
+      headerBytes: NET_HDR_MRG_BYTES,
+      clock,
+      share: { index, of: queuePairs },
+      onReport: (report) => {
+        // Every source reads the whole file: what the first of them finds is what all find.
+        const line = `${path}: ${formatReplayReport(report, replay.maxGapMs)}`
+        if (line !== said) note(line)
+        said = line
+      },
+    })
+    return new PacedReplay(source)
   })
-  if (sources.every((source) => source === null))
-    throw new VringError('ERR_INVALID_ARGUMENT', `${path} has no packets to replay`, { field: 'capture' })
-  const paced = sources.map((source) => (source === null ? null : new PacedReplay(source)))
-  const sum = (count: 'frameCount' | 'skipped'): number =>
-    sources.reduce((total, source) => total + (source?.[count] ?? 0), 0)
-  const skipped = sum('skipped') === 0 ? '' : `; ${sum('skipped')} packets are no Ethernet frames and are left out`
+  const pace =
+    replay.pace === 'recorded' ? `recorded, gaps of at most ${replay.maxGapMs / 1000} s` : 'as fast as it is taken'
   return {
     ...nothing,
-    note: `${sum('frameCount')} frames to replay${skipped}`,
-    pairs: paced.map((source) => ({ ...sink(new DropBackend()), source })),
+    note: `replaying ${path}: pace ${pace}`,
+    pairs: sources.map((source) => ({ ...sink(new DropBackend()), source })),
+    sessionEnded: () => clock.pause(),
     close: () => {
-      for (const source of paced) source?.close()
+      for (const source of sources) source.close()
+      file.close()
     },
   }
 }

@@ -61,7 +61,7 @@ export async function measureLatency(options: LatencyOptions): Promise<LatencyRo
 async function withDaemon(tap: LinuxTap, socket: string, options: LatencyOptions): Promise<LatencyRow[]> {
   const { accessor, plugins, frames, bytes } = options
   const thread = await ServeThread.start({
-    ...{ socket, role: 'server', accessor, plugins, queuePairs: 1, features: 0n },
+    ...{ socket, role: 'server', accessor, plugins, queuePairs: 1, captures: [], features: 0n },
     datapath: { kind: 'tap', queues: tap.queues },
   })
   try {

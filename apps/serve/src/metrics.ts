@@ -45,6 +45,12 @@ export async function formatMetrics(config: ServeConfig, { snapshot, kernel }: O
   }
   const up = gauge('vring_backend_up', '0 when the device of a queue pair was deleted.', ['pair'])
   for (const [pair, { gone }] of snapshot.pairs.entries()) up.set({ pair: String(pair) }, gone ? 0 : 1)
+  const captured = counter('vring_capture_frames_total', 'Frames that a capture holds.', ['file'])
+  const uncaptured = counter('vring_capture_lost_frames_total', 'Frames that did not get into a capture.', ['file'])
+  for (const { path, frames, lost } of snapshot.captures) {
+    captured.inc({ file: path }, frames)
+    uncaptured.inc({ file: path }, lost)
+  }
   const verdicts = counter('vring_xdp_packets_total', 'Frames by verdict of the XDP program.', ['verdict'])
   for (const [verdict, frames] of Object.entries(snapshot.verdicts ?? {})) verdicts.inc({ verdict }, frames)
   const byProgram = counter(

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { openAfXdp } from './af-xdp.ts'
 import { formatBackend } from './backend-spec.ts'
 import type { ServeConfig } from './config.ts'
@@ -22,9 +21,9 @@ export function openDevice(config: ServeConfig): Device {
       case 'loopback':
         return inProcess({ kind: 'loopback' })
       case 'pcap':
-        return inProcess({ kind: 'pcap', path: backend.path })
+        return inProcess(backend)
       case 'replay':
-        return inProcess({ ...backend, bytes: readBytes(backend.path), replay: config.replay })
+        return inProcess({ ...backend, replay: config.replay })
       case 'tap':
         return openTap({ name: backend.name, queuePairs: config.queuePairs, xdp, mtu: config.mtu })
       case 'af-xdp':
@@ -41,9 +40,4 @@ function inProcess(datapath: DatapathSpec): Device {
 
 function programSpec(xdp: string): ProgramSpec {
   return xdp === 'xdp1' ? { kind: 'xdp1' } : { kind: 'object', path: xdp, bytes: readProgram(xdp) }
-}
-
-/** @throws Error of Node's own */
-function readBytes(path: string): Uint8Array {
-  return new Uint8Array(readFileSync(path))
 }

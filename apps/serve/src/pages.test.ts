@@ -13,7 +13,8 @@ const config: ServeConfig = {
   plugins: [],
   xdp: 'xdp1',
   mtu: null,
-  replay: { pace: 'recorded', loop: false },
+  replay: { pace: 'recorded', loop: false, maxGapMs: 10_000 },
+  captures: [],
   queuePairs: 1,
   metrics: null,
 }
@@ -25,6 +26,7 @@ const quiet: Snapshot = {
   pairs: [
     { backend: 'x', gone: false, txFrames: 0, txBytes: 0, txDropped: {}, rxFrames: 0, rxBytes: 0, rxDropped: {} },
   ],
+  captures: [],
   verdicts: null,
   programCounts: null,
   queues: [],

@@ -1,6 +1,7 @@
 import type { AfXdpQueueHandle } from '@vring/backend-af-xdp'
 import type { TapQueueHandle } from '@vring/backend-tap/linux'
 import type { SocketRole } from '@vring/vhost-user'
+import type { CaptureSpec } from './capture-spec.ts'
 import type { ReplayConfig } from './config.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -8,8 +9,8 @@ import type { Snapshot } from './snapshot.ts'
 export type DatapathSpec =
   | { readonly kind: 'drop'; readonly program: ProgramSpec | null }
   | { readonly kind: 'loopback' }
-  | { readonly kind: 'pcap'; readonly path: string }
-  | { readonly kind: 'replay'; readonly path: string; readonly bytes: Uint8Array; readonly replay: ReplayConfig }
+  | { readonly kind: 'pcap'; readonly capture: CaptureSpec }
+  | { readonly kind: 'replay'; readonly path: string; readonly replay: ReplayConfig }
   | { readonly kind: 'tap'; readonly queues: readonly TapQueueHandle[] }
   | { readonly kind: 'af-xdp'; readonly queues: readonly AfXdpQueueHandle[] }
 
@@ -27,6 +28,8 @@ export interface WorkerSettings {
   readonly plugins: readonly string[]
   readonly queuePairs: number
   readonly datapath: DatapathSpec
+  /** Captures that are on from the start. */
+  readonly captures: readonly CaptureSpec[]
   /** Virtio features that the backend takes part in. */
   readonly features: bigint
   /** Eventfd that wakes the worker when {@link control} changed. */

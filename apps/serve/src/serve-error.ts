@@ -25,6 +25,7 @@ const BY_ERRNO: Readonly<Record<string, readonly [exitCode: number, remedy: stri
   ENODEV: [EXIT_MISSING, 'no such device'],
   ENOENT: [EXIT_MISSING, 'not there'],
   ENXIO: [EXIT_MISSING, 'no such device'],
+  EEXIST: [EXIT_USAGE, 'there already'],
   EBUSY: [EXIT_USAGE, 'in use'],
   EINVAL: [EXIT_USAGE, 'not possible here'],
   EOPNOTSUPP: [EXIT_USAGE, 'not possible here'],

@@ -18,7 +18,7 @@ import { startWorker } from './start-worker.ts'
 const SNAPSHOT_LIMIT_MS = 2000
 
 export interface ServeThreadOptions
-  extends Pick<WorkerSettings, 'socket' | 'role' | 'accessor' | 'plugins' | 'queuePairs' | 'features'> {
+  extends Pick<WorkerSettings, 'socket' | 'role' | 'accessor' | 'plugins' | 'queuePairs' | 'features' | 'captures'> {
   readonly datapath: DatapathSpec
   /** One line for people. */
   readonly onNote?: (line: string) => void
@@ -38,10 +38,10 @@ export class ServeThread {
 
   private constructor(options: ServeThreadOptions) {
     this.#wake = EventFd.create()
-    const { socket, role, accessor, plugins, queuePairs, features, datapath } = options
+    const { socket, role, accessor, plugins, queuePairs, features, captures, datapath } = options
     const control = this.#control.buffer as SharedArrayBuffer
     const settings: WorkerSettings = {
-      ...{ socket, role, accessor, plugins, queuePairs, features, datapath },
+      ...{ socket, role, accessor, plugins, queuePairs, features, captures, datapath },
       ...{ wakeFd: this.#wake.fd, control },
     }
     this.#worker = startWorker(settings)

@@ -2,6 +2,8 @@ import type { AccessorPlugin } from '@vring/accessor'
 import { refused } from '@vring/layout'
 import type { BackendSession, StartedVring } from '@vring/vhost-user'
 import { NetDevice, type NetQueueReport } from '@vring/vhost-user-net'
+import type { CaptureSpec } from './capture-spec.ts'
+import type { Captures } from './captures.ts'
 import { addCounts, sumCounts } from './counts.ts'
 import type { Datapath, PairEnds } from './datapath.ts'
 import { Latency } from './latency.ts'
@@ -12,6 +14,8 @@ export interface ServedDeviceOptions {
   readonly datapath: Datapath
   /** Virtio features beside those of the datapath itself. */
   readonly features: bigint
+  /** What stands between the rings and the ends of their pairs. */
+  readonly captures: Captures
 }
 
 /** One round in this many is timed, a power of two: two readings of the clock cost about as much as two packets. */
@@ -29,6 +33,10 @@ interface ReceiveTotals {
  */
 export class ServedDevice extends NetDevice {
   private readonly datapath: Datapath
+  private readonly captures: Captures
+  /** Rings that run, as they were started. */
+  private readonly started = new Map<number, StartedVring>()
+  private readonly enabled = new Set<number>()
   private readonly received: readonly ReceiveTotals[]
   /** Frames that transmit queues dropped themselves, by pair. */
   private readonly sent: readonly Record<string, number>[]
@@ -48,15 +56,16 @@ export class ServedDevice extends NetDevice {
   private sessions = 0
   private lastError: string | null = null
 
-  constructor({ accessor, datapath, features }: ServedDeviceOptions) {
+  constructor({ accessor, datapath, features, captures }: ServedDeviceOptions) {
     super({
       accessor,
       queuePairs: datapath.pairs.length,
-      backend: (pair) => datapath.pairs[pair]!.backend,
-      source: (pair) => datapath.pairs[pair]!.source,
+      backend: (pair) => captures.backend(pair),
+      source: (pair) => captures.source(pair),
       features,
     })
     this.datapath = datapath
+    this.captures = captures
     this.received = datapath.pairs.map(() => ({ frames: 0, bytes: 0, dropped: {} }))
     this.sent = datapath.pairs.map(() => ({}))
   }
@@ -67,10 +76,51 @@ export class ServedDevice extends NetDevice {
       this.notifications++
       vring.notify()
     }
-    super.startQueue({ ...vring, notify })
+    const counted = { ...vring, notify }
+    super.startQueue(counted)
+    this.started.set(vring.index, counted)
+  }
+
+  override setQueueEnabled(index: number, enabled: boolean): void {
+    super.setQueueEnabled(index, enabled)
+    if (enabled) this.enabled.add(index)
+    else this.enabled.delete(index)
+  }
+
+  /**
+   * Begins a capture between two rounds: rings go on where they are, with it before their ends.
+   *
+   * @throws VringError when its file can't be created
+   */
+  beginCapture(spec: CaptureSpec): void {
+    this.captures.begin(spec)
+    this.refit()
+  }
+
+  /** Ends the captures into a file between two rounds. @returns whether there was one */
+  endCapture(path: string): boolean {
+    const ended = this.captures.end(path)
+    if (ended) this.refit()
+    return ended
+  }
+
+  /** Gives each ring that runs the ends that its pair has now. */
+  private refit(): void {
+    for (const [index, vring] of this.started) {
+      const enabled = this.enabled.has(index)
+      super.startQueue({ ...vring, nextAvail: this.halt(index) })
+      super.setQueueEnabled(index, enabled)
+    }
   }
 
   override stopQueue(index: number): number {
+    this.started.delete(index)
+    this.enabled.delete(index)
+    return this.halt(index)
+  }
+
+  /** Stops a ring; what it counted is kept. */
+  private halt(index: number): number {
     const last = this.report().find((one) => one.index === index)
     const nextAvail = super.stopQueue(index)
     if (last !== undefined) this.keep(last)
@@ -85,6 +135,7 @@ export class ServedDevice extends NetDevice {
   override armQueue(index: number): boolean {
     this.armed = true
     this.datapath.idle()
+    this.captures.sync()
     return super.armQueue(index)
   }
 
@@ -100,6 +151,7 @@ export class ServedDevice extends NetDevice {
 
   reset(): void {
     this.datapath.sessionEnded()
+    this.captures.sync()
   }
 
   /** The loop looks around: after each sleep, and now and then while packets flow. */
@@ -134,6 +186,7 @@ export class ServedDevice extends NetDevice {
       sessions: this.sessions,
       lastError: this.lastError,
       pairs: this.datapath.pairs.map((ends, pair) => this.pairSnapshot(ends, pair, reports)),
+      captures: this.captures.snapshot(),
       verdicts: this.datapath.verdicts(),
       programCounts: this.datapath.programCounts(),
       queues: reports.map(({ index, broken: reason }) => ({ index, broken: reason })),

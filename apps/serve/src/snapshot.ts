@@ -1,3 +1,5 @@
+import type { CaptureSnapshot } from './captures.ts'
+
 /** What the daemon has done since it started, at one moment: what metrics and the status page show. Counts only grow. */
 export interface Snapshot {
   /** The session with the driver that is connected, or null. */
@@ -8,6 +10,8 @@ export interface Snapshot {
   readonly lastError: string | null
   /** One for each queue pair. */
   readonly pairs: readonly PairSnapshot[]
+  /** Captures that run. */
+  readonly captures: readonly CaptureSnapshot[]
   /** Frames by verdict of the XDP program in this process, or null when there is none. */
   readonly verdicts: Readonly<Record<string, number>> | null
   /** What that program counted itself, `rxcnt[17]`, or null. */

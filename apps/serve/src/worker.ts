@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { featureSet, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_NET_F_MQ } from '@vring/layout'
 import { EventFd } from '@vring/linux'
 import { serveVhostUser } from '@vring/vhost-user'
+import { Captures } from './captures.ts'
 import { createDatapath } from './datapath.ts'
 import { loadRegistry } from './load-registry.ts'
 import { CONTROL_SNAPSHOT, CONTROL_STOP, type WorkerMessage, type WorkerSettings } from './protocol.ts'
@@ -20,10 +21,13 @@ async function work(settings: WorkerSettings): Promise<void> {
   let features = settings.features
   if (accessor.supports.iotlb) features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)
   if (queuePairs > 1) features |= featureSet(VIRTIO_NET_F_MQ)
-  const datapath = attempt('--backend', () => createDatapath(settings.datapath, queuePairs))
-  if (datapath.note !== null) tell({ type: 'note', line: datapath.note })
+  const note = (line: string): void => tell({ type: 'note', line })
+  const datapath = attempt('--backend', () => createDatapath(settings.datapath, queuePairs, note))
+  const captures = new Captures(datapath.pairs, note)
+  if (datapath.note !== null) note(datapath.note)
   try {
-    const device = new ServedDevice({ accessor, datapath, features })
+    for (const spec of settings.captures) attempt('--capture', () => captures.begin(spec))
+    const device = new ServedDevice({ accessor, datapath, features, captures })
     let answered = 0
     let told = false
     const gone = new Set<string>()
@@ -42,7 +46,7 @@ async function work(settings: WorkerSettings): Promise<void> {
             const { name } = pair.backend
             if (!pair.gone() || gone.has(name)) continue
             gone.add(name)
-            tell({ type: 'note', line: `${name} was deleted: its frames are dropped and counted as gone` })
+            note(`${name} was deleted: its frames are dropped and counted as gone`)
           }
           const request = Atomics.load(control, CONTROL_SNAPSHOT)
           if (request !== answered) {
@@ -64,6 +68,7 @@ async function work(settings: WorkerSettings): Promise<void> {
     datapath.idle()
     tell({ type: 'stopped', snapshot: device.snapshot() })
   } finally {
+    captures.close()
     datapath.close()
   }
 }

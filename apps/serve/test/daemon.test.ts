@@ -119,6 +119,27 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
     expect(Buffer.concat(packets.map(({ bytes }) => bytes)).equals(Buffer.concat(sent))).toBe(true)
   })
 
+  test('captures beside any backend, both directions, without taking a frame from it', async () => {
+    const path = join(folder, 'beside.pcapng')
+    const serve = await start('--backend', 'loopback', '--capture', path, ...METRICS)
+    const driver = new TestDriver(socket)
+    const sent = frames(50)
+    driver.send(sent)
+    const back: Uint8Array[] = []
+    await until('frames', () => back.push(...driver.receive()) >= sent.length)
+    expect(Buffer.concat(back).equals(Buffer.concat(sent))).toBe(true)
+    driver.close()
+    await serve.says(/the driver hung up/)
+    expect(await serve.metric(`vring_capture_frames_total{file="${path}"}`)).toBe(100)
+    expect(await serve.end('SIGTERM')).toBe(0)
+    const { interfaces, packets } = readCapture(new Uint8Array(readFileSync(path)))
+    expect(interfaces.map(({ name }) => name)).toEqual(['tx-0', 'rx-0'])
+    for (const direction of [0, 1]) {
+      const bytes = packets.filter(({ interfaceId }) => interfaceId === direction).map((packet) => packet.bytes)
+      expect(Buffer.concat(bytes).equals(Buffer.concat(sent))).toBe(true)
+    }
+  })
+
   test.each([
     ['with the gaps of the capture', []],
     ['as fast as the driver takes frames', ['--pace', 'asap']],
@@ -138,13 +159,16 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
     }
     file.close()
     const serve = await start('--backend', `replay:${path}`, ...pace, ...METRICS)
-    expect(serve.output).toContain('20 frames to replay')
+    expect(serve.output).toContain(
+      `replaying ${path}: pace ${pace.length === 0 ? 'recorded, gaps of at most 10 s' : 'as fast'}`,
+    )
     const begin = performance.now()
     const driver = new TestDriver(socket)
     const got: Uint8Array[] = []
     await until('frames', () => got.push(...driver.receive()) >= 20)
     if (pace.length === 0) expect(performance.now() - begin).toBeGreaterThan(19 * 20 - 5)
     expect(Buffer.concat(got).equals(Buffer.concat(recorded))).toBe(true)
+    await serve.says(/in\.pcapng: 20 frames/)
     driver.send(frames(5))
     await until('the count', async () => (await serve.metric('vring_packets_total{pair="0",direction="tx"}')) === 5)
     expect(await serve.metric('vring_packets_total{pair="0",direction="rx"}')).toBe(20)
@@ -188,6 +212,13 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
   test.each<[string, string[], number, RegExp]>([
     ['a socket that is in use', ['--backend', 'drop'], 2, /--socket: bind: EADDRINUSE.*in use/],
     ['a folder that is missing', ['--socket', '/nonexistent/a.sock', '--backend', 'drop'], 4, /--socket: bind: ENOENT/],
+    [
+      'a capture that is there',
+      ['--backend', 'drop', '--capture', '/etc/hostname'],
+      2,
+      /--capture: .*EEXIST \(a capture/,
+    ],
+    ['a replay of a directory', ['--backend', 'replay:/etc'], 2, /--backend: \/etc: is no regular file/],
     ['a capture that can’t be made', ['--backend', 'pcap:/nonexistent/a'], 4, /--backend: capture file .*ENOENT/],
     ['a program that is missing', ['--backend', 'drop', '--xdp', '/nonexistent.o'], 4, /--xdp .*ENOENT/],
     ['an accessor that is unknown', ['--backend', 'drop', '--accessor', 'x'], 2, /--accessor: accessor "x" is unknown/],

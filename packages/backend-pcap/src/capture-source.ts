@@ -9,10 +9,11 @@ export class CaptureSource implements FrameSource {
   private readonly source: FrameSource
   private batch: FrameBatch | null = null
 
-  constructor(file: CaptureFile, source: FrameSource, interfaceName = 'rx-0') {
+  /** @param name of its interface in the capture, or the number of one that the file has already */
+  constructor(file: CaptureFile, source: FrameSource, name: string | number = 'rx-0') {
     this.file = file
     this.source = source
-    this.interface = file.addInterface(interfaceName)
+    this.interface = typeof name === 'number' ? name : file.addInterface(name)
   }
 
   get wakeFd(): number {

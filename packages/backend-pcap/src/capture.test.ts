@@ -1,14 +1,29 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { isVringError } from '@vring/layout'
 import { memoryView } from '@vring/memory'
 import { FrameBatch, type NetBackend } from '@vring/vhost-net'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import {
+  bytesSource,
   CaptureFile,
   CaptureSource,
+  openCapture,
   PcapBackend,
   PcapngEncoder,
   packetBlockBytes,
@@ -51,7 +66,7 @@ describe('capturing', () => {
     const backend = new PcapBackend(file, { interfaceName: 'queue-0-tx' })
     const source = new CaptureSource(
       file,
-      new ReplaySource(readCapture(fixture('tcpdump.pcap')), { headerBytes: 12 }),
+      new ReplaySource(() => openCapture(bytesSource(fixture('tcpdump.pcap'))), { headerBytes: 12 }),
       'queue-0-rx',
     )
     expect(backend.transmit(batch([frame(1), frame(2, 1514), frame(3, 61)]))).toBe(3)
@@ -73,7 +88,7 @@ describe('capturing', () => {
       [1, readCapture(fixture('tcpdump.pcap')).packets[1]!.bytes.length],
     ])
     expect(hex(capture.packets[2]!.bytes)).toBe(hex(frame(3, 61)))
-    expect(capture.packets[0]!.timestampNs / 1000n).toBe(1767323045678875n)
+    expect(capture.packets[0]!.timestampNs! / 1000n).toBe(1767323045678875n)
     expect(backend.counters).toEqual({ txFrames: 3, txBytes: 60 + 1514 + 61, txDropped: {} })
     expect([file.captured, file.lost]).toEqual([5, 0])
   })
@@ -143,14 +158,14 @@ describe('capturing', () => {
       const frames = batch(Array.from({ length: 64 }, (_, i) => frame(i, 1514)))
       for (let round = 0; round < 20; round++) expect(backend.transmit(frames)).toBe(64)
       file.close()
-      expect(file.failure).toBe('ENOSPC')
+      expect(file.trouble).toBe('ENOSPC')
       expect([file.captured, file.lost]).toEqual([0, 64 * 20])
       // Also those that waited in the buffer when the disk was found to be full.
       expect(backend.counters).toMatchObject({ txFrames: 64 * 20, txDropped: { ENOSPC: 64 * 20 } })
     },
   )
 
-  test('a file that can not be created is a VringError with the system code', () => {
+  test('a file that is not created is a VringError with the system code', () => {
     expect(() => new CaptureFile(join(directory, 'missing', 'x.pcapng'))).toThrow(/can't be created: ENOENT/)
     expect(() => new CaptureFile(path(), { snapBytes: 0 })).toThrow(/snapBytes is 0; accepted: 1 to 262144/)
   })
@@ -161,7 +176,112 @@ describe('capturing', () => {
     file.close()
     file.close()
     for (let i = 0; i < 2000; i++) file.write(id, frame(1, 1514), 0, 1514, 0)
-    expect([file.failure, file.captured, file.lost]).toEqual(['CLOSED', 0, 2000])
+    expect([file.trouble, file.captured, file.lost]).toEqual(['CLOSED', 0, 2000])
+  })
+})
+
+describe('files of a capture', () => {
+  const packets = (name: string): number => readCapture(new Uint8Array(readFileSync(name))).packets.length
+
+  test('a file that is there is not overwritten, unless that is asked for', () => {
+    const name = path()
+    writeFileSync(name, 'precious')
+    expect(() => new CaptureFile(name)).toThrow(/EEXIST \(a capture is there; overwrite replaces it\)/)
+    expect(readFileSync(name, 'utf8')).toBe('precious')
+    new CaptureFile(name, { overwrite: true }).close()
+    expect(packets(name)).toBe(0)
+  })
+
+  test('rotation begins a whole capture before a file exceeds its size, and keeps the newest', () => {
+    const name = path()
+    const file = new CaptureFile(name, { rotateBytes: 1 << 20, files: 3 })
+    const id = file.addInterface('tx-0')
+    for (let i = 0; i < 4000; i++) file.write(id, frame(i & 255, 1500), 0, 1500, 2)
+    file.close()
+    const made = readdirSync(directory).filter((one) => one.startsWith(basename(name, '.pcapng')))
+    expect(made.length).toBe(3)
+    expect(made[0]).toMatch(/_0000[2-9]\.pcapng$/)
+    for (const one of made) {
+      const capture = readCapture(new Uint8Array(readFileSync(join(directory, one))))
+      expect(capture.interfaces.map((each) => each.name)).toEqual(['tx-0'])
+      expect([capture.truncatedAt, capture.malformed]).toEqual([null, null])
+      expect(statSync(join(directory, one)).size).toBeLessThanOrEqual(1 << 20)
+    }
+    const next = new CaptureFile(name, { rotateBytes: 1 << 20 })
+    next.close()
+    expect(readdirSync(directory).filter((one) => one.startsWith(basename(name, '.pcapng'))).length).toBe(4)
+  })
+
+  test('each reader of a FIFO gets a whole capture from when it came; frames without a reader are lost and counted', () => {
+    const name = path()
+    execFileSync('mkfifo', [name])
+    const said: (string | null)[] = []
+    const file = new CaptureFile(name, { onTrouble: (reason) => said.push(reason) })
+    const id = file.addInterface('tx-0')
+    const put = (fill: number): void => {
+      file.write(id, frame(fill), 0, 60, 2)
+      file.sync()
+    }
+    put(1)
+    expect([file.lost, file.trouble]).toEqual([1, 'no-reader'])
+    for (const fill of [2, 3]) {
+      const reader = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK)
+      const until = performance.now() + 5000
+      do put(fill)
+      while (file.trouble !== null && performance.now() < until)
+      const bytes = new Uint8Array(65_536)
+      const capture = readCapture(bytes.subarray(0, readSync(reader, bytes, 0, bytes.length, null)))
+      expect(capture.interfaces.map((each) => each.name)).toEqual(['tx-0'])
+      expect(capture.packets.map((each) => each.bytes[0])).toEqual([fill])
+      closeSync(reader)
+      put(9)
+      expect(file.trouble).toBe('no-reader')
+    }
+    file.close()
+    expect(said).toEqual(['no-reader', null, 'no-reader', null, 'no-reader'])
+  })
+
+  test('a reader that is slow loses frames, never the order of blocks', () => {
+    const name = path()
+    execFileSync('mkfifo', [name])
+    const reader = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK)
+    const file = new CaptureFile(name)
+    const id = file.addInterface('tx-0')
+    for (let i = 0; i < 3000; i++) file.write(id, frame(i & 255, 1500), 0, 1500, 2)
+    expect(file.trouble).toBe('slow-reader')
+    expect(file.lost).toBeGreaterThan(0)
+    const parts: Uint8Array[] = []
+    const bytes = new Uint8Array(65_536)
+    const drain = (): void => {
+      for (;;) {
+        try {
+          const read = readSync(reader, bytes, 0, bytes.length, null)
+          if (read === 0) return
+          parts.push(bytes.slice(0, read))
+        } catch {
+          return
+        }
+      }
+    }
+    while (file.trouble !== null) {
+      drain()
+      file.sync()
+    }
+    drain()
+    file.close()
+    closeSync(reader)
+    const capture = readCapture(new Uint8Array(Buffer.concat(parts)))
+    expect([capture.truncatedAt, capture.malformed]).toEqual([null, null])
+    expect(capture.packets.length).toBe(file.captured)
+  })
+
+  test('an interface after the first frame, sizes and counts out of range are refused', () => {
+    const file = new CaptureFile(path())
+    file.sync()
+    expect(() => file.addInterface('late')).toThrow(/before the first frame/)
+    file.close()
+    expect(() => new CaptureFile(path(), { rotateBytes: 1000 })).toThrow(/rotateBytes is 1000; accepted: 1048576 to/)
+    expect(() => new CaptureFile(path(), { files: 2 })).toThrow(/files is 2; accepted: together with rotateBytes/)
   })
 })
 
@@ -187,8 +307,8 @@ describe('reading', () => {
     expect(packets.length).toBe(6)
     const types = packets.map(({ bytes }) => (bytes[12]! << 8) | bytes[13]!)
     expect(types.filter((type) => type === 0x8100).length).toBe(2)
-    expect(packets.every(({ timestampNs }, i) => i === 0 || timestampNs >= packets[i - 1]!.timestampNs)).toBe(true)
-    expect(packets.some(({ timestampNs }) => timestampNs % 1000n !== 0n)).toBe(true)
+    expect(packets.every(({ timestampNs }, i) => i === 0 || timestampNs! >= packets[i - 1]!.timestampNs!)).toBe(true)
+    expect(packets.some(({ timestampNs }) => timestampNs! % 1000n !== 0n)).toBe(true)
   })
 
   test('a pcapng of dumpcap: the same frames, and the name of the interface', () => {
@@ -221,7 +341,7 @@ describe('reading', () => {
       packets.map(({ timestampNs, bytes, originalLength }) => [timestampNs, bytes.length, originalLength]),
     ).toEqual([
       [102_000_001_000n, 4, 60],
-      [0n, 20, 24],
+      [null, 20, 24],
     ])
     expect(hex(packets[0]!.bytes)).toBe('aabbccdd')
   })
@@ -230,6 +350,7 @@ describe('reading', () => {
     const file = new Uint8Array(24 + 16 + 14)
     const view = new DataView(file.buffer)
     view.setUint32(0, 0xa1b2c3d4)
+    view.setUint16(4, 2)
     view.setUint32(20, 1)
     view.setUint32(24, 3)
     view.setUint32(28, 5)
@@ -282,72 +403,5 @@ describe('reading', () => {
       encoder.packet(0, 0, 0, frame(9, 1600), 5, length, length, 2)
       expect(encoder.length).toBe(packetBlockBytes(length))
     }
-  })
-})
-
-describe('replaying', () => {
-  const capture = readCapture(fixture('dumpcap.pcapng'))
-
-  test('frames come in batches behind empty virtio-net headers, once', () => {
-    const source = new ReplaySource(capture, { headerBytes: 12 })
-    const waiting = source.receive()
-    expect(waiting.count).toBe(6)
-    expect(hex(waiting.view.u8.subarray(waiting.offset[0]!, waiting.offset[0]! + 12))).toBe('00'.repeat(12))
-    expect(hex(waiting.view.u8.subarray(waiting.offset[1]! + 12, waiting.offset[1]! + waiting.length[1]!))).toBe(
-      hex(capture.packets[1]!.bytes),
-    )
-    source.consume(5)
-    expect([source.receive().count, source.done]).toEqual([1, false])
-    source.consume(1)
-    expect([source.receive().count, source.done, source.consumed]).toEqual([0, true, 6])
-  })
-
-  test('a looping replay starts again', () => {
-    const source = new ReplaySource(capture, { headerBytes: 10, loop: true })
-    for (let round = 0; round < 3; round++) {
-      expect(source.receive().count).toBe(6)
-      source.consume(6)
-    }
-    expect([source.done, source.consumed]).toEqual([false, 18])
-  })
-
-  test('recorded pace gives each frame when its time has come', () => {
-    const gaps = [0, 10, 30].map((ms) => BigInt(ms) * 1_000_000n)
-    const packets = gaps.map((timestampNs) => ({ interfaceId: 0, timestampNs, bytes: frame(1), originalLength: 60 }))
-    let now = 1000
-    const source = new ReplaySource(
-      { interfaces: [{ name: '', linkType: 1 }], packets, truncatedAt: null },
-      { headerBytes: 12, pace: 'recorded', nowMs: () => now },
-    )
-    expect(source.untilDueMs).toBe(0)
-    expect(source.receive().count).toBe(1)
-    source.consume(1)
-    now += 9
-    expect(source.receive().count).toBe(0)
-    expect(source.untilDueMs).toBe(1)
-    now += 1
-    expect(source.receive().count).toBe(1)
-    expect(source.untilDueMs).toBe(0)
-    now += 50
-    expect(source.receive().count).toBe(2)
-    source.consume(2)
-    expect(source.untilDueMs).toBe(Number.POSITIVE_INFINITY)
-  })
-
-  test('what is not Ethernet or too short is skipped, and nothing to replay is refused', () => {
-    const interfaces = [
-      { name: 'raw', linkType: 101 },
-      { name: 'eth', linkType: 1 },
-    ]
-    const packet = (interfaceId: number, bytes: number) => ({
-      interfaceId,
-      timestampNs: 0n,
-      bytes: frame(1, bytes),
-      originalLength: bytes,
-    })
-    const mixed = { interfaces, packets: [packet(0, 60), packet(1, 13), packet(1, 14)], truncatedAt: null }
-    const source = new ReplaySource(mixed, { headerBytes: 12 })
-    expect([source.frameCount, source.skipped]).toEqual([1, 2])
-    expect(() => new ReplaySource(mixed, { headerBytes: 12, interfaceId: 0 })).toThrow(/no Ethernet frames/)
   })
 })

@@ -9,9 +9,9 @@ export interface CaptureInterface {
 export interface CapturedPacket {
   /** Index into the capture's interfaces. */
   readonly interfaceId: number
-  /** Since 1970, in ns; 0n if the capture does not say. */
-  readonly timestampNs: bigint
-  /** What was captured: a view of the file's bytes. */
+  /** Since 1970, in ns; null if the capture does not say. */
+  readonly timestampNs: bigint | null
+  /** What was captured: a copy. */
   readonly bytes: Uint8Array
   /** Bytes that the frame had on its link; more than `bytes.length` if it was cut. */
   readonly originalLength: number
@@ -23,4 +23,6 @@ export interface Capture {
   readonly packets: readonly CapturedPacket[]
   /** Where the file stops in the middle of a record, as a capture that was killed does; null: it is whole. */
   readonly truncatedAt: number | null
+  /** What is malformed after the last packet, naming its offset; null: nothing. */
+  readonly malformed: string | null
 }

@@ -5,6 +5,8 @@ import { EPB_OUTBOUND } from './pcapng-format.ts'
 export interface PcapBackendOptions {
   /** Name of the interface in the capture; default `tx-0`. */
   readonly interfaceName?: string
+  /** In its place: an interface that the file has already. */
+  readonly interfaceId?: number
   /** Where frames go after they were captured; default nowhere. */
   readonly next?: NetBackend
 }
@@ -26,7 +28,7 @@ export class PcapBackend implements NetBackend {
   constructor(file: CaptureFile, options: PcapBackendOptions = {}) {
     this.file = file
     this.next = options.next ?? null
-    this.interface = file.addInterface(options.interfaceName ?? 'tx-0')
+    this.interface = options.interfaceId ?? file.addInterface(options.interfaceName ?? 'tx-0')
     this.name = this.next === null ? 'pcap' : `pcap+${this.next.name}`
   }
 
@@ -67,7 +69,7 @@ export class PcapBackend implements NetBackend {
 
   get counters(): NetBackendCounters {
     if (this.next !== null) return this.next.counters
-    const reason = this.file.failure ?? 'capture'
+    const reason = this.file.trouble ?? 'capture'
     const lost = this.file.lostFrames(this.interface)
     return { txFrames: this.frames, txBytes: this.bytes, txDropped: lost > 0 ? { [reason]: lost } : {} }
   }

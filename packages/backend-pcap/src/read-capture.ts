@@ -1,20 +1,32 @@
-import { refused } from '@vring/layout'
-import type { Capture } from './capture.ts'
-import { BLOCK_SECTION, PCAP_MAGIC_NS, PCAP_MAGIC_US } from './pcapng-format.ts'
-import { readPcap } from './read-pcap.ts'
-import { readPcapng } from './read-pcapng.ts'
+import { isVringError } from '@vring/layout'
+import { bytesSource } from './byte-source.ts'
+import type { Capture, CapturedPacket } from './capture.ts'
+import { openCapture } from './open-capture.ts'
 
 /**
- * Reads a capture: pcapng or classic pcap, in either byte order. A file that stops in the middle gives what is whole.
+ * Reads a whole capture into memory: what {@link openCapture} accepts. A file that stops in the middle, or has something
+ * malformed in it, gives the packets before that.
  *
- * @throws VringError naming the offset of what is malformed
+ * @throws VringError for an unknown format; naming the offset of what is malformed before the first packet
  */
 export function readCapture(file: Uint8Array): Capture {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
-  const magic = file.length < 4 ? 0 : view.getUint32(0, false)
-  if (magic === BLOCK_SECTION) return readPcapng(file)
-  const swapped = file.length < 4 ? 0 : view.getUint32(0, true)
-  if (magic === PCAP_MAGIC_US || magic === PCAP_MAGIC_NS) return readPcap(file, false)
-  if (swapped === PCAP_MAGIC_US || swapped === PCAP_MAGIC_NS) return readPcap(file, true)
-  throw refused('ERR_INVALID_ARGUMENT', 'capture file', `${file.length} bytes of an unknown format`, 'pcapng, pcap')
+  const reader = openCapture(bytesSource(file))
+  const packets: CapturedPacket[] = []
+  let malformed: string | null = null
+  try {
+    for (let step = reader.step(); step !== 'end'; step = reader.step()) {
+      if (step === 'other') continue
+      const { interfaceId, bytes, at, captured, original } = reader
+      packets.push({
+        interfaceId,
+        timestampNs: reader.timestampNs(),
+        bytes: bytes.slice(at, at + captured),
+        originalLength: original,
+      })
+    }
+  } catch (error) {
+    if (packets.length === 0 || !isVringError(error)) throw error
+    malformed = error.message
+  }
+  return { interfaces: reader.interfaces, packets, truncatedAt: reader.truncatedAt, malformed }
 }

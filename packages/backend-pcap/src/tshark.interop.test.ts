@@ -3,16 +3,21 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { CaptureFile, CaptureSource, ReplaySource, readCapture } from './index.ts'
+import { bytesSource, CaptureFile, CaptureSource, openCapture, ReplaySource, readCapture } from './index.ts'
 
 const missing = spawnSync('tshark', ['--version']).error !== undefined
 
 test.skipIf(missing)('tshark reads back frames, interfaces, directions and nanoseconds (needs tshark)', () => {
   const directory = mkdtempSync(join(tmpdir(), 'vring-tshark-'))
   try {
-    const recorded = readCapture(new Uint8Array(readFileSync(join(import.meta.dirname, '../fixtures/dumpcap.pcapng'))))
+    const bytes = new Uint8Array(readFileSync(join(import.meta.dirname, '../fixtures/dumpcap.pcapng')))
+    const recorded = readCapture(bytes)
     const file = new CaptureFile(join(directory, 'out.pcapng'), { nowMs: () => 1767323045678.5 })
-    const source = new CaptureSource(file, new ReplaySource(recorded, { headerBytes: 12 }), 'queue-3-rx')
+    const source = new CaptureSource(
+      file,
+      new ReplaySource(() => openCapture(bytesSource(bytes)), { headerBytes: 12 }),
+      'queue-3-rx',
+    )
     source.consume(source.receive().count)
     file.close()
     const fields = [

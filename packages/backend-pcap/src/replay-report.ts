@@ -1,0 +1,32 @@
+/** What the first pass over a capture found: facts of the file, whichever of its frames a source replays. */
+export interface ReplayReport {
+  /** Frames that are replayed. */
+  readonly frames: number
+  /** Of them: shorter than they were on their link. */
+  readonly cut: number
+  /** Packets that are left out: not Ethernet, shorter than its header, or longer than any frame. */
+  readonly skipped: number
+  /** Gaps that were longer than accepted. */
+  readonly shortened: number
+  /** Where the file stops in the middle of a record, in bytes, or null. */
+  readonly truncatedAt: number | null
+  /** What is malformed after the last frame, or can't be read, or null. */
+  readonly malformed: string | null
+}
+
+/**
+ * A report as one line for people: `6 frames; 2 of them were cut when they were captured`.
+ *
+ * @param maxGapMs what gaps were shortened to
+ */
+export function formatReplayReport(report: ReplayReport, maxGapMs: number): string {
+  const { frames, cut, skipped, shortened, truncatedAt, malformed } = report
+  return [
+    `${frames} frames`,
+    ...(cut > 0 ? [`${cut} of them were cut when they were captured`] : []),
+    ...(skipped > 0 ? [`${skipped} packets are no Ethernet frames and are left out`] : []),
+    ...(shortened > 0 ? [`${shortened} gaps were shortened to ${maxGapMs / 1000} s`] : []),
+    ...(truncatedAt === null ? [] : [`the file stops in the middle of a record at ${truncatedAt}`]),
+    ...(malformed === null ? [] : [`it ends early: ${malformed}`]),
+  ].join('; ')
+}
