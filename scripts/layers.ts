@@ -17,6 +17,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['vhost-net'],
   ['backend-*', 'vhost-user'],
   ['registry', 'cost-model', 'vhost-user-net'],
+  ['cli'],
   ['apps/*'],
 ]
 

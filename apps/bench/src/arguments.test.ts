@@ -39,9 +39,9 @@ describe('arguments', () => {
 
   it.each([
     [['--accesor', 'x'], /^--accesor: unknown option; accepted: --accessor, .*; did you mean --accessor\?$/],
-    [['--json'], /^--json: needs a value$/],
-    [['--json', '--smoke'], /^--json: needs a value$/],
-    [['--json='], /^--json: needs a value$/],
+    [['--json'], /^--json: needs a value: FILE$/],
+    [['--json', '--smoke'], /^--json: needs a value: FILE$/],
+    [['--json='], /^--json: needs a value: FILE$/],
     [['--smoke=yes'], /^--smoke: is a switch and takes no value$/],
     [['stray'], /^"stray": unexpected; accepted: --accessor/],
   ])('%j is refused by name', (given, message) => {

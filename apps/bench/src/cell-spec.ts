@@ -1,8 +1,7 @@
 import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
 import { resolveOptions } from '@vring/accessor'
 import { isVringError } from '@vring/layout'
-import { type Registry, unknownName } from '@vring/registry'
-import { oneOf } from './arguments.ts'
+import { parseAccessor, type Registry } from '@vring/registry'
 import { usageError } from './bench-error.ts'
 import type { SweepKey } from './sweep-keys.ts'
 
@@ -95,26 +94,8 @@ export const DEFAULT_CELL: Omit<CellSpec, 'id' | 'accessor' | 'options' | 'iotlb
  * @throws BenchError with exit code 2
  */
 export function parseAccessorChoice(text: string, registry: Registry, others: readonly string[] = []): AccessorChoice {
-  const [name = '', ...settings] = text.split(':')
-  if (others.includes(name) && settings.length === 0) return { name, options: {} }
-  const given: Record<string, string> = Object.create(null)
-  for (const setting of settings) {
-    const [key, ...value] = setting.split('=')
-    if (!key || value.length === 0)
-      throw usageError('--accessor', `${JSON.stringify(setting)} in ${text} is not option=value`)
-    if (Object.hasOwn(given, key)) throw usageError('--accessor', `${key} in ${text} is given twice`)
-    given[key] = value.join('=')
-  }
   try {
-    const names = registry.accessors.map((accessor) => accessor.name)
-    if (!names.includes(name)) throw unknownName('accessor', name, [...names, ...others])
-    const plugin = registry.accessor(name)
-    for (const [key, value] of Object.entries(given)) {
-      const declared = plugin.options.map((option) => option.name)
-      const option = plugin.options[declared.indexOf(oneOf(`--accessor ${plugin.name}`, key, declared))]
-      oneOf(`--accessor ${plugin.name}:${key}`, value, option?.values ?? [])
-    }
-    return { name: plugin.name, options: given }
+    return parseAccessor(text, registry, others)
   } catch (error) {
     throw isVringError(error) ? usageError('--accessor', error.message) : error
   }

@@ -2,7 +2,7 @@ import picocolors from 'picocolors'
 
 /**
  * Is what goes to this stream coloured? On a terminal that can show it, unless NO_COLOR is set (https://no-color.org); and
- * where FORCE_COLOR asks for it. Left to itself picocolors also colours what a CI job writes to a file, and citty everything.
+ * where FORCE_COLOR asks for it. Left to itself picocolors also colours what a CI job writes to a file.
  */
 export function showsColours({ isTTY }: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {
   if (env.NO_COLOR) return false

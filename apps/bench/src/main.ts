@@ -1,10 +1,8 @@
-import { stripVTControlCharacters } from 'node:util'
+import { helpText } from '@vring/cli'
 import { isVringError } from '@vring/layout'
-import { type ArgsDef, type CommandDef, defineCommand, renderUsage } from 'citty'
 import { didYouMean, readArguments } from './arguments.ts'
 import { BenchError, usageError } from './bench-error.ts'
-import { COLOURED } from './colours.ts'
-import { type BenchCommand, commands } from './commands/index.ts'
+import { commands } from './commands/index.ts'
 import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
 import { STDOUT, writeOutput } from './output.ts'
 import { version } from './version.ts'
@@ -19,7 +17,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
   const [name, ...rest] = rawArgs
   try {
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-      await writeUsage(program())
+      writeUsage(programHelp())
       return name === undefined ? EXIT_USAGE : EXIT_OK
     }
     if (name === '--version') {
@@ -32,7 +30,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
       throw usageError(name, `unknown command; accepted: ${names.join(', ')}${didYouMean(name, names)}`)
     }
     if (rest.includes('--help') || rest.includes('-h')) {
-      await writeUsage(describe(name, command), program())
+      writeUsage(helpText({ name: `vring-bench ${name}`, description: command.description, options: command.args }))
       return EXIT_OK
     }
     return await command.run(readArguments(command.args, rest), [name, ...rest])
@@ -41,10 +39,8 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
   }
 }
 
-/** In colour where results are, too: citty colours what goes to a file as well. */
-async function writeUsage(command: CommandDef<ArgsDef>, parent?: CommandDef<ArgsDef>): Promise<void> {
-  const usage = await renderUsage(command, parent)
-  writeOutput('', STDOUT, `${COLOURED ? usage : stripVTControlCharacters(usage)}\n`)
+function writeUsage(text: string): void {
+  writeOutput('', STDOUT, text)
 }
 
 function report(error: unknown): number {
@@ -68,13 +64,12 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'ERR_OVERLAP',
 ])
 
-function program(): CommandDef<ArgsDef> {
-  return defineCommand({
-    meta: { name: 'vring-bench', version, description: 'What each way of reaching virtqueue metadata costs' },
-    subCommands: Object.fromEntries(Object.entries(commands).map(([name, command]) => [name, describe(name, command)])),
+function programHelp(): string {
+  return helpText({
+    name: 'vring-bench',
+    description: 'What each way of reaching virtqueue metadata costs',
+    options: { version: { type: 'boolean', description: 'print the version' } },
+    commands: Object.fromEntries(Object.entries(commands).map(([name, { description }]) => [name, description])),
+    after: 'vring-bench COMMAND --help describes a command.',
   })
-}
-
-function describe(name: string, command: BenchCommand): CommandDef<ArgsDef> {
-  return defineCommand({ meta: { name, description: command.description }, args: command.args })
 }

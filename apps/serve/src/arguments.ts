@@ -1,13 +1,32 @@
-import { parseArgs } from 'node:util'
-import { nearestName } from '@vring/registry'
-import type { ArgsDef } from 'citty'
-import { usageError } from './serve-error.ts'
+import { type OptionTable, readArguments as readOptions } from '@vring/cli'
 
 /** Every option, as `--help` describes it. */
 export const OPTIONS = {
-  socket: { type: 'string', valueHint: 'PATH', description: 'vhost-user socket' },
+  socket: { type: 'string', valueHint: 'PATH', description: 'vhost-user socket; --socket-path is the same' },
+  'socket-path': { type: 'string', valueHint: 'PATH', description: 'As vhost-user front-ends name --socket' },
+  fd: {
+    type: 'string',
+    valueHint: 'FDNUM',
+    description: 'vhost-user socket that is open already, listening or connected, in place of a path',
+  },
+  'socket-mode': {
+    type: 'string',
+    valueHint: 'MODE',
+    description: 'Permissions of the socket, octal; default by the umask',
+  },
+  'socket-group': { type: 'string', valueHint: 'GROUP', description: 'Group of the socket: a name or a number' },
+  user: {
+    type: 'string',
+    valueHint: 'USER',
+    description: 'User, by name or number, to go on as once everything is open',
+  },
+  'print-capabilities': { type: 'boolean', description: 'Print what this back-end is, as JSON, and end' },
   client: { type: 'boolean', description: 'Connect to a driver that listens, instead of listening' },
-  accessor: { type: 'string', valueHint: 'NAME', description: 'How ring metadata is reached; default: the fastest' },
+  accessor: {
+    type: 'string',
+    valueHint: 'NAME[:OPTION=VALUE]',
+    description: 'How ring metadata is reached; default: the fastest that is safe against mispredicted checks',
+  },
   backend: {
     type: 'string',
     valueHint: 'WHERE',
@@ -17,6 +36,10 @@ export const OPTIONS = {
     type: 'string',
     valueHint: 'PROGRAM',
     description: 'xdp1, or an object file of clang -target bpf; with tap or drop',
+  },
+  'fix-offloads': {
+    type: 'boolean',
+    description: 'Switch off the offloads that hide VLAN tags and segments from af-xdp',
   },
   mtu: { type: 'string', valueHint: 'BYTES', description: 'MTU of the tap, 68 to 65521; default: as it is' },
   pace: {
@@ -43,70 +66,40 @@ export const OPTIONS = {
       'Frames of any backend to a pcapng file or FIFO: FILE[,pair=N,dir=rx|tx,snaplen=B,rotate=SIZE,files=N,overwrite]; any number of times',
   },
   metrics: { type: 'string', valueHint: 'HOST:PORT', description: 'Serve Prometheus metrics and a status page' },
+  control: {
+    type: 'string',
+    valueHint: 'PATH',
+    description: 'Socket on which the running daemon takes commands, JSON lines',
+  },
+  'log-level': { type: 'string', valueHint: 'LEVEL', description: 'error, warn, info (default) or debug' },
+  'log-format': { type: 'string', valueHint: 'HOW', description: 'text (default) or json' },
   config: { type: 'string', valueHint: 'FILE', description: 'JSON file with these settings; arguments come first' },
-} as const satisfies ArgsDef
-
-type OptionName = keyof typeof OPTIONS
+} as const satisfies OptionTable
 
 /** Options that may be given several times. */
-const REPEATED: ReadonlySet<OptionName> = new Set(['plugin', 'capture'])
+export const REPEATED = ['plugin', 'capture'] as const
+
+type OptionName = keyof typeof OPTIONS
 
 /** What was given: text as it was written, switches as `true`, what may be repeated as a list. */
 export type GivenArguments = {
   readonly [Name in OptionName]?: (typeof OPTIONS)[Name]['type'] extends 'boolean'
     ? true
-    : Name extends 'plugin' | 'capture'
+    : Name extends (typeof REPEATED)[number]
       ? readonly string[]
       : string
 }
 
 /**
- * Reads arguments strictly: unknown options, missing values and stray words are refused by name, with what is accepted and
- * the nearest option.
+ * Reads arguments strictly, see `readArguments` of `@vring/cli`.
  *
  * @throws ServeError with exit code 2
  */
 export function readArguments(rawArgs: readonly string[]): GivenArguments {
-  const names = Object.keys(OPTIONS) as OptionName[]
-  const { tokens } = parseArgs({
-    args: [...rawArgs],
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-    options: Object.fromEntries(names.map((name) => [name, { type: OPTIONS[name].type }])),
-  })
-  const given: { -readonly [Name in OptionName]?: string | true | string[] } = {}
-  for (const token of tokens) {
-    if (token.kind === 'option-terminator') continue
-    if (token.kind === 'positional')
-      throw usageError(JSON.stringify(token.value), `unexpected; accepted: ${accepted()}`)
-    const name = names.find((one) => one === token.name)
-    if (name === undefined) throw unknownOption(token.rawName, names)
-    if (OPTIONS[name].type === 'boolean') {
-      if (token.value !== undefined) throw usageError(token.rawName, 'is a switch and takes no value')
-      given[name] = true
-    } else {
-      const { value } = token
-      // `--socket --client` lacks a value; `--socket=--odd` has one.
-      if (value === undefined || value === '' || (!token.inlineValue && value.startsWith('--')))
-        throw usageError(token.rawName, `needs a value: ${OPTIONS[name].valueHint}`)
-      if (REPEATED.has(name)) given[name] = [...((given[name] as string[] | undefined) ?? []), value]
-      else given[name] = value
-    }
+  const given = readOptions(OPTIONS, rawArgs)
+  const valueFor = (name: OptionName): true | string | readonly string[] => {
+    if (OPTIONS[name].type === 'boolean') return true
+    return REPEATED.some((one) => one === name) ? given.all(name) : given.text(name)!
   }
-  return given as GivenArguments
-}
-
-function accepted(): string {
-  return Object.keys(OPTIONS)
-    .map((name) => `--${name}`)
-    .join(', ')
-}
-
-function unknownOption(rawName: string, names: readonly string[]): Error {
-  const near = nearestName(rawName.replace(/^-+/, ''), names)
-  return usageError(
-    rawName,
-    `unknown option; accepted: ${accepted()}${near === null ? '' : `; did you mean --${near}?`}`,
-  )
+  return Object.fromEntries(given.names.map((name) => [name, valueFor(name as OptionName)])) as GivenArguments
 }

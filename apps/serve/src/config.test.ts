@@ -2,12 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { createRegistry } from '@vring/registry'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { OPTIONS } from './arguments.ts'
-import { parseMetricsAddress, parseSettings, resolveConfig } from './config.ts'
+import { parseMetricsAddress, parseSettings, resolveConfig, type ServeConfig } from './config.ts'
 import { EXIT_MISSING, EXIT_USAGE } from './exit-codes.ts'
 import type { ServeError } from './serve-error.ts'
 
+const chosen = createRegistry().select({ speculationSafe: true }).chosen
 const least = { socket: '/run/a.sock', backend: 'drop' }
 
 async function refusal(run: () => unknown): Promise<[number, string]> {
@@ -32,46 +34,112 @@ describe('configuration', () => {
     return path
   }
 
-  test('has defaults for all but socket and backend', async () => {
-    expect(await resolveConfig(least)).toEqual({
-      socket: '/run/a.sock',
-      role: 'server',
-      accessor: 'vmap-direct',
-      plugins: [],
-      backend: { kind: 'drop' },
-      xdp: null,
-      mtu: null,
-      replay: { pace: 'recorded', loop: false, maxGapMs: 10_000 },
-      captures: [],
-      queuePairs: 1,
-      metrics: null,
-    })
+  const device: ServeConfig = {
+    name: '',
+    socket: '/run/a.sock',
+    fd: null,
+    role: 'server',
+    socketMode: null,
+    socketGroup: null,
+    accessor: { name: chosen, options: {} },
+    plugins: [],
+    backend: { kind: 'drop' },
+    xdp: null,
+    fixOffloads: false,
+    mtu: null,
+    replay: { pace: 'recorded', loop: false, maxGapMs: 10_000 },
+    captures: [],
+    queuePairs: 1,
+  }
+  const log = { level: 'info', format: 'text' }
+
+  test('has defaults for all but socket and backend; the accessor is one that misprediction does not harm', async () => {
+    const expected = { devices: [device], metrics: null, control: null, log, user: null }
+    expect(await resolveConfig(least)).toEqual(expected)
+    expect(await resolveConfig({ 'socket-path': least.socket, backend: 'drop' })).toEqual(expected)
+    expect(createRegistry().accessor(chosen).supports.speculationSafe).toBe(true)
   })
 
   test('arguments come before the file that they name', async () => {
     const config = file({ ...least, queues: 4, client: true, accessor: 'copy-checked', metrics: '[::1]:9101', mtu: 68 })
-    expect(await resolveConfig({ config, queues: '2', backend: 'tap:t0', xdp: 'xdp1', mtu: '9000' })).toEqual({
-      socket: '/run/a.sock',
-      role: 'client',
-      accessor: 'copy-checked',
-      plugins: [],
-      backend: { kind: 'tap', name: 't0' },
+    const given = {
+      config,
+      queues: '2',
+      backend: 'tap:t0',
       xdp: 'xdp1',
-      mtu: 9000,
-      replay: { pace: 'recorded', loop: false, maxGapMs: 10_000 },
-      captures: [],
-      queuePairs: 2,
+      mtu: '9000',
+      control: '/run/c',
+      user: 'nobody',
+    }
+    expect(await resolveConfig({ ...given, 'log-level': 'debug', 'log-format': 'json' })).toEqual({
+      devices: [
+        {
+          ...device,
+          role: 'client',
+          accessor: { name: 'copy-checked', options: {} },
+          backend: { kind: 'tap', name: 't0' },
+          ...{ xdp: 'xdp1', mtu: 9000, queuePairs: 2 },
+        },
+      ],
       metrics: { host: '::1', port: 9101 },
+      control: '/run/c',
+      log: { level: 'debug', format: 'json' },
+      user: 'nobody',
     })
+  })
+
+  test('a descriptor stands for a path, also one that a service manager hands over', async () => {
+    expect(await resolveConfig({ fd: '7', backend: 'drop' })).toMatchObject({
+      devices: [{ fd: 7, socket: 'descriptor 7' }],
+    })
+    expect(await resolveConfig({ backend: 'drop' }, 3)).toMatchObject({ devices: [{ fd: 3 }] })
+    expect(await resolveConfig(least, 3)).toMatchObject({ devices: [{ fd: null }] })
+  })
+
+  test('several devices have names and sockets of their own', async () => {
+    const devices = [
+      { name: 'one', socket: '/run/1', backend: 'tap:t1', 'socket-mode': '0660' },
+      { name: 'two', socket: '/run/2', backend: 'loopback', queues: 2 },
+    ]
+    expect(await resolveConfig({ config: file({ devices, metrics: '127.0.0.1:1' }) })).toMatchObject({
+      devices: [
+        { name: 'one', socketMode: 0o660, backend: { kind: 'tap', name: 't1' } },
+        { name: 'two', queuePairs: 2 },
+      ],
+    })
+  })
+
+  const one = { name: 'one', socket: '/run/1', backend: 'drop' }
+  test.each([
+    [{ devices: [] }, /devices: is empty/],
+    [{ devices: [one, { ...one, socket: '/run/2' }] }, /device one: has the name one of device one/],
+    [{ devices: [one, { ...one, name: 'two' }] }, /device two: has the socket \/run\/1 of device one/],
+    [
+      { devices: [one, { name: 'bad', socket: 'x', backend: 'tapp:x' }] },
+      /device bad: --backend: "tapp:x" is unknown.*did you mean tap/,
+    ],
+    [
+      { devices: [one, { name: 'bad', socket: 'x', backnd: 'drop' }] },
+      /devices\.1\.backnd: unknown; .*did you mean backend\?/,
+    ],
+    [{ devices: [{ ...one, name: 'a b' }] }, /devices\.0\.name: "a b" is not accepted; accepted: 1 to 64 letters/],
+    [{ devices: [one], backend: 'drop' }, /--backend: is that of a device; accepted: in the list/],
+  ])('devices %j are refused by name', async (content, message) => {
+    const [code, text] = await refusal(() => resolveConfig({ config: file(content) }))
+    expect([code, text]).toEqual([EXIT_USAGE, expect.stringMatching(message)])
   })
 
   test('an accessor of another package serves by its own name, from arguments and from a file', async () => {
     const url = pathToFileURL(join(import.meta.dirname, '../../../packages/accessor-template/src/index.ts')).href
     const named = { ...least, accessor: 'template', plugin: [url] }
     for (const given of [named, { config: file(named) }])
-      expect(await resolveConfig(given)).toMatchObject({ accessor: 'template', plugins: [url] })
+      expect(await resolveConfig(given)).toMatchObject({
+        devices: [{ accessor: { name: 'template' }, plugins: [url] }],
+      })
     // Not chosen unless it is named.
-    expect(await resolveConfig({ ...least, plugin: [url] })).toMatchObject({ accessor: 'vmap-direct' })
+    expect(await resolveConfig({ ...least, plugin: [url] })).toMatchObject({
+      devices: [{ accessor: { name: chosen } }],
+    })
   })
 
   test.each([
@@ -81,12 +149,12 @@ describe('configuration', () => {
       { ...least, accessor: 'vmap-dirct' },
       /^--accessor: accessor "vmap-dirct" is unknown; .*did you mean vmap-direct\?/,
     ],
-    [{ ...least, queues: '0' }, /^--queues: "0" is not accepted; accepted: 1 to 128/],
+    [{ ...least, queues: '0' }, /^--queues: "0" is not accepted; accepted: an integer from 1 to 128/],
     [{ ...least, queues: '129' }, /^--queues: /],
     [{ ...least, queues: '1e1' }, /^--queues: /],
-    [{ ...least, backend: 'loopback', xdp: 'xdp1' }, /^--xdp: runs in front of drop and on a tap/],
+    [{ ...least, backend: 'loopback', xdp: 'xdp1' }, /^--xdp: runs before drop and on a tap/],
     [{ ...least, mtu: '1500' }, /^--mtu: is that of a tap; the backend is drop/],
-    [{ ...least, backend: 'tap:t', mtu: '67' }, /^--mtu: "67" is not accepted; accepted: 68 to 65521/],
+    [{ ...least, backend: 'tap:t', mtu: '67' }, /^--mtu: "67" is not accepted; accepted: an integer from 68 to 65521/],
     [{ ...least, loop: true as const }, /^--loop: is for replay:FILE; the backend is drop/],
     [{ ...least, 'max-gap': '3' }, /^--max-gap: is for replay:FILE; the backend is drop/],
     [
@@ -94,7 +162,23 @@ describe('configuration', () => {
       /^--max-gap: "1e9" is not accepted; accepted: seconds, 0 to 86400/,
     ],
     [{ ...least, capture: ['a.pcapng,pair=1'] }, /^--capture: pair=1 is not served; accepted: 0 to 0/],
-    [{ ...least, backend: 'replay:a', pace: 'slow' }, /^--pace: "slow" is not accepted; accepted: recorded, asap/],
+    [{ ...least, backend: 'replay:a', pace: 'slow' }, /^--pace: "slow" is unknown; accepted: recorded, asap/],
+    [{ ...least, accessor: 'copy-checked:era=2020' }, /^--accessor: copy-checked:era "2020" is unknown; accepted: /],
+    [
+      { ...least, accessor: 'copy-checked:eras=6.18' },
+      /^--accessor: option of copy-checked "eras" is unknown; .*mean era/,
+    ],
+    [
+      { ...least, accessor: 'copy-checked:era' },
+      /^--accessor: setting of copy-checked is "?era"?; accepted: option=value/,
+    ],
+    [{ ...least, 'socket-path': '/x' }, /^--socket-path: is given beside --socket/],
+    [{ ...least, fd: '3' }, /^--fd: is given beside a path/],
+    [{ fd: '3', backend: 'drop', client: true as const }, /^--client: connects to a path/],
+    [{ ...least, 'socket-mode': 'rw' }, /^--socket-mode: "rw" is not accepted; accepted: octal/],
+    [{ ...least, client: true as const, 'socket-group': 'kvm' }, /^--socket-group: is for a socket that this makes/],
+    [{ ...least, 'fix-offloads': true as const }, /^--fix-offloads: is for af-xdp/],
+    [{ ...least, 'log-level': 'loud' }, /^--log-level: "loud" is unknown; accepted: error, warn, info, debug/],
     [{ ...least, plugin: ['./none.js'] }, /^--plugin: plugin \.\/none\.js: can't be loaded/],
     [{ ...least, metrics: 'nine' }, /^--metrics: "nine" is no address; accepted: HOST:PORT/],
   ])('%j is refused with exit code 2', async (given, message) => {
@@ -129,11 +213,13 @@ describe('configuration', () => {
     const all = {
       ...least,
       ...{ client: true, accessor: 'a', plugin: ['p'], xdp: 'b', mtu: 9000, pace: 'asap', loop: true },
-      ...{ queues: 3, metrics: 'c:1', 'max-gap': 0.5, capture: ['x.pcapng'] },
+      ...{ queues: 3, metrics: 'c:1', 'max-gap': 0.5, capture: ['x.pcapng'], 'socket-path': 's', fd: 3 },
+      ...{ 'socket-mode': '660', 'socket-group': 'g', user: 'u', control: 'c', 'fix-offloads': true },
+      ...{ 'log-level': 'debug', 'log-format': 'json' },
     }
     expect(Object.keys(all).sort()).toEqual(
       Object.keys(OPTIONS)
-        .filter((name) => name !== 'config')
+        .filter((name) => name !== 'config' && name !== 'print-capabilities')
         .sort(),
     )
     expect(parseSettings(JSON.stringify(all), 'x')).toEqual(all)

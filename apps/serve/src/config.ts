@@ -1,32 +1,54 @@
 import { readFileSync } from 'node:fs'
 import { MAX_GAP_MS, MAX_GAP_MS_MOST } from '@vring/backend-pcap'
-import { nearestName, type Registry } from '@vring/registry'
+import { didYouMean, integerIn, oneOf } from '@vring/cli'
+import type { AccessorSpec } from '@vring/registry'
 import type { SocketRole } from '@vring/vhost-user'
 import { QUEUE_PAIRS_MAX } from '@vring/vhost-user-net'
 import { z } from 'zod'
 import type { GivenArguments } from './arguments.ts'
 import { type BackendSpec, FORMS, parseBackend } from './backend-spec.ts'
 import { type CaptureSpec, parseCapture } from './capture-spec.ts'
+import { chooseAccessor } from './choose-accessor.ts'
+import { EXIT_USAGE } from './exit-codes.ts'
 import { loadRegistry } from './load-registry.ts'
-import { startError, usageError } from './serve-error.ts'
+import { LOG_FORMATS, LOG_LEVELS, type LogConfig } from './log.ts'
+import { ServeError, startError, usageError } from './serve-error.ts'
 
-/** What the daemon does, checked. */
+/** What a device of the daemon does, checked. */
 export interface ServeConfig {
+  /** By which metrics and commands know it; empty: the only one, from arguments. */
+  readonly name: string
+  /** Path of its vhost-user socket; with {@link fd} that is for people. */
   readonly socket: string
+  /** A socket that is open already, or null. */
+  readonly fd: number | null
   readonly role: SocketRole
-  /** Name of the accessor plugin. */
-  readonly accessor: string
+  readonly socketMode: number | null
+  readonly socketGroup: string | null
+  readonly accessor: AccessorSpec
   /** Packages, paths or `file:` URLs of accessors beside the built-in ones, as the working directory sees them. */
   readonly plugins: readonly string[]
   readonly backend: BackendSpec
   /** `xdp1`, the path of an object file, or null. */
   readonly xdp: string | null
+  /** Switch off what hides something from af-xdp. */
+  readonly fixOffloads: boolean
   /** MTU of the TAP in bytes; null: as it is. */
   readonly mtu: number | null
   readonly replay: ReplayConfig
   readonly captures: readonly CaptureSpec[]
   readonly queuePairs: number
+}
+
+/** What the daemon does, checked. */
+export interface DaemonConfig {
+  readonly devices: readonly ServeConfig[]
   readonly metrics: MetricsAddress | null
+  /** Path of the socket that takes commands, or null. */
+  readonly control: string | null
+  readonly log: LogConfig
+  /** User to go on as once everything is open, or null. */
+  readonly user: string | null
 }
 
 /** How a capture is replayed. */
@@ -63,85 +85,189 @@ const integer = (least: number, most: number): z.ZodInt => {
   return z.int(accepted).min(least, accepted).max(most, accepted)
 }
 
-/** The configuration file: the arguments by name. */
+/** Settings of a device, by the names of the arguments. */
+const DEVICE_SETTINGS = {
+  socket: text.optional(),
+  'socket-path': text.optional(),
+  fd: integer(0, 2 ** 31 - 1).optional(),
+  'socket-mode': z
+    .string()
+    .regex(/^0?[0-7]{3}$/, 'accepted: octal permissions, as 0660')
+    .optional(),
+  'socket-group': text.optional(),
+  client: flag.optional(),
+  accessor: text.optional(),
+  plugin: z.array(text, 'accepted: a list of texts').optional(),
+  backend: text.optional(),
+  xdp: text.optional(),
+  'fix-offloads': flag.optional(),
+  mtu: integer(MTU_MIN, MTU_MAX).optional(),
+  pace: z.enum(PACES, `accepted: ${PACES.join(', ')}`).optional(),
+  loop: flag.optional(),
+  'max-gap': z.number(GAP_ACCEPTED).min(0, GAP_ACCEPTED).max(GAP_SECONDS_MAX, GAP_ACCEPTED).optional(),
+  capture: z.array(text, 'accepted: a list of texts').optional(),
+  queues: integer(1, QUEUE_PAIRS_MAX).optional(),
+}
+const device = z.strictObject(
+  { name: z.string().regex(/^[\w.-]{1,64}$/, 'accepted: 1 to 64 letters, digits, _, . and -'), ...DEVICE_SETTINGS },
+  'accepted: an object',
+)
+
+/** The configuration file: the arguments by name, and devices in place of one. */
 const settings = z.strictObject(
   {
-    socket: text.optional(),
-    client: flag.optional(),
-    accessor: text.optional(),
-    plugin: z.array(text, 'accepted: a list of texts').optional(),
-    backend: text.optional(),
-    xdp: text.optional(),
-    mtu: integer(MTU_MIN, MTU_MAX).optional(),
-    pace: z.enum(PACES, `accepted: ${PACES.join(', ')}`).optional(),
-    loop: flag.optional(),
-    'max-gap': z.number(GAP_ACCEPTED).min(0, GAP_ACCEPTED).max(GAP_SECONDS_MAX, GAP_ACCEPTED).optional(),
-    capture: z.array(text, 'accepted: a list of texts').optional(),
-    queues: integer(1, QUEUE_PAIRS_MAX).optional(),
+    ...DEVICE_SETTINGS,
+    devices: z.array(device, 'accepted: a list of devices').optional(),
     metrics: text.optional(),
+    control: text.optional(),
+    user: text.optional(),
+    'log-level': z.enum(LOG_LEVELS, `accepted: ${LOG_LEVELS.join(', ')}`).optional(),
+    'log-format': z.enum(LOG_FORMATS, `accepted: ${LOG_FORMATS.join(', ')}`).optional(),
   },
   'accepted: an object',
 )
 
 /** Settings by name, from a file, from arguments, or from both. */
 export type Settings = z.infer<typeof settings>
+/** Settings of one device of several. */
+export type DeviceSettings = z.infer<typeof device>
 
 /**
  * Puts arguments over the file that they may name, loads the plugins, and checks the whole.
  *
+ * @param activated a listening socket that a service manager hands over, for a device that names none
  * @throws ServeError with exit code 2 that names the argument, or the file and its field; 4 for a file that is missing
  */
-export async function resolveConfig(given: GivenArguments): Promise<ServeConfig> {
-  const all = { ...(given.config === undefined ? {} : readSettings(given.config)), ...fromArguments(given) }
-  if (all.socket === undefined) throw usageError('--socket', 'missing: the path of the vhost-user socket')
-  if (all.backend === undefined) throw usageError('--backend', `missing: ${Object.values(FORMS).join(', ')}`)
-  const backend = parseBackend(all.backend)
+export async function resolveConfig(given: GivenArguments, activated: number | null = null): Promise<DaemonConfig> {
+  const file = given.config === undefined ? {} : readSettings(given.config)
+  const over = fromArguments(given)
+  const { devices, metrics, control, user, 'log-level': level, 'log-format': format, ...one } = { ...file, ...over }
+  const single = Object.keys(one) as (keyof typeof one)[]
+  if (devices !== undefined && single.length > 0)
+    throw usageError(`--${single[0]}`, 'is that of a device; accepted: in the list of devices of --config')
+  return {
+    devices:
+      devices === undefined
+        ? [await resolveDevice(one, '', '', activated)]
+        : await resolveDevices(devices, `--config ${given.config}: `),
+    metrics: metrics === undefined ? null : parseMetricsAddress(metrics),
+    control: control ?? null,
+    log: { level: level ?? 'info', format: format ?? 'text' },
+    user: user ?? null,
+  }
+}
+
+async function resolveDevices(devices: readonly DeviceSettings[], where: string): Promise<ServeConfig[]> {
+  if (devices.length === 0) throw usageError(`${where}devices`, 'is empty; accepted: at least one')
+  const seen = new Map<string, string>()
+  for (const { name, socket, 'socket-path': path = socket } of devices) {
+    for (const key of [`name ${name}`, ...(path === undefined ? [] : [`socket ${path}`])]) {
+      const other = seen.get(key)
+      if (other !== undefined) throw usageError(`${where}device ${name}`, `has the ${key} of device ${other}`)
+      seen.set(key, name)
+    }
+  }
+  return Promise.all(devices.map((one) => resolveNamedDevice(one, where)))
+}
+
+/**
+ * A device of several, from checked or unchecked settings.
+ *
+ * @throws ServeError naming the device
+ */
+export async function resolveNamedDevice(given: unknown, where = ''): Promise<ServeConfig> {
+  const { name, ...rest } = check(device, given, `${where}device`)
+  return resolveDevice(rest, name, `${where}device ${name}: `, null)
+}
+
+async function resolveDevice(
+  all: Omit<DeviceSettings, 'name'>,
+  name: string,
+  where: string,
+  activated: number | null,
+): Promise<ServeConfig> {
+  const refuse = (argument: string, problem: string): Error => usageError(`${where}--${argument}`, problem)
+  if (all.socket !== undefined && all['socket-path'] !== undefined)
+    throw refuse('socket-path', 'is given beside --socket')
+  const path = all['socket-path'] ?? all.socket
+  if (path !== undefined && all.fd !== undefined) throw refuse('fd', 'is given beside a path')
+  const fd = all.fd ?? (path === undefined ? activated : null)
+  if (path === undefined && fd === null) throw refuse('socket', 'missing: the path of the vhost-user socket')
+  if (fd !== null && all.client === true) throw refuse('client', 'connects to a path; accepted: without --fd')
+  for (const option of ['socket-mode', 'socket-group'] as const)
+    if (all[option] !== undefined && (fd !== null || all.client === true))
+      throw refuse(option, 'is for a socket that this makes: with a path, without --client')
+  if (all.backend === undefined) throw refuse('backend', `missing: ${Object.values(FORMS).join(', ')}`)
+  const backend = within(where, () => parseBackend(all.backend!))
   const { kind } = backend
   if (all.xdp !== undefined && kind !== 'drop' && kind !== 'tap')
-    throw usageError('--xdp', `runs in front of drop and on a tap; the backend is ${kind}`)
-  if (all.mtu !== undefined && kind !== 'tap') throw usageError('--mtu', `is that of a tap; the backend is ${kind}`)
-  for (const name of ['pace', 'loop', 'max-gap'] as const)
-    if (all[name] !== undefined && kind !== 'replay')
-      throw usageError(`--${name}`, `is for replay:FILE; the backend is ${kind}`)
+    throw refuse('xdp', `runs before drop and on a tap; the backend is ${kind}`)
+  if (all.mtu !== undefined && kind !== 'tap') throw refuse('mtu', `is that of a tap; the backend is ${kind}`)
+  if (all['fix-offloads'] !== undefined && kind !== 'af-xdp')
+    throw refuse('fix-offloads', `is for af-xdp; the backend is ${kind}`)
+  for (const option of ['pace', 'loop', 'max-gap'] as const)
+    if (all[option] !== undefined && kind !== 'replay')
+      throw refuse(option, `is for replay:FILE; the backend is ${kind}`)
   const plugins = all.plugin ?? []
+  const registry = await loadRegistry(plugins)
+  const mode = all['socket-mode']
   return {
-    socket: all.socket,
+    name,
+    socket: path ?? `descriptor ${fd}`,
+    fd,
     role: all.client === true ? 'client' : 'server',
-    accessor: accessorName(all.accessor, await loadRegistry(plugins)),
+    socketMode: mode === undefined ? null : Number.parseInt(mode, 8),
+    socketGroup: all['socket-group'] ?? null,
+    accessor: within(where, () => chooseAccessor(all.accessor ?? null, registry)),
     plugins,
     backend,
     xdp: all.xdp ?? null,
+    fixOffloads: all['fix-offloads'] ?? false,
     mtu: all.mtu ?? null,
     replay: {
-      pace: all.pace ?? 'recorded',
-      loop: all.loop ?? false,
+      ...{ pace: all.pace ?? 'recorded', loop: all.loop ?? false },
       maxGapMs: 1000 * (all['max-gap'] ?? MAX_GAP_MS / 1000),
     },
-    captures: (all.capture ?? []).map((one) => captureOf(one, all.queues ?? 1)),
+    captures: (all.capture ?? []).map((one) => within(where, () => captureOf(one, all.queues ?? 1))),
     queuePairs: all.queues ?? 1,
-    metrics: all.metrics === undefined ? null : parseMetricsAddress(all.metrics),
+  }
+}
+
+/** A refusal inside says which device it is of. */
+function within<T>(where: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (where === '' || !(error instanceof ServeError)) throw error
+    throw new ServeError(error.exitCode, `${where}${error.message}`, error)
   }
 }
 
 /** Arguments as settings: numbers are read as the file's are checked. */
-function fromArguments({
-  config: _,
-  queues,
-  mtu,
-  pace,
-  plugin,
-  capture,
-  'max-gap': maxGap,
-  ...rest
-}: GivenArguments): Settings {
+function fromArguments(given: GivenArguments): Settings {
+  const {
+    config: _,
+    'print-capabilities': __,
+    'max-gap': maxGap,
+    'log-level': level,
+    'log-format': format,
+    ...some
+  } = given
+  const { queues, mtu, fd, pace, plugin, capture, ...rest } = some
+  const mode = rest['socket-mode']
+  if (mode !== undefined && !/^0?[0-7]{3}$/.test(mode))
+    throw usageError('--socket-mode', `${JSON.stringify(mode)} is not accepted; accepted: octal permissions, as 0660`)
   return {
     ...rest,
     ...(plugin === undefined ? {} : { plugin: [...plugin] }),
     ...(capture === undefined ? {} : { capture: [...capture] }),
     ...(maxGap === undefined ? {} : { 'max-gap': readSeconds('--max-gap', maxGap) }),
-    ...(queues === undefined ? {} : { queues: readInteger('--queues', queues, 1, QUEUE_PAIRS_MAX) }),
-    ...(mtu === undefined ? {} : { mtu: readInteger('--mtu', mtu, MTU_MIN, MTU_MAX) }),
-    ...(pace === undefined ? {} : { pace: readPace(pace) }),
+    ...(fd === undefined ? {} : { fd: integerIn('--fd', fd, 0, 2 ** 31 - 1) }),
+    ...(queues === undefined ? {} : { queues: integerIn('--queues', queues, 1, QUEUE_PAIRS_MAX) }),
+    ...(mtu === undefined ? {} : { mtu: integerIn('--mtu', mtu, MTU_MIN, MTU_MAX) }),
+    ...(pace === undefined ? {} : { pace: oneOf('--pace', pace, PACES) }),
+    ...(level === undefined ? {} : { 'log-level': oneOf('--log-level', level, LOG_LEVELS) }),
+    ...(format === undefined ? {} : { 'log-format': oneOf('--log-format', format, LOG_FORMATS) }),
   }
 }
 
@@ -169,18 +295,29 @@ export function parseSettings(content: string, path: string): Settings {
   } catch (error) {
     throw usageError('--config', `${path} is no JSON: ${(error as Error).message}`)
   }
-  const result = settings.safeParse(value, { reportInput: true })
+  return check(settings, value, `--config: ${path}`)
+}
+
+/** @param where for messages: whose settings they are */
+function check<Schema extends z.ZodObject>(schema: Schema, value: unknown, where: string): z.output<Schema> {
+  const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
   const issue = result.error.issues[0]!
+  const place = issue.path.map(String)
   if (issue.code === 'unrecognized_keys') {
-    const names = Object.keys(settings.shape)
+    const names = Object.keys(place.length === 0 ? schema.shape : device.shape)
     const key = issue.keys[0]!
-    const near = nearestName(key, names)
-    const hint = near === null ? '' : `; did you mean ${near}?`
-    throw usageError('--config', `${path}: ${key}: unknown; accepted: ${names.join(', ')}${hint}`)
+    const field = [...place, key].join('.')
+    throw new ServeError(
+      EXIT_USAGE,
+      `${where}: ${field}: unknown; accepted: ${names.join(', ')}${didYouMean(key, names)}`,
+    )
   }
-  const field = issue.path.join('.') || 'the file'
-  throw usageError('--config', `${path}: ${field}: ${JSON.stringify(issue.input)} is not accepted; ${issue.message}`)
+  const field = place.join('.') || 'the file'
+  throw new ServeError(
+    EXIT_USAGE,
+    `${where}: ${field}: ${JSON.stringify(issue.input)} is not accepted; ${issue.message}`,
+  )
 }
 
 function readSeconds(argument: string, given: string): number {
@@ -195,28 +332,6 @@ function captureOf(given: string, queuePairs: number): CaptureSpec {
   if (spec.pair !== null && spec.pair >= queuePairs)
     throw usageError('--capture', `pair=${spec.pair} is not served; accepted: 0 to ${queuePairs - 1}`)
   return spec
-}
-
-function readInteger(argument: string, given: string, least: number, most: number): number {
-  const value = Number(given)
-  if (!/^\d+$/.test(given) || value < least || value > most)
-    throw usageError(argument, `${JSON.stringify(given)} is not accepted; accepted: ${least} to ${most}`)
-  return value
-}
-
-function readPace(given: string): ReplayPace {
-  const pace = PACES.find((one) => one === given)
-  if (pace !== undefined) return pace
-  throw usageError('--pace', `${JSON.stringify(given)} is not accepted; accepted: ${PACES.join(', ')}`)
-}
-
-/** The accessor that was asked for, else the one that serves a driver's shared memory best. */
-function accessorName(wanted: string | undefined, registry: Registry): string {
-  try {
-    return wanted === undefined ? registry.select().chosen : registry.accessor(wanted).name
-  } catch (error) {
-    throw startError('--accessor', error)
-  }
 }
 
 /** Reads `HOST:PORT`, an IPv6 address in brackets. */

@@ -1,63 +1,234 @@
-import { formatBackend } from './backend-spec.ts'
-import type { ServeConfig } from './config.ts'
-import { openDevice } from './open-device.ts'
-import { ServeThread } from './serve-thread.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { ServiceNotifier } from '@vring/linux'
+import type { DaemonConfig, ServeConfig } from './config.ts'
+import { ControlServer } from './control-server.ts'
+import { type Log, logOf } from './log.ts'
+import { RunningDevice } from './running-device.ts'
+import { startError, usageError } from './serve-error.ts'
 import type { Snapshot } from './snapshot.ts'
 import { StatusServer } from './status-server.ts'
+import { becomeUser, systemUser } from './user-names.ts'
+
+/** The devices of a daemon, each in a worker of its own. */
+export class Daemon {
+  readonly #log: Log
+  readonly #devices = new Map<string, RunningDevice>()
+  readonly #onEnd: (name: string, outcome: Promise<Snapshot>) => void
+  #stopping = false
+  /** One change after the other. */
+  #changes: Promise<unknown> = Promise.resolve()
+
+  /** @param onEnd a device ended by itself */
+  constructor(log: Log, onEnd: (name: string, outcome: Promise<Snapshot>) => void) {
+    this.#log = log
+    this.#onEnd = onEnd
+  }
+
+  /** In the order in which they were added. */
+  get devices(): readonly RunningDevice[] {
+    return [...this.#devices.values()]
+  }
+
+  /** @throws ServeError naming the device */
+  device(name: string): RunningDevice {
+    const found = this.#devices.get(name)
+    if (found !== undefined) return found
+    throw usageError(
+      'device',
+      `${JSON.stringify(name)} is not served; served: ${[...this.#devices.keys()].join(', ') || 'none'}`,
+    )
+  }
+
+  /** Adds a device; the others are not touched. @throws ServeError */
+  add(config: ServeConfig): Promise<void> {
+    return this.#change(async () => {
+      if (this.#devices.has(config.name)) throw usageError('device', `${config.name} is served already`)
+      await this.#start(config)
+    })
+  }
+
+  /** Ends a device; the others are not touched. @throws ServeError */
+  remove(name: string): Promise<void> {
+    return this.#change(() => this.#end(this.device(name)))
+  }
+
+  /**
+   * Makes the devices those of another configuration: what is as it was goes on, what is not is begun again.
+   *
+   * @returns what could not be started, one line each
+   */
+  reload(configs: readonly ServeConfig[]): Promise<string[]> {
+    return this.#change(async () => {
+      const wanted = new Map(configs.map((config) => [config.name, config]))
+      for (const device of this.devices)
+        if (!isDeepStrictEqual(wanted.get(device.config.name), device.config)) await this.#end(device)
+      const failures: string[] = []
+      for (const config of configs) {
+        if (this.#devices.has(config.name)) continue
+        try {
+          await this.#start(config)
+        } catch (error) {
+          failures.push(startError(`device ${config.name}`, error).message)
+        }
+      }
+      return failures
+    })
+  }
+
+  stop(): void {
+    this.#stopping = true
+    for (const device of this.devices) device.stop()
+  }
+
+  /** Ends all devices. */
+  async close(): Promise<void> {
+    await this.#changes.catch(() => {})
+    for (const device of this.devices) await this.#end(device)
+  }
+
+  #change<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#changes.then(work, work)
+    this.#changes = next.catch(() => {})
+    return next
+  }
+
+  async #start(config: ServeConfig): Promise<void> {
+    const device = await RunningDevice.start(config, logOf(this.#log, config.name))
+    this.#devices.set(config.name, device)
+    const ended = (): void => {
+      // One that is the only one is waited for.
+      if (this.#devices.get(config.name) === device && (config.name === '' || !this.#stopping))
+        this.#onEnd(config.name, device.done)
+    }
+    device.done.then(ended, ended)
+  }
+
+  async #end(device: RunningDevice): Promise<void> {
+    this.#devices.delete(device.config.name)
+    await device.close()
+  }
+}
+
+export interface DaemonOptions {
+  /** Reads the configuration again, for SIGHUP; absent: it can't change. */
+  readonly reread?: () => Promise<DaemonConfig>
+  /** Registers what SIGHUP asks for; returns what takes it back. */
+  readonly onReload?: (reload: () => void) => () => void
+  /** Where NOTIFY_SOCKET and WATCHDOG_USEC stand; default none. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+}
 
 /**
- * Opens the device, starts the worker and the status server, and serves until `stop` is aborted or one of them fails.
- * Whatever happens, socket, device, descriptors and server are given back.
+ * Opens the devices, starts workers, status server and control socket, and serves until `stop` is aborted or a device fails.
+ * Whatever happens, sockets, devices, descriptors and servers are given back.
  *
- * @param log takes one line for people
+ * @param log takes lines for people
  * @throws ServeError
  */
-export async function runDaemon(config: ServeConfig, stop: AbortSignal, log: (line: string) => void): Promise<void> {
-  const device = openDevice(config)
+export async function runDaemon(
+  config: DaemonConfig,
+  stop: AbortSignal,
+  log: Log,
+  options: DaemonOptions = {},
+): Promise<void> {
+  const user = config.user === null ? null : systemUser('--user', config.user)
+  const notifier = new ServiceNotifier(options.env ?? {})
+  const closing: (() => unknown)[] = []
+  let end: (outcome: Promise<Snapshot> | null) => void = () => {}
+  const ended = new Promise<Snapshot | null>((resolve) => {
+    end = resolve
+  })
+  // Nobody has to hear of it.
+  ended.catch(() => {})
+  const single = config.devices.length === 1 && config.devices[0]!.name === ''
+  const daemon = new Daemon(log, (name, outcome) => {
+    if (single) end(outcome)
+    else
+      outcome.then(
+        () => log(`${name}: ended`, 'warn'),
+        (error: unknown) => log(`${name}: ended: ${error instanceof Error ? error.message : error}`, 'error'),
+      )
+  })
+  closing.push(() => daemon.close())
   try {
-    const { socket, role, accessor, plugins, queuePairs, captures } = config
-    const thread = await ServeThread.start({
-      ...{
-        socket,
-        role,
-        accessor,
-        plugins,
-        queuePairs,
-        captures,
-        datapath: device.datapath,
-        features: device.features,
-      },
-      onNote: log,
-      onSession: (event, error) => {
-        if (event === 'opened') log('a driver connected')
-        else log(error === null ? 'the driver hung up' : `the driver's session ended: ${error}`)
-      },
-    })
-    const onStop = (): void => thread.stop()
-    stop.addEventListener('abort', onStop)
-    if (stop.aborted) onStop()
-    try {
-      const status = config.metrics === null ? null : await StatusServer.start(config, thread, device)
-      try {
-        if (status !== null) log(`status and metrics on ${status.url}`)
-        if (device.note !== null) log(device.note)
-        const verb = role === 'server' ? 'listening on' : 'connecting to'
-        log(
-          `${verb} ${socket}; ${formatBackend(config.backend)}, accessor ${accessor}, ${queuePairs} queue pair${queuePairs === 1 ? '' : 's'}`,
-        )
-        log(`stopped; ${summary(await thread.done)}`)
-      } finally {
-        await status?.close()
-      }
-    } finally {
-      stop.removeEventListener('abort', onStop)
-      thread.stop()
-      // It has to let go of the device's descriptors first; why it failed was said.
-      await thread.done.catch(() => {})
+    const onStop = (): void => {
+      notifier.stopping()
+      daemon.stop()
+      if (!single) end(null)
     }
+    for (const one of config.devices) {
+      if (stop.aborted) break
+      await daemon.add(one)
+    }
+    stop.addEventListener('abort', onStop)
+    closing.push(() => stop.removeEventListener('abort', onStop))
+    if (config.metrics !== null) {
+      const status = await StatusServer.start(config.metrics, daemon)
+      closing.push(() => status.close())
+      log(`status and metrics on ${status.url}`)
+    }
+    if (config.control !== null) {
+      const control = await ControlServer.start(config.control, daemon, () => reload(daemon, notifier, log, options))
+      closing.push(() => control.close())
+      log(`commands on ${config.control}`)
+    }
+    if (user !== null) become(user, log)
+    const forget = options.onReload?.(() => void reload(daemon, notifier, log, options))
+    if (forget !== undefined) closing.push(forget)
+    closing.push(watchdog(notifier, daemon))
+    if (stop.aborted) onStop()
+    notifier.ready(`serving ${config.devices.length} device${config.devices.length === 1 ? '' : 's'}`)
+    const last = await ended
+    log(last === null ? 'stopped' : `stopped; ${summary(last)}`)
   } finally {
-    device.close()
+    for (const one of closing.reverse()) await one()
   }
+}
+
+function become(user: ReturnType<typeof systemUser>, log: Log): void {
+  try {
+    becomeUser(user)
+  } catch (error) {
+    throw startError(`--user ${user.name}`, error)
+  }
+  log(`going on as user ${user.name}`)
+}
+
+/** What can't be read or started is said; what is served already goes on. */
+async function reload(
+  daemon: Daemon,
+  notifier: ServiceNotifier,
+  log: Log,
+  { reread }: DaemonOptions,
+): Promise<readonly string[]> {
+  if (reread === undefined) return ['there is no configuration file to read again']
+  notifier.reloading()
+  let failures: readonly string[]
+  try {
+    const { devices } = await reread()
+    failures = await daemon.reload(devices)
+  } catch (error) {
+    failures = [error instanceof Error ? error.message : String(error)]
+  }
+  for (const line of failures) log(line, 'error')
+  const served = daemon.devices.length
+  log(`read the configuration again: ${served} device${served === 1 ? '' : 's'}`)
+  notifier.ready(`serving ${served} devices`)
+  return failures
+}
+
+/** Says that all is well as long as every worker answers. */
+function watchdog(notifier: ServiceNotifier, daemon: Daemon): () => void {
+  const { watchdogMs } = notifier
+  if (watchdogMs === null) return () => {}
+  const timer = setInterval(() => {
+    Promise.all(daemon.devices.map((device) => device.observe())).then(
+      () => notifier.alive(),
+      // Nothing is said: the manager begins it again.
+      () => {},
+    )
+  }, watchdogMs)
+  return () => clearInterval(timer)
 }
 
 function summary({ pairs, sessions }: Snapshot): string {

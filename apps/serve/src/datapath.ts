@@ -1,4 +1,4 @@
-import { AfXdpQueue } from '@vring/backend-af-xdp'
+import { AfXdpGroup, AfXdpQueue } from '@vring/backend-af-xdp'
 import { formatReplayReport, PcapBackend, ReplayClock, ReplayFile, ReplaySource } from '@vring/backend-pcap'
 import { LinuxTapQueue } from '@vring/backend-tap/linux'
 import { ETH_HEADER_BYTES, NET_HDR_MRG_BYTES } from '@vring/layout'
@@ -11,10 +11,10 @@ import { addCounts } from './counts.ts'
 import { PacedReplay } from './paced-replay.ts'
 import type { DatapathSpec, ProgramSpec } from './protocol.ts'
 import { startError } from './serve-error.ts'
-import { tapOffloads } from './tap-offloads.ts'
+import { tapCarrier, tapOffloads } from './tap-offloads.ts'
 
-/** Of an Ethernet header with a VLAN tag, which a queue's longest frame has. */
-const LINK_HEADER_BYTES = ETH_HEADER_BYTES + 4
+/** Of an Ethernet header with two VLAN tags, which a queue's longest frame has. */
+const LINK_HEADER_BYTES = ETH_HEADER_BYTES + 8
 
 /** Where the frames of a queue pair go and come from. */
 export interface PairEnds {
@@ -32,14 +32,16 @@ type ReplaySpec = Extract<DatapathSpec, { kind: 'replay' }>
 /** The backends of all queue pairs, in the thread that serves them. They outlive sessions: devices and counts stay. */
 export interface Datapath {
   readonly pairs: readonly PairEnds[]
-  /** Bytes behind the Ethernet header that a frame may have, unless it is a segment; Infinity: no device is behind it. */
-  readonly mtu: number
+  /** Bytes behind the Ethernet header that a frame may have now, unless it is a segment; Infinity: no device is behind it. */
+  readonly mtu: () => number
   /** What people should know of it: one line, or null. */
   readonly note: string | null
   /** Frames by verdict, or null without a program in this thread. */
   verdicts(): Readonly<Record<string, number>> | null
   /** What a program in this thread counts itself, by map and key; null without one. */
   programCounts(): Readonly<Record<string, number>> | null
+  /** The receive ring of a pair is started and enabled, or no longer: a pair that is not takes no frames. */
+  setReceiving(pair: number, receiving: boolean): void
   /** A driver has negotiated these features. */
   negotiated(features: bigint): void
   /** A driver is gone. */
@@ -70,15 +72,16 @@ export function createDatapath(spec: DatapathSpec, queuePairs: number, note: (li
     case 'tap':
       return tapPath(openAll(spec.queues, (handle) => new LinuxTapQueue(handle)))
     case 'af-xdp':
-      return devicePath(openAll(spec.queues, (handle) => new AfXdpQueue(handle)))
+      return afXdpPath(openAll(spec.queues, (handle) => new AfXdpQueue(handle)))
   }
 }
 
 const nothing = {
-  mtu: Number.POSITIVE_INFINITY,
+  mtu: () => Number.POSITIVE_INFINITY,
   note: null,
   verdicts: () => null,
   programCounts: () => null,
+  setReceiving: () => {},
   negotiated: () => {},
   sessionEnded: () => {},
   idle: () => {},
@@ -174,12 +177,38 @@ function replayPath({ path, replay }: ReplaySpec, queuePairs: number, note: (lin
   }
 }
 
+/** Its carrier says whether a driver receives: without one the stack sends nothing into it. */
 function tapPath(queues: readonly LinuxTapQueue[]): Datapath {
   const { ioRefusal, handle } = queues[0]!
+  const receiving = new Set<number>()
+  tapCarrier(handle.fd, false)
+  for (const queue of queues) queue.setReceiving(false)
   return {
     ...devicePath(queues),
     note: ioRefusal === null ? null : `without io_uring, by one call a frame: ${ioRefusal}`,
+    setReceiving: (pair, now) => {
+      if (now) receiving.add(pair)
+      else receiving.delete(pair)
+      if (receiving.size === 0) tapCarrier(handle.fd, false)
+      queues[pair]!.setReceiving(now)
+      if (now && receiving.size === 1) tapCarrier(handle.fd, true)
+    },
     negotiated: (features) => tapOffloads(handle.fd, features),
+  }
+}
+
+/** Sources of pairs that receive take the frames of those that do not. */
+function afXdpPath(queues: readonly AfXdpQueue[]): Datapath {
+  const group = new AfXdpGroup(queues)
+  const path = devicePath(queues)
+  return {
+    ...path,
+    pairs: path.pairs.map((ends, pair) => ({ ...ends, source: group.sources[pair]! })),
+    setReceiving: (pair, receiving) => group.setReceiving(pair, receiving),
+    close: () => {
+      group.close()
+      path.close()
+    },
   }
 }
 
@@ -187,7 +216,7 @@ function tapPath(queues: readonly LinuxTapQueue[]): Datapath {
 function devicePath(queues: readonly (LinuxTapQueue | AfXdpQueue)[]): Datapath {
   return {
     ...nothing,
-    mtu: queues[0]!.handle.frameBytes - LINK_HEADER_BYTES,
+    mtu: () => queues[0]!.handle.frameNow[0]! - LINK_HEADER_BYTES,
     pairs: queues.map((queue) => ({
       backend: queue,
       source: queue,

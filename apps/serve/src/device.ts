@@ -1,3 +1,4 @@
+import type { FollowedLink } from './link-watch.ts'
 import type { DatapathSpec } from './protocol.ts'
 
 /** What the main thread holds of a backend: the device itself, while the worker serves its queues. */
@@ -5,8 +6,10 @@ export interface Device {
   readonly datapath: DatapathSpec
   /** Virtio features that the backend takes part in. */
   readonly features: bigint
-  /** One line for people, or null: nothing to say. */
-  readonly note: string | null
+  /** Lines for people. */
+  readonly notes: readonly string[]
+  /** The interface behind it, or null. */
+  readonly link: FollowedLink | null
   /** Frames by XDP verdict or protocol that the kernel counted, read now; null where the kernel has no program of ours. */
   kernelCounts(): Readonly<Record<string, number>> | null
   /** Gives it back; the worker has ended. */

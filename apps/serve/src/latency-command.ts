@@ -1,21 +1,34 @@
-import { parseArgs } from 'node:util'
+import { helpText, type OptionTable, readArguments } from '@vring/cli'
+import { formatAccessor } from '@vring/registry'
+import { chooseAccessor } from './choose-accessor.ts'
 import { ECHO_BYTES_MAX, ECHO_BYTES_MIN } from './echo-driver.ts'
 import { loadRegistry } from './load-registry.ts'
 import { type LatencyRow, measureLatency } from './measure-latency.ts'
-import { startError, usageError } from './serve-error.ts'
 
 const FRAMES_MAX = 10_000_000
 
-export const LATENCY_USAGE = `USAGE vring-serve latency [--frames N] [--bytes N] [--accessor NAME] [--plugin SPEC]
+const OPTIONS = {
+  frames: { type: 'string', valueHint: 'N', description: `Frames of each row, 1 to ${FRAMES_MAX}; default 10000` },
+  bytes: {
+    type: 'string',
+    valueHint: 'N',
+    description: `Bytes of a frame, ${ECHO_BYTES_MIN} to ${ECHO_BYTES_MAX}; default 64`,
+  },
+  accessor: { type: 'string', valueHint: 'NAME[:OPTION=VALUE]', description: 'Default: as the daemon chooses' },
+  plugin: {
+    type: 'string',
+    valueHint: 'SPEC',
+    description: 'Accessor of another package or file, any number of times',
+  },
+} as const satisfies OptionTable
 
-  Times single frames from a driver's kick through the daemon into a TAP, which sends them back, into the driver's receive
-  ring. Needs root.
-
-  --frames N        frames of each row, 1 to ${FRAMES_MAX}; default 10000
-  --bytes N         bytes of a frame, ${ECHO_BYTES_MIN} to ${ECHO_BYTES_MAX}; default 64
-  --accessor NAME   default: the fastest
-  --plugin SPEC     accessor of another package or file, any number of times
-`
+/** `vring-serve latency --help`. */
+export const LATENCY_USAGE: string = helpText({
+  name: 'vring-serve latency',
+  description:
+    "Times single frames from a driver's kick through the daemon into a TAP, which sends them back, into the driver's receive ring. Needs root.",
+  options: OPTIONS,
+})
 
 /**
  * `vring-serve latency`.
@@ -25,48 +38,14 @@ export const LATENCY_USAGE = `USAGE vring-serve latency [--frames N] [--bytes N]
  * @throws ServeError
  */
 export async function latencyCommand(rawArgs: readonly string[]): Promise<string> {
-  const values = readArguments(rawArgs)
-  if (values.help === true) return LATENCY_USAGE
-  const frames = integer('--frames', values.frames ?? '10000', 1, FRAMES_MAX)
-  const bytes = integer('--bytes', values.bytes ?? '64', ECHO_BYTES_MIN, ECHO_BYTES_MAX)
-  const plugins = values.plugin ?? []
-  const registry = await loadRegistry(plugins)
-  const accessor = accessorName(() => values.accessor ?? registry.select().chosen, registry)
+  if (rawArgs.includes('--help') || rawArgs.includes('-h')) return LATENCY_USAGE
+  const given = readArguments(OPTIONS, rawArgs)
+  const frames = given.integer('frames', 1, FRAMES_MAX, 10_000)
+  const bytes = given.integer('bytes', ECHO_BYTES_MIN, ECHO_BYTES_MAX, 64)
+  const plugins = given.all('plugin')
+  const accessor = chooseAccessor(given.text('accessor'), await loadRegistry(plugins))
   const rows = await measureLatency({ accessor, plugins, frames, bytes })
-  return `kick, daemon, TAP, XDP_TX, daemon, receive ring: ${bytes} bytes, accessor ${accessor}; microseconds\n${table(rows)}`
-}
-
-function readArguments(rawArgs: readonly string[]) {
-  try {
-    const { values } = parseArgs({
-      args: [...rawArgs],
-      options: {
-        frames: { type: 'string' },
-        bytes: { type: 'string' },
-        accessor: { type: 'string' },
-        plugin: { type: 'string', multiple: true },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
-    return values
-  } catch (error) {
-    throw usageError('latency', (error as Error).message)
-  }
-}
-
-function accessorName(wanted: () => string, registry: { accessor(name: string): { readonly name: string } }): string {
-  try {
-    return registry.accessor(wanted()).name
-  } catch (error) {
-    throw startError('--accessor', error)
-  }
-}
-
-function integer(argument: string, text: string, least: number, most: number): number {
-  const value = Number(text)
-  if (!/^\d+$/.test(text) || value < least || value > most)
-    throw usageError(argument, `${JSON.stringify(text)} is not accepted; accepted: ${least} to ${most}`)
-  return value
+  return `kick, daemon, TAP, XDP_TX, daemon, receive ring: ${bytes} bytes, accessor ${formatAccessor(accessor)}; microseconds\n${table(rows)}`
 }
 
 const HEAD = ['', 'frames', 'kicks', 'p50', 'p90', 'p99', 'longest']

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CountingXdp, LinuxTap } from '@vring/backend-tap/linux'
 import { unshareNetwork } from '@vring/linux'
+import type { AccessorSpec } from '@vring/registry'
 import { XDP_TX } from '@vring/xdp'
 import { EchoDriver } from './echo-driver.ts'
 import { Latency } from './latency.ts'
@@ -17,7 +18,7 @@ const WARM_UP_FRAMES = 2000
 const PAUSE_MS = 1
 
 export interface LatencyOptions {
-  readonly accessor: string
+  readonly accessor: AccessorSpec
   readonly plugins: readonly string[]
   /** Frames of each row. */
   readonly frames: number
@@ -61,7 +62,7 @@ export async function measureLatency(options: LatencyOptions): Promise<LatencyRo
 async function withDaemon(tap: LinuxTap, socket: string, options: LatencyOptions): Promise<LatencyRow[]> {
   const { accessor, plugins, frames, bytes } = options
   const thread = await ServeThread.start({
-    ...{ socket, role: 'server', accessor, plugins, queuePairs: 1, captures: [], features: 0n },
+    ...{ socket, fd: null, role: 'server', accessor, plugins, queuePairs: 1, captures: [], features: 0n },
     datapath: { kind: 'tap', queues: tap.queues },
   })
   try {

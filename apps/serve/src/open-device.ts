@@ -27,7 +27,7 @@ export function openDevice(config: ServeConfig): Device {
       case 'tap':
         return openTap({ name: backend.name, queuePairs: config.queuePairs, xdp, mtu: config.mtu })
       case 'af-xdp':
-        return openAfXdp(backend.interface, backend.queue, config.queuePairs)
+        return openAfXdp(backend.interface, backend.queue, config.queuePairs, config.fixOffloads)
     }
   } catch (error) {
     throw startError(`--backend ${formatBackend(backend)}`, error)
@@ -35,7 +35,7 @@ export function openDevice(config: ServeConfig): Device {
 }
 
 function inProcess(datapath: DatapathSpec): Device {
-  return { datapath, features: 0n, note: null, kernelCounts: () => null, close: () => {} }
+  return { datapath, features: 0n, notes: [], link: null, kernelCounts: () => null, close: () => {} }
 }
 
 function programSpec(xdp: string): ProgramSpec {

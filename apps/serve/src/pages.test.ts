@@ -1,14 +1,20 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { ServeConfig } from './config.ts'
-import { formatMetrics } from './metrics.ts'
+import { formatMetrics, type Observation, type Observed } from './metrics.ts'
 import type { Snapshot } from './snapshot.ts'
 import { PAGE_SECURITY_POLICY, renderStatusPage } from './status-page.ts'
+import { version } from './version.ts'
 
 const config: ServeConfig = {
+  name: '',
+  fd: null,
+  socketMode: null,
+  socketGroup: null,
+  fixOffloads: false,
   socket: '/run/<b>&.sock',
   role: 'server',
-  accessor: 'vmap-direct',
+  accessor: { name: 'vmap-direct', options: {} },
   backend: { kind: 'tap', name: 'vring0' },
   plugins: [],
   xdp: 'xdp1',
@@ -16,7 +22,6 @@ const config: ServeConfig = {
   replay: { pace: 'recorded', loop: false, maxGapMs: 10_000 },
   captures: [],
   queuePairs: 1,
-  metrics: null,
 }
 const none = { count: 0, sum: 0, p50: 0, p90: 0, p99: 0, max: 0 }
 const quiet: Snapshot = {
@@ -39,7 +44,7 @@ const quiet: Snapshot = {
 }
 const busy: Snapshot = {
   ...quiet,
-  session: { since: 0, features: '0x1', memoryBytes: 2 ** 28, refusals: 1 },
+  session: { since: 0, features: '0x100000001', memoryBytes: 2 ** 28, refusals: 1 },
   sessions: 3,
   lastError: 'region <end>',
   pairs: [
@@ -57,8 +62,8 @@ const busy: Snapshot = {
   verdicts: { drop: 7, pass: 0 },
   programCounts: { 'rxcnt[17]': 7 },
   queues: [
-    { index: 0, broken: null },
-    { index: 1, broken: 'head-out-of-range' },
+    { index: 0, broken: null, size: 256, enabled: true },
+    { index: 1, broken: 'head-out-of-range', size: 512, enabled: true },
   ],
   broken: { 'head-out-of-range': 1 },
   accesses: { 'desc.direct': 9, 'used.fallback:page-absent': 2 },
@@ -67,13 +72,21 @@ const busy: Snapshot = {
   round: { count: 100, sum: 250_000, p50: 2000, p90: 3000, p99: 9000, max: 12_000 },
 }
 
+/** A device with this in place of nothing. */
+function seen(what: Partial<Observation>, name = ''): Observed {
+  return {
+    config: { ...config, name },
+    observation: { snapshot: quiet, kernel: null, link: null, history: [], ...what },
+  }
+}
+
 describe('metrics', () => {
   /** Values by name and labels. */
   async function values(
     snapshot: Snapshot,
     kernel: Record<string, number> | null = null,
   ): Promise<Map<string, number>> {
-    const lines = (await formatMetrics(config, { snapshot, kernel })).split('\n')
+    const lines = (await formatMetrics([seen({ snapshot, kernel })])).split('\n')
     const samples = lines.filter((line) => line !== '' && !line.startsWith('#'))
     return new Map(samples.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]))
   }
@@ -81,7 +94,9 @@ describe('metrics', () => {
   test('say what the snapshot says', async () => {
     const found = Object.fromEntries(await values(busy, { 'rxcnt[17]': 42 }))
     expect(found).toMatchObject({
-      'vring_info{accessor="vmap-direct",backend="tap:vring0"}': 1,
+      [`vring_info{accessor="vmap-direct",backend="tap:vring0",version="${version}",node="${process.versions.node}"}`]: 1,
+      'vring_queue_size{queue="1"}': 512,
+      'vring_queue_enabled{queue="0"}': 1,
       'vring_packets_total{pair="0",direction="tx"}': 1_234_567,
       'vring_bytes_total{pair="0",direction="tx"}': 80_000_000,
       'vring_packets_total{pair="0",direction="rx"}': 5,
@@ -119,8 +134,41 @@ describe('metrics', () => {
     expect([...found.keys()].filter((name) => name.includes('quantile'))).toEqual([])
   })
 
+  test('of several devices have their names', async () => {
+    const text = await formatMetrics([seen({ snapshot: busy }, 'one'), seen({}, 'two')])
+    expect(text).toContain('vring_packets_total{device="one",pair="0",direction="tx"} 1234567')
+    expect(text).toContain('vring_packets_total{device="two",pair="0",direction="tx"} 0')
+    expect(text).toContain('vring_round_seconds_count{device="one"} 100')
+    expect(text).toContain('vring_round_seconds_count{device="two"} 0')
+    expect(text.match(/^process_open_fds/gm)).toHaveLength(1)
+  })
+
+  test('of an interface are the kernel’s own counts and its state', async () => {
+    const stats = { rxPackets: 1, txPackets: 2, rxBytes: 3, txBytes: 4, rxDropped: 5, txDropped: 6 }
+    const info = {
+      ...{
+        ifindex: 7,
+        name: 'vring0',
+        up: true,
+        carrier: false,
+        mtu: 1500,
+        address: '',
+        kind: 'tun',
+        peer: 0,
+        peerHere: true,
+      },
+      ...{ rxQueues: 1, txQueues: 1, xdp: { mode: 'none', programId: 0 } as const, stats },
+    }
+    const text = await formatMetrics([seen({ link: { name: 'vring0', up: true, place: 'here', info } })])
+    expect(text).toContain('vring_link_up{interface="vring0"} 1')
+    expect(text).toContain('vring_link_carrier{interface="vring0"} 0')
+    expect(text).toContain('vring_link_dropped_packets_total{interface="vring0",direction="tx"} 6')
+    const gone = await formatMetrics([seen({ link: { name: 'vring0', up: true, place: 'deleted', info: null } })])
+    expect(gone).toContain('vring_link_up{interface="vring0"} 0')
+  })
+
   test('each have help and a type, counters by their ending', async () => {
-    const text = await formatMetrics(config, { snapshot: busy, kernel: {} })
+    const text = await formatMetrics([seen({ snapshot: busy, kernel: {} })])
     const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!])
     expect(types.length).toBeGreaterThan(15)
     for (const [name, type] of types) {
@@ -131,7 +179,7 @@ describe('metrics', () => {
 })
 
 describe('the status page', () => {
-  const page = renderStatusPage(config, { snapshot: busy, kernel: { 'rxcnt[17]': 42 } }, new Date(0))
+  const page = renderStatusPage([seen({ snapshot: busy, kernel: { 'rxcnt[17]': 42 } })], new Date(0))
 
   test('says in words what is going on', () => {
     for (const words of [
@@ -146,9 +194,25 @@ describe('the status page', () => {
       '256 MiB',
     ])
       expect(page).toContain(words)
-    const idle = renderStatusPage(config, { snapshot: quiet, kernel: null })
+    const idle = renderStatusPage([seen({ snapshot: quiet })])
     for (const words of ['waiting for a driver', 'No ring runs', 'none yet']) expect(idle).toContain(words)
     expect(idle).not.toContain('XDP program</h2>')
+  })
+
+  test('names features, draws the last minutes, and loads itself again', () => {
+    expect(page).toContain('VIRTIO_F_VERSION_1 (32) (0x100000001)')
+    expect(page).toContain('http-equiv="refresh" content="5"')
+    const history = [0, 5000, 10_000].map((atMs, i) => ({ atMs, txRate: 100 * i, rxRate: 0, dropRate: 1 }))
+    const drawn = renderStatusPage([seen({ snapshot: busy, history })])
+    expect(drawn.match(/<svg [^>]*role="img" aria-label="[^"]+"/g)).toHaveLength(3)
+    expect(drawn).toContain('From the driver: 200/s, at most 200/s in 0.2 min')
+    expect(drawn).toContain('points="0.0,60.0 120.0,31.0 240.0,2.0"')
+  })
+
+  test('has a section for each device of several', () => {
+    const both = renderStatusPage([seen({ snapshot: busy }, 'one'), seen({}, 'two')])
+    expect(both).toContain('1 of 2 devices serve a driver')
+    for (const name of ['one', 'two']) expect(both).toContain(`<h2 id="device-${name}">Device ${name}</h2>`)
   })
 
   test('shows text as text', () => {
@@ -165,7 +229,6 @@ describe('the status page', () => {
     expect(page.match(/<table>\n<caption>[^<]+<\/caption>/g)).toHaveLength(tables)
     expect(page).not.toMatch(/<th(?! scope="(col|row)")[ >]/)
     for (const [, id] of page.matchAll(/aria-labelledby="(\w+)"/g)) expect(page).toContain(`<h2 id="${id}">`)
-    expect(page).not.toContain('http-equiv="refresh"')
   })
 
   test('loads nothing, and its policy allows its own style and nothing else', () => {

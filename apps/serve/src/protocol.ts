@@ -1,5 +1,8 @@
+import type { MessagePort } from 'node:worker_threads'
 import type { AfXdpQueueHandle } from '@vring/backend-af-xdp'
 import type { TapQueueHandle } from '@vring/backend-tap/linux'
+import type { PeerCredentials } from '@vring/linux'
+import type { AccessorSpec } from '@vring/registry'
 import type { SocketRole } from '@vring/vhost-user'
 import type { CaptureSpec } from './capture-spec.ts'
 import type { ReplayConfig } from './config.ts'
@@ -22,8 +25,10 @@ export type ProgramSpec =
 /** What the worker thread is started with. */
 export interface WorkerSettings {
   readonly socket: string
+  /** A socket that is open already, in place of the path; null: none. */
+  readonly fd: number | null
   readonly role: SocketRole
-  readonly accessor: string
+  readonly accessor: AccessorSpec
   /** Accessors beside the built-in ones, see `ServeConfig`. */
   readonly plugins: readonly string[]
   readonly queuePairs: number
@@ -36,6 +41,19 @@ export interface WorkerSettings {
   readonly wakeFd: number
   /** Int32 cells, see {@link CONTROL_STOP}. */
   readonly control: SharedArrayBuffer
+  /** Commands come here; it is looked at when {@link wakeFd} wakes the worker. */
+  readonly commands: MessagePort
+}
+
+/** What the main thread asks of the worker between two rounds. */
+export type WorkerCommand =
+  | { readonly kind: 'begin-capture'; readonly spec: CaptureSpec }
+  | { readonly kind: 'end-capture'; readonly path: string }
+
+/** A command with the number that its answer has. */
+export interface NumberedCommand {
+  readonly number: number
+  readonly command: WorkerCommand
 }
 
 /** Cell that is 1 when the worker is to stop. */
@@ -50,7 +68,11 @@ export type WorkerMessage =
   | { readonly type: 'ready' }
   /** One line for people. */
   | { readonly type: 'note'; readonly line: string }
-  | { readonly type: 'opened' }
+  /** The device behind a queue pair was deleted. */
+  | { readonly type: 'gone' }
+  | { readonly type: 'opened'; readonly peer: PeerCredentials }
+  /** A command was done; or why not. */
+  | { readonly type: 'done'; readonly number: number; readonly error: string | null }
   /** A driver's session is over; null: it hung up. */
   | { readonly type: 'closed'; readonly error: string | null }
   | { readonly type: 'snapshot'; readonly request: number; readonly snapshot: Snapshot }

@@ -1,22 +1,9 @@
+import { CliError, EXIT_INTERNAL, EXIT_MISSING, EXIT_TEMPORARY, EXIT_USAGE, usageError } from '@vring/cli/errors'
 import { isVringError } from '@vring/layout'
 import { systemErrnoOf } from '@vring/linux'
-import { EXIT_INTERNAL, EXIT_MISSING, EXIT_USAGE } from './exit-codes.ts'
 
 /** Ends the daemon with one line on standard error and an exit code. */
-export class ServeError extends Error {
-  override readonly name = 'ServeError'
-  readonly exitCode: number
-
-  constructor(exitCode: number, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
-    this.exitCode = exitCode
-  }
-}
-
-/** Unusable arguments: names the argument and what is accepted. */
-export function usageError(argument: string, problem: string): ServeError {
-  return new ServeError(EXIT_USAGE, `${argument}: ${problem}`)
-}
+export { CliError as ServeError, usageError }
 
 /** Exit codes by what the system refused with; others are internal errors. */
 const BY_ERRNO: Readonly<Record<string, readonly [exitCode: number, remedy: string]>> = {
@@ -26,10 +13,15 @@ const BY_ERRNO: Readonly<Record<string, readonly [exitCode: number, remedy: stri
   ENOENT: [EXIT_MISSING, 'not there'],
   ENXIO: [EXIT_MISSING, 'no such device'],
   EEXIST: [EXIT_USAGE, 'there already'],
-  EBUSY: [EXIT_USAGE, 'in use'],
+  EBUSY: [EXIT_TEMPORARY, 'in use'],
   EINVAL: [EXIT_USAGE, 'not possible here'],
   EOPNOTSUPP: [EXIT_USAGE, 'not possible here'],
-  EADDRINUSE: [EXIT_USAGE, 'in use'],
+  EADDRINUSE: [EXIT_TEMPORARY, 'in use'],
+  EMFILE: [EXIT_TEMPORARY, 'out of file descriptors'],
+  ENFILE: [EXIT_TEMPORARY, 'out of file descriptors'],
+  ENOMEM: [EXIT_TEMPORARY, 'out of memory'],
+  ENOSPC: [EXIT_TEMPORARY, 'no room left'],
+  EDQUOT: [EXIT_TEMPORARY, 'the quota is used up'],
   EADDRNOTAVAIL: [EXIT_USAGE, 'not an address of this machine'],
   EISDIR: [EXIT_USAGE, 'a directory'],
   ENOTDIR: [EXIT_USAGE, 'not a directory'],
@@ -49,13 +41,13 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
  *
  * @param argument the argument that asked for it: `--backend tap:vring0`
  */
-export function startError(argument: string, error: unknown): ServeError {
-  if (error instanceof ServeError) return error
+export function startError(argument: string, error: unknown): CliError {
+  if (error instanceof CliError) return error
   const message = error instanceof Error ? error.message : String(error)
   const known = BY_ERRNO[systemErrnoOf(error) ?? ''] ?? BY_ERRNO[errnoOf(error) ?? '']
-  if (known !== undefined) return new ServeError(known[0], `${argument}: ${message}; ${known[1]}`, error)
-  if (isVringError(error) && USAGE_CODES.has(error.code)) return new ServeError(EXIT_USAGE, `${argument}: ${message}`)
-  return new ServeError(EXIT_INTERNAL, `${argument}: ${message}`, error)
+  if (known !== undefined) return new CliError(known[0], `${argument}: ${message}; ${known[1]}`, error)
+  if (isVringError(error) && USAGE_CODES.has(error.code)) return new CliError(EXIT_USAGE, `${argument}: ${message}`)
+  return new CliError(EXIT_INTERNAL, `${argument}: ${message}`, error)
 }
 
 /** `ENOENT` of an error of Node's own, also as the cause of another. */

@@ -1,12 +1,14 @@
 import { once } from 'node:events'
-import type { Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import { EventFd } from '@vring/linux'
-import { EXIT_INTERNAL } from './exit-codes.ts'
+import { EXIT_INTERNAL, EXIT_USAGE } from './exit-codes.ts'
 import {
   CONTROL_CELLS,
   CONTROL_SNAPSHOT,
   CONTROL_STOP,
   type DatapathSpec,
+  type NumberedCommand,
+  type WorkerCommand,
   type WorkerMessage,
   type WorkerSettings,
 } from './protocol.ts'
@@ -18,12 +20,17 @@ import { startWorker } from './start-worker.ts'
 const SNAPSHOT_LIMIT_MS = 2000
 
 export interface ServeThreadOptions
-  extends Pick<WorkerSettings, 'socket' | 'role' | 'accessor' | 'plugins' | 'queuePairs' | 'features' | 'captures'> {
+  extends Pick<
+    WorkerSettings,
+    'socket' | 'fd' | 'role' | 'accessor' | 'plugins' | 'queuePairs' | 'features' | 'captures'
+  > {
   readonly datapath: DatapathSpec
   /** One line for people. */
   readonly onNote?: (line: string) => void
+  /** The device was found to be deleted. */
+  readonly onGone?: () => void
   /** A driver came or went. */
-  readonly onSession?: (event: 'opened' | 'closed', error: string | null) => void
+  readonly onSession?: (event: Extract<WorkerMessage, { type: 'opened' | 'closed' }>) => void
 }
 
 /** The worker thread that serves the socket, as the main thread sees it. */
@@ -34,22 +41,30 @@ export class ServeThread {
   readonly #wake: EventFd
   readonly #control = new Int32Array(new SharedArrayBuffer(4 * CONTROL_CELLS))
   readonly #waiting = new Map<number, (snapshot: Snapshot) => void>()
+  readonly #commands: MessagePort
+  readonly #pending = new Map<number, (error: string | null) => void>()
+  #number = 0
   #ended = false
 
   private constructor(options: ServeThreadOptions) {
     this.#wake = EventFd.create()
-    const { socket, role, accessor, plugins, queuePairs, features, captures, datapath } = options
+    const { socket, fd, role, accessor, plugins, queuePairs, features, captures, datapath } = options
     const control = this.#control.buffer as SharedArrayBuffer
+    const commands = new MessageChannel()
+    this.#commands = commands.port1
+    // It keeps no process alive.
+    this.#commands.unref()
     const settings: WorkerSettings = {
-      ...{ socket, role, accessor, plugins, queuePairs, features, captures, datapath },
-      ...{ wakeFd: this.#wake.fd, control },
+      ...{ socket, fd, role, accessor, plugins, queuePairs, features, captures, datapath },
+      ...{ wakeFd: this.#wake.fd, control, commands: commands.port2 },
     }
     this.#worker = startWorker(settings)
     this.#worker.on('message', (message: WorkerMessage) => {
       if (message.type === 'snapshot') this.#answer(message.request, message.snapshot)
       else if (message.type === 'note') options.onNote?.(message.line)
-      else if (message.type === 'opened') options.onSession?.('opened', null)
-      else if (message.type === 'closed') options.onSession?.('closed', message.error)
+      else if (message.type === 'gone') options.onGone?.()
+      else if (message.type === 'done') this.#pending.get(message.number)?.(message.error)
+      else if (message.type === 'opened' || message.type === 'closed') options.onSession?.(message)
     })
     this.done = this.#outcome()
     // Whoever awaits it hears of a failure; nobody has to.
@@ -92,6 +107,34 @@ export class ServeThread {
     }
   }
 
+  /**
+   * Has the worker do something between two rounds.
+   *
+   * @throws ServeError: it was refused, or the worker does not answer
+   */
+  async command(command: WorkerCommand): Promise<void> {
+    if (this.#ended) throw new ServeError(EXIT_INTERNAL, 'the worker has ended')
+    const number = ++this.#number
+    let timer: NodeJS.Timeout | undefined
+    const answer = new Promise<string | null>((resolve, reject) => {
+      this.#pending.set(number, resolve)
+      timer = setTimeout(
+        () => reject(new ServeError(EXIT_INTERNAL, `the worker does not answer within ${SNAPSHOT_LIMIT_MS} ms`)),
+        SNAPSHOT_LIMIT_MS,
+      )
+    })
+    const message: NumberedCommand = { number, command }
+    this.#commands.postMessage(message)
+    this.#wake.signal()
+    try {
+      const error = await answer
+      if (error !== null) throw new ServeError(EXIT_USAGE, error)
+    } finally {
+      clearTimeout(timer)
+      this.#pending.delete(number)
+    }
+  }
+
   /** Asks the worker to end; {@link done} tells when it has. */
   stop(): void {
     Atomics.store(this.#control, CONTROL_STOP, 1)
@@ -126,6 +169,7 @@ export class ServeThread {
     })
     const [code] = (await once(this.#worker, 'exit')) as [number]
     this.#ended = true
+    this.#commands.close()
     this.#wake.close()
     if (failure !== null) throw failure
     if (last === null) throw new ServeError(EXIT_INTERNAL, `the worker thread ended with code ${code}`)

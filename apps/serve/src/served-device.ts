@@ -1,4 +1,4 @@
-import type { AccessorPlugin } from '@vring/accessor'
+import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
 import { refused } from '@vring/layout'
 import type { BackendSession, StartedVring } from '@vring/vhost-user'
 import { NetDevice, type NetQueueReport } from '@vring/vhost-user-net'
@@ -11,6 +11,7 @@ import type { PairSnapshot, SessionSnapshot, Snapshot } from './snapshot.ts'
 
 export interface ServedDeviceOptions {
   readonly accessor: AccessorPlugin
+  readonly accessorOptions?: AccessorOptions
   readonly datapath: Datapath
   /** Virtio features beside those of the datapath itself. */
   readonly features: bigint
@@ -37,6 +38,8 @@ export class ServedDevice extends NetDevice {
   /** Rings that run, as they were started. */
   private readonly started = new Map<number, StartedVring>()
   private readonly enabled = new Set<number>()
+  /** Receive rings that take frames. */
+  private readonly receiving = new Set<number>()
   private readonly received: readonly ReceiveTotals[]
   /** Frames that transmit queues dropped themselves, by pair. */
   private readonly sent: readonly Record<string, number>[]
@@ -56,9 +59,10 @@ export class ServedDevice extends NetDevice {
   private sessions = 0
   private lastError: string | null = null
 
-  constructor({ accessor, datapath, features, captures }: ServedDeviceOptions) {
+  constructor({ accessor, accessorOptions = {}, datapath, features, captures }: ServedDeviceOptions) {
     super({
       accessor,
+      accessorOptions,
       queuePairs: datapath.pairs.length,
       backend: (pair) => captures.backend(pair),
       source: (pair) => captures.source(pair),
@@ -79,12 +83,24 @@ export class ServedDevice extends NetDevice {
     const counted = { ...vring, notify }
     super.startQueue(counted)
     this.started.set(vring.index, counted)
+    this.follow(vring.index)
   }
 
   override setQueueEnabled(index: number, enabled: boolean): void {
     super.setQueueEnabled(index, enabled)
     if (enabled) this.enabled.add(index)
     else this.enabled.delete(index)
+    this.follow(index)
+  }
+
+  /** Tells the device behind a pair when its receive ring begins to take frames, and when it ends. */
+  private follow(index: number): void {
+    if (index % 2 !== 0) return
+    const receiving = this.started.has(index) && this.enabled.has(index)
+    if (receiving === this.receiving.has(index)) return
+    if (receiving) this.receiving.add(index)
+    else this.receiving.delete(index)
+    this.datapath.setReceiving(index >>> 1, receiving)
   }
 
   /**
@@ -116,7 +132,9 @@ export class ServedDevice extends NetDevice {
   override stopQueue(index: number): number {
     this.started.delete(index)
     this.enabled.delete(index)
-    return this.halt(index)
+    const nextAvail = this.halt(index)
+    this.follow(index)
+    return nextAvail
   }
 
   /** Stops a ring; what it counted is kept. */
@@ -145,7 +163,7 @@ export class ServedDevice extends NetDevice {
    * @throws VringError ERR_OUT_OF_RANGE: the frontend is told, and does not start its driver with it
    */
   setMtu(mtu: number): void {
-    const { mtu: most } = this.datapath
+    const most = this.datapath.mtu()
     if (mtu > most) throw refused('ERR_OUT_OF_RANGE', 'mtu', mtu, `at most ${most}, the MTU of the device`)
   }
 
@@ -189,7 +207,12 @@ export class ServedDevice extends NetDevice {
       captures: this.captures.snapshot(),
       verdicts: this.datapath.verdicts(),
       programCounts: this.datapath.programCounts(),
-      queues: reports.map(({ index, broken: reason }) => ({ index, broken: reason })),
+      queues: reports.map(({ index, broken: reason }) => ({
+        index,
+        broken: reason,
+        size: this.started.get(index)?.ring.queueSize ?? 0,
+        enabled: this.enabled.has(index),
+      })),
       broken,
       accesses,
       notifications: this.notifications,

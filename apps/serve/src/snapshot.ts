@@ -60,6 +60,10 @@ export interface QueueSnapshot {
   readonly index: number
   /** Why it is broken, or null. */
   readonly broken: string | null
+  /** Entries. */
+  readonly size: number
+  /** The driver lets it have effects. */
+  readonly enabled: boolean
 }
 
 /** Nanoseconds; zero where nothing was timed. */

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
+import { featureNames, VIRTIO_ID_NET } from '@vring/layout'
+import { formatAccessor } from '@vring/registry'
 import { formatBackend } from './backend-spec.ts'
 import type { ServeConfig } from './config.ts'
-import type { Observation } from './metrics.ts'
+import type { Observation, Observed } from './metrics.ts'
+import { rateCharts } from './rate-charts.ts'
 import type { LatencySnapshot, Snapshot } from './snapshot.ts'
 
 /** Colours of the system, one column, tables that scroll by themselves where the screen is narrow. */
@@ -22,63 +25,100 @@ th:first-child { padding-inline-start: 0; }
 thead th { font-weight: 600; }
 .number { text-align: end; font-variant-numeric: tabular-nums; }
 .state { font-weight: 600; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem; }
+figure { margin: 0; }
+figcaption { font-variant-numeric: tabular-nums; }
+svg { inline-size: 100%; block-size: 4rem; border-block-end: 1px solid GrayText; }
+polyline { fill: none; stroke: LinkText; stroke-width: 2; vector-effect: non-scaling-stroke; }
 `
 
 /** The page's style and nothing else: no script, no other source. */
 export const PAGE_SECURITY_POLICY: string = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
 
-/** The daemon at one moment, for people: one self-contained page that loads nothing and does not move while it is read. */
-export function renderStatusPage(config: ServeConfig, { snapshot, kernel }: Observation, now = new Date()): string {
-  const { session } = snapshot
-  const state = session === null ? 'waiting for a driver' : 'serving a driver'
+/** How often the page loads itself again, s. */
+const REFRESH_SECONDS = 5
+
+/** The daemon at one moment, for people: one self-contained page that loads nothing but itself, again and again. */
+export function renderStatusPage(observed: readonly Observed[], now = new Date()): string {
+  const serving = observed.filter(({ observation }) => observation.snapshot.session !== null).length
+  const state =
+    observed.length === 1
+      ? serving === 0
+        ? 'waiting for a driver'
+        : 'serving a driver'
+      : `${serving} of ${observed.length} devices serve a driver`
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="${REFRESH_SECONDS}">
 <title>vring-serve: ${state}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <header>
 <h1>vring-serve</h1>
-<p><span class="state">${state}</span>, as of <time datetime="${now.toISOString()}">${instant(now)}</time>.
-<a href="/">Reload</a> · <a href="/metrics">Metrics for Prometheus</a></p>
+<p><span class="state">${state}</span>, as of <time datetime="${now.toISOString()}">${instant(now)}</time>, again every ${REFRESH_SECONDS} s.
+<a href="/metrics">Metrics for Prometheus</a></p>
 </header>
 <main>
-${section('device', 'Device', settingsList(config, snapshot))}
-${section('traffic', 'Traffic', trafficTable(snapshot))}
-${section('queues', 'Queues', queueTable(snapshot))}
-${section('latency', 'Latency', latencyTable(snapshot))}
-${section('access', 'Ring metadata', countsTable('Accesses by area and mode', ['Access', 'Count'], snapshot.accesses))}
-${programSection(snapshot, kernel)}
+${observed.map((one) => deviceSections(one)).join('\n')}
 </main>
 </body>
 </html>
 `
 }
 
+function deviceSections({ config, observation }: Observed): string {
+  const { snapshot, kernel, history } = observation
+  const id = (part: string): string => (config.name === '' ? part : `${part}-${config.name}`)
+  const title = config.name === '' ? 'Device' : `Device ${escapeHtml(config.name)}`
+  return [
+    section(id('device'), title, settingsList(config, observation)),
+    section(id('rates'), 'The last minutes', rateCharts(history)),
+    section(id('traffic'), 'Traffic', trafficTable(snapshot)),
+    section(id('queues'), 'Queues', queueTable(snapshot)),
+    section(id('latency'), 'Latency', latencyTable(snapshot)),
+    section(
+      id('access'),
+      'Ring metadata',
+      countsTable('Accesses by area and mode', ['Access', 'Count'], snapshot.accesses),
+    ),
+    programSection(id('program'), snapshot, kernel),
+  ].join('\n')
+}
+
 function section(id: string, title: string, content: string): string {
   return `<section aria-labelledby="${id}">\n<h2 id="${id}">${title}</h2>\n${content}\n</section>`
 }
 
-function settingsList(config: ServeConfig, snapshot: Snapshot): string {
+function settingsList(config: ServeConfig, { snapshot, link }: Observation): string {
   const { session } = snapshot
   const entries: [string, string][] = [
     ['Socket', `${config.socket} (${config.role})`],
     ['Backend', formatBackend(config.backend)],
     ['XDP program', config.xdp ?? 'none'],
-    ['Accessor', config.accessor],
+    ['Accessor', formatAccessor(config.accessor)],
     ['Queue pairs', String(config.queuePairs)],
     ['Drivers so far', number(snapshot.sessions)],
   ]
   if (session !== null)
     entries.push(
       ['Connected since', instant(new Date(session.since))],
-      ['Features', session.features],
+      ['Features', `${featureNames(BigInt(session.features), VIRTIO_ID_NET)} (${session.features})`],
       ['Shared memory', `${number(Math.round(session.memoryBytes / 2 ** 20))} MiB`],
       ['Requests refused', number(session.refusals)],
     )
+  if (link !== null) {
+    const carrier = link.info?.carrier === true ? 'carrier' : 'no carrier'
+    const state = link.place === 'here' ? `${link.up ? 'up' : 'down'}, ${carrier}, MTU ${link.info?.mtu}` : link.place
+    entries.push(['Interface', `${link.name}: ${state}`])
+  }
+  for (const { path, frames, lost, trouble } of snapshot.captures) {
+    const now = trouble === null ? '' : `; ${trouble}`
+    entries.push(['Capture', `${path}: ${number(frames)} frames, ${number(lost)} lost${now}`])
+  }
   if (snapshot.lastError !== null) entries.push(['Last error', snapshot.lastError])
   return `<dl>\n${entries.map(([term, value]) => `<dt>${term}</dt><dd>${escapeHtml(value)}</dd>`).join('\n')}\n</dl>`
 }
@@ -100,10 +140,13 @@ function queueTable({ queues, broken, notifications, wakeups }: Snapshot): strin
   const rows = queues.map((queue) => [
     String(queue.index),
     queue.index % 2 === 1 ? 'driver sends' : 'driver receives',
-    queue.broken === null ? 'running' : `broken: ${queue.broken}`,
+    number(queue.size),
+    queue.broken !== null ? `broken: ${queue.broken}` : queue.enabled ? 'running' : 'disabled',
   ])
   const running =
-    rows.length === 0 ? '<p>No ring runs.</p>' : table('Rings that run', ['Queue', 'Direction', 'State'], rows, 0)
+    rows.length === 0
+      ? '<p>No ring runs.</p>'
+      : table('Rings that run', ['Queue', 'Direction', 'Entries', 'State'], rows, 0)
   const totals = `<p>${number(notifications)} notifications to drivers, ${number(wakeups)} wake-ups, broken so far: ${escapeHtml(drops(broken))}.</p>`
   return `${running}\n${totals}`
 }
@@ -120,13 +163,13 @@ function latencyTable({ round, wakeToBackend }: Snapshot): string {
   )
 }
 
-function programSection({ verdicts, programCounts }: Snapshot, kernel: Observation['kernel']): string {
+function programSection(id: string, { verdicts, programCounts }: Snapshot, kernel: Observation['kernel']): string {
   const tables = [
     verdicts === null ? '' : countsTable('Frames by verdict', ['Verdict', 'Frames'], verdicts),
     programCounts === null ? '' : countsTable('Counted by the program', ['Counter', 'Value'], programCounts),
     kernel === null ? '' : countsTable('Counted by the program in the kernel', ['Counter', 'Value'], kernel),
   ].join('\n')
-  return tables.trim() === '' ? '' : section('program', 'XDP program', tables)
+  return tables.trim() === '' ? '' : section(id, 'XDP program', tables)
 }
 
 function countsTable(caption: string, head: readonly string[], counts: Readonly<Record<string, number>>): string {

@@ -1,10 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { ServeConfig } from './config.ts'
-import type { Device } from './device.ts'
-import { formatMetrics, METRICS_TYPE, type Observation } from './metrics.ts'
+import type { MetricsAddress } from './config.ts'
+import type { Daemon } from './daemon.ts'
+import { formatMetrics, METRICS_TYPE, type Observed } from './metrics.ts'
 import { startError } from './serve-error.ts'
-import type { ServeThread } from './serve-thread.ts'
 import { PAGE_SECURITY_POLICY, renderStatusPage } from './status-page.ts'
 
 /** Answers `/metrics` for Prometheus and `/` for people. Reads only: nothing here changes the daemon. */
@@ -19,14 +18,13 @@ export class StatusServer {
   }
 
   /** @throws ServeError naming --metrics */
-  static async start(config: ServeConfig, thread: ServeThread, device: Device): Promise<StatusServer> {
-    const { host, port } = config.metrics!
-    const observe = async (): Promise<Observation> => ({
-      snapshot: await thread.snapshot(),
-      kernel: device.kernelCounts(),
-    })
+  static async start({ host, port }: MetricsAddress, daemon: Daemon): Promise<StatusServer> {
+    const observe = (): Promise<Observed[]> =>
+      Promise.all(
+        daemon.devices.map(async (device) => ({ config: device.config, observation: await device.observe() })),
+      )
     const server = createServer({ requestTimeout: 5000, headersTimeout: 5000 }, (request, response) => {
-      answer(config, observe, request).then(
+      answer(observe, request).then(
         (page) => send(response, request, page),
         (error: unknown) => send(response, request, text(503, `${error instanceof Error ? error.message : error}\n`)),
       )
@@ -61,17 +59,12 @@ function text(status: number, body: string): Page {
   return { status, type: 'text/plain; charset=utf-8', body }
 }
 
-async function answer(
-  config: ServeConfig,
-  observe: () => Promise<Observation>,
-  { method, url }: IncomingMessage,
-): Promise<Page> {
+async function answer(observe: () => Promise<Observed[]>, { method, url }: IncomingMessage): Promise<Page> {
   if (method !== 'GET' && method !== 'HEAD') return text(405, 'accepted: GET, HEAD\n')
   const path = (url ?? '/').split('?', 1)[0]
-  if (path === '/metrics')
-    return { status: 200, type: METRICS_TYPE, body: await formatMetrics(config, await observe()) }
+  if (path === '/metrics') return { status: 200, type: METRICS_TYPE, body: await formatMetrics(await observe()) }
   if (path === '/') {
-    const body = renderStatusPage(config, await observe())
+    const body = renderStatusPage(await observe())
     return { status: 200, type: 'text/html; charset=utf-8', body, policy: PAGE_SECURITY_POLICY }
   }
   return text(404, 'here are: / and /metrics\n')

@@ -10,7 +10,15 @@ import {
   VIRTIO_NET_F_HOST_TSO4,
   VIRTIO_NET_F_HOST_TSO6,
 } from '@vring/layout'
-import { setTunOffload, systemErrnoOf, TUN_F_CSUM, TUN_F_TSO_ECN, TUN_F_TSO4, TUN_F_TSO6 } from '@vring/linux'
+import {
+  setTunCarrier,
+  setTunOffload,
+  systemErrnoOf,
+  TUN_F_CSUM,
+  TUN_F_TSO_ECN,
+  TUN_F_TSO4,
+  TUN_F_TSO6,
+} from '@vring/linux'
 
 /**
  * Virtio features that a TAP with virtio-net headers takes part in: checksums and segments that one side leaves to the
@@ -43,9 +51,18 @@ export function tunOffloadFlags(features: bigint): number {
 
 /** Tells the TAP of descriptor `fd`, all its queues, what its driver negotiated; one that was deleted needs no telling. */
 export function tapOffloads(fd: number, features: bigint): void {
+  unless(['EBADFD'], () => setTunOffload(fd, tunOffloadFlags(features)))
+}
+
+/** Tells the TAP of descriptor `fd` whether a driver receives. Kernels before 5.0 have no such call: it keeps its carrier. */
+export function tapCarrier(fd: number, carrier: boolean): void {
+  unless(['EBADFD', 'EINVAL'], () => setTunCarrier(fd, carrier))
+}
+
+function unless(errnos: readonly string[], tell: () => void): void {
   try {
-    setTunOffload(fd, tunOffloadFlags(features))
+    tell()
   } catch (error) {
-    if (systemErrnoOf(error) !== 'EBADFD') throw error
+    if (!errnos.includes(systemErrnoOf(error) ?? '')) throw error
   }
 }

@@ -27,7 +27,11 @@ export function openTap({ name, queuePairs, xdp, mtu }: ServedTapOptions): Devic
       // Drivers may take segments; each session tells the TAP what its own does.
       datapath: { kind: 'tap', queues: tap.queues.map((queue) => ({ ...queue, segmentation: true })) },
       features: TAP_FEATURES,
-      note: attached === null ? null : `${xdp} runs on ${tap.name} in ${attached.mode} mode`,
+      notes: attached === null ? [] : [`${xdp} runs on ${tap.name} in ${attached.mode} mode`],
+      link: {
+        ...{ ifindex: tap.ifindex, name: tap.name, followMtu: (mtu) => tap.followMtu(mtu) },
+        whenMoved: 'its frames go on; its state and MTU are no longer followed',
+      },
       kernelCounts: () => attached?.program.counts() ?? null,
       close: () => {
         tap.close()

@@ -1,11 +1,18 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { featureSet, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_NET_F_MQ } from '@vring/layout'
-import { EventFd } from '@vring/linux'
+import { EventFd, peerCredentials } from '@vring/linux'
 import { serveVhostUser } from '@vring/vhost-user'
 import { Captures } from './captures.ts'
 import { createDatapath } from './datapath.ts'
 import { loadRegistry } from './load-registry.ts'
-import { CONTROL_SNAPSHOT, CONTROL_STOP, type WorkerMessage, type WorkerSettings } from './protocol.ts'
+import {
+  CONTROL_SNAPSHOT,
+  CONTROL_STOP,
+  type NumberedCommand,
+  type WorkerCommand,
+  type WorkerMessage,
+  type WorkerSettings,
+} from './protocol.ts'
 import { startError } from './serve-error.ts'
 import { ServedDevice } from './served-device.ts'
 
@@ -14,10 +21,10 @@ import { ServedDevice } from './served-device.ts'
  * loop before it ends; the main thread reaches it through shared cells and an eventfd.
  */
 async function work(settings: WorkerSettings): Promise<void> {
-  const { socket, role, queuePairs, wakeFd } = settings
+  const { socket, fd, role, queuePairs, wakeFd } = settings
   const control = new Int32Array(settings.control)
   const wake = new EventFd(wakeFd)
-  const accessor = (await loadRegistry(settings.plugins)).accessor(settings.accessor)
+  const accessor = (await loadRegistry(settings.plugins)).accessor(settings.accessor.name)
   let features = settings.features
   if (accessor.supports.iotlb) features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)
   if (queuePairs > 1) features |= featureSet(VIRTIO_NET_F_MQ)
@@ -27,13 +34,20 @@ async function work(settings: WorkerSettings): Promise<void> {
   if (datapath.note !== null) note(datapath.note)
   try {
     for (const spec of settings.captures) attempt('--capture', () => captures.begin(spec))
-    const device = new ServedDevice({ accessor, datapath, features, captures })
+    const device = new ServedDevice({
+      accessor,
+      accessorOptions: settings.accessor.options,
+      datapath,
+      features,
+      captures,
+    })
     let answered = 0
     let told = false
-    const gone = new Set<string>()
+    let gone = false
     attempt('--socket', () =>
       serveVhostUser({
         path: socket,
+        ...(fd === null ? {} : { fd }),
         role,
         device,
         wakeFd,
@@ -42,11 +56,13 @@ async function work(settings: WorkerSettings): Promise<void> {
           told = true
           device.awake()
           wake.drain()
-          for (const pair of datapath.pairs) {
-            const { name } = pair.backend
-            if (!pair.gone() || gone.has(name)) continue
-            gone.add(name)
-            note(`${name} was deleted: its frames are dropped and counted as gone`)
+          if (!gone && datapath.pairs.some((pair) => pair.gone())) {
+            gone = true
+            tell({ type: 'gone' })
+          }
+          for (let one = nextCommand(settings); one !== null; one = nextCommand(settings)) {
+            const { number, command } = one
+            tell({ type: 'done', number, error: run(device, command) })
           }
           const request = Atomics.load(control, CONTROL_SNAPSHOT)
           if (request !== answered) {
@@ -57,7 +73,7 @@ async function work(settings: WorkerSettings): Promise<void> {
         },
         onOpen: (session) => {
           device.opened(session)
-          tell({ type: 'opened' })
+          tell({ type: 'opened', peer: peerCredentials(session.fd) })
         },
         onClose: (session) => {
           device.closed(session)
@@ -70,6 +86,21 @@ async function work(settings: WorkerSettings): Promise<void> {
   } finally {
     captures.close()
     datapath.close()
+  }
+}
+
+function nextCommand({ commands }: WorkerSettings): NumberedCommand | null {
+  return (receiveMessageOnPort(commands)?.message as NumberedCommand | undefined) ?? null
+}
+
+/** Null, or why it was not done. */
+function run(device: ServedDevice, command: WorkerCommand): string | null {
+  try {
+    if (command.kind === 'begin-capture') device.beginCapture(command.spec)
+    else if (!device.endCapture(command.path)) return `no capture goes to ${command.path}`
+    return null
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
   }
 }
 

@@ -14,6 +14,10 @@ export interface DaemonProcessOptions {
   readonly cwd?: string
   /** A command that runs the command line behind it: `setpriv --bounding-set -net_admin`. */
   readonly by?: readonly string[]
+  /** Descriptors that it gets as 3 and following. */
+  readonly fds?: readonly number[]
+  /** More of the environment. */
+  readonly env?: Readonly<Record<string, string>>
   /** Modules that Node loads first. */
   readonly imports?: readonly string[]
 }
@@ -27,7 +31,7 @@ export class DaemonProcess {
 
   constructor(
     args: readonly string[],
-    { from = 'sources', cwd = REPOSITORY, by = [], imports = [] }: DaemonProcessOptions = {},
+    { from = 'sources', cwd = REPOSITORY, by = [], imports = [], fds = [], env = {} }: DaemonProcessOptions = {},
   ) {
     const flags = from === 'sources' ? ['--import', 'tsx', '--conditions=@vring/source'] : []
     const first = imports.flatMap((path) => ['--import', path])
@@ -35,7 +39,8 @@ export class DaemonProcess {
     const [command, ...rest] = [...by, process.execPath, ...flags, ...first, cli, ...args]
     this.child = spawn(command!, rest, {
       cwd,
-      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'ignore', 'pipe', ...fds],
     })
     this.#exited = once(this.child, 'exit')
     this.child.stderr!.on('data', (text) => {

@@ -210,7 +210,7 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
   })
 
   test.each<[string, string[], number, RegExp]>([
-    ['a socket that is in use', ['--backend', 'drop'], 2, /--socket: bind: EADDRINUSE.*in use/],
+    ['a socket that is in use', ['--backend', 'drop'], 75, /--socket: bind: EADDRINUSE.*in use/],
     ['a folder that is missing', ['--socket', '/nonexistent/a.sock', '--backend', 'drop'], 4, /--socket: bind: ENOENT/],
     [
       'a capture that is there',

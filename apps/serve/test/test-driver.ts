@@ -78,13 +78,18 @@ export class TestDriver {
     return this.#sender.reclaim()
   }
 
-  /** Frames that arrived, in the order of their buffers, which go in turn. */
+  /** Frames that arrived, in the order of their buffers, which go in turn; they are given back. */
   receive(): Uint8Array[] {
     const frames: Uint8Array[] = []
     while (this.#receiver.getUsed()) {
-      const at = RX_SLOTS + this.#received++ * SLOT_BYTES
+      const slot = this.#received++ % SLOTS
+      const at = RX_SLOTS + slot * SLOT_BYTES
       frames.push(this.#view.u8.slice(at + HEADER_BYTES, at + this.#receiver.usedLength))
+      this.#receiver.addOne(GUEST + RX_SLOTS + slot * SLOT_BYTES, SLOT_BYTES, true)
     }
+    if (frames.length === 0) return frames
+    this.#receiver.publish()
+    if (this.#receiver.needsKick()) this.#kicks.receive.kick.signal()
     return frames
   }
   #received = 0

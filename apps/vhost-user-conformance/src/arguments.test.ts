@@ -34,7 +34,7 @@ describe('arguments', () => {
     [['--sokcet', 'x'], 'did you mean --socket?'],
     [['--socket'], '--socket: needs a value: PATH'],
     [['--socket', 'x', 'y'], '"y": unexpected'],
-    [['--socket', 'x', '--socket', 'y'], '--socket: given twice'],
+    [['--socket', 'x', '--socket', 'y'], '--socket: is given twice'],
     [['--device', 'net'], '--socket: missing'],
     [['--socket', 'x', '--device', 'fs'], '--device fs: accepted: net, blk, any'],
     [['--socket', 'x', '--spawn', 'y'], 'does not name {socket}'],

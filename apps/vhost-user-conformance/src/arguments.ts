@@ -1,6 +1,4 @@
-import { parseArgs } from 'node:util'
-import { nearestName } from '@vring/registry'
-import type { ArgsDef } from 'citty'
+import { type OptionTable, readArguments as readOptions } from '@vring/cli'
 import type { DeviceName } from './device/profile.ts'
 import { usageError } from './judge-error.ts'
 
@@ -26,9 +24,7 @@ export const OPTIONS = {
   junit: { type: 'string', valueHint: 'FILE', description: 'Write it as JUnit XML; - for standard output' },
   list: { type: 'boolean', description: 'Print the cases with their clauses, and judge nothing' },
   quiet: { type: 'boolean', description: 'Print the cases that failed and the counts only' },
-} as const satisfies ArgsDef
-
-type OptionName = keyof typeof OPTIONS
+} as const satisfies OptionTable
 
 /** What was asked for. */
 export interface JudgeArguments {
@@ -48,49 +44,20 @@ export interface JudgeArguments {
  * @throws JudgeError with exit code 2
  */
 export function readArguments(rawArgs: readonly string[]): JudgeArguments {
-  const names = Object.keys(OPTIONS) as OptionName[]
-  const { tokens } = parseArgs({
-    args: [...rawArgs],
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-    options: Object.fromEntries(names.map((name) => [name, { type: OPTIONS[name].type }])),
-  })
-  const texts = new Map<OptionName, string>()
-  const switches = new Set<OptionName>()
-  const only: string[] = []
-  for (const token of tokens) {
-    if (token.kind === 'option-terminator') continue
-    if (token.kind === 'positional')
-      throw usageError(JSON.stringify(token.value), `unexpected; accepted: ${accepted(names)}`)
-    const name = names.find((one) => one === token.name)
-    if (name === undefined) throw unknownOption(token.rawName, names)
-    if (OPTIONS[name].type === 'boolean') {
-      if (token.value !== undefined) throw usageError(token.rawName, 'is a switch and takes no value')
-      switches.add(name)
-      continue
-    }
-    const { value } = token
-    if (value === undefined || value === '' || (!token.inlineValue && value.startsWith('--')))
-      throw usageError(token.rawName, `needs a value: ${hint(name)}`)
-    if (name === 'only') only.push(value)
-    else if (texts.has(name)) throw usageError(token.rawName, 'given twice; accepted: once')
-    else texts.set(name, value)
-  }
-  const text = (name: OptionName): string | null => texts.get(name) ?? null
-  const spawn = text('spawn')
-  if (text('socket') === null && !switches.has('list')) throw usageError('--socket', 'missing; accepted: a path')
+  const given = readOptions(OPTIONS, rawArgs)
+  const spawn = given.text('spawn')
+  if (given.text('socket') === null && !given.flag('list')) throw usageError('--socket', 'missing; accepted: a path')
   if (spawn !== null && !spawn.includes('{socket}'))
     throw usageError('--spawn', `${JSON.stringify(spawn)} does not name {socket}`)
   return {
-    socket: text('socket'),
+    socket: given.text('socket'),
     spawn,
-    device: deviceOf(text('device') ?? 'any'),
-    only,
-    json: text('json'),
-    junit: text('junit'),
-    list: switches.has('list'),
-    quiet: switches.has('quiet'),
+    device: deviceOf(given.text('device') ?? 'any'),
+    only: given.all('only'),
+    json: given.text('json'),
+    junit: given.text('junit'),
+    list: given.flag('list'),
+    quiet: given.flag('quiet'),
   }
 }
 
@@ -100,21 +67,4 @@ function deviceOf(value: string): DeviceName | 'any' {
   const device = DEVICES.find((one) => one === value)
   if (device === undefined) throw usageError(`--device ${value}`, `accepted: ${DEVICES.join(', ')}`)
   return device
-}
-
-function hint(name: OptionName): string {
-  const option = OPTIONS[name]
-  return 'valueHint' in option ? option.valueHint : name
-}
-
-function accepted(names: readonly string[]): string {
-  return names.map((name) => `--${name}`).join(', ')
-}
-
-function unknownOption(rawName: string, names: readonly string[]): Error {
-  const near = nearestName(rawName.replace(/^-+/, ''), names)
-  return usageError(
-    rawName,
-    `unknown option; accepted: ${accepted(names)}${near === null ? '' : `; did you mean --${near}?`}`,
-  )
 }

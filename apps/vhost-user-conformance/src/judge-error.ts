@@ -1,22 +1,9 @@
-import { EXIT_MISSING, EXIT_USAGE } from './exit-codes.ts'
+import { CliError, EXIT_MISSING } from '@vring/cli'
 
 /** Ends the judgement with one line on standard error and an exit code. */
-export class JudgeError extends Error {
-  override readonly name = 'JudgeError'
-  readonly exitCode: number
-
-  constructor(exitCode: number, message: string) {
-    super(message)
-    this.exitCode = exitCode
-  }
-}
-
-/** Unusable arguments: names the argument and what is accepted. */
-export function usageError(argument: string, problem: string): JudgeError {
-  return new JudgeError(EXIT_USAGE, `${argument}: ${problem}`)
-}
+export { CliError as JudgeError, usageError } from '@vring/cli'
 
 /** There is nothing to judge. */
-export function missingError(what: string): JudgeError {
-  return new JudgeError(EXIT_MISSING, what)
+export function missingError(what: string): CliError {
+  return new CliError(EXIT_MISSING, what)
 }

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
-import { stripVTControlCharacters, styleText } from 'node:util'
+import { styleText } from 'node:util'
+import { helpText } from '@vring/cli'
 import { isVringError } from '@vring/layout'
 import { unsupportedHost } from '@vring/linux'
-import { type ArgsDef, defineCommand, renderUsage } from 'citty'
 import { type JudgeArguments, OPTIONS, readArguments } from './arguments.ts'
 import { EXIT_FAILED, EXIT_INTERNAL, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
 import { type CaseResult, judge, type Result } from './judge.ts'
@@ -28,7 +28,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
       return EXIT_OK
     }
     if (rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h')) {
-      await writeUsage()
+      process.stdout.write(usage())
       return rawArgs.length === 0 ? EXIT_USAGE : EXIT_OK
     }
     const given = readArguments(rawArgs)
@@ -84,13 +84,12 @@ function painter(out: NodeJS.WriteStream): Paint {
   return (result, text) => (coloured ? styleText(STYLES[result], text) : text)
 }
 
-async function writeUsage(): Promise<void> {
-  const description = 'Judges a vhost-user back-end as its front-end, clause by clause.'
-  const usage = await renderUsage(
-    defineCommand({ meta: { name: 'vhost-user-conformance', version, description }, args: OPTIONS as ArgsDef }),
-  )
-  const coloured = process.stdout.isTTY === true && process.stdout.hasColors()
-  process.stdout.write(`${coloured ? usage : stripVTControlCharacters(usage)}\n`)
+function usage(): string {
+  return helpText({
+    name: 'vhost-user-conformance',
+    description: 'Judges a vhost-user back-end as its front-end, clause by clause.',
+    options: OPTIONS,
+  })
 }
 
 function report(error: unknown): number {

@@ -12,8 +12,11 @@ export interface AfXdpQueueHandle {
   readonly queues: number
   /** Descriptor of the map of sockets. */
   readonly socketsFd: number
-  /** Bytes of the longest frame: the MTU, an Ethernet header and a VLAN tag. */
-  readonly frameBytes: number
+  /**
+   * Bytes of the longest frame, now: the MTU, an Ethernet header and two VLAN tags. One number in shared memory, which the
+   * opener changes when the interface's MTU changes.
+   */
+  readonly frameNow: Int32Array
 }
 
 export interface AfXdpInterfaceOptions {
@@ -23,7 +26,8 @@ export interface AfXdpInterfaceOptions {
   readonly xdpMode?: XdpMode
 }
 
-const VLAN_TAG_BYTES = 4
+/** A customer's and a provider's (IEEE 802.1ad). */
+const VLAN_TAGS_BYTES = 8
 
 /**
  * A Linux interface whose frames go to AF_XDP sockets: the control side of it. It attaches a program that redirects each
@@ -44,13 +48,14 @@ export class AfXdpInterface {
     this.ifindex = link.ifindex
     this.#redirect = redirect
     this.#attachment = attachment
+    const frameNow = new Int32Array(new SharedArrayBuffer(4)).fill(afXdpFrameBytes(link.mtu))
     this.queues = Array.from({ length: link.rxQueues }, (_, queue) => ({
       name: link.name,
       ifindex: link.ifindex,
       queue,
       queues: link.rxQueues,
       socketsFd: redirect.sockets.fd,
-      frameBytes: link.mtu + ETH_HEADER_BYTES + VLAN_TAG_BYTES,
+      frameNow,
     }))
   }
 
@@ -75,6 +80,11 @@ export class AfXdpInterface {
     return this.#attachment.mode
   }
 
+  /** Its MTU is another now, bytes: queues drop as `oversize` what is longer, or what their chunks have no room for. */
+  followMtu(mtu: number): void {
+    for (const { frameNow } of this.queues) frameNow[0] = afXdpFrameBytes(mtu)
+  }
+
   /**
    * The handle of one queue.
    *
@@ -93,4 +103,9 @@ export class AfXdpInterface {
     this.#attachment.detach()
     this.#redirect.close()
   }
+}
+
+/** The longest frame under an MTU, in bytes. */
+export function afXdpFrameBytes(mtu: number): number {
+  return mtu + ETH_HEADER_BYTES + VLAN_TAGS_BYTES
 }

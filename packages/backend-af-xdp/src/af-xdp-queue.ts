@@ -20,6 +20,7 @@ import type { AfXdpCounters } from './af-xdp-counters.ts'
 import type { AfXdpQueueHandle } from './af-xdp-interface.ts'
 import { ChunkStack } from './chunk-stack.ts'
 import { completeChecksum } from './complete-checksum.ts'
+import { completePartialChecksum } from './partial-checksum.ts'
 import { enterSocket } from './xsk-redirect.ts'
 
 export interface AfXdpQueueOptions {
@@ -27,7 +28,7 @@ export interface AfXdpQueueOptions {
   readonly mode?: 'auto' | 'copy' | 'zero-copy'
   /** Chunks of the UMEM, half of them for each direction. Default 4096. */
   readonly chunks?: number
-  /** Bytes of one chunk: 2048, or 4096 for an MTU above 1774. Default by the MTU. */
+  /** Bytes of one chunk: 2048, or 4096 for an MTU above 1770. Default by the MTU. */
   readonly chunkBytes?: number
   /** Entries of each ring; a power of two, at least half of `chunks`. Default 2048. */
   readonly ringEntries?: number
@@ -45,13 +46,17 @@ const IDLE_CHECK = 4096
 /**
  * A queue of a Linux interface through an AF_XDP socket: takes frames from a driver and gives frames to it.
  *
+ * A frame in whose checksum its sender has left to a device, as the host's own stack does on a veth, is completed: AF_XDP has
+ * nothing else that tells.
+ *
  * A frame out is copied once, into the UMEM, which is the only memory that the interface sends from; a checksum that the
  * driver left to the device is completed in the copy. A frame in lies in the UMEM, with an empty virtio-net header in
  * front of it, until it is consumed.
  *
  * Dropped and counted: `short`, `oversize`, `segmentation` (not offered: the interface can't), `header` (its checksum
  * lies outside of the frame), `down` and `gone` (the interface is). No free chunk is no drop: the rest of the batch is
- * offered again.
+ * offered again. Of frames for the driver: `no-driver` (they waited while nobody could receive them), and what the kernel
+ * counts, `kernel`, `ring-full`, `fill-ring-empty`.
  */
 export class AfXdpQueue implements NetBackend, FrameSource {
   readonly name: string
@@ -62,13 +67,16 @@ export class AfXdpQueue implements NetBackend, FrameSource {
   gone = false
   private readonly socket: XdpSocket
   private readonly view: MemoryView
-  private readonly frameBytes: number
+  private readonly frameNow: Int32Array
+  /** What a chunk has room for, bytes. */
+  private readonly roomBytes: number
   private readonly chunkMask: number
   private readonly free: ChunkStack
   private batch: FrameBatch
   /** Chunk of each frame of the batch. */
   private readonly held = new Uint32Array(NET_BATCH)
   private readonly drops = new Map<string, number>()
+  private driverless = 0
   /** What {@link touchFrames} gave. */
   protected touched = 0
   private down = false
@@ -83,7 +91,7 @@ export class AfXdpQueue implements NetBackend, FrameSource {
    * (zero-copy, and the driver has it not), ENETDOWN, EPERM
    */
   constructor(handle: AfXdpQueueHandle, options: AfXdpQueueOptions = {}) {
-    const needed = handle.frameBytes + XDP_PACKET_HEADROOM
+    const needed = handle.frameNow[0]! + XDP_PACKET_HEADROOM
     const { mode = 'auto', chunks = 4096, ringEntries = 2048 } = options
     const chunkBytes = options.chunkBytes ?? (needed <= 2048 ? 2048 : 4096)
     if (chunkBytes < needed)
@@ -102,7 +110,8 @@ export class AfXdpQueue implements NetBackend, FrameSource {
     this.handle = handle
     this.mode = this.socket.mode
     this.view = memoryView(this.socket.umem)
-    this.frameBytes = handle.frameBytes
+    this.frameNow = handle.frameNow
+    this.roomBytes = chunkBytes - XDP_PACKET_HEADROOM
     this.chunkMask = ~(chunkBytes - 1)
     this.free = new ChunkStack(chunks / 2, chunks / 2, chunkBytes)
     this.batch = new FrameBatch(NET_HDR_MRG_BYTES, this.view)
@@ -212,8 +221,26 @@ export class AfXdpQueue implements NetBackend, FrameSource {
     batch.count = left
   }
 
+  /** Frames of the batch that were not consumed. */
+  get waiting(): number {
+    return this.batch.count
+  }
+
+  /** Drops the frames that wait, counted as `no-driver`: the next driver may be another machine. */
+  dropWaiting(): void {
+    // As many as the ring holds, whatever comes meanwhile.
+    for (let left = this.socket.rx.size; left > 0 && !this.gone; ) {
+      const { count } = this.receive()
+      if (count === 0) return
+      this.consume(count)
+      this.driverless += count
+      left -= count
+    }
+  }
+
   get counters(): AfXdpCounters {
     const rxDropped: Record<string, number> = {}
+    if (this.driverless > 0) rxDropped['no-driver'] = this.driverless
     if (!this.gone) {
       const kernel = this.socket.statistics()
       if (kernel.rxDropped > 0) rxDropped['kernel'] = kernel.rxDropped
@@ -246,7 +273,7 @@ export class AfXdpQueue implements NetBackend, FrameSource {
   private load(view: MemoryView, at: number, headerBytes: number, bytes: number): number {
     if (bytes < ETH_HEADER_BYTES) return this.drop('short')
     if (view.u8[at + NET_HDR_GSO_TYPE_OFFSET] !== VIRTIO_NET_HDR_GSO_NONE) return this.drop('segmentation')
-    if (bytes > this.frameBytes) return this.drop('oversize')
+    if (bytes > this.frameNow[0]! || bytes > this.roomBytes) return this.drop('oversize')
     const to = this.view
     const from = at + headerBytes
     const frame = this.free.pop() + (from & 7)
@@ -284,6 +311,7 @@ export class AfXdpQueue implements NetBackend, FrameSource {
       offset[i] = header
       length[i] = NET_HDR_MRG_BYTES + bytes
       this.held[i] = frame & this.chunkMask
+      completePartialChecksum(u8, frame, bytes)
       total += bytes
     }
     rx.release(count)

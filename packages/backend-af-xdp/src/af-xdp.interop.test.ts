@@ -208,7 +208,7 @@ describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root
     segmented.view.u8[NET_HDR_GSO_TYPE_OFFSET] = 1
     a.transmit(segmented)
     a.transmit(batchOf(2, 13))
-    a.transmit(batchOf(3, 1519))
+    a.transmit(batchOf(3, 1523))
     const partial = batchOf(2, 64)
     for (const [i, start] of [20, 63].entries()) {
       partial.view.u8[i * SLOT] = 1

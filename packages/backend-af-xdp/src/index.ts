@@ -5,7 +5,10 @@
  * @packageDocumentation
  */
 export * from './af-xdp-counters.ts'
+export * from './af-xdp-group.ts'
 export * from './af-xdp-interface.ts'
 export * from './af-xdp-queue.ts'
+export * from './check-offloads.ts'
 export * from './complete-checksum.ts'
+export * from './partial-checksum.ts'
 export * from './xsk-redirect.ts'

@@ -37,6 +37,8 @@ export interface Libc {
   timerfd_create(clock: number, flags: number): number
   timerfd_settime(fd: number, flags: number, value: Pointer, old: Pointer): number
   poll(fds: Pointer, count: number, timeoutMs: number): number
+  epoll_create1(flags: number): number
+  epoll_ctl(epfd: number, operation: number, fd: number, event: Pointer): number
   socket(domain: number, type: number, protocol: number): number
   socketpair(domain: number, type: number, protocol: number, fds: Pointer): number
   bind(fd: number, address: Pointer, length: number): number
@@ -129,6 +131,8 @@ function load(): Libc {
     timerfd_create: library.func('int timerfd_create(int, int)'),
     timerfd_settime: library.func('int timerfd_settime(int, int, void *, void *)'),
     poll: library.func('int poll(void *, ulong, int)'),
+    epoll_create1: library.func('int epoll_create1(int)'),
+    epoll_ctl: library.func('int epoll_ctl(int, int, int, void *)'),
     socket: library.func('int socket(int, int, int)'),
     socketpair: library.func('int socketpair(int, int, int, void *)'),
     bind: library.func('int bind(int, void *, uint)'),

@@ -1,3 +1,4 @@
+import { checkInterfaceName } from './interface-name.ts'
 import { fixedBytes, libc } from './libc.ts'
 import {
   netlinkAttribute,
@@ -7,22 +8,26 @@ import {
   zeroTerminated,
 } from './netlink.ts'
 import { systemError } from './system-error.ts'
-import { checkInterfaceName } from './tun.ts'
 
-const RTM_NEWLINK = 16
-const RTM_DELLINK = 17
-const RTM_GETLINK = 18
+export const RTM_NEWLINK = 16
+export const RTM_DELLINK = 17
+export const RTM_GETLINK = 18
 
 /** struct ifinfomsg, `<linux/rtnetlink.h>`. */
-const IFINFOMSG = { size: 16, ifi_index: 4, ifi_flags: 8, ifi_change: 12 } as const
-const IFF_UP = 1
+export const IFINFOMSG = { size: 16, ifi_index: 4, ifi_flags: 8, ifi_change: 12 } as const
+export const IFF_UP = 1
 
 const IFLA_ADDRESS = 1
-const IFLA_IFNAME = 3
-const IFLA_MTU = 4
+export const IFLA_IFNAME = 3
+export const IFLA_MTU = 4
+const IFLA_LINK = 5
+const IFLA_LINKINFO = 18
+const IFLA_INFO_KIND = 1
+const IFLA_LINK_NETNSID = 37
 const IFLA_STATS64 = 23
 const IFLA_NUM_TX_QUEUES = 31
 const IFLA_NUM_RX_QUEUES = 32
+const IFLA_CARRIER = 33
 const IFLA_XDP = 43
 const IFLA_XDP_FD = 1
 const IFLA_XDP_ATTACHED = 2
@@ -41,10 +46,18 @@ export interface LinkInfo {
   readonly ifindex: number
   readonly name: string
   readonly up: boolean
+  /** Somebody is at the other end. */
+  readonly carrier: boolean
   /** Bytes behind the Ethernet header that a frame may have. */
   readonly mtu: number
   /** `02:00:00:00:00:01`, or an empty string where the interface has none. */
   readonly address: string
+  /** `veth`, `tun`, `bridge`, ...; empty for one that names none. */
+  readonly kind: string
+  /** Index of the interface that it is on, or of a veth's peer; 0: none. It is in this namespace if {@link peerHere}. */
+  readonly peer: number
+  /** False: {@link peer} is in another network namespace. */
+  readonly peerHere: boolean
   readonly rxQueues: number
   readonly txQueues: number
   readonly xdp: { readonly mode: (typeof ATTACHED_NAMES)[number]; readonly programId: number }
@@ -71,6 +84,12 @@ export function interfaceIndex(name: string): number {
   return ifindex
 }
 
+/** Attributes of an interface by their numbers. @throws VringError ERR_SYSTEM with ENODEV when it is gone */
+export function linkAttributes(ifindex: number): Map<number, Uint8Array> {
+  const answer = netlinkRequest(RTM_GETLINK, linkMessage(ifindex), `reading interface ${ifindex}`)!
+  return parseNetlinkAttributes(answer.subarray(IFINFOMSG.size))
+}
+
 /** @throws VringError ERR_SYSTEM with ENODEV when it is gone */
 export function linkInfo(ifindex: number): LinkInfo {
   const answer = netlinkRequest(RTM_GETLINK, linkMessage(ifindex), `reading interface ${ifindex}`)!
@@ -85,8 +104,15 @@ export function linkInfo(ifindex: number): LinkInfo {
     ifindex: view.getInt32(IFINFOMSG.ifi_index, true),
     name: zeroTerminated(attributes.get(IFLA_IFNAME)!),
     up: (view.getUint32(IFINFOMSG.ifi_flags, true) & IFF_UP) !== 0,
+    carrier: attributes.get(IFLA_CARRIER)?.[0] === 1,
     mtu: number(IFLA_MTU),
     address: [...(attributes.get(IFLA_ADDRESS) ?? [])].map((byte) => byte.toString(16).padStart(2, '0')).join(':'),
+    kind: zeroTerminated(
+      parseNetlinkAttributes(attributes.get(IFLA_LINKINFO) ?? new Uint8Array(0)).get(IFLA_INFO_KIND) ??
+        new Uint8Array(0),
+    ),
+    peer: number(IFLA_LINK),
+    peerHere: !attributes.has(IFLA_LINK_NETNSID),
     rxQueues: number(IFLA_NUM_RX_QUEUES),
     txQueues: number(IFLA_NUM_TX_QUEUES),
     xdp: {

@@ -4,15 +4,15 @@ import { closeFd } from './fd.ts'
 import { checked, fixedBytes } from './libc.ts'
 import { systemErrnoName } from './system-error.ts'
 
-const AF_NETLINK = 16
-const SOCK_RAW = 3
-const NETLINK_ROUTE = 0
+export const AF_NETLINK = 16
+export const SOCK_RAW = 3
+export const NETLINK_ROUTE = 0
 const SOL_NETLINK = 270
 const NETLINK_CAP_ACK = 10
 const NETLINK_EXT_ACK = 11
 
 /** struct nlmsghdr, `<linux/netlink.h>`. */
-const NLMSGHDR = { size: 16, nlmsg_len: 0, nlmsg_type: 4, nlmsg_flags: 6 } as const
+export const NLMSGHDR = { size: 16, nlmsg_len: 0, nlmsg_type: 4, nlmsg_flags: 6 } as const
 const NLM_F_REQUEST = 1
 const NLM_F_ACK = 4
 const NLM_F_ACK_TLVS = 0x200

@@ -1,11 +1,11 @@
 import { openSync } from 'node:fs'
 import { refused, VringError } from '@vring/layout'
 import { closeFd, setNonBlocking } from './fd.ts'
+import { checkInterfaceName } from './interface-name.ts'
 import { checked, fixedBytes, libc } from './libc.ts'
 import { systemErrnoName, systemError } from './system-error.ts'
+import { tunFacts } from './tun-facts.ts'
 
-/** Bytes of an interface name with its terminating zero. Source: Linux include/uapi/linux/if.h. */
-export const IFNAMSIZ = 16
 /** struct ifreq: name, then a union of which tun reads 16 bits of flags. */
 const IFREQ = { size: 40, ifr_flags: 16 } as const
 
@@ -14,6 +14,7 @@ const TUNSETPERSIST = 0x4004_54cb
 const TUNSETOFFLOAD = 0x4004_54d0
 const TUNSETVNETHDRSZ = 0x4004_54d8
 const TUNSETQUEUE = 0x4004_54d9
+const TUNSETCARRIER = 0x4004_54e2
 
 const IFF_TAP = 0x0002
 const IFF_NAPI = 0x0010
@@ -73,7 +74,7 @@ export function openTunQueue(options: TunQueueOptions = {}): TunQueue {
   new DataView(request.buffer).setUint16(IFREQ.ifr_flags, flags, true)
   const fd = openClone()
   try {
-    if (libc().ioctl(fd, TUNSETIFF, request) < 0) throw explainSetIff(libc().errno(), name)
+    if (libc().ioctl(fd, TUNSETIFF, request) < 0) throw explainSetIff(libc().errno(), name, flags)
     setTunHeaderBytes(fd, headerBytes)
     setNonBlocking(fd)
   } catch (error) {
@@ -125,10 +126,14 @@ export function setTunQueueAttached(fd: number, attached: boolean): void {
   checked('ioctl', (c) => c.ioctl(fd, TUNSETQUEUE, request), attached ? 'IFF_ATTACH_QUEUE' : 'IFF_DETACH_QUEUE')
 }
 
-/** @throws VringError ERR_OUT_OF_RANGE for a name that no interface can have */
-export function checkInterfaceName(name: string): void {
-  if (!/^[^\s/:%]+$/.test(name) || name === '.' || name === '..' || new TextEncoder().encode(name).length >= IFNAMSIZ)
-    throw refused('ERR_OUT_OF_RANGE', 'interface', name, `1 to ${IFNAMSIZ - 1} bytes without space, /, : and %`)
+/**
+ * Says whether somebody is at the other end of the interface: without a carrier the stack sends nothing into it. All queues
+ * have one; Linux 5.0.
+ *
+ * @throws VringError ERR_SYSTEM, EBADFD when the interface is gone
+ */
+export function setTunCarrier(fd: number, carrier: boolean): void {
+  setInteger(fd, TUNSETCARRIER, 'TUNSETCARRIER', carrier ? 1 : 0)
 }
 
 function setInteger(fd: number, request: number, what: string, value: number): void {
@@ -146,13 +151,34 @@ function openClone(): number {
   }
 }
 
-const SETIFF_REASONS: Readonly<Record<string, string>> = {
-  EBUSY: 'another process has it open, or it has one queue only',
-  EINVAL: 'an interface of that name is no TAP, or has other flags (IFF_MULTI_QUEUE, IFF_VNET_HDR)',
-  EPERM: 'making an interface needs CAP_NET_ADMIN',
+function explainSetIff(errno: number, name: string, flags: number): VringError {
+  const reason = setIffReason(systemErrnoName(errno), name, (flags & IFF_MULTI_QUEUE) !== 0)
+  return systemError('TUNSETIFF', errno, `${name || 'a new TAP'}${reason === null ? '' : `: ${reason}`}`)
 }
 
-function explainSetIff(errno: number, name: string): VringError {
-  const reason = SETIFF_REASONS[systemErrnoName(errno)]
-  return systemError('TUNSETIFF', errno, `${name || 'a new TAP'}${reason === undefined ? '' : `: ${reason}`}`)
+/** What an interface of this name has that keeps it from being opened. Source: Linux drivers/net/tun.c, tun_set_iff. */
+function setIffReason(errno: string, name: string, multiQueue: boolean): string | null {
+  const own = tunFacts(name)
+  switch (errno) {
+    case 'EBUSY':
+      return own?.multiQueue === false
+        ? 'another process has it open'
+        : 'another process has it open, or it has one queue only'
+    case 'EINVAL':
+      if (own === null) return 'an interface of that name is no TAP'
+      if (!own.tap) return 'it was made as a TUN, without Ethernet headers'
+      return own.multiQueue === multiQueue
+        ? null
+        : `it was made ${own.multiQueue ? 'with' : 'without'} IFF_MULTI_QUEUE (multi_queue), and ${multiQueue ? 'several queues need' : 'one queue goes without'} it`
+    case 'EPERM': {
+      if (own === null) return 'making an interface needs CAP_NET_ADMIN; one that was prepared for this user does not'
+      const whose = [
+        ...(own.owner === null ? [] : [`user ${own.owner}`]),
+        ...(own.group === null ? [] : [`group ${own.group}`]),
+      ].join(', ')
+      return `it was prepared for ${whose === '' ? 'nobody' : whose}, and this process is user ${process.getuid?.()}, group ${process.getgid?.()}`
+    }
+    default:
+      return null
+  }
 }

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, unlinkSync } from 'node:fs'
+import { lstatSync, unlinkSync } from 'node:fs'
 import { EAGAIN, refused, VringError } from '@vring/layout'
 import {
   AF_UNIX,
@@ -14,7 +14,7 @@ import {
   SOCK_STREAM,
   SOCKADDR_UN,
 } from './abi.ts'
-import { closeFd } from './fd.ts'
+import { closeFd, setNonBlocking } from './fd.ts'
 import { checked, fixedBytes, libc } from './libc.ts'
 import { RightsMessage, SCM_MAX_FD } from './rights.ts'
 import { systemErrnoOf, systemError } from './system-error.ts'
@@ -150,10 +150,19 @@ export class UnixListener {
   readonly #bound: string | null
   #closed = false
 
-  private constructor(fd: number, path: string) {
+  private constructor(fd: number, path: string, bound: string | null) {
     this.fd = fd
     this.path = path
-    this.#bound = identityOf(path)
+    this.#bound = bound
+  }
+
+  /**
+   * Takes ownership of a socket that listens already, as a service manager or another thread opened it. Its path stays when
+   * this is closed.
+   */
+  static adopt(fd: number): UnixListener {
+    setNonBlocking(fd)
+    return new UnixListener(fd, `descriptor ${fd}`, null)
   }
 
   /**
@@ -172,7 +181,7 @@ export class UnixListener {
       closeFd(fd)
       throw error
     }
-    return new UnixListener(fd, path)
+    return new UnixListener(fd, path, identityOf(path))
   }
 
   /**
@@ -228,8 +237,19 @@ function socketAddress(path: string): Uint8Array {
   return address
 }
 
+/** @throws VringError ERR_INVALID_ARGUMENT for what is there and is no socket: nobody's file is replaced */
 function removeStale(path: string): void {
-  if (!existsSync(path) || !lstatSync(path).isSocket()) return
+  const status = lstatSync(path, { throwIfNoEntry: false })
+  if (status === undefined) return
+  if (!status.isSocket()) {
+    const kind = status.isDirectory() ? 'a directory' : status.isFile() ? 'a regular file' : 'no socket'
+    throw refused(
+      'ERR_INVALID_ARGUMENT',
+      'path',
+      `${path}, which is ${kind}`,
+      'a path where nothing is, or an old socket',
+    )
+  }
   try {
     UnixSocket.connect(path).close()
   } catch (error) {

@@ -1,11 +1,16 @@
 import { refused } from '@vring/layout'
-import { PollSet, systemErrnoOf, UnixListener, UnixSocket } from '@vring/linux'
+import { PollSet, setNonBlocking, systemErrnoOf, UnixListener, UnixSocket, unixStreamState } from '@vring/linux'
 
 /** Which end of the socket the backend is. */
 export type SocketRole = 'server' | 'client'
 
 export interface EndpointOptions {
   readonly path: string
+  /**
+   * A socket that is open already, in place of `path`: one that listens, or one that is connected, for one session. It is
+   * closed with the endpoint.
+   */
+  readonly fd?: number
   /** `server`: listen, and accept again after a disconnect. `client`: connect, again and again. */
   readonly role: SocketRole
   /** Least time between two attempts to connect, or to accept after an error that passes, in ms. Default 1000. */
@@ -35,6 +40,10 @@ export class VhostUserEndpoint {
   readonly role: SocketRole
   readonly #retryMs: number
   readonly #listener: UnixListener | null
+  /** A connection that was there from the beginning and was not taken yet. */
+  #given: UnixSocket | null = null
+  /** Nothing comes any more: the only connection was taken. */
+  ended = false
   /** No attempt before this time, by `performance.now()`. */
   #notBefore = Number.NEGATIVE_INFINITY
   #closed = false
@@ -44,14 +53,19 @@ export class VhostUserEndpoint {
    *
    * @throws VringError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE, ERR_SYSTEM
    */
-  constructor({ role, path, retryMs = 1000 }: EndpointOptions) {
+  constructor({ role, path, fd, retryMs = 1000 }: EndpointOptions) {
     if (role !== 'server' && role !== 'client')
       throw refused('ERR_INVALID_ARGUMENT', 'role', role, "'server' or 'client'")
     if (!(retryMs >= 1)) throw refused('ERR_OUT_OF_RANGE', 'retryMs', retryMs, 'at least 1')
+    const state = fd === undefined ? null : unixStreamState(fd)
+    if (state === 'other') throw refused('ERR_INVALID_ARGUMENT', 'fd', fd, 'an AF_UNIX stream socket')
     this.path = path
-    this.role = role
+    // A connection has to be looked for, as a client's has.
+    this.role = state === 'connected' ? 'client' : role
     this.#retryMs = retryMs
-    this.#listener = role === 'server' ? UnixListener.listen(path) : null
+    if (state === 'connected') this.#given = adoptConnection(fd!)
+    if (state === 'listening') this.#listener = UnixListener.adopt(fd!)
+    else this.#listener = state === null && role === 'server' ? UnixListener.listen(path) : null
   }
 
   /** Readable when a frontend waits; -1: nothing to wait on but {@link waitMs}. */
@@ -73,6 +87,7 @@ export class VhostUserEndpoint {
    * @throws VringError ERR_CLOSED, ERR_SYSTEM
    */
   take(): UnixSocket | null {
+    if (this.#given !== null || this.ended) return this.#takeGiven()
     if (this.#untilRetry() > 0) return null
     if (this.#listener === null) this.#pause()
     try {
@@ -88,7 +103,7 @@ export class VhostUserEndpoint {
   /**
    * Waits for the next frontend. Blocks the thread.
    *
-   * @returns its socket, or null when `shouldStop` said so
+   * @returns its socket, or null when `shouldStop` said so, or none comes any more
    * @throws VringError ERR_CLOSED, ERR_SYSTEM
    */
   next({ wakeFd = -1, shouldStop }: EndpointWait = {}): UnixSocket | null {
@@ -96,17 +111,25 @@ export class VhostUserEndpoint {
     for (;;) {
       if (shouldStop?.() ?? false) return null
       const socket = this.take()
-      if (socket !== null) return socket
+      if (socket !== null || this.ended) return socket
       poll.watch([this.fd, wakeFd])
       const { waitMs } = this
       poll.wait(waitMs < 0 ? ASK_MS : Math.min(waitMs, ASK_MS))
     }
   }
 
-  /** Closes a server's listener and removes its path. */
+  /** Closes a server's listener and removes its path, unless it was given open. */
   close(): void {
     this.#closed = true
+    this.#given?.close()
     this.#listener?.close()
+  }
+
+  #takeGiven(): UnixSocket | null {
+    const given = this.#given
+    this.#given = null
+    this.ended = true
+    return given
   }
 
   #pause(): void {
@@ -116,4 +139,9 @@ export class VhostUserEndpoint {
   #untilRetry(): number {
     return Math.max(0, Math.ceil(this.#notBefore - performance.now()))
   }
+}
+
+function adoptConnection(fd: number): UnixSocket {
+  setNonBlocking(fd)
+  return new UnixSocket(fd)
 }

@@ -121,6 +121,7 @@ export class VhostUserWorker {
   run(): 'closed' | 'stopped' {
     for (;;) {
       this.control()
+      this.#dropEnded()
       if (this.#served.length === 0 && this.#listening.length === 0) return 'closed'
       if (this.#shouldStop?.() === true) return 'stopped'
       if (this.#serve() && !this.arm()) {
@@ -216,6 +217,14 @@ export class VhostUserWorker {
     for (const { session } of this.#served) session.close()
     this.#dropClosed()
     for (const { endpoint } of this.#listening.splice(0)) endpoint.close()
+  }
+
+  /** Endpoints whose only connection is over. */
+  #dropEnded(): void {
+    for (let i = this.#listening.length - 1; i >= 0; i--) {
+      const { busy, endpoint } = this.#listening[i]!
+      if (!busy && endpoint.ended) this.#listening.splice(i, 1)
+    }
   }
 
   /** Turns until control is due; true when all rings have been empty for the busy-polling time. */

@@ -1,11 +1,11 @@
-import type { ArgsDef } from 'citty'
+import type { OptionTable } from '@vring/cli'
 import type { Arguments } from '../arguments.ts'
 
 /** One subcommand. */
 export interface BenchCommand {
   /** One line for `--help`. */
   readonly description: string
-  readonly args: ArgsDef
+  readonly args: OptionTable
   /**
    * @param rawArgs command name and arguments as they were given
    * @returns the exit code

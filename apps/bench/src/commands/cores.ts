@@ -1,4 +1,4 @@
-import type { ArgsDef } from 'citty'
+import type { OptionTable } from '@vring/cli'
 import { colours } from '../colours.ts'
 import { printText, toJson, writeOutput } from '../output.ts'
 import { type CoreMatrix, type CorePair, measureCores } from '../placement/core-matrix.ts'
@@ -11,7 +11,7 @@ const args = {
   rounds: { type: 'string', description: 'measurements of each pair; default 5', valueHint: 'N' },
   ...classesArg,
   ...jsonArg,
-} as const satisfies ArgsDef
+} as const satisfies OptionTable
 
 /** `vring-bench cores`: what a cache line costs between each two cores, and which two to use. */
 export const cores: BenchCommand = {

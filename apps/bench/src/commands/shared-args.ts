@@ -1,9 +1,9 @@
-import type { ArgsDef } from 'citty'
+import type { OptionTable } from '@vring/cli'
 
 /** `--json FILE`: `-` is standard output, which then carries nothing else. */
 export const jsonArg = {
   json: { type: 'string', description: 'write JSON there; - is standard output', valueHint: 'FILE' },
-} as const satisfies ArgsDef
+} as const satisfies OptionTable
 
 /** `--classes NEAR,FAR`. */
 export const classesArg = {
@@ -12,7 +12,7 @@ export const classesArg = {
     description: 'round trips in ns at which near ends and far begins; default 80,225',
     valueHint: 'NEAR,FAR',
   },
-} as const satisfies ArgsDef
+} as const satisfies OptionTable
 
 /** `--plugin SPEC`, any number of times. */
 export const pluginArg = {
@@ -21,4 +21,4 @@ export const pluginArg = {
     description: 'load an accessor: package, path or file URL; can be given more than once',
     valueHint: 'SPEC',
   },
-} as const satisfies ArgsDef
+} as const satisfies OptionTable

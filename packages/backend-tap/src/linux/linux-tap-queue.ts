@@ -1,5 +1,5 @@
 import { ETH_HEADER_BYTES, NET_HDR_GSO_TYPE_OFFSET, NET_HDR_MRG_BYTES, VIRTIO_NET_HDR_GSO_NONE } from '@vring/layout'
-import { nativeAddress, setTunHeaderBytes, systemErrnoName, systemErrnoOf } from '@vring/linux'
+import { nativeAddress, setTunHeaderBytes, setTunQueueAttached, systemErrnoName, systemErrnoOf } from '@vring/linux'
 import { type MemoryView, memoryView } from '@vring/memory'
 import {
   FRAME_BYTES_MAX,
@@ -26,8 +26,13 @@ export interface TapQueueHandle {
   readonly headerBytes: number
   /** Those bytes now: one number in shared memory, as the kernel keeps one for all queues of an interface. */
   readonly headerNow: Int32Array
-  /** Bytes of the longest frame without segmentation offload: the MTU, an Ethernet header and a VLAN tag. */
-  readonly frameBytes: number
+  /**
+   * Bytes of the longest frame without segmentation offload, now: the MTU, an Ethernet header and two VLAN tags. One number
+   * in shared memory, which the opener changes when the interface's MTU changes.
+   */
+  readonly frameNow: Int32Array
+  /** One of several queues: it can be detached. */
+  readonly multiQueue: boolean
   /** Frames longer than that come in, to be segmented by the driver. */
   readonly segmentation: boolean
 }
@@ -39,11 +44,18 @@ export interface LinuxTapQueueOptions {
 
 /** EBADFD, ENODEV: the interface was deleted. */
 const GONE: readonly number[] = [77, 19]
-const VLAN_TAG_BYTES = 4
+/** The interface is down. Source: Linux drivers/net/tun.c, tun_get_user. */
+const EIO = 5
+/** A customer's and a provider's (IEEE 802.1ad). */
+const VLAN_TAGS_BYTES = 8
+/** Batches that {@link LinuxTapQueue.drop} reads at most: more than a queue holds by default, whatever comes meanwhile. */
+const DRAINED_BATCHES = 256
+/** Reads in turn that find nothing: one may only learn that its poll is over. */
+const EMPTY_READS = 3
 
 /** The longest frame without segmentation offload under an MTU, in bytes. */
 export function tapFrameBytes(mtu: number): number {
-  return mtu + ETH_HEADER_BYTES + VLAN_TAG_BYTES
+  return mtu + ETH_HEADER_BYTES + VLAN_TAGS_BYTES
 }
 
 /**
@@ -53,8 +65,8 @@ export function tapFrameBytes(mtu: number): number {
  * native address of the view that they lie in. A batch is one system call in each direction.
  *
  * Dropped and counted: `short` (less than an Ethernet header), `oversize` (longer than the MTU allows and no GSO frame),
- * `gone` (the interface was deleted), and by errno what the kernel refuses, `EINVAL` for a virtio-net
- * header that lies, `EIO` while the interface is down.
+ * `gone` (the interface was deleted), `down` (it is down), and by errno what else the kernel refuses, `EINVAL` for a
+ * virtio-net header that lies. Of frames for the driver also `no-driver`: they waited while nobody could receive them.
  */
 export class LinuxTapQueue implements NetBackend, FrameSource {
   readonly name: string
@@ -72,7 +84,7 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
   private readonly refused: (errno: number) => void
   private headerBytes: number
   private readonly headerNow: Int32Array
-  private readonly frameBytes: number
+  private readonly frameNow: Int32Array
   private view: MemoryView | null = null
   private base = 0
   private readonly bases = new WeakMap<MemoryView, number>()
@@ -90,7 +102,7 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
    * @throws VringError ERR_SYSTEM for `io: 'io_uring'` where it is missing or refused
    */
   constructor(handle: TapQueueHandle, options: LinuxTapQueueOptions = {}) {
-    const longest = handle.segmentation ? FRAME_BYTES_MAX : handle.frameBytes
+    const longest = handle.segmentation ? FRAME_BYTES_MAX : handle.frameNow[0]!
     // One byte more than the longest frame: a read that fills the slot was cut.
     const slotBytes = (NET_HDR_MRG_BYTES + longest + 1 + 63) & ~63
     const channel = openTapChannel(handle.fd, slotBytes, options.io ?? 'auto')
@@ -98,7 +110,7 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
     this.handle = handle
     this.headerNow = handle.headerNow
     this.headerBytes = this.headerNow[0]!
-    this.frameBytes = handle.frameBytes
+    this.frameNow = handle.frameNow
     this.sender = channel.sender
     this.receiver = channel.receiver
     this.io = channel.sender.io
@@ -107,7 +119,7 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
     this.batch = new FrameBatch(this.headerBytes, this.rxView)
     this.refused = (errno) => {
       if (GONE.includes(errno)) this.gone = true
-      this.drops.add(this.gone ? 'gone' : systemErrnoName(errno))
+      this.drops.add(this.gone ? 'gone' : errno === EIO ? 'down' : systemErrnoName(errno))
     }
   }
 
@@ -120,7 +132,8 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
     const { count, offset, length, view } = frames
     if (frames.headerBytes !== this.headerBytes) this.setHeaderBytes(frames.headerBytes)
     if (view !== this.view && count > 0) this.rebase(view)
-    const { base, sender, headerBytes, frameBytes } = this
+    const { base, sender, headerBytes } = this
+    const frameBytes = this.frameNow[0]!
     const gone = this.gone
     let bytes = 0
     // The kernel copies both frame by frame.
@@ -186,6 +199,25 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
     this.useHeader(bytes)
   }
 
+  /**
+   * Takes frames from the interface, or no longer: a queue whose driver can't receive leaves its flows to the others, where
+   * it is one of several. Frames that wait are dropped and counted as `no-driver`: the next driver may be another machine.
+   */
+  setReceiving(receiving: boolean): void {
+    if (this.gone) return
+    // One that was detached is empty: the kernel purges it. Where there is one queue only, frames may have come since.
+    if (!receiving || !this.handle.multiQueue) this.drop()
+    if (!this.handle.multiQueue) return
+    try {
+      setTunQueueAttached(this.handle.fd, receiving)
+    } catch (error) {
+      const errno = systemErrnoOf(error)
+      if (errno === 'EBADFD' || errno === 'ENODEV') this.gone = true
+      // EINVAL: it is attached, or detached, already.
+      else if (errno !== 'EINVAL') throw error
+    }
+  }
+
   get counters(): TapQueueCounters {
     return {
       txFrames: this.sent.frames,
@@ -214,6 +246,20 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
     else return false
     this.drops.add(reason)
     return true
+  }
+
+  /** Reads the queue empty. */
+  private drop(): void {
+    const { batch, receiver } = this
+    let frames = batch.count
+    batch.count = 0
+    for (let empty = 0, batches = 0; empty < EMPTY_READS && batches < DRAINED_BATCHES; batches++) {
+      const read = receiver.read()
+      if (GONE.includes(receiver.errno)) this.gone = true
+      if (read === 0) empty++
+      frames += read
+    }
+    if (frames > 0) this.rxDrops.add('no-driver', frames)
   }
 
   private useHeader(bytes: number): void {

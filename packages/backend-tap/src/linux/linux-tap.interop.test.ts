@@ -17,7 +17,7 @@ describeLinuxTap('a Linux TAP', ({ keep, open }) => {
   test('what is missing, busy, no TAP or not possible is an error that says so', () => {
     expect(() => LinuxTap.open({ name: 'vringnone', create: false })).toThrow(/ENODEV.*vringnone/)
     open({ name: 'vringbusy' })
-    expect(() => LinuxTap.open({ name: 'vringbusy' })).toThrow(/EBUSY.*one queue only/)
+    expect(() => LinuxTap.open({ name: 'vringbusy' })).toThrow(/EBUSY.*another process has it open/)
     expect(() => LinuxTap.open({ name: 'lo' })).toThrow(/EINVAL.*no TAP/)
     expect(() => LinuxTap.open({ name: 'a/b' })).toThrow(/interface is a\/b/)
     expect(() => LinuxTap.open({ queues: 0 })).toThrow(/queues is 0/)

@@ -101,10 +101,11 @@ export class LinuxTap {
       const ifindex = interfaceIndex(name!)
       configure(fds[0]!, ifindex, options)
       const { mtu } = linkInfo(ifindex)
+      const frameNow = new Int32Array(new SharedArrayBuffer(4)).fill(tapFrameBytes(mtu))
       const headerNow = new Int32Array(new SharedArrayBuffer(4)).fill(headerBytes)
       const handles = fds.map((fd, index): TapQueueHandle => {
         const segmentation = Boolean(offloads.tso4 || offloads.tso6 || offloads.uso)
-        return { fd, name: name!, index, headerBytes, headerNow, frameBytes: tapFrameBytes(mtu), segmentation }
+        return { fd, name: name!, index, headerBytes, headerNow, frameNow, multiQueue: queues > 1, segmentation }
       })
       return new LinuxTap(name!, ifindex, handles)
     } catch (error) {
@@ -141,9 +142,19 @@ export class LinuxTap {
     this.#attachment = null
   }
 
-  /** Brings it up or down, or changes its MTU: queues that are open go by the one that they were opened with. */
+  /**
+   * Brings it up or down, or changes its MTU.
+   *
+   * @throws VringError ERR_SYSTEM
+   */
   set(change: { readonly up?: boolean; readonly mtu?: number }): void {
     setLink(this.ifindex, change)
+    if (change.mtu !== undefined) this.followMtu(change.mtu)
+  }
+
+  /** Its MTU is another now, bytes: queues drop as `oversize` what is longer, without segmentation. */
+  followMtu(mtu: number): void {
+    for (const { frameNow } of this.queues) frameNow[0] = tapFrameBytes(mtu)
   }
 
   /** Deletes the interface, persistent or not; queues that still serve it count their frames as `gone`. */
@@ -164,9 +175,13 @@ export class LinuxTap {
   }
 }
 
+/** What an interface that was prepared has already needs no privilege: it is not asked for. */
 function configure(fd: number, ifindex: number, options: LinuxTapOptions): void {
   setTunOffload(fd, offloadFlags(options.offloads ?? {}))
-  setLink(ifindex, { up: options.up ?? true, ...(options.mtu === undefined ? {} : { mtu: options.mtu }) })
+  const now = linkInfo(ifindex)
+  const { up = true, mtu = now.mtu } = options
+  if (up !== now.up || mtu !== now.mtu)
+    setLink(ifindex, { ...(up === now.up ? {} : { up }), ...(mtu === now.mtu ? {} : { mtu }) })
   // Last, so that a new interface does not stay when its set-up fails.
   if (options.persistent !== undefined) setTunPersistent(fd, options.persistent)
 }
