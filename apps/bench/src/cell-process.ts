@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { CellSpec } from './cell-spec.ts'
 import { lastWords } from './last-words.ts'
+import type { Cores } from './placement/core-watch.ts'
 import type { Answer, CountAnswer, FinishAnswer, Request, TrialAnswer } from './protocol.ts'
 
 /**
@@ -83,8 +84,8 @@ export class CellProcess {
   }
 
   /** Builds the cell and warms it up until its rate is flat. */
-  async prepare(seed: number, plugins: readonly string[], quick: boolean): Promise<void> {
-    await this.#ask({ type: 'prepare', spec: this.spec, seed, plugins, quick }, 'prepared', this.#patienceMs)
+  async prepare(seed: number, plugins: readonly string[], quick: boolean, cores: Cores | null = null): Promise<void> {
+    await this.#ask({ type: 'prepare', spec: this.spec, seed, plugins, quick, cores }, 'prepared', this.#patienceMs)
   }
 
   async trial(durationMs: number): Promise<TrialAnswer> {
@@ -98,6 +99,15 @@ export class CellProcess {
   /** Counts the cell's steps, which it need not be prepared for: nothing may be timed behind it. */
   async count(seed: number, plugins: readonly string[]): Promise<CountAnswer> {
     return this.#ask({ type: 'count', spec: this.spec, seed, plugins }, 'counted', this.#patienceMs)
+  }
+
+  /** Stops the process where it is, all of its threads. */
+  pause(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT')
   }
 
   /** Ends the process. */

@@ -1,5 +1,6 @@
 import { serialize } from 'node:v8'
 import { barrierCpu, plainCpu } from '@vring/accessor'
+import { dieWithParent } from '@vring/linux'
 import type { Registry } from '@vring/registry'
 import { BASELINE, type CellSpec } from './cell-spec.ts'
 import { BaselineRig } from './cells/baseline.ts'
@@ -9,6 +10,7 @@ import { countSteps } from './count-steps.ts'
 import { InprocRig } from './drivers/inproc.ts'
 import { ThreadsRig } from './drivers/inproc-threads.ts'
 import { loadRegistry } from './load-registry.ts'
+import type { Cores } from './placement/core-watch.ts'
 import type {
   Answer,
   CountAnswer,
@@ -47,9 +49,11 @@ async function answer(request: Request): Promise<Answer> {
   return request.type === 'trial' ? trial(live, request.durationMs) : finish(live)
 }
 
-async function prepare({ spec, seed, plugins, quick }: PrepareRequest): Promise<Answer> {
+async function prepare({ spec, seed, plugins, quick, cores }: PrepareRequest): Promise<Answer> {
+  // One that is stopped between its slices does not see that its channel closed.
+  if (cores !== null) dieWithParent()
   const registry = await loadRegistry(plugins)
-  const rig = await createRig(spec, registry, seed)
+  const rig = await createRig(spec, registry, seed, cores)
   makeBytesNatively()
   live = { spec, seed, plugins, rig, trialHash: '' }
   const piece = (): number => {
@@ -68,11 +72,11 @@ function makeBytesNatively(): void {
   serialize(null)
 }
 
-async function createRig(spec: CellSpec, registry: Registry, seed: number): Promise<Rig> {
+async function createRig(spec: CellSpec, registry: Registry, seed: number, cores: Cores | null): Promise<Rig> {
   if (spec.accessor === BASELINE) return new BaselineRig(spec, seed)
   const cpu = spec.barrier === 1 ? barrierCpu : plainCpu
   if (spec.driver !== 'inproc-threads') return new InprocRig(spec, registry, { seed, cpu })
-  const rig = new ThreadsRig(spec, registry, seed, cpu)
+  const rig = new ThreadsRig(spec, registry, seed, { cpu, cores })
   await rig.ready()
   return rig
 }

@@ -1,9 +1,9 @@
 import { workerData } from 'node:worker_threads'
-import { setAffinity } from '@vring/linux'
 import { memoryView } from '@vring/memory'
 import type { LapDriverOptions } from './cells/lap-driver.ts'
 import { createLapDriver, type Replay } from './cells/replay-driver.ts'
 import { DRIVER_BUDGET, DRIVER_READY, DRIVER_RETURNED, DRIVER_STOP, ID_SUM_OFFSET } from './drivers/thread-control.ts'
+import { tryPin } from './placement/try-pin.ts'
 
 /** What the driver's thread is started with. */
 export interface DriverThreadData {
@@ -23,7 +23,7 @@ export interface DriverThreadData {
  * and spins in between, as a poll-mode driver does.
  */
 function main({ memory, control, batch, cpu, driver: options, replay }: DriverThreadData): void {
-  if (cpu !== null) setAffinity([cpu])
+  if (cpu !== null) tryPin(cpu)
   const words = new Int32Array(control)
   const idSum = new Float64Array(control, ID_SUM_OFFSET, 1)
   const driver = createLapDriver({ ...options, view: memoryView(memory) }, replay)

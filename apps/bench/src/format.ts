@@ -32,3 +32,8 @@ export function formatDuration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000))
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }
+
+/** The difference below which there is no verdict, for a table: `2.1 %`. */
+export function formatFloor(floor: number | null | undefined): string {
+  return floor == null ? '–' : `${(100 * floor).toFixed(1)} %`
+}

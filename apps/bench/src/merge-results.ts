@@ -36,6 +36,8 @@ export function mergeResults(given: readonly Results[]): Results {
   const busy = [...new Set(parts.flatMap(({ environment }) => environment.busy))]
   if (machines.length > 1) busy.push(`parts come from different machines: ${machines.join(' and ')}`)
   const { shard: _shard, ...whole } = first
+  // That of the first cell there is: a part may be empty.
+  const noiseFloor = parts.find((part) => part.noiseFloor !== null)?.noiseFloor ?? null
   return withMeasuredClaims({
     ...whole,
     command: withoutShard(first.command),
@@ -43,9 +45,11 @@ export function mergeResults(given: readonly Results[]): Results {
     environment: { ...first.environment, busy },
     cells,
     peers: parts.flatMap((part) => part.peers),
-    // That of the first cell there is: a part may be empty.
-    noiseFloor: parts.find(({ noiseFloor }) => noiseFloor !== null)?.noiseFloor ?? null,
-    comparisons: comparePairs(groupsOf(cells).flatMap(pairsOfGroup), seededRandom(first.seed)),
+    noiseFloor,
+    comparisons: comparePairs(
+      groupsOf(cells).flatMap((group) => pairsOfGroup(group, noiseFloor)),
+      seededRandom(first.seed),
+    ),
     complete: parts.every(({ complete }) => complete !== false) && missingParts(parts).length === 0,
     residentBytes: Math.max(...parts.map(({ residentBytes = 0 }) => residentBytes)),
   })

@@ -1,4 +1,5 @@
 import type { CellSpec } from './cell-spec.ts'
+import type { Cores } from './placement/core-watch.ts'
 
 /** What the orchestrator asks of a cell's process. One request, one answer, in turn. */
 export type Request =
@@ -16,6 +17,8 @@ export interface PrepareRequest {
   readonly plugins: readonly string[]
   /** A short warm-up: the rate is not what is wanted. */
   readonly quick: boolean
+  /** CPUs of a driver in a thread of its own, and of the device; null: wherever the kernel puts them. */
+  readonly cores: Cores | null
 }
 
 /** Counts the steps of a cell in a process that has not prepared one. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { parseShard, SHARD_ACCEPTED } from './parse-shard.ts'
+import { PLACEMENTS } from './placement/classes.ts'
 
 /** Name and version of the result format. Readers refuse another one. */
 export const RESULTS_SCHEMA = 'vring-bench/1'
@@ -13,11 +14,39 @@ const positive = z.number({ error: aboveZero }).positive({ error: aboveZero })
 /** A median and its bootstrap 95 % interval. */
 const intervalSchema = z.object({ median: positive, low: positive, high: positive })
 
+/** Where the cores of driver and device were; `mixed`: they were moved within the slice. */
+const placementSchema = z.enum(PLACEMENTS)
+
+/** One slice of time. Slices of one `round` ran one after the other, each cell and peer once. */
+const sliceSchema = z.object({
+  round: count,
+  mpps: positive,
+  /** Round trip of a cache line between the two cores before and after it, ns; null: not measured. */
+  beforeNs: positive.nullable(),
+  afterNs: positive.nullable(),
+  class: z.enum([...PLACEMENTS, 'mixed']),
+})
+
+/** The rate of one class; null: it did not occur in as many slices as a row needs. */
+const classRateSchema = z.object({ mpps: intervalSchema.extend({ slices: count }) }).nullable()
+const classesSchema = z.object({
+  near: classRateSchema,
+  between: classRateSchema,
+  far: classRateSchema,
+  /** All slices of a run in which no class has a rate. */
+  unknown: classRateSchema,
+})
+const slicedSchema = {
+  /** Of a driver on a core of its own; mixed slices are here and in no rate. */
+  slices: z.array(sliceSchema).optional(),
+  classes: classesSchema.optional(),
+}
+
 const measuredSchema = z.object({
   /** Million packets a second. */
   mpps: intervalSchema,
   /**
-   * ns a packet over chunks of 4096 packets, or of a millisecond with a real driver: medians over the trials. `trials` has
+   * ns a packet over chunks of 4096 packets, or over slices with a real driver: medians over the trials. `trials` has
    * each trial's median chunk, in the order they ran: time that something else took from the CPU is in other chunks.
    */
   nsPerPacket: z.object({ median: positive, p99: positive, trials: z.array(positive).min(1).optional() }),
@@ -25,6 +54,7 @@ const measuredSchema = z.object({
   trials: z.array(positive).min(1),
   /** Packets of all trials. */
   packets: count,
+  ...slicedSchema,
 })
 
 const modelledSchema = z.object({
@@ -62,11 +92,18 @@ const cellSchema = z.object({
   steps: z.record(z.string(), finite),
   /** Per packet, of copying the payload as the kernel of the cell's era does. */
   payloadSteps: z.record(z.string(), finite).optional(),
+  /**
+   * Cache lines that move per packet with a driver on a core of its own: `<area>.toDevice`, `<area>.toDriver`; `.upgrades` are
+   * lines that were there already and were taken from the other side to be written.
+   */
+  lines: z.record(z.string(), finite).optional(),
   modelled: z.array(modelledSchema),
   /** Accesses by `area.mode`. */
   accesses: z.record(z.string(), finite),
   /** Of used ring, delivered frames and verdict counts; equal across accessors for one seed. */
   hash: z.string().nullable(),
+  /** Names of the virtio features that a real driver and the device negotiated. */
+  features: z.array(z.string()).optional(),
   /** Largest resident set of the cell's process, bytes. */
   residentBytes: count.optional(),
   /** Why the cell has no result. */
@@ -79,8 +116,20 @@ const peerSchema = z.object({
   role: z.string(),
   mpps: intervalSchema,
   trials: z.array(positive),
-  /** Cells that were measured in turn with it: their rate through its rate, with interval. */
-  ratios: z.array(z.object({ cell: z.string(), ratio: intervalSchema })).optional(),
+  /** Cells that were measured in turn with it: their rate through its rate, with interval; of slices for each class. */
+  ratios: z
+    .array(
+      z.object({
+        cell: z.string(),
+        ratio: intervalSchema,
+        class: placementSchema.optional(),
+        /** Rounds in which both had a slice of the class. */
+        slices: count.optional(),
+      }),
+    )
+    .optional(),
+  features: z.array(z.string()).optional(),
+  ...slicedSchema,
 })
 
 const publishedSchema = z.object({
@@ -146,6 +195,31 @@ const comparisonSchema = z.object({
   ratio: intervalSchema,
   p: finite,
   verdict: z.enum(['faster', 'slower', 'no change']),
+  /** Where the cores were in both. */
+  class: placementSchema.optional(),
+  /** Slices of the class, before and after. */
+  slices: z.array(count).length(2).optional(),
+  /** No verdict on a difference below this factor less 1: that of a cell against itself. */
+  floor: finite.min(0).optional(),
+})
+
+const floorSchema = intervalSchema.extend({ slices: count }).nullable()
+
+/** How a run saw where its cores are. */
+const coresSchema = z.object({
+  /** CPU of the driver, CPU of the device. */
+  cores: z.array(count).length(2).nullable(),
+  method: z.enum(['machine code', 'atomics']).nullable(),
+  fifo: z.boolean(),
+  /** Round trips at which near ends and far begins, ns. */
+  bounds: z.object({ nearNs: positive, farNs: positive }),
+  /** A hypervisor runs the machine. */
+  moves: z.boolean(),
+  sliceMs: count,
+  needed: count,
+  patienceMs: count,
+  /** Why less is known than could be. */
+  notes: z.array(z.string()),
 })
 
 /** `vring-bench/1`: what `vring-bench run` writes and `compare`, `report` and `merge` read. */
@@ -160,7 +234,16 @@ export const resultsSchema = z.object({
   published: z.array(publishedSchema),
   claims: z.array(claimSchema),
   /** The first cell against itself in another process; null when it was not measured. */
-  noiseFloor: z.object({ ratioLow: positive, ratioHigh: positive }).nullable(),
+  noiseFloor: z
+    .object({
+      ratioLow: positive,
+      ratioHigh: positive,
+      /** Per class, of slices that ran one after the other. */
+      classes: z.object({ near: floorSchema, between: floorSchema, far: floorSchema, unknown: floorSchema }).optional(),
+    })
+    .nullable(),
+  /** Of a run with a driver on a core of its own. */
+  placement: coresSchema.optional(),
   comparisons: z.array(comparisonSchema).optional(),
   /** False: interrupted, what is here is valid but not all. */
   complete: z.boolean().optional(),
@@ -180,6 +263,7 @@ export type PublishedRow = z.infer<typeof publishedSchema>
 export type ClaimResult = z.infer<typeof claimSchema>
 export type Comparison = z.infer<typeof comparisonSchema>
 export type Measured = z.infer<typeof measuredSchema>
+export type PlacementOfRun = z.infer<typeof coresSchema>
 export type ModelledRow = z.infer<typeof modelledSchema>
 
 /** The schema as JSON Schema (draft 2020-12); published as `@vring/bench/results.schema.json`. */

@@ -64,6 +64,31 @@ describe('vring-bench run --smoke', () => {
     expect(cells[1]!.hash).toBe(cells[0]!.hash)
   })
 
+  it('a driver in a thread of its own is measured in slices, and says where its core was', async () => {
+    const args = [
+      'run',
+      '--smoke',
+      '--driver',
+      'inproc-threads',
+      '--accessor',
+      'copy-checked,vmap-direct',
+      '--json',
+      '-',
+    ]
+    const { code, stdout } = await vringBench(args)
+    expect(code).toBe(0)
+    const { cells, placement, comparisons } = parseResults(stdout, 'stdout')
+    expect(placement).toMatchObject({ sliceMs: 50, needed: 3, patienceMs: 0 })
+    for (const { measured, lines } of cells) {
+      expect(measured!.slices!.map(({ round }) => round)).toEqual([0, 1, 2])
+      const classes = Object.values(measured!.classes!)
+      expect(classes.filter((rate) => rate !== null)).toHaveLength(1)
+      expect(lines!['driver.toDevice']).toBeGreaterThan(0)
+    }
+    // Three slices are no evidence, whatever they are of.
+    expect(comparisons!.every(({ verdict }) => verdict === 'no change')).toBe(true)
+  })
+
   it('recorded frames give the same hash from a driver in turn and from one in a thread', async () => {
     const args = ['run', '--smoke', '--driver', 'inproc,inproc-threads', '--accessor', 'copy-checked']
     const { code, stdout } = await vringBench([...args, '--input', CAPTURE, '--json', '-'])
@@ -192,6 +217,18 @@ describe('exit codes', () => {
     [['run', '--accessor', 'iotlb-translated', '--driver', 'testpmd'], 2, /testpmd has no device IOTLB/],
     [['run', '--json', '-', '--html', '-'], 2, /--html: - is where --json goes; accepted: another file/],
     [['run', '--json', 'x', '--html', './x'], 2, /--html: \.\/x is where --json goes/],
+    [
+      ['run', '--patience', 'long'],
+      2,
+      /--patience: "long" is not accepted; accepted: seconds, or such as 90s and 5min$/m,
+    ],
+    [['run', '--cores', '0,1023'], 2, /--cores: CPU 1023 is not one of this process; accepted: 0/],
+    [
+      ['run', '--classes', '225,80'],
+      2,
+      /--classes: 225,80 is not accepted; accepted: two round trips in ns, ascending$/m,
+    ],
+    [['cores', '--rounds', '0'], 2, /--rounds: "0" is not accepted; accepted: an integer from 1/],
     [['run', '--patience-ms', '10'], 2, /--patience-ms: "10" is not accepted; accepted: an integer from 1000/],
     [['run', '--sweep', 'regions=1,1'], 2, /lists a value twice/],
     [['run', '--peer', 'dpdk'], 2, /dpdk has no cell to be compared with; accepted: --driver testpmd/],
@@ -236,6 +273,17 @@ describe('exit codes', () => {
     expect(stderr.join('').trim().split('\n')).toHaveLength(1)
     expect(stderr.join('')).toMatch(message as RegExp)
     expect(stdout).toEqual([])
+  })
+
+  it('cores writes a matrix, or says with 4 that there is no second CPU', async () => {
+    const { code, stdout, stderr } = await vringBench(['cores', '--rounds', '1', '--json', '-'])
+    if (code === 4)
+      expect(stderr).toBe('vring-bench: a second CPU is missing: a cache line needs two cores to go to and fro\n')
+    else {
+      const { cpus, pairs, use } = JSON.parse(stdout)
+      expect([code, pairs.length]).toEqual([0, (cpus.length * (cpus.length - 1)) / 2])
+      expect(use === null || use.ns.median > 0).toBe(true)
+    }
   })
 
   it('explain, plugins and steps write JSON that names every accessor', async () => {

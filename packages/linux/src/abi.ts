@@ -59,6 +59,7 @@ export const SYS_IO_URING_REGISTER = 427
 
 export const AF_UNIX = 1
 export const SOCK_STREAM = 1
+export const SOCK_SEQPACKET = 5
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1

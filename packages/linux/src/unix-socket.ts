@@ -11,6 +11,7 @@ import {
   POLLOUT,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
+  SOCK_SEQPACKET,
   SOCK_STREAM,
   SOCKADDR_UN,
 } from './abi.ts'
@@ -20,6 +21,7 @@ import { RightsMessage, SCM_MAX_FD } from './rights.ts'
 import { systemErrnoOf, systemError } from './system-error.ts'
 
 const STREAM = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK
+const SEQPACKET = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK
 /** Bytes that one call sends or receives at most. */
 const CHUNK_BYTES = 65_536
 
@@ -43,11 +45,12 @@ export class UnixSocket {
   /**
    * Connects to a listening socket.
    *
+   * @param type `seqpacket`: each send and each receive is one message, cut off where the receiver has no room
    * @throws VringError ERR_OUT_OF_RANGE for a path that is too long, ERR_SYSTEM (`ENOENT`, `ECONNREFUSED`, ...)
    */
-  static connect(path: string): UnixSocket {
+  static connect(path: string, type: 'stream' | 'seqpacket' = 'stream'): UnixSocket {
     const address = socketAddress(path)
-    const fd = checked('socket', (c) => c.socket(AF_UNIX, STREAM, 0))
+    const fd = checked('socket', (c) => c.socket(AF_UNIX, type === 'stream' ? STREAM : SEQPACKET, 0))
     try {
       checked('connect', (c) => c.connect(fd, address, address.length), path)
     } catch (error) {

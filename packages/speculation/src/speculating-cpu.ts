@@ -224,7 +224,8 @@ export class SpeculatingCpu extends OneByOneCpu {
   }
 
   #trace(kind: string, address: number): void {
-    this.addresses.push(`${kind} 0x${address.toString(16)}`)
+    // Decimal, as the offsets of what was loaded beside it.
+    this.addresses.push(`${kind} at ${address}`)
   }
 
   #secretWord(): number {

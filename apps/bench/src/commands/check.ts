@@ -2,7 +2,7 @@ import { usageError } from '../bench-error.ts'
 import { cellLabel } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
-import { formatRatio } from '../format.ts'
+import { formatFloor, formatRatio } from '../format.ts'
 import { checkApart, printText, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import type { Results } from '../results.ts'
@@ -39,20 +39,25 @@ export const check: BenchCommand = {
 
 function text({ moves, gone, added }: RatioCheck, kept: Results, fresh: Results, tolerance: number): string {
   const right = 'right' as const
+  const classes = moves.some((one) => one.class !== undefined)
   const columns = [
     { title: 'cell' },
     { title: 'against' },
+    ...(classes ? [{ title: 'cores' }] : []),
     { title: 'kept', align: right },
     { title: 'now', align: right },
     { title: 'now / kept [95 % together]', align: right },
+    { title: 'floor', align: right },
     { title: 'verdict' },
   ]
-  const rows = moves.map(({ cell, reference, kept: before, fresh: after, change, verdict }) => [
+  const rows = moves.map(({ cell, reference, kept: before, fresh: after, change, verdict, class: place, floor }) => [
     cell,
     cellLabel(reference),
+    ...(classes ? [place ?? ''] : []),
     before.toFixed(3),
     after.toFixed(3),
     formatRatio(change, 3),
+    formatFloor(floor),
     colour(verdict)(verdict),
   ])
   const count = (wanted: RatioMove['verdict']): number => moves.filter(({ verdict }) => verdict === wanted).length

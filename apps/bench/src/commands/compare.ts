@@ -1,10 +1,11 @@
 import { usageError } from '../bench-error.ts'
 import { colours } from '../colours.ts'
-import { formatP, formatRatio } from '../format.ts'
+import { formatFloor, formatP, formatRatio } from '../format.ts'
 import { checkApart, printText, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
 import type { Comparison, Results } from '../results.ts'
-import { comparePairs, type Pair } from '../run/compare-cells.ts'
+import { comparePairs, type Pair, pairsOfCells } from '../run/compare-cells.ts'
+import { floorOfBoth } from '../run/noise-floor.ts'
 import { type TooFewTrials, tooFewTrials, tooFewTrialsText } from '../run/too-few-trials.ts'
 import { seededRandom } from '../stats/index.ts'
 import { renderTable } from '../table.ts'
@@ -49,11 +50,22 @@ export const compare: BenchCommand = {
 
 function pairsOf(before: Results, after: Results): Pair[] {
   const known = new Map(before.cells.map((cell) => [cell.id, cell]))
+  checkBounds(before, after)
   return after.cells.flatMap((cell) => {
     const old = known.get(cell.id)
-    if (old?.measured == null || cell.measured === null) return []
-    return [{ before: old.id, after: cell.id, trialsBefore: old.measured.trials, trialsAfter: cell.measured.trials }]
+    return old === undefined ? [] : pairsOfCells(old, cell, (place) => floorOfBoth(before, after, place), false)
   })
+}
+
+/** A class is a range of round trips: two runs have it in common if its bounds are the same. */
+function checkBounds({ placement: one }: Results, { placement: other }: Results): void {
+  if (one === undefined || other === undefined) return
+  const text = ({ bounds }: typeof one): string => `${bounds.nearNs},${bounds.farNs}`
+  if (text(one) !== text(other))
+    throw usageError(
+      'AFTER',
+      `its classes end at ${text(other)} ns, those of BEFORE at ${text(one)}; accepted: the same`,
+    )
 }
 
 /** Why figures of a run are to be taken with care. */
@@ -71,13 +83,23 @@ function missing(here: Results, there: Results): string[] {
 }
 
 function table(comparisons: readonly Comparison[], few: TooFewTrials | null, before: Results, after: Results): string {
-  const rows = comparisons.map(({ after: id, ratio, p, verdict }) => [id, formatRatio(ratio, 3), formatP(p), verdict])
+  const classes = comparisons.some((one) => one.class !== undefined)
+  const rows = comparisons.map(({ after: id, ratio, p, verdict, class: place, floor }) => [
+    id,
+    ...(classes ? [place ?? ''] : []),
+    formatRatio(ratio, 3),
+    formatP(p),
+    formatFloor(floor),
+    verdict,
+  ])
   const lines = [
     renderTable(
       [
         { title: 'cell' },
+        ...(classes ? [{ title: 'cores' }] : []),
         { title: 'after / before [95 %]', align: 'right' },
         { title: 'p', align: 'right' },
+        { title: 'floor', align: 'right' },
         { title: 'verdict' },
       ],
       rows,

@@ -4,19 +4,23 @@ import { usageError } from '../bench-error.ts'
 import { PATIENCE_MS } from '../cell-process.ts'
 import { DRIVERS, RINGS } from '../cell-spec.ts'
 import { checkDevices } from '../check-devices.ts'
+import { withLines } from '../lines/lines-result.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { createModel, withModel } from '../model-results.ts'
 import { checkWritable, printText, STDOUT, toJson, writeEach, writeOutput } from '../output.ts'
 import { PEERS } from '../peers/peer-names.ts'
+import { readClasses } from '../placement/read-classes.ts'
+import { readCores } from '../placement/read-cores.ts'
 import { planCells } from '../plan/plan-cells.ts'
 import { readShard, shardOf } from '../plan/shard.ts'
 import { reportHtml } from '../report/report-html.ts'
 import { runExperiment } from '../run/experiment.ts'
 import { printResults } from '../run/print-results.ts'
 import { runEnd } from '../run/run-end.ts'
+import { readSliceTimes } from '../slices/slice-times.ts'
 import { SWEEP_KEYS } from '../sweep-keys.ts'
 import type { BenchCommand } from './command.ts'
-import { jsonArg, pluginArg } from './shared-args.ts'
+import { classesArg, jsonArg, pluginArg } from './shared-args.ts'
 
 /** Where a full run leaves its results when it is not told. */
 const DEFAULT_JSON = 'bench-out/results.json'
@@ -45,8 +49,28 @@ export const run: BenchCommand = {
       description: 'SMAP states to model: off,on (user-mode JavaScript can measure neither)',
       valueHint: 'off,on',
     },
-    trials: { type: 'string', description: 'trials a cell; default 10', valueHint: 'N' },
-    'duration-ms': { type: 'string', description: 'length of a trial; default 300', valueHint: 'N' },
+    trials: {
+      type: 'string',
+      description: 'trials a cell, default 10; of a driver on a core of its own slices a class, default 20',
+      valueHint: 'N',
+    },
+    'duration-ms': {
+      type: 'string',
+      description:
+        'length of a trial, default 300; with a driver on a core of its own in slices of 50 to 200, default 100',
+      valueHint: 'N',
+    },
+    patience: {
+      type: 'string',
+      description: 'how long to wait for classes that have not occurred, such as 90s or 5min; default 5min',
+      valueHint: 'TIME',
+    },
+    cores: {
+      type: 'string',
+      description: 'CPU of the driver and CPU of the device; default: the first two; see cores',
+      valueHint: 'A,B',
+    },
+    ...classesArg,
     'patience-ms': {
       type: 'string',
       description: 'how late a cell may be before it counts as hung; default 30000',
@@ -95,8 +119,14 @@ export const run: BenchCommand = {
       shard: shard === null ? null : `${shard.part}/${shard.of}`,
       noiseFloor: !smoke,
       peers,
+      cores: readCores(
+        args,
+        planned.some(({ driver }) => driver === 'testpmd'),
+      ),
+      bounds: readClasses(args),
+      times: readSliceTimes(args, smoke),
     })
-    const results = withModel(experiment.results, createModel(registry, seed), smap)
+    const results = withModel(withLines(experiment.results, specs, registry), createModel(registry, seed), smap)
     const refusals = writeEach([
       ...(json === null ? [] : [() => writeOutput('--json', json, toJson(results))]),
       ...(html === null ? [] : [() => writeOutput('--html', html, reportHtml(results))]),

@@ -1,9 +1,13 @@
 import { eraOption } from '@vring/accessor'
+import type { Registry } from '@vring/registry'
 import { runAccessorCode } from '../accessor-code.ts'
 import { oneOf } from '../arguments.ts'
 import { type AccessorChoice, makeCell, parseAccessorChoice } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
 import { countSteps, type PacketSteps } from '../count-steps.ts'
+import { countLines, type LineConditions, movedLines, type PacketLines } from '../lines/count-lines.ts'
+import { LINE_AREAS } from '../lines/line-cache.ts'
+import { RECYCLING } from '../lines/line-driver.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { printText, toJson, writeOutput } from '../output.ts'
 import { renderTable } from '../table.ts'
@@ -46,11 +50,62 @@ export const steps: BenchCommand = {
         })
       }
     }
+    const lines = lineRows(registry, texts[0]!)
     const json = args.text('json')
-    if (json !== null) writeOutput('--json', json, toJson({ perPacket: rows }))
-    else printText(table(rows))
+    if (json !== null) writeOutput('--json', json, toJson({ perPacket: rows, lines }))
+    else printText([table(rows), '', linesText(lines)].join('\n'))
     return 0
   },
+}
+
+/** Batches and payloads that {@link countLines} is shown for. */
+const LINE_BATCHES = [1, 32, 64]
+const LINE_PAYLOADS = ['in-place', 'copy'] as const
+
+/** Cache lines per packet under one set of conditions. */
+interface LineRow extends LineConditions {
+  readonly payload: string
+  readonly lines: PacketLines
+}
+
+/** Lines do not depend on the accessor: each reaches the same bytes. */
+function lineRows(registry: Registry, accessor: string): LineRow[] {
+  const choice = parseAccessorChoice(accessor, registry)
+  return LINE_PAYLOADS.flatMap((payload) =>
+    LINE_BATCHES.flatMap((batch) =>
+      RECYCLING.flatMap((recycling): LineRow[] => {
+        const spec = makeCell(choice, registry.accessor(choice.name), { payload, driver: 'testpmd' })
+        const conditions = { batch, recycling, rewrites: true }
+        const lines = runAccessorCode(choice.name, () => countLines(spec, registry, conditions))
+        return lines === null ? [] : [{ ...conditions, payload, lines }]
+      }),
+    ),
+  )
+}
+
+function linesText(rows: readonly LineRow[]): string {
+  const right = 'right' as const
+  const columns = [
+    { title: 'payload' },
+    { title: 'batch', align: right },
+    { title: 'recycling' },
+    ...LINE_AREAS.map((title) => ({ title, align: right })),
+    { title: 'lines', align: right },
+    { title: 'upgrades', align: right },
+  ]
+  const cells = rows.map(({ payload, batch, recycling, lines }) => [
+    payload,
+    String(batch),
+    recycling,
+    ...LINE_AREAS.map((area) => (lines[area].toDevice + lines[area].toDriver).toFixed(3)),
+    movedLines(lines).toFixed(3),
+    LINE_AREAS.reduce((sum, area) => sum + lines[area].upgrades, 0).toFixed(3),
+  ])
+  return [
+    'Cache lines that move between driver and device per packet, both ways, xdp1, a split ring of 256, a driver that writes',
+    'descriptors and frames each time. upgrades: lines that a side had and took from the other to write.',
+    renderTable(columns, cells, colours.bold),
+  ].join('\n')
 }
 
 /** The choice once an era; once, era `-`, when the accessor knows none. */

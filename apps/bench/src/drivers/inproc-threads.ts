@@ -1,6 +1,5 @@
 import { Worker } from 'node:worker_threads'
 import { type Accessor, type Cpu, plainCpu } from '@vring/accessor'
-import { affinity, setAffinity } from '@vring/linux'
 import { MappedSpace, memoryView } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { NET_BATCH, type NetBackend, TxRound } from '@vring/vhost-net'
@@ -12,6 +11,8 @@ import { lapStateText } from '../cells/lap-state.ts'
 import type { Rig } from '../cells/rig.ts'
 import { cellFeatures, headOf, planRing, replayOf, USER_BASE, writeRing } from '../cells/ring-layout.ts'
 import type { DriverThreadData } from '../driver-thread.ts'
+import type { Cores } from '../placement/core-watch.ts'
+import { tryPin } from '../placement/try-pin.ts'
 import {
   CONTROL_BYTES,
   DRIVER_BUDGET,
@@ -47,7 +48,12 @@ export class ThreadsRig implements Rig {
   private taken = 0
 
   /** Starts the driver's thread; {@link ready} says when it runs. */
-  constructor(spec: CellSpec, registry: Registry, seed: number, cpu: Cpu = plainCpu) {
+  constructor(
+    spec: CellSpec,
+    registry: Registry,
+    seed: number,
+    { cpu = plainCpu, cores = null }: { readonly cpu?: Cpu; readonly cores?: Cores | null } = {},
+  ) {
     this.spec = spec
     const plan = planRing(spec)
     const memory = new SharedArrayBuffer(plan.bytes)
@@ -81,7 +87,7 @@ export class ThreadsRig implements Rig {
     const data: DriverThreadData = {
       memory,
       control,
-      cpu: driverCpu(),
+      cpu: cores?.[0] ?? null,
       batch: spec.batch,
       replay: replayOf(plan, plan.desc),
       driver: {
@@ -92,6 +98,7 @@ export class ThreadsRig implements Rig {
         headStep: headOf(spec, 1),
       },
     }
+    if (cores !== null) tryPin(cores[1])
     startThread(data)
   }
 
@@ -156,15 +163,6 @@ export class ThreadsRig implements Rig {
 function pause(): void {
   const end = performance.now() + PAUSE_MS
   while (performance.now() < end);
-}
-
-/** Puts the calling thread on one CPU and gives another one for the driver; null where there are no two to choose from. */
-function driverCpu(): number | null {
-  if (process.platform !== 'linux') return null
-  const [driver, device] = affinity()
-  if (driver === undefined || device === undefined) return null
-  setAffinity([device])
-  return driver
 }
 
 /** From sources a thread has to be told how to read TypeScript: Node's hooks of this thread do not reach it. */

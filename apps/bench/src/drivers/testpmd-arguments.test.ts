@@ -1,20 +1,40 @@
 import { describe, expect, it } from 'vitest'
-import { type TestpmdOptions, testpmdArguments } from './testpmd-arguments.ts'
+import { DEFAULT_DRIVER, type TestpmdOptions, telemetryPath, testpmdArguments } from './testpmd-arguments.ts'
 
 describe('arguments of testpmd', () => {
-  const common = { binary: 'x', socket: '/tmp/s', queueSize: 256, frameBytes: 64, forward: 'drop' } as const
+  const common = {
+    binary: 'x',
+    socket: '/tmp/s',
+    queueSize: 256,
+    frameBytes: 64,
+    forward: 'drop',
+    driver: DEFAULT_DRIVER,
+  } as const
   const driver = { ...common, role: 'driver', cpu: 0, hugePages: true } as const
   const backend = { ...common, role: 'backend', cpu: 1, hugePages: false } as const
   const text = (options: TestpmdOptions): string => testpmdArguments(options).join(' ')
 
   it('the driver connects, the backend makes the socket, and both stay on their CPU', () => {
     expect(text(driver)).toContain('--lcores 0@0,1@0')
-    expect(text(driver)).toContain('net_virtio_user0,mac=00:01:02:03:04:05,path=/tmp/s,queues=1,queue_size=256')
+    expect(text(driver)).toContain(
+      'net_virtio_user0,mac=00:01:02:03:04:05,path=/tmp/s,queues=1,queue_size=256,in_order=0,packed_vq=0,mrg_rxbuf=1',
+    )
     expect(text(driver)).toContain('--auto-start --forward-mode=txonly --txpkts=64')
-    expect(text(driver)).toContain('--in-memory --single-file-segments -m 256')
+    expect(text(driver)).toContain('--in-memory --single-file-segments -m 64')
     expect(text(backend)).toContain('net_vhost0,iface=/tmp/s,queues=1')
     expect(text(backend)).toContain('--forward-mode=rxonly')
     expect(text(backend)).toContain('--no-huge -m 512')
+  })
+
+  it('what a driver offers is always written out', () => {
+    const options = { inOrder: true, packed: true, mergeable: false }
+    expect(text({ ...driver, driver: options })).toContain(',queue_size=256,in_order=1,packed_vq=1,mrg_rxbuf=0 -- ')
+  })
+
+  it('each process of a folder has a telemetry socket of its own', () => {
+    const paths = ['/tmp/f/0.sock', '/tmp/f/1.sock'].map((socket) => telemetryPath({ role: 'backend', socket }))
+    expect(paths[0]).toMatch(/^\/tmp\/f\/dpdk\/vring-backend-\d+-0\/dpdk_telemetry\.v2$/)
+    expect(new Set(paths).size).toBe(2)
   })
 
   it('a loopback gives frames back on both sides, and the driver waits for the command that sends the first', () => {

@@ -1,5 +1,7 @@
-/** Memory of one testpmd in MiB: with huge pages, and without, where its pool is larger. */
-export const TESTPMD_HUGE_MIB = 256
+import { basename, dirname, join } from 'node:path'
+
+/** Memory of one testpmd in MiB: with huge pages, of which its pool takes a third, and without, where the pool is larger. */
+export const TESTPMD_HUGE_MIB = 64
 const TESTPMD_PLAIN_MIB = 512
 
 /** What becomes of frames, see {@link TestpmdOptions.forward}. */
@@ -30,13 +32,30 @@ export interface TestpmdOptions {
   readonly queueSize: number
   readonly frameBytes: number
   readonly hugePages: boolean
+  /** Options of virtio_user, which are written out: what it takes for granted differs from version to version. */
+  readonly driver: DriverOptions
+}
+
+/** What a driver offers beyond the features that it always has. Source: DPDK 22.11 virtio driver guide. */
+export interface DriverOptions {
+  readonly inOrder: boolean
+  readonly packed: boolean
+  readonly mergeable: boolean
+}
+
+/** A split ring, in any order, with mergeable receive buffers. */
+export const DEFAULT_DRIVER: DriverOptions = { inOrder: false, packed: false, mergeable: true }
+
+/** As they stand on its command line: `in_order=0,packed_vq=0,mrg_rxbuf=1`. */
+export function driverOptionsText({ inOrder, packed, mergeable }: DriverOptions): string {
+  return `in_order=${Number(inOrder)},packed_vq=${Number(packed)},mrg_rxbuf=${Number(mergeable)}`
 }
 
 /**
  * Arguments of one testpmd. Source: DPDK 22.11 testpmd user guide; virtio_user, vhost, tap and af_xdp driver guides.
  */
 export function testpmdArguments(options: TestpmdOptions): string[] {
-  const { role, cpu, hugePages } = options
+  const { cpu, hugePages } = options
   const memory = hugePages
     ? ['--in-memory', '--single-file-segments', '-m', String(TESTPMD_HUGE_MIB)]
     : ['--no-huge', '-m', String(TESTPMD_PLAIN_MIB)]
@@ -45,7 +64,7 @@ export function testpmdArguments(options: TestpmdOptions): string[] {
     '--lcores',
     `0@${cpu},1@${cpu}`,
     '--file-prefix',
-    `vring-${role}-${process.pid}`,
+    testpmdPrefix(options),
     '--no-pci',
     ...memory,
     ...devices(options).flatMap((device) => ['--vdev', device]),
@@ -56,11 +75,23 @@ export function testpmdArguments(options: TestpmdOptions): string[] {
   ]
 }
 
+/** Its name among the DPDK processes of a folder. */
+function testpmdPrefix({ role, socket }: Pick<TestpmdOptions, 'role' | 'socket'>): string {
+  return `vring-${role}-${process.pid}-${basename(socket, '.sock')}`
+}
+
+/** Its telemetry socket. Source: DPDK 22.11 Telemetry library guide, of RUNTIME_DIRECTORY. */
+export function telemetryPath(options: Pick<TestpmdOptions, 'role' | 'socket'>): string {
+  return join(dirname(options.socket), 'dpdk', testpmdPrefix(options), 'dpdk_telemetry.v2')
+}
+
 /** Its ports: towards the other side, and the one behind it. */
-function devices({ role, socket, queueSize, forward, interface: name }: TestpmdOptions): string[] {
+function devices({ role, socket, queueSize, forward, interface: name, driver }: TestpmdOptions): string[] {
   if (forward === 'nowhere') return ['net_null0']
   if (role === 'driver')
-    return [`net_virtio_user0,mac=00:01:02:03:04:05,path=${socket},queues=1,queue_size=${queueSize}`]
+    return [
+      `net_virtio_user0,mac=00:01:02:03:04:05,path=${socket},queues=1,queue_size=${queueSize},${driverOptionsText(driver)}`,
+    ]
   const vhost = `net_vhost0,iface=${socket},queues=1`
   if (forward === 'tap') return [vhost, `net_tap0,iface=${name}`]
   if (forward === 'af-xdp') return [vhost, `net_af_xdp0,iface=${name},start_queue=0,queue_count=1,force_copy=1`]

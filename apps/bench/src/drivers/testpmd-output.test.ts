@@ -1,26 +1,25 @@
 import { expect, it } from 'vitest'
-import { parseDpdkVersion, parsePortStats } from './testpmd-output.ts'
+import { parsePortStats } from './dpdk-telemetry.ts'
+import { parseDpdkVersion, parseNegotiated } from './testpmd-output.ts'
 
-const STATS = `testpmd>
-  ######################## NIC statistics for port 0  ########################
-  RX-packets: 4711       RX-missed: 0          RX-bytes:  282660
-  RX-errors: 0
-  RX-nombuf:  0
-  TX-packets: 17         TX-errors: 0          TX-bytes:  0
-
-  Throughput (since last show)
-  Rx-pps:        20123          Rx-bps:      9659040
-  Tx-pps:            0          Tx-bps:            0
-  ############################################################################
-testpmd> `
-
-it('its statistics are read from its own output', () => {
-  expect(parsePortStats(STATS)).toEqual({ rxPackets: 4711, txPackets: 17 })
-  expect(parsePortStats(STATS.replaceAll('4711', '1') + STATS)?.rxPackets).toBe(4711)
-  expect(parsePortStats('testpmd> ')).toBeNull()
+it('its statistics are read from its telemetry, and another answer is shown', () => {
+  expect(parsePortStats('{"/ethdev/stats":{"ipackets":4711,"opackets":17,"ibytes":282660}}')).toEqual({
+    received: 4711,
+    sent: 17,
+  })
+  expect(() => parsePortStats('{"/ethdev/stats":null}')).toThrow(
+    'not of the form that is known: {"/ethdev/stats":null}',
+  )
 })
 
 it('its version is that of the DPDK it was built with', () => {
   expect(parseDpdkVersion("EAL: RTE Version: 'DPDK 22.11.11'\n")).toBe('22.11.11')
   expect(parseDpdkVersion('')).toBe('unknown')
+})
+
+it('the features that it negotiated are those that it said last', () => {
+  const said =
+    'VHOST_CONFIG: (s) negotiated Virtio features: 0x100000000\nVHOST_CONFIG: (s) negotiated Virtio features: 0x150000000\n'
+  expect(parseNegotiated(said)).toEqual(['INDIRECT_DESC', 'PROTOCOL_FEATURES', 'VERSION_1'])
+  expect(parseNegotiated('')).toBeNull()
 })

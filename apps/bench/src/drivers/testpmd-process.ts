@@ -5,7 +5,7 @@ import { BenchError, missingError } from '../bench-error.ts'
 import { EXIT_INTERNAL } from '../exit-codes.ts'
 import { findProgram } from '../system/privileges.ts'
 import { LOOPBACK_BURSTS, startsByCommand, type TestpmdOptions, testpmdArguments } from './testpmd-arguments.ts'
-import { type PortStats, parseDpdkVersion, parsePortStats } from './testpmd-output.ts'
+import { parseDpdkVersion, parseNegotiated } from './testpmd-output.ts'
 
 /**
  * Where dpdk-testpmd is.
@@ -24,14 +24,17 @@ export class TestpmdProcess {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
   readonly #role: string
   #output = ''
+  #features: string[] | null = null
   #exited: string | null = null
   #stopped = false
 
   constructor(options: TestpmdOptions) {
     this.#role = options.role
-    // Its statistics go through stdio, which holds them back in a pipe: stdbuf (coreutils) makes it write lines.
-    this.#child = spawn('stdbuf', ['-oL', options.binary, ...testpmdArguments(options)], {
-      // It stops at the end of its input, so it also stops when this process dies.
+    // What it says goes through stdio, which holds it back in a pipe: stdbuf (coreutils) makes it write lines. A process that is
+    // stopped reads no end of its input: setpriv (util-linux) has the kernel end it with this one.
+    const command = ['--pdeathsig', 'KILL', 'stdbuf', '-oL', options.binary, ...testpmdArguments(options)]
+    this.#child = spawn('setpriv', command, {
+      // It stops at the end of its input.
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, RUNTIME_DIRECTORY: dirname(options.socket) },
       // Ctrl-C is this process's affair.
@@ -39,6 +42,7 @@ export class TestpmdProcess {
     })
     const keep = (text: Buffer): void => {
       this.#output = (this.#output + text.toString()).slice(-64 * 1024)
+      this.#features = parseNegotiated(this.#output) ?? this.#features
     }
     this.#child.stdout.on('data', keep)
     this.#child.stderr.on('data', keep)
@@ -61,6 +65,11 @@ export class TestpmdProcess {
     return parseDpdkVersion(this.#output)
   }
 
+  /** Names of the features that its backend negotiated; null: not yet. */
+  get features(): string[] | null {
+    return this.#features
+  }
+
   /** Has it gone? */
   get exited(): string | null {
     return this.#exited
@@ -78,14 +87,13 @@ export class TestpmdProcess {
     this.#child.stdin.write(`${line}\n`)
   }
 
-  /** Asks for port statistics and waits for the answer. */
-  async portStats(): Promise<PortStats> {
-    this.#output = ''
-    this.command('show port stats all')
-    await this.until('statistics', 5000, () => /Tx-bps[\s\S]*#{20,}/.test(this.#output))
-    const stats = parsePortStats(this.#output)
-    if (stats === null) throw this.#failure('its statistics are not of the form that is known')
-    return stats
+  /** Stops it where it is (SIGSTOP), all of its threads. */
+  pause(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT')
   }
 
   /**
@@ -99,6 +107,20 @@ export class TestpmdProcess {
       if (this.#exited !== null) throw this.#failure(`ended (${this.#exited})`)
       if (performance.now() > end) throw this.#failure(`no ${what} within ${limitMs / 1000} s`)
       await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+
+  /**
+   * What `work` gives, if it is still running.
+   *
+   * @throws BenchError when it ended, with its last words instead of what that did to `work`
+   */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (this.#exited !== null) throw this.#failure(`ended (${this.#exited})`)
+      throw error
     }
   }
 

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs'
 import { interfaceIndex, systemErrnoOf } from '@vring/linux'
-import type { PeerForward } from '../drivers/testpmd-arguments.ts'
+import { DpdkTelemetry } from '../drivers/dpdk-telemetry.ts'
+import { DEFAULT_DRIVER, type PeerForward, telemetryPath } from '../drivers/testpmd-arguments.ts'
 import { TestpmdProcess } from '../drivers/testpmd-process.ts'
 import { KernelSink } from '../system/kernel-sink.ts'
 import { enterPrivateNetwork } from '../system/private-network.ts'
 import { VethPair } from '../system/veth-pair.ts'
-import { measureFlow } from './flow-meter.ts'
-import type { PeerRequest, PeerTrial } from './peer-protocol.ts'
+import type { RunningPeer, StartRequest } from './peer-protocol.ts'
 
-const START_LIMIT_MS = 20_000
+const START_LIMIT_MS = 60_000
 /** The TAP that net_tap makes, in this process' own network namespace. */
 const TAP_NAME = 'vring-peer'
 
@@ -16,41 +16,49 @@ const TAP_NAME = 'vring-peer'
  * DPDK's own vhost in the device's place, with its PMD for a TAP or AF_XDP behind it. Frames are counted where those of the
  * device are: by a program in the kernel at the far end, or, where the driver is the end, by its own counters.
  */
-export async function measureDpdk(request: PeerRequest, listening: () => void): Promise<PeerTrial> {
-  const { spec, socket } = request
+export async function startDpdk({ spec, socket, binary, cpu, hugePages }: StartRequest): Promise<RunningPeer> {
   if (spec.backend === 'tap') enterPrivateNetwork()
   const veth = spec.backend === 'af-xdp' ? new VethPair() : null
   const testpmd = new TestpmdProcess({
-    binary: request.binary,
+    binary,
     role: 'backend',
     socket,
-    cpu: request.cpu,
+    cpu,
     queueSize: spec.queueSize,
     frameBytes: spec.frameBytes,
-    hugePages: request.hugePages,
+    hugePages,
     forward: forwardOf(spec.backend),
     interface: veth?.near ?? TAP_NAME,
+    driver: DEFAULT_DRIVER,
   })
+  await testpmd.until('socket', START_LIMIT_MS, () => existsSync(socket))
+  // Said once, at the beginning.
+  const { version } = testpmd
   let sink: KernelSink | null = null
-  try {
-    await testpmd.until('socket', START_LIMIT_MS, () => existsSync(socket))
-    // Said once, at the beginning.
-    const { version } = testpmd
-    if (spec.backend === 'tap') {
-      await testpmd.until(`interface ${TAP_NAME}`, START_LIMIT_MS, () => exists(TAP_NAME))
-      sink = new KernelSink(interfaceIndex(TAP_NAME))
-    }
-    const counter = sink ?? veth
-    const field = spec.backend === 'loopback' ? 'txPackets' : 'rxPackets'
-    listening()
-    const count = counter === null ? async () => (await testpmd.portStats())[field] : () => counter.arrived
-    const flow = await measureFlow(count, request)
-    return { ...flow, version }
-  } finally {
-    await testpmd.stop()
-    sink?.close()
-    veth?.close()
+  if (spec.backend === 'tap') {
+    await testpmd.until(`interface ${TAP_NAME}`, START_LIMIT_MS, () => exists(TAP_NAME))
+    sink = new KernelSink(interfaceIndex(TAP_NAME))
   }
+  const arriving = sink ?? veth
+  const count = arriving === null ? await portCounter(testpmd, { spec, socket }) : async () => arriving.arrived
+  return {
+    count: () => testpmd.during(count),
+    pause: () => testpmd.pause(),
+    resume: () => testpmd.resume(),
+    report: () => ({ version, features: testpmd.features }),
+  }
+}
+
+/** Its own counter: frames that it took, or those that it gave back. */
+async function portCounter(
+  testpmd: TestpmdProcess,
+  { spec, socket }: Pick<StartRequest, 'spec' | 'socket'>,
+): Promise<() => Promise<number>> {
+  const path = telemetryPath({ role: 'backend', socket })
+  await testpmd.until('telemetry', START_LIMIT_MS, () => existsSync(path))
+  const telemetry = new DpdkTelemetry(path)
+  const field = spec.backend === 'loopback' ? 'sent' : 'received'
+  return async () => (await telemetry.portStats(0))[field]
 }
 
 /** What testpmd does with the frames of a cell's backend. */

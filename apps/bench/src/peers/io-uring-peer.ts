@@ -5,8 +5,7 @@ import { meanFrameBytes } from '../frames.ts'
 import { lastWords } from '../last-words.ts'
 import { KernelSink } from '../system/kernel-sink.ts'
 import { enterPrivateNetwork } from '../system/private-network.ts'
-import { measureFlow } from './flow-meter.ts'
-import type { PeerRequest, PeerTrial } from './peer-protocol.ts'
+import type { RunningPeer, StartRequest } from './peer-protocol.ts'
 
 const TAP_NAME = 'vring-peer'
 /** Frames after which the mix repeats itself. */
@@ -16,22 +15,22 @@ const IMIX_FRAMES = 12
  * The C program of peers/io-uring-tap.c on a TAP of this process' own network namespace. It sends frames of one length: of a
  * mix, or of recorded frames, the mean.
  */
-export async function measureIoUring(request: PeerRequest): Promise<PeerTrial> {
+export async function startIoUring({ spec, binary, cpu, peer, version }: StartRequest): Promise<RunningPeer> {
   enterPrivateNetwork()
-  const { spec, binary, cpu } = request
   const frameBytes = spec.frameBytes === 0 ? meanFrameBytes(0, IMIX_FRAMES) : spec.frameBytes
-  const memory = request.peer === 'io-uring-fixed' ? 'fixed' : 'plain'
+  const memory = peer === 'io-uring-fixed' ? 'fixed' : 'plain'
   const child = spawn(binary, [TAP_NAME, String(Math.round(frameBytes)), String(cpu), memory], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C is the orchestrator's affair.
     detached: true,
   })
+  process.once('exit', () => child.kill('SIGKILL'))
   let words = ''
   let gone = false
   child.stderr.on('data', (text: Buffer) => {
     words = (words + text.toString()).slice(-2000)
   })
-  const exit = new Promise<void>((resolve) => {
+  const ended = new Promise<void>((resolve) => {
     const end = (): void => {
       gone = true
       resolve()
@@ -39,20 +38,19 @@ export async function measureIoUring(request: PeerRequest): Promise<PeerTrial> {
     child.once('exit', end)
     child.once('error', end)
   })
-  const ready = new Promise<void>((resolve) => child.stdout.once('data', () => resolve()))
-  try {
-    await Promise.race([ready, exit])
+  const check = (): void => {
     if (gone) throw new CellFailure(`io-uring-tap ended: ${lastWords(words)}`)
-    const sink = new KernelSink(interfaceIndex(TAP_NAME))
-    try {
-      const flow = await measureFlow(() => sink.arrived, request)
-      if (gone) throw new CellFailure(`io-uring-tap ended: ${lastWords(words)}`)
-      return { ...flow, version: request.version }
-    } finally {
-      sink.close()
-    }
-  } finally {
-    child.kill('SIGKILL')
-    await exit
+  }
+  await Promise.race([new Promise<void>((resolve) => child.stdout.once('data', () => resolve())), ended])
+  check()
+  const sink = new KernelSink(interfaceIndex(TAP_NAME))
+  return {
+    count: async () => {
+      check()
+      return sink.arrived
+    },
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
+    report: () => ({ version, features: null }),
   }
 }

@@ -1,9 +1,12 @@
 import type { CellSpec } from '../cell-spec.ts'
-import type { Flow } from './flow-meter.ts'
 import type { PeerName } from './peer-names.ts'
 
-/** What the orchestrator asks of a peer's process: one trial. */
-export interface PeerRequest {
+/** What the orchestrator asks of a peer's process. */
+export type PeerRequest = StartRequest | { readonly type: 'resume' | 'pause' | 'count' | 'report' }
+
+/** Starts the program; answered when a driver may connect. */
+export interface StartRequest {
+  readonly type: 'start'
   readonly peer: PeerName
   readonly spec: CellSpec
   /** The peer's program. */
@@ -15,11 +18,21 @@ export interface PeerRequest {
   /** CPU that the peer runs on; -1: any. */
   readonly cpu: number
   readonly hugePages: boolean
-  readonly warmUpMs: number
-  readonly durationMs: number
 }
 
-/** One trial of a peer. */
-export interface PeerTrial extends Flow {
+/** What a peer says of itself. */
+export interface PeerReport {
   readonly version: string
+  /** Names of the features that were negotiated with the driver; null: there is none, or it does not say. */
+  readonly features: readonly string[] | null
+}
+
+/** A peer's program in its process. */
+export interface RunningPeer {
+  /** Frames so far. */
+  count(): Promise<number>
+  /** Stops it where it is, and lets it go on. */
+  pause(): void
+  resume(): void
+  report(): PeerReport
 }

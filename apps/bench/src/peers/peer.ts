@@ -1,82 +1,73 @@
-import { CellFailure, CellInterrupted } from '../cell-process.ts'
 import type { CellSpec } from '../cell-spec.ts'
 import { DeviceProcess } from '../drivers/device-process.ts'
-import type { CellResult, PeerResult } from '../results.ts'
-import { medianInterval, type Random, ratioInterval } from '../stats/index.ts'
-import { PEER_TITLES, type PeerName, peerRole } from './peer-names.ts'
+import type { PairDevice } from '../slices/connected-pair.ts'
+import { PEER_TITLES, type PeerName } from './peer-names.ts'
 import type { PeerProgram } from './peer-program.ts'
-import type { PeerRequest, PeerTrial } from './peer-protocol.ts'
+import type { PeerReport, PeerRequest } from './peer-protocol.ts'
 
-/** Where a trial of a peer takes place. */
-export type PeerPlace = Pick<PeerRequest, 'socket' | 'cpu' | 'hugePages'>
+/** Where a peer runs. */
+export interface PeerPlace {
+  /** -1: on any CPU. */
+  readonly cpu: number
+  readonly hugePages: boolean
+}
+
+/** Devices of the kernel, and a program that maps its memory: on a machine that others use, too. */
+const START_LIMIT_MS = 120_000
+const ANSWER_LIMIT_MS = 30_000
 
 /** A program that does the device's work in its place, measured in turn with a group of cells. */
-export class Peer {
+export class Peer implements PairDevice {
   readonly name: PeerName
-  readonly trials: PeerTrial[] = []
-  /** Why it takes no further part, or null. */
-  failure: string | null = null
-  readonly #spec: CellSpec
+  readonly spec: CellSpec
+  readonly ended: Promise<never> = new Promise(() => {})
   readonly #program: PeerProgram
-  readonly #process: DeviceProcess<PeerRequest, PeerTrial>
+  readonly #place: PeerPlace
+  readonly #process: DeviceProcess<PeerRequest>
 
   /**
    * @param spec any cell of the group
-   * @param signal Ctrl-C: ends a trial, which then does not count
+   * @param signal Ctrl-C: ends it
    */
-  constructor(name: PeerName, spec: CellSpec, program: PeerProgram, signal: AbortSignal) {
+  constructor(name: PeerName, spec: CellSpec, program: PeerProgram, place: PeerPlace, signal: AbortSignal) {
     this.name = name
+    this.spec = spec
     this.#process = new DeviceProcess('peer-cell', signal)
-    this.#spec = spec
     this.#program = program
+    this.#place = place
   }
 
-  /** For people. */
   get label(): string {
-    return `peer ${this.name}, ${this.#spec.backend}`
+    return `peer ${this.name}, ${this.spec.backend}`
   }
 
-  /** One trial; `onListening` starts the driver, for a peer that has one. */
-  async trial(
-    place: PeerPlace,
-    times: { readonly warmUpMs: number; readonly durationMs: number },
-    onListening: () => void,
-  ): Promise<void> {
-    const request = { peer: this.name, spec: this.#spec, ...this.#program, ...place, ...times }
-    await this.against(async () => void this.trials.push(await this.#process.serve(request, onListening)))
+  get title(): string {
+    return PEER_TITLES[this.name]
   }
 
-  /** Does `work` with it, which ends its part in the run where it fails. */
-  async against(work: () => Promise<void>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      if (error instanceof CellInterrupted) return
-      if (!(error instanceof CellFailure)) throw error
-      this.failure = error.message
-      this.#process.close()
-    }
+  get connects(): boolean {
+    return this.name === 'dpdk'
   }
 
-  /**
-   * What was measured; null without a trial.
-   *
-   * @param cells of its group: how they compare with it
-   */
-  result(cells: readonly CellResult[], random: Random): PeerResult | null {
-    const { trials, name } = this
-    if (trials.length === 0) return null
-    const rates = trials.map(({ packets, seconds }) => packets / seconds / 1e6)
-    return {
-      name: PEER_TITLES[name],
-      version: trials[0]!.version,
-      role: peerRole(name, this.#spec.backend),
-      mpps: medianInterval(rates, random),
-      trials: rates,
-      ratios: cells.flatMap(({ id, measured }) =>
-        measured === null ? [] : [{ cell: id, ratio: ratioInterval(rates, measured.trials, random) }],
-      ),
-    }
+  async start(socket: string): Promise<void> {
+    const what = { peer: this.name, spec: this.spec, ...this.#program, ...this.#place, socket }
+    await this.#process.ask({ type: 'start', ...what }, START_LIMIT_MS)
+  }
+
+  count(): Promise<number> {
+    return this.#process.ask({ type: 'count' }, ANSWER_LIMIT_MS)
+  }
+
+  resume(): Promise<void> {
+    return this.#process.ask({ type: 'resume' }, ANSWER_LIMIT_MS)
+  }
+
+  pause(): Promise<void> {
+    return this.#process.ask({ type: 'pause' }, ANSWER_LIMIT_MS)
+  }
+
+  report(): Promise<PeerReport> {
+    return this.#process.ask({ type: 'report' }, ANSWER_LIMIT_MS)
   }
 
   close(): void {

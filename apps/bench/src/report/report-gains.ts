@@ -20,7 +20,7 @@ export function gainGroups(results: Results): GainGroup[] {
   const nameOf = cellNames(resultCells(results))
   const shown = resultComparisons(results)
   if (shown.length > GAINS) return []
-  return shown.flatMap(({ before, after, ratio }) => {
+  return shown.flatMap(({ before, after, ratio, class: place }) => {
     const [reference, cell] = [cells.get(before), cells.get(after)]
     if (reference === undefined || cell === undefined) return []
     const measured: Gain = {
@@ -30,7 +30,7 @@ export function gainGroups(results: Results): GainGroup[] {
       low: ratio.low - 1,
       high: ratio.high - 1,
     }
-    const label = [nameOf(cell), ...sweptValues(cell)].join(', ')
+    const label = [nameOf(cell), ...sweptValues(cell), ...(place === undefined ? [] : [`cores ${place}`])].join(', ')
     return [{ label, reference: cellLabel(before), gains: [...known(results, reference, cell), measured] }]
   })
 }

@@ -3,11 +3,13 @@ import type { Results } from '../results.ts'
 import { commandLine } from './command-line.ts'
 import { curveChart, leavesChart } from './curve-chart.ts'
 import { escapeHtml, figure } from './html.ts'
+import { floorTable, nearFarStrips, nearFarTable, placementNotes } from './near-far.ts'
 import { inParts } from './parts.ts'
 import { legend, square } from './picture.ts'
 import { COST_PARTS, costBars, costTable } from './report-costs.ts'
 import { type CurveSet, curveSets, curveTable, curveTitle, isCurve } from './report-curves.ts'
 import { gainGroups, gainTable } from './report-gains.ts'
+import { linesTable } from './report-lines.ts'
 import { machineCostsTable, machinePricesTable } from './report-machine.ts'
 import { reportSummary } from './report-summary.ts'
 import {
@@ -39,6 +41,7 @@ export function reportHtml(results: Results): string {
     resultSection(results),
     gainSection(results),
     modelSection(results),
+    nearFarSection(results),
     trialSection(results),
     sweepSection(results),
     tableSection('What differs', comparisonTable(results)),
@@ -154,6 +157,40 @@ function titled(title: string, path: readonly string[]): string {
 
 const TRIALS_TEXT =
   'Measured, million packets a second: each trial a dot, the median a bar with its number, its 95 % interval a band.'
+
+/** Rates by where the cores were, every slice of them, and what is no difference. */
+function nearFarSection(results: Results): Section | null {
+  const content = nearFarTable(results)
+  if (content.rows.length === 0) return null
+  const notes = placementNotes(results)
+  const list = notes.map((note) => `<li>${escapeHtml(note)}.</li>`).join('')
+  let figures = 0
+  const drawn = inParts(nearFarStrips(results), STRIPS, {
+    draw: (part, path) =>
+      figure(
+        `near-far-${figures++}`,
+        titled('Slices by class', path),
+        SLICES_TEXT,
+        stripChart(part, 'million packets a second'),
+        table(trialsTable(part)),
+      ),
+    summary: (part) => `slices of ${part.length} rows`,
+  })
+  return section(
+    'Near and far',
+    [
+      list === '' ? '' : `<div class="note"><ul>${list}</ul></div>`,
+      table(content),
+      nearFarStrips(results).length === 0 ? '' : drawn,
+      floorTable(results).rows.length === 0 ? '' : table(floorTable(results)),
+      linesTable(results).rows.length === 0 ? '' : `<h3>What moves</h3>${table(linesTable(results))}`,
+    ].join('\n'),
+  )
+}
+
+const SLICES_TEXT =
+  'Measured, million packets a second: each slice a dot, the median a bar with its number, its 95 % interval a band. Rows of ' +
+  'different classes are not compared.'
 
 /** Every trial, not only its average. */
 function trialSection(results: Results): Section | null {

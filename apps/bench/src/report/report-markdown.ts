@@ -1,9 +1,11 @@
 import { barrierNote } from '../barrier-note.ts'
 import type { Results } from '../results.ts'
 import { commandLine } from './command-line.ts'
+import { floorTable, nearFarTable, placementNotes } from './near-far.ts'
 import { costBars, costTable } from './report-costs.ts'
 import { curveSets, curveTable, curveTitle } from './report-curves.ts'
 import { gainGroups, gainTable } from './report-gains.ts'
+import { linesTable } from './report-lines.ts'
 import { machineCostsTable, machinePricesTable } from './report-machine.ts'
 import { reportSummary } from './report-summary.ts'
 import {
@@ -25,6 +27,7 @@ export function reportMarkdown(results: Results): string {
   const warnings = environment.busy.map((reason) => `> Busy machine: ${reason}.`)
   if (complete === false) warnings.push('> The run was interrupted: what is here is valid, but not all.')
   for (const failure of failures(results)) warnings.push(`> ${failure}.`)
+  for (const note of placementNotes(results)) warnings.push(`> ${escaped(note)}.`)
   const barrier = barrierNote(results.cells)
   if (barrier !== null) warnings.push(`> ${barrier}`)
   const { counts, failed } = claimsSummary(results.claims)
@@ -37,6 +40,9 @@ export function reportMarkdown(results: Results): string {
     ORIGINS,
     ...optional('Gains', gainTable(gainGroups(results))),
     ...curveSets(results).flatMap((set) => optional(`Cost over ${curveTitle(set)}`, curveTable(set))),
+    ...optional('Near and far', nearFarTable(results)),
+    ...optional('A cell against itself', floorTable(results)),
+    ...optional('What moves', linesTable(results)),
     ...optional('What differs', comparisonTable(results)),
     ...(results.claims.length > 0
       ? [

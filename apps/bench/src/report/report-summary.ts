@@ -27,8 +27,8 @@ function comparisonSentences(results: Results): string[] {
   const nameOf = comparedNames(results)
   if (shown.length <= TOLD)
     return shown.map(
-      ({ before, after, ratio, verdict }) =>
-        `Measured: ${nameOf(after)} has ${formatRatio(ratio)} times the rate of ${cellLabel(before)}: ${verdict}.`,
+      ({ before, after, ratio, verdict, class: place }) =>
+        `Measured${place === undefined ? '' : `, cores ${place}`}: ${nameOf(after)} has ${formatRatio(ratio)} times the rate of ${cellLabel(before)}: ${verdict}.`,
     )
   return [`Measured, of ${shown.length} comparisons: ${tally(shown.map(({ verdict }) => verdict))}.`]
 }

@@ -1,11 +1,12 @@
 import { claimDifferenceText, claimText } from '@vring/cost-model'
 import { modelledRate, publishedRate } from '../cell-rates.ts'
 import { cellLabel } from '../cell-spec.ts'
-import { formatBytes, formatP, formatRateInterval, formatRatio } from '../format.ts'
+import { formatBytes, formatFloor, formatP, formatRateInterval, formatRatio } from '../format.ts'
 import type { CellResult, ClaimResult, Results } from '../results.ts'
 import { tooFewTrialsOf, tooFewTrialsText } from '../run/too-few-trials.ts'
 import { cellNames, cellPaths, sweptValues, variedConditions } from '../varied-conditions.ts'
 import type { HtmlColumn } from './html.ts'
+import { classRatesText } from './near-far.ts'
 
 /** A table of the report, for HTML and Markdown alike. */
 export interface ReportTable {
@@ -44,10 +45,10 @@ export function seedTable(results: Results): ReportTable {
     publishedRate(results, cell, 'off'),
     modelledRate(cell, 'off'),
     measuredText(cell),
-    cell.measured === null ? '–' : cell.measured.nsPerPacket.median.toFixed(1),
+    cell.measured === null || cell.measured.classes !== undefined ? '–' : cell.measured.nsPerPacket.median.toFixed(1),
     cell.hash?.slice(0, 8) ?? '–',
   ])
-  for (const { name, version, role, mpps } of results.peers)
+  for (const { name, version, role, mpps, classes } of results.peers)
     rows.push([
       `${name} ${version} (peer: ${role})`,
       // What a peer is measured with is in its role.
@@ -56,15 +57,15 @@ export function seedTable(results: Results): ReportTable {
       '–',
       '–',
       '–',
-      formatRateInterval(mpps),
-      (1000 / mpps.median).toFixed(1),
+      classes === undefined ? formatRateInterval(mpps) : classRatesText({ classes }),
+      classes === undefined ? (1000 / mpps.median).toFixed(1) : '–',
       '–',
     ])
   return {
     caption:
       'Million packets a second. SMAP on and off are published or modelled, never measured here. ns/packet is the median ' +
-      'chunk of 4096 packets, with a real driver of a millisecond, which what takes the CPU away now and then does not reach, ' +
-      'so it may be less than 1000 / Mpps; of a peer it is that.' +
+      'chunk of 4096 packets, which what takes the CPU away now and then does not reach, so it may be less than 1000 / Mpps; of ' +
+      'a peer it is that. A driver on a core of its own has a rate for each class of its cores, and no time in common.' +
       (cells.some((cell) => modelledRate(cell, 'on').startsWith('≤'))
         ? ' ≤: the cell takes steps that the model has no price for.'
         : ''),
@@ -86,35 +87,41 @@ export function seedTable(results: Results): ReportTable {
 
 function measuredText(cell: CellResult): string {
   if (cell.measured === null) return cell.failure === undefined ? '–' : 'failed, see above'
+  if (cell.measured.classes !== undefined) return classRatesText(cell.measured)
   return formatRateInterval(cell.measured.mpps)
 }
 
 /** Comparisons of a run with what chance alone does. */
 export function comparisonTable(results: Results): ReportTable {
   const { comparisons = [], noiseFloor } = results
+  const classes = comparisons.some((one) => one.class !== undefined)
   const few = tooFewTrialsOf(results)
   const cells = new Map(results.cells.map((cell) => [cell.id, cell]))
   const pathOf = cellPaths(results.cells)
   const nameOf = comparedNames(results)
   const warning = few === null ? '' : ` “No change” may be ${tooFewTrialsText(few)}.`
   const noise =
-    noiseFloor === null
+    noiseFloor === null || noiseFloor.classes !== undefined
       ? ''
       : ` A cell against itself: ${noiseFloor.ratioLow.toFixed(2)} to ${noiseFloor.ratioHigh.toFixed(2)}.`
   return {
-    caption: `Ratio of medians, bootstrap interval, rank test (Holm-corrected).${noise}${warning}`,
+    caption: `Ratio of medians, bootstrap interval, rank test (Holm-corrected). No verdict on a difference below the floor, that of a cell against itself.${noise}${warning}`,
     columns: [
       { title: 'cell' },
       { title: 'against' },
+      ...(classes ? [{ title: 'cores' }] : []),
       { title: 'ratio [95 %]', number: true },
       { title: 'p', number: true },
+      { title: 'floor', number: true },
       { title: 'verdict', verdict: true },
     ],
-    rows: comparisons.map(({ before, after, ratio, p, verdict }) => [
+    rows: comparisons.map(({ before, after, ratio, p, verdict, class: place, floor }) => [
       nameOf(after),
       cellLabel(before),
+      ...(classes ? [place ?? ''] : []),
       formatRatio(ratio),
       formatP(p),
+      formatFloor(floor),
       verdict,
     ]),
     paths: comparisons.map(({ after }) => {

@@ -10,12 +10,14 @@ export function trialStrips(results: Results): Placed<Strip>[] {
   const cells = plainCells(results)
   const [nameOf, pathOf] = [cellNames(cells), cellPaths(cells)]
   const strips = cells.flatMap((cell): Placed<Strip>[] => {
-    if (cell.measured === null) return []
+    // Slices are drawn by class.
+    if (cell.measured === null || cell.measured.classes !== undefined) return []
     const { mpps, trials } = cell.measured
     return [{ path: pathOf(cell), item: { label: nameOf(cell), values: trials, ...mpps } }]
   })
-  for (const { name, mpps, trials } of results.peers)
-    strips.push({ path: ['peers'], item: { label: `${name} (peer)`, values: trials, ...mpps } })
+  for (const { name, mpps, trials, classes } of results.peers)
+    if (classes === undefined)
+      strips.push({ path: ['peers'], item: { label: `${name} (peer)`, values: trials, ...mpps } })
   return strips
 }
 

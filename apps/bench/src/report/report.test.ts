@@ -309,6 +309,9 @@ describe('comparison', () => {
     after: 'b',
     trialsBefore: before,
     trialsAfter: after,
+    class: null,
+    ratios: null,
+    floor: null,
   })
   const base = [10, 10.1, 9.9, 10.05, 9.95, 10.02, 9.98, 10.03, 9.97, 10]
 

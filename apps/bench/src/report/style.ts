@@ -11,7 +11,7 @@ export const STYLE = `
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 78rem; padding: 1rem; color: var(--ink); background: var(--paper);
   font: 16px/1.5 system-ui, sans-serif }
-h1 { font-size: 1.6rem; margin: .5rem 0 } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem }
+h1 { font-size: 1.6rem; margin: .5rem 0 } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem } h3 { font-size: 1rem; margin: 1.5rem 0 .25rem }
 p { max-width: 46rem } a { color: var(--c0) }
 .skip { position: absolute; left: -99rem } .skip:focus { position: static }
 .scroll { overflow-x: auto; margin: .75rem 0; background:

@@ -1,25 +1,37 @@
 import { BASELINE } from '../cell-spec.ts'
 import { meanFrameBytes } from '../frames.ts'
 import type { CellResult, Measured } from '../results.ts'
-import { median, medianInterval, type Random } from '../stats/index.ts'
+import { classRates, sliceResult } from '../slices/class-rates.ts'
+import type { Slice, SliceCount } from '../slices/slice.ts'
+import { median, medianInterval, quantile, type Random } from '../stats/index.ts'
 import { sweepValue } from '../sweep-value.ts'
-import type { CellOutcome } from './run-group.ts'
+import type { CellOutcome } from './group-outcome.ts'
 
-/** A cell's outcome as `results.json` has it. */
-export function cellResult({ spec, trials, finish, counted, failure }: CellOutcome, random: Random): CellResult {
-  const mpps = trials.map(({ packets, seconds }) => packets / seconds / 1e6)
+/**
+ * A cell's outcome as `results.json` has it.
+ *
+ * @param needed slices that a class needs
+ */
+export function cellResult(
+  { spec, trials, slices, finish, counted, features, failure }: CellOutcome,
+  needed: number,
+  random: Random,
+): CellResult {
+  const { all, counted: unmixed } = ratesOf(trials, slices)
+  const own = slices?.map(sliceResult)
   const measured: Measured | null =
-    mpps.length === 0 || failure !== null
+    all.length === 0 || failure !== null
       ? null
       : {
-          mpps: medianInterval(mpps, random),
+          mpps: medianInterval(unmixed, random),
           nsPerPacket: {
             median: median(trials.map(({ nsPerPacket }) => nsPerPacket.median)),
-            p99: median(trials.map(({ nsPerPacket }) => nsPerPacket.p99)),
+            p99: tail(trials, slices),
             trials: trials.map(({ nsPerPacket }) => nsPerPacket.median),
           },
-          trials: mpps,
+          trials: all,
           packets: trials.reduce((sum, { packets }) => sum + packets, 0),
+          ...(own === undefined ? {} : { slices: own, classes: classRates(own, needed, random) }),
         }
   const sweep: Record<string, string | number> = {}
   for (const key of spec.swept) sweep[key] = sweepValue(spec, key)
@@ -43,7 +55,24 @@ export function cellResult({ spec, trials, finish, counted, failure }: CellOutco
     modelled: [],
     accesses: finish?.accesses ?? {},
     hash: finish === null || floor || failure !== null ? null : finish.hash,
+    ...(features === null ? {} : { features: [...features] }),
     ...(finish === null ? {} : { residentBytes: finish.residentBytes }),
     ...(failure === null ? {} : { failure }),
   }
+}
+
+/** Mpps of each trial in the order they ran, and of those whose cores stayed where they were: all, if none did. */
+export function ratesOf(
+  trials: readonly SliceCount[],
+  slices: readonly Slice[] | null,
+): { readonly all: number[]; readonly counted: number[] } {
+  const all = trials.map(({ packets, seconds }) => packets / seconds / 1e6)
+  const counted = all.filter((_, index) => slices?.[index]?.class !== 'mixed')
+  return { all, counted: counted.length === 0 ? all : counted }
+}
+
+/** Chunks of a trial have a tail of their own; a slice of a real driver is one figure, and the tail is that of the slices. */
+function tail(trials: CellOutcome['trials'], slices: readonly Slice[] | null): number {
+  const worst = trials.map(({ nsPerPacket }) => nsPerPacket.p99)
+  return slices === null ? median(worst) : quantile(worst, 0.99)
 }

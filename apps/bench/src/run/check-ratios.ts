@@ -1,17 +1,32 @@
 import { BASELINE, groupKey } from '../cell-spec.ts'
+import { PLACEMENTS, type Placement } from '../placement/classes.ts'
 import type { CellResult, Results } from '../results.ts'
-import { type HeldAgainst, type Interval, median, type Random, ratioChangeInterval } from '../stats/index.ts'
+import { pairedRatios, slicesIn } from '../slices/class-rates.ts'
+import { SLICES_A_ROW } from '../slices/slice-times.ts'
+import {
+  type HeldAgainst,
+  type Interval,
+  median,
+  type Random,
+  ratioChangeInterval,
+  ratioInterval,
+} from '../stats/index.ts'
+import { floorOfBoth } from './noise-floor.ts'
 
 /** A ratio that both runs have. */
 export interface RatioMove {
   readonly cell: string
   /** What it is held against in its own run: the floor of its group, else copy-checked. */
   readonly reference: string
+  /** Where the cores were in both runs; absent: driver and device have one. */
+  readonly class?: Placement
   /** Median rate of the cell / median rate of the reference. */
   readonly kept: number
   readonly fresh: number
   /** fresh / kept, with an interval that holds for all cells of the check together. */
   readonly change: Interval
+  /** Changes below this factor less 1 are none: the tolerance, or what a cell differs from itself by if that is more. */
+  readonly floor: number
   readonly verdict: 'faster' | 'slower' | 'no change'
 }
 
@@ -28,8 +43,9 @@ const SIGNIFICANCE = 0.05
 
 /**
  * Holds a fresh run against a kept one by ratios within each run, so that how fast the machine was, or which one it was,
- * matters little. A cell moved when the whole interval of its change is beyond the tolerance: two processes of one cell
- * differ by some percent, however many trials they have.
+ * matters little; ratios of slices within a class of each run. A cell moved when the whole interval of its change is beyond the
+ * tolerance, and beyond what a cell differs from itself by: two processes of one cell differ by some percent, however many
+ * trials they have.
  *
  * @param tolerance 0.1: changes below 10 % are none
  */
@@ -41,22 +57,85 @@ export function checkRatios(kept: Results, fresh: Results, tolerance: number, ra
     const reference = references.get(groupKey(cell))
     return old === undefined || reference === undefined || isReference(cell, reference)
       ? []
-      : [{ cell, reference, before: held(old, reference.kept), after: held(cell, reference.fresh) }]
+      : changesOf(cell.id, reference, old, cell)
   })
   const level = 1 - SIGNIFICANCE / Math.max(1, pairs.length)
-  const moves = pairs.map(({ cell, reference, before, after }): RatioMove => {
-    const change = ratioChangeInterval(before, after, random, level)
-    const verdict = change.low > 1 + tolerance ? 'faster' : change.high < 1 - tolerance ? 'slower' : 'no change'
-    return {
-      cell: cell.id,
-      reference: reference.fresh.id,
-      kept: median(before.cell) / median(before.reference),
-      fresh: median(after.cell) / median(after.reference),
-      change,
-      verdict,
-    }
+  const moves = pairs.map(({ cell, reference, place, kept: before, fresh: after, enough, interval }): RatioMove => {
+    const change = interval(random, level)
+    const floor = Math.max(tolerance, floorOfBoth(kept, fresh, place) ?? 0)
+    const known = enough && (place === null || floorOfBoth(kept, fresh, place) !== null)
+    const lower = Math.min(1 - tolerance, 1 / (1 + floor))
+    const verdict =
+      !known || (change.low <= 1 + floor && change.high >= lower) ? 'no change' : moved(change, floor, lower)
+    const where = place === null ? {} : { class: place }
+    return { cell, reference, ...where, kept: before, fresh: after, change, floor, verdict }
   })
   return { moves, gone: onlyIn(then, now), added: onlyIn(now, then) }
+}
+
+function moved(change: Interval, floor: number, lower: number): RatioMove['verdict'] {
+  return change.low > 1 + floor ? 'faster' : change.high < lower ? 'slower' : 'no change'
+}
+
+/** One ratio of both runs, and how its change is estimated. */
+interface RatioChange {
+  readonly cell: string
+  readonly reference: string
+  readonly place: Placement | null
+  readonly kept: number
+  readonly fresh: number
+  /** Are there slices enough for a verdict? */
+  readonly enough: boolean
+  readonly interval: (random: Random, level: number) => Interval
+}
+
+/** Of trials one change; of slices one of each class that both runs have. */
+function changesOf(cell: string, reference: Reference, old: CellResult, now: CellResult): RatioChange[] {
+  const ids = { cell, reference: reference.fresh.id }
+  const [then, fresh] = [slicedOf(reference.kept, old), slicedOf(reference.fresh, now)]
+  if (then === null && fresh === null) {
+    const [before, after] = [held(old, reference.kept), held(now, reference.fresh)]
+    return [
+      {
+        ...ids,
+        place: null,
+        kept: median(before.cell) / median(before.reference),
+        fresh: median(after.cell) / median(after.reference),
+        enough: true,
+        interval: (random, level) => ratioChangeInterval(before, after, random, level),
+      },
+    ]
+  }
+  if (then === null || fresh === null) return []
+  return PLACEMENTS.flatMap((place): RatioChange[] => {
+    const [before, after] = [then(place), fresh(place)]
+    if (before.length === 0 || after.length === 0) return []
+    return [
+      {
+        ...ids,
+        place,
+        kept: median(before),
+        fresh: median(after),
+        enough: Math.min(before.length, after.length) >= SLICES_A_ROW,
+        interval: (random, level) => ratioInterval(before, after, random, level),
+      },
+    ]
+  })
+}
+
+/** Ratios of slices that ran one after the other; null: these cells have no classes. */
+function slicedOf(
+  { measured: one }: CellResult,
+  { measured: other }: CellResult,
+): ((place: Placement) => readonly number[]) | null {
+  if (one?.slices === undefined || other?.slices === undefined) return null
+  if (one.classes === undefined || other.classes === undefined) return null
+  const [before, after] = [one.slices, other.slices]
+  const [known, alsoKnown] = [one.classes, other.classes]
+  return (place) =>
+    known[place] === null || alsoKnown[place] === null || slicesIn(after, place).length === 0
+      ? []
+      : pairedRatios(before, after, place)
 }
 
 function held(cell: CellResult, reference: CellResult): HeldAgainst {

@@ -1,5 +1,9 @@
-import type { CellResult, Comparison } from '../results.ts'
-import { holm, mannWhitney, type Random, ratioInterval } from '../stats/index.ts'
+import { PLACEMENTS, type Placement } from '../placement/classes.ts'
+import type { CellResult, Comparison, Results } from '../results.ts'
+import { pairedRatios, slicesIn } from '../slices/class-rates.ts'
+import { SLICES_A_ROW } from '../slices/slice-times.ts'
+import { holm, mannWhitney, medianInterval, type Random, ratioInterval } from '../stats/index.ts'
+import { floorFor } from './noise-floor.ts'
 
 /** Chance of one false alarm among all comparisons of a run. */
 export const SIGNIFICANCE = 0.05
@@ -8,35 +12,91 @@ export const SIGNIFICANCE = 0.05
 export interface Pair {
   readonly before: string
   readonly after: string
+  /** Where the cores were in all of these trials; null: both cells have one core. */
+  readonly class: Placement | null
   readonly trialsBefore: readonly number[]
   readonly trialsAfter: readonly number[]
+  /** After over before of slices that ran one after the other; null: they are of two runs, or no slices. */
+  readonly ratios: readonly number[] | null
+  /** No verdict on a smaller difference, as a factor less 1; null: it is not known. */
+  readonly floor: number | null
 }
 
 /**
  * Ratio with interval and rank test for each pair. A difference counts when the test, Holm-corrected over all pairs, says
- * so and the interval of the ratio leaves out 1.
+ * so, the interval of the ratio leaves out 1, and the ratio is further from 1 than a cell against itself. Slices count from
+ * {@link SLICES_A_ROW} of a class on, and where the floor of the class is known.
  */
 export function comparePairs(pairs: readonly Pair[], random: Random): Comparison[] {
   const adjusted = holm(pairs.map(({ trialsBefore, trialsAfter }) => mannWhitney(trialsAfter, trialsBefore).p))
-  return pairs.map(({ before, after, trialsBefore, trialsAfter }, index) => {
-    const ratio = ratioInterval(trialsBefore, trialsAfter, random)
+  return pairs.map((pair, index) => {
+    const { before, after, class: place, floor } = pair
+    const ratio = ratioOf(pair, random)
     const p = adjusted[index]!
-    const differs = p < SIGNIFICANCE && (ratio.low > 1 || ratio.high < 1)
-    return { before, after, ratio, p, verdict: differs ? (ratio.median > 1 ? 'faster' : 'slower') : 'no change' }
+    const differs = p < SIGNIFICANCE && (ratio.low > 1 || ratio.high < 1) && isBeyond(ratio.median, pair)
+    return {
+      before,
+      after,
+      ratio,
+      p,
+      verdict: differs ? (ratio.median > 1 ? 'faster' : 'slower') : 'no change',
+      ...(place === null ? {} : { class: place, slices: [pair.trialsBefore.length, pair.trialsAfter.length] }),
+      ...(floor === null ? {} : { floor }),
+    }
   })
 }
 
+function ratioOf({ ratios, trialsBefore, trialsAfter }: Pair, random: Random): Comparison['ratio'] {
+  return ratios !== null && ratios.length > 0
+    ? medianInterval(ratios, random)
+    : ratioInterval(trialsBefore, trialsAfter, random)
+}
+
+function isBeyond(ratio: number, { floor, class: place, trialsBefore, trialsAfter }: Pair): boolean {
+  if (place === null) return Math.max(ratio, 1 / ratio) - 1 > (floor ?? 0)
+  if (floor === null || Math.min(trialsBefore.length, trialsAfter.length) < SLICES_A_ROW) return false
+  return Math.max(ratio, 1 / ratio) - 1 > floor
+}
+
 /** Every cell against the reference of its group: copy-checked where there is one, else the first accessor. */
-export function pairsOfGroup(cells: readonly CellResult[]): Pair[] {
+export function pairsOfGroup(cells: readonly CellResult[], noiseFloor: Results['noiseFloor']): Pair[] {
   const measured = cells.filter((cell) => cell.measured !== null && cell.role !== 'floor')
   const reference = measured.find((cell) => cell.accessor === 'copy-checked') ?? measured[0]
   if (reference === undefined) return []
   return measured
     .filter((cell) => cell !== reference)
-    .map((cell) => ({
-      before: reference.id,
-      after: cell.id,
-      trialsBefore: reference.measured!.trials,
-      trialsAfter: cell.measured!.trials,
-    }))
+    .flatMap((cell) => pairsOfCells(reference, cell, (place) => floorFor(noiseFloor, place), true))
+}
+
+/**
+ * Two cells in every class that both have, or as they are where neither has classes. One with classes and one without, such as
+ * of a file of an older version, have nothing in common.
+ *
+ * @param oneRun their slices ran in turn
+ */
+export function pairsOfCells(
+  before: CellResult,
+  after: CellResult,
+  floorOf: (place: Placement | null) => number | null,
+  oneRun: boolean,
+): Pair[] {
+  const [one, other] = [before.measured, after.measured]
+  if (one === null || other === null) return []
+  const ids = { before: before.id, after: after.id }
+  const { classes, slices } = one
+  if (classes === undefined && other.classes === undefined)
+    return [
+      { ...ids, class: null, trialsBefore: one.trials, trialsAfter: other.trials, ratios: null, floor: floorOf(null) },
+    ]
+  if (classes === undefined || other.classes === undefined || slices === undefined || other.slices === undefined)
+    return []
+  const later = other.slices
+  return PLACEMENTS.filter((place) => classes[place] !== null && other.classes![place] !== null).map((place) => ({
+    ...ids,
+    class: place,
+    trialsBefore: slicesIn(slices, place).map(({ mpps }) => mpps),
+    trialsAfter: slicesIn(later, place).map(({ mpps }) => mpps),
+    ratios: oneRun ? pairedRatios(slices, later, place) : null,
+    floor: floorOf(place),
+  }))
 }

@@ -1,18 +1,23 @@
 import { groupsOf } from '../cell-groups.ts'
 import type { CellSpec } from '../cell-spec.ts'
 import { finishEnvironment, startEnvironment } from '../environment.ts'
-import { Peer } from '../peers/peer.ts'
 import { isPeerOf, type PeerName } from '../peers/peer-names.ts'
 import { PeerPrograms } from '../peers/peer-programs.ts'
+import type { ClassBounds } from '../placement/classes.ts'
+import { type Cores, CoreWatch } from '../placement/core-watch.ts'
 import { type CellResult, type PeerResult, RESULTS_SCHEMA, type Results } from '../results.ts'
-import { ratioInterval, seededRandom } from '../stats/index.ts'
+import { SLICES_A_ROW, type SliceTimes } from '../slices/slice-times.ts'
+import { type Random, seededRandom } from '../stats/index.ts'
 import { cellResult } from './cell-result.ts'
 import { comparePairs, pairsOfGroup } from './compare-cells.ts'
+import type { GroupOutcome } from './group-outcome.ts'
 import { hashDisagreements } from './hash-check.ts'
 import { Interruption } from './interruption.ts'
+import { type NoiseFloor, noiseFloorOf } from './noise-floor.ts'
+import { peerResult } from './peer-result.ts'
+import { isPlaced, type PlacedOptions, runTestpmdGroup, runThreadsGroup } from './placed-group.ts'
 import { Progress } from './progress.ts'
-import { type GroupOptions, type GroupOutcome, runGroup } from './run-group.ts'
-import { runTestpmdGroup } from './testpmd-group.ts'
+import { runGroup } from './run-group.ts'
 
 /** How an experiment is run. */
 export interface ExperimentOptions {
@@ -29,6 +34,11 @@ export interface ExperimentOptions {
   readonly shard: string | null
   /** Programs to measure in the device's place, in turn with the cells that they compare with. */
   readonly peers: readonly PeerName[]
+  /** CPUs of driver and device where each has one; null: there are no two. */
+  readonly cores: Cores | null
+  readonly bounds: ClassBounds
+  /** Of cells whose driver has a core of its own. */
+  readonly times: SliceTimes
 }
 
 export interface Experiment {
@@ -54,18 +64,27 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
   const interruption = new Interruption()
   const { signal } = interruption
   const measured: MeasuredGroup[] = []
+  const { bounds, times } = options
+  let watch: CoreWatch | null = null
   try {
+    watch = specs.some(isPlaced) ? await CoreWatch.start(options.cores) : null
     for (const [index, group] of groups.entries()) {
       if (signal.aborted) break
-      const noiseFloor = options.noiseFloor && index === 0
+      // Of each kind the first one: what chance does to a chunk is not what it does to a slice.
+      const placed = isPlaced(group[0]!)
+      const noiseFloor = options.noiseFloor && groups.findIndex(([first]) => isPlaced(first!) === placed) === index
       const step = (what: string, does: string): void => progress.step(what, does)
-      measured.push(await measureGroup(group, programs, { ...options, random, noiseFloor, progress: step, signal }))
+      measured.push(
+        await measureGroup(group, programs, watch, { ...options, random, noiseFloor, progress: step, signal }),
+      )
     }
   } finally {
     progress.clear()
     programs.close()
+    await watch?.close()
     interruption.release()
   }
+  const noiseFloor = joinedFloor(measured.flatMap((group) => group.noiseFloor ?? []))
   const results: Results = {
     schema: RESULTS_SCHEMA,
     startedAt,
@@ -76,9 +95,10 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
     peers: measured.flatMap(({ peers }) => peers),
     published: [],
     claims: [],
-    noiseFloor: measured[0] === undefined ? null : noiseOf(measured[0].outcome, options.seed),
+    noiseFloor,
+    ...(watch === null ? {} : { placement: asPlain(watch.result({ bounds, ...times })) }),
     comparisons: comparePairs(
-      measured.flatMap(({ cells }) => pairsOfGroup(cells)),
+      measured.flatMap(({ cells }) => pairsOfGroup(cells, noiseFloor)),
       random,
     ),
     complete: !signal.aborted,
@@ -93,11 +113,14 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
   }
 }
 
-/** Each process warms up and runs its trials; each cell is verified. */
-function stepCount(groups: readonly (readonly CellSpec[])[], { peers, noiseFloor, trials }: ExperimentOptions): number {
-  const cells = groups.flat().length
-  const beside = groups.flatMap(([first]) => peers.filter((name) => isPeerOf(name, first!))).length
-  return (cells + beside + (noiseFloor ? 1 : 0)) * (trials + 1) + cells
+/** Each process warms up and runs its trials, or the slices that a row needs; each cell is verified. */
+function stepCount(groups: readonly (readonly CellSpec[])[], options: ExperimentOptions): number {
+  const { peers, noiseFloor, trials, times } = options
+  return groups.reduce((steps, group) => {
+    const beside = peers.filter((name) => isPeerOf(name, group[0]!)).length
+    const rounds = isPlaced(group[0]!) ? times.needed : trials
+    return steps + (group.length + beside + (noiseFloor ? 1 : 0)) * (rounds + 1) + group.length
+  }, 0)
 }
 
 /** One group as a run's results have it. */
@@ -106,36 +129,58 @@ interface MeasuredGroup {
   readonly cells: readonly CellResult[]
   readonly peers: readonly PeerResult[]
   readonly failedPeers: readonly string[]
+  readonly noiseFloor: NoiseFloor | null
 }
 
 async function measureGroup(
   group: readonly CellSpec[],
   programs: PeerPrograms,
-  options: GroupOptions & Pick<ExperimentOptions, 'peers'>,
+  watch: CoreWatch | null,
+  options: Omit<PlacedOptions, 'watch'> & Pick<ExperimentOptions, 'peers' | 'seed'>,
 ): Promise<MeasuredGroup> {
-  const { random, signal } = options
+  const { random, times } = options
   const first = group[0]!
-  const peers = options.peers
-    .filter((name) => isPeerOf(name, first))
-    .map((name) => new Peer(name, first, programs.of(name), signal))
-  const runCells = first.driver === 'testpmd' ? runTestpmdGroup : runGroup
-  const outcome = await runCells(group, peers, options).finally(() => {
-    for (const peer of peers) peer.close()
-  })
-  const cells = outcome.cells.map((cell) => cellResult(cell, random))
+  const names = options.peers.filter((name) => isPeerOf(name, first))
+  const outcome = await runAnyGroup(group, names, programs, watch, options)
+  // A run that was asked for fewer slices than are evidence shows them, without a verdict.
+  const needed = Math.min(times.needed, SLICES_A_ROW)
+  const cells = outcome.cells.map((cell) => cellResult(cell, needed, random))
   return {
     outcome,
     cells,
-    peers: peers.flatMap((peer) => peer.result(cells, random) ?? []),
-    failedPeers: peers.flatMap(({ label, failure }) => (failure === null ? [] : [`${label}: ${failure}`])),
+    peers: outcome.peers.flatMap((peer) => peerResult(peer, cells, needed, random) ?? []),
+    failedPeers: outcome.peers.flatMap(({ label, failure }) => (failure === null ? [] : [`${label}: ${failure}`])),
+    noiseFloor: noiseFloorOf(outcome, needed, ownRandom(options)),
   }
 }
 
-/** Ratio of a cell to itself in another process: what is no difference. */
-function noiseOf({ cells, self }: GroupOutcome, seed: number): Results['noiseFloor'] {
-  const same = cells.find(({ spec }) => spec.id === self?.spec.id)
-  if (self === null || same === undefined || self.trials.length === 0 || same.trials.length === 0) return null
-  const rates = ({ trials }: typeof same): number[] => trials.map(({ packets, seconds }) => packets / seconds)
-  const { low, high } = ratioInterval(rates(same), rates(self), seededRandom(seed))
-  return { ratioLow: low, ratioHigh: high }
+function runAnyGroup(
+  group: readonly CellSpec[],
+  names: readonly PeerName[],
+  programs: PeerPrograms,
+  watch: CoreWatch | null,
+  options: Omit<PlacedOptions, 'watch'>,
+): Promise<GroupOutcome> {
+  if (watch === null || !isPlaced(group[0]!)) return runGroup(group, names, programs, options)
+  const placed = { ...options, watch }
+  return group[0]!.driver === 'testpmd'
+    ? runTestpmdGroup(group, names, programs, placed)
+    : runThreadsGroup(group, placed)
+}
+
+/** Resamples of the noise floor do not move those of what is compared. */
+function ownRandom({ seed }: Pick<ExperimentOptions, 'seed'>): Random {
+  return seededRandom(seed)
+}
+
+/** That of the first group, and the classes of the first one that has any. */
+function joinedFloor(floors: readonly NoiseFloor[]): NoiseFloor | null {
+  const [first] = floors
+  if (first === undefined) return null
+  const classes = floors.find((floor) => floor.classes !== undefined)?.classes
+  return { ...first, ...(classes === undefined ? {} : { classes }) }
+}
+
+function asPlain({ cores, notes, ...rest }: ReturnType<CoreWatch['result']>): NonNullable<Results['placement']> {
+  return { cores: cores === null ? null : [...cores], notes: [...notes], ...rest }
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { makeCell } from '../cell-spec.ts'
+import type { CellOutcome } from './group-outcome.ts'
 import { hashDisagreements } from './hash-check.ts'
-import type { CellOutcome } from './run-group.ts'
 
 function outcome(name: string, trials: string[], hash: string | null, lapHash = 'laps'): CellOutcome {
   const spec = makeCell({ name, options: {} }, null, {})
@@ -13,6 +13,8 @@ function outcome(name: string, trials: string[], hash: string | null, lapHash = 
     }),
     finish: hash === null ? null : { type: 'finished', hash, lapHash, ...counts },
     counted: null,
+    slices: null,
+    features: null,
     failure: hash === null ? 'it has a reason' : null,
   }
 }

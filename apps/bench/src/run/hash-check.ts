@@ -1,4 +1,4 @@
-import type { CellOutcome } from './run-group.ts'
+import type { CellOutcome } from './group-outcome.ts'
 
 /**
  * Accessors of one group whose results differ from the others, or from one trial to the next: each line names a cell and

@@ -2,8 +2,10 @@ import { barrierNote } from '../barrier-note.ts'
 import { modelledRate, publishedRate } from '../cell-rates.ts'
 import { cellLabel } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
-import { formatBytes, formatP, formatRateInterval, formatRatio } from '../format.ts'
-import { claimsSummary } from '../report/report-tables.ts'
+import { formatBytes, formatFloor, formatP, formatRateInterval, formatRatio } from '../format.ts'
+import { classRatesText, floorTable, nearFarTable, placementNotes } from '../report/near-far.ts'
+import { linesTable } from '../report/report-lines.ts'
+import { claimsSummary, type ReportTable } from '../report/report-tables.ts'
 import type { CellResult, Results } from '../results.ts'
 import { type Column, renderTable } from '../table.ts'
 import { variedConditions } from '../varied-conditions.ts'
@@ -12,7 +14,9 @@ import { tooFewTrialsOf, tooFewTrialsText } from './too-few-trials.ts'
 /** The result for a terminal: measured, modelled and published side by side, each under its name. */
 export function printResults(results: Results): string {
   const parts = [heading(results), cellsTable(results)]
-  if (results.peers.length > 0) parts.push(peersTable(results))
+  const nearFar = nearFarText(results)
+  if (nearFar !== null) parts.push(nearFar)
+  if (results.peers.some(({ classes }) => classes === undefined)) parts.push(peersTable(results))
   if ((results.comparisons ?? []).length > 0) parts.push(comparisonsTable(results))
   if (results.claims.length > 0) parts.push(claimsLine(results))
   const failed = results.cells.filter((cell) => cell.failure !== undefined)
@@ -33,7 +37,12 @@ function heading({ environment, seed, complete }: Results): string {
 /** Value, and how far the interval goes to either side. */
 function rateWithInterval(cell: CellResult): string {
   if (cell.measured === null) return cell.failure === undefined ? '–' : 'failed'
-  return formatRateInterval(cell.measured.mpps)
+  return cell.measured.classes === undefined ? formatRateInterval(cell.measured.mpps) : classRatesText(cell.measured)
+}
+
+/** Slices of several classes have no time a packet in common. */
+function hasTimes({ measured }: CellResult): boolean {
+  return measured !== null && measured.classes === undefined
 }
 
 function cellsTable(results: Results): string {
@@ -57,8 +66,8 @@ function cellsTable(results: Results): string {
     ...[...sweeps].map((key) => String(cell.sweep?.[key] ?? '')),
     ...varied.map(({ of }) => of(cell)),
     rateWithInterval(cell),
-    cell.measured === null ? '–' : cell.measured.nsPerPacket.median.toFixed(1),
-    cell.measured === null ? '–' : cell.measured.nsPerPacket.p99.toFixed(1),
+    hasTimes(cell) ? cell.measured!.nsPerPacket.median.toFixed(1) : '–',
+    hasTimes(cell) ? cell.measured!.nsPerPacket.p99.toFixed(1) : '–',
     modelledRate(cell, 'off'),
     modelledRate(cell, 'on'),
     publishedRate(results, cell, 'off'),
@@ -90,12 +99,14 @@ function commonConditions(cells: readonly CellResult[]): string {
 }
 
 function peersTable({ peers }: Results): string {
-  const rows = peers.map(({ name, version, role, mpps, ratios = [] }) => [
-    `${name} ${version}`,
-    role,
-    formatRateInterval(mpps),
-    ratios.map(({ cell, ratio }) => `${cellLabel(cell)} ${ratio.median.toFixed(2)} x`).join(', '),
-  ])
+  const rows = peers
+    .filter(({ classes }) => classes === undefined)
+    .map(({ name, version, role, mpps, ratios = [] }) => [
+      `${name} ${version}`,
+      role,
+      formatRateInterval(mpps),
+      ratios.map(({ cell, ratio }) => `${cellLabel(cell)} ${ratio.median.toFixed(2)} x`).join(', '),
+    ])
   return renderTable(
     [
       { title: 'peer' },
@@ -108,20 +119,48 @@ function peersTable({ peers }: Results): string {
   )
 }
 
+/** Rates by where the cores were, and what a cell differs from itself by there; null where no driver had a core of its own. */
+function nearFarText(results: Results): string | null {
+  const content = nearFarTable(results)
+  if (content.rows.length === 0) return null
+  const floors = floorTable(results)
+  const lines = linesTable(results)
+  return [
+    content.caption,
+    ...placementNotes(results).map(colours.yellow),
+    asText(content),
+    ...(floors.rows.length === 0 ? [] : ['', floors.caption, asText(floors)]),
+    ...(lines.rows.length === 0 ? [] : ['', lines.caption, asText(lines)]),
+  ].join('\n')
+}
+
+function asText({ columns, rows }: ReportTable): string {
+  return renderTable(
+    columns.map(({ title, number }): Column => (number ? { title, align: 'right' } : { title })),
+    rows,
+    colours.bold,
+  )
+}
+
 function comparisonsTable(results: Results): string {
   const { comparisons = [], noiseFloor } = results
-  const rows = comparisons.map(({ before, after, ratio, p, verdict }) => [
+  const classes = comparisons.some((one) => one.class !== undefined)
+  const rows = comparisons.map(({ before, after, ratio, p, verdict, class: place, floor }) => [
     shortId(after),
+    ...(classes ? [place ?? ''] : []),
     formatRatio(ratio),
     formatP(p),
+    formatFloor(floor),
     verdict,
     shortId(before),
   ])
   const table = renderTable(
     [
       { title: 'cell' },
+      ...(classes ? [{ title: 'cores' }] : []),
       { title: 'ratio [95 %]', align: 'right' },
       { title: 'p', align: 'right' },
+      { title: 'floor', align: 'right' },
       { title: 'is' },
       { title: 'than' },
     ],
@@ -131,7 +170,8 @@ function comparisonsTable(results: Results): string {
   const few = tooFewTrialsOf(results)
   const notes = [
     ...(few === null ? [] : [colours.yellow(tooFewTrialsText(few))]),
-    ...(noiseFloor === null
+    // By class it has a table of its own.
+    ...(noiseFloor === null || noiseFloor.classes !== undefined
       ? []
       : [
           `noise floor: a cell against itself is within [${noiseFloor.ratioLow.toFixed(2)}, ${noiseFloor.ratioHigh.toFixed(2)}]`,

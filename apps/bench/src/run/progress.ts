@@ -26,7 +26,9 @@ export class Progress {
     this.#done++
     if (!this.#shown) return
     const columns = (this.#stream.columns || 80) - 1
-    const [head, tail] = [`[${this.#done}/${this.#steps}] `, `: ${does}${left}`]
+    // Slices go on until every class has occurred, or the patience is over.
+    const steps = Math.max(this.#steps, this.#done)
+    const [head, tail] = [`[${this.#done}/${steps}] `, `: ${does}${left}`]
     const line = head + shortened(what, columns - head.length - tail.length) + tail
     this.#stream.write(`\r\u001b[K${line.slice(0, columns)}`)
   }

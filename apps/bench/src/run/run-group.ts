@@ -1,9 +1,13 @@
 import { CellFailure, CellInterrupted, CellProcess } from '../cell-process.ts'
 import { BASELINE, type CellSpec } from '../cell-spec.ts'
 import { interleaved } from '../order.ts'
-import type { Peer } from '../peers/peer.ts'
+import { FreePeer } from '../peers/free-peer.ts'
+import { Peer } from '../peers/peer.ts'
+import type { PeerName } from '../peers/peer-names.ts'
+import type { PeerPrograms } from '../peers/peer-programs.ts'
 import type { CountAnswer, FinishAnswer, TrialAnswer } from '../protocol.ts'
 import type { Random } from '../stats/index.ts'
+import type { CellOutcome, GroupOutcome, PeerOutcome } from './group-outcome.ts'
 
 /** What a group of cells is run with. */
 export interface GroupOptions {
@@ -22,27 +26,6 @@ export interface GroupOptions {
   /** Ctrl-C: stop and give what there is. */
   readonly signal: AbortSignal
 }
-
-/** What became of one cell. */
-export interface CellOutcome {
-  readonly spec: CellSpec
-  readonly trials: readonly TrialAnswer[]
-  readonly finish: FinishAnswer | null
-  /** Its steps where it was interrupted before it finished, else null. */
-  readonly counted: CountAnswer | null
-  /** Why it has no result, or null. */
-  readonly failure: string | null
-}
-
-export interface GroupOutcome {
-  readonly cells: readonly CellOutcome[]
-  /** The first accessor once more, or null. */
-  readonly self: CellOutcome | null
-}
-
-/** A peer of cells without a driver of their own: it starts for each trial, on any CPU, and nobody connects to it. */
-const ANYWHERE = { socket: '', cpu: -1, hugePages: false } as const
-const PEER_WARM_UP_MS = 300
 
 /** Somebody pressed Ctrl-C: counting takes a fraction of a second, of which most is the start of a process. */
 const COUNT_PATIENCE_MS = 10_000
@@ -90,6 +73,11 @@ class RunningCell {
     }
   }
 
+  outcome(): CellOutcome {
+    const { spec, trials, finish, counted, failure } = this
+    return { spec, trials, slices: null, finish, counted, features: null, failure }
+  }
+
   close(): void {
     this.#process.close()
   }
@@ -101,7 +89,8 @@ class RunningCell {
  */
 export async function runGroup(
   specs: readonly CellSpec[],
-  peers: readonly Peer[],
+  peerNames: readonly PeerName[],
+  programs: PeerPrograms,
   options: GroupOptions,
 ): Promise<GroupOutcome> {
   const { signal, patienceMs, progress, random } = options
@@ -110,7 +99,14 @@ export async function runGroup(
   const cells = specs.map((spec) => new RunningCell(spec, { signal, patienceMs }))
   const self = against === undefined ? null : new RunningCell(against, { signal, patienceMs })
   const all = self === null ? cells : [...cells, self]
+  const anywhere = { cpu: -1, hugePages: false }
+  const peers = peerNames.map((name) => new FreePeer(new Peer(name, specs[0]!, programs.of(name), anywhere, signal)))
   try {
+    for (const peer of peers) {
+      if (signal.aborted) break
+      progress(peer.peer.label, 'start')
+      await peer.start()
+    }
     for (const cell of all) {
       if (signal.aborted) break
       progress(cell.spec.id, 'warm-up')
@@ -122,9 +118,8 @@ export async function runGroup(
         if (signal.aborted) break
         const peer = peers[index - all.length]
         if (peer !== undefined) {
-          progress(peer.label, `trial ${round + 1} of ${options.trials}`)
-          if (peer.failure === null)
-            await peer.trial(ANYWHERE, { warmUpMs: PEER_WARM_UP_MS, durationMs: options.durationMs }, () => {})
+          progress(peer.peer.label, `trial ${round + 1} of ${options.trials}`)
+          await peer.trial(options.durationMs)
           continue
         }
         const cell = all[index]!
@@ -145,8 +140,19 @@ export async function runGroup(
       })
     }
     if (signal.aborted) await Promise.all(cells.map((cell) => cell.countLate(options)))
-    return { cells, self }
+    return {
+      cells: cells.map((cell) => cell.outcome()),
+      self: self?.outcome() ?? null,
+      peers: await Promise.all(peers.map(peerOutcome)),
+    }
   } finally {
     for (const cell of all) cell.close()
+    for (const { peer } of peers) peer.close()
   }
+}
+
+async function peerOutcome({ peer, trials, failure }: FreePeer): Promise<PeerOutcome> {
+  const { name, label, spec } = peer
+  const report = failure === null ? await peer.report().catch(() => null) : null
+  return { name, label, spec, trials, slices: null, report, failure }
 }

@@ -40,7 +40,7 @@ describe('too few trials', () => {
         const cell = madeCell(name, index === 0 ? 10 : 90)
         return { ...cell, measured: { ...cell.measured!, trials: cell.measured!.trials.slice(0, trials) } }
       })
-      return madeResults(cells, { comparisons: comparePairs(pairsOfGroup(cells), seededRandom(1)) })
+      return madeResults(cells, { comparisons: comparePairs(pairsOfGroup(cells, null), seededRandom(1)) })
     }
     const [few, enough] = [run(3), run(4)]
     expect([few, enough].map(({ comparisons }) => comparisons![0]!.verdict)).toEqual(['no change', 'faster'])

@@ -38,7 +38,7 @@ export function tooFewTrialsOf({
   const count = (id: string): number => counts.get(id) ?? 0
   return tooFewTrials(
     comparisons,
-    comparisons.map(({ before, after }) => [count(before), count(after)]),
+    comparisons.map(({ before, after, slices }) => [slices?.[0] ?? count(before), slices?.[1] ?? count(after)]),
   )
 }
 

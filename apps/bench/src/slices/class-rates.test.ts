@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../stats/index.ts'
+import { classRates, pairedRatios, type SliceResult, sliceTally } from './class-rates.ts'
+
+function slices(place: SliceResult['class'], count: number, mpps: number, from = 0): SliceResult[] {
+  return Array.from({ length: count }, (_, index) => {
+    return { round: from + index, mpps: mpps * (1 + index / 1000), beforeNs: 57, afterNs: 58, class: place }
+  })
+}
+
+describe('rates by class', () => {
+  it('a class has a rate from as many slices on as a row needs, and is null below that, whatever the others have', () => {
+    const all = [...slices('near', 20, 18), ...slices('far', 19, 4.7, 20), ...slices('mixed', 30, 9, 39)]
+    const rates = classRates(all, 20, seededRandom(1))
+    expect(rates.near!.mpps).toMatchObject({ slices: 20 })
+    expect(rates.near!.mpps.median).toBeCloseTo(18.17, 1)
+    expect(rates.near!.mpps.low).toBeLessThanOrEqual(rates.near!.mpps.median)
+    expect([rates.between, rates.far, rates.unknown]).toEqual([null, null, null])
+  })
+
+  it('where no class has one, all slices are the class unknown: cores that are moved all the time, or can’t be seen', () => {
+    const moved = [...slices('mixed', 25, 9), ...slices('near', 3, 18, 25)]
+    const { near, unknown } = classRates(moved, 20, seededRandom(1))
+    expect([near, unknown!.mpps.slices]).toEqual([null, 28])
+    expect(classRates(slices('unknown', 21, 9), 20, seededRandom(1)).unknown!.mpps.slices).toBe(21)
+    expect(classRates(slices('unknown', 19, 9), 20, seededRandom(1)).unknown).toBeNull()
+    expect(classRates([], 0, seededRandom(1)).near).toBeNull()
+  })
+
+  it('ratios are of slices of one round and one class', () => {
+    const before = [...slices('near', 3, 10), ...slices('far', 2, 5, 3)]
+    const after = [...slices('near', 2, 20), ...slices('far', 3, 5, 2)]
+    expect(pairedRatios(before, after, 'near')).toEqual([2, 2])
+    expect(pairedRatios(before, after, 'far')).toHaveLength(2)
+    expect(pairedRatios(before, after, 'between')).toEqual([])
+  })
+
+  it('are counted by kind', () => {
+    expect(sliceTally([...slices('near', 2, 1), ...slices('mixed', 1, 1)])).toBe('near 2, mixed 1')
+    expect(sliceTally([])).toBe('')
+  })
+})
