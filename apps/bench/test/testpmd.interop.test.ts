@@ -222,7 +222,13 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
         ...['run', '--driver', 'testpmd', '--backend', 'tap', '--accessor', 'vmap-direct', '--peer', 'dpdk,io-uring'],
         ...['--trials', '500', '--duration-ms', '200', '--json', file],
       ],
-      { interruptAfterMs: 6000, tmp },
+      {
+        tmp,
+        beside: async (program) => {
+          await expect.poll(() => processes('vring-driver-').length, { timeout: 60_000 }).toBeGreaterThan(0)
+          program.kill('SIGINT')
+        },
+      },
     )
     expect(code).toBe(130)
     expect(parseResults(readFileSync(file, 'utf8'), file).complete).toBe(false)

@@ -62,19 +62,22 @@ export function checkRatios(kept: Results, fresh: Results, tolerance: number, ra
   const level = 1 - SIGNIFICANCE / Math.max(1, pairs.length)
   const moves = pairs.map(({ cell, reference, place, kept: before, fresh: after, enough, interval }): RatioMove => {
     const change = interval(random, level)
-    const floor = Math.max(tolerance, floorOfBoth(kept, fresh, place) ?? 0)
-    const known = enough && (place === null || floorOfBoth(kept, fresh, place) !== null)
-    const lower = Math.min(1 - tolerance, 1 / (1 + floor))
-    const verdict =
-      !known || (change.low <= 1 + floor && change.high >= lower) ? 'no change' : moved(change, floor, lower)
+    const noise = floorOfBoth(kept, fresh, place)
+    const floor = Math.max(tolerance, noise ?? 0)
+    const lower = Math.min(1 - tolerance, 1 / (1 + (noise ?? 0)))
+    // Slices need a floor of their own class, as of any other they say nothing.
+    const known = enough && (place === null || noise !== null)
+    const verdict = !known
+      ? 'no change'
+      : change.low > 1 + floor
+        ? 'faster'
+        : change.high < lower
+          ? 'slower'
+          : 'no change'
     const where = place === null ? {} : { class: place }
     return { cell, reference, ...where, kept: before, fresh: after, change, floor, verdict }
   })
   return { moves, gone: onlyIn(then, now), added: onlyIn(now, then) }
-}
-
-function moved(change: Interval, floor: number, lower: number): RatioMove['verdict'] {
-  return change.low > 1 + floor ? 'faster' : change.high < lower ? 'slower' : 'no change'
 }
 
 /** One ratio of both runs, and how its change is estimated. */
