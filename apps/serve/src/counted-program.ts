@@ -1,4 +1,5 @@
-import { type EbpfMap, loadEbpf, Xdp1, type XdpProgram } from '@vring/xdp'
+import type { EbpfMap } from '@vring/ebpf'
+import { loadEbpf, Xdp1, type XdpProgram } from '@vring/xdp'
 import { addCounts } from './counts.ts'
 import { COUNTED_ENTRIES_MAX } from './kernel-program.ts'
 import type { ProgramSpec } from './protocol.ts'
@@ -15,12 +16,12 @@ export interface CountedProgram {
  *
  * @throws VringError for a malformed object; EbpfError naming the instruction that verification refuses, and why
  */
-export function loadCountedProgram(spec: ProgramSpec): CountedProgram {
+export async function loadCountedProgram(spec: ProgramSpec): Promise<CountedProgram> {
   if (spec.kind === 'xdp1') {
     const program = new Xdp1()
     return { program, counts: () => nonZero('rxcnt', program.counters) }
   }
-  const program = loadEbpf(spec.bytes)
+  const program = await loadEbpf(spec.bytes)
   const arrays = [...program.maps.values()].filter(isCounter)
   return {
     program,

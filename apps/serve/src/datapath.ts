@@ -57,12 +57,16 @@ export interface Datapath {
  * @param note takes one line for people, whenever there is one
  * @throws VringError when a file or a device can't be used; ServeError for a program
  */
-export function createDatapath(spec: DatapathSpec, queuePairs: number, note: (line: string) => void): Datapath {
+export async function createDatapath(
+  spec: DatapathSpec,
+  queuePairs: number,
+  note: (line: string) => void,
+): Promise<Datapath> {
   switch (spec.kind) {
     case 'drop':
       return spec.program === null
         ? dropPath(queuePairs)
-        : programPath(Array.from({ length: queuePairs }, () => loadProgram(spec.program!)))
+        : programPath(await Promise.all(Array.from({ length: queuePairs }, () => loadProgram(spec.program!))))
     case 'loopback':
       return loopbackPath(queuePairs)
     case 'pcap':
@@ -101,9 +105,9 @@ function dropPath(queuePairs: number): Datapath {
 }
 
 /** @throws ServeError naming --xdp */
-function loadProgram(spec: ProgramSpec): CountedProgram {
+async function loadProgram(spec: ProgramSpec): Promise<CountedProgram> {
   try {
-    return loadCountedProgram(spec)
+    return await loadCountedProgram(spec)
   } catch (error) {
     throw startError(`--xdp ${spec.kind === 'xdp1' ? 'xdp1' : spec.path}`, error)
   }

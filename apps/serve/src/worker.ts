@@ -29,7 +29,9 @@ async function work(settings: WorkerSettings): Promise<void> {
   if (accessor.supports.iotlb) features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)
   if (queuePairs > 1) features |= featureSet(VIRTIO_NET_F_MQ)
   const note = (line: string): void => tell({ type: 'note', line })
-  const datapath = attempt('--backend', () => createDatapath(settings.datapath, queuePairs, note))
+  const datapath = await createDatapath(settings.datapath, queuePairs, note).catch((error: unknown) => {
+    throw startError('--backend', error)
+  })
   const captures = new Captures(datapath.pairs, note)
   if (datapath.note !== null) note(datapath.note)
   try {

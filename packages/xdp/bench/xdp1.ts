@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { bench, run, summary } from 'mitata'
-import { loadEbpf, XDP_DROP, Xdp1, XdpContext, type XdpProgram } from '../src/index.ts'
+import { loadEbpf, XDP_DROP, Xdp1, XdpContext, type XdpEbpfProgram, type XdpProgram } from '../src/index.ts'
 
 /** Frames in one measured call, 64 bytes apart: a page-sized working set, as a ring's buffers are. */
 const FRAMES = 64
@@ -9,8 +9,8 @@ const UDP = 17
 
 const object = new Uint8Array(readFileSync(new URL('../fixtures/xdp1.v3.o', import.meta.url)))
 const written = new Xdp1()
-const compiled = loadEbpf(object, { engine: 'compile' })
-const interpreted = loadEbpf(object, { engine: 'interpret' })
+const compiled = await loadEbpf(object, { engine: 'compile' })
+const interpreted = await loadEbpf(object, { engine: 'interpret' })
 
 const memory = new Uint8Array(FRAMES * FRAME_BYTES)
 for (let i = 0; i < FRAMES; i++) {
@@ -27,7 +27,7 @@ function loopOver(program: XdpProgram): () => number {
   return () => loop(program, context, memory, FRAMES, FRAME_BYTES, XDP_DROP)
 }
 
-function counted(program: ReturnType<typeof loadEbpf>): number {
+function counted(program: XdpEbpfProgram): number {
   const count = program.maps.get('rxcnt')!.get(Uint8Array.of(UDP, 0, 0, 0))!
   return Number(new DataView(count.buffer, count.byteOffset).getBigUint64(0, true))
 }

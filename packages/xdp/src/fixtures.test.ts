@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { RedirectTable } from '@vring/ebpf'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import {
-  type EbpfProgram,
   indexKeyOf,
-  type LoadEbpfOptions,
+  type LoadProgramOptions,
   loadEbpf,
-  RedirectTable,
   readObject,
   XDP_ABORTED,
   XDP_DROP,
@@ -17,6 +16,7 @@ import {
   Xdp1,
   Xdp2,
   XdpContext,
+  type XdpEbpfProgram,
 } from './index.ts'
 
 const object = (name: string): Uint8Array =>
@@ -85,14 +85,15 @@ const parsable = fc
   })
 
 describe.each(VARIANTS)('objects for $cpu, engine $engine', ({ cpu, engine }) => {
-  const load = (name: string, program?: string, options: LoadEbpfOptions = {}): EbpfProgram =>
+  const load = (name: string, program?: string, options: LoadProgramOptions = {}): Promise<XdpEbpfProgram> =>
     loadEbpf(object(`${name}.${cpu}.o`), { engine, ...options, ...(program === undefined ? {} : { program }) })
-  const features = (program: string, options: LoadEbpfOptions = {}): EbpfProgram => load('features', program, options)
+  const features = (program: string, options: LoadProgramOptions = {}): Promise<XdpEbpfProgram> =>
+    load('features', program, options)
 
-  test('xdp1 and xdp2 agree with their TypeScript versions on any frame: verdict, counters and bytes', () => {
+  test('xdp1 and xdp2 agree with their TypeScript versions on any frame: verdict, counters and bytes', async () => {
     for (const [compiled, written] of [
-      [load('xdp1'), new Xdp1()],
-      [load('xdp2'), new Xdp2()],
+      [await load('xdp1'), new Xdp1()],
+      [await load('xdp2'), new Xdp2()],
     ] as const) {
       fc.assert(
         fc.property(parsable, (frame) => {
@@ -109,8 +110,8 @@ describe.each(VARIANTS)('objects for $cpu, engine $engine', ({ cpu, engine }) =>
     }
   })
 
-  test('global variables keep their values and start with what the source says', () => {
-    const program = features('globals')
+  test('global variables keep their values and start with what the source says', async () => {
+    const program = await features('globals')
     const context = contextOf(new Uint8Array(14))
     expect(Array.from({ length: 501 }, () => program.run(context)).indexOf(XDP_DROP)).toBe(500)
     expect(new DataView(program.maps.get('.bss')!.values.buffer).getUint32(0, true)).toBe(1002)
@@ -118,8 +119,8 @@ describe.each(VARIANTS)('objects for $cpu, engine $engine', ({ cpu, engine }) =>
     expect(program.maps.get('.rodata')!.readOnly).toBe(true)
   })
 
-  test('a hash map counts flows behind an IP header of variable length, and refuses the fifth', () => {
-    const program = features('count_flows')
+  test('a hash map counts flows behind an IP header of variable length, and refuses the fifth', async () => {
+    const program = await features('count_flows')
     const flows = program.maps.get('flows')!
     for (const options of [0, 3, 10]) expect(program.run(contextOf(udp(100, options)))).toBe(XDP_PASS)
     expect(new DataView(flows.get(flows.keys()[0]!)!.slice().buffer).getUint32(0, true)).toBe(300)
@@ -133,16 +134,16 @@ describe.each(VARIANTS)('objects for $cpu, engine $engine', ({ cpu, engine }) =>
     expect(program.run(contextOf(cut.subarray(0, 33)))).toBe(XDP_ABORTED)
   })
 
-  test('a loop that the end of the packet bounds sums what is there', () => {
-    const program = features('sum_bytes')
+  test('a loop that the end of the packet bounds sums what is there', async () => {
+    const program = await features('sum_bytes')
     for (const bytes of [0, 1, 63, 64, 80]) {
       expect(program.run(contextOf(new Uint8Array(bytes).fill(3)))).toBe(XDP_PASS)
       expect(program.maps.get('.bss')!.values[0]).toBe(3 * Math.min(bytes, 64))
     }
   })
 
-  test('subprograms that call one another check the IPv4 checksum', () => {
-    const program = features('check_sum')
+  test('subprograms that call one another check the IPv4 checksum', async () => {
+    const program = await features('check_sum')
     const frame = udp()
     expect(program.run(contextOf(frame))).toBe(XDP_PASS)
     frame[30]! ^= 1
@@ -150,8 +151,8 @@ describe.each(VARIANTS)('objects for $cpu, engine $engine', ({ cpu, engine }) =>
     expect(program.run(contextOf(frame.subarray(0, 10)))).toBe(XDP_ABORTED)
   })
 
-  test('head, metadata and tail are adjusted: a VLAN tag in front, the time in the metadata', () => {
-    const program = features('push_vlan', { clock: () => 0x1234_5678_9abc })
+  test('head, metadata and tail are adjusted: a VLAN tag in front, the time in the metadata', async () => {
+    const program = await features('push_vlan', { clock: () => 0x1234_5678_9abc })
     const frame = udp()
     const context = contextOf(frame)
     expect(program.run(context)).toBe(XDP_TX)
@@ -161,8 +162,8 @@ describe.each(VARIANTS)('objects for $cpu, engine $engine', ({ cpu, engine }) =>
     expect(program.run(contextOf(frame, 0, 0))).toBe(XDP_ABORTED)
   })
 
-  test('redirect_map names the target of the key, or falls back', () => {
-    const program = features('to_device')
+  test('redirect_map names the target of the key, or falls back', async () => {
+    const program = await features('to_device')
     const devices = program.maps.get('devices')
     expect(devices).toBeInstanceOf(RedirectTable)
     devices!.set(indexKeyOf(3), Uint8Array.of(42, 0, 0, 0))
@@ -176,8 +177,8 @@ describe.each(VARIANTS)('objects for $cpu, engine $engine', ({ cpu, engine }) =>
     expect(program.run(context)).toBe(XDP_PASS)
   })
 
-  test('a socket map is asked for the queue and redirected through', () => {
-    const program = features('to_socket')
+  test('a socket map is asked for the queue and redirected through', async () => {
+    const program = await features('to_socket')
     program.maps.get('sockets')!.set(indexKeyOf(1), Uint8Array.of(7, 0, 0, 0))
     const context = contextOf(udp())
     expect(program.run(context)).toBe(XDP_PASS)
@@ -186,16 +187,16 @@ describe.each(VARIANTS)('objects for $cpu, engine $engine', ({ cpu, engine }) =>
     expect([context.redirectTarget, context.redirectMap?.kind]).toEqual([7, 'xskmap'])
   })
 
-  test('redirect names an interface and no map', () => {
+  test('redirect names an interface and no map', async () => {
     const context = contextOf(udp())
     context.ingressIfindex = 8
-    expect(features('to_ifindex').run(context)).toBe(XDP_REDIRECT)
+    expect((await features('to_ifindex')).run(context)).toBe(XDP_REDIRECT)
     expect([context.redirectTarget, context.redirectMap]).toEqual([9, null])
   })
 
-  test('csum_diff keeps the checksum right, trace_printk tells', () => {
+  test('csum_diff keeps the checksum right, trace_printk tells', async () => {
     const lines: string[] = []
-    const program = features('change_ttl', { trace: (line) => lines.push(line), cpu: 3 })
+    const program = await features('change_ttl', { trace: (line) => lines.push(line), cpu: 3 })
     const context = contextOf(udp())
     expect(program.run(context)).toBe(XDP_TX)
     const frame = frameOf(context)
@@ -208,17 +209,19 @@ describe.each(VARIANTS)('objects for $cpu, engine $engine', ({ cpu, engine }) =>
 })
 
 describe('loading', () => {
-  test('a shared map serves two programs; one of another shape is refused', () => {
+  test('a shared map serves two programs; one of another shape is refused', async () => {
     const bytes = object('features.v3.o')
-    const flows = loadEbpf(bytes, { program: 'count_flows' })
+    const flows = await loadEbpf(bytes, { program: 'count_flows' })
     const maps = Object.fromEntries(flows.maps)
-    const globals = loadEbpf(bytes, { program: 'xdp/globals', maps })
+    const globals = await loadEbpf(bytes, { program: 'xdp/globals', maps })
     expect(globals.maps.get('.bss')).toBe(flows.maps.get('.bss'))
-    expect(() => loadEbpf(bytes, { program: 'globals', maps: { '.bss': maps['flows']! } })).toThrow(/accepted: array/)
+    await expect(loadEbpf(bytes, { program: 'globals', maps: { '.bss': maps['flows']! } })).rejects.toThrow(
+      /accepted: array/,
+    )
   })
 
-  test('per-CPU counters are counted on the CPU of the program', () => {
-    const program = loadEbpf(object('xdp1.v3.o'), { cpus: 4, cpu: 2 })
+  test('per-CPU counters are counted on the CPU of the program', async () => {
+    const program = await loadEbpf(object('xdp1.v3.o'), { cpus: 4, cpu: 2 })
     program.run(contextOf(udp()))
     const { values } = program.maps.get('rxcnt')!
     expect([0, 1, 2, 3].map((cpu) => values[(cpu * 256 + 17) * 8])).toEqual([0, 0, 1, 0])
@@ -234,19 +237,19 @@ describe('loading', () => {
     ['features.v3.o', 'change_ttl', false],
   ] as const)(
     '%s %s: read-only is %s, so it may or may not run on the memory of a driver',
-    (file, program, readOnly) => {
-      expect(loadEbpf(object(file), program === undefined ? {} : { program }).readOnly).toBe(readOnly)
+    async (file, program, readOnly) => {
+      expect((await loadEbpf(object(file), program === undefined ? {} : { program })).readOnly).toBe(readOnly)
     },
   )
 
-  test('without a name the object must have one program', () => {
-    expect(() => loadEbpf(object('features.v3.o'))).toThrow(
+  test('without a name the object must have one program', async () => {
+    await expect(loadEbpf(object('features.v3.o'))).rejects.toThrow(
       /program is not given; accepted: one of .*globals, count_flows/,
     )
-    expect(() => loadEbpf(object('xdp1.v3.o'), { program: 'nope' })).toThrow(/accepted: one of xdp_prog1/)
+    await expect(loadEbpf(object('xdp1.v3.o'), { program: 'nope' })).rejects.toThrow(/accepted: one of xdp_prog1/)
   })
 
-  test('where code may not be generated, auto interprets and compile says so', () => {
+  test('where code may not be generated, auto interprets and compile says so', async () => {
     vi.stubGlobal(
       'Function',
       class {
@@ -256,18 +259,18 @@ describe('loading', () => {
       },
     )
     try {
-      const program = loadEbpf(object('xdp1.v3.o'))
+      const program = await loadEbpf(object('xdp1.v3.o'))
       expect(program.engine).toBe('interpreted')
       expect(program.run(contextOf(udp()))).toBe(XDP_DROP)
-      expect(() => loadEbpf(object('xdp1.v3.o'), { engine: 'compile' })).toThrow(EvalError)
+      await expect(loadEbpf(object('xdp1.v3.o'), { engine: 'compile' })).rejects.toThrow(EvalError)
     } finally {
       vi.unstubAllGlobals()
     }
-    expect(loadEbpf(object('xdp1.v3.o')).engine).toBe('compiled')
+    expect((await loadEbpf(object('xdp1.v3.o'))).engine).toBe('compiled')
   })
 
-  test('frames in shared memory run as well', () => {
-    const program = loadEbpf(object('xdp1.v3.o'))
+  test('frames in shared memory run as well', async () => {
+    const program = await loadEbpf(object('xdp1.v3.o'))
     const shared = new Uint8Array(new SharedArrayBuffer(64))
     shared.set(udp().subarray(0, 54))
     const context = new XdpContext()
@@ -276,7 +279,7 @@ describe('loading', () => {
     expect(program.maps.get('rxcnt')!.values[17 * 8]).toBe(1)
   })
 
-  test('a truncated or changed object is refused with an error that names what is wrong, never with a crash', () => {
+  test('a truncated or changed object is refused with an error that names what is wrong, never with a crash', async () => {
     const whole = object('features.v3.o')
     fc.assert(
       fc.property(

@@ -1,6 +1,6 @@
+import { type EbpfObject, type ObjectMap, type ObjectProgram, readObject } from '@vring/ebpf'
 import { refused } from '@vring/layout'
 import { BPF_F_RDONLY_PROG, BpfMap, KernelXdpProgram, key32 } from '@vring/linux'
-import { type EbpfObject, type ObjectMap, type ObjectProgram, readObject } from '@vring/xdp'
 
 /** A 64-bit immediate, two slots of 8 bytes; its source register says what the immediate means. RFC 9669 section 5.4. */
 const OPCODE_LD_IMM64 = 0x18

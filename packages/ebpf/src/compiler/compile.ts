@@ -1,0 +1,258 @@
+import { createHelpers } from '../helpers/create-helpers.ts'
+import { MAP_LOOKUP_ELEM } from '../helpers/map-helpers.ts'
+import { atomic } from '../isa/arithmetic.ts'
+import { nextSlot, type Program, REGISTER_COUNT, STACK_BYTES } from '../isa/instruction.ts'
+import * as wide from '../isa/wide.ts'
+import { ArrayMap } from '../maps/array-map.ts'
+import type { ProgramType } from '../program-type.ts'
+import { type HookContext, type Machine, PACKET_END_MAX } from '../runtime/machine.ts'
+import {
+  REGION_CONTEXT,
+  REGION_MAP_OBJECTS,
+  REGION_MAP_VALUES,
+  REGION_PACKET,
+  REGION_STACK,
+} from '../runtime/memory-region.ts'
+import { NOT_TAKEN, REACHED, TAKEN } from '../verifier/facts.ts'
+import type { Subprogram } from '../verifier/structure.ts'
+import type { Verified } from '../verifier/verifier.ts'
+import { blockLabel, type Edge, type Labelled, loopLabel, structureJumps } from './control-flow.ts'
+import { aluStatement, condition, low, moveStatement, negateStatement, swapStatement, top } from './expressions.ts'
+import { highBit, liveHalves } from './half-liveness.ts'
+import {
+  type AccessPlace,
+  addressOf,
+  atomicStatement,
+  bytesOf,
+  loadStatement,
+  storeStatement,
+  viewOf,
+} from './memory-code.ts'
+
+/**
+ * Translates a verified program to JavaScript, one function for each subprogram. The engine's optimiser does the rest:
+ * registers are local variables, jumps are labelled blocks and loops, memory accesses are DataView methods.
+ *
+ * @throws EvalError where generating code is forbidden (a Content-Security-Policy without unsafe-eval)
+ */
+export function compile<C extends HookContext>(
+  type: ProgramType<C>,
+  program: Program,
+  verified: Verified,
+  machine: Machine<C>,
+): (context: C) => number {
+  const make = new Function('env', generate(type, program, verified, machine)) as (
+    env: object,
+  ) => (context: C) => number
+  return make({ machine, wide, atomic, helpers: createHelpers(type, program, machine) })
+}
+
+/** The source text of the compiled program: a function body that takes `env` and returns `run(context)`. */
+export function generate<C extends HookContext>(
+  type: ProgramType<C>,
+  program: Program,
+  verified: Verified,
+  machine: Machine<C>,
+): string {
+  return new Generator(type, program, verified, machine).generate()
+}
+
+class Generator<C extends HookContext> {
+  readonly #type: ProgramType<C>
+  readonly #program: Program
+  readonly #verified: Verified
+  readonly #machine: Machine<C>
+  readonly #live: Int32Array
+
+  constructor(type: ProgramType<C>, program: Program, verified: Verified, machine: Machine<C>) {
+    this.#type = type
+    this.#program = program
+    this.#verified = verified
+    this.#machine = machine
+    this.#live = liveHalves(program, verified.facts, type.helpers)
+  }
+
+  generate(): string {
+    const [main, ...others] = this.#verified.subprograms
+    return [
+      "'use strict'",
+      'const {machine,wide:W,atomic,helpers}=env,H=W.high,R=machine.regions,M=machine.maps',
+      'const S=machine.stack.view,S8=machine.stack.u8',
+      ...this.#machine.maps.map(
+        (_, index) => `const V${index}=R[${REGION_MAP_VALUES + index}].view,M${index}=M[${index}]`,
+      ),
+      ...this.#helperNumbers().map((helper) => `const help${helper}=helpers.get(${helper})`),
+      'let bound=null,packet=null',
+      'function bind(u8){packet=machine.bindPacket(u8).view;bound=u8}',
+      ...others.map((one) => this.#subprogram(one)),
+      this.#main(main!),
+    ].join('\n')
+  }
+
+  #helperNumbers(): number[] {
+    const numbers = this.#program.flatMap((one) => (one?.kind === 'call' ? [one.helper] : []))
+    return [...new Set(numbers)]
+  }
+
+  #main(main: Subprogram): string {
+    const helps = this.#helperNumbers().some((number) => this.#type.helpers.get(number) !== MAP_LOOKUP_ELEM)
+    const { entry } = this.#type
+    return [
+      'return function run(context){',
+      `if(context.dataEnd>${PACKET_END_MAX}){H[0]=0;return 0}`,
+      'if(context.u8!==bound)bind(context.u8)',
+      helps ? 'machine.context=context' : '',
+      'const P=packet,P8=bound',
+      variables(new Set()),
+      entry.kind === 'context'
+        ? `h1=${REGION_CONTEXT};`
+        : `r1=context.data|0;h1=${REGION_PACKET};r2=${entry.bytes | 0};`,
+      `r10=${STACK_BYTES};h10=${REGION_STACK};`,
+      // A hook of a structure takes 32 bits; of a number that the caller defines, all.
+      ...this.#body(main, entry.kind === 'context' ? 'return r0' : 'H[0]=h0;return r0'),
+      '}',
+    ].join('\n')
+  }
+
+  /** Arguments r1 .. r5 in halves, then the frame's end; the high half of r0 is left in H[0]. */
+  #subprogram(one: Subprogram): string {
+    const parameters = [1, 2, 3, 4, 5].flatMap((register) => [low(register), top(register)])
+    return [
+      `function f${one.start}(context,${parameters.join()},r10){`,
+      'const P=packet,P8=bound',
+      variables(new Set([...parameters, 'r10'])),
+      `h10=${REGION_STACK};`,
+      ...this.#body(one, 'H[0]=h0;return r0'),
+      '}',
+    ].join('\n')
+  }
+
+  /** Statements of one subprogram; `exit` is what its exit instruction becomes. */
+  #body(subprogram: Subprogram, exit: string): string[] {
+    const edges = this.#edges(subprogram)
+    const structure = structureJumps(edges)
+    return structure === null
+      ? this.#dispatched(subprogram, edges, exit)
+      : this.#structured(subprogram, structure, exit)
+  }
+
+  /** Jumps that some path takes. */
+  #edges({ start, end }: Subprogram): Edge[] {
+    const edges: Edge[] = []
+    for (let index = start; index < end; index++) {
+      const one = this.#program[index]
+      const flags = this.#verified.facts.flags[index]!
+      if (!one || (flags & REACHED) === 0) continue
+      if (one.kind === 'goto' || (one.kind === 'jump' && (flags & TAKEN) !== 0))
+        edges.push({ from: index, to: one.target })
+    }
+    return edges
+  }
+
+  #structured({ start, end }: Subprogram, structure: readonly Labelled[], exit: string): string[] {
+    const lines: string[] = []
+    const jump = (from: number, to: number): string =>
+      to > from ? `break ${blockLabel(to)}` : `continue ${loopLabel(to)}`
+    for (let index = start; index <= end; index++) {
+      for (const one of structure.filter(({ close }) => close === index).reverse())
+        lines.push(one.kind === 'loop' ? `break ${one.label}}` : '}')
+      for (const one of structure.filter(({ open }) => open === index))
+        lines.push(one.kind === 'loop' ? `${one.label}:for(;;){` : `${one.label}:{`)
+      if (index < end) lines.push(this.#statement(index, (to) => jump(index, to), exit))
+    }
+    return lines
+  }
+
+  /** Jumps into the middle of loops: one loop over a switch, as a machine would do it. */
+  #dispatched({ start, end }: Subprogram, edges: readonly Edge[], exit: string): string[] {
+    const targets = new Set(edges.map(({ to }) => to))
+    const lines = [`let pc=${start}`, 'D:for(;;)switch(pc){', `case ${start}:`]
+    for (let index = start; index < end; index++) {
+      if (targets.has(index) && index !== start) lines.push(`case ${index}:`)
+      lines.push(this.#statement(index, (to) => `{pc=${to};continue D}`, exit))
+    }
+    lines.push('}')
+    return lines
+  }
+
+  #statement(index: number, jump: (to: number) => string, exit: string): string {
+    const one = this.#program[index]
+    const { facts } = this.#verified
+    const flags = facts.flags[index]!
+    if (!one || (flags & REACHED) === 0) return ''
+    const place: AccessPlace = { region: facts.region[index]!, address: facts.address[index]! }
+    switch (one.kind) {
+      case 'alu':
+        return aluStatement(one, flags, this.#highIsLive(index, one.destination))
+      case 'move':
+        return moveStatement(one, flags, this.#highIsLive(index, one.destination))
+      case 'negate':
+        return negateStatement(one.destination, one.bits, this.#highIsLive(index, one.destination))
+      case 'swap':
+        return swapStatement(one, this.#highIsLive(index, one.destination))
+      case 'load-immediate':
+        return `r${one.destination}=${one.low};h${one.destination}=${one.high};`
+      case 'load-map':
+        return `r${one.destination}=0;h${one.destination}=${REGION_MAP_OBJECTS + one.map};`
+      case 'load-map-value':
+        return `r${one.destination}=${one.offset};h${one.destination}=${REGION_MAP_VALUES + one.map};`
+      case 'load':
+        return loadStatement(one, place, this.#highIsLive(index, one.destination), this.#type.entry)
+      case 'store':
+        return storeStatement(one, place)
+      case 'atomic':
+        return atomicStatement(one, place)
+      case 'goto':
+        return `${jump(one.target)};`
+      case 'jump': {
+        const outcomes = flags & (TAKEN | NOT_TAKEN)
+        if (outcomes === NOT_TAKEN) return ''
+        return outcomes === TAKEN ? `${jump(one.target)};` : `if(${condition(one, flags)})${jump(one.target)};`
+      }
+      case 'call':
+        return this.#call(one.helper, index, place)
+      case 'call-local':
+        return this.#callLocal(one.target)
+      case 'exit':
+        return `${exit};`
+    }
+  }
+
+  #highIsLive(index: number, register: number): boolean {
+    return (this.#live[nextSlot(this.#program, index)]! & highBit(register)) !== 0
+  }
+
+  #call(helper: number, index: number, key: AccessPlace): string {
+    const map = this.#verified.facts.map[index]!
+    const signature = this.#type.helpers.get(helper)!
+    if (signature === MAP_LOOKUP_ELEM && map >= 0) return this.#lookup(map, key)
+    const count = signature.arguments.length
+    const values = [1, 2, 3, 4, 5].flatMap((register) =>
+      register <= count ? [low(register), top(register)] : ['0', '0'],
+    )
+    return `r0=help${helper}(${values.join()});h0=H[0];`
+  }
+
+  /** A lookup in a known map; in an array it is a comparison and a multiplication. */
+  #lookup(number: number, key: AccessPlace): string {
+    const map = this.#machine.maps[number]!
+    const region = REGION_MAP_VALUES + number
+    const address = addressOf(key, 2, 0)
+    if (!(map instanceof ArrayMap))
+      return `r0=M${number}.find(${bytesOf(key, 2)},${address});if(r0<0)r0=h0=0;else h0=${region};`
+    const position = `${map.base === 0 ? '' : `${map.base}+`}Math.imul(r0,${map.stride})`
+    return `r0=${viewOf(key, 2)}.getInt32(${address},true);if(r0>>>0<${map.maxEntries}){r0=(${position})|0;h0=${region}}else r0=h0=0;`
+  }
+
+  #callLocal(target: number): string {
+    const values = [1, 2, 3, 4, 5].flatMap((register) => [low(register), top(register)])
+    return `r0=f${target}(context,${values.join()},r10+${STACK_BYTES});h0=H[0];`
+  }
+}
+
+/** Declares the variables of all registers that are not parameters, and two for intermediate results. */
+function variables(parameters: ReadonlySet<string>): string {
+  const names = Array.from({ length: REGISTER_COUNT }, (_, register) => [low(register), top(register)]).flat()
+  const declared = names.filter((name) => !parameters.has(name)).map((name) => `${name}=0`)
+  return `let t=0,u=0,${declared.join()};`
+}

@@ -1,0 +1,28 @@
+/** Time that work goes on at once, ms. */
+const SLICE_MS = 5
+
+/** What this package takes of its surroundings: Node and browsers have it, its library types know neither. */
+const surroundings = globalThis as unknown as {
+  readonly performance: { now(): number }
+  setTimeout(callback: () => void, ms: number): unknown
+}
+
+/** Runs work to its end; after every 5 ms, timers and input of the thread have their turn. */
+export async function giveWay<T>(work: Generator<void, T>): Promise<T> {
+  let until = surroundings.performance.now() + SLICE_MS
+  for (;;) {
+    const step = work.next()
+    if (step.done) return step.value
+    if (surroundings.performance.now() < until) continue
+    await new Promise<void>((resolve) => surroundings.setTimeout(resolve, 0))
+    until = surroundings.performance.now() + SLICE_MS
+  }
+}
+
+/** Runs work to its end at once. */
+export function runAtOnce<T>(work: Generator<void, T>): T {
+  for (;;) {
+    const step = work.next()
+    if (step.done) return step.value
+  }
+}

@@ -1,0 +1,57 @@
+import { EINVAL } from '@vring/layout'
+import { high } from '../isa/wide.ts'
+import type { EbpfMapType } from '../maps/ebpf-map.ts'
+import { REGION_MAP_OBJECTS, REGION_MAP_VALUES } from '../runtime/memory-region.ts'
+import { type Helper, signedResult } from './helper.ts'
+
+const VALUE_MAPS: readonly EbpfMapType[] = ['array', 'percpu-array', 'hash', 'lru-hash']
+
+/** Address of the value under a key, or null. */
+export const MAP_LOOKUP_ELEM: Helper = {
+  number: 1,
+  name: 'map_lookup_elem',
+  arguments: ['map', 'map-key'],
+  result: 'value',
+  // An AF_XDP socket map may be asked whether a socket is there: the value can be read, not written.
+  maps: [...VALUE_MAPS, 'xskmap'],
+  create:
+    ({ maps, regions }) =>
+    (_a, map, key, keyRegion) => {
+      const index = map - REGION_MAP_OBJECTS
+      const at = maps[index]!.find(regions[keyRegion]!.u8, key >>> 0)
+      high[0] = at < 0 ? 0 : REGION_MAP_VALUES + index
+      return Math.max(at, 0)
+    },
+}
+
+/** Helpers over maps that hold values. Source: Linux kernel/bpf/helpers.c. */
+export const MAP_HELPERS: readonly Helper[] = [
+  MAP_LOOKUP_ELEM,
+  {
+    number: 2,
+    name: 'map_update_elem',
+    arguments: ['map', 'map-key', 'map-value', 'number'],
+    result: 'number',
+    maps: VALUE_MAPS,
+    create:
+      ({ maps, regions }) =>
+      (_a, map, key, keyRegion, value, valueRegion, flags, flagsHigh) => {
+        const one = maps[map - REGION_MAP_OBJECTS]!
+        if (flagsHigh !== 0) return signedResult(EINVAL)
+        return signedResult(
+          one.update(regions[keyRegion]!.u8, key >>> 0, regions[valueRegion]!.u8, value >>> 0, flags >>> 0),
+        )
+      },
+  },
+  {
+    number: 3,
+    name: 'map_delete_elem',
+    arguments: ['map', 'map-key'],
+    result: 'number',
+    maps: VALUE_MAPS,
+    create:
+      ({ maps, regions }) =>
+      (_a, map, key, keyRegion) =>
+        signedResult(maps[map - REGION_MAP_OBJECTS]!.delete(regions[keyRegion]!.u8, key >>> 0)),
+  },
+]

@@ -1,0 +1,36 @@
+/**
+ * eBPF in TypeScript: objects of clang and raw instructions, verified by the rules of Linux, compiled to JavaScript or
+ * interpreted, with maps and helpers. What a program is given is its program type.
+ *
+ * @packageDocumentation
+ */
+
+export { BASE_HELPERS } from './helpers/base-helpers.ts'
+export { CSUM_DIFF } from './helpers/csum-diff.ts'
+export * from './helpers/helper.ts'
+export { MAP_HELPERS } from './helpers/map-helpers.ts'
+export { decode } from './isa/decode.ts'
+export { disassemble } from './isa/disassemble.ts'
+export { EbpfError } from './isa/ebpf-error.ts'
+export { encode } from './isa/encode.ts'
+export type { Instruction, Program } from './isa/instruction.ts'
+export * from './load-program.ts'
+export { ArrayMap } from './maps/array-map.ts'
+export { indexKeyOf } from './maps/base-map.ts'
+export * from './maps/create-map.ts'
+export * from './maps/ebpf-map.ts'
+export { HashMap } from './maps/hash-map.ts'
+export { LruHashMap } from './maps/lru-hash-map.ts'
+export { RedirectTable } from './maps/redirect-table.ts'
+export type { ObjectMap } from './object/map-definitions.ts'
+export { type EbpfObject, type ObjectProgram, readObject } from './object/read-object.ts'
+export * from './program-type.ts'
+export * from './raw-program.ts'
+export { type EbpfEnvironment, type HookContext, Machine } from './runtime/machine.ts'
+export {
+  type MemoryRegion,
+  REGION_MAP_OBJECTS,
+  REGION_MAP_VALUES,
+  REGION_PACKET,
+} from './runtime/memory-region.ts'
+export { VERIFIED_INSTRUCTIONS_MAX } from './verifier/verifier.ts'

@@ -1,0 +1,143 @@
+import { refused } from '@vring/layout'
+import { compile } from './compiler/compile.ts'
+import { giveWay } from './give-way.ts'
+import { decode } from './isa/decode.ts'
+import { createMap } from './maps/create-map.ts'
+import type { EbpfMap } from './maps/ebpf-map.ts'
+import type { ObjectMap } from './object/map-definitions.ts'
+import { type EbpfObject, type ObjectProgram, readObject } from './object/read-object.ts'
+import type { ProgramType } from './program-type.ts'
+import { interpret } from './runtime/interpreter.ts'
+import { type EbpfEnvironment, type HookContext, Machine } from './runtime/machine.ts'
+import { PROGRAM_MAPS_MAX } from './runtime/memory-region.ts'
+import { verify } from './verifier/verifier.ts'
+
+/** How a program runs. `auto`: compiled where code may be generated, interpreted elsewhere. */
+export type EbpfEngine = 'auto' | 'compile' | 'interpret'
+
+export interface LoadProgramOptions extends EbpfEnvironment {
+  /** Name of the function or section to load; default: the object's only program of the type. */
+  readonly program?: string
+  /** Maps to use instead of new ones, by name: how programs share a map. */
+  readonly maps?: Readonly<Record<string, EbpfMap>>
+  /** Copies of per-CPU arrays; default 1. `cpu` says which one the program sees. */
+  readonly cpus?: number
+  /** Default `auto`. */
+  readonly engine?: EbpfEngine
+}
+
+/** Raw instructions with the maps that their 64-bit immediates name by number. */
+export interface RawEbpf {
+  readonly name: string
+  /** Little-endian slots of 8 bytes. */
+  readonly code: Uint8Array
+  readonly maps?: readonly ObjectMap[]
+}
+
+/** A verified eBPF program, ready for a hook. */
+export interface EbpfProgram<C extends HookContext = HookContext> {
+  readonly name: string
+  /** No path writes to the context's memory or moves its ends. */
+  readonly readOnly: boolean
+  /** Its maps by name, to be read and written from outside. */
+  readonly maps: ReadonlyMap<string, EbpfMap>
+  readonly engine: 'compiled' | 'interpreted'
+  /** Instructions that verification followed over all paths. */
+  readonly verifiedInstructions: number
+  /** @returns the low 32 bits of r0 */
+  run(context: C): number
+}
+
+/**
+ * Loads an eBPF program: reads the object, creates its maps, verifies the program and compiles it. Verification gives way
+ * to other work of the thread every 5 ms. The source is read before this returns.
+ *
+ * @param type what the program is given and what it may call
+ * @param source an ELF object of `clang -target bpf`, or raw instructions
+ * @throws VringError if the object is malformed, EbpfError naming the instruction and the reason if the program is refused
+ */
+export async function loadProgram<C extends HookContext>(
+  type: ProgramType<C>,
+  source: Uint8Array | RawEbpf,
+  options: LoadProgramOptions = {},
+): Promise<EbpfProgram<C>> {
+  return await giveWay(loadSteps(type, source, options))
+}
+
+/** {@link loadProgram} in steps: yields where the caller may do something else. */
+export function* loadSteps<C extends HookContext>(
+  type: ProgramType<C>,
+  source: Uint8Array | RawEbpf,
+  options: LoadProgramOptions,
+): Generator<void, EbpfProgram<C>> {
+  const object = 'code' in source ? rawObject(source) : readObject(source)
+  const { name, code } = choose(object, type, options.program)
+  if (object.maps.length > PROGRAM_MAPS_MAX)
+    throw refused('ERR_OUT_OF_RANGE', 'maps of a program', object.maps.length, `0 to ${PROGRAM_MAPS_MAX}`)
+  const program = decode(code, object.maps.length)
+  const maps = object.maps.map((definition) => shared(definition, options) ?? create(definition, options))
+  const verified = yield* verify(type, program, maps)
+  const machine = new Machine<C>(maps, options)
+  const compiled =
+    options.engine === 'interpret' ? null : tryCompile(() => compile(type, program, verified, machine), options)
+  return {
+    name,
+    readOnly: verified.readOnly,
+    run: compiled ?? interpret(type, program, verified, machine),
+    maps: new Map(maps.map((map) => [map.name, map])),
+    engine: compiled === null ? 'interpreted' : 'compiled',
+    verifiedInstructions: verified.instructionCount,
+  }
+}
+
+function rawObject({ name, code, maps = [] }: RawEbpf): EbpfObject {
+  return { maps, programs: [{ name, section: '', code }] }
+}
+
+/** The program of that name or section; without a name the only one of the type. */
+function choose<C extends HookContext>(
+  { programs }: EbpfObject,
+  type: ProgramType<C>,
+  wanted: string | undefined,
+): ObjectProgram {
+  const candidates = programs.filter(({ section }) => section === '' || type.ownsSection(section))
+  const found =
+    wanted === undefined ? candidates : programs.filter(({ name, section }) => name === wanted || section === wanted)
+  if (found.length === 1) return found[0]!
+  const names = candidates.map(({ name }) => name).join(', ')
+  throw refused(
+    'ERR_UNKNOWN_NAME',
+    'program',
+    wanted ?? 'not given',
+    names === '' ? `none: the object has no ${type.name} program` : `one of ${names}`,
+  )
+}
+
+/** A map that was passed in; it must be what the program was written for. */
+function shared(definition: ObjectMap, options: LoadProgramOptions): EbpfMap | undefined {
+  const map = options.maps?.[definition.name]
+  if (map === undefined) return undefined
+  for (const field of ['type', 'keyBytes', 'valueBytes', 'maxEntries'] as const)
+    if (map[field] !== definition[field])
+      throw refused('ERR_INVALID_ARGUMENT', `map ${map.name}: ${field}`, map[field], String(definition[field]))
+  return map
+}
+
+function create(definition: ObjectMap, options: LoadProgramOptions): EbpfMap {
+  const map = createMap(definition, {
+    cpus: options.cpus ?? Math.max(1, (options.cpu ?? 0) + 1),
+    cpu: options.cpu ?? 0,
+  })
+  if (definition.initial !== undefined) map.values.set(definition.initial)
+  return map
+}
+
+/** Null where code generation is forbidden and an interpreter will do. */
+function tryCompile<T>(make: () => T, options: LoadProgramOptions): T | null {
+  try {
+    return make()
+  } catch (error) {
+    if (error instanceof EvalError && options.engine !== 'compile') return null
+    throw error
+  }
+}

@@ -1,0 +1,59 @@
+import { CALL_FRAMES_MAX, STACK_BYTES } from '../isa/instruction.ts'
+import type { EbpfMap } from '../maps/ebpf-map.ts'
+import { type MemoryRegion, memoryRegion, REGION_MAP_VALUES, REGION_PACKET, REGION_STACK } from './memory-region.ts'
+
+/**
+ * Packet offsets stay below this, so that a pointer moved by all that the verifier allows does not wrap at 2^32. A
+ * program is not run on what ends beyond it in a larger view: its result is 0.
+ */
+export const PACKET_END_MAX = 0xfff0_0000
+
+/** What a hook passes to a program: memory, of which the program sees `data` to `dataEnd`, and what its type adds. */
+export interface HookContext {
+  readonly u8: Uint8Array
+  readonly data: number
+  readonly dataEnd: number
+}
+
+/** What a program is given from outside. */
+export interface EbpfEnvironment {
+  /** The CPU that get_smp_processor_id names; default 0. */
+  readonly cpu?: number
+  /** Time since some start in ns, for ktime_get_ns; default `performance.now`. */
+  readonly clock?: () => number
+  /** A random unsigned 32-bit number, for get_prandom_u32; default from `Math.random`. */
+  readonly random?: () => number
+  /** Where trace_printk lines go; default nowhere. */
+  readonly trace?: (line: string) => void
+}
+
+/** The memory and the state that one loaded program runs with. */
+export class Machine<C extends HookContext = HookContext> {
+  readonly maps: readonly EbpfMap[]
+  readonly environment: EbpfEnvironment
+  /** Memory by region number. The packet's entry follows the context. */
+  readonly regions: MemoryRegion[]
+  /** Frames of {@link STACK_BYTES}, the first lowest. */
+  readonly stack: MemoryRegion
+  /** What the running program works on, for helpers; set before each run. */
+  context!: C
+
+  constructor(maps: readonly EbpfMap[], environment: EbpfEnvironment = {}) {
+    this.maps = maps
+    this.environment = environment
+    const empty = memoryRegion(new Uint8Array(0))
+    this.regions = new Array<MemoryRegion>(REGION_MAP_VALUES).fill(empty)
+    this.stack = memoryRegion(new Uint8Array(CALL_FRAMES_MAX * STACK_BYTES))
+    this.regions[REGION_STACK] = this.stack
+    maps.forEach((map, index) => {
+      this.regions[REGION_MAP_VALUES + index] = memoryRegion(map.values)
+    })
+  }
+
+  /** Points the packet region at the memory that packets are in now. */
+  bindPacket(u8: Uint8Array): MemoryRegion {
+    const packet = memoryRegion(u8)
+    this.regions[REGION_PACKET] = packet
+    return packet
+  }
+}

@@ -1,0 +1,274 @@
+import { STACK_BYTES } from '../isa/instruction.ts'
+import type { ProgramEntry } from '../program-type.ts'
+import { REGION_CONTEXT, REGION_MAP_VALUES, REGION_PACKET, REGION_STACK } from '../runtime/memory-region.ts'
+import { CONTEXT_ACCESS, PACKET_CHANGE } from './facts.ts'
+import {
+  describeRegister,
+  isPointer,
+  numberRegister,
+  PACKET,
+  PACKET_END,
+  PACKET_META,
+  type Register,
+} from './register.ts'
+import { lowBits, signExtend, truncate, UNKNOWN, upTo } from './scalar.ts'
+import type { Site } from './site.ts'
+import { BYTE_DATA, BYTE_INVALID, BYTE_SPILLED, type Frame, SLOT_BYTES } from './state.ts'
+
+/** Largest variable offset of a packet pointer. Source: Linux MAX_PACKET_OFF. */
+export const PACKET_OFFSET_MAX = 0xffffn
+/** Largest offset of any other pointer, either way. Source: Linux BPF_MAX_VAR_OFF. */
+export const POINTER_OFFSET_MAX = 1n << 29n
+
+/** Lowest and highest offset that a pointer may have, its variable part included. */
+function offsetBounds(pointer: Register, offset: number): { readonly low: bigint; readonly high: bigint } {
+  const fixed = BigInt(pointer.offset + offset)
+  return { low: pointer.number.signedMin + fixed, high: pointer.number.signedMax + fixed }
+}
+
+/** What a register holds that was loaded from memory with unknown contents. */
+export function loaded(bytes: number, signed: boolean): Register {
+  if (bytes === 8) return numberRegister(UNKNOWN)
+  if (signed) return numberRegister(signExtend(UNKNOWN, bytes * 8))
+  return numberRegister(upTo((1n << BigInt(bytes * 8)) - 1n))
+}
+
+/**
+ * `bytes` behind the packet pointer were compared with the end of the packet. Only pointers whose variable part is 0 to
+ * 65535 ever get a range.
+ */
+function checkPacket(site: Site, pointer: Register, offset: number, bytes: number): void {
+  const start = pointer.offset + offset
+  if (start < 0 || start + bytes > pointer.range)
+    site.fail(
+      `packet access at offset ${start}, ${bytes} bytes, was not compared with the end of the packet: ${pointer.range} bytes are`,
+    )
+}
+
+/** The whole access lies in the memory, whose size is known. */
+function checkMemory(site: Site, pointer: Register, offset: number, bytes: number): void {
+  const { low, high } = offsetBounds(pointer, offset)
+  if (low < 0n || high + BigInt(bytes) > BigInt(pointer.range))
+    site.fail(`access to memory at offset ${range(low, high)}, ${bytes} bytes; it has ${pointer.range}`)
+}
+
+/** The whole access lies in the map's value. */
+function checkMapValue(site: Site, pointer: Register, offset: number, bytes: number): void {
+  const { low, high } = offsetBounds(pointer, offset)
+  const { name, valueBytes } = site.maps[pointer.object]!
+  if (low < 0n || high + BigInt(bytes) > BigInt(valueBytes))
+    site.fail(
+      `access to a value of map ${name} at offset ${range(low, high)}, ${bytes} bytes; the value has ${valueBytes}`,
+    )
+}
+
+function range(low: bigint, high: bigint): string {
+  return low === high ? String(low) : `${low} to ${high}`
+}
+
+/** First and last byte index of the frame's stack that an access of `bytes` may start at. */
+function stackBounds(site: Site, pointer: Register, offset: number, bytes: number): { low: number; high: number } {
+  const { low, high } = offsetBounds(pointer, offset)
+  if (low < BigInt(-STACK_BYTES) || high + BigInt(bytes) > 0n)
+    site.fail(`stack access at offset ${range(low, high)}, ${bytes} bytes; the frame is -${STACK_BYTES} to -1`)
+  return { low: Number(low) + STACK_BYTES, high: Number(high) + STACK_BYTES }
+}
+
+function frameOf(site: Site, pointer: Register): Frame {
+  return site.state.frames[pointer.object]!
+}
+
+/** Bytes [low, high) hold data, and no part of a pointer. */
+function checkStackData(site: Site, frame: Frame, low: number, high: number): void {
+  for (let at = low; at < high; at++) {
+    if (frame.bytes[at] === BYTE_INVALID) site.fail(`stack byte at offset ${at - STACK_BYTES} is not initialised`)
+    const spill = frame.spills[Math.floor(at / SLOT_BYTES)]
+    if (frame.bytes[at] === BYTE_SPILLED && spill && spill.register.kind !== 'number')
+      site.fail(`stack byte at offset ${at - STACK_BYTES} is part of a pointer`)
+  }
+}
+
+/** Breaks up the spill in a slot before part of it is overwritten. */
+function breakSpill(frame: Frame, slot: number): void {
+  const spill = frame.spills[slot]
+  if (!spill) return
+  const rest = spill.register.kind === 'number' ? BYTE_DATA : BYTE_INVALID
+  for (let at = slot * SLOT_BYTES; at < (slot + 1) * SLOT_BYTES; at++)
+    if (frame.bytes[at] === BYTE_SPILLED) frame.bytes[at] = rest
+  frame.spills[slot] = null
+}
+
+function readStack(site: Site, pointer: Register, offset: number, bytes: number, signed: boolean): Register {
+  const { low, high } = stackBounds(site, pointer, offset, bytes)
+  const frame = frameOf(site, pointer)
+  const spill = frame.spills[Math.floor(low / SLOT_BYTES)]
+  if (spill && low === high && low % SLOT_BYTES === 0) {
+    if (spill.bytes === bytes) return filled(site, spill.register, bytes, signed)
+    if (bytes < spill.bytes && spill.register.kind === 'number')
+      return filled(site, numberRegister(lowBits(spill.register.number, bytes * 8)), bytes, signed)
+  }
+  checkStackData(site, frame, low, high + bytes)
+  return loaded(bytes, signed)
+}
+
+function filled(site: Site, register: Register, bytes: number, signed: boolean): Register {
+  if (register.kind === 'stale' || register.kind === 'none')
+    site.fail(`the stack slot is ${describeRegister(register)}`)
+  return signed ? numberRegister(signExtend(register.number, bytes * 8)) : register
+}
+
+function writeStack(site: Site, pointer: Register, offset: number, bytes: number, value: Register): void {
+  const { low, high } = stackBounds(site, pointer, offset, bytes)
+  const frame = frameOf(site, pointer)
+  const whole = low === high && low % SLOT_BYTES === 0
+  if (isPointer(value) && !(whole && bytes === SLOT_BYTES))
+    site.fail('a pointer is stored to the stack other than as 8 aligned bytes')
+  // It would outlive its frame, as one that is returned. Source: Linux check_stack_write_fixed_off.
+  if (value.kind === 'stack' && value.object > pointer.object)
+    site.fail(`${describeRegister(value)} is stored in the frame of a caller`)
+  if (low !== high) {
+    // Somewhere in the range: what was data stays data; nothing becomes initialised, and no pointer may be hit.
+    checkStackData(site, frame, low, high + bytes)
+    for (let slot = Math.floor(low / SLOT_BYTES); slot * SLOT_BYTES < high + bytes; slot++) breakSpill(frame, slot)
+    return
+  }
+  for (let slot = Math.floor(low / SLOT_BYTES); slot * SLOT_BYTES < low + bytes; slot++) breakSpill(frame, slot)
+  const keep = whole && (bytes === SLOT_BYTES || value.number.max < 1n << BigInt(bytes * 8))
+  frame.bytes.fill(keep ? BYTE_SPILLED : BYTE_DATA, low, low + bytes)
+  if (keep) frame.spills[low / SLOT_BYTES] = { register: value, bytes }
+}
+
+/** Which region an access reaches, and where if that is constant: for the compiler. */
+function note(site: Site, region: number, address: number): void {
+  site.facts.join(site.facts.region, site.index, region)
+  site.facts.join(site.facts.address, site.index, address)
+}
+
+/** An address within a region that the compiler finds at run time only. */
+const VARIABLE = -2
+
+/** Marks an access for the compiler; stack frames follow one another in one region. */
+export function noteAccess(site: Site, pointer: Register, offset: number): void {
+  if (pointer.kind === 'context') {
+    site.facts.flags[site.index]! |= CONTEXT_ACCESS
+    note(site, REGION_CONTEXT, pointer.offset + offset)
+  }
+  if (pointer.kind === 'packet' || pointer.kind === 'packet-meta' || pointer.kind === 'memory')
+    note(site, REGION_PACKET, VARIABLE)
+  else if (pointer.kind === 'map-value') note(site, REGION_MAP_VALUES + pointer.object, VARIABLE)
+  else if (pointer.kind === 'stack') {
+    const { low, high } = offsetBounds(pointer, offset)
+    const address = low === high ? (pointer.object + 1) * STACK_BYTES + Number(low) : VARIABLE
+    note(site, REGION_STACK, address)
+  }
+}
+
+const FIELD_REGISTERS = { packet: PACKET, 'packet-end': PACKET_END, 'packet-meta': PACKET_META }
+
+/** What a load from the context gives; undefined: no field of these bytes is there. */
+function contextField(entry: ProgramEntry, offset: number, bytes: number): Register | undefined {
+  if (entry.kind !== 'context') return undefined
+  const field = entry.fields.find((one) => one.offset === offset && one.bytes === bytes)
+  if (field === undefined) return undefined
+  return field.role === 'number' ? loaded(bytes, false) : FIELD_REGISTERS[field.role]
+}
+
+function noMemory(site: Site, pointer: Register): never {
+  return site.fail(`memory access through ${describeRegister(pointer)}`)
+}
+
+/** A load of `bytes`; what the destination holds afterwards. `field` types the context's fields. */
+export function readMemory(site: Site, pointer: Register, offset: number, bytes: number, signed: boolean): Register {
+  noteAccess(site, pointer, offset)
+  switch (pointer.kind) {
+    case 'context': {
+      const at = pointer.offset + offset
+      const value = signed ? undefined : contextField(site.type.entry, at, bytes)
+      return value ?? site.fail(`the context has no field of ${bytes} bytes at offset ${at}`)
+    }
+    case 'packet':
+    case 'packet-meta':
+      checkPacket(site, pointer, offset, bytes)
+      return loaded(bytes, signed)
+    case 'memory':
+      checkMemory(site, pointer, offset, bytes)
+      return loaded(bytes, signed)
+    case 'map-value':
+      checkMapValue(site, pointer, offset, bytes)
+      return loaded(bytes, signed)
+    case 'stack':
+      return readStack(site, pointer, offset, bytes, signed)
+    default:
+      return noMemory(site, pointer)
+  }
+}
+
+/** A store of `bytes` of `value`. */
+export function writeMemory(site: Site, pointer: Register, offset: number, bytes: number, value: Register): void {
+  noteAccess(site, pointer, offset)
+  if (pointer.kind === 'stack') {
+    writeStack(site, pointer, offset, bytes, value)
+    return
+  }
+  if (isPointer(value)) site.fail(`${describeRegister(value)} would leak to memory outside of the stack`)
+  switch (pointer.kind) {
+    case 'packet':
+    case 'packet-meta':
+      site.facts.flags[site.index]! |= PACKET_CHANGE
+      checkPacket(site, pointer, offset, bytes)
+      return
+    case 'memory':
+      site.facts.flags[site.index]! |= PACKET_CHANGE
+      checkMemory(site, pointer, offset, bytes)
+      return
+    case 'map-value':
+      checkMapValue(site, pointer, offset, bytes)
+      checkWritable(site, pointer)
+      return
+    case 'context':
+      site.fail('the context is read-only')
+      break
+    default:
+      noMemory(site, pointer)
+  }
+}
+
+function checkWritable(site: Site, pointer: Register): void {
+  const { name, readOnly, type } = site.maps[pointer.object]!
+  if (readOnly || type === 'xskmap') site.fail(`values of map ${name} are read-only`)
+}
+
+/** Atomic read and write of `bytes`; aligned, on the stack or in a map value. What was there before. */
+export function modifyMemory(site: Site, pointer: Register, offset: number, bytes: number): Register {
+  if (pointer.kind !== 'stack' && pointer.kind !== 'map-value' && pointer.kind !== 'memory')
+    site.fail(`atomic access through ${describeRegister(pointer)}; accepted: the stack, a map value, memory`)
+  const aligned = (pointer.number.bits.value | pointer.number.bits.mask) % BigInt(bytes) === 0n
+  if (!aligned || (pointer.offset + offset) % bytes !== 0) site.fail(`atomic access is not aligned to ${bytes} bytes`)
+  const before = readMemory(site, pointer, offset, bytes, false)
+  if (before.kind !== 'number') site.fail('atomic access to a pointer')
+  writeMemory(site, pointer, offset, bytes, bytes === 4 ? numberRegister(truncate(UNKNOWN)) : numberRegister(UNKNOWN))
+  return loaded(bytes, false)
+}
+
+/** A helper reads `bytes` behind a pointer. */
+export function checkReadable(site: Site, pointer: Register, bytes: number): void {
+  switch (pointer.kind) {
+    case 'packet':
+    case 'packet-meta':
+      checkPacket(site, pointer, 0, bytes)
+      return
+    case 'memory':
+      checkMemory(site, pointer, 0, bytes)
+      return
+    case 'map-value':
+      checkMapValue(site, pointer, 0, bytes)
+      return
+    case 'stack': {
+      const { low, high } = stackBounds(site, pointer, 0, bytes)
+      checkStackData(site, frameOf(site, pointer), low, high + bytes)
+      return
+    }
+    default:
+      noMemory(site, pointer)
+  }
+}

@@ -1,0 +1,107 @@
+import type { Condition, JumpInstruction } from '../isa/instruction.ts'
+import { PACKET_OFFSET_MAX } from './access.ts'
+import { noteOperands, operandOf } from './arithmetic.ts'
+import { describeRegister, isPacket, isPointer, numberRegister, type Register } from './register.ts'
+import { assume, isConstant, type Scalar } from './scalar.ts'
+import { initialised, type Site } from './site.ts'
+import type { VerifierState } from './state.ts'
+
+/** What is known once the condition holds, or fails: applied to a state. */
+export type Learn = (state: VerifierState) => void
+
+/** The two outcomes of a comparison; undefined: that can't happen. */
+export type Outcome = (holds: boolean) => Learn | undefined
+
+/** Checks a comparison; its outcome narrows what the registers may hold. */
+export function checkJump(site: Site, one: JumpInstruction): Outcome {
+  const left = initialised(site, one.destination)
+  const right = operandOf(site, one)
+  noteOperands(site, left, right)
+  if (left.kind === 'number' && right.kind === 'number') return numbers(one, left, right)
+  const pointer = isPointer(left) ? left : right
+  if (one.bits === 32) site.fail(`32-bit comparison of ${describeRegister(pointer)}`)
+  if (isPointer(left) && isPointer(right)) return pointers(site, one, left, right)
+  const equality = one.condition === 'eq' || one.condition === 'ne'
+  const other = isPointer(left) ? right : left
+  if (!equality || !isConstant(other.number) || other.number.min !== 0n)
+    site.fail(`comparison of ${describeRegister(pointer)} with a number; accepted: == and != with 0`)
+  return (holds) => isNull(pointer, (one.condition === 'eq') === holds)
+}
+
+function numbers(one: JumpInstruction, left: Register, right: Register): Outcome {
+  return (holds) => {
+    const known = assume(one.condition, holds, one.bits, left.number, right.number)
+    if (known === undefined) return undefined
+    return (state) => {
+      learn(state, one.destination, left, known.a)
+      if (one.source >= 0) learn(state, one.source, right, known.b)
+    }
+  }
+}
+
+/** A register's number is narrower now, and so is every copy of it. */
+function learn(state: VerifierState, number: number, before: Register, known: Scalar): void {
+  if (before.id === 0) state.registers[number] = numberRegister(known)
+  else state.rewrite((one) => (one.kind === 'number' && one.id === before.id ? numberRegister(known, before.id) : one))
+}
+
+function isNull(pointer: Register, assumed: boolean): Learn | undefined {
+  if (pointer.kind !== 'map-value-or-null') return assumed ? undefined : nothing
+  return (state) =>
+    state.rewrite((one) => {
+      if (one.kind !== 'map-value-or-null' || one.id !== pointer.id) return one
+      return assumed ? numberRegister(ZERO) : { ...one, kind: 'map-value', id: 0 }
+    })
+}
+
+function nothing(): void {}
+
+const ZERO: Scalar = {
+  bits: { value: 0n, mask: 0n },
+  min: 0n,
+  max: 0n,
+  signedMin: 0n,
+  signedMax: 0n,
+}
+
+function pointers(site: Site, one: JumpInstruction, left: Register, right: Register): Outcome {
+  const packets = isPacket(left.kind) && isPacket(right.kind)
+  const same = left.kind === right.kind && left.object === right.object
+  const equality = one.condition === 'eq' || one.condition === 'ne'
+  const ordered = ORDERED[one.condition] !== undefined
+  if (!equality && !(ordered && (packets || (same && left.kind !== 'map-value-or-null'))))
+    site.fail(`comparison of ${describeRegister(left)} with ${describeRegister(right)}`)
+  if (!packets || equality) return () => nothing
+  return (holds) => (state) => {
+    const order = ORDERED[one.condition]!
+    // Normalise to "low <= high" or "low < high", whichever side the bound is on.
+    const upwards = order.less === holds
+    const strict = order.strict === holds
+    learnBound(state, upwards ? left : right, upwards ? right : left, strict)
+  }
+}
+
+/** `less`: left below right. `strict`: equal is excluded. */
+const ORDERED: Readonly<Partial<Record<Condition, { readonly less: boolean; readonly strict: boolean }>>> = {
+  lt: { less: true, strict: true },
+  le: { less: true, strict: false },
+  gt: { less: false, strict: true },
+  ge: { less: false, strict: false },
+}
+
+/**
+ * A packet pointer lies at or below a bound, so the bytes in front of it can be accessed through every pointer with the
+ * same variable part. Source: Linux kernel/bpf/verifier.c, find_good_pkt_pointers.
+ */
+function learnBound(state: VerifierState, low: Register, high: Register, strict: boolean): void {
+  const bounds =
+    (high.kind === 'packet-end' && (low.kind === 'packet' || low.kind === 'packet-meta')) ||
+    (low.kind === 'packet-meta' && isFrameStart(high))
+  if (!bounds || low.number.max > PACKET_OFFSET_MAX || BigInt(low.offset) > PACKET_OFFSET_MAX) return
+  const range = low.offset + (strict ? 1 : 0)
+  state.rewrite((one) => (one.kind === low.kind && one.id === low.id && one.range < range ? { ...one, range } : one))
+}
+
+function isFrameStart(one: Register): boolean {
+  return one.kind === 'packet' && one.offset === 0 && isConstant(one.number) && one.number.min === 0n
+}

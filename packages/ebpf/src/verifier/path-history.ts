@@ -1,0 +1,99 @@
+import { nextSlot, type Program } from '../isa/instruction.ts'
+import { stateCovers, type VerifierState } from './state.ts'
+import { successors } from './structure.ts'
+
+/** States that are kept for one slot; the oldest makes room. */
+const STATES_PER_SLOT = 16
+/** Instructions that a path follows at least from one state that is kept to the next: short loops keep few. */
+const INSTRUCTIONS_BETWEEN = 8
+
+/** A state that a path had at a join. Proven safe once no path that leads on from it is open. */
+export interface StoredState {
+  readonly state: VerifierState
+  readonly parent: StoredState | null
+  /** Instructions that had been followed when it was kept. */
+  readonly at: number
+  /** Paths from here on that are not finished. */
+  open: number
+}
+
+/**
+ * What has been followed already: a path that arrives at a join with no more than another path had there, and that one
+ * proved safe, ends. Source: Linux kernel/bpf/verifier.c, is_state_visited and update_branch_counts.
+ */
+export class PathHistory {
+  readonly #live: Int32Array
+  readonly #joins: Uint8Array
+  readonly #stored: (StoredState[] | undefined)[]
+  #turn = 0
+
+  constructor(program: Program, live: Int32Array) {
+    this.#live = live
+    this.#stored = new Array<StoredState[] | undefined>(program.length)
+    this.#joins = new Uint8Array(program.length)
+    const seen = new Uint8Array(program.length)
+    program.forEach((one, index) => {
+      if (one === null) return
+      for (const next of successors(program, index)) {
+        if (next >= program.length) continue
+        if (seen[next] === 1 || next <= index) this.#joins[next] = 1
+        seen[next] = 1
+      }
+      if (one.kind === 'call-local') this.#joins[nextSlot(program, index)] = 1
+    })
+  }
+
+  /** Paths may meet here. */
+  isJoin(index: number): boolean {
+    return this.#joins[index] === 1
+  }
+
+  /**
+   * Looks the state up and keeps it, unless the path has just kept one.
+   *
+   * @param followed instructions that have been followed so far
+   * @returns `safe`: this path needs no following; `loop`: the same state was here before on this very path; otherwise
+   *   the last state that this path kept, its parent from here on
+   */
+  visit(
+    index: number,
+    state: VerifierState,
+    parent: StoredState | null,
+    followed: number,
+  ): StoredState | null | 'safe' | 'loop' {
+    const live = this.#liveMasks(index, state)
+    const stored = this.#stored[index] ?? []
+    this.#stored[index] = stored
+    for (const known of stored) {
+      if (!stateCovers(known.state, state, live)) continue
+      if (known.open === 0) return 'safe'
+      state.dropLonelyIds()
+      if (stateCovers(state, known.state, live)) return 'loop'
+    }
+    if (parent !== null && followed - parent.at < INSTRUCTIONS_BETWEEN) return parent
+    state.dropLonelyIds()
+    const one: StoredState = { state: state.copy(), parent, at: followed, open: 1 }
+    if (stored.length < STATES_PER_SLOT) stored.push(one)
+    else stored[this.#turn++ % STATES_PER_SLOT] = one
+    return one
+  }
+
+  /** One more path is open behind `parent`. */
+  fork(parent: StoredState | null): void {
+    if (parent !== null) parent.open++
+  }
+
+  /** A path behind `parent` has ended; with its last one a stored state is safe, and a path of its own parent has ended. */
+  finish(parent: StoredState | null): void {
+    for (let one = parent; one !== null && --one.open === 0; ) one = one.parent
+  }
+
+  /** Registers that may be read from here on, for each frame of the call chain. */
+  #liveMasks(index: number, state: VerifierState): number[] {
+    return state.frames.map((_, depth) => {
+      const inner = state.frames[depth + 1]
+      // A caller goes on behind its call, which takes r0 to r5 from the callee.
+      return inner === undefined ? this.#live[index]! : this.#live[inner.returnTo]! & ~0x3f
+    })
+  }
+}

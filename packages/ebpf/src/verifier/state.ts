@@ -1,0 +1,126 @@
+import { REGISTER_COUNT, STACK_BYTES } from '../isa/instruction.ts'
+import { type IdPairs, isPacket, NONE, type Register, registerCovers, STALE, stackRegister } from './register.ts'
+
+/** Bytes that the verifier knows of on the stack: never written, written, part of a spilled register. */
+export const BYTE_INVALID = 0
+export const BYTE_DATA = 1
+export const BYTE_SPILLED = 2
+/** Spills are kept by aligned slots of 8 bytes. */
+export const SLOT_BYTES = 8
+const SLOTS = STACK_BYTES / SLOT_BYTES
+
+/** A register stored whole: `bytes` at the start of a slot. */
+export interface Spill {
+  readonly register: Register
+  readonly bytes: number
+}
+
+/** One frame of the call chain. Stack bytes are counted from its lowest address. */
+export class Frame {
+  readonly number: number
+  /** Slot to go on at in the caller; -1 in the first frame. */
+  readonly returnTo: number
+  readonly registers: Register[]
+  readonly bytes: Uint8Array
+  readonly spills: (Spill | null)[]
+
+  constructor(number: number, returnTo: number, from?: Frame) {
+    this.number = number
+    this.returnTo = returnTo
+    this.registers = from?.registers.slice() ?? new Array<Register>(REGISTER_COUNT).fill(NONE)
+    this.bytes = from?.bytes.slice() ?? new Uint8Array(STACK_BYTES)
+    this.spills = from?.spills.slice() ?? new Array<Spill | null>(SLOTS).fill(null)
+    if (from === undefined) this.registers[10] = stackRegister(number)
+  }
+
+  copy(): Frame {
+    return new Frame(this.number, this.returnTo, this)
+  }
+}
+
+/** Everything that the verifier knows at one point of one path. */
+export class VerifierState {
+  readonly frames: Frame[]
+
+  constructor(frames: Frame[] = [new Frame(0, -1)]) {
+    this.frames = frames
+  }
+
+  get frame(): Frame {
+    return this.frames[this.frames.length - 1]!
+  }
+
+  get registers(): Register[] {
+    return this.frame.registers
+  }
+
+  copy(): VerifierState {
+    return new VerifierState(this.frames.map((frame) => frame.copy()))
+  }
+
+  /** Replaces every register and spill for which `change` returns something else. */
+  rewrite(change: (one: Register) => Register): void {
+    for (const { registers, spills } of this.frames) {
+      for (let i = 0; i < registers.length; i++) registers[i] = change(registers[i]!)
+      for (let i = 0; i < spills.length; i++) {
+        const spill = spills[i]
+        if (spill === null || spill === undefined) continue
+        const changed = change(spill.register)
+        if (changed !== spill.register) spills[i] = { register: changed, bytes: spill.bytes }
+      }
+    }
+  }
+
+  /** The packet may have moved: nobody may use an old pointer into it. */
+  forgetPacket(): void {
+    this.rewrite((one) => (isPacket(one.kind) ? STALE : one))
+  }
+
+  /** Drops relations that a single register has with nobody, so that more states are found equal. */
+  dropLonelyIds(): void {
+    const uses = new Map<number, number>()
+    this.rewrite((one) => {
+      if (one.id !== 0) uses.set(one.id, (uses.get(one.id) ?? 0) + 1)
+      return one
+    })
+    this.rewrite((one) => (one.kind === 'number' && one.id !== 0 && uses.get(one.id) === 1 ? { ...one, id: 0 } : one))
+  }
+}
+
+/**
+ * Whatever is safe from `known` on is safe from `now` on: each live register and each stack byte of `now` is among what
+ * `known` allows for.
+ *
+ * @param live registers that may still be read, one mask per frame
+ */
+export function stateCovers(known: VerifierState, now: VerifierState, live: readonly number[]): boolean {
+  if (known.frames.length !== now.frames.length) return false
+  const ids: IdPairs = new Map()
+  return known.frames.every((frame, depth) => {
+    const other = now.frames[depth]!
+    if (frame.returnTo !== other.returnTo) return false
+    for (let i = 0; i < REGISTER_COUNT; i++) {
+      if ((live[depth]! & (1 << i)) === 0) continue
+      if (!registerCovers(frame.registers[i]!, other.registers[i]!, ids)) return false
+    }
+    return stackCovers(frame, other, ids)
+  })
+}
+
+function stackCovers(known: Frame, now: Frame, ids: IdPairs): boolean {
+  for (let slot = 0; slot < SLOTS; slot++) {
+    const spill = known.spills[slot]!
+    const other = now.spills[slot]!
+    if (spill !== null) {
+      if (other === null || other.bytes !== spill.bytes || !registerCovers(spill.register, other.register, ids))
+        return false
+    }
+    const otherIsNumber = other !== null && other.register.kind === 'number'
+    for (let at = slot * SLOT_BYTES; at < (slot + 1) * SLOT_BYTES; at++) {
+      const want = known.bytes[at]
+      const have = now.bytes[at]
+      if (want === BYTE_DATA && !(have === BYTE_DATA || (have === BYTE_SPILLED && otherIsNumber))) return false
+    }
+  }
+  return true
+}

@@ -1,0 +1,53 @@
+import { disassemble } from '../isa/disassemble.ts'
+import { EbpfError } from '../isa/ebpf-error.ts'
+import { nextSlot, type Program } from '../isa/instruction.ts'
+
+/** Slots [start, end) that one call enters at `start`. */
+export interface Subprogram {
+  readonly start: number
+  readonly end: number
+}
+
+/** Slots that may be next after the one at `index` within its subprogram, the fall-through last. */
+export function successors(program: Program, index: number): number[] {
+  const one = program[index]!
+  if (one.kind === 'exit') return []
+  if (one.kind === 'goto') return [one.target]
+  return one.kind === 'jump' ? [one.target, nextSlot(program, index)] : [nextSlot(program, index)]
+}
+
+/**
+ * Splits a program into its subprograms and checks how control flows: every jump stays in its subprogram, none runs off
+ * its end, every instruction can be reached. Source: Linux kernel/bpf/verifier.c, check_subprogs and check_cfg.
+ *
+ * @throws EbpfError
+ */
+export function findSubprograms(program: Program): readonly Subprogram[] {
+  const starts = new Set([0])
+  for (const one of program) if (one?.kind === 'call-local') starts.add(one.target)
+  const sorted = [...starts].sort((a, b) => a - b)
+  const subprograms = sorted.map((start, i) => ({ start, end: sorted[i + 1] ?? program.length }))
+  for (const subprogram of subprograms) checkFlow(program, subprogram)
+  return subprograms
+}
+
+function checkFlow(program: Program, { start, end }: Subprogram): void {
+  const reached = new Set([start])
+  const pending = [start]
+  for (let index = pending.pop(); index !== undefined; index = pending.pop()) {
+    for (const next of successors(program, index)) {
+      if (next < start || next >= end) {
+        const reason = next >= program.length ? 'runs off the end of the program' : `leaves its subprogram for ${next}`
+        throw new EbpfError(index, disassemble(program[index]!), reason)
+      }
+      if (!reached.has(next)) {
+        reached.add(next)
+        pending.push(next)
+      }
+    }
+  }
+  for (let index = start; index < end; index++) {
+    const one = program[index]
+    if (one && !reached.has(index)) throw new EbpfError(index, disassemble(one), 'can never be reached')
+  }
+}

@@ -1,0 +1,286 @@
+import { disassemble } from '../isa/disassemble.ts'
+import { EbpfError } from '../isa/ebpf-error.ts'
+import { CALL_FRAMES_MAX, type Instruction, nextSlot, type Program } from '../isa/instruction.ts'
+import type { EbpfMapDefinition } from '../maps/ebpf-map.ts'
+import { REGION_CONTEXT } from '../runtime/memory-region.ts'
+import { modifyMemory, readMemory, writeMemory } from './access.ts'
+import { checkAlu, checkMove, checkNegate, checkSwap, noteOperands, operandOf } from './arithmetic.ts'
+import { checkJump } from './branch.ts'
+import { checkCall } from './call.ts'
+import {
+  CONTEXT_ACCESS,
+  DESTINATION_NUMBER,
+  DESTINATION_POINTER,
+  FACT_MIXED,
+  Facts,
+  NOT_TAKEN,
+  PACKET_CHANGE,
+  REACHED,
+  SOURCE_NUMBER,
+  SOURCE_POINTER,
+  TAKEN,
+} from './facts.ts'
+import { liveRegisters } from './liveness.ts'
+import { PathHistory, type StoredState } from './path-history.ts'
+import {
+  CONTEXT,
+  describeRegister,
+  mapRegister,
+  mapValueRegister,
+  memoryRegister,
+  NONE,
+  numberRegister,
+  type Register,
+} from './register.ts'
+import { constant } from './scalar.ts'
+import { initialised, numeric, type Site, type VerifiedType } from './site.ts'
+import { Frame, VerifierState } from './state.ts'
+import { findSubprograms, type Subprogram } from './structure.ts'
+
+/** Instructions that verification follows, all paths and loop rounds together. Source: Linux BPF_COMPLEXITY_LIMIT_INSNS. */
+export const VERIFIED_INSTRUCTIONS_MAX = 1_000_000
+
+/** Branches that wait to be followed. Source: Linux BPF_COMPLEXITY_LIMIT_JMP_SEQ. */
+const PENDING_PATHS_MAX = 8192
+
+/** Instructions from one point where the caller may do something else to the next. */
+const STEPS_BETWEEN_YIELDS = 256
+
+/** What the verifier found out about a program that it accepts. */
+export interface Verified {
+  readonly facts: Facts
+  readonly subprograms: readonly Subprogram[]
+  /** Instructions that were followed, over all paths. */
+  readonly instructionCount: number
+  /** No path writes to the packet or moves its ends. */
+  readonly readOnly: boolean
+}
+
+/** A path that is still to be followed. */
+interface Pending {
+  readonly state: VerifierState
+  readonly index: number
+  readonly parent: StoredState | null
+}
+
+/**
+ * Proves a program safe before it runs: it ends, reads nothing that was not written, and touches only the packet between
+ * its bounds, the stack, map values and the context's fields. Every path is followed with what is known of each register;
+ * loops are followed round by round, so a loop is accepted if it ends within a million instructions.
+ * Source: the rules of Linux kernel/bpf/verifier.c for a privileged program, except that pointers must not leak.
+ *
+ * A generator: it yields every few hundred instructions, so that the caller decides how long it goes on at once.
+ *
+ * @throws EbpfError naming the instruction and the reason
+ */
+export function verify(
+  type: VerifiedType,
+  program: Program,
+  maps: readonly EbpfMapDefinition[],
+): Generator<void, Verified> {
+  return new Verifier(type, program, maps).run()
+}
+
+class Verifier implements Site {
+  readonly type: VerifiedType
+  readonly maps: readonly EbpfMapDefinition[]
+  readonly facts: Facts
+  index = 0
+  state: VerifierState = new VerifierState()
+  readonly #program: Program
+  readonly #subprograms: readonly Subprogram[]
+  readonly #history: PathHistory
+  readonly #pending: Pending[] = []
+  #parent: StoredState | null = null
+  #ids = 0
+  #count = 0
+
+  constructor(type: VerifiedType, program: Program, maps: readonly EbpfMapDefinition[]) {
+    this.type = type
+    this.#program = program
+    this.maps = maps
+    this.facts = new Facts(program.length)
+    this.#subprograms = findSubprograms(program)
+    this.#history = new PathHistory(program, liveRegisters(program, type.helpers))
+  }
+
+  newId(): number {
+    return ++this.#ids
+  }
+
+  fail(reason: string): never {
+    throw new EbpfError(this.index, disassemble(this.#program[this.index]!), reason)
+  }
+
+  *run(): Generator<void, Verified> {
+    this.#enterProgram()
+    let next = 0
+    for (;;) {
+      next = this.#follow(next)
+      if (this.#count % STEPS_BETWEEN_YIELDS === 0) yield
+      if (next >= 0) continue
+      this.#history.finish(this.#parent)
+      const pending = this.#pending.pop()
+      if (pending === undefined) break
+      this.state = pending.state
+      this.#parent = pending.parent
+      next = pending.index
+    }
+    this.#refuseMixed()
+    const readOnly = !this.facts.flags.some((flags) => (flags & PACKET_CHANGE) !== 0)
+    return { facts: this.facts, subprograms: this.#subprograms, instructionCount: this.#count, readOnly }
+  }
+
+  #enterProgram(): void {
+    const { entry } = this.type
+    this.state.registers[1] = entry.kind === 'context' ? CONTEXT : memoryRegister(entry.bytes)
+    if (entry.kind === 'memory') this.state.registers[2] = numberRegister(constant(BigInt(entry.bytes)))
+  }
+
+  /** Checks the instruction at a slot. @returns the next slot of this path, or -1: the path has ended */
+  #follow(index: number): number {
+    this.index = index
+    if (this.#history.isJoin(index)) {
+      const known = this.#history.visit(index, this.state, this.#parent, this.#count)
+      if (known === 'safe') return -1
+      if (known === 'loop') this.fail('the loop through here never ends: nothing changes from one round to the next')
+      this.#parent = known
+    }
+    if (++this.#count > VERIFIED_INSTRUCTIONS_MAX)
+      this.fail(
+        `more than ${VERIFIED_INSTRUCTIONS_MAX} instructions to follow: a loop does not end, or has too many rounds`,
+      )
+    this.facts.flags[index]! |= REACHED
+    return this.#check(this.#program[index]!)
+  }
+
+  #check(one: Instruction): number {
+    switch (one.kind) {
+      case 'alu':
+        return this.#set(one.destination, checkAlu(this, one))
+      case 'move':
+        return this.#set(one.destination, checkMove(this, one))
+      case 'negate':
+        return this.#set(one.destination, checkNegate(this, one.destination, one.bits))
+      case 'swap':
+        return this.#set(one.destination, checkSwap(this, one))
+      case 'load-immediate': {
+        const value = (BigInt(one.high >>> 0) << 32n) | BigInt(one.low >>> 0)
+        return this.#set(one.destination, numberRegister(constant(value)))
+      }
+      case 'load-map':
+        return this.#set(one.destination, mapRegister(one.map))
+      case 'load-map-value':
+        return this.#set(one.destination, this.#mapValue(one.map, one.offset))
+      case 'load': {
+        const base = initialised(this, one.base)
+        return this.#set(one.destination, readMemory(this, base, one.offset, one.bytes, one.signed))
+      }
+      case 'store': {
+        const value = operandOf(this, one)
+        noteOperands(this, value, value)
+        writeMemory(this, initialised(this, one.base), one.offset, one.bytes, value)
+        return this.#next()
+      }
+      case 'atomic': {
+        numeric(this, one.source, 'an atomic operation')
+        if (one.operation === 'cmpxchg') numeric(this, 0, 'cmpxchg')
+        const before = modifyMemory(this, initialised(this, one.base), one.offset, one.bytes)
+        if (!one.fetch) return this.#next()
+        return this.#set(one.operation === 'cmpxchg' ? 0 : one.source, before)
+      }
+      case 'goto':
+        return one.target
+      case 'jump':
+        return this.#branch(one)
+      case 'call':
+        checkCall(this, one)
+        return this.#next()
+      case 'call-local':
+        return this.#enter(one.target)
+      case 'exit':
+        return this.#exit()
+    }
+  }
+
+  #next(): number {
+    return nextSlot(this.#program, this.index)
+  }
+
+  #set(register: number, value: Register): number {
+    this.state.registers[register] = value
+    return this.#next()
+  }
+
+  #mapValue(map: number, offset: number): Register {
+    const { name, type, maxEntries, valueBytes } = this.maps[map]!
+    if (type !== 'array' || maxEntries !== 1) this.fail(`map ${name} has no direct value: it is no array of one entry`)
+    if (offset < 0 || offset >= valueBytes)
+      this.fail(`offset ${offset} is outside of map ${name}'s ${valueBytes} bytes`)
+    return mapValueRegister(map, offset)
+  }
+
+  /** Follows the jump now if it can happen, and keeps the fall-through for later. */
+  #branch(one: Extract<Instruction, { kind: 'jump' }>): number {
+    const outcome = checkJump(this, one)
+    const taken = outcome(true)
+    const notTaken = outcome(false)
+    this.facts.flags[this.index]! |= (taken ? TAKEN : 0) | (notTaken ? NOT_TAKEN : 0)
+    if (taken === undefined) {
+      notTaken?.(this.state)
+      return notTaken === undefined ? -1 : this.#next()
+    }
+    if (notTaken !== undefined) {
+      if (this.#pending.length === PENDING_PATHS_MAX)
+        this.fail(`more than ${PENDING_PATHS_MAX} branches are still to be followed: a loop has too many rounds`)
+      const other = this.state.copy()
+      notTaken(other)
+      this.#history.fork(this.#parent)
+      this.#pending.push({ state: other, index: this.#next(), parent: this.#parent })
+    }
+    taken(this.state)
+    return one.target
+  }
+
+  #enter(target: number): number {
+    const depth = this.state.frames.length
+    if (depth >= CALL_FRAMES_MAX) this.fail(`calls are nested more than ${CALL_FRAMES_MAX} deep`)
+    const frame = new Frame(depth, this.#next())
+    for (let number = 1; number <= 5; number++) frame.registers[number] = this.state.registers[number]!
+    this.state.frames.push(frame)
+    return target
+  }
+
+  #exit(): number {
+    const value = this.state.registers[0]!
+    if (this.state.frames.length === 1) {
+      numeric(this, 0, 'exit')
+      return -1
+    }
+    const { number, returnTo } = this.state.frame
+    if (value.kind === 'stack' && value.object === number)
+      this.fail(`returns ${describeRegister(value)} of its own frame`)
+    this.state.frames.pop()
+    const { registers } = this.state
+    registers[0] = value
+    for (let i = 1; i <= 5; i++) registers[i] = NONE
+    return returnTo
+  }
+
+  /** One piece of code can't be compiled for pointers and numbers at once, nor for the context and memory. */
+  #refuseMixed(): void {
+    this.#program.forEach((one, index) => {
+      this.index = index
+      const flags = this.facts.flags[index]!
+      const mixed = (both: number): boolean => (flags & both) === both
+      const equality = one?.kind === 'jump' && (one.condition === 'eq' || one.condition === 'ne')
+      if ((one?.kind === 'alu' || one?.kind === 'jump') && !equality) {
+        if (mixed(DESTINATION_NUMBER | DESTINATION_POINTER) || mixed(SOURCE_NUMBER | SOURCE_POINTER))
+          this.fail('is used on pointers on one path and on numbers on another')
+      }
+      if ((flags & CONTEXT_ACCESS) === 0) return
+      if (this.facts.region[index] !== REGION_CONTEXT || this.facts.address[index] === FACT_MIXED)
+        this.fail('reaches one field of the context on one path and something else on another')
+    })
+  }
+}
