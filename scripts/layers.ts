@@ -23,9 +23,11 @@ export const LAYERS: readonly (readonly string[])[] = [
 ]
 
 /** A leaf beside the layers: the operating system. It stands on `layout` and is used by these only. */
-const LINUX_USERS = ['backend-*', 'vhost-user', 'apps/*']
+const LINUX_USERS = ['backend-*', 'vhost-user', 'ebpf', 'apps/*']
 /** May name `node:` modules; everything else runs in a browser. */
 const NODE_USERS = ['linux', 'backend-*', 'vhost-user', 'apps/*']
+/** Packages of which one half runs in a browser: the other half, these folders, may use Node and `linux`. */
+const NODE_HALVES: Readonly<Record<string, readonly string[]>> = { ebpf: ['src/linux/', 'src/cli/'] }
 /** Foreign function interface: one package. */
 const KOFFI_USERS = ['linux']
 /**
@@ -138,8 +140,8 @@ function checkImports(
     const why = specifier.startsWith('.')
       ? checkRelative(one, file, specifier)
       : isBuiltin(specifier)
-        ? checkBuiltin(one, specifier, test)
-        : checkBare(one, specifier, byName, test ? testing : runtime, test)
+        ? checkBuiltin(one, file, specifier, test)
+        : checkBare(one, file, specifier, byName, test ? testing : runtime, test)
     return why ? [`${file}: imports ${specifier}: ${why}`] : []
   })
 }
@@ -153,13 +155,19 @@ function isBuiltin(specifier: string): boolean {
   return specifier.startsWith('node:') || builtinModules.includes(specifier)
 }
 
-function checkBuiltin(one: WorkspacePackage, specifier: string, test: boolean): string | null {
+/** Does a file belong to a half that may use Node? Undefined: the package has no halves. */
+function isInNodeHalf(one: WorkspacePackage, file: string): boolean | undefined {
+  return NODE_HALVES[shortName(one)]?.some((folder) => file.startsWith(`${one.folder}/${folder}`))
+}
+
+function checkBuiltin(one: WorkspacePackage, file: string, specifier: string, test: boolean): string | null {
   if (!specifier.startsWith('node:')) return `write node:${specifier}`
-  return test || matches(shortName(one), NODE_USERS) ? null : `only ${NODE_USERS.join(', ')} may use Node`
+  return test || (isInNodeHalf(one, file) ?? matches(shortName(one), NODE_USERS)) ? null : `only ${NODE_USERS.join(', ')} may use Node`
 }
 
 function checkBare(
   one: WorkspacePackage,
+  file: string,
   specifier: string,
   byName: ReadonlyMap<string, WorkspacePackage>,
   declared: ReadonlySet<string>,
@@ -172,6 +180,8 @@ function checkBare(
   if (!to) return null
   const subpath = `.${specifier.slice(name.length)}`
   if (to.manifest.exports && !(subpath in to.manifest.exports)) return `${name} does not export ${subpath}`
+  if (!test && shortName(to) === 'linux' && isInNodeHalf(one, file) === false)
+    return `only ${NODE_HALVES[shortName(one)]!.join(', ')} of this package may use it`
   // A test may look sideways or up (devDependencies); the build order below still has to exist.
   return test || to === one ? null : forbidden(one, to)
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { KernelXdpObject } from '@vring/backend-tap/linux'
+import { KernelXdpObject } from '@vring/ebpf/linux'
 import type { KernelXdpProgram } from '@vring/linux'
 
 /** Maps with more entries are not read for metrics. */

@@ -5,7 +5,6 @@
  */
 export * from './linux/counting-xdp.ts'
 export type { TapIo } from './linux/frame-sender.ts'
-export * from './linux/kernel-xdp-object.ts'
 export * from './linux/linux-tap.ts'
 export * from './linux/linux-tap-queue.ts'
 export type { TapQueueCounters } from './tap-counters.ts'

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadPacketProgram } from '../test/packet-type.ts'
-import { createMap, decode, encode, indexKeyOf, readObject } from './index.ts'
+import { createMap, decode, type EbpfObject, encode, indexKeyOf, readObject } from './index.ts'
 
 const object = new Uint8Array(readFileSync(join(import.meta.dirname, '../../xdp/fixtures/features.v3.o')))
 const code = encode([
@@ -41,13 +41,18 @@ function held(
 
 /** Every public function that takes bytes to read, with what it makes of them. */
 const READERS: readonly (readonly [string, Uint8Array, (bytes: Uint8Array) => unknown])[] = [
-  ['readObject', object, (bytes) => readObject(bytes)],
+  ['readObject', object, (bytes) => everything(readObject(bytes))],
   ['loading an object', object, (bytes) => loadPacketProgram(bytes, { program: 'count_flows' }).verifiedInstructions],
   ['loading instructions', code, (bytes) => loadPacketProgram({ name: 'p', code: bytes }).verifiedInstructions],
   ['decode', code, (bytes) => decode(bytes)],
   ['a map key', indexKeyOf(7), (bytes) => setAndRead(bytes, indexKeyOf(1))],
   ['a map value', indexKeyOf(7), (bytes) => setAndRead(indexKeyOf(1), bytes)],
 ]
+
+/** Reads all of an object. */
+function everything({ license, programs, mapNames, map }: EbpfObject): unknown {
+  return [license, programs.map((one) => one.link()), mapNames.map(map)]
+}
 
 function setAndRead(key: Uint8Array, value: Uint8Array): unknown {
   const map = createMap(definition)

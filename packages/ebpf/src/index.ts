@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+export { chooseProgram, type ProgramSections } from './choose-program.ts'
 export { BASE_HELPERS } from './helpers/base-helpers.ts'
 export { CSUM_DIFF } from './helpers/csum-diff.ts'
 export * from './helpers/helper.ts'
@@ -21,9 +22,12 @@ export * from './maps/create-map.ts'
 export * from './maps/ebpf-map.ts'
 export { HashMap } from './maps/hash-map.ts'
 export { LruHashMap } from './maps/lru-hash-map.ts'
+export * from './maps/map-types.ts'
 export { RedirectTable } from './maps/redirect-table.ts'
-export type { ObjectMap } from './object/map-definitions.ts'
+export type { LinkedProgram } from './object/linker.ts'
+export type { ObjectMap, ObjectSlot, ObjectVariable } from './object/map-definitions.ts'
 export { type EbpfObject, type ObjectProgram, readObject } from './object/read-object.ts'
+export { initialContents, type VariableValues } from './object/variables.ts'
 export * from './program-type.ts'
 export * from './raw-program.ts'
 export { type EbpfEnvironment, type HookContext, Machine } from './runtime/machine.ts'

@@ -1,11 +1,13 @@
 import { refused } from '@vring/layout'
+import { chooseProgram } from './choose-program.ts'
 import { compile } from './compiler/compile.ts'
 import { giveWay } from './give-way.ts'
 import { decode } from './isa/decode.ts'
 import { createMap } from './maps/create-map.ts'
 import type { EbpfMap } from './maps/ebpf-map.ts'
 import type { ObjectMap } from './object/map-definitions.ts'
-import { type EbpfObject, type ObjectProgram, readObject } from './object/read-object.ts'
+import { readObject } from './object/read-object.ts'
+import { initialContents, type VariableValues } from './object/variables.ts'
 import type { ProgramType } from './program-type.ts'
 import { interpret } from './runtime/interpreter.ts'
 import { type EbpfEnvironment, type HookContext, Machine } from './runtime/machine.ts'
@@ -20,6 +22,8 @@ export interface LoadProgramOptions extends EbpfEnvironment {
   readonly program?: string
   /** Maps to use instead of new ones, by name: how programs share a map. */
   readonly maps?: Readonly<Record<string, EbpfMap>>
+  /** Values of global variables, by name: configuration in `.rodata`, which the verifier then knows, and others. */
+  readonly variables?: VariableValues
   /** Copies of per-CPU arrays; default 1. `cpu` says which one the program sees. */
   readonly cpus?: number
   /** Default `auto`. */
@@ -70,12 +74,16 @@ export function* loadSteps<C extends HookContext>(
   source: Uint8Array | RawEbpf,
   options: LoadProgramOptions,
 ): Generator<void, EbpfProgram<C>> {
-  const object = 'code' in source ? rawObject(source) : readObject(source)
-  const { name, code } = choose(object, type, options.program)
-  if (object.maps.length > PROGRAM_MAPS_MAX)
-    throw refused('ERR_OUT_OF_RANGE', 'maps of a program', object.maps.length, `0 to ${PROGRAM_MAPS_MAX}`)
-  const program = decode(code, object.maps.length)
-  const maps = object.maps.map((definition) => shared(definition, options) ?? create(definition, options))
+  const linked =
+    'code' in source ? { maps: [], ...source } : chooseProgram(readObject(source), type, options.program).link()
+  const { name, code } = linked
+  if (linked.maps.length > PROGRAM_MAPS_MAX)
+    throw refused('ERR_OUT_OF_RANGE', 'maps of a program', linked.maps.length, `0 to ${PROGRAM_MAPS_MAX}`)
+  const program = decode(code, linked.maps.length)
+  const contents = initialContents(linked.maps, options.variables)
+  const maps = linked.maps.map(
+    (definition) => shared(definition, options) ?? create(definition, contents.get(definition.name), options),
+  )
   const verified = yield* verify(type, program, maps)
   const machine = new Machine<C>(maps, options)
   const compiled =
@@ -90,29 +98,6 @@ export function* loadSteps<C extends HookContext>(
   }
 }
 
-function rawObject({ name, code, maps = [] }: RawEbpf): EbpfObject {
-  return { maps, programs: [{ name, section: '', code }] }
-}
-
-/** The program of that name or section; without a name the only one of the type. */
-function choose<C extends HookContext>(
-  { programs }: EbpfObject,
-  type: ProgramType<C>,
-  wanted: string | undefined,
-): ObjectProgram {
-  const candidates = programs.filter(({ section }) => section === '' || type.ownsSection(section))
-  const found =
-    wanted === undefined ? candidates : programs.filter(({ name, section }) => name === wanted || section === wanted)
-  if (found.length === 1) return found[0]!
-  const names = candidates.map(({ name }) => name).join(', ')
-  throw refused(
-    'ERR_UNKNOWN_NAME',
-    'program',
-    wanted ?? 'not given',
-    names === '' ? `none: the object has no ${type.name} program` : `one of ${names}`,
-  )
-}
-
 /** A map that was passed in; it must be what the program was written for. */
 function shared(definition: ObjectMap, options: LoadProgramOptions): EbpfMap | undefined {
   const map = options.maps?.[definition.name]
@@ -123,12 +108,12 @@ function shared(definition: ObjectMap, options: LoadProgramOptions): EbpfMap | u
   return map
 }
 
-function create(definition: ObjectMap, options: LoadProgramOptions): EbpfMap {
+function create(definition: ObjectMap, contents: Uint8Array | undefined, options: LoadProgramOptions): EbpfMap {
   const map = createMap(definition, {
     cpus: options.cpus ?? Math.max(1, (options.cpu ?? 0) + 1),
     cpu: options.cpu ?? 0,
   })
-  if (definition.initial !== undefined) map.values.set(definition.initial)
+  if (contents !== undefined) map.values.set(contents)
   return map
 }
 

@@ -6,6 +6,8 @@ import {
   BPF_MAP_FREEZE,
   BPF_MAP_LOOKUP_ELEM,
   BPF_MAP_UPDATE_ELEM,
+  BPF_OBJ_GET,
+  BPF_OBJ_PIN,
   BpfAttribute,
   bpf,
   bpfChecked,
@@ -14,15 +16,41 @@ import { closeFd } from './fd.ts'
 import { fixedBytes } from './libc.ts'
 import { systemError } from './system-error.ts'
 
-/** Kinds of maps that XDP programs use, by their number. Source: Linux include/uapi/linux/bpf.h, enum bpf_map_type. */
+/** Types of maps by their number. Source: Linux 6.18 include/uapi/linux/bpf.h, enum bpf_map_type. */
 export const BPF_MAP_TYPES = {
   hash: 1,
   array: 2,
+  'prog-array': 3,
+  'perf-event-array': 4,
   'percpu-hash': 5,
   'percpu-array': 6,
+  'stack-trace': 7,
+  'cgroup-array': 8,
   'lru-hash': 9,
+  'lru-percpu-hash': 10,
+  'lpm-trie': 11,
+  'array-of-maps': 12,
+  'hash-of-maps': 13,
   devmap: 14,
+  sockmap: 15,
+  cpumap: 16,
   xskmap: 17,
+  sockhash: 18,
+  'cgroup-storage': 19,
+  'reuseport-sockarray': 20,
+  'percpu-cgroup-storage': 21,
+  queue: 22,
+  stack: 23,
+  'sk-storage': 24,
+  'devmap-hash': 25,
+  'struct-ops': 26,
+  ringbuf: 27,
+  'inode-storage': 28,
+  'task-storage': 29,
+  'bloom-filter': 30,
+  'user-ringbuf': 31,
+  'cgrp-storage': 32,
+  arena: 33,
 } as const
 export type BpfMapType = keyof typeof BPF_MAP_TYPES
 
@@ -37,6 +65,8 @@ export interface BpfMapOptions {
   readonly maxEntries: number
   /** Flags of BPF_MAP_CREATE: {@link BPF_F_RDONLY_PROG} and others. Default 0. */
   readonly flags?: number
+  /** What a map of maps holds: a map like its own. */
+  readonly inner?: BpfMap
 }
 
 /** Programs may not write to the map's values. Source: Linux include/uapi/linux/bpf.h. */
@@ -57,7 +87,7 @@ export class BpfMap {
   private constructor(fd: number, options: BpfMapOptions) {
     this.fd = fd
     this.options = options
-    const perCpu = options.type.startsWith('percpu-')
+    const perCpu = /percpu-/.test(options.type)
     this.valuesPerKey = perCpu ? possibleCpus() : 1
     this.#stride = perCpu ? (options.valueSize + 7) & ~7 : options.valueSize
     this.#value = fixedBytes(this.#stride * this.valuesPerKey)
@@ -71,8 +101,26 @@ export class BpfMap {
       .u32(8, options.valueSize)
       .u32(12, options.maxEntries)
       .u32(16, options.flags ?? 0)
+      .u32(20, options.inner?.fd ?? 0)
       .name(28, options.name ?? options.type)
     return new BpfMap(bpfChecked(BPF_MAP_CREATE, attribute, `creating ${options.type} map`), options)
+  }
+
+  /**
+   * The map that is pinned at a path of the BPF file system, or null.
+   *
+   * @throws VringError ERR_SYSTEM: EPERM
+   */
+  static pinned(path: string, options: BpfMapOptions): BpfMap | null {
+    const fd = bpf(BPF_OBJ_GET, new BpfAttribute(16).pointer(0, terminated(path)))
+    if (fd === ENOENT) return null
+    if (fd < 0) throw systemError('bpf', -fd, `opening ${path}`)
+    return new BpfMap(fd, options)
+  }
+
+  /** Pins it at a path of the BPF file system: it then outlives this process. @throws VringError ERR_SYSTEM: EEXIST */
+  pin(path: string): void {
+    bpfChecked(BPF_OBJ_PIN, new BpfAttribute(16).pointer(0, terminated(path)).u32(8, this.fd), `pinning ${path}`)
   }
 
   /**
@@ -152,6 +200,13 @@ export class BpfMap {
     copy.set(key)
     return new BpfAttribute(32).u32(0, this.fd).pointer(8, copy)
   }
+}
+
+function terminated(path: string): Uint8Array {
+  const text = new TextEncoder().encode(`${path}\0`)
+  const bytes = fixedBytes(text.length)
+  bytes.set(text)
+  return bytes
 }
 
 /** A 32-bit key or value as maps hold it. */

@@ -212,10 +212,11 @@ describe('loading', () => {
   test('a shared map serves two programs; one of another shape is refused', async () => {
     const bytes = object('features.v3.o')
     const flows = await loadEbpf(bytes, { program: 'count_flows' })
-    const maps = Object.fromEntries(flows.maps)
+    const sum = await loadEbpf(bytes, { program: 'sum_bytes' })
+    const maps = Object.fromEntries(sum.maps)
     const globals = await loadEbpf(bytes, { program: 'xdp/globals', maps })
-    expect(globals.maps.get('.bss')).toBe(flows.maps.get('.bss'))
-    await expect(loadEbpf(bytes, { program: 'globals', maps: { '.bss': maps['flows']! } })).rejects.toThrow(
+    expect(globals.maps.get('.bss')).toBe(sum.maps.get('.bss'))
+    await expect(loadEbpf(bytes, { program: 'globals', maps: { '.bss': flows.maps.get('flows')! } })).rejects.toThrow(
       /accepted: array/,
     )
   })
@@ -289,7 +290,7 @@ describe('loading', () => {
           const bytes = whole.slice(0, changes.length === 0 ? length : whole.length)
           for (const [at, value] of changes) bytes[at] = value
           try {
-            readObject(bytes)
+            for (const program of readObject(bytes).programs) program.link()
           } catch (error) {
             expect((error as { code?: string }).code).toMatch(/^ERR_/)
           }

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { KernelXdpObject } from '@vring/ebpf/linux'
 import { assembleBpf, exitProgram, KernelXdpProgram, key32, load32, setLinkXdp } from '@vring/linux'
 import { NET_BATCH } from '@vring/vhost-net'
 import { XDP_DROP, Xdp1 } from '@vring/xdp'
 import { expect, test } from 'vitest'
 import { batchOf, describeLinuxTap, HEADER } from '../../test/linux-tap-fixture.ts'
 import { TapDevice } from '../index.ts'
-import { CountingXdp, KernelXdpObject } from '../linux.ts'
+import { CountingXdp } from '../linux.ts'
 
 describeLinuxTap('XDP programs on a Linux TAP', ({ keep, open, serve }) => {
   test('a program that the verifier refuses is named with its instruction and the reason', () => {

@@ -1,5 +1,5 @@
 import { high } from '../isa/wide.ts'
-import type { EbpfMapType } from '../maps/ebpf-map.ts'
+import type { EbpfMapType } from '../maps/map-types.ts'
 import type { HookContext, Machine } from '../runtime/machine.ts'
 
 /**

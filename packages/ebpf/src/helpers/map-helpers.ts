@@ -1,6 +1,6 @@
 import { EINVAL } from '@vring/layout'
 import { high } from '../isa/wide.ts'
-import type { EbpfMapType } from '../maps/ebpf-map.ts'
+import type { EbpfMapType } from '../maps/map-types.ts'
 import { REGION_MAP_OBJECTS, REGION_MAP_VALUES } from '../runtime/memory-region.ts'
 import { type Helper, signedResult } from './helper.ts'
 

@@ -5,7 +5,7 @@ import { FRAME_POINTER } from './instruction.ts'
 /** Bytes of one instruction slot. */
 export const SLOT_BYTES = 8
 /** The longest program, in slots. Source: Linux BPF_COMPLEXITY_LIMIT_INSNS, the limit for a privileged program. */
-const PROGRAM_SLOTS_MAX = 1_000_000
+export const PROGRAM_SLOTS_MAX = 1_000_000
 
 // Opcode fields, RFC 9669 section 4.
 const CLASS_LD = 0

@@ -1,6 +1,7 @@
 import { errnoName, refused, VringError } from '@vring/layout'
-import type { EbpfMap, EbpfMapDefinition, EbpfMapType } from './ebpf-map.ts'
+import type { EbpfMap, EbpfMapDefinition } from './ebpf-map.ts'
 import { BPF_ANY } from './ebpf-map.ts'
+import type { EbpfMapType } from './map-types.ts'
 
 /** Keys longer than this are refused. Source: Linux MAX_BPF_STACK: a key comes from a program's stack. */
 const KEY_BYTES_MAX = 512

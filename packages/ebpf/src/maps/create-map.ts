@@ -36,5 +36,12 @@ export function createMap(definition: EbpfMapDefinition, options: CreateMapOptio
     case 'devmap':
     case 'xskmap':
       return new RedirectTable(definition)
+    default:
+      throw refused(
+        'ERR_UNSUPPORTED',
+        `map ${definition.name}: type`,
+        definition.type,
+        'one that programs here may use',
+      )
   }
 }

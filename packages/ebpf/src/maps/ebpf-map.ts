@@ -1,5 +1,4 @@
-/** Map types that programs here may use. Source: Linux include/uapi/linux/bpf.h, enum bpf_map_type. */
-export type EbpfMapType = 'hash' | 'array' | 'percpu-array' | 'lru-hash' | 'devmap' | 'xskmap'
+import type { EbpfMapType } from './map-types.ts'
 
 /** What a map is: the fields of struct bpf_map_def, in bytes and entries. */
 export interface EbpfMapDefinition {
@@ -8,6 +7,10 @@ export interface EbpfMapDefinition {
   readonly keyBytes: number
   readonly valueBytes: number
   readonly maxEntries: number
+  /** Flags of BPF_MAP_CREATE, `map_flags`; default 0. */
+  readonly flags?: number
+  /** What a map of maps holds. */
+  readonly inner?: EbpfMapDefinition
   /** Programs may read values, not write them: a map made of a read-only section. */
   readonly readOnly?: boolean
 }

@@ -7,6 +7,7 @@ export interface BtfType {
   readonly name: string
   /** Bytes of a sized type, or the type that this one refers to. */
   readonly sizeOrType: number
+  /** Members of a struct or union, parameters of a function prototype, variables of a section. */
   readonly members: readonly BtfMember[]
   /** Elements and element type of an array. */
   readonly array: { readonly type: number; readonly count: number } | undefined
@@ -15,20 +16,22 @@ export interface BtfType {
 export interface BtfMember {
   readonly name: string
   readonly type: number
+  /** Offset in the struct. */
+  readonly bitOffset?: number
 }
 
 // Kinds, Linux Documentation/bpf/btf.rst.
 const KIND_INT = 1
-const KIND_PTR = 2
+export const KIND_PTR = 2
 const KIND_ARRAY = 3
 export const KIND_STRUCT = 4
-const KIND_UNION = 5
+export const KIND_UNION = 5
 const KIND_ENUM = 6
 const KIND_TYPEDEF = 8
 const KIND_VOLATILE = 9
 const KIND_CONST = 10
 const KIND_RESTRICT = 11
-const KIND_FUNC_PROTO = 13
+export const KIND_FUNC_PROTO = 13
 export const KIND_VAR = 14
 const KIND_DATASEC = 15
 const KIND_FLOAT = 16
@@ -59,6 +62,7 @@ const DEPTH_MAX = 32
 /** Types of a `.BTF` section. @throws VringError if it is malformed */
 export class Btf {
   readonly types: readonly BtfType[]
+  readonly #variables = new Map<string, BtfType>()
 
   constructor(section: Uint8Array) {
     try {
@@ -67,6 +71,26 @@ export class Btf {
       if (!(cause instanceof RangeError)) throw cause
       throw new VringError('ERR_INVALID_ARGUMENT', '.BTF section is truncated', { field: '.BTF', cause })
     }
+    for (const type of this.types) if (type.kind === KIND_VAR) this.#variables.set(type.name, type)
+  }
+
+  /** The variable of that name, or undefined. */
+  variable(name: string): BtfType | undefined {
+    return this.#variables.get(name)
+  }
+
+  /** A type in C: `struct flow`, `unsigned int`, `u64 *`. */
+  describe(number: number, depth = 0): string {
+    if (number === 0) return 'void'
+    const { kind, name, sizeOrType, array } = this.type(number)
+    if (depth === DEPTH_MAX) return '...'
+    if (kind === KIND_PTR) return `${this.describe(sizeOrType, depth + 1)} *`
+    if (array !== undefined) return `${this.describe(array.type, depth + 1)}[${array.count}]`
+    if (kind === KIND_STRUCT) return `struct ${name === '' ? '(anonymous)' : name}`
+    if (kind === KIND_UNION) return `union ${name === '' ? '(anonymous)' : name}`
+    if (kind === KIND_ENUM || kind === KIND_ENUM64) return `enum ${name}`
+    if (name !== '') return name
+    return QUALIFIERS.has(kind) ? this.describe(sizeOrType, depth + 1) : `kind ${kind}`
   }
 
   type(number: number): BtfType {
@@ -110,6 +134,13 @@ export class Btf {
     return array.count
   }
 
+  /** The element type of an array. */
+  elementOf(number: number): number {
+    const { array, kind } = this.resolve(number)
+    if (array === undefined) throw refused('ERR_INVALID_ARGUMENT', `BTF type ${number}: kind`, kind, 'an array')
+    return array.type
+  }
+
   /** The type that `__type(name, type)` put into a map definition: what the pointer points to. */
   pointee(number: number): number {
     const pointer = this.resolve(number)
@@ -129,7 +160,9 @@ function parse(section: Uint8Array): BtfType[] {
   const headerBytes = view.getUint32(4, true)
   const start = headerBytes + view.getUint32(8, true)
   const end = start + view.getUint32(12, true)
-  const strings = section.subarray(headerBytes + view.getUint32(16, true))
+  const stringStart = headerBytes + view.getUint32(16, true)
+  const strings = section.subarray(stringStart, stringStart + view.getUint32(20, true))
+  if (end > section.length) throw new RangeError('types')
   const types: BtfType[] = [{ kind: 0, name: 'void', sizeOrType: 0, members: [], array: undefined }]
   for (let at = start; at < end; ) {
     const info = view.getUint32(at + 4, true)
@@ -137,15 +170,17 @@ function parse(section: Uint8Array): BtfType[] {
     const count = info & 0xffff
     const body = at + 12
     const entryBytes = ENTRY_BYTES[kind] ?? 0
-    const isStruct = kind === KIND_STRUCT || kind === KIND_UNION
+    const hasMembers = kind === KIND_STRUCT || kind === KIND_UNION || kind === KIND_FUNC_PROTO
+    if (count * entryBytes > section.length - body) throw new RangeError('entries')
     types.push({
       kind,
-      name: stringAt(strings, view.getUint32(at, true)),
+      name: stringAt(strings, view.getUint32(at, true), '.BTF'),
       sizeOrType: view.getUint32(at + 8, true),
-      members: isStruct
+      members: hasMembers
         ? Array.from({ length: count }, (_, i) => ({
-            name: stringAt(strings, view.getUint32(body + i * entryBytes, true)),
+            name: stringAt(strings, view.getUint32(body + i * entryBytes, true), '.BTF'),
             type: view.getUint32(body + i * entryBytes + 4, true),
+            ...(entryBytes === 12 ? { bitOffset: view.getUint32(body + i * entryBytes + 8, true) & 0xffffff } : {}),
           }))
         : [],
       array:

@@ -22,6 +22,8 @@ export interface ElfSymbol {
   readonly value: number
   readonly size: number
   readonly type: number
+  /** Visible to other objects (STB_GLOBAL or STB_WEAK): for a function, one that is verified by its declaration alone. */
+  readonly isGlobal: boolean
 }
 
 export interface ElfRelocation {
@@ -34,12 +36,15 @@ export interface ElfRelocation {
 export interface ElfObject {
   readonly sections: readonly ElfSection[]
   readonly symbols: readonly ElfSymbol[]
-  /** Relocations of a section. */
+  /** Symbols that lie in a section. */
+  symbolsOf(section: number): readonly ElfSymbol[]
+  /** Relocations of a section, in the order of the file. */
   relocations(section: number): readonly ElfRelocation[]
 }
 
 // Field values, ELF-64 object file format version 1.5.
 export const SHF_EXECINSTR = 4
+export const STT_OBJECT = 1
 export const STT_FUNC = 2
 export const STT_SECTION = 3
 const SHT_SYMTAB = 2
@@ -64,14 +69,35 @@ export function readElf(source: Uint8Array): ElfObject {
   const sections = readSections(file, view)
   const symtab = sections.find(({ type }) => type === SHT_SYMTAB)
   const symbols = symtab === undefined ? [] : readSymbols(symtab, sections)
+  const symbolsBySection = groupBy(symbols, ({ section }) => section)
+  const relocationSections = groupBy(
+    sections.filter(({ type }) => type === SHT_REL),
+    ({ info }) => info,
+  )
+  const read = new Map<number, readonly ElfRelocation[]>()
   return {
     sections,
     symbols,
-    relocations: (section) =>
-      sections
-        .filter(({ type, info }) => type === SHT_REL && info === section)
-        .flatMap((one) => readRelocations(one, symbols)),
+    symbolsOf: (section) => symbolsBySection.get(section) ?? [],
+    relocations: (section) => {
+      const known = read.get(section)
+      if (known !== undefined) return known
+      const found = (relocationSections.get(section) ?? []).flatMap((one) => readRelocations(one, symbols))
+      read.set(section, found)
+      return found
+    },
   }
+}
+
+function groupBy<T>(all: readonly T[], keyOf: (one: T) => number): ReadonlyMap<number, readonly T[]> {
+  const groups = new Map<number, T[]>()
+  for (const one of all) {
+    const key = keyOf(one)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [one])
+    else group.push(one)
+  }
+  return groups
 }
 
 function checkHeader(file: Uint8Array, view: DataView): void {
@@ -135,10 +161,31 @@ function readSections(file: Uint8Array, view: DataView): ElfSection[] {
   return sections.map((section, index) => ({ ...section, name: stringAt(strings, nameOffsets[index]!) }))
 }
 
-/** The NUL-terminated string at an offset; empty beyond the table. */
-export function stringAt(table: Uint8Array, offset: number): string {
-  const end = table.indexOf(0, offset)
-  return String.fromCharCode(...table.subarray(offset, end < 0 ? table.length : end))
+/** Names are shorter than this. Source: Linux KSYM_NAME_LEN, 512; generously. */
+const NAME_BYTES_MAX = 1024
+
+/**
+ * The NUL-terminated string at an offset.
+ *
+ * @throws VringError if it begins beyond the table, does not end in it, or is longer than a name can be
+ */
+export function stringAt(table: Uint8Array, offset: number, field = 'string table'): string {
+  // An object without names has no table: offset 0 is the empty name there as well.
+  if (offset === 0 && table.length === 0) return ''
+  if (offset >= table.length) throw refused('ERR_OUT_OF_RANGE', `${field}: offset`, offset, `0 to ${table.length - 1}`)
+  const longest = Math.min(table.length - offset, NAME_BYTES_MAX)
+  let text = ''
+  for (let i = 0; i < longest; i++) {
+    const character = table[offset + i]!
+    if (character === 0) return text
+    text += String.fromCharCode(character)
+  }
+  throw refused(
+    'ERR_INVALID_ARGUMENT',
+    `${field}: string at ${offset}`,
+    'without an end',
+    `at most ${NAME_BYTES_MAX} bytes`,
+  )
 }
 
 function readSymbols(symtab: ElfSection, sections: readonly ElfSection[]): ElfSymbol[] {
@@ -148,7 +195,8 @@ function readSymbols(symtab: ElfSection, sections: readonly ElfSection[]): ElfSy
   return Array.from({ length: Math.floor(bytes.length / SYMBOL_BYTES) }, (_, index) => {
     const at = index * SYMBOL_BYTES
     const section = view.getUint16(at + 6, true)
-    const type = view.getUint8(at + 4) & 0xf
+    const info = view.getUint8(at + 4)
+    const type = info & 0xf
     const name = stringAt(strings, view.getUint32(at, true))
     return {
       name: type === STT_SECTION ? (sections[section]?.name ?? name) : name,
@@ -156,6 +204,7 @@ function readSymbols(symtab: ElfSection, sections: readonly ElfSection[]): ElfSy
       value: position(view, at + 8, 'st_value'),
       size: position(view, at + 16, 'st_size'),
       type,
+      isGlobal: info >> 4 !== 0,
     }
   })
 }

@@ -1,65 +1,89 @@
-import { refused, VringError } from '@vring/layout'
-import type { EbpfMapDefinition, EbpfMapType } from '../maps/ebpf-map.ts'
-import { Btf, KIND_STRUCT, KIND_VAR } from './btf.ts'
-import { type ElfObject, type ElfSection, STT_SECTION } from './elf.ts'
+import { refused } from '@vring/layout'
+import type { EbpfMapDefinition } from '../maps/ebpf-map.ts'
+import { mapTypeOf } from '../maps/map-types.ts'
+import type { Btf } from './btf.ts'
+import { btfMap } from './btf-map.ts'
+import { type ElfObject, type ElfSection, type ElfSymbol, STT_OBJECT, STT_SECTION } from './elf.ts'
+
+/** A variable in a section of global variables. */
+export interface ObjectVariable {
+  readonly name: string
+  /** Byte offset in the section's one value. */
+  readonly offset: number
+  readonly bytes: number
+}
+
+/** A slot of a prog array or a map of maps that the source fills. */
+export interface ObjectSlot {
+  readonly index: number
+  /** Name of the function or map. */
+  readonly name: string
+}
 
 /** A map as an object file declares it. */
 export interface ObjectMap extends EbpfMapDefinition {
-  /** Bytes that its first value starts with: a section of global variables. */
+  /** Bytes that its first value starts with: a section of global variables. Zeros where the object has fewer. */
   readonly initial?: Uint8Array
-  /** Flags that BPF_MAP_CREATE takes (`map_flags`); default 0. */
-  readonly flags?: number
+  /** Variables of such a section. */
+  readonly variables?: readonly ObjectVariable[]
+  /** Entries that programs or maps of this object fill from the start. */
+  readonly slots?: readonly ObjectSlot[]
+  /** `by-name`: it lives under its name in the BPF file system, for every program that asks for it (LIBBPF_PIN_BY_NAME). */
+  readonly pinning?: 'none' | 'by-name'
+  /** Types of key and value in C, where the object has them. */
+  readonly types?: { readonly key: string | undefined; readonly value: string | undefined }
 }
 
-/** Numbers of the map types. Source: Linux include/uapi/linux/bpf.h, enum bpf_map_type. */
-const MAP_TYPES: Readonly<Record<number, EbpfMapType>> = {
-  1: 'hash',
-  2: 'array',
-  6: 'percpu-array',
-  9: 'lru-hash',
-  14: 'devmap',
-  17: 'xskmap',
-}
 const LEGACY_SECTION = 'maps'
 const BTF_SECTION = '.maps'
 /** type, key_size, value_size, max_entries, map_flags. */
 const LEGACY_BYTES = 20
 
-/** Where the object's code finds a map: by symbol (section and offset), or by section (global variables). */
-export interface MapTable {
-  readonly maps: readonly ObjectMap[]
-  /** @returns index into `maps` and whether it is a section of variables, or undefined */
-  locate(section: number, offset: number): { readonly index: number; readonly isData: boolean } | undefined
+/** A place where code finds a map, whose definition is read when somebody asks for it: an object may declare what nobody uses. */
+export interface MapPlace {
+  readonly name: string
+  /** A section of global variables: references go into its value. */
+  readonly isData: boolean
+  /** @throws VringError if the definition is malformed, or its type has no name */
+  definition(): ObjectMap
 }
 
-/** Collects the maps of an object: `maps` (struct bpf_map_def), `.maps` (BTF) and sections of global variables. */
-export function readMaps(elf: ElfObject): MapTable {
-  const maps: ObjectMap[] = []
-  const bySymbol = new Map<string, number>()
-  const bySection = new Map<number, number>()
+/** The maps of an object, in the order of its sections. */
+export interface MapTable {
+  readonly places: readonly MapPlace[]
+  /** By section, and offset in it unless that is a section of variables. */
+  locate(section: number, offset: number): MapPlace | undefined
+}
+
+/** Finds the maps of an object: `maps` (struct bpf_map_def), `.maps` (BTF) and sections of global variables. */
+export function findMaps(elf: ElfObject, btf: () => Btf): MapTable {
+  const places: MapPlace[] = []
+  const bySymbol = new Map<string, MapPlace>()
+  const bySection = new Map<number, MapPlace>()
   for (const section of elf.sections) {
     if (section.name === LEGACY_SECTION || section.name === BTF_SECTION) {
-      for (const symbol of elf.symbols) {
-        if (symbol.section !== section.index || symbol.type === STT_SECTION || symbol.name === '') continue
-        bySymbol.set(`${section.index}:${symbol.value}`, maps.length)
-        maps.push(
-          section.name === LEGACY_SECTION ? legacyMap(section, symbol.name, symbol.value) : btfMap(elf, symbol.name),
-        )
+      for (const symbol of elf.symbolsOf(section.index)) {
+        const key = `${section.index}:${symbol.value}`
+        if (symbol.type === STT_SECTION || symbol.name === '' || bySymbol.has(key)) continue
+        const place = declared(elf, section, symbol, btf)
+        bySymbol.set(key, place)
+        places.push(place)
       }
     } else if (isData(section)) {
-      bySection.set(section.index, maps.length)
-      maps.push(dataMap(section))
+      const place: MapPlace = { name: section.name, isData: true, definition: () => dataMap(elf, section) }
+      bySection.set(section.index, place)
+      places.push(place)
     }
   }
-  return {
-    maps,
-    locate(section, offset) {
-      const data = bySection.get(section)
-      if (data !== undefined) return { index: data, isData: true }
-      const index = bySymbol.get(`${section}:${offset}`)
-      return index === undefined ? undefined : { index, isData: false }
-    },
-  }
+  return { places, locate: (section, offset) => bySection.get(section) ?? bySymbol.get(`${section}:${offset}`) }
+}
+
+function declared(elf: ElfObject, section: ElfSection, symbol: ElfSymbol, btf: () => Btf): MapPlace {
+  const definition =
+    section.name === LEGACY_SECTION
+      ? () => legacyMap(section, symbol.name, symbol.value)
+      : () => btfMap(elf, btf(), symbol)
+  return { name: symbol.name, isData: false, definition }
 }
 
 function isData({ name, size }: ElfSection): boolean {
@@ -67,7 +91,7 @@ function isData({ name, size }: ElfSection): boolean {
 }
 
 /** Global variables are an array of one value, as libbpf makes them. */
-function dataMap(section: ElfSection): ObjectMap {
+function dataMap(elf: ElfObject, section: ElfSection): ObjectMap {
   return {
     name: section.name,
     type: 'array',
@@ -76,14 +100,11 @@ function dataMap(section: ElfSection): ObjectMap {
     maxEntries: 1,
     readOnly: section.name.startsWith('.rodata'),
     initial: section.bytes,
+    variables: elf
+      .symbolsOf(section.index)
+      .filter(({ type, value, size }) => type === STT_OBJECT && size > 0 && value <= section.size - size)
+      .map(({ name, value, size }) => ({ name, offset: value, bytes: size })),
   }
-}
-
-function mapType(name: string, number: number): EbpfMapType {
-  const type = MAP_TYPES[number]
-  if (type !== undefined) return type
-  const known = Object.entries(MAP_TYPES).map(([value, text]) => `${text} (${value})`)
-  throw refused('ERR_UNSUPPORTED', `map ${name}: type`, number, known.join(', '))
 }
 
 function legacyMap({ bytes }: ElfSection, name: string, offset: number): ObjectMap {
@@ -92,45 +113,10 @@ function legacyMap({ bytes }: ElfSection, name: string, offset: number): ObjectM
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, LEGACY_BYTES)
   return {
     name,
-    type: mapType(name, view.getUint32(0, true)),
+    type: mapTypeOf(name, view.getUint32(0, true)),
     keyBytes: view.getUint32(4, true),
     valueBytes: view.getUint32(8, true),
     maxEntries: view.getUint32(12, true),
     flags: view.getUint32(16, true),
-  }
-}
-
-/** The anonymous struct that declares a map: `__uint(type, ..)`, `__type(key, ..)` and so on. */
-function btfMap(elf: ElfObject, name: string): ObjectMap {
-  const section = elf.sections.find((one) => one.name === '.BTF')
-  if (section === undefined)
-    throw new VringError(
-      'ERR_INVALID_ARGUMENT',
-      `map ${name} is declared in .maps, but the object has no .BTF: compile with -g`,
-      {
-        field: '.BTF',
-      },
-    )
-  const btf = new Btf(section.bytes)
-  const variable = btf.types.find((type) => type.kind === KIND_VAR && type.name === name)
-  const struct = variable === undefined ? undefined : btf.resolve(variable.sizeOrType)
-  if (struct?.kind !== KIND_STRUCT)
-    throw refused('ERR_INVALID_ARGUMENT', `map ${name}`, 'without a struct in .BTF', 'a variable of struct type')
-  const member = (wanted: string): number | undefined => struct.members.find((one) => one.name === wanted)?.type
-  const number = (wanted: string): number => {
-    const type = member(wanted)
-    return type === undefined ? 0 : btf.encodedNumber(type)
-  }
-  const size = (typed: string, plain: string): number => {
-    const type = member(typed)
-    return type === undefined ? number(plain) : btf.sizeOf(btf.pointee(type))
-  }
-  return {
-    name,
-    type: mapType(name, number('type')),
-    keyBytes: size('key', 'key_size'),
-    valueBytes: size('value', 'value_size'),
-    maxEntries: number('max_entries'),
-    flags: number('map_flags'),
   }
 }

@@ -1,4 +1,6 @@
+import { BPF_MAP_TYPES } from '@vring/linux'
 import { describe, expect, test } from 'vitest'
+import { MAP_TYPE_NUMBERS } from '../maps/map-types.ts'
 import { withDescriptors } from './kernel-xdp-object.ts'
 
 const fds = (...numbers: number[]): { fd: number }[] => numbers.map((fd) => ({ fd }))
@@ -28,4 +30,8 @@ describe('code for the kernel', () => {
     const code = new Uint8Array([0x18, 0x11, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
     expect(() => withDescriptors(code, fds(1))).toThrow('instruction 0: map is 2')
   })
+})
+
+test('maps have the same names and numbers here and for the kernel', () => {
+  expect(MAP_TYPE_NUMBERS).toEqual(BPF_MAP_TYPES)
 })
