@@ -10,17 +10,8 @@ import {
   SOURCE_WIDE,
 } from './facts.ts'
 import { describeRegister, isPacket, isPointer, numberRegister, type Register } from './register.ts'
-import {
-  compute,
-  constant,
-  fitsWord,
-  isConstant,
-  lowBits,
-  type Scalar,
-  signExtend,
-  truncate,
-  UNKNOWN,
-} from './scalar.ts'
+import { constant, fitsWord, isConstant, lowBits, type Scalar, signExtend, truncate, UNKNOWN } from './scalar.ts'
+import { compute } from './scalar-compute.ts'
 import { initialised, numeric, type Site } from './site.ts'
 
 /** The second operand: a register, or the immediate sign-extended to 64 bits. */

@@ -2,7 +2,8 @@ import type { Condition, JumpInstruction } from '../isa/instruction.ts'
 import { PACKET_OFFSET_MAX } from './access.ts'
 import { noteOperands, operandOf } from './arithmetic.ts'
 import { describeRegister, isPacket, isPointer, numberRegister, type Register } from './register.ts'
-import { assume, isConstant, type Scalar } from './scalar.ts'
+import { constant, isConstant, type Scalar } from './scalar.ts'
+import { assume } from './scalar-assume.ts'
 import { initialised, type Site } from './site.ts'
 import type { VerifierState } from './state.ts'
 
@@ -56,13 +57,7 @@ function isNull(pointer: Register, assumed: boolean): Learn | undefined {
 
 function nothing(): void {}
 
-const ZERO: Scalar = {
-  bits: { value: 0n, mask: 0n },
-  min: 0n,
-  max: 0n,
-  signedMin: 0n,
-  signedMax: 0n,
-}
+const ZERO: Scalar = constant(0n)
 
 function pointers(site: Site, one: JumpInstruction, left: Register, right: Register): Outcome {
   const packets = isPacket(left.kind) && isPacket(right.kind)

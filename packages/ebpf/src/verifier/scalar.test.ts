@@ -4,18 +4,9 @@ import { CONDITIONS, OPERATIONS } from '../../test/oracle.ts'
 import { alu32, alu64, compare, compare32 } from '../isa/arithmetic.ts'
 import type { AluOperation, Condition } from '../isa/instruction.ts'
 import { high } from '../isa/wide.ts'
-import {
-  assume,
-  compute,
-  constant,
-  isConstant,
-  lowBits,
-  type Scalar,
-  scalarCovers,
-  signExtend,
-  truncate,
-  UNKNOWN,
-} from './scalar.ts'
+import { constant, isConstant, lowBits, type Scalar, scalarCovers, signExtend, truncate, UNKNOWN } from './scalar.ts'
+import { assume } from './scalar-assume.ts'
+import { compute } from './scalar-compute.ts'
 
 /*
  * Soundness: whatever the machine computes from values that two scalars allow, the computed scalar allows. The machine is

@@ -1,28 +1,19 @@
-import type { AluOperation, Condition } from '../isa/instruction.ts'
 import {
   MASK32,
   MASK64,
   TNUM_UNKNOWN,
   type Tnum,
-  tnumAdd,
   tnumAnd,
   tnumConstant,
   tnumCovers,
   tnumIntersect,
-  tnumMultiply,
-  tnumOr,
   tnumRange,
-  tnumShiftLeft,
-  tnumShiftRight,
-  tnumShiftRightSigned,
-  tnumSubtract,
   tnumTruncate,
-  tnumXor,
 } from './tnum.ts'
 
 /**
- * What the verifier knows of a number: its bits, its bounds as an unsigned and as a signed 64-bit number. Immutable.
- * Source: Linux kernel/bpf/verifier.c, struct bpf_reg_state.
+ * What the verifier knows of a number: its bits; its bounds as an unsigned and as a signed 64-bit number; and those of its
+ * low half as 32-bit numbers. Immutable. Source: Linux kernel/bpf/verifier.c, struct bpf_reg_state.
  */
 export interface Scalar {
   readonly bits: Tnum
@@ -30,25 +21,56 @@ export interface Scalar {
   readonly max: bigint
   readonly signedMin: bigint
   readonly signedMax: bigint
+  readonly min32: number
+  readonly max32: number
+  readonly signedMin32: number
+  readonly signedMax32: number
 }
 
 export const S64_MIN: bigint = -(1n << 63n)
 export const S64_MAX: bigint = (1n << 63n) - 1n
+export const U32_MAX = 0xffff_ffff
+export const S32_MIN: number = -0x8000_0000
+export const S32_MAX = 0x7fff_ffff
+const S32_MIN_WIDE = BigInt(S32_MIN)
+const S32_MAX_WIDE = BigInt(S32_MAX)
+const HIGH_HALF = MASK64 & ~MASK32
 
 /** Any 64-bit number. */
-export const UNKNOWN: Scalar = { bits: TNUM_UNKNOWN, min: 0n, max: MASK64, signedMin: S64_MIN, signedMax: S64_MAX }
+export const UNKNOWN: Scalar = {
+  bits: TNUM_UNKNOWN,
+  min: 0n,
+  max: MASK64,
+  signedMin: S64_MIN,
+  signedMax: S64_MAX,
+  min32: 0,
+  max32: U32_MAX,
+  signedMin32: S32_MIN,
+  signedMax32: S32_MAX,
+}
 
 /** One number; `value` may be given signed or unsigned. */
 export function constant(value: bigint): Scalar {
-  const unsigned = value & MASK64
+  const unsigned = BigInt.asUintN(64, value)
   const signed = BigInt.asIntN(64, value)
-  return { bits: tnumConstant(unsigned), min: unsigned, max: unsigned, signedMin: signed, signedMax: signed }
+  const low = Number(BigInt.asIntN(32, value))
+  return {
+    bits: tnumConstant(unsigned),
+    min: unsigned,
+    max: unsigned,
+    signedMin: signed,
+    signedMax: signed,
+    min32: low >>> 0,
+    max32: low >>> 0,
+    signedMin32: low,
+    signedMax32: low,
+  }
 }
 
 /** Any unsigned 32-bit number. */
 export const MASK32_NUMBER: Scalar = {
+  ...UNKNOWN,
   bits: { value: 0n, mask: MASK32 },
-  min: 0n,
   max: MASK32,
   signedMin: 0n,
   signedMax: MASK32,
@@ -56,7 +78,7 @@ export const MASK32_NUMBER: Scalar = {
 
 /** Any number from 0 to `max`. */
 export function upTo(max: bigint): Scalar {
-  return settle(tnumRange(0n, max), 0n, max, S64_MIN, S64_MAX)!
+  return settle({ ...UNKNOWN, bits: tnumRange(0n, max), max })!
 }
 
 /** Is only one number left? */
@@ -72,32 +94,43 @@ export function fitsWord(one: Scalar): boolean {
 /** Every value of `b` is one of `a`. */
 export function scalarCovers(a: Scalar, b: Scalar): boolean {
   return (
-    a.min <= b.min &&
-    a.max >= b.max &&
-    a.signedMin <= b.signedMin &&
-    a.signedMax >= b.signedMax &&
-    tnumCovers(a.bits, b.bits)
+    a === b ||
+    a === UNKNOWN ||
+    (a.min32 <= b.min32 &&
+      a.max32 >= b.max32 &&
+      a.signedMin32 <= b.signedMin32 &&
+      a.signedMax32 >= b.signedMax32 &&
+      a.min <= b.min &&
+      a.max >= b.max &&
+      a.signedMin <= b.signedMin &&
+      a.signedMax >= b.signedMax &&
+      tnumCovers(a.bits, b.bits))
   )
 }
 
-function lower(a: bigint, b: bigint): bigint {
+export function lower(a: bigint, b: bigint): bigint {
   if (a < b) return a
   return b
 }
 
-function higher(a: bigint, b: bigint): bigint {
+export function higher(a: bigint, b: bigint): bigint {
   if (a > b) return a
   return b
 }
 
-/** Lets bits and both pairs of bounds narrow one another; undefined if nothing is left: the state can't happen. */
-function settle(bits: Tnum, min: bigint, max: bigint, signedMin: bigint, signedMax: bigint): Scalar | undefined {
-  let known = bits
+/**
+ * Lets bits and bounds, of the whole number and of its low half, narrow one another.
+ * Source: Linux kernel/bpf/verifier.c, reg_bounds_sync.
+ *
+ * @returns undefined if nothing is left: the state can't happen
+ */
+export function settle(known: Scalar): Scalar | undefined {
+  let { bits, min, max, signedMin, signedMax, min32, max32, signedMin32, signedMax32 } = known
   for (let pass = 0; pass < 2; pass++) {
-    min = higher(min, known.value)
-    max = lower(max, known.value | known.mask)
+    min = higher(min, bits.value)
+    max = lower(max, bits.value | bits.mask)
     // Unsigned bounds on one side of the sign boundary are signed bounds, and the other way round.
-    if (max <= BigInt.asUintN(64, S64_MAX) || min > BigInt.asUintN(64, S64_MAX)) {
+    if (max <= S64_MAX || min > S64_MAX) {
       signedMin = higher(signedMin, BigInt.asIntN(64, min))
       signedMax = lower(signedMax, BigInt.asIntN(64, max))
     }
@@ -105,21 +138,79 @@ function settle(bits: Tnum, min: bigint, max: bigint, signedMin: bigint, signedM
       min = higher(min, BigInt.asUintN(64, signedMin))
       max = lower(max, BigInt.asUintN(64, signedMax))
     }
+    const lowValue = Number(bits.value & MASK32)
+    min32 = Math.max(min32, lowValue)
+    max32 = Math.min(max32, lowValue + Number(bits.mask & MASK32))
+    // One high half: low halves are ordered as the whole numbers are.
+    if (min >> 32n === max >> 32n) {
+      min32 = Math.max(min32, Number(min & MASK32))
+      max32 = Math.min(max32, Number(max & MASK32))
+    }
+    if (signedMin >> 32n === signedMax >> 32n) {
+      min32 = Math.max(min32, Number(BigInt.asUintN(32, signedMin)))
+      max32 = Math.min(max32, Number(BigInt.asUintN(32, signedMax)))
+    }
+    const isSignedWord = signedMin >= S32_MIN_WIDE && signedMax <= S32_MAX_WIDE
+    if (isSignedWord) {
+      signedMin32 = Math.max(signedMin32, Number(signedMin))
+      signedMax32 = Math.min(signedMax32, Number(signedMax))
+    }
+    if (max32 <= S32_MAX || min32 > S32_MAX) {
+      signedMin32 = Math.max(signedMin32, min32 | 0)
+      signedMax32 = Math.min(signedMax32, max32 | 0)
+    }
+    if (signedMin32 >= 0 || signedMax32 < 0) {
+      min32 = Math.max(min32, signedMin32 >>> 0)
+      max32 = Math.min(max32, signedMax32 >>> 0)
+    }
+    if (min32 > max32 || signedMin32 > signedMax32) return undefined
+    if (min32 !== 0 || max32 !== U32_MAX) {
+      // A number with the least high half has at least the least low half; one with a greater high half is greater.
+      min = higher(min, (min & HIGH_HALF) | BigInt(min32))
+      max = lower(max, (max & HIGH_HALF) | BigInt(max32))
+      signedMin = higher(signedMin, ((signedMin >> 32n) << 32n) + BigInt(min32))
+      signedMax = lower(signedMax, ((signedMax >> 32n) << 32n) + BigInt(max32))
+    }
+    if (isSignedWord) {
+      signedMin = higher(signedMin, BigInt(signedMin32))
+      signedMax = lower(signedMax, BigInt(signedMax32))
+    }
     if (min > max || signedMin > signedMax) return undefined
-    const ranged = tnumRange(min, max)
-    if ((known.value ^ ranged.value) & ~known.mask & ~ranged.mask) return undefined
-    known = tnumIntersect(known, ranged)
+    const ranged = rangedBits(min, max, min32, max32)
+    if (ranged === undefined || (bits.value ^ ranged.value) & ~bits.mask & ~ranged.mask) return undefined
+    bits = tnumIntersect(bits, ranged)
   }
-  return { bits: known, min, max, signedMin, signedMax }
+  return { bits, min, max, signedMin, signedMax, min32, max32, signedMin32, signedMax32 }
 }
 
-function fromBits(bits: Tnum): Scalar {
-  return settle(bits, 0n, MASK64, S64_MIN, S64_MAX)!
+/** The bits that two ranges leave open: of the whole number, and of its low half. */
+function rangedBits(min: bigint, max: bigint, min32: number, max32: number): Tnum | undefined {
+  const whole = tnumRange(min, max)
+  if (min32 === 0 && max32 === U32_MAX) return whole
+  const low = tnumRange(BigInt(min32), BigInt(max32))
+  const half = { value: low.value, mask: low.mask | HIGH_HALF }
+  if ((whole.value ^ half.value) & ~whole.mask & ~half.mask) return undefined
+  return tnumIntersect(whole, half)
+}
+
+export function fromBits(bits: Tnum): Scalar {
+  return settle({ ...UNKNOWN, bits })!
 }
 
 /** The low 32 bits, zero-extended: what a 32-bit operation leaves. */
 export function truncate(one: Scalar): Scalar {
-  return fitsWord(one) ? one : fromBits(tnumTruncate(one.bits))
+  if (fitsWord(one)) return one
+  return settle({
+    bits: tnumTruncate(one.bits),
+    min: BigInt(one.min32),
+    max: BigInt(one.max32),
+    signedMin: BigInt(one.min32),
+    signedMax: BigInt(one.max32),
+    min32: one.min32,
+    max32: one.max32,
+    signedMin32: one.signedMin32,
+    signedMax32: one.signedMax32,
+  })!
 }
 
 /** The low `bits`, sign-extended to 64. */
@@ -127,212 +218,22 @@ export function signExtend(one: Scalar, bits: number): Scalar {
   if (isConstant(one)) return constant(BigInt.asIntN(bits, one.bits.value))
   const limit = 1n << BigInt(bits - 1)
   if (one.signedMin >= -limit && one.signedMax < limit) return one
-  return settle(TNUM_UNKNOWN, 0n, MASK64, -limit, limit - 1n)!
+  if (bits === 32)
+    return settle({
+      ...UNKNOWN,
+      signedMin: BigInt(one.signedMin32),
+      signedMax: BigInt(one.signedMax32),
+      min32: one.min32,
+      max32: one.max32,
+      signedMin32: one.signedMin32,
+      signedMax32: one.signedMax32,
+    })!
+  return settle({ ...UNKNOWN, signedMin: -limit, signedMax: limit - 1n })!
 }
 
 /** The low `bits`, zero-extended. */
 export function lowBits(one: Scalar, bits: number): Scalar {
+  if (bits === 32) return truncate(one)
   const limit = (1n << BigInt(bits)) - 1n
   return one.max <= limit ? one : fromBits(tnumAnd(one.bits, tnumConstant(limit)))
-}
-
-/** a op b in 64 bits; for 32 bits call it with truncated operands and {@link truncate} the result. */
-export function compute(operation: AluOperation, bits: 32 | 64, a: Scalar, b: Scalar): Scalar {
-  if (bits === 32) {
-    const left = truncate(a)
-    const right = truncate(b)
-    if (operation === 'arsh' || operation === 'sdiv' || operation === 'smod')
-      return truncate(
-        compute64(operation, signExtend(left, 32), operation === 'arsh' ? shiftOf(right, 32) : signExtend(right, 32)),
-      )
-    return truncate(compute64(operation, left, isShift(operation) ? shiftOf(right, 32) : right))
-  }
-  return compute64(operation, a, isShift(operation) ? shiftOf(b, 64) : b)
-}
-
-function isShift(operation: AluOperation): boolean {
-  return operation === 'lsh' || operation === 'rsh' || operation === 'arsh'
-}
-
-/** A shift distance as the machine takes it: modulo the width. */
-function shiftOf(by: Scalar, bits: number): Scalar {
-  return by.max < BigInt(bits) ? by : fromBits(tnumAnd(by.bits, tnumConstant(BigInt(bits - 1))))
-}
-
-function compute64(operation: AluOperation, a: Scalar, b: Scalar): Scalar {
-  switch (operation) {
-    case 'add':
-      return bounded(
-        tnumAdd(a.bits, b.bits),
-        a.min + b.min,
-        a.max + b.max,
-        a.signedMin + b.signedMin,
-        a.signedMax + b.signedMax,
-      )
-    case 'sub':
-      return bounded(
-        tnumSubtract(a.bits, b.bits),
-        a.min - b.max,
-        a.max - b.min,
-        a.signedMin - b.signedMax,
-        a.signedMax - b.signedMin,
-      )
-    case 'mul':
-      return bounded(tnumMultiply(a.bits, b.bits), a.min * b.min, a.max * b.max, S64_MIN, S64_MAX)
-    case 'and':
-      return bounded(tnumAnd(a.bits, b.bits), 0n, lower(a.max, b.max), S64_MIN, S64_MAX)
-    case 'or':
-      return bounded(tnumOr(a.bits, b.bits), higher(a.min, b.min), MASK64, S64_MIN, S64_MAX)
-    case 'xor':
-      return fromBits(tnumXor(a.bits, b.bits))
-    case 'div':
-      return isConstant(b) && b.min > 0n
-        ? bounded(TNUM_UNKNOWN, a.min / b.min, a.max / b.min, S64_MIN, S64_MAX)
-        : upTo(a.max)
-    case 'mod':
-      // Modulo zero leaves the dividend, so only a divisor that can't be zero bounds the result by itself.
-      return b.min > 0n && b.max - 1n < a.max ? upTo(b.max - 1n) : upTo(a.max)
-    case 'sdiv':
-      return isConstant(a) && isConstant(b) && b.signedMin !== 0n ? constant(a.signedMin / b.signedMin) : UNKNOWN
-    case 'smod':
-      return isConstant(a) && isConstant(b) && b.signedMin !== 0n ? constant(a.signedMin % b.signedMin) : UNKNOWN
-    case 'lsh':
-      return isConstant(b)
-        ? bounded(tnumShiftLeft(a.bits, b.min), a.min << b.min, a.max << b.min, S64_MIN, S64_MAX)
-        : UNKNOWN
-    case 'rsh':
-      return isConstant(b)
-        ? bounded(tnumShiftRight(a.bits, b.min), a.min >> b.min, a.max >> b.min, S64_MIN, S64_MAX)
-        : upTo(a.max)
-    case 'arsh':
-      if (!isConstant(b)) return a.signedMin >= 0n ? upTo(a.max) : UNKNOWN
-      return bounded(tnumShiftRightSigned(a.bits, b.min), 0n, MASK64, a.signedMin >> b.min, a.signedMax >> b.min)
-  }
-}
-
-/** Bounds that left the 64 bits say nothing: the operation may have wrapped. */
-function bounded(bits: Tnum, min: bigint, max: bigint, signedMin: bigint, signedMax: bigint): Scalar {
-  const wraps = min < 0n || max > MASK64
-  const signedWraps = signedMin < S64_MIN || signedMax > S64_MAX
-  return settle(
-    bits,
-    wraps ? 0n : min,
-    wraps ? MASK64 : max,
-    signedWraps ? S64_MIN : signedMin,
-    signedWraps ? S64_MAX : signedMax,
-  )!
-}
-
-const OPPOSITES: Readonly<Record<Exclude<Condition, 'set'>, Exclude<Condition, 'set'>>> = {
-  eq: 'ne',
-  ne: 'eq',
-  gt: 'le',
-  le: 'gt',
-  ge: 'lt',
-  lt: 'ge',
-  sgt: 'sle',
-  sle: 'sgt',
-  sge: 'slt',
-  slt: 'sge',
-}
-
-/** Operands of a comparison once it is known to hold, or undefined: it can't hold. */
-export function assume(
-  condition: Condition,
-  holds: boolean,
-  bits: 32 | 64,
-  a: Scalar,
-  b: Scalar,
-): { readonly a: Scalar; readonly b: Scalar } | undefined {
-  if (condition === 'set') return assumeSet(holds, bits, a, b)
-  const effective = holds ? condition : OPPOSITES[condition]
-  if (bits === 64) return narrow(effective, a, b)
-  const signed = effective.startsWith('s')
-  const limit = signed ? MASK32 >> 1n : MASK32
-  // The low halves compare as the whole numbers do when both are small; otherwise only constants decide.
-  if (a.max <= limit && b.max <= limit) return narrow(effective, a, b)
-  const left = signed ? signExtend(truncate(a), 32) : truncate(a)
-  const right = signed ? signExtend(truncate(b), 32) : truncate(b)
-  const narrowed = narrow(effective, left, right)
-  if (narrowed === undefined) return undefined
-  // A range of low halves that is not negative is also a range of a register whose high half is zero.
-  const keep = (one: Scalar, low: Scalar): Scalar => (fitsWord(one) && low.signedMin >= 0n ? low : one)
-  return { a: keep(a, narrowed.a), b: keep(b, narrowed.b) }
-}
-
-function assumeSet(holds: boolean, bits: 32 | 64, a: Scalar, b: Scalar): { a: Scalar; b: Scalar } | undefined {
-  const left = bits === 32 ? tnumTruncate(a.bits) : a.bits
-  const right = bits === 32 ? tnumTruncate(b.bits) : b.bits
-  const common = tnumAnd(left, right)
-  if (holds && common.value === 0n && common.mask === 0n) return undefined
-  if (!holds && common.value !== 0n) return undefined
-  if (!holds && isConstant(b)) {
-    const cleared = tnumAnd(a.bits, tnumConstant(MASK64 & ~right.value))
-    const narrowed = settle(cleared, a.min, a.max, a.signedMin, a.signedMax)
-    return narrowed === undefined ? undefined : { a: narrowed, b }
-  }
-  return { a, b }
-}
-
-function narrow(condition: Exclude<Condition, 'set'>, a: Scalar, b: Scalar): { a: Scalar; b: Scalar } | undefined {
-  switch (condition) {
-    case 'eq':
-      return narrowEqual(a, b)
-    case 'ne': {
-      if (isConstant(a) && isConstant(b) && a.min === b.min) return undefined
-      return both(isConstant(b) ? without(a, b.min) : a, isConstant(a) ? without(b, a.min) : b)
-    }
-    case 'gt':
-      return both(clip(a, b.min + 1n, MASK64), clip(b, 0n, a.max - 1n))
-    case 'ge':
-      return both(clip(a, b.min, MASK64), clip(b, 0n, a.max))
-    case 'lt':
-      return both(clip(a, 0n, b.max - 1n), clip(b, a.min + 1n, MASK64))
-    case 'le':
-      return both(clip(a, 0n, b.max), clip(b, a.min, MASK64))
-    case 'sgt':
-      return both(clipSigned(a, b.signedMin + 1n, S64_MAX), clipSigned(b, S64_MIN, a.signedMax - 1n))
-    case 'sge':
-      return both(clipSigned(a, b.signedMin, S64_MAX), clipSigned(b, S64_MIN, a.signedMax))
-    case 'slt':
-      return both(clipSigned(a, S64_MIN, b.signedMax - 1n), clipSigned(b, a.signedMin + 1n, S64_MAX))
-    case 'sle':
-      return both(clipSigned(a, S64_MIN, b.signedMax), clipSigned(b, a.signedMin, S64_MAX))
-  }
-}
-
-function both(a: Scalar | undefined, b: Scalar | undefined): { a: Scalar; b: Scalar } | undefined {
-  return a === undefined || b === undefined ? undefined : { a, b }
-}
-
-function narrowEqual(a: Scalar, b: Scalar): { a: Scalar; b: Scalar } | undefined {
-  if ((a.bits.value ^ b.bits.value) & ~a.bits.mask & ~b.bits.mask) return undefined
-  const same = settle(
-    tnumIntersect(a.bits, b.bits),
-    higher(a.min, b.min),
-    lower(a.max, b.max),
-    higher(a.signedMin, b.signedMin),
-    lower(a.signedMax, b.signedMax),
-  )
-  return both(same, same)
-}
-
-/** A value known not to be `excluded` loses it at either end of its range. */
-function without(a: Scalar, excluded: bigint): Scalar | undefined {
-  const signed = BigInt.asIntN(64, excluded)
-  return settle(
-    a.bits,
-    a.min === excluded ? a.min + 1n : a.min,
-    a.max === excluded ? a.max - 1n : a.max,
-    a.signedMin === signed ? a.signedMin + 1n : a.signedMin,
-    a.signedMax === signed ? a.signedMax - 1n : a.signedMax,
-  )
-}
-
-function clip(a: Scalar, min: bigint, max: bigint): Scalar | undefined {
-  return settle(a.bits, higher(a.min, min), lower(a.max, max), a.signedMin, a.signedMax)
-}
-
-function clipSigned(a: Scalar, min: bigint, max: bigint): Scalar | undefined {
-  return settle(a.bits, a.min, a.max, higher(a.signedMin, min), lower(a.signedMax, max))
 }

@@ -12,6 +12,9 @@ export const MASK32 = 0xffff_ffffn
 /** Any value. Source: tnum_unknown. */
 export const TNUM_UNKNOWN: Tnum = { value: 0n, mask: MASK64 }
 
+/** The low n bits, n from 0 to 64. */
+const MASKS: readonly bigint[] = Array.from({ length: 65 }, (_, bits) => (1n << BigInt(bits)) - 1n)
+
 function tnum(value: bigint, mask: bigint): Tnum {
   return { value: value & ~mask & MASK64, mask: mask & MASK64 }
 }
@@ -23,8 +26,12 @@ export function tnumConstant(value: bigint): Tnum {
 
 /** The narrowest tnum that covers all of min .. max (unsigned). */
 export function tnumRange(min: bigint, max: bigint): Tnum {
-  const differing = BigInt((min ^ max).toString(2).length)
-  return min === max ? tnumConstant(min) : tnum(min, (1n << differing) - 1n)
+  if (min === max) return { value: min, mask: 0n }
+  const differing = min ^ max
+  const high = Number(differing >> 32n)
+  const bits = high === 0 ? 32 - Math.clz32(Number(differing)) : 64 - Math.clz32(high)
+  const mask = MASKS[bits]!
+  return { value: min & ~mask, mask }
 }
 
 /** Covers every sum; a bit is unknown where a carry may reach it. Source: tnum_add. */
