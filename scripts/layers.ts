@@ -162,7 +162,9 @@ function isInNodeHalf(one: WorkspacePackage, file: string): boolean | undefined 
 
 function checkBuiltin(one: WorkspacePackage, file: string, specifier: string, test: boolean): string | null {
   if (!specifier.startsWith('node:')) return `write node:${specifier}`
-  return test || (isInNodeHalf(one, file) ?? matches(shortName(one), NODE_USERS)) ? null : `only ${NODE_USERS.join(', ')} may use Node`
+  return test || (isInNodeHalf(one, file) ?? matches(shortName(one), NODE_USERS))
+    ? null
+    : `only ${NODE_USERS.join(', ')} may use Node`
 }
 
 function checkBare(
