@@ -84,8 +84,8 @@ export function* loadSteps<C extends HookContext>(
   const maps = linked.maps.map(
     (definition) => shared(definition, options) ?? create(definition, contents.get(definition.name), options),
   )
-  const verified = yield* verify(type, program, maps)
   const machine = new Machine<C>(maps, options)
+  const verified = yield* verify(type, program, maps, (map) => machine.frozenContents(map))
   const compiled =
     options.engine === 'interpret' ? null : tryCompile(() => compile(type, program, verified, machine), options)
   return {

@@ -10,6 +10,7 @@ const MAPS: ObjectMap[] = [
   { name: 'devices', type: 'devmap', keyBytes: 4, valueBytes: 4, maxEntries: 4 },
   { name: 'constants', type: 'array', keyBytes: 4, valueBytes: 8, maxEntries: 1, readOnly: true },
   { name: 'sockets', type: 'xskmap', keyBytes: 4, valueBytes: 4, maxEntries: 4 },
+  { name: 'configuration', type: 'array', keyBytes: 4, valueBytes: 8, maxEntries: 1, readOnly: true },
 ]
 
 export const mov = (destination: number, immediate: number): Instruction => ({

@@ -8,10 +8,10 @@ const u64 = (value: bigint): bigint => BigInt.asUintN(64, value)
 
 describe('memory', () => {
   test.each([1, 2, 4, 8] as const)(
-    'loads and stores of %i bytes, on stack and in map values, aligned or not',
+    'loads and stores of %i bytes, on the stack, and in map values aligned or not',
     (bytes) => {
       for (const signed of bytes === 8 ? [false] : [false, true]) {
-        for (const offset of [-16, -13]) {
+        for (const offset of [-16, -16 + bytes]) {
           const both = engines([
             io,
             loadOperand(1, A, 'nothing', 0n),

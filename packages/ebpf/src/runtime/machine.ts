@@ -46,8 +46,14 @@ export class Machine<C extends HookContext = HookContext> {
     this.stack = memoryRegion(new Uint8Array(CALL_FRAMES_MAX * STACK_BYTES))
     this.regions[REGION_STACK] = this.stack
     maps.forEach((map, index) => {
-      this.regions[REGION_MAP_VALUES + index] = memoryRegion(map.values)
+      // What the verifier took for constant stays so, whatever becomes of the map outside.
+      this.regions[REGION_MAP_VALUES + index] = memoryRegion(map.readOnly === true ? map.values.slice() : map.values)
     })
+  }
+
+  /** What a read-only map holds for as long as the program lives; undefined for others. */
+  frozenContents(map: number): Uint8Array | undefined {
+    return this.maps[map]!.readOnly === true ? this.regions[REGION_MAP_VALUES + map]!.u8 : undefined
   }
 
   /** Points the packet region at the memory that packets are in now. */

@@ -169,6 +169,56 @@ describe('the verifier accepts', () => {
   })
 })
 
+describe('as Linux does for a privileged program, the verifier accepts', () => {
+  test('reading stack that was never written', () => {
+    expect(run([put(10, -8, 7, 4), load(0, 10, -8, 8), load(0, 10, -8, 4), exit])).toBe(7)
+  })
+
+  test('pointers as numbers: a difference in 32 bits, a comparison, a value in a map', () => {
+    // r0 = (u32)data_end - (u32)data
+    const length: Instruction[] = [
+      ...packet,
+      { kind: 'move', destination: 0, source: 3, immediate: 0, bits: 32, fromBits: 32 },
+      { kind: 'alu', operation: 'sub', bits: 32, destination: 0, source: 2, immediate: 0 },
+      exit,
+    ]
+    expect(run(length)).toBe(64)
+    expect(run([mov(0, 2), jumpImmediate('gt', 10, 5, 3), mov(0, 1), exit])).toBe(2)
+    expect(run([...lookup(0), jumpImmediate('eq', 0, 0, 8), store(0, 0, 10), mov(0, 2), exit])).toBe(2)
+  })
+
+  test('constants in frozen maps: what they rule out is not looked at', () => {
+    // r0 = constants[0]; if r0 > 1 read address 16: the map holds zeros
+    const program: Instruction[] = [
+      { kind: 'load-map-value', destination: 1, map: 4, offset: 0 },
+      load(0, 1, 0),
+      jumpImmediate('lt', 0, 2, 5),
+      load(0, 0, 16),
+      exit,
+    ]
+    expect(run(program)).toBe(0)
+  })
+
+  test('a low half that was compared in 32 bits, as an index in 64 bits', () => {
+    // w6 = random; r7 = array value; if w6 > 15 exit; r7 += r6
+    const program: Instruction[] = [
+      call(5),
+      copy(6, 0),
+      ...lookup(0),
+      jumpImmediate('ne', 0, 0, 11),
+      mov(0, 2),
+      exit,
+      { kind: 'jump', condition: 'gt', bits: 32, destination: 6, source: -1, immediate: 15, target: 15 },
+      { kind: 'move', destination: 6, source: 6, immediate: 0, bits: 32, fromBits: 32 },
+      add(0, 6),
+      load(0, 0, 0, 1),
+      mov(0, 2),
+      exit,
+    ]
+    expect(run(program)).toBe(2)
+  })
+})
+
 test('a frame beyond the reach of 32-bit pointers is not run: its result is 0', () => {
   const context = new PacketContext(new Uint8Array(16))
   context.dataEnd = 0xffff_ffff

@@ -11,9 +11,9 @@ import {
   PACKET_META,
   type Register,
 } from './register.ts'
-import { lowBits, signExtend, truncate, UNKNOWN, upTo } from './scalar.ts'
+import { constant, lowBits, signExtend, truncate, UNKNOWN, upTo } from './scalar.ts'
 import type { Site } from './site.ts'
-import { BYTE_DATA, BYTE_INVALID, BYTE_SPILLED, type Frame, SLOT_BYTES } from './state.ts'
+import { type Frame, SLOT_BYTES } from './state.ts'
 
 /** Largest variable offset of a packet pointer. Source: Linux MAX_PACKET_OFF. */
 export const PACKET_OFFSET_MAX = 0xffffn
@@ -66,7 +66,10 @@ function range(low: bigint, high: bigint): string {
   return low === high ? String(low) : `${low} to ${high}`
 }
 
-/** First and last byte index of the frame's stack that an access of `bytes` may start at. */
+/**
+ * First and last byte index of the frame's stack that an access of `bytes` may start at. Loads and stores are aligned, as
+ * spills are kept by slots.
+ */
 function stackBounds(site: Site, pointer: Register, offset: number, bytes: number): { low: number; high: number } {
   const { low, high } = offsetBounds(pointer, offset)
   if (low < BigInt(-STACK_BYTES) || high + BigInt(bytes) > 0n)
@@ -74,40 +77,35 @@ function stackBounds(site: Site, pointer: Register, offset: number, bytes: numbe
   return { low: Number(low) + STACK_BYTES, high: Number(high) + STACK_BYTES }
 }
 
+/** Source: Linux kernel/bpf/verifier.c, check_ptr_alignment. */
+function checkStackAlignment(site: Site, pointer: Register, offset: number, bytes: number): void {
+  const { value, mask } = pointer.number.bits
+  if (((value + BigInt(pointer.offset + offset)) | mask) % BigInt(bytes) !== 0n)
+    site.fail(`stack access at offset ${pointer.offset + offset} is not aligned to ${bytes} bytes`)
+}
+
 function frameOf(site: Site, pointer: Register): Frame {
   return site.state.frames[pointer.object]!
 }
 
-/** Bytes [low, high) hold data, and no part of a pointer. */
-function checkStackData(site: Site, frame: Frame, low: number, high: number): void {
-  for (let at = low; at < high; at++) {
-    if (frame.bytes[at] === BYTE_INVALID) site.fail(`stack byte at offset ${at - STACK_BYTES} is not initialised`)
-    const spill = frame.spills[Math.floor(at / SLOT_BYTES)]
-    if (frame.bytes[at] === BYTE_SPILLED && spill && spill.register.kind !== 'number')
-      site.fail(`stack byte at offset ${at - STACK_BYTES} is part of a pointer`)
-  }
-}
-
-/** Breaks up the spill in a slot before part of it is overwritten. */
-function breakSpill(frame: Frame, slot: number): void {
-  const spill = frame.spills[slot]
-  if (!spill) return
-  const rest = spill.register.kind === 'number' ? BYTE_DATA : BYTE_INVALID
-  for (let at = slot * SLOT_BYTES; at < (slot + 1) * SLOT_BYTES; at++)
-    if (frame.bytes[at] === BYTE_SPILLED) frame.bytes[at] = rest
-  frame.spills[slot] = null
+/** What is stored in [low, high) is no register any more. */
+function dropSpills(frame: Frame, low: number, high: number): void {
+  for (let slot = Math.floor(low / SLOT_BYTES); slot * SLOT_BYTES < high; slot++) frame.spills[slot] = null
 }
 
 function readStack(site: Site, pointer: Register, offset: number, bytes: number, signed: boolean): Register {
+  checkStackAlignment(site, pointer, offset, bytes)
   const { low, high } = stackBounds(site, pointer, offset, bytes)
-  const frame = frameOf(site, pointer)
-  const spill = frame.spills[Math.floor(low / SLOT_BYTES)]
-  if (spill && low === high && low % SLOT_BYTES === 0) {
-    if (spill.bytes === bytes) return filled(site, spill.register, bytes, signed)
-    if (bytes < spill.bytes && spill.register.kind === 'number')
-      return filled(site, numberRegister(lowBits(spill.register.number, bytes * 8)), bytes, signed)
+  if (low !== high) return loaded(bytes, signed)
+  const spill = frameOf(site, pointer).spills[Math.floor(low / SLOT_BYTES)]
+  if (!spill) return loaded(bytes, signed)
+  const { register } = spill
+  if (low % SLOT_BYTES === 0) {
+    if (spill.bytes === bytes) return filled(site, register, bytes, signed)
+    if (bytes < spill.bytes && register.kind === 'number')
+      return filled(site, numberRegister(lowBits(register.number, bytes * 8)), bytes, signed)
   }
-  checkStackData(site, frame, low, high + bytes)
+  if (register.kind !== 'number') site.fail(`stack access at offset ${low - STACK_BYTES} takes part of a pointer`)
   return loaded(bytes, signed)
 }
 
@@ -118,24 +116,18 @@ function filled(site: Site, register: Register, bytes: number, signed: boolean):
 }
 
 function writeStack(site: Site, pointer: Register, offset: number, bytes: number, value: Register): void {
+  checkStackAlignment(site, pointer, offset, bytes)
   const { low, high } = stackBounds(site, pointer, offset, bytes)
   const frame = frameOf(site, pointer)
-  const whole = low === high && low % SLOT_BYTES === 0
-  if (isPointer(value) && !(whole && bytes === SLOT_BYTES))
-    site.fail('a pointer is stored to the stack other than as 8 aligned bytes')
+  if (isPointer(value) && !(low === high && bytes === SLOT_BYTES))
+    site.fail('a pointer is stored to the stack other than as 8 bytes at a known place')
   // It would outlive its frame, as one that is returned. Source: Linux check_stack_write_fixed_off.
   if (value.kind === 'stack' && value.object > pointer.object)
     site.fail(`${describeRegister(value)} is stored in the frame of a caller`)
-  if (low !== high) {
-    // Somewhere in the range: what was data stays data; nothing becomes initialised, and no pointer may be hit.
-    checkStackData(site, frame, low, high + bytes)
-    for (let slot = Math.floor(low / SLOT_BYTES); slot * SLOT_BYTES < high + bytes; slot++) breakSpill(frame, slot)
-    return
-  }
-  for (let slot = Math.floor(low / SLOT_BYTES); slot * SLOT_BYTES < low + bytes; slot++) breakSpill(frame, slot)
-  const keep = whole && (bytes === SLOT_BYTES || value.number.max < 1n << BigInt(bytes * 8))
-  frame.bytes.fill(keep ? BYTE_SPILLED : BYTE_DATA, low, low + bytes)
-  if (keep) frame.spills[low / SLOT_BYTES] = { register: value, bytes }
+  dropSpills(frame, low, high + bytes)
+  const whole = low === high && low % SLOT_BYTES === 0
+  if (whole && (bytes === SLOT_BYTES || value.number.max < 1n << BigInt(bytes * 8)))
+    frame.spills[low / SLOT_BYTES] = { register: value, bytes }
 }
 
 /** Which region an access reaches, and where if that is constant: for the compiler. */
@@ -161,6 +153,19 @@ export function noteAccess(site: Site, pointer: Register, offset: number): void 
     const address = low === high ? (pointer.object + 1) * STACK_BYTES + Number(low) : VARIABLE
     note(site, REGION_STACK, address)
   }
+}
+
+/**
+ * What a map that nobody can change holds at a known place: configuration in `.rodata`.
+ * Source: Linux kernel/bpf/verifier.c, bpf_map_direct_read.
+ */
+function frozen(site: Site, pointer: Register, offset: number, bytes: number, signed: boolean): Register | undefined {
+  const contents = site.contents(pointer.object)
+  if (contents === undefined || pointer.number.bits.mask !== 0n) return undefined
+  const at = Number(pointer.number.signedMin) + pointer.offset + offset
+  let value = 0n
+  for (let i = bytes - 1; i >= 0; i--) value = (value << 8n) | BigInt(contents[at + i]!)
+  return numberRegister(constant(signed ? BigInt.asIntN(bytes * 8, value) : value))
 }
 
 const FIELD_REGISTERS = { packet: PACKET, 'packet-end': PACKET_END, 'packet-meta': PACKET_META }
@@ -195,7 +200,7 @@ export function readMemory(site: Site, pointer: Register, offset: number, bytes:
       return loaded(bytes, signed)
     case 'map-value':
       checkMapValue(site, pointer, offset, bytes)
-      return loaded(bytes, signed)
+      return frozen(site, pointer, offset, bytes, signed) ?? loaded(bytes, signed)
     case 'stack':
       return readStack(site, pointer, offset, bytes, signed)
     default:
@@ -210,7 +215,6 @@ export function writeMemory(site: Site, pointer: Register, offset: number, bytes
     writeStack(site, pointer, offset, bytes, value)
     return
   }
-  if (isPointer(value)) site.fail(`${describeRegister(value)} would leak to memory outside of the stack`)
   switch (pointer.kind) {
     case 'packet':
     case 'packet-meta':
@@ -263,11 +267,9 @@ export function checkReadable(site: Site, pointer: Register, bytes: number): voi
     case 'map-value':
       checkMapValue(site, pointer, 0, bytes)
       return
-    case 'stack': {
-      const { low, high } = stackBounds(site, pointer, 0, bytes)
-      checkStackData(site, frameOf(site, pointer), low, high + bytes)
+    case 'stack':
+      stackBounds(site, pointer, 0, bytes)
       return
-    }
     default:
       noMemory(site, pointer)
   }

@@ -12,20 +12,24 @@ import {
 import { describeRegister, isPacket, isPointer, numberRegister, type Register } from './register.ts'
 import { constant, fitsWord, isConstant, lowBits, type Scalar, signExtend, truncate, UNKNOWN } from './scalar.ts'
 import { compute } from './scalar-compute.ts'
-import { initialised, numeric, type Site } from './site.ts'
+import { initialised, type Site } from './site.ts'
 
 /** The second operand: a register, or the immediate sign-extended to 64 bits. */
 export function operandOf(site: Site, one: { readonly source: number; readonly immediate: number }): Register {
   return one.source < 0 ? numberRegister(constant(BigInt(one.immediate))) : initialised(site, one.source)
 }
 
-/** Tells the compiler what the operands may be. */
-export function noteOperands(site: Site, destination: Register, source: Register): void {
-  const left = isPointer(destination) ? DESTINATION_POINTER : DESTINATION_NUMBER
-  const right = isPointer(source) ? SOURCE_POINTER : SOURCE_NUMBER
-  const leftWide = left === DESTINATION_NUMBER && !fitsWord(destination.number) ? DESTINATION_WIDE : 0
-  const rightWide = right === SOURCE_NUMBER && !fitsWord(source.number) ? SOURCE_WIDE : 0
+/** Tells the compiler what the operands may be. `asNumbers`: pointers are taken as 64-bit numbers. */
+export function noteOperands(site: Site, destination: Register, source: Register, asNumbers = false): void {
+  const left = isPointer(destination) && !asNumbers ? DESTINATION_POINTER : DESTINATION_NUMBER
+  const right = isPointer(source) && !asNumbers ? SOURCE_POINTER : SOURCE_NUMBER
+  const leftWide = left === DESTINATION_NUMBER && !isWord(destination) ? DESTINATION_WIDE : 0
+  const rightWide = right === SOURCE_NUMBER && !isWord(source) ? SOURCE_WIDE : 0
   site.facts.flags[site.index]! |= left | right | leftWide | rightWide
+}
+
+function isWord(one: Register): boolean {
+  return one.kind === 'number' && fitsWord(one.number)
 }
 
 function noteResult(site: Site, result: Register): void {
@@ -45,16 +49,16 @@ export function checkAlu(site: Site, one: AluInstruction): Register {
   return result
 }
 
-/** Pointer plus or minus number, number plus pointer, difference of two pointers into the same memory. */
+/**
+ * Pointer plus or minus number, number plus pointer; differences of pointers, and in 32 bits with anything, are numbers.
+ * Source: Linux kernel/bpf/verifier.c, adjust_reg_min_max_vals and adjust_ptr_min_max_vals with allow_ptr_leaks.
+ */
 function checkPointerAlu(site: Site, one: AluInstruction, left: Register, right: Register): Register {
   const pointer = isPointer(left) ? left : right
-  if (one.bits === 32) site.fail(`32-bit arithmetic on ${describeRegister(pointer)}`)
-  if (one.operation === 'sub' && isPointer(left) && isPointer(right)) {
-    const same = left.kind === right.kind && left.object === right.object && left.kind !== 'map-value-or-null'
-    if (!same && !(isPacket(left.kind) && isPacket(right.kind)))
-      site.fail(`${describeRegister(left)} minus ${describeRegister(right)}`)
-    return numberRegister(signExtend(UNKNOWN, 32))
-  }
+  if (one.operation === 'sub' && one.bits === 32) return numberRegister(truncate(UNKNOWN))
+  if (one.bits === 32) site.fail(`32-bit arithmetic on ${describeRegister(pointer)}; accepted: subtracting`)
+  // Low halves are subtracted: offsets in one memory.
+  if (one.operation === 'sub' && isPointer(left) && isPointer(right)) return numberRegister(signExtend(UNKNOWN, 32))
   const adds = one.operation === 'add' && !(isPointer(left) && isPointer(right))
   const subtracts = one.operation === 'sub' && isPointer(left)
   if (!adds && !subtracts)
@@ -92,7 +96,9 @@ export function checkMove(site: Site, one: MoveInstruction): Register {
 function moved(site: Site, one: MoveInstruction, source: Register): Register {
   if (one.bits === 64 && one.fromBits === 64) return one.source < 0 ? source : linked(site, one.source, source)
   if (source.kind !== 'number')
-    site.fail(`a move of ${one.fromBits} bits takes a number, not ${describeRegister(source)}`)
+    return numberRegister(one.bits === 32 ? truncate(UNKNOWN) : signExtend(UNKNOWN, one.fromBits))
+  if (one.bits === 32 && one.fromBits === 32 && one.source >= 0 && fitsWord(source.number))
+    return linked(site, one.source, source)
   const extended =
     one.fromBits < one.bits ? signExtend(lowBits(source.number, one.fromBits), one.fromBits) : source.number
   return numberRegister(one.bits === 32 ? truncate(extended) : extended)
@@ -107,14 +113,15 @@ function linked(site: Site, number: number, source: Register): Register {
 
 /** What negation leaves in its destination. */
 export function checkNegate(site: Site, destination: number, bits: 32 | 64): Register {
-  const { number } = numeric(site, destination, 'negation')
+  const register = initialised(site, destination)
+  const number = register.kind === 'number' ? register.number : UNKNOWN
   return numberRegister(compute('sub', bits, constant(0n), number))
 }
 
 /** What a change of byte order leaves in its destination. */
 export function checkSwap(site: Site, one: SwapInstruction): Register {
-  const { number } = numeric(site, one.destination, 'byte swap')
-  const low = lowBits(number, one.bits)
+  const register = initialised(site, one.destination)
+  const low = lowBits(register.kind === 'number' ? register.number : UNKNOWN, one.bits)
   if (one.order === 'le') return numberRegister(low)
   if (!isConstant(low)) return numberRegister(lowBits(UNKNOWN, one.bits))
   let swapped = 0n

@@ -1,7 +1,7 @@
 import type { Condition, JumpInstruction } from '../isa/instruction.ts'
 import { PACKET_OFFSET_MAX } from './access.ts'
 import { noteOperands, operandOf } from './arithmetic.ts'
-import { describeRegister, isPacket, isPointer, numberRegister, type Register } from './register.ts'
+import { isPacket, isPointer, numberRegister, type Register } from './register.ts'
 import { constant, isConstant, type Scalar } from './scalar.ts'
 import { assume } from './scalar-assume.ts'
 import { initialised, type Site } from './site.ts'
@@ -17,15 +17,21 @@ export type Outcome = (holds: boolean) => Learn | undefined
 export function checkJump(site: Site, one: JumpInstruction): Outcome {
   const left = initialised(site, one.destination)
   const right = operandOf(site, one)
-  noteOperands(site, left, right)
-  if (left.kind === 'number' && right.kind === 'number') return numbers(one, left, right)
-  const pointer = isPointer(left) ? left : right
-  if (one.bits === 32) site.fail(`32-bit comparison of ${describeRegister(pointer)}`)
+  if (left.kind === 'number' && right.kind === 'number') {
+    noteOperands(site, left, right)
+    return numbers(one, left, right)
+  }
+  if (one.bits === 32) {
+    noteOperands(site, left, right, true)
+    return () => nothing
+  }
   if (isPointer(left) && isPointer(right)) return pointers(site, one, left, right)
-  const equality = one.condition === 'eq' || one.condition === 'ne'
+  const pointer = isPointer(left) ? left : right
   const other = isPointer(left) ? right : left
-  if (!equality || !isConstant(other.number) || other.number.min !== 0n)
-    site.fail(`comparison of ${describeRegister(pointer)} with a number; accepted: == and != with 0`)
+  const equality = one.condition === 'eq' || one.condition === 'ne'
+  const isNullTest = equality && isConstant(other.number) && other.number.min === 0n
+  noteOperands(site, left, right, !isNullTest)
+  if (!isNullTest) return () => nothing
   return (holds) => isNull(pointer, (one.condition === 'eq') === holds)
 }
 
@@ -61,12 +67,11 @@ const ZERO: Scalar = constant(0n)
 
 function pointers(site: Site, one: JumpInstruction, left: Register, right: Register): Outcome {
   const packets = isPacket(left.kind) && isPacket(right.kind)
-  const same = left.kind === right.kind && left.object === right.object
+  const same = left.kind === right.kind && left.object === right.object && left.kind !== 'map-value-or-null'
   const equality = one.condition === 'eq' || one.condition === 'ne'
-  const ordered = ORDERED[one.condition] !== undefined
-  if (!equality && !(ordered && (packets || (same && left.kind !== 'map-value-or-null'))))
-    site.fail(`comparison of ${describeRegister(left)} with ${describeRegister(right)}`)
-  if (!packets || equality) return () => nothing
+  // Offsets are compared within one memory; pointers to different ones are 64-bit numbers, of which nothing is learned.
+  noteOperands(site, left, right, !equality && !packets && !same)
+  if (!packets || ORDERED[one.condition] === undefined) return () => nothing
   return (holds) => (state) => {
     const order = ORDERED[one.condition]!
     // Normalise to "low <= high" or "low < high", whichever side the bound is on.

@@ -67,10 +67,9 @@ function checkArgument(
       checkReadable(site, initialised(site, number), map!.valueBytes)
       return
     case 'optional-number':
-      if (site.state.registers[number]!.kind !== 'none') numeric(site, number, use)
       return
     case 'number':
-      numeric(site, number, use)
+      initialised(site, number)
       return
     case 'memory':
     case 'memory-or-null':

@@ -64,7 +64,8 @@ export class PathHistory {
     const live = this.#liveMasks(index, state)
     const stored = this.#stored[index] ?? []
     this.#stored[index] = stored
-    for (const known of stored) {
+    for (let i = stored.length - 1; i >= 0; i--) {
+      const known = stored[i]!
       if (!stateCovers(known.state, state, live)) continue
       if (known.open === 0) return 'safe'
       state.dropLonelyIds()

@@ -21,7 +21,6 @@ describe('the verifier refuses', () => {
   test.each<[string, Instruction[], number, RegExp]>([
     ['a register that was never written', [copy(0, 5), exit], 0, /r5 is not initialised/],
     ['an exit without a verdict', [mov(1, 0), exit], 1, /r0 is not initialised/],
-    ['a pointer as verdict', [copy(0, 10), exit], 1, /takes a number, r0 is a stack pointer/],
     ['an instruction that nothing reaches', [mov(0, 0), exit, mov(0, 1), exit], 2, /never be reached/],
     ['running off the end', [mov(0, 0)], 0, /runs off the end/],
     ['a packet access that was not compared', [...packet, load(0, 2, 0, 1), exit], 2, /not compared with the end/],
@@ -76,10 +75,10 @@ describe('the verifier refuses', () => {
       /a stack pointer is stored in the frame of a caller/,
     ],
     ['a stack access below the frame', [put(10, -520, 0), mov(0, 0), exit], 0, /stack access at offset -520/],
-    ['a stack access above the frame', [put(10, -4, 0), mov(0, 0), exit], 0, /stack access at offset -4, 8 bytes/],
-    ['an uninitialised stack byte', [put(10, -8, 0, 4), load(0, 10, -8, 8), exit], 1, /offset -4 is not initialised/],
+    ['a stack access above the frame', [put(10, 0, 0), mov(0, 0), exit], 0, /stack access at offset 0, 8 bytes/],
+    ['a stack access that is not aligned', [put(10, -12, 0), mov(0, 0), exit], 0, /-12 is not aligned to 8 bytes/],
     ['part of a pointer on the stack', [store(10, -8, 1), load(0, 10, -8, 4), exit], 1, /part of a pointer/],
-    ['a pointer stored in part', [store(10, -8, 1, 4), mov(0, 0), exit], 0, /8 aligned bytes/],
+    ['a pointer stored in part', [store(10, -8, 1, 4), mov(0, 0), exit], 0, /other than as 8 bytes/],
     ['a map value without a null check', [...lookup(0), load(0, 0, 0, 8), exit], 6, /not checked yet/],
     [
       'a map value where it is null',
@@ -92,12 +91,6 @@ describe('the verifier refuses', () => {
       [...lookup(0), jumpImmediate('eq', 0, 0, 8), load(0, 0, 9, 8), mov(0, 0), exit],
       7,
       /the value has 16/,
-    ],
-    [
-      'a pointer put into a map value',
-      [...lookup(0), jumpImmediate('eq', 0, 0, 8), store(0, 0, 10), mov(0, 0), exit],
-      7,
-      /would leak/,
     ],
     [
       'a write to a read-only map',
@@ -140,12 +133,6 @@ describe('the verifier refuses', () => {
       [{ kind: 'alu', operation: 'mul', bits: 64, destination: 1, source: -1, immediate: 4 }, mov(0, 0), exit],
       0,
       /accepted: adding and subtracting/,
-    ],
-    [
-      'comparing a pointer with a number',
-      [jumpImmediate('gt', 10, 5, 1), mov(0, 0), exit],
-      0,
-      /accepted: == and != with 0/,
     ],
     ['a loop where nothing changes', [call(7), jumpImmediate('ne', 0, 7, 1), exit], 1, /never ends/],
     [

@@ -21,6 +21,8 @@ export interface Site {
   readonly index: number
   /** State of the current path; checks change it in place. */
   readonly state: VerifierState
+  /** What a map holds that nobody can change, or undefined: its values may change. */
+  contents(map: number): Uint8Array | undefined
   /** An id that no register has yet. */
   newId(): number
   /** Refuses the program at this instruction. */

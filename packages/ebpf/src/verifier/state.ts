@@ -1,11 +1,10 @@
 import { REGISTER_COUNT, STACK_BYTES } from '../isa/instruction.ts'
 import { type IdPairs, isPacket, NONE, type Register, registerCovers, STALE, stackRegister } from './register.ts'
 
-/** Bytes that the verifier knows of on the stack: never written, written, part of a spilled register. */
-export const BYTE_INVALID = 0
-export const BYTE_DATA = 1
-export const BYTE_SPILLED = 2
-/** Spills are kept by aligned slots of 8 bytes. */
+/**
+ * Spills are kept by aligned slots of 8 bytes. All other bytes of the stack may hold anything: a privileged program may read
+ * what it never wrote (Linux 6.3 on, allow_uninit_stack).
+ */
 export const SLOT_BYTES = 8
 const SLOTS = STACK_BYTES / SLOT_BYTES
 
@@ -21,14 +20,12 @@ export class Frame {
   /** Slot to go on at in the caller; -1 in the first frame. */
   readonly returnTo: number
   readonly registers: Register[]
-  readonly bytes: Uint8Array
   readonly spills: (Spill | null)[]
 
   constructor(number: number, returnTo: number, from?: Frame) {
     this.number = number
     this.returnTo = returnTo
     this.registers = from?.registers.slice() ?? new Array<Register>(REGISTER_COUNT).fill(NONE)
-    this.bytes = from?.bytes.slice() ?? new Uint8Array(STACK_BYTES)
     this.spills = from?.spills.slice() ?? new Array<Spill | null>(SLOTS).fill(null)
     if (from === undefined) this.registers[10] = stackRegister(number)
   }
@@ -88,7 +85,7 @@ export class VerifierState {
 }
 
 /**
- * Whatever is safe from `known` on is safe from `now` on: each live register and each stack byte of `now` is among what
+ * Whatever is safe from `known` on is safe from `now` on: each live register and each spill of `now` is among what
  * `known` allows for.
  *
  * @param live registers that may still be read, one mask per frame
@@ -110,17 +107,10 @@ export function stateCovers(known: VerifierState, now: VerifierState, live: read
 function stackCovers(known: Frame, now: Frame, ids: IdPairs): boolean {
   for (let slot = 0; slot < SLOTS; slot++) {
     const spill = known.spills[slot]!
+    if (spill === null) continue
     const other = now.spills[slot]!
-    if (spill !== null) {
-      if (other === null || other.bytes !== spill.bytes || !registerCovers(spill.register, other.register, ids))
-        return false
-    }
-    const otherIsNumber = other !== null && other.register.kind === 'number'
-    for (let at = slot * SLOT_BYTES; at < (slot + 1) * SLOT_BYTES; at++) {
-      const want = known.bytes[at]
-      const have = now.bytes[at]
-      if (want === BYTE_DATA && !(have === BYTE_DATA || (have === BYTE_SPILLED && otherIsNumber))) return false
-    }
+    if (other === null || other.bytes !== spill.bytes || !registerCovers(spill.register, other.register, ids))
+      return false
   }
   return true
 }

@@ -32,7 +32,7 @@ import {
   numberRegister,
   type Register,
 } from './register.ts'
-import { constant } from './scalar.ts'
+import { constant, isConstant } from './scalar.ts'
 import { initialised, numeric, type Site, type VerifiedType } from './site.ts'
 import { Frame, VerifierState } from './state.ts'
 import { findSubprograms, type Subprogram } from './structure.ts'
@@ -64,10 +64,10 @@ interface Pending {
 }
 
 /**
- * Proves a program safe before it runs: it ends, reads nothing that was not written, and touches only the packet between
+ * Proves a program safe before it runs: it ends, and touches only the packet between
  * its bounds, the stack, map values and the context's fields. Every path is followed with what is known of each register;
  * loops are followed round by round, so a loop is accepted if it ends within a million instructions.
- * Source: the rules of Linux kernel/bpf/verifier.c for a privileged program, except that pointers must not leak.
+ * Source: the rules of Linux kernel/bpf/verifier.c for a privileged program.
  *
  * A generator: it yields every few hundred instructions, so that the caller decides how long it goes on at once.
  *
@@ -77,14 +77,16 @@ export function verify(
   type: VerifiedType,
   program: Program,
   maps: readonly EbpfMapDefinition[],
+  contents: (map: number) => Uint8Array | undefined = () => undefined,
 ): Generator<void, Verified> {
-  return new Verifier(type, program, maps).run()
+  return new Verifier(type, program, maps, contents).run()
 }
 
 class Verifier implements Site {
   readonly type: VerifiedType
   readonly maps: readonly EbpfMapDefinition[]
   readonly facts: Facts
+  readonly contents: (map: number) => Uint8Array | undefined
   index = 0
   state: VerifierState = new VerifierState()
   readonly #program: Program
@@ -95,8 +97,14 @@ class Verifier implements Site {
   #ids = 0
   #count = 0
 
-  constructor(type: VerifiedType, program: Program, maps: readonly EbpfMapDefinition[]) {
+  constructor(
+    type: VerifiedType,
+    program: Program,
+    maps: readonly EbpfMapDefinition[],
+    contents: (map: number) => Uint8Array | undefined,
+  ) {
     this.type = type
+    this.contents = contents
     this.#program = program
     this.maps = maps
     this.facts = new Facts(program.length)
@@ -177,8 +185,8 @@ class Verifier implements Site {
         return this.#set(one.destination, readMemory(this, base, one.offset, one.bytes, one.signed))
       }
       case 'store': {
-        const value = operandOf(this, one)
-        noteOperands(this, value, value)
+        const value = one.source < 0 ? operandOf(this, one) : this.#spillable(one.source)
+        noteOperands(this, value, value, true)
         writeMemory(this, initialised(this, one.base), one.offset, one.bytes, value)
         return this.#next()
       }
@@ -210,6 +218,15 @@ class Verifier implements Site {
   #set(register: number, value: Register): number {
     this.state.registers[register] = value
     return this.#next()
+  }
+
+  /** A register that is stored: its number and the stored one are the same from here on. */
+  #spillable(number: number): Register {
+    const value = initialised(this, number)
+    if (value.kind !== 'number' || value.id !== 0 || isConstant(value.number)) return value
+    const named = numberRegister(value.number, this.newId())
+    this.state.registers[number] = named
+    return named
   }
 
   #mapValue(map: number, offset: number): Register {
@@ -254,7 +271,7 @@ class Verifier implements Site {
   #exit(): number {
     const value = this.state.registers[0]!
     if (this.state.frames.length === 1) {
-      numeric(this, 0, 'exit')
+      initialised(this, 0)
       return -1
     }
     const { number, returnTo } = this.state.frame
@@ -274,7 +291,7 @@ class Verifier implements Site {
       const flags = this.facts.flags[index]!
       const mixed = (both: number): boolean => (flags & both) === both
       const equality = one?.kind === 'jump' && (one.condition === 'eq' || one.condition === 'ne')
-      if ((one?.kind === 'alu' || one?.kind === 'jump') && !equality) {
+      if ((one?.kind === 'alu' || one?.kind === 'jump') && one.bits === 64 && !equality) {
         if (mixed(DESTINATION_NUMBER | DESTINATION_POINTER) || mixed(SOURCE_NUMBER | SOURCE_POINTER))
           this.fail('is used on pointers on one path and on numbers on another')
       }
