@@ -5,8 +5,11 @@ import { giveWay } from './give-way.ts'
 import { decode } from './isa/decode.ts'
 import { createMap } from './maps/create-map.ts'
 import type { EbpfMap } from './maps/ebpf-map.ts'
-import type { ObjectMap } from './object/map-definitions.ts'
-import { readObject } from './object/read-object.ts'
+import { isMapOfMaps } from './maps/map-of-maps.ts'
+import { ProgArray } from './maps/prog-array.ts'
+import type { LinkedProgram } from './object/linker.ts'
+import type { ObjectMap, ObjectSlot } from './object/map-definitions.ts'
+import { type EbpfObject, readObject } from './object/read-object.ts'
 import { initialContents, type VariableValues } from './object/variables.ts'
 import type { ProgramType } from './program-type.ts'
 import { interpret } from './runtime/interpreter.ts'
@@ -50,6 +53,8 @@ export interface EbpfProgram<C extends HookContext = HookContext> {
   readonly verifiedInstructions: number
   /** @returns the low 32 bits of r0 */
   run(context: C): number
+  /** As {@link run}, as the rest of a run that another program began: what a tail call enters, see `ProgArray`. */
+  enter(context: C): number
 }
 
 /**
@@ -74,27 +79,88 @@ export function* loadSteps<C extends HookContext>(
   source: Uint8Array | RawEbpf,
   options: LoadProgramOptions,
 ): Generator<void, EbpfProgram<C>> {
-  const linked =
-    'code' in source ? { maps: [], ...source } : chooseProgram(readObject(source), type, options.program).link()
-  const { name, code } = linked
+  if ('code' in source)
+    return yield* loadLinked(new Loading(type, null, options), { maps: [], ...source }, options.variables)
+  const object = readObject(source)
+  const linked = chooseProgram(object, type, options.program).link()
+  return yield* loadLinked(new Loading(type, object, options), linked, options.variables)
+}
+
+/** What programs that are loaded together share: maps by name, and one another for tail calls. */
+class Loading<C extends HookContext> {
+  readonly type: ProgramType<C>
+  readonly object: EbpfObject | null
+  readonly options: LoadProgramOptions
+  readonly programs = new Map<string, EbpfProgram<C>>()
+  readonly #maps = new Map<string, EbpfMap>()
+
+  constructor(type: ProgramType<C>, object: EbpfObject | null, options: LoadProgramOptions) {
+    this.type = type
+    this.object = object
+    this.options = options
+  }
+
+  /** The map of a definition: one that was passed in, that another program has, or a new one. */
+  map(definition: ObjectMap, contents: Uint8Array | undefined): EbpfMap {
+    const known = shared(definition, this.options) ?? this.#maps.get(definition.name)
+    if (known !== undefined) return known
+    const map = create(definition, contents, this.options)
+    this.#maps.set(definition.name, map)
+    if (isMapOfMaps(map))
+      for (const { index, name } of definition.slots ?? [])
+        map.setMap(index, this.map(this.object!.map(name), undefined))
+    return map
+  }
+}
+
+function* loadLinked<C extends HookContext>(
+  loading: Loading<C>,
+  linked: LinkedProgram,
+  variables: VariableValues | undefined,
+): Generator<void, EbpfProgram<C>> {
+  const { type, options } = loading
   if (linked.maps.length > PROGRAM_MAPS_MAX)
     throw refused('ERR_OUT_OF_RANGE', 'maps of a program', linked.maps.length, `0 to ${PROGRAM_MAPS_MAX}`)
-  const program = decode(code, linked.maps.length)
-  const contents = initialContents(linked.maps, options.variables)
-  const maps = linked.maps.map(
-    (definition) => shared(definition, options) ?? create(definition, contents.get(definition.name), options),
-  )
+  const code = decode(linked.code, linked.maps.length)
+  const contents = initialContents(linked.maps, variables)
+  const maps = linked.maps.map((definition) => loading.map(definition, contents.get(definition.name)))
   const machine = new Machine<C>(maps, options)
-  const verified = yield* verify(type, program, maps, (map) => machine.frozenContents(map))
+  const verified = yield* verify(type, code, maps, (map) => machine.frozenContents(map))
   const compiled =
-    options.engine === 'interpret' ? null : tryCompile(() => compile(type, program, verified, machine), options)
-  return {
-    name,
+    options.engine === 'interpret' ? null : tryCompile(() => compile(type, code, verified, machine), options)
+  const program: EbpfProgram<C> = {
+    name: linked.name,
     readOnly: verified.readOnly,
-    run: compiled ?? interpret(type, program, verified, machine),
+    ...(compiled ?? interpret(type, code, verified, machine)),
     maps: new Map(maps.map((map) => [map.name, map])),
     engine: compiled === null ? 'interpreted' : 'compiled',
     verifiedInstructions: verified.instructionCount,
+  }
+  loading.programs.set(linked.name, program)
+  for (const [number, { slots = [] }] of linked.maps.entries()) {
+    const array = maps[number]
+    if (array instanceof ProgArray) yield* fill(loading, array, slots, variables)
+  }
+  return program
+}
+
+/** Programs that the source puts into an array for tail calls. */
+function* fill<C extends HookContext>(
+  loading: Loading<C>,
+  array: ProgArray,
+  slots: readonly ObjectSlot[],
+  variables: VariableValues | undefined,
+): Generator<void, void> {
+  for (const { index, name } of slots) {
+    if (array.program(index) !== undefined) continue
+    const known = loading.programs.get(name)
+    if (known !== undefined) array.setProgram(index, known)
+    else {
+      const linked = chooseProgram(loading.object!, loading.type, name).link()
+      const names = new Set(linked.maps.flatMap((map) => map.variables?.map((one) => one.name) ?? []))
+      const its = Object.fromEntries(Object.entries(variables ?? {}).filter(([variable]) => names.has(variable)))
+      array.setProgram(index, yield* loadLinked(loading, linked, its))
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import {
   indexKeyOf,
-  type LoadProgramOptions,
+  type LoadEbpfOptions,
   loadEbpf,
   readObject,
   XDP_ABORTED,
@@ -85,9 +85,9 @@ const parsable = fc
   })
 
 describe.each(VARIANTS)('objects for $cpu, engine $engine', ({ cpu, engine }) => {
-  const load = (name: string, program?: string, options: LoadProgramOptions = {}): Promise<XdpEbpfProgram> =>
+  const load = (name: string, program?: string, options: LoadEbpfOptions = {}): Promise<XdpEbpfProgram> =>
     loadEbpf(object(`${name}.${cpu}.o`), { engine, ...options, ...(program === undefined ? {} : { program }) })
-  const features = (program: string, options: LoadProgramOptions = {}): Promise<XdpEbpfProgram> =>
+  const features = (program: string, options: LoadEbpfOptions = {}): Promise<XdpEbpfProgram> =>
     load('features', program, options)
 
   test('xdp1 and xdp2 agree with their TypeScript versions on any frame: verdict, counters and bytes', async () => {

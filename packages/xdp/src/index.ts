@@ -5,7 +5,8 @@
  * @packageDocumentation
  */
 
-export { EbpfError, type EbpfMap, encode, indexKeyOf, type LoadProgramOptions, readObject } from '@vring/ebpf'
+export { EbpfError, type EbpfMap, encode, indexKeyOf, readObject } from '@vring/ebpf'
+export * from './fib-table.ts'
 export * from './ip-protocol.ts'
 export * from './load-ebpf.ts'
 export * from './protocol-counters.ts'

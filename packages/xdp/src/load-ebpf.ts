@@ -1,9 +1,15 @@
 import { type EbpfProgram, type LoadProgramOptions, loadProgram, type RawEbpf } from '@vring/ebpf'
+import type { FibTable } from './fib-table.ts'
 import type { XdpContext } from './xdp-context.ts'
 import { XDP_TYPE } from './xdp-type.ts'
 
 /** An eBPF program for XDP: an `XdpProgram` with maps. */
 export type XdpEbpfProgram = EbpfProgram<XdpContext>
+
+export interface LoadEbpfOptions extends LoadProgramOptions {
+  /** Routes that `bpf_fib_lookup` knows; default none. */
+  readonly fib?: FibTable
+}
 
 /**
  * Loads an eBPF program for XDP: reads the object, creates its maps, verifies the program and compiles it.
@@ -11,9 +17,6 @@ export type XdpEbpfProgram = EbpfProgram<XdpContext>
  * @param source an ELF object of `clang -target bpf`, or raw instructions
  * @throws VringError if the object is malformed, EbpfError naming the instruction and the reason if the program is refused
  */
-export async function loadEbpf(
-  source: Uint8Array | RawEbpf,
-  options: LoadProgramOptions = {},
-): Promise<XdpEbpfProgram> {
+export async function loadEbpf(source: Uint8Array | RawEbpf, options: LoadEbpfOptions = {}): Promise<XdpEbpfProgram> {
   return await loadProgram(XDP_TYPE, source, options)
 }

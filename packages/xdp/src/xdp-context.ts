@@ -1,13 +1,13 @@
+import type { RedirectTargets } from '@vring/ebpf'
 import { EACCES, EINVAL, ETH_HEADER_BYTES } from '@vring/layout'
+
+/** A redirect goes to every target of the map. Source: Linux include/uapi/linux/bpf.h. */
+export const BPF_F_BROADCAST = 8
+/** ... but to the interface that the frame came from. */
+export const BPF_F_EXCLUDE_INGRESS = 16
 
 /** The longest metadata area in front of a frame, bytes. Source: Linux include/net/xdp.h, xdp_metalen_invalid. */
 export const XDP_META_BYTES_MAX = 252
-
-/** A map that an XDP_REDIRECT names its target by: a devmap (interfaces) or an xskmap (AF_XDP sockets). */
-export interface RedirectMap {
-  readonly kind: 'devmap' | 'xskmap'
-  readonly name: string
-}
 
 /**
  * What a program sees of one frame: struct xdp_buff, flattened into fields that a hook writes over for every frame.
@@ -39,7 +39,9 @@ export class XdpContext {
   /** Where XDP_REDIRECT goes: an interface index, or the value that `redirectMap` holds for the key. */
   redirectTarget = 0
   /** The map that the redirect went through, or null: `redirectTarget` is an interface index. */
-  redirectMap: RedirectMap | null = null
+  redirectMap: RedirectTargets | null = null
+  /** Flags of a redirect through a map: {@link BPF_F_BROADCAST}, {@link BPF_F_EXCLUDE_INGRESS}; the target is then every one. */
+  redirectFlags = 0
 
   constructor(u8: Uint8Array = new Uint8Array(0)) {
     this.u8 = u8

@@ -1,5 +1,17 @@
-import { BASE_HELPERS, CSUM_DIFF, helperTable, MAP_HELPERS, type ProgramType } from '@vring/ebpf'
+import {
+  BASE_HELPERS,
+  CSUM_DIFF,
+  EVENT_HELPERS,
+  type Helper,
+  helperTable,
+  LOOP_HELPERS,
+  MAP_HELPERS,
+  type ProgramType,
+  TAIL_CALL,
+} from '@vring/ebpf'
 import { ADJUST_HELPERS } from './helpers/adjust-helpers.ts'
+import { FIB_HELPERS } from './helpers/fib-helpers.ts'
+import { FRAME_HELPERS } from './helpers/frame-helpers.ts'
 import { REDIRECT_HELPERS } from './helpers/redirect-helpers.ts'
 import type { XdpContext } from './xdp-context.ts'
 
@@ -17,9 +29,17 @@ export const XDP_TYPE: ProgramType<XdpContext> = {
       { offset: 16, bytes: 4, role: 'number', property: 'rxQueueIndex' },
     ],
   },
-  helpers: helperTable<ProgramHelper>(MAP_HELPERS, BASE_HELPERS, [CSUM_DIFF], ADJUST_HELPERS, REDIRECT_HELPERS),
+  helpers: helperTable<Helper<XdpContext>>(
+    MAP_HELPERS,
+    BASE_HELPERS,
+    LOOP_HELPERS,
+    EVENT_HELPERS,
+    [CSUM_DIFF, TAIL_CALL],
+    ADJUST_HELPERS,
+    REDIRECT_HELPERS,
+    FRAME_HELPERS,
+    FIB_HELPERS,
+  ),
   // libbpf: xdp, xdp/name, xdp.frags; the kernel's samples before it: xdp1, xdp_name.
   ownsSection: (section) => section.startsWith('xdp'),
 }
-
-type ProgramHelper = NonNullable<ReturnType<ProgramType<XdpContext>['helpers']['get']>>

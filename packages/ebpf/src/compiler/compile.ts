@@ -1,5 +1,6 @@
 import { createHelpers } from '../helpers/create-helpers.ts'
 import { MAP_LOOKUP_ELEM } from '../helpers/map-helpers.ts'
+import { enterFromFunction, tailCalls, tailTarget } from '../helpers/tail-call.ts'
 import { atomic } from '../isa/arithmetic.ts'
 import { nextSlot, type Program, REGISTER_COUNT, STACK_BYTES } from '../isa/instruction.ts'
 import * as wide from '../isa/wide.ts'
@@ -8,6 +9,7 @@ import type { ProgramType } from '../program-type.ts'
 import { type HookContext, type Machine, PACKET_END_MAX } from '../runtime/machine.ts'
 import {
   REGION_CONTEXT,
+  REGION_FUNCTIONS,
   REGION_MAP_OBJECTS,
   REGION_MAP_VALUES,
   REGION_PACKET,
@@ -40,14 +42,20 @@ export function compile<C extends HookContext>(
   program: Program,
   verified: Verified,
   machine: Machine<C>,
-): (context: C) => number {
-  const make = new Function('env', generate(type, program, verified, machine)) as (
-    env: object,
-  ) => (context: C) => number
-  return make({ machine, wide, atomic, helpers: createHelpers(type, program, machine) })
+): Entry<C> {
+  const make = new Function('env', generate(type, program, verified, machine)) as (env: object) => Entry<C>
+  return make({
+    machine,
+    wide,
+    atomic,
+    helpers: createHelpers(type, program, machine),
+    tailCalls,
+    tailTarget,
+    enterFromFunction,
+  })
 }
 
-/** The source text of the compiled program: a function body that takes `env` and returns `run(context)`. */
+/** The source text of the compiled program: a function body that takes `env` and returns an {@link Entry}. */
 export function generate<C extends HookContext>(
   type: ProgramType<C>,
   program: Program,
@@ -55,6 +63,14 @@ export function generate<C extends HookContext>(
   machine: Machine<C>,
 ): string {
   return new Generator(type, program, verified, machine).generate()
+}
+
+/** Ways into a compiled program. Both return the low half of r0 and leave the high half in `high[0]`. */
+export interface Entry<C> {
+  /** One run. */
+  run(context: C): number
+  /** The rest of a run that another program began: a tail call. */
+  enter(context: C): number
 }
 
 class Generator<C extends HookContext> {
@@ -76,7 +92,7 @@ class Generator<C extends HookContext> {
     const [main, ...others] = this.#verified.subprograms
     return [
       "'use strict'",
-      'const {machine,wide:W,atomic,helpers}=env,H=W.high,R=machine.regions,M=machine.maps',
+      'const {machine,wide:W,atomic,helpers,tailCalls,tailTarget,enterFromFunction}=env,H=W.high,R=machine.regions,M=machine.maps',
       'const S=machine.stack.view,S8=machine.stack.u8',
       ...this.#machine.maps.map(
         (_, index) => `const V${index}=R[${REGION_MAP_VALUES + index}].view,M${index}=M[${index}]`,
@@ -85,7 +101,9 @@ class Generator<C extends HookContext> {
       'let bound=null,packet=null',
       'function bind(u8){packet=machine.bindPacket(u8).view;bound=u8}',
       ...others.map((one) => this.#subprogram(one)),
+      ...this.#invoke(others),
       this.#main(main!),
+      this.#run(),
     ].join('\n')
   }
 
@@ -98,7 +116,7 @@ class Generator<C extends HookContext> {
     const helps = this.#helperNumbers().some((number) => this.#type.helpers.get(number) !== MAP_LOOKUP_ELEM)
     const { entry } = this.#type
     return [
-      'return function run(context){',
+      'function enter(context){',
       `if(context.dataEnd>${PACKET_END_MAX}){H[0]=0;return 0}`,
       'if(context.u8!==bound)bind(context.u8)',
       helps ? 'machine.context=context' : '',
@@ -108,10 +126,28 @@ class Generator<C extends HookContext> {
         ? `h1=${REGION_CONTEXT};`
         : `r1=context.data|0;h1=${REGION_PACKET};r2=${entry.bytes | 0};`,
       `r10=${STACK_BYTES};h10=${REGION_STACK};`,
-      // A hook of a structure takes 32 bits; of a number that the caller defines, all.
-      ...this.#body(main, entry.kind === 'context' ? 'return r0' : 'H[0]=h0;return r0'),
+      ...this.#body(main, 'H[0]=h0;return r0'),
       '}',
     ].join('\n')
+  }
+
+  /** A run counts its tail calls; what a tail call enters is no run of its own. */
+  #run(): string {
+    const leaves = this.#helperNumbers().some((number) => this.#type.helpers.get(number)?.leaves)
+    return leaves ? 'return {enter,run(context){tailCalls[0]=0;return enter(context)}}' : 'return {enter,run:enter}'
+  }
+
+  /** How helpers call functions whose address is taken. */
+  #invoke(functions: readonly Subprogram[]): string[] {
+    const taken = new Set(this.#program.flatMap((one) => (one?.kind === 'load-function' ? [one.target] : [])))
+    if (taken.size === 0) return []
+    const cases = functions
+      .filter(({ start }) => taken.has(start))
+      .map(
+        ({ start }) =>
+          `case ${start}:return f${start}(machine.context,a,b,c,d,e,f,g,h,0,0,machine.frameEnd+${STACK_BYTES})`,
+      )
+    return [`machine.invoke=(target,a,b,c,d,e,f,g,h)=>{switch(target){${cases.join('\n')}}return 0}`]
   }
 
   /** Arguments r1 .. r5 in halves, then the frame's end; the high half of r0 is left in H[0]. */
@@ -196,6 +232,8 @@ class Generator<C extends HookContext> {
         return `r${one.destination}=0;h${one.destination}=${REGION_MAP_OBJECTS + one.map};`
       case 'load-map-value':
         return `r${one.destination}=${one.offset};h${one.destination}=${REGION_MAP_VALUES + one.map};`
+      case 'load-function':
+        return `r${one.destination}=${one.target};h${one.destination}=${REGION_FUNCTIONS};`
       case 'load':
         return loadStatement(one, place, this.#highIsLive(index, one.destination), this.#type.entry)
       case 'store':
@@ -210,7 +248,7 @@ class Generator<C extends HookContext> {
         return outcomes === TAKEN ? `${jump(one.target)};` : `if(${condition(one, flags)})${jump(one.target)};`
       }
       case 'call':
-        return this.#call(one.helper, index, place)
+        return this.#call(one.helper, index, place, exit)
       case 'call-local':
         return this.#callLocal(one.target)
       case 'exit':
@@ -222,15 +260,22 @@ class Generator<C extends HookContext> {
     return (this.#live[nextSlot(this.#program, index)]! & highBit(register)) !== 0
   }
 
-  #call(helper: number, index: number, key: AccessPlace): string {
+  #call(helper: number, index: number, key: AccessPlace, exit: string): string {
     const map = this.#verified.facts.map[index]!
     const signature = this.#type.helpers.get(helper)!
     if (signature === MAP_LOOKUP_ELEM && map >= 0) return this.#lookup(map, key)
+    if (signature.leaves) {
+      const inMain = index < (this.#verified.subprograms[1]?.start ?? this.#program.length)
+      const enter = inMain ? 't.enter(context)' : 'enterFromFunction(machine,t)'
+      // What it leaves is what this one would: r0, with its high half in H.
+      return `t=tailTarget(machine,h2,r3);if(t){r0=${enter};h0=H[0];${exit}}t=0;r0=h0=-1;`
+    }
     const count = signature.arguments.length
+    const frame = signature.callbackArguments === undefined ? '' : 'machine.frameEnd=r10;'
     const values = [1, 2, 3, 4, 5].flatMap((register) =>
       register <= count ? [low(register), top(register)] : ['0', '0'],
     )
-    return `r0=help${helper}(${values.join()});h0=H[0];`
+    return `${frame}r0=help${helper}(${values.join()});h0=H[0];`
   }
 
   /** A lookup in a known map; in an array it is a comparison and a multiplication. */

@@ -76,6 +76,7 @@ function effectOf(one: Instruction, index: number, after: number, facts: Facts, 
     case 'load-immediate':
     case 'load-map':
     case 'load-map-value':
+    case 'load-function':
       return { reads: 0, writes: bothBits(one.destination) }
     case 'load':
       return { reads: addressBits(one.base, region, facts.address[index]!), writes: bothBits(one.destination) }

@@ -2,10 +2,6 @@ import { EINVAL } from '@vring/layout'
 import type { MemoryRegion } from '../runtime/memory-region.ts'
 import { type Helper, type HelperFunction, signedResult, wordResult } from './helper.ts'
 
-const TWO_32 = 0x1_0000_0000
-/** Bytes that csum_diff looks at. Source: Linux net/core/filter.c, bpf_csum_diff: a scratch pad of MAX_BPF_STACK. */
-const CSUM_DIFF_BYTES_MAX = 512
-
 /** A helper of networking program types. */
 export const CSUM_DIFF: Helper = {
   number: 28,
@@ -19,20 +15,38 @@ export const CSUM_DIFF: Helper = {
 }
 
 /**
- * How the ones' complement sum changes when `from` is replaced by `to`: the sum of all words of `to` and of the
- * complements of `from`, on top of a seed. Sizes must be multiples of 4 bytes, 512 together at most.
+ * How the ones' complement sum changes when `from` is replaced by `to`, on top of a seed; folded to 16 bits, and of any
+ * size that is a multiple of 4 bytes. Source: Linux 6.18 net/core/filter.c, bpf_csum_diff.
  */
 function csumDiff(regions: readonly MemoryRegion[], halves: Parameters<HelperFunction>): number {
   const [from, fromRegion, fromBytes, , to, toRegion, toBytes, , seed] = halves
-  if (((fromBytes | toBytes) & 3) !== 0 || fromBytes + toBytes > CSUM_DIFF_BYTES_MAX) return signedResult(EINVAL)
-  let sum = seed >>> 0
-  for (let i = 0; i < fromBytes; i += 4) sum = addWord(sum, ~regions[fromRegion]!.view.getInt32((from >>> 0) + i, true))
-  for (let i = 0; i < toBytes; i += 4) sum = addWord(sum, regions[toRegion]!.view.getInt32((to >>> 0) + i, true))
-  return wordResult(sum)
+  if (((fromBytes | toBytes) & 3) !== 0) return signedResult(EINVAL)
+  const seedSum = seed >>> 0
+  if (fromBytes === 0)
+    return wordResult(fold(toBytes === 0 ? seedSum : sumOf(regions[toRegion]!.view, to >>> 0, toBytes, seedSum)))
+  const before = regions[fromRegion]!.view
+  if (toBytes === 0) return wordResult(fold(~sumOf(before, from >>> 0, fromBytes, ~seedSum >>> 0) >>> 0))
+  const after = sumOf(regions[toRegion]!.view, to >>> 0, toBytes, seedSum)
+  return wordResult(fold(addWord(after, ~sumOf(before, from >>> 0, fromBytes, 0) >>> 0)))
 }
+
+const TWO_32 = 0x1_0000_0000
 
 /** Ones' complement addition of 32-bit words: the carry comes in again at the bottom. */
 function addWord(sum: number, one: number): number {
-  const total = sum + (one >>> 0)
+  const total = sum + one
   return total >= TWO_32 ? total - TWO_32 + 1 : total
+}
+
+/** The ones' complement sum of little-endian 32-bit words. Source: Linux csum_partial. */
+function sumOf(view: DataView, at: number, bytes: number, seed: number): number {
+  let sum = seed
+  for (let i = 0; i < bytes; i += 4) sum = addWord(sum, view.getUint32(at + i, true))
+  return sum
+}
+
+/** Both halves added, with the carry. Source: Linux csum_from32to16. */
+function fold(sum: number): number {
+  const total = (sum >>> 16) + (sum & 0xffff)
+  return total > 0xffff ? total - 0xffff : total
 }

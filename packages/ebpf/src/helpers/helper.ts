@@ -6,7 +6,10 @@ import type { HookContext, Machine } from '../runtime/machine.ts'
  * What a helper wants in a register.
  * `map-key` and `map-value`: as many readable bytes as the map of the same call has in a key or value.
  * `memory`: readable bytes, as many as the `size` in the next register says. `memory-or-null` may be null with size 0.
- * `optional-number`: a number, or never written.
+ * `memory-to-write`: writable bytes of that size, which the helper fills or changes.
+ * `number`: anything that was written. `optional-number`: or not even that. `constant`: a number that is known.
+ * `record`: what a helper with the result `record` gave, to be given back.
+ * `callback`: a function of the program that the helper calls, with the next register's pointer: `callback-context`.
  */
 export type HelperArgument =
   | 'context'
@@ -15,13 +18,24 @@ export type HelperArgument =
   | 'map-value'
   | 'memory'
   | 'memory-or-null'
+  | 'memory-to-write'
+  | 'constant'
+  | 'record'
+  | 'callback'
+  | 'callback-context'
   | 'size'
   | 'size-or-zero'
   | 'number'
   | 'optional-number'
 
-/** What r0 holds afterwards. `word`: an unsigned 32-bit number. `value`: address of a map value, or null. */
-export type HelperResult = 'number' | 'word' | 'value'
+/**
+ * What r0 holds afterwards. `word`: an unsigned 32-bit number. `value`: address of a map value, or null; of a map of maps
+ * a map, or null. `record`: memory of as many bytes as the `constant` argument says, in the map of the call, or null.
+ */
+export type HelperResult = 'number' | 'word' | 'value' | 'record'
+
+/** What a helper gives to a function of the program that it calls. `index`: a 32-bit number. */
+export type CallbackArgument = 'index' | 'map' | 'map-key' | 'map-value'
 
 /** A helper as the verifier sees it. */
 export interface HelperSignature {
@@ -35,6 +49,12 @@ export interface HelperSignature {
   readonly maps?: readonly EbpfMapType[]
   /** The packet may move: pointers into it are lost. */
   readonly movesPacket?: boolean
+  /** The packet may be written to. */
+  readonly writesPacket?: boolean
+  /** What a callback finds in r1 and after it; its context comes last. */
+  readonly callbackArguments?: readonly CallbackArgument[]
+  /** The program goes on elsewhere and does not come back, unless there is nothing to go on with. */
+  readonly leaves?: boolean
 }
 
 /**

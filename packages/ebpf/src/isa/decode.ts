@@ -31,8 +31,12 @@ const OPCODE_LD_IMM64 = 0x18
 /** Sources of a 64-bit immediate: plain, map, value of a map (RFC 9669 section 5.4; Linux BPF_PSEUDO_MAP_FD, _VALUE). */
 const PSEUDO_MAP = 1
 const PSEUDO_MAP_VALUE = 2
+/** A subprogram, by its distance (Linux BPF_PSEUDO_FUNC). */
+const PSEUDO_FUNC = 4
 /** Source field of a call: a subprogram (Linux BPF_PSEUDO_CALL). */
 const PSEUDO_CALL = 1
+/** A kernel function (Linux BPF_PSEUDO_KFUNC_CALL). */
+const PSEUDO_KFUNC = 2
 const ATOMIC_FETCH = 0x01
 
 const SIZES: Readonly<Record<number, AccessBytes>> = { 0: 4, 8: 2, 16: 1, 24: 8 }
@@ -220,12 +224,20 @@ function decodeMove(slot: Slot, destination: number, bits: 32 | 64): Instruction
 
 function decodeJump(slot: Slot, bits: 32 | 64): Instruction {
   const code = slot.opcode & 0xf0
+  if (slot.opcode === OPCODE_MAY_GOTO) throw malformed(slot, 'may_goto is not supported')
+  if (slot.opcode === OPCODE_CALLX) throw malformed(slot, 'callx, a call through a register, is not supported')
   if (code === JMP_JA || code === JMP_CALL || code === JMP_EXIT) return decodeTransfer(slot, code, bits)
   const condition = CONDITIONS[code]
   if (condition === undefined) throw malformed(slot, 'unknown opcode')
   const destination = register(slot, slot.destination, false)
   return { kind: 'jump', condition, bits, destination, ...operand(slot), target: slot.index + 1 + slot.offset }
 }
+
+/** Instructions of later kernels, by opcode: they are refused by their names. Source: Linux 6.18 include/uapi/linux/bpf.h. */
+const OPCODE_CALLX = 0x8d
+const OPCODE_MAY_GOTO = 0xe5
+const ATOMIC_LOAD_ACQUIRE = 0x100
+const ATOMIC_STORE_RELEASE = 0x110
 
 /** goto, gotol (32-bit class: the immediate is the distance), call and exit. */
 function decodeTransfer(slot: Slot, code: number, bits: 32 | 64): Instruction {
@@ -242,6 +254,7 @@ function decodeTransfer(slot: Slot, code: number, bits: 32 | 64): Instruction {
   reserved(slot, 'destination', 'offset')
   if (slot.source === 0) return { kind: 'call', helper: slot.immediate }
   if (slot.source === PSEUDO_CALL) return { kind: 'call-local', target: slot.index + 1 + slot.immediate }
+  if (slot.source === PSEUDO_KFUNC) throw malformed(slot, `kernel function ${slot.immediate} is not supported`)
   throw malformed(slot, `call of kind ${slot.source}; accepted: a helper (0) or a subprogram (1)`)
 }
 
@@ -268,6 +281,8 @@ function decodeStore(slot: Slot): Instruction {
 }
 
 function decodeAtomic(slot: Slot, base: number, bytes: AccessBytes): Instruction {
+  if (slot.immediate === ATOMIC_LOAD_ACQUIRE) throw malformed(slot, 'load-acquire is not supported')
+  if (slot.immediate === ATOMIC_STORE_RELEASE) throw malformed(slot, 'store-release is not supported')
   if (bytes !== 4 && bytes !== 8) throw malformed(slot, `atomic access of ${bytes} bytes; accepted: 4, 8`)
   const code = slot.immediate
   const fetch = (code & ATOMIC_FETCH) !== 0
@@ -284,8 +299,15 @@ function decodeWideImmediate(slot: Slot, second: Slot | null, mapCount: number):
   if (second.opcode !== MODE_IMM) throw malformed(second, 'second half of a 64-bit immediate has an opcode')
   reserved(second, 'destination', 'source', 'offset')
   if (slot.source === 0) return { kind: 'load-immediate', destination, low: slot.immediate, high: second.immediate }
+  if (slot.source === PSEUDO_FUNC) {
+    reserved(second, 'immediate')
+    return { kind: 'load-function', destination, target: slot.index + 1 + slot.immediate }
+  }
   if (slot.source !== PSEUDO_MAP && slot.source !== PSEUDO_MAP_VALUE)
-    throw malformed(slot, `64-bit immediate of kind ${slot.source}; accepted: plain (0), map (1), value of a map (2)`)
+    throw malformed(
+      slot,
+      `64-bit immediate of kind ${slot.source}; accepted: plain (0), map (1), value of a map (2), function (4)`,
+    )
   const map = slot.immediate
   if (map < 0 || map >= mapCount) throw malformed(slot, `map ${map} is not one of the program's ${mapCount} maps`)
   if (slot.source === PSEUDO_MAP_VALUE) return { kind: 'load-map-value', destination, map, offset: second.immediate }

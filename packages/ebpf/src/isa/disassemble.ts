@@ -1,3 +1,4 @@
+import { helperName } from '../helpers/helper-names.ts'
 import type { AccessBytes, AluOperation, AtomicOperation, Condition, Instruction } from './instruction.ts'
 
 const ALU_SYMBOLS: Readonly<Record<AluOperation, string>> = {
@@ -56,6 +57,8 @@ export function disassemble(one: Instruction): string {
       return `r${one.destination} = map[${one.map}] ll`
     case 'load-map-value':
       return `r${one.destination} = map[${one.map}][0] + ${one.offset} ll`
+    case 'load-function':
+      return `r${one.destination} = subprogram at ${one.target} ll`
     case 'load':
       return `r${one.destination} = ${memory(one, one.signed)}`
     case 'store':
@@ -69,7 +72,7 @@ export function disassemble(one: Instruction): string {
     case 'goto':
       return `goto ${one.target}`
     case 'call':
-      return `call helper ${one.helper}`
+      return `call helper ${helperName(one.helper)}`
     case 'call-local':
       return `call subprogram at ${one.target}`
     case 'exit':

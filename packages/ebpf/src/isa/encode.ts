@@ -97,6 +97,8 @@ function encodeOne(one: Instruction, index: number): Slot[] {
       return wide(one.destination, 1, one.map, 0)
     case 'load-map-value':
       return wide(one.destination, 2, one.map, one.offset)
+    case 'load-function':
+      return wide(one.destination, 4, one.target - index - 1, 0)
     case 'load':
       return [[(one.signed ? 0x81 : 0x61) | SIZE_CODES[one.bytes], one.destination, one.base, one.offset, 0]]
     case 'store': {

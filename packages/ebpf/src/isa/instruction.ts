@@ -89,6 +89,13 @@ export interface LoadMapValueInstruction extends Destination {
   readonly offset: number
 }
 
+/** dst = the address of a subprogram, for helpers that call it. */
+export interface LoadFunctionInstruction extends Destination {
+  readonly kind: 'load-function'
+  /** Its first slot. */
+  readonly target: number
+}
+
 export interface LoadInstruction extends Destination, MemoryOperand {
   readonly kind: 'load'
   readonly signed: boolean
@@ -144,6 +151,7 @@ export type Instruction =
   | LoadImmediateInstruction
   | LoadMapInstruction
   | LoadMapValueInstruction
+  | LoadFunctionInstruction
   | LoadInstruction
   | StoreInstruction
   | AtomicInstruction

@@ -18,6 +18,9 @@ function checkDefinition(definition: EbpfMapDefinition): void {
   within(`map ${name}: max entries`, maxEntries, Math.floor(MAP_BYTES_MAX / Math.max(keyBytes, valueBytes, 8)))
 }
 
+/** Buffers of records, which check their sizes themselves. */
+const HAS_NO_VALUES: ReadonlySet<EbpfMapType> = new Set<EbpfMapType>(['ringbuf', 'perf-event-array'])
+
 /** Refuses keys that are not a 32-bit index. */
 export function checkIndexKey(definition: EbpfMapDefinition): void {
   if (definition.keyBytes !== 4)
@@ -39,14 +42,17 @@ export abstract class BaseMap implements EbpfMap {
   readonly readOnly: boolean
   abstract readonly values: Uint8Array
 
+  readonly flags: number
+
   constructor(definition: EbpfMapDefinition) {
-    checkDefinition(definition)
+    if (!HAS_NO_VALUES.has(definition.type)) checkDefinition(definition)
     this.name = definition.name
     this.type = definition.type
     this.keyBytes = definition.keyBytes
     this.valueBytes = definition.valueBytes
     this.maxEntries = definition.maxEntries
     this.readOnly = definition.readOnly ?? false
+    this.flags = definition.flags ?? 0
   }
 
   abstract find(memory: Uint8Array, key: number): number

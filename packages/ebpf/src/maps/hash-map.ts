@@ -1,4 +1,4 @@
-import { EINVAL } from '@vring/layout'
+import { EINVAL, refused } from '@vring/layout'
 import { BaseMap, copyValue } from './base-map.ts'
 import { BPF_EXIST, BPF_NOEXIST, E2BIG, type EbpfMapDefinition, EEXIST, ENOENT, valueStride } from './ebpf-map.ts'
 
@@ -11,15 +11,20 @@ const NONE = -1
  *
  * ```
  *   buckets[hash(key)] -> entry -> next[entry] -> ...      free -> next[free] -> ...
- *                         keys at entry * keyBytes, value at entry * stride
+ *                         keys at entry * keyBytes, value at base + entry * stride
  * ```
  *
- * A deleted entry's value stays readable until it is used again, as under RCU in the kernel.
+ * With `cpus` above 1 (a per-CPU hash) `values` has one copy of all values for each CPU, one after the other, and programs
+ * see their own. A deleted entry's value stays readable until it is used again, as under RCU in the kernel.
  */
 export class HashMap extends BaseMap {
   readonly values: Uint8Array
   /** Bytes from one value to the next. */
   readonly stride: number
+  /** Copies of all values. */
+  readonly cpus: number
+  /** Offset of the copy that programs see. */
+  readonly base: number
   /** Entries that are in use. */
   size = 0
   private readonly keyStore: Uint8Array
@@ -27,20 +32,23 @@ export class HashMap extends BaseMap {
   private readonly next: Int32Array
   private free: number
 
-  constructor(definition: EbpfMapDefinition) {
+  constructor(definition: EbpfMapDefinition, cpus = 1, cpu = 0) {
     super(definition)
     const entries = definition.maxEntries
     this.stride = valueStride(definition.valueBytes)
-    this.values = new Uint8Array(entries * this.stride)
+    this.cpus = cpus
+    this.base = cpu * entries * this.stride
+    this.values = new Uint8Array(cpus * entries * this.stride)
     this.keyStore = new Uint8Array(entries * definition.keyBytes)
     this.buckets = new Int32Array(2 ** Math.ceil(Math.log2(entries))).fill(NONE)
-    this.next = Int32Array.from({ length: entries }, (_, entry) => (entry + 1 < entries ? entry + 1 : NONE))
+    this.next = new Int32Array(entries)
+    for (let entry = 0; entry < entries; entry++) this.next[entry] = entry + 1 < entries ? entry + 1 : NONE
     this.free = 0
   }
 
   find(memory: Uint8Array, key: number): number {
     const entry = this.findEntry(memory, key)
-    return entry < 0 ? -1 : entry * this.stride
+    return entry < 0 ? -1 : this.base + entry * this.stride
   }
 
   update(memory: Uint8Array, key: number, valueMemory: Uint8Array, value: number, flags: number): number {
@@ -52,7 +60,7 @@ export class HashMap extends BaseMap {
       entry = this.insert(memory, key)
       if (entry === NONE) return E2BIG
     }
-    copyValue(this.values, entry * this.stride, valueMemory, value, this.valueBytes)
+    copyValue(this.values, this.base + entry * this.stride, valueMemory, value, this.valueBytes)
     return 0
   }
 
@@ -76,8 +84,17 @@ export class HashMap extends BaseMap {
   keys(): Uint8Array[] {
     const found: Uint8Array[] = []
     for (const first of this.buckets)
-      for (let entry = first; entry !== NONE; entry = this.next[entry]!) found.push(this.keyOf(entry).slice())
+      for (let entry = first; entry !== NONE; entry = this.next[entry]!) found.push(new Uint8Array(this.keyOf(entry)))
     return found
+  }
+
+  /** The live bytes of one CPU's value of a key, or undefined. @throws VringError if there is no such CPU */
+  valueOfCpu(key: Uint8Array, cpu: number): Uint8Array | undefined {
+    if (!(cpu >= 0 && cpu < this.cpus))
+      throw refused('ERR_OUT_OF_RANGE', `map ${this.name}: cpu`, cpu, `0 to ${this.cpus - 1}`)
+    const entry = this.findEntry(key, 0)
+    const at = (cpu * this.maxEntries + entry) * this.stride
+    return entry < 0 ? undefined : this.values.subarray(at, at + this.valueBytes)
   }
 
   /** @returns the entry of a key, or -1 */
@@ -91,9 +108,11 @@ export class HashMap extends BaseMap {
     return this.keyStore.subarray(entry * this.keyBytes, (entry + 1) * this.keyBytes)
   }
 
-  /** Makes room for one more key when the map is full; an entry that was freed, or -1. */
-  protected evict(): number {
-    return NONE
+  /** Makes room for one more key when the map is full. */
+  protected evict(): void {}
+
+  protected remove(entry: number): void {
+    this.delete(this.keyStore, entry * this.keyBytes)
   }
 
   private insert(memory: Uint8Array, key: number): number {
@@ -105,6 +124,11 @@ export class HashMap extends BaseMap {
     this.next[entry] = this.buckets[bucket]!
     this.buckets[bucket] = entry
     copyValue(this.keyStore, entry * this.keyBytes, memory, key, this.keyBytes)
+    // The values of the other CPUs start with zeros. Source: Linux pcpu_init_value.
+    for (let cpu = 0; cpu < this.cpus && this.cpus > 1; cpu++) {
+      const at = (cpu * this.maxEntries + entry) * this.stride
+      this.values.fill(0, at, at + this.stride)
+    }
     this.size++
     return entry
   }

@@ -17,8 +17,8 @@ export class LruHashMap extends HashMap {
   private newest = NONE
   private oldest = NONE
 
-  constructor(definition: EbpfMapDefinition) {
-    super(definition)
+  constructor(definition: EbpfMapDefinition, cpus = 1, cpu = 0) {
+    super(definition, cpus, cpu)
     this.newer = new Int32Array(definition.maxEntries).fill(NONE)
     this.older = new Int32Array(definition.maxEntries).fill(NONE)
   }
@@ -28,7 +28,7 @@ export class LruHashMap extends HashMap {
     if (entry < 0) return -1
     this.unlink(entry)
     this.link(entry)
-    return entry * this.stride
+    return this.base + entry * this.stride
   }
 
   override update(memory: Uint8Array, key: number, valueMemory: Uint8Array, value: number, flags: number): number {
@@ -45,13 +45,11 @@ export class LruHashMap extends HashMap {
 
   protected override peek(key: Uint8Array): number {
     const entry = this.findEntry(key, 0)
-    return entry < 0 ? -1 : entry * this.stride
+    return entry < 0 ? -1 : this.base + entry * this.stride
   }
 
-  protected override evict(): number {
-    const entry = this.oldest
-    if (entry !== NONE) this.delete(this.keyOf(entry), 0)
-    return entry
+  protected override evict(): void {
+    if (this.oldest !== NONE) this.remove(this.oldest)
   }
 
   /** Takes an entry out of the order; one that is not in it stays out. */

@@ -141,8 +141,8 @@ describe('definitions are checked', () => {
     [{ ...definition, keyBytes: 0 }, /key size is 0; accepted: 1 to 512/],
     [{ ...definition, valueBytes: 0 }, /value size is 0/],
     [{ ...definition, maxEntries: 0 }, /max entries is 0/],
-    [{ ...definition, maxEntries: 2 ** 31 }, /max entries is 0x80000000/],
-    [{ ...definition, keyBytes: 512, maxEntries: 2 ** 27 }, /max entries is 0x8000000; accepted: 1 to 2097152/],
+    [{ ...definition, maxEntries: 2 ** 31 }, /max entries is 2147483648/],
+    [{ ...definition, keyBytes: 512, maxEntries: 2 ** 27 }, /max entries is 134217728; accepted: 1 to 2097152/],
     [{ ...definition, type: 'array', keyBytes: 8 }, /accepted: 4 \(an index\)/],
     [{ ...definition, type: 'xskmap', valueBytes: 8 }, /value size is 8/],
   ] as const)('%o', (bad, reason) => {

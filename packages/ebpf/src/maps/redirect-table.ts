@@ -1,14 +1,16 @@
 import { EINVAL, refused } from '@vring/layout'
 import { BaseMap, checkIndexKey, copyValue, indexAt, indexKeyOf } from './base-map.ts'
+
 import { BPF_EXIST, BPF_NOEXIST, E2BIG, type EbpfMapDefinition, EEXIST, ENOENT, valueStride } from './ebpf-map.ts'
+import type { RedirectTargets } from './redirect-targets.ts'
 
 /**
- * Targets of redirects by index: interfaces (devmap) or AF_XDP sockets (xskmap). The first four bytes of a value name
- * the target for the owner of the hook, who hands frames over; zero bytes behind them. Entries start absent.
- * Source: Linux kernel/bpf/devmap.c, net/xdp/xskmap.c.
+ * Targets of redirects by index: interfaces (devmap), AF_XDP sockets (xskmap) or CPUs (cpumap). The first four bytes of a
+ * value of a devmap or xskmap name the target for the owner of the hook, who hands frames over; of a cpumap it is the
+ * index. Entries start absent. Source: Linux kernel/bpf/devmap.c, net/xdp/xskmap.c, kernel/bpf/cpumap.c.
  */
-export class RedirectTable extends BaseMap {
-  readonly kind: 'devmap' | 'xskmap'
+export class RedirectTable extends BaseMap implements RedirectTargets {
+  readonly kind: 'devmap' | 'xskmap' | 'cpumap'
   readonly values: Uint8Array
   private readonly stride: number
   private readonly present: Uint8Array
@@ -16,17 +18,13 @@ export class RedirectTable extends BaseMap {
   constructor(definition: EbpfMapDefinition) {
     super(definition)
     checkIndexKey(definition)
-    if (definition.type !== 'devmap' && definition.type !== 'xskmap')
-      throw refused('ERR_INVALID_ARGUMENT', `map ${definition.name}: type`, definition.type, 'devmap, xskmap')
-    if (definition.valueBytes !== 4 && !(definition.type === 'devmap' && definition.valueBytes === 8))
-      throw refused(
-        'ERR_INVALID_ARGUMENT',
-        `map ${definition.name}: value size`,
-        definition.valueBytes,
-        '4 (devmap: 8)',
-      )
-    this.kind = definition.type
-    this.stride = valueStride(definition.valueBytes)
+    const { type, name, valueBytes } = definition
+    if (type !== 'devmap' && type !== 'xskmap' && type !== 'cpumap')
+      throw refused('ERR_INVALID_ARGUMENT', `map ${name}: type`, type, 'devmap, xskmap, cpumap')
+    if (valueBytes !== 4 && !(type !== 'xskmap' && valueBytes === 8))
+      throw refused('ERR_INVALID_ARGUMENT', `map ${name}: value size`, valueBytes, '4 (devmap, cpumap: 8 as well)')
+    this.kind = type
+    this.stride = valueStride(valueBytes)
     this.values = new Uint8Array(definition.maxEntries * this.stride)
     this.present = new Uint8Array(definition.maxEntries)
   }
@@ -36,9 +34,9 @@ export class RedirectTable extends BaseMap {
     return index < this.maxEntries && this.present[index] === 1 ? index * this.stride : -1
   }
 
-  /** @returns the target at an index, or -1 */
   target(index: number): number {
-    return index < this.maxEntries && this.present[index] === 1 ? indexAt(this.values, index * this.stride) : -1
+    if (!(index < this.maxEntries) || this.present[index] === 0) return -1
+    return this.kind === 'cpumap' ? index : indexAt(this.values, index * this.stride)
   }
 
   update(memory: Uint8Array, key: number, valueMemory: Uint8Array, value: number, flags: number): number {

@@ -1,5 +1,7 @@
+import type { Entry } from '../compiler/compile.ts'
 import { createHelpers } from '../helpers/create-helpers.ts'
 import type { HelperFunction } from '../helpers/helper.ts'
+import { enterFromFunction, tailCalls, tailTarget } from '../helpers/tail-call.ts'
 import { alu32, alu64, atomic, compare, compare32, moved, swapped } from '../isa/arithmetic.ts'
 import {
   type AluInstruction,
@@ -19,7 +21,14 @@ import type { ProgramType } from '../program-type.ts'
 import { DESTINATION_POINTER, SOURCE_POINTER } from '../verifier/facts.ts'
 import type { Verified } from '../verifier/verifier.ts'
 import { type HookContext, type Machine, PACKET_END_MAX } from './machine.ts'
-import { REGION_CONTEXT, REGION_MAP_OBJECTS, REGION_MAP_VALUES, REGION_PACKET, REGION_STACK } from './memory-region.ts'
+import {
+  REGION_CONTEXT,
+  REGION_FUNCTIONS,
+  REGION_MAP_OBJECTS,
+  REGION_MAP_VALUES,
+  REGION_PACKET,
+  REGION_STACK,
+} from './memory-region.ts'
 
 /** Registers that a callee keeps for its caller: r6 .. r9. */
 const KEPT_FIRST = 6
@@ -36,13 +45,22 @@ export function interpret<C extends HookContext>(
   program: Program,
   verified: Verified,
   machine: Machine<C>,
-): (context: C) => number {
-  const interpreter = new Interpreter(type, program, verified, machine)
-  return (context) => interpreter.run(context)
+): Entry<C> {
+  const make = (): Interpreter<C> => new Interpreter(type, program, verified, machine)
+  const interpreter = make()
+  return {
+    run: (context) => {
+      tailCalls[0] = 0
+      return interpreter.run(context)
+    },
+    // The program may be under way already, further up the chain: registers of its own.
+    enter: (context) => make().run(context),
+  }
 }
 
 class Interpreter<C extends HookContext> {
   private readonly entry: ProgramType['entry']
+  private readonly type: ProgramType<C>
   private readonly program: Program
   private readonly next: Int32Array
   private readonly flags: Uint16Array
@@ -61,6 +79,7 @@ class Interpreter<C extends HookContext> {
     this.machine = machine
     this.helpers = createHelpers(type, program, machine)
     this.next = Int32Array.from(program, (_, index) => nextSlot(program, index))
+    this.type = type
   }
 
   run(context: C): number {
@@ -73,6 +92,7 @@ class Interpreter<C extends HookContext> {
       this.bound = context.u8
     }
     this.machine.context = context
+    this.machine.invoke = (target, ...halves) => this.invoke(target, halves)
     this.depth = 0
     if (this.entry.kind === 'context') this.set(1, 0, REGION_CONTEXT)
     else {
@@ -121,6 +141,9 @@ class Interpreter<C extends HookContext> {
       case 'load-map-value':
         this.set(one.destination, one.offset, REGION_MAP_VALUES + one.map)
         break
+      case 'load-function':
+        this.set(one.destination, one.target, REGION_FUNCTIONS)
+        break
       case 'load':
         this.load(one)
         break
@@ -135,6 +158,7 @@ class Interpreter<C extends HookContext> {
       case 'goto':
         return one.target
       case 'call':
+        if (this.type.helpers.get(one.helper)!.leaves && this.leaveFor()) return this.depth === 0 ? -1 : this.leave()
         this.call(this.helpers.get(one.helper)!)
         break
       case 'call-local':
@@ -227,6 +251,26 @@ class Interpreter<C extends HookContext> {
     )
     if (isWide) view.setInt32(at + 4, high[0]!, true)
     if (one.fetch) this.set(one.operation === 'cmpxchg' ? 0 : one.source, old, oldHigh)
+  }
+
+  /** Goes on with another program, if there is one: r0 is what it leaves. */
+  private leaveFor(): boolean {
+    const target = tailTarget(this.machine, this.high[2]!, this.low[3]!)
+    if (target === undefined) return false
+    const result =
+      this.depth === 0 ? target.enter(this.machine.context as never) : enterFromFunction(this.machine, target)
+    this.set(0, result, high[0]!)
+    return true
+  }
+
+  /** A helper calls a function of the program: one frame more, until it exits. */
+  private invoke(target: number, halves: readonly number[]): number {
+    let index = this.enter(target, -1)
+    for (let register = 1; register <= 4; register++)
+      this.set(register, halves[2 * register - 2]!, halves[2 * register - 1]!)
+    while (index >= 0) index = this.step(index)
+    high[0] = this.high[0]!
+    return this.low[0]!
   }
 
   private call(helper: HelperFunction): void {

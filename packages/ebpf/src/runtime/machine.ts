@@ -1,6 +1,13 @@
 import { CALL_FRAMES_MAX, STACK_BYTES } from '../isa/instruction.ts'
 import type { EbpfMap } from '../maps/ebpf-map.ts'
-import { type MemoryRegion, memoryRegion, REGION_MAP_VALUES, REGION_PACKET, REGION_STACK } from './memory-region.ts'
+import {
+  type MemoryRegion,
+  memoryRegion,
+  REGION_MAP_VALUES,
+  REGION_PACKET,
+  REGION_SCRATCH,
+  REGION_STACK,
+} from './memory-region.ts'
 
 /**
  * Packet offsets stay below this, so that a pointer moved by all that the verifier allows does not wrap at 2^32. A
@@ -29,7 +36,8 @@ export interface EbpfEnvironment {
 
 /** The memory and the state that one loaded program runs with. */
 export class Machine<C extends HookContext = HookContext> {
-  readonly maps: readonly EbpfMap[]
+  /** The program's maps, then those that were looked up in maps of maps. */
+  readonly maps: EbpfMap[]
   readonly environment: EbpfEnvironment
   /** Memory by region number. The packet's entry follows the context. */
   readonly regions: MemoryRegion[]
@@ -39,7 +47,7 @@ export class Machine<C extends HookContext = HookContext> {
   context!: C
 
   constructor(maps: readonly EbpfMap[], environment: EbpfEnvironment = {}) {
-    this.maps = maps
+    this.maps = [...maps]
     this.environment = environment
     const empty = memoryRegion(new Uint8Array(0))
     this.regions = new Array<MemoryRegion>(REGION_MAP_VALUES).fill(empty)
@@ -51,9 +59,38 @@ export class Machine<C extends HookContext = HookContext> {
     })
   }
 
+  /** The number of a map that a map of maps holds: its own from the first look-up on. */
+  numberOf(map: EbpfMap): number {
+    const known = this.maps.indexOf(map)
+    if (known >= 0) return known
+    this.regions[REGION_MAP_VALUES + this.maps.length] = memoryRegion(map.values)
+    return this.maps.push(map) - 1
+  }
+
+  /** Calls a function of the program, from a helper: r1 to r4 in halves. Returns as helpers do. Set by the engine. */
+  invoke: (
+    target: number,
+    a: number,
+    aHigh: number,
+    b: number,
+    bHigh: number,
+    c: number,
+    cHigh: number,
+    d: number,
+    dHigh: number,
+  ) => number = () => 0
+
+  /** Bytes at offset 0 of their own region, for a callback to read. */
+  setScratch(u8: Uint8Array): void {
+    this.regions[REGION_SCRATCH] = memoryRegion(u8)
+  }
+
+  /** End of the stack frame that calls a helper with a callback. */
+  frameEnd = 0
+
   /** What a read-only map holds for as long as the program lives; undefined for others. */
   frozenContents(map: number): Uint8Array | undefined {
-    return this.maps[map]!.readOnly === true ? this.regions[REGION_MAP_VALUES + map]!.u8 : undefined
+    return this.maps[map]?.readOnly === true ? this.regions[REGION_MAP_VALUES + map]!.u8 : undefined
   }
 
   /** Points the packet region at the memory that packets are in now. */

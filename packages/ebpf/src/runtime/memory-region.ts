@@ -3,7 +3,7 @@
  * a region, its low half a byte offset into it. Region 0 is the null pointer.
  *
  * ```
- *   1 context | 2 packet | 3 stack | 16 + n: values of map n | 0x100000 + n: map n itself, which has no bytes
+ *   1 context | 2 packet | 3 stack | 4 functions, by slot | 16 + n: values of map n | 0x100000 + n: map n itself, which has no bytes
  * ```
  */
 export interface MemoryRegion {
@@ -15,6 +15,9 @@ export const REGION_NULL = 0
 export const REGION_CONTEXT = 1
 export const REGION_PACKET = 2
 export const REGION_STACK = 3
+export const REGION_FUNCTIONS = 4
+/** Bytes that helpers pass to callbacks: keys of maps. */
+export const REGION_SCRATCH = 5
 /** Values of map 0; map n follows n later. */
 export const REGION_MAP_VALUES = 16
 /** The object of map 0; map n follows n later. */

@@ -1,7 +1,13 @@
 import { STACK_BYTES } from '../isa/instruction.ts'
 import type { ProgramEntry } from '../program-type.ts'
-import { REGION_CONTEXT, REGION_MAP_VALUES, REGION_PACKET, REGION_STACK } from '../runtime/memory-region.ts'
-import { CONTEXT_ACCESS, PACKET_CHANGE } from './facts.ts'
+import {
+  REGION_CONTEXT,
+  REGION_MAP_VALUES,
+  REGION_PACKET,
+  REGION_SCRATCH,
+  REGION_STACK,
+} from '../runtime/memory-region.ts'
+import { CONTEXT_ACCESS, FACT_MIXED, PACKET_CHANGE } from './facts.ts'
 import {
   describeRegister,
   isPointer,
@@ -10,6 +16,7 @@ import {
   PACKET_END,
   PACKET_META,
   type Register,
+  SCRATCH,
 } from './register.ts'
 import { constant, lowBits, signExtend, truncate, UNKNOWN, upTo } from './scalar.ts'
 import type { Site } from './site.ts'
@@ -136,6 +143,11 @@ function note(site: Site, region: number, address: number): void {
   site.facts.join(site.facts.address, site.index, address)
 }
 
+function regionOfMemory(object: number): number {
+  if (object === SCRATCH) return REGION_SCRATCH
+  return object < 0 ? REGION_PACKET : REGION_MAP_VALUES + object
+}
+
 /** An address within a region that the compiler finds at run time only. */
 const VARIABLE = -2
 
@@ -145,9 +157,10 @@ export function noteAccess(site: Site, pointer: Register, offset: number): void 
     site.facts.flags[site.index]! |= CONTEXT_ACCESS
     note(site, REGION_CONTEXT, pointer.offset + offset)
   }
-  if (pointer.kind === 'packet' || pointer.kind === 'packet-meta' || pointer.kind === 'memory')
-    note(site, REGION_PACKET, VARIABLE)
-  else if (pointer.kind === 'map-value') note(site, REGION_MAP_VALUES + pointer.object, VARIABLE)
+  if (pointer.kind === 'packet' || pointer.kind === 'packet-meta') note(site, REGION_PACKET, VARIABLE)
+  else if (pointer.kind === 'memory') note(site, regionOfMemory(pointer.object), VARIABLE)
+  else if (pointer.kind === 'map-value')
+    note(site, pointer.object < site.mapCount ? REGION_MAP_VALUES + pointer.object : FACT_MIXED, VARIABLE)
   else if (pointer.kind === 'stack') {
     const { low, high } = offsetBounds(pointer, offset)
     const address = low === high ? (pointer.object + 1) * STACK_BYTES + Number(low) : VARIABLE
@@ -222,6 +235,7 @@ export function writeMemory(site: Site, pointer: Register, offset: number, bytes
       checkPacket(site, pointer, offset, bytes)
       return
     case 'memory':
+      if (pointer.object === SCRATCH) site.fail('the key is read-only')
       site.facts.flags[site.index]! |= PACKET_CHANGE
       checkMemory(site, pointer, offset, bytes)
       return
@@ -239,7 +253,8 @@ export function writeMemory(site: Site, pointer: Register, offset: number, bytes
 
 function checkWritable(site: Site, pointer: Register): void {
   const { name, readOnly, type } = site.maps[pointer.object]!
-  if (readOnly || type === 'xskmap') site.fail(`values of map ${name} are read-only`)
+  if (readOnly || type === 'xskmap' || type === 'devmap' || type === 'devmap-hash')
+    site.fail(`values of map ${name} are read-only`)
 }
 
 /** Atomic read and write of `bytes`; aligned, on the stack or in a map value. What was there before. */
@@ -273,4 +288,15 @@ export function checkReadable(site: Site, pointer: Register, bytes: number): voi
     default:
       noMemory(site, pointer)
   }
+}
+
+/** A helper writes `bytes` at a pointer: what was known of stack there is not any more. */
+export function checkWritableMemory(site: Site, pointer: Register, bytes: number): void {
+  checkReadable(site, pointer, bytes)
+  if (pointer.kind === 'map-value') checkWritable(site, pointer)
+  if (pointer.kind === 'memory' && pointer.object === SCRATCH) site.fail('the key is read-only')
+  if (pointer.kind === 'packet' || pointer.kind === 'packet-meta') site.facts.flags[site.index]! |= PACKET_CHANGE
+  if (pointer.kind !== 'stack') return
+  const { low, high } = stackBounds(site, pointer, 0, bytes)
+  dropSpills(frameOf(site, pointer), low, high + bytes)
 }

@@ -9,7 +9,15 @@ import {
   SOURCE_POINTER,
   SOURCE_WIDE,
 } from './facts.ts'
-import { describeRegister, isPacket, isPointer, numberRegister, type Register } from './register.ts'
+import {
+  describeRegister,
+  isPacket,
+  isPointer,
+  NULLABLE,
+  numberRegister,
+  type Register,
+  type RegisterKind,
+} from './register.ts'
 import { constant, fitsWord, isConstant, lowBits, type Scalar, signExtend, truncate, UNKNOWN } from './scalar.ts'
 import { compute } from './scalar-compute.ts'
 import { initialised, type Site } from './site.ts'
@@ -63,10 +71,16 @@ function checkPointerAlu(site: Site, one: AluInstruction, left: Register, right:
   const subtracts = one.operation === 'sub' && isPointer(left)
   if (!adds && !subtracts)
     site.fail(`this arithmetic on ${describeRegister(pointer)}; accepted: adding and subtracting`)
-  if (pointer.kind === 'packet-end' || pointer.kind === 'map' || pointer.kind === 'map-value-or-null')
-    site.fail(`arithmetic on ${describeRegister(pointer)}`)
+  if (UNMOVABLE.has(pointer.kind)) site.fail(`arithmetic on ${describeRegister(pointer)}`)
   return move(site, pointer, isPointer(left) ? right.number : left.number, subtracts)
 }
+
+const UNMOVABLE: ReadonlySet<RegisterKind> = new Set<RegisterKind>([
+  'packet-end',
+  'map',
+  'function',
+  ...NULLABLE.keys(),
+])
 
 /** A pointer moved by a number: by a constant it keeps what is known of it, by a variable what is known of it starts again. */
 function move(site: Site, pointer: Register, by: Scalar, subtracts: boolean): Register {

@@ -1,7 +1,7 @@
 import type { Condition, JumpInstruction } from '../isa/instruction.ts'
 import { PACKET_OFFSET_MAX } from './access.ts'
 import { noteOperands, operandOf } from './arithmetic.ts'
-import { isPacket, isPointer, numberRegister, type Register } from './register.ts'
+import { isPacket, isPointer, NULLABLE, numberRegister, type Register } from './register.ts'
 import { constant, isConstant, type Scalar } from './scalar.ts'
 import { assume } from './scalar-assume.ts'
 import { initialised, type Site } from './site.ts'
@@ -53,12 +53,15 @@ function learn(state: VerifierState, number: number, before: Register, known: Sc
 }
 
 function isNull(pointer: Register, assumed: boolean): Learn | undefined {
-  if (pointer.kind !== 'map-value-or-null') return assumed ? undefined : nothing
-  return (state) =>
+  const kind = NULLABLE.get(pointer.kind)
+  if (kind === undefined) return assumed ? undefined : nothing
+  return (state) => {
+    if (assumed) state.references.delete(pointer.reference)
     state.rewrite((one) => {
-      if (one.kind !== 'map-value-or-null' || one.id !== pointer.id) return one
-      return assumed ? numberRegister(ZERO) : { ...one, kind: 'map-value', id: 0 }
+      if (one.kind !== pointer.kind || one.id !== pointer.id) return one
+      return assumed ? numberRegister(ZERO) : { ...one, kind, id: 0 }
     })
+  }
 }
 
 function nothing(): void {}
@@ -67,7 +70,7 @@ const ZERO: Scalar = constant(0n)
 
 function pointers(site: Site, one: JumpInstruction, left: Register, right: Register): Outcome {
   const packets = isPacket(left.kind) && isPacket(right.kind)
-  const same = left.kind === right.kind && left.object === right.object && left.kind !== 'map-value-or-null'
+  const same = left.kind === right.kind && left.object === right.object && !NULLABLE.has(left.kind)
   const equality = one.condition === 'eq' || one.condition === 'ne'
   // Offsets are compared within one memory; pointers to different ones are 64-bit numbers, of which nothing is learned.
   noteOperands(site, left, right, !equality && !packets && !same)

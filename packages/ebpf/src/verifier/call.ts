@@ -1,40 +1,90 @@
-import type { HelperArgument, HelperSignature } from '../helpers/helper.ts'
+import type { CallbackArgument, HelperArgument, HelperSignature } from '../helpers/helper.ts'
+import { helperName } from '../helpers/helper-names.ts'
 import type { CallInstruction } from '../isa/instruction.ts'
 import type { EbpfMapDefinition } from '../maps/ebpf-map.ts'
-import { checkReadable, noteAccess } from './access.ts'
-import { PACKET_CHANGE } from './facts.ts'
-import { describeRegister, mapValueOrNull, NONE, numberRegister, type Register } from './register.ts'
+import { checkReadable, checkWritableMemory, noteAccess } from './access.ts'
+import { FACT_MIXED, PACKET_CHANGE } from './facts.ts'
+import {
+  describeRegister,
+  mapOrNull,
+  mapRegister,
+  mapValueOrNull,
+  mapValueRegister,
+  memoryRegister,
+  NONE,
+  numberRegister,
+  type Register,
+  recordOrNull,
+  SCRATCH,
+} from './register.ts'
 import { isConstant, MASK32_NUMBER, UNKNOWN } from './scalar.ts'
 import { initialised, numeric, type Site } from './site.ts'
 
 /** The most bytes that a helper is given in one argument. Source: Linux BPF_MAX_VAR_SIZ. */
 const SIZE_MAX = 1n << 29n
 
-/** Checks a helper call: its arguments, then what it leaves in r0 .. r5. */
-export function checkCall(site: Site, one: CallInstruction): void {
+/** A function of the program that a helper calls, with what its registers r1 to r5 hold. */
+export interface Callback {
+  readonly target: number
+  readonly registers: readonly Register[]
+}
+
+/** One call that is being checked. */
+interface Call {
+  readonly site: Site
+  readonly signature: HelperSignature
+  /** Number of its map, or -1. */
+  readonly map: number
+}
+
+/** Checks a helper call: its arguments, then what it leaves in r0 .. r5. @returns the function that it calls, if it does */
+export function checkCall(site: Site, one: CallInstruction): Callback | undefined {
   const signature = site.type.helpers.get(one.helper)
-  if (signature === undefined) site.fail(`helper ${one.helper} does not exist for ${site.type.name} programs`)
-  const map = signature.arguments[0] === 'map' ? checkMap(site, signature) : -1
-  site.facts.join(site.facts.map, site.index, map)
-  for (const [i, argument] of signature.arguments.entries())
-    checkArgument(site, signature, argument, i + 1, site.maps[map])
+  if (signature === undefined) site.fail(`helper ${helperName(one.helper)} is not there for ${site.type.name} programs`)
+  const at = signature.arguments.indexOf('map')
+  const map = at < 0 ? -1 : checkMap(site, signature, at + 1)
+  site.facts.join(site.facts.map, site.index, map < site.mapCount ? map : FACT_MIXED)
+  const call: Call = { site, signature, map }
+  for (const [i, argument] of signature.arguments.entries()) checkArgument(call, argument, i + 1)
+  if (signature.writesPacket) site.facts.flags[site.index]! |= PACKET_CHANGE
+  if (signature.leaves && site.state.references.size > 0)
+    site.fail('a record of a ring buffer is not given back before')
+  const callback = callbackOf(call)
+  const left = result(call)
   if (signature.movesPacket) {
     site.facts.flags[site.index]! |= PACKET_CHANGE
     site.state.forgetPacket()
   }
   const { registers } = site.state
   for (let number = 1; number <= 5; number++) registers[number] = NONE
-  registers[0] = result(site, signature, map)
+  registers[0] = left
+  return callback
 }
 
-function result(site: Site, signature: HelperSignature, map: number): Register {
-  if (signature.result === 'value') return mapValueOrNull(map, site.newId())
-  return numberRegister(signature.result === 'word' ? MASK32_NUMBER : UNKNOWN)
+function result({ site, signature, map }: Call): Register {
+  switch (signature.result) {
+    case 'number':
+      return numberRegister(UNKNOWN)
+    case 'word':
+      return numberRegister(MASK32_NUMBER)
+    case 'value':
+      // What a map of maps holds follows the maps of the program.
+      return site.maps[map]!.type.endsWith('-of-maps')
+        ? mapOrNull(map + site.mapCount, site.newId())
+        : mapValueOrNull(map, site.newId())
+    case 'record': {
+      const size = site.state.registers[signature.arguments.indexOf('constant') + 1]!.number.min
+      const id = site.newId()
+      site.state.references.add(id)
+      return recordOrNull(map, Number(size), id)
+    }
+  }
 }
 
-function checkMap(site: Site, signature: HelperSignature): number {
-  const register = initialised(site, 1)
-  if (register.kind !== 'map') site.fail(`${signature.name} takes a map in r1, which is ${describeRegister(register)}`)
+function checkMap(site: Site, signature: HelperSignature, number: number): number {
+  const register = initialised(site, number)
+  if (register.kind !== 'map')
+    site.fail(`${signature.name} takes a map in r${number}, which is ${describeRegister(register)}`)
   const { name, type, readOnly } = site.maps[register.object]!
   if (!signature.maps!.includes(type))
     site.fail(`${signature.name} does not work on map ${name} of type ${type}; accepted: ${signature.maps!.join(', ')}`)
@@ -42,16 +92,12 @@ function checkMap(site: Site, signature: HelperSignature): number {
   return register.object
 }
 
-function checkArgument(
-  site: Site,
-  signature: HelperSignature,
-  argument: HelperArgument,
-  number: number,
-  map: EbpfMapDefinition | undefined,
-): void {
+function checkArgument(call: Call, argument: HelperArgument, number: number): void {
+  const { site, signature } = call
   const use = `${signature.name}, argument ${number},`
   switch (argument) {
     case 'map':
+    case 'optional-number':
       return
     case 'context': {
       const register = initialised(site, number)
@@ -61,25 +107,49 @@ function checkArgument(
     }
     case 'map-key':
       noteAccess(site, initialised(site, number), 0)
-      checkReadable(site, initialised(site, number), map!.keyBytes)
+      checkReadable(site, initialised(site, number), definitionOf(call).keyBytes)
       return
     case 'map-value':
-      checkReadable(site, initialised(site, number), map!.valueBytes)
-      return
-    case 'optional-number':
+      checkReadable(site, initialised(site, number), definitionOf(call).valueBytes)
       return
     case 'number':
       initialised(site, number)
       return
+    case 'constant': {
+      const { number: value } = numeric(site, number, use)
+      if (!isConstant(value) || value.max > SIZE_MAX) site.fail(`${use} r${number} is no known number up to 2^29`)
+      return
+    }
     case 'memory':
     case 'memory-or-null':
-      checkSized(site, argument === 'memory-or-null', number, use)
+    case 'memory-to-write':
+      checkSized(site, argument, number, use)
       return
     case 'size':
     case 'size-or-zero':
       checkSize(site, number, argument === 'size', use)
       return
+    case 'record':
+      giveBack(site, number, use)
+      return
+    case 'callback': {
+      const register = initialised(site, number)
+      if (register.kind !== 'function')
+        site.fail(`${use} takes a function, r${number} is ${describeRegister(register)}`)
+      return
+    }
+    case 'callback-context': {
+      const register = initialised(site, number)
+      const isNull = register.kind === 'number' && isConstant(register.number) && register.number.min === 0n
+      if (register.kind !== 'stack' && !isNull)
+        site.fail(`${use} takes a stack pointer or null, r${number} is ${describeRegister(register)}`)
+      return
+    }
   }
+}
+
+function definitionOf({ site, map }: Call): EbpfMapDefinition {
+  return site.maps[map]!
 }
 
 /** A size in a register: bounded, and not zero unless that is allowed. */
@@ -90,15 +160,45 @@ function checkSize(site: Site, number: number, positive: boolean, use: string): 
   return size.max
 }
 
-/** Memory whose size is in the register behind it. */
-function checkSized(site: Site, orNull: boolean, number: number, use: string): void {
+/** Memory whose size is in the next register. */
+function checkSized(
+  site: Site,
+  argument: 'memory' | 'memory-or-null' | 'memory-to-write',
+  number: number,
+  use: string,
+): void {
   const register = initialised(site, number)
-  const size = checkSize(site, number + 1, !orNull, use)
+  const orNull = argument === 'memory-or-null'
+  const size = checkSize(site, number + 1, false, use)
   if (register.kind === 'number') {
     const isNull = isConstant(register.number) && register.number.min === 0n
     if (!orNull || !isNull || size !== 0n)
       site.fail(`${use} r${number} is a number; accepted: memory${orNull ? ', or null with size 0' : ''}`)
     return
   }
-  if (size > 0n) checkReadable(site, register, Number(size))
+  if (argument === 'memory-to-write') checkWritableMemory(site, register, Number(size))
+  else checkReadable(site, register, Number(size))
+}
+
+/** A record goes back; nobody may use it from here on. */
+function giveBack(site: Site, number: number, use: string): void {
+  const register = initialised(site, number)
+  if (register.kind !== 'memory' || register.reference === 0 || register.offset !== 0)
+    site.fail(`${use} takes the start of a record, r${number} is ${describeRegister(register)}`)
+  const { reference } = register
+  site.state.references.delete(reference)
+  site.state.rewrite((one) => (one.reference === reference ? NONE : one))
+}
+
+function callbackOf({ site, signature, map }: Call): Callback | undefined {
+  const at = signature.arguments.indexOf('callback') + 1
+  if (at === 0) return undefined
+  const given: Readonly<Record<CallbackArgument, () => Register>> = {
+    index: () => numberRegister(MASK32_NUMBER),
+    map: () => mapRegister(map),
+    'map-key': () => ({ ...memoryRegister(site.maps[map]!.keyBytes), object: SCRATCH }),
+    'map-value': () => mapValueRegister(map, 0),
+  }
+  const registers = signature.callbackArguments!.map((one) => given[one]())
+  return { target: site.state.registers[at]!.object, registers: [...registers, site.state.registers[at + 1]!] }
 }

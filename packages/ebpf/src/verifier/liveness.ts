@@ -57,6 +57,7 @@ export function liveRegisters(program: Program, helpers: ReadonlyMap<number, Hel
       case 'load-immediate':
       case 'load-map':
       case 'load-map-value':
+      case 'load-function':
         return { reads: 0, writes: 1 << one.destination }
       case 'load':
         return { reads: 1 << one.base, writes: 1 << one.destination }

@@ -69,7 +69,9 @@ export class PathHistory {
       if (!stateCovers(known.state, state, live)) continue
       if (known.open === 0) return 'safe'
       state.dropLonelyIds()
-      if (stateCovers(state, known.state, live)) return 'loop'
+      if (!stateCovers(state, known.state, live)) continue
+      // A helper calls a function again, a bounded number of times: what is being followed already stands for it.
+      return sameCall(known.state, state) ? 'loop' : 'safe'
     }
     if (parent !== null && followed - parent.at < INSTRUCTIONS_BETWEEN) return parent
     state.dropLonelyIds()
@@ -94,7 +96,14 @@ export class PathHistory {
     return state.frames.map((_, depth) => {
       const inner = state.frames[depth + 1]
       // A caller goes on behind its call, which takes r0 to r5 from the callee.
-      return inner === undefined ? this.#live[index]! : this.#live[inner.returnTo]! & ~0x3f
+      if (inner === undefined) return this.#live[index]!
+      // A helper that calls back reads its registers again.
+      return inner.callback === null ? this.#live[inner.returnTo]! & ~0x3f : this.#live[inner.returnTo]! | 0x3e
     })
   }
+}
+
+/** Both states are within the same call of every callback. */
+function sameCall(known: VerifierState, now: VerifierState): boolean {
+  return known.frames.every(({ callback }, depth) => callback === now.frames[depth]!.callback)
 }

@@ -15,7 +15,10 @@ export type RegisterKind =
   | 'packet-end'
   | 'stack'
   | 'memory'
+  | 'memory-or-null'
+  | 'function'
   | 'map'
+  | 'map-or-null'
   | 'map-value'
   | 'map-value-or-null'
 
@@ -30,14 +33,19 @@ export interface Register {
   readonly id: number
   /** Packet pointers: bytes after the variable part that are known to lie before the end. Memory: its size. */
   readonly range: number
-  /** Map number of the map kinds, frame number of `stack`. */
+  /**
+   * Map number of the map kinds, frame number of `stack`, first slot of `function`; of `memory` the map whose values it
+   * lies in, or -1: the context's memory.
+   */
   readonly object: number
+  /** Memory that must be given back to a helper: which one. 0: none. */
+  readonly reference: number
 }
 
 const ZERO: Scalar = constant(0n)
 
 function pointer(kind: RegisterKind, object = 0, id = 0): Register {
-  return { kind, number: ZERO, offset: 0, id, range: 0, object }
+  return { kind, number: ZERO, offset: 0, id, range: 0, object, reference: 0 }
 }
 
 export const NONE: Register = pointer('none')
@@ -49,7 +57,7 @@ export const PACKET_END: Register = pointer('packet-end')
 
 /** A number. Registers with the same `id`, not 0, hold the same one. */
 export function numberRegister(number: Scalar, id = 0): Register {
-  return { kind: 'number', number, offset: 0, id, range: 0, object: 0 }
+  return { kind: 'number', number, offset: 0, id, range: 0, object: 0, reference: 0 }
 }
 
 /** The end of a frame's stack, as r10 holds it. */
@@ -59,8 +67,33 @@ export function stackRegister(frame: number): Register {
 
 /** The start of memory of `bytes`. */
 export function memoryRegister(bytes: number): Register {
-  return { ...pointer('memory'), range: bytes }
+  return { ...pointer('memory', -1), range: bytes }
 }
+
+/** In the place of a map's number: memory that a helper passes to a callback, and that can't be written to. */
+export const SCRATCH = -2
+
+/** A record of a ring buffer, `bytes` long, or null. */
+export function recordOrNull(map: number, bytes: number, id: number): Register {
+  return { ...pointer('memory-or-null', map, id), range: bytes, reference: id }
+}
+
+/** A subprogram, as helpers take it. */
+export function functionRegister(target: number): Register {
+  return pointer('function', target)
+}
+
+/** What a lookup in a map of maps returns. */
+export function mapOrNull(map: number, id: number): Register {
+  return pointer('map-or-null', map, id)
+}
+
+/** Pointers that a comparison with null decides. */
+export const NULLABLE: ReadonlyMap<RegisterKind, RegisterKind> = new Map<RegisterKind, RegisterKind>([
+  ['map-value-or-null', 'map-value'],
+  ['map-or-null', 'map'],
+  ['memory-or-null', 'memory'],
+])
 
 /** A map itself, as a helper takes it. */
 export function mapRegister(map: number): Register {
@@ -108,6 +141,12 @@ export function describeRegister(one: Register): string {
       return 'a stack pointer'
     case 'memory':
       return 'memory'
+    case 'memory-or-null':
+      return 'memory or null, not checked yet'
+    case 'function':
+      return 'a function'
+    case 'map-or-null':
+      return 'a map or null, not checked yet'
     case 'map':
       return 'a map'
     case 'map-value':
@@ -129,8 +168,10 @@ export function registerCovers(known: Register, now: Register, ids: IdPairs): bo
   return (
     known.object === now.object &&
     known.offset === now.offset &&
-    (known.kind === 'memory' ? known.range === now.range : known.range <= now.range) &&
+    (known.kind.startsWith('memory') ? known.range === now.range : known.range <= now.range) &&
     scalarCovers(known.number, now.number) &&
+    (known.reference === 0) === (now.reference === 0) &&
+    (known.reference === 0 || pairsWith(known.reference, now.reference, ids)) &&
     (known.id === 0) === (now.id === 0) &&
     (known.id === 0 || pairsWith(known.id, now.id, ids))
   )

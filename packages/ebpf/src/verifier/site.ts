@@ -15,7 +15,9 @@ export interface VerifiedType {
 /** Where the verifier stands: what the checks of one instruction work on. */
 export interface Site {
   readonly type: VerifiedType
+  /** The program's maps, then, from `mapCount` on, for each of them what it holds if it is a map of maps. */
   readonly maps: readonly EbpfMapDefinition[]
+  readonly mapCount: number
   readonly facts: Facts
   /** Slot of the instruction that is being checked. */
   readonly index: number

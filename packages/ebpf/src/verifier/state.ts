@@ -14,17 +14,26 @@ export interface Spill {
   readonly bytes: number
 }
 
+/** How a helper called a function: what was known then, and how to call it again. */
+export interface FrameCallback {
+  readonly before: VerifierState
+  readonly call: { readonly target: number; readonly registers: readonly Register[] }
+}
+
 /** One frame of the call chain. Stack bytes are counted from its lowest address. */
 export class Frame {
   readonly number: number
   /** Slot to go on at in the caller; -1 in the first frame. */
   readonly returnTo: number
   readonly registers: Register[]
+  /** If a helper called it. */
+  readonly callback: FrameCallback | null
   readonly spills: (Spill | null)[]
 
-  constructor(number: number, returnTo: number, from?: Frame) {
+  constructor(number: number, returnTo: number, from?: Frame, callback: FrameCallback | null = null) {
     this.number = number
     this.returnTo = returnTo
+    this.callback = from?.callback ?? callback
     this.registers = from?.registers.slice() ?? new Array<Register>(REGISTER_COUNT).fill(NONE)
     this.spills = from?.spills.slice() ?? new Array<Spill | null>(SLOTS).fill(null)
     if (from === undefined) this.registers[10] = stackRegister(number)
@@ -38,9 +47,12 @@ export class Frame {
 /** Everything that the verifier knows at one point of one path. */
 export class VerifierState {
   readonly frames: Frame[]
+  /** Records of ring buffers that are still to be given back. */
+  readonly references: Set<number>
 
-  constructor(frames: Frame[] = [new Frame(0, -1)]) {
+  constructor(frames: Frame[] = [new Frame(0, -1)], references: ReadonlySet<number> = new Set()) {
     this.frames = frames
+    this.references = new Set(references)
   }
 
   get frame(): Frame {
@@ -52,7 +64,10 @@ export class VerifierState {
   }
 
   copy(): VerifierState {
-    return new VerifierState(this.frames.map((frame) => frame.copy()))
+    return new VerifierState(
+      this.frames.map((frame) => frame.copy()),
+      this.references,
+    )
   }
 
   /** Replaces every register and spill for which `change` returns something else. */
@@ -66,6 +81,12 @@ export class VerifierState {
         if (changed !== spill.register) spills[i] = { register: changed, bytes: spill.bytes }
       }
     }
+  }
+
+  /** Somebody may change numbers on the stack: nothing is known of them. */
+  forgetStackNumbers(): void {
+    for (const { spills } of this.frames)
+      for (let i = 0; i < spills.length; i++) if (spills[i]?.register.kind === 'number') spills[i] = null
   }
 
   /** The packet may have moved: nobody may use an old pointer into it. */
@@ -91,11 +112,11 @@ export class VerifierState {
  * @param live registers that may still be read, one mask per frame
  */
 export function stateCovers(known: VerifierState, now: VerifierState, live: readonly number[]): boolean {
-  if (known.frames.length !== now.frames.length) return false
+  if (known.frames.length !== now.frames.length || known.references.size !== now.references.size) return false
   const ids: IdPairs = new Map()
   return known.frames.every((frame, depth) => {
     const other = now.frames[depth]!
-    if (frame.returnTo !== other.returnTo) return false
+    if (frame.returnTo !== other.returnTo || (frame.callback === null) !== (other.callback === null)) return false
     for (let i = 0; i < REGISTER_COUNT; i++) {
       if ((live[depth]! & (1 << i)) === 0) continue
       if (!registerCovers(frame.registers[i]!, other.registers[i]!, ids)) return false

@@ -24,7 +24,7 @@ export function successors(program: Program, index: number): number[] {
  */
 export function findSubprograms(program: Program): readonly Subprogram[] {
   const starts = new Set([0])
-  for (const one of program) if (one?.kind === 'call-local') starts.add(one.target)
+  for (const one of program) if (one?.kind === 'call-local' || one?.kind === 'load-function') starts.add(one.target)
   const sorted = [...starts].sort((a, b) => a - b)
   const subprograms = sorted.map((start, i) => ({ start, end: sorted[i + 1] ?? program.length }))
   for (const subprogram of subprograms) checkFlow(program, subprogram)

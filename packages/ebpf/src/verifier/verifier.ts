@@ -6,7 +6,7 @@ import { REGION_CONTEXT } from '../runtime/memory-region.ts'
 import { modifyMemory, readMemory, writeMemory } from './access.ts'
 import { checkAlu, checkMove, checkNegate, checkSwap, noteOperands, operandOf } from './arithmetic.ts'
 import { checkJump } from './branch.ts'
-import { checkCall } from './call.ts'
+import { type Callback, checkCall } from './call.ts'
 import {
   CONTEXT_ACCESS,
   DESTINATION_NUMBER,
@@ -25,6 +25,7 @@ import { PathHistory, type StoredState } from './path-history.ts'
 import {
   CONTEXT,
   describeRegister,
+  functionRegister,
   mapRegister,
   mapValueRegister,
   memoryRegister,
@@ -34,7 +35,7 @@ import {
 } from './register.ts'
 import { constant, isConstant } from './scalar.ts'
 import { initialised, numeric, type Site, type VerifiedType } from './site.ts'
-import { Frame, VerifierState } from './state.ts'
+import { Frame, type FrameCallback, stateCovers, VerifierState } from './state.ts'
 import { findSubprograms, type Subprogram } from './structure.ts'
 
 /** Instructions that verification follows, all paths and loop rounds together. Source: Linux BPF_COMPLEXITY_LIMIT_INSNS. */
@@ -55,6 +56,9 @@ export interface Verified {
   /** No path writes to the packet or moves its ends. */
   readonly readOnly: boolean
 }
+
+/** r0 to r10. */
+const ALL_REGISTERS = 0x7ff
 
 /** A path that is still to be followed. */
 interface Pending {
@@ -85,6 +89,7 @@ export function verify(
 class Verifier implements Site {
   readonly type: VerifiedType
   readonly maps: readonly EbpfMapDefinition[]
+  readonly mapCount: number
   readonly facts: Facts
   readonly contents: (map: number) => Uint8Array | undefined
   index = 0
@@ -106,7 +111,8 @@ class Verifier implements Site {
     this.type = type
     this.contents = contents
     this.#program = program
-    this.maps = maps
+    this.maps = [...maps, ...maps.map((map) => map.inner ?? map)]
+    this.mapCount = maps.length
     this.facts = new Facts(program.length)
     this.#subprograms = findSubprograms(program)
     this.#history = new PathHistory(program, liveRegisters(program, type.helpers))
@@ -178,6 +184,8 @@ class Verifier implements Site {
       }
       case 'load-map':
         return this.#set(one.destination, mapRegister(one.map))
+      case 'load-function':
+        return this.#set(one.destination, functionRegister(one.target))
       case 'load-map-value':
         return this.#set(one.destination, this.#mapValue(one.map, one.offset))
       case 'load': {
@@ -201,9 +209,10 @@ class Verifier implements Site {
         return one.target
       case 'jump':
         return this.#branch(one)
-      case 'call':
-        checkCall(this, one)
-        return this.#next()
+      case 'call': {
+        const callback = checkCall(this, one)
+        return callback === undefined ? this.#next() : this.#callBack(callback)
+      }
       case 'call-local':
         return this.#enter(one.target)
       case 'exit':
@@ -248,15 +257,20 @@ class Verifier implements Site {
       return notTaken === undefined ? -1 : this.#next()
     }
     if (notTaken !== undefined) {
-      if (this.#pending.length === PENDING_PATHS_MAX)
-        this.fail(`more than ${PENDING_PATHS_MAX} branches are still to be followed: a loop has too many rounds`)
       const other = this.state.copy()
       notTaken(other)
-      this.#history.fork(this.#parent)
-      this.#pending.push({ state: other, index: this.#next(), parent: this.#parent })
+      this.#wait(other, this.#next())
     }
     taken(this.state)
     return one.target
+  }
+
+  /** A path that is followed later. */
+  #wait(state: VerifierState, index: number): void {
+    if (this.#pending.length === PENDING_PATHS_MAX)
+      this.fail(`more than ${PENDING_PATHS_MAX} branches are still to be followed: a loop has too many rounds`)
+    this.#history.fork(this.#parent)
+    this.#pending.push({ state, index, parent: this.#parent })
   }
 
   #enter(target: number): number {
@@ -268,9 +282,44 @@ class Verifier implements Site {
     return target
   }
 
+  /**
+   * A helper calls a function any number of times. What is followed from here on holds for all calls: numbers that it may
+   * change on the stack are forgotten first. The path after the call waits; the function is followed once, see
+   * {@link #exitCallback}.
+   */
+  #callBack(callback: Callback): number {
+    const { target, registers } = callback
+    const depth = this.state.frames.length
+    if (depth >= CALL_FRAMES_MAX) this.fail(`calls are nested more than ${CALL_FRAMES_MAX} deep`)
+    this.state.forgetStackNumbers()
+    this.#wait(this.state.copy(), this.#next())
+    const frame = new Frame(depth, this.index, undefined, { before: this.state.copy(), call: callback })
+    for (const [i, register] of registers.entries()) frame.registers[i + 1] = register
+    this.state.frames.push(frame)
+    return target
+  }
+
+  /** The end of a function that a helper calls: if it may have changed what was known at its start, it is followed again. */
+  #exitCallback(returnTo: number, { before, call }: FrameCallback): number {
+    const { number } = numeric(this, 0, 'a function that a helper calls')
+    if (number.max > 1n) this.fail('a function that a helper calls may return other than 0 and 1')
+    this.state.frames.pop()
+    if (this.state.references.size !== before.references.size) this.fail('a record of a ring buffer is not given back')
+    this.state.forgetStackNumbers()
+    const { registers } = this.state
+    for (let i = 0; i <= 5; i++) registers[i] = before.frame.registers[i]!
+    const everything = this.state.frames.map(() => ALL_REGISTERS)
+    if (stateCovers(before, this.state, everything)) return -1
+    this.index = returnTo
+    return this.#callBack(call)
+  }
+
   #exit(): number {
     const value = this.state.registers[0]!
+    const { callback, returnTo: calledAt } = this.state.frame
+    if (callback !== null) return this.#exitCallback(calledAt, callback)
     if (this.state.frames.length === 1) {
+      if (this.state.references.size > 0) this.fail('a record of a ring buffer is not given back')
       initialised(this, 0)
       return -1
     }
