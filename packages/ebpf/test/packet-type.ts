@@ -3,14 +3,17 @@ import {
   BASE_HELPERS,
   CSUM_DIFF,
   type EbpfProgram,
+  EVENT_HELPERS,
   type Helper,
   type HookContext,
   helperTable,
+  LOOP_HELPERS,
   type LoadProgramOptions,
   MAP_HELPERS,
   type ProgramType,
   type RawEbpf,
   signedResult,
+  TAIL_CALL,
 } from '../src/index.ts'
 import { loadSteps } from '../src/load-program.ts'
 
@@ -63,7 +66,12 @@ export const PACKET_TYPE: ProgramType<PacketContext> = {
       { offset: 16, bytes: 4, role: 'number', property: 'mark' },
     ],
   },
-  helpers: helperTable<Helper<PacketContext>>(MAP_HELPERS, BASE_HELPERS, [CSUM_DIFF, PULL, CHOOSE]),
+  helpers: helperTable<Helper<PacketContext>>(MAP_HELPERS, BASE_HELPERS, LOOP_HELPERS, EVENT_HELPERS, [
+    CSUM_DIFF,
+    TAIL_CALL,
+    PULL,
+    CHOOSE,
+  ]),
   ownsSection: (section) => section.startsWith('xdp'),
 }
 

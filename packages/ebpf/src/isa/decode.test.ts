@@ -107,7 +107,12 @@ describe('malformed programs are refused at the instruction, with the reason', (
     ['a jump behind the end', slots([0x05, 0, 5, 0], EXIT), 0, /target 6 is outside/],
     ['a jump before the start', slots([0x05, 0, -2, 0], EXIT), 0, /target -1 is outside/],
     ['a jump into a wide immediate', slots([0x05, 0, 1, 0], [0x18, 0, 0, 0], [0, 0, 0, 0], EXIT), 0, /second half/],
-    ['a call of an unknown kind', slots([0x85, 0x20, 0, 0], EXIT), 0, /call of kind 2/],
+    ['a call of an unknown kind', slots([0x85, 0x30, 0, 0], EXIT), 0, /call of kind 3/],
+    ['a call of a kernel function', slots([0x85, 0x20, 0, 77], EXIT), 0, /kernel function 77 is not supported/],
+    ['may_goto', slots([0xe5, 0, 0, 0], EXIT), 0, /may_goto is not supported/],
+    ['callx', slots([0x8d, 0, 0, 0], EXIT), 0, /callx, .* is not supported/],
+    ['load-acquire', slots([0xdb, 0x21, 0, 0x100], EXIT), 0, /load-acquire is not supported/],
+    ['store-release', slots([0xdb, 0x21, 0, 0x110], EXIT), 0, /store-release is not supported/],
   ])('%s', (_, code, instruction, reason) => {
     let error: unknown
     try {

@@ -1,4 +1,3 @@
-import { helperName } from '../helpers/helper-names.ts'
 import type { AccessBytes, AluOperation, AtomicOperation, Condition, Instruction } from './instruction.ts'
 
 const ALU_SYMBOLS: Readonly<Record<AluOperation, string>> = {
@@ -72,7 +71,7 @@ export function disassemble(one: Instruction): string {
     case 'goto':
       return `goto ${one.target}`
     case 'call':
-      return `call helper ${helperName(one.helper)}`
+      return `call helper ${one.helper}`
     case 'call-local':
       return `call subprogram at ${one.target}`
     case 'exit':

@@ -43,7 +43,9 @@ export function checkCall(site: Site, one: CallInstruction): Callback | undefine
   if (signature === undefined) site.fail(`helper ${helperName(one.helper)} is not there for ${site.type.name} programs`)
   const at = signature.arguments.indexOf('map')
   const map = at < 0 ? -1 : checkMap(site, signature, at + 1)
-  site.facts.join(site.facts.map, site.index, map < site.mapCount ? map : FACT_MIXED)
+  // What is looked up in a map of maps, and in a map that was looked up, is found at run time.
+  const isKnown = map < site.mapCount && !site.maps[map]?.type.endsWith('-of-maps')
+  site.facts.join(site.facts.map, site.index, isKnown ? map : FACT_MIXED)
   const call: Call = { site, signature, map }
   for (const [i, argument] of signature.arguments.entries()) checkArgument(call, argument, i + 1)
   if (signature.writesPacket) site.facts.flags[site.index]! |= PACKET_CHANGE

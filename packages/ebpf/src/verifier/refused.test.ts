@@ -104,11 +104,16 @@ describe('the verifier refuses', () => {
       7,
       /read-only/,
     ],
-    ['a lookup in a device map', [...lookup(1), mov(0, 0), exit], 5, /does not work on map devices/],
+    [
+      'a write to what a device map holds',
+      [...lookup(1), jumpImmediate('eq', 0, 0, 8), put(0, 0, 1, 4), mov(0, 0), exit],
+      7,
+      /map devices are read-only/,
+    ],
     ['a write to the context', [put(1, 0, 0, 4), mov(0, 0), exit], 0, /context is read-only/],
     ['a context field that is not there', [load(0, 1, 20), exit], 0, /no field of 4 bytes at offset 20/],
     ['half a context field', [load(0, 1, 0, 2), exit], 0, /no field of 2 bytes/],
-    ['a helper that does not exist', [call(9999), exit], 0, /helper 9999 does not exist/],
+    ['a helper that does not exist', [call(9999), exit], 0, /helper 9999 is not there for packet programs/],
     [
       'a helper with the wrong argument',
       [mov(1, 0), mov(2, 0), call(44), exit],
