@@ -1,3 +1,5 @@
 import { vringPackage } from '../../tsup.base.ts'
 
-export default vringPackage({ entry: ['src/index.ts', 'src/linux.ts'] })
+export default vringPackage({
+  entry: { index: 'src/index.ts', linux: 'src/linux.ts', 'cli/vring-ebpf': 'src/cli/vring-ebpf.ts' },
+})

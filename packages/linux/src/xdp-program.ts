@@ -1,6 +1,15 @@
 import { refused, VringError } from '@vring/layout'
 import { EAGAIN_ERRNO } from './abi.ts'
-import { BPF_LINK_CREATE, BPF_PROG_GET_FD_BY_ID, BPF_PROG_LOAD, BpfAttribute, bpf, bpfObjectInfo } from './bpf.ts'
+import {
+  BPF_LINK_CREATE,
+  BPF_PROG_GET_FD_BY_ID,
+  BPF_PROG_LOAD,
+  BPF_PROG_TEST_RUN,
+  BpfAttribute,
+  bpf,
+  bpfChecked,
+  bpfObjectInfo,
+} from './bpf.ts'
 import { closeFd } from './fd.ts'
 import { fixedBytes } from './libc.ts'
 import { setLinkXdp, type XdpMode } from './link.ts'
@@ -26,6 +35,17 @@ export interface KernelXdpProgramOptions {
   readonly instructions: Uint8Array
   /** Some helpers want `GPL`. Default `Apache-2.0`. */
   readonly license?: string
+}
+
+/** Bytes that a program may add to a frame. */
+const TEST_RUN_GROWTH = 512
+
+/** What became of a frame. */
+export interface XdpTestRun {
+  readonly verdict: number
+  readonly frame: Uint8Array
+  /** Average of all runs. */
+  readonly durationNs: number
 }
 
 /** An XDP program that the kernel has verified and compiled. */
@@ -78,6 +98,33 @@ export class KernelXdpProgram {
     } catch (error) {
       closeFd(fd)
       throw error
+    }
+  }
+
+  /**
+   * Runs it on a frame, without an interface (BPF_PROG_TEST_RUN).
+   *
+   * @param frame at least 14 bytes
+   * @param repeat runs, for their average duration; default 1
+   * @throws VringError ERR_SYSTEM: EINVAL for a frame that is too short or too long
+   */
+  testRun(frame: Uint8Array, repeat = 1): XdpTestRun {
+    const input = fixedBytes(frame.length)
+    input.set(frame)
+    const output = fixedBytes(frame.length + TEST_RUN_GROWTH)
+    const attribute = new BpfAttribute(80)
+      .u32(0, this.fd)
+      .u32(8, input.length)
+      .u32(12, output.length)
+      .pointer(16, input)
+      .pointer(24, output)
+      .u32(32, repeat)
+    bpfChecked(BPF_PROG_TEST_RUN, attribute, `running ${this.name}`)
+    const view = new DataView(attribute.bytes.buffer)
+    return {
+      verdict: view.getUint32(4, true),
+      frame: output.slice(0, view.getUint32(12, true)),
+      durationNs: view.getUint32(36, true),
     }
   }
 

@@ -1,6 +1,5 @@
-import { EINVAL } from '@vring/layout'
 import type { MemoryRegion } from '../runtime/memory-region.ts'
-import { type Helper, type HelperFunction, signedResult, wordResult } from './helper.ts'
+import { type Helper, type HelperFunction, wordResult } from './helper.ts'
 
 /** A helper of networking program types. */
 export const CSUM_DIFF: Helper = {
@@ -16,11 +15,10 @@ export const CSUM_DIFF: Helper = {
 
 /**
  * How the ones' complement sum changes when `from` is replaced by `to`, on top of a seed; folded to 16 bits, and of any
- * size that is a multiple of 4 bytes. Source: Linux 6.18 net/core/filter.c, bpf_csum_diff.
+ * size. Source: Linux 6.18 net/core/filter.c, bpf_csum_diff.
  */
 function csumDiff(regions: readonly MemoryRegion[], halves: Parameters<HelperFunction>): number {
   const [from, fromRegion, fromBytes, , to, toRegion, toBytes, , seed] = halves
-  if (((fromBytes | toBytes) & 3) !== 0) return signedResult(EINVAL)
   const seedSum = seed >>> 0
   if (fromBytes === 0)
     return wordResult(fold(toBytes === 0 ? seedSum : sumOf(regions[toRegion]!.view, to >>> 0, toBytes, seedSum)))
@@ -38,11 +36,14 @@ function addWord(sum: number, one: number): number {
   return total >= TWO_32 ? total - TWO_32 + 1 : total
 }
 
-/** The ones' complement sum of little-endian 32-bit words. Source: Linux csum_partial. */
+/** The ones' complement sum of little-endian 32-bit words, the last one filled up with zeros. Source: Linux csum_partial. */
 function sumOf(view: DataView, at: number, bytes: number, seed: number): number {
   let sum = seed
-  for (let i = 0; i < bytes; i += 4) sum = addWord(sum, view.getUint32(at + i, true))
-  return sum
+  const whole = bytes & ~3
+  for (let i = 0; i < whole; i += 4) sum = addWord(sum, view.getUint32(at + i, true))
+  let rest = 0
+  for (let i = whole; i < bytes; i++) rest |= view.getUint8(at + i) << (8 * (i - whole))
+  return addWord(sum, rest)
 }
 
 /** Both halves added, with the carry. Source: Linux csum_from32to16. */

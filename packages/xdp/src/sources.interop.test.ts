@@ -1,0 +1,137 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { EbpfMap } from '@vring/ebpf'
+import { KernelXdpObject } from '@vring/ebpf/linux'
+import type { BpfMap } from '@vring/linux'
+import { afterAll, describe, expect, test } from 'vitest'
+import { loadEbpf, XdpContext, type XdpEbpfProgram } from './index.ts'
+
+/*
+ * Sources in the style of tutorials and of tools, compiled here by clang: what this kernel loads is loaded, what it refuses
+ * is refused, and verdict, frame and map contents are the same after each of a row of frames.
+ */
+const SOURCES = join(import.meta.dirname, '../fixtures/sources')
+const CPUS = ['v1', 'v2', 'v3'] as const
+const FRAMES = 40
+/** Room that BPF_PROG_TEST_RUN leaves around a frame: XDP_PACKET_HEADROOM and what its page has after it. */
+const HEADROOM = 256
+const isRoot = process.getuid?.() === 0
+const folder = mkdtempSync(join(tmpdir(), 'vring-sources-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const sources = readdirSync(SOURCES).filter((name) => name.endsWith('.bpf.c'))
+
+function compile(source: string, cpu: string): Uint8Array {
+  const object = join(folder, `${source}.${cpu}.o`)
+  const flags = `-target bpf -mcpu=${cpu} -O2 -g -D__x86_64__ -I/usr/include/x86_64-linux-gnu`.split(' ')
+  execFileSync('clang', [...flags, '-c', join(SOURCES, source), '-o', object])
+  return readFileSync(object)
+}
+
+/** Frames of many kinds, the same ones in every run. */
+function frames(): Uint8Array[] {
+  let seed = 0x2545_f491
+  const next = (): number => {
+    seed ^= seed << 13
+    seed ^= seed >>> 17
+    seed ^= seed << 5
+    return seed >>> 0
+  }
+  return Array.from({ length: FRAMES }, (_, i) => {
+    const frame = Uint8Array.from({ length: 14 + (next() % 100) }, () => next() >>> 11)
+    const type = [
+      [0x08, 0x00],
+      [0x86, 0xdd],
+      [0x81, 0x00],
+    ][i % 3]!
+    if (i % 4 !== 3) frame.set(type, 12)
+    if (i % 3 === 0 && frame.length > 34) frame.set([0x45, 0, 0, 60, 0, 0, 0, 0, 64, i % 2 ? 17 : 1], 14)
+    if (frame.length > 42) frame[37] = 53
+    if (i % 5 === 0) frame.fill(i, 0, 8)
+    return frame
+  })
+}
+
+/** Everything that a map holds, as text: by key, and in order. */
+function contents(map: EbpfMap, kernel: BpfMap): [string[], string[]] | undefined {
+  const isPerCpu = map.type.includes('percpu')
+  if (!/^(array|hash|percpu-array|percpu-hash|lru-hash|lpm-trie)$/.test(map.type)) return undefined
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+  const ours = map.keys().map((key) => `${hex(key)}: ${hex(map.get(key)!)}`)
+  const theirs = map.keys().map((key) => {
+    const values = kernel.lookup(key)
+    if (values === null) return `${hex(key)}: missing`
+    // The kernel counts on the CPU that it happens to run on.
+    const value = isPerCpu ? values.reduce(sum) : values[0]!
+    return `${hex(key)}: ${hex(value)}`
+  })
+  return [ours.sort(), theirs.sort()]
+}
+
+/** The sum of per-CPU values, 64-bit words apiece. */
+function sum(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const total = one.slice()
+  const view = new DataView(total.buffer)
+  const more = new DataView(other.buffer, other.byteOffset)
+  for (let at = 0; at + 8 <= total.length; at += 8)
+    view.setBigUint64(at, view.getBigUint64(at, true) + more.getBigUint64(at, true), true)
+  return total
+}
+
+interface Outcome {
+  readonly program: XdpEbpfProgram | null
+  readonly kernel: KernelXdpObject | null
+  readonly why: string
+}
+
+async function loadBoth(object: Uint8Array): Promise<Outcome> {
+  let program: XdpEbpfProgram | null = null
+  let kernel: KernelXdpObject | null = null
+  const why: string[] = []
+  try {
+    program = await loadEbpf(object, { program: 'prog' })
+  } catch (error) {
+    why.push(`here: ${(error as Error).message}`)
+  }
+  try {
+    kernel = KernelXdpObject.load(object, { program: 'prog' })
+  } catch (error) {
+    why.push(`kernel: ${(error as Error).message}`)
+  }
+  return { program, kernel, why: why.join('\n') }
+}
+
+describe.skipIf(!isRoot)(`sources, here and in the kernel${isRoot ? '' : ' (skipped: needs root)'}`, () => {
+  test.each(sources)('%s', async (source) => {
+    const needsV3 = readFileSync(join(SOURCES, source), 'utf8').includes('needs -mcpu=v3')
+    for (const cpu of needsV3 ? (['v3'] as const) : CPUS) {
+      const { program, kernel, why } = await loadBoth(compile(source, cpu))
+      try {
+        expect(program === null, `${cpu}: ${why}`).toBe(kernel === null)
+        if (program === null || kernel === null) continue
+        for (const [i, frame] of frames().entries()) {
+          const context = new XdpContext()
+          const u8 = new Uint8Array(HEADROOM + frame.length)
+          u8.set(frame, HEADROOM)
+          context.setFrame(u8, HEADROOM, frame.length, HEADROOM)
+          const theirs = kernel.program.testRun(frame)
+          const name = `${cpu}, frame ${i}`
+          expect(program.run(context) >>> 0, name).toBe(theirs.verdict)
+          expect(u8.slice(context.dataMeta, context.dataEnd), name).toEqual(theirs.frame)
+        }
+        for (const [name, map] of program.maps) {
+          const both = contents(map, kernel.maps.get(name)!)
+          if (both !== undefined) expect(both[0], `${cpu}, map ${name}`).toEqual(both[1])
+        }
+      } finally {
+        kernel?.close()
+      }
+    }
+  })
+
+  test('most sources load, so that the comparison says something', async () => {
+    expect(sources.length).toBeGreaterThanOrEqual(40)
+  })
+})
