@@ -1,6 +1,7 @@
 import { refused, VringError } from '@vring/layout'
 import { EAGAIN_ERRNO } from './abi.ts'
 import {
+  BPF_BTF_LOAD,
   BPF_LINK_CREATE,
   BPF_PROG_GET_FD_BY_ID,
   BPF_PROG_LOAD,
@@ -35,6 +36,15 @@ export interface KernelXdpProgramOptions {
   readonly instructions: Uint8Array
   /** Some helpers want `GPL`. Default `Apache-2.0`. */
   readonly license?: string
+  /** Types of the program's functions, which the kernel wants to know where a helper calls them. */
+  readonly types?: KernelProgramTypes
+}
+
+export interface KernelProgramTypes {
+  /** A `.BTF` section. */
+  readonly btf: Uint8Array
+  /** First instruction and type of each function, in the order of the code. */
+  readonly functions: readonly { readonly instruction: number; readonly type: number }[]
 }
 
 /** Bytes that a program may add to a frame. */
@@ -78,13 +88,24 @@ export class KernelXdpProgram {
     const license = new TextEncoder().encode(`${options.license ?? 'Apache-2.0'}\0`)
     const licenseBytes = fixedBytes(license.length)
     licenseBytes.set(license)
-    const attribute = new BpfAttribute(72)
+    const attribute = new BpfAttribute(options.types === undefined ? 72 : 112)
       .u32(0, BPF_PROG_TYPE_XDP)
       .u32(4, bytes / INSTRUCTION_BYTES)
       .pointer(8, code)
       .pointer(16, licenseBytes)
       .name(48, name)
       .u32(68, BPF_XDP)
+    const { types } = options
+    const btf = types === undefined ? -1 : loadBtf(types.btf, name)
+    if (types !== undefined) addFunctionTypes(attribute, btf, types)
+    try {
+      return KernelXdpProgram.#loaded(name, attribute)
+    } finally {
+      if (btf >= 0) closeFd(btf)
+    }
+  }
+
+  static #loaded(name: string, attribute: BpfAttribute): KernelXdpProgram {
     let fd = load(attribute)
     if (fd === -EACCES || fd === -EINVAL) {
       // Again, with the verifier's log: asking for it at once would cost every good program its time.
@@ -134,6 +155,26 @@ export class KernelXdpProgram {
     this.#closed = true
     closeFd(this.fd)
   }
+}
+
+/** @returns the descriptor of the types @throws VringError ERR_SYSTEM: EINVAL for types that are malformed */
+function loadBtf(btf: Uint8Array, name: string): number {
+  const copy = fixedBytes(btf.length)
+  copy.set(btf)
+  return bpfChecked(BPF_BTF_LOAD, new BpfAttribute(32).pointer(0, copy).u32(16, btf.length), `loading types of ${name}`)
+}
+
+/** struct bpf_func_info: instruction and type, 4 bytes each. */
+const FUNCTION_INFO_BYTES = 8
+
+function addFunctionTypes(attribute: BpfAttribute, btf: number, { functions }: KernelProgramTypes): void {
+  const records = fixedBytes(functions.length * FUNCTION_INFO_BYTES)
+  const view = new DataView(records.buffer, records.byteOffset)
+  for (const [i, { instruction, type }] of functions.entries()) {
+    view.setUint32(i * FUNCTION_INFO_BYTES, instruction, true)
+    view.setUint32(i * FUNCTION_INFO_BYTES + 4, type, true)
+  }
+  attribute.u32(72, btf).u32(76, FUNCTION_INFO_BYTES).pointer(80, records).u32(88, functions.length)
 }
 
 /** The verifier ends with EAGAIN when a signal arrives, such as a profiler's: five attempts, as libbpf makes. */

@@ -1,8 +1,9 @@
 import { refused } from '@vring/layout'
-import { BPF_F_RDONLY_PROG, BpfMap, KernelXdpProgram, key32 } from '@vring/linux'
+import { BPF_F_RDONLY_PROG, BpfMap, KernelXdpProgram, type KernelXdpProgramOptions, key32 } from '@vring/linux'
 import { chooseProgram } from '../choose-program.ts'
 import type { RawEbpf } from '../load-program.ts'
 import type { EbpfMapDefinition } from '../maps/ebpf-map.ts'
+import type { LinkedProgram } from '../object/linker.ts'
 import type { ObjectMap } from '../object/map-definitions.ts'
 import { type EbpfObject, readObject } from '../object/read-object.ts'
 import { initialContents, type VariableValues } from '../object/variables.ts'
@@ -11,6 +12,7 @@ import { initialContents, type VariableValues } from '../object/variables.ts'
 const OPCODE_LD_IMM64 = 0x18
 const SOURCE_MAP = 1
 const SOURCE_MAP_VALUE = 2
+const SOURCE_FUNCTION = 4
 const SLOT_BYTES = 8
 
 export interface KernelXdpObjectOptions {
@@ -68,6 +70,7 @@ export class KernelXdpObject {
         name: linked.name,
         instructions: withDescriptors(linked.code, maps),
         license,
+        ...('code' in object ? {} : typesOf(object, linked)),
       })
       return new KernelXdpObject(program, new Map(maps.map((map, index) => [linked.maps[index]!.name, map])), owned)
     } catch (error) {
@@ -81,6 +84,27 @@ export class KernelXdpObject {
     this.program.close()
     for (const map of this.#owned) map.close()
   }
+}
+
+/** Types of the functions, if helpers call some: nothing else needs them. */
+function typesOf(object: EbpfObject, { code, functions = [] }: LinkedProgram): Pick<KernelXdpProgramOptions, 'types'> {
+  if (!namesFunctions(code)) return {}
+  const info = object.typeInfo()
+  if (info === undefined) return {}
+  const types = functions.flatMap(({ slot, section, offset }) => {
+    const type = info.functionType(section, offset)
+    return type === undefined ? [] : [{ instruction: slot, type }]
+  })
+  return types.length === functions.length ? { types: { btf: info.btf, functions: types } } : {}
+}
+
+function namesFunctions(code: Uint8Array): boolean {
+  for (let at = 0; at < code.length; at += SLOT_BYTES) {
+    if (code[at] !== OPCODE_LD_IMM64) continue
+    if (code[at + 1]! >> 4 === SOURCE_FUNCTION) return true
+    at += SLOT_BYTES
+  }
+  return false
 }
 
 /**

@@ -9,6 +9,17 @@ export interface LinkedProgram {
   readonly name: string
   readonly code: Uint8Array
   readonly maps: readonly ObjectMap[]
+  /** Where the functions of the code came from. */
+  readonly functions?: readonly LinkedFunction[]
+}
+
+/** A function in linked code. */
+export interface LinkedFunction {
+  /** First slot. */
+  readonly slot: number
+  readonly section: string
+  /** Byte offset in the section. */
+  readonly offset: number
 }
 
 // Instruction fields that linking patches, RFC 9669 sections 4.3 and 5.4; Linux BPF_PSEUDO_FUNC.
@@ -59,7 +70,12 @@ export class Linker {
     for (let i = 0; i < this.#chosen.length; i++) this.#relocate(this.#chosen[i]!)
     const code = new Uint8Array(this.#slots * SLOT_BYTES)
     for (const { symbol, bytes } of this.#chosen) code.set(bytes, this.#placed.get(symbol)! * SLOT_BYTES)
-    return { name: entry.name, code, maps: this.#maps.map(this.#define) }
+    const functions = this.#chosen.map(({ symbol }) => ({
+      slot: this.#placed.get(symbol)!,
+      section: this.#elf.sections[symbol.section]!.name,
+      offset: symbol.value,
+    }))
+    return { name: entry.name, code, maps: this.#maps.map(this.#define), functions }
   }
 
   /** @returns the slot that the function starts at */

@@ -3,6 +3,7 @@ import { Btf } from './btf.ts'
 import { type ElfObject, readElf, SHF_EXECINSTR, STT_FUNC, stringAt } from './elf.ts'
 import { type LinkedProgram, Linker } from './linker.ts'
 import { findMaps, type MapPlace, type ObjectMap } from './map-definitions.ts'
+import { readTypeInfo, type TypeInfo } from './type-info.ts'
 
 /** A program of an object file. */
 export interface ObjectProgram {
@@ -26,6 +27,8 @@ export interface EbpfObject {
   readonly programs: readonly ObjectProgram[]
   /** Names of all maps, sections of global variables among them. */
   readonly mapNames: readonly string[]
+  /** Types, for the kernel; undefined where the object has none. @throws VringError if they are malformed */
+  typeInfo(): TypeInfo | undefined
   /** @throws VringError if there is none of that name, or its definition is malformed */
   map(name: string): ObjectMap
 }
@@ -61,6 +64,7 @@ export function readObject(file: Uint8Array): EbpfObject {
       link: () => new Linker(elf, table, define, functions).link(entry),
     })),
     mapNames: table.places.map(({ name }) => name),
+    typeInfo: () => readTypeInfo(elf),
     map: (name) => {
       const place = table.places.find((one) => one.name === name)
       if (place === undefined)
