@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { EbpfMap } from '@vring/ebpf'
@@ -17,7 +17,12 @@ const CPUS = ['v1', 'v2', 'v3'] as const
 const FRAMES = 40
 /** Room that BPF_PROG_TEST_RUN leaves around a frame: XDP_PACKET_HEADROOM and what its page has after it. */
 const HEADROOM = 256
-const isRoot = process.getuid?.() === 0
+const missing =
+  process.getuid?.() !== 0
+    ? 'needs root'
+    : spawnSync('clang', ['--version']).status !== 0 || !existsSync('/usr/include/bpf/bpf_helpers.h')
+      ? 'needs clang and libbpf-dev'
+      : null
 const folder = mkdtempSync(join(tmpdir(), 'vring-sources-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -103,35 +108,38 @@ async function loadBoth(object: Uint8Array): Promise<Outcome> {
   return { program, kernel, why: why.join('\n') }
 }
 
-describe.skipIf(!isRoot)(`sources, here and in the kernel${isRoot ? '' : ' (skipped: needs root)'}`, () => {
-  test.each(sources)('%s', async (source) => {
-    const needsV3 = readFileSync(join(SOURCES, source), 'utf8').includes('needs -mcpu=v3')
-    for (const cpu of needsV3 ? (['v3'] as const) : CPUS) {
-      const { program, kernel, why } = await loadBoth(compile(source, cpu))
-      try {
-        expect(program === null, `${cpu}: ${why}`).toBe(kernel === null)
-        if (program === null || kernel === null) continue
-        for (const [i, frame] of frames().entries()) {
-          const context = new XdpContext()
-          const u8 = new Uint8Array(HEADROOM + frame.length)
-          u8.set(frame, HEADROOM)
-          context.setFrame(u8, HEADROOM, frame.length, HEADROOM)
-          const theirs = kernel.program.testRun(frame)
-          const name = `${cpu}, frame ${i}`
-          expect(program.run(context) >>> 0, name).toBe(theirs.verdict)
-          expect(u8.slice(context.dataMeta, context.dataEnd), name).toEqual(theirs.frame)
+describe.skipIf(missing !== null)(
+  `sources, here and in the kernel${missing === null ? '' : ` (skipped: ${missing})`}`,
+  () => {
+    test.each(sources)('%s', async (source) => {
+      const needsV3 = readFileSync(join(SOURCES, source), 'utf8').includes('needs -mcpu=v3')
+      for (const cpu of needsV3 ? (['v3'] as const) : CPUS) {
+        const { program, kernel, why } = await loadBoth(compile(source, cpu))
+        try {
+          expect(program === null, `${cpu}: ${why}`).toBe(kernel === null)
+          if (program === null || kernel === null) continue
+          for (const [i, frame] of frames().entries()) {
+            const context = new XdpContext()
+            const u8 = new Uint8Array(HEADROOM + frame.length)
+            u8.set(frame, HEADROOM)
+            context.setFrame(u8, HEADROOM, frame.length, HEADROOM)
+            const theirs = kernel.program.testRun(frame)
+            const name = `${cpu}, frame ${i}`
+            expect(program.run(context) >>> 0, name).toBe(theirs.verdict)
+            expect(u8.slice(context.dataMeta, context.dataEnd), name).toEqual(theirs.frame)
+          }
+          for (const [name, map] of program.maps) {
+            const both = contents(map, kernel.maps.get(name)!)
+            if (both !== undefined) expect(both[0], `${cpu}, map ${name}`).toEqual(both[1])
+          }
+        } finally {
+          kernel?.close()
         }
-        for (const [name, map] of program.maps) {
-          const both = contents(map, kernel.maps.get(name)!)
-          if (both !== undefined) expect(both[0], `${cpu}, map ${name}`).toEqual(both[1])
-        }
-      } finally {
-        kernel?.close()
       }
-    }
-  })
+    })
 
-  test('most sources load, so that the comparison says something', async () => {
-    expect(sources.length).toBeGreaterThanOrEqual(40)
-  })
-})
+    test('there are at least 40 sources', () => {
+      expect(sources.length).toBeGreaterThanOrEqual(40)
+    })
+  },
+)
