@@ -25,6 +25,8 @@ export function assume(
   a: Scalar,
   b: Scalar,
 ): { readonly a: Scalar; readonly b: Scalar } | undefined {
+  // Counters of loops: what is known needs no narrowing.
+  if (isConstant(a) && isConstant(b)) return decided(condition, bits, a, b) === holds ? { a, b } : undefined
   if (condition === 'set') return assumeSet(holds, bits, a, b)
   const effective = holds ? condition : OPPOSITES[condition]
   if (bits === 64) return narrow(effective, a, b)
@@ -35,6 +37,39 @@ export function assume(
     ? narrow(effective, signExtend(left, 32), signExtend(right, 32))
     : narrow(effective, left, right)
   return narrowed === undefined ? undefined : both(lowHalfIs(a, narrowed.a), lowHalfIs(b, narrowed.b))
+}
+
+/** Whether a comparison of two known numbers holds. */
+function decided(condition: Condition, bits: 32 | 64, a: Scalar, b: Scalar): boolean {
+  const wide = bits === 64
+  const left = wide ? a.min : a.min32
+  const right = wide ? b.min : b.min32
+  const signedLeft = wide ? a.signedMin : a.signedMin32
+  const signedRight = wide ? b.signedMin : b.signedMin32
+  switch (condition) {
+    case 'eq':
+      return left === right
+    case 'ne':
+      return left !== right
+    case 'gt':
+      return left > right
+    case 'ge':
+      return left >= right
+    case 'lt':
+      return left < right
+    case 'le':
+      return left <= right
+    case 'sgt':
+      return signedLeft > signedRight
+    case 'sge':
+      return signedLeft >= signedRight
+    case 'slt':
+      return signedLeft < signedRight
+    case 'sle':
+      return signedLeft <= signedRight
+    case 'set':
+      return (a.bits.value & b.bits.value & (wide ? MASK64 : MASK32)) !== 0n
+  }
 }
 
 /** A number whose low half is known to be that of `low`. */

@@ -105,6 +105,9 @@ export class VerifierState {
   }
 }
 
+/** Filled by one comparison at a time. */
+const PAIRS: IdPairs = new Map()
+
 /**
  * Whatever is safe from `known` on is safe from `now` on: each live register and each spill of `now` is among what
  * `known` allows for.
@@ -113,7 +116,8 @@ export class VerifierState {
  */
 export function stateCovers(known: VerifierState, now: VerifierState, live: readonly number[]): boolean {
   if (known.frames.length !== now.frames.length || known.references.size !== now.references.size) return false
-  const ids: IdPairs = new Map()
+  const ids = PAIRS
+  if (ids.size > 0) ids.clear()
   return known.frames.every((frame, depth) => {
     const other = now.frames[depth]!
     if (frame.returnTo !== other.returnTo || (frame.callback === null) !== (other.callback === null)) return false
