@@ -257,9 +257,12 @@ class Interpreter<C extends HookContext> {
   private leaveFor(): boolean {
     const target = tailTarget(this.machine, this.high[2]!, this.low[3]!)
     if (target === undefined) return false
+    const { invoke } = this.machine
     const result =
       this.depth === 0 ? target.enter(this.machine.context as never) : enterFromFunction(this.machine, target)
     this.set(0, result, high[0]!)
+    // The target may have been this program, with registers of its own.
+    this.machine.invoke = invoke
     return true
   }
 
