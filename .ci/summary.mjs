@@ -1,4 +1,5 @@
-// Sums up vitest's JSON results: `node summary.mjs NAME:EXIT-CODE:FILE...`.
+// Sums up runs: `node summary.mjs NAME:EXIT-CODE[:FILE]...`. With a file those are vitest's JSON results; without, a command that
+// counts as one test.
 // Prints what failed and, as its last line, `N passed, N failed, N skipped`; exits with 1 when anything failed.
 // A run that ended without a result file, and a test file that could not be loaded, count as one failure each.
 // In the run named `interop` a skipped test counts as failed: the peers are installed, so nothing may be skipped.
@@ -20,7 +21,12 @@ function readResults(file) {
 }
 
 for (const argument of process.argv.slice(2)) {
-  const [, name, exitCode, file] = /^([^:]+):(\d+):(.+)$/.exec(argument)
+  const [, name, exitCode, file] = /^([^:]+):(\d+)(?::(.+))?$/.exec(argument)
+  if (file === undefined) {
+    if (exitCode === '0') total.passed++
+    else fail(`${name}: ended with code ${exitCode}`)
+    continue
+  }
   const suites = readResults(file)
   if (suites === null) {
     fail(`${name}: ended with code ${exitCode} before its tests could report`)

@@ -62,6 +62,14 @@ describe('the summary of .ci/run', () => {
     expect(status).toBe(1)
   })
 
+  test('counts a command without results as one test', () => {
+    expect(summary('fuzz:0').lines).toEqual(['1 passed, 0 failed, 0 skipped'])
+    expect(summary('fuzz:0', 'bench:3')).toEqual({
+      lines: ['ci: failed: bench: ended with code 3', '1 passed, 1 failed, 0 skipped'],
+      status: 1,
+    })
+  })
+
   test('fails when vitest failed although every test passed', () => {
     const { lines, status } = summary(`unit:1:${results('error.json', ['passed'])}`)
     expect(lines.at(-1)).toBe('1 passed, 1 failed, 0 skipped')
