@@ -18,19 +18,27 @@ export function packageOptions(options: Options = {}): Options {
     target: 'node20',
     sourcemap: true,
     // Everything of an earlier build but the declarations: tsc may be writing them at this moment.
-    clean: ['!**/*.d.ts', '!**/*.d.ts.map'],
+    clean: ['!**/*.d.ts'],
     dts: false,
     splitting: true,
     treeshake: false,
     silent: true,
     plugins: [constBindings()],
+    // `node:fs` stays `node:fs`: Deno, bundlers and readers know it as a built-in by that.
+    removeNodeProtocol: false,
     // Constants of a package are written where they are used: V8 can't fold one that is a module's export.
-    esbuildOptions: (esbuild) => {
-      esbuild.minifySyntax = true
-    },
+    esbuildOptions: sources,
     ...(options.noExternal === undefined ? {} : foldConstants),
     ...options,
   }
+}
+
+type EsbuildOptions = Parameters<NonNullable<Options['esbuildOptions']>>[0]
+
+/** What every build asks of esbuild. Maps name the sources that a package ships beside them, and do not repeat them. */
+export function sources(esbuild: EsbuildOptions): void {
+  esbuild.minifySyntax = true
+  esbuild.sourcesContent = false
 }
 
 /**

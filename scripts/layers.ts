@@ -18,14 +18,14 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['vhost-net'],
   ['backend-*', 'vhost-user'],
   ['registry', 'cost-model', 'vhost-user-net'],
-  ['cli'],
+  ['cli', 'vring', 'create-vring-plugin'],
   ['apps/*'],
 ]
 
 /** A leaf beside the layers: the operating system. It stands on `layout` and is used by these only. */
-const LINUX_USERS = ['backend-*', 'vhost-user', 'ebpf', 'apps/*']
+const LINUX_USERS = ['backend-*', 'vhost-user', 'ebpf', 'vring', 'apps/*']
 /** May name `node:` modules; everything else runs in a browser. */
-const NODE_USERS = ['linux', 'backend-*', 'vhost-user', 'apps/*']
+const NODE_USERS = ['linux', 'backend-*', 'vhost-user', 'create-vring-plugin', 'apps/*']
 /** Packages of which one half runs in a browser: the other half, these folders, may use Node and `linux`. */
 const NODE_HALVES: Readonly<Record<string, readonly string[]>> = { ebpf: ['src/linux/', 'src/cli/'] }
 /** Foreign function interface: one package. */
@@ -34,10 +34,15 @@ const KOFFI_USERS = ['linux']
  * Tools that prove accessors, lowest first, beside the layers: devDependencies of what they prove. They stand on the
  * layers that they name and on tools below them; the plugin that they examine is given to them.
  */
-export const TOOLS: readonly (readonly string[])[] = [['testkit'], ['explorer', 'speculation'], ['conformance']]
+export const TOOLS: readonly (readonly string[])[] = [
+  ['testkit', 'net-conformance'],
+  ['explorer', 'speculation'],
+  ['conformance'],
+]
 /** The machine that tests share knows no ring code, so that tests of ring code can use it. */
 const TOOL_PARTS: Readonly<Record<string, readonly string[]>> = {
   testkit: ['layout', 'mmu-notifier', 'memory', 'iotlb', 'accessor'],
+  'net-conformance': ['layout', 'memory', 'vhost-net'],
 }
 const PARTS_OF_TOOLS = ['layout', 'mmu-notifier', 'memory', 'iotlb', 'accessor', 'virtqueue']
 /** Show what the tools find, not for their own tests only. */

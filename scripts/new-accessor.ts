@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { casesOf, checkName, renameFile, renameIdentifiers } from '../packages/create-vring-plugin/src/rename.ts'
 import { repositoryRoot } from './workspace.ts'
 
 /** The folder that the generator copies. */
@@ -14,14 +15,13 @@ const COPIED = ['LICENSE', 'README.md', 'package.json', 'src', 'tsconfig.build.j
  * @throws Error for a name that is no accessor name, or a folder that exists
  */
 export function newAccessor(name: string, into: string = join(repositoryRoot, 'packages')): string {
-  if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name) || name.includes('template'))
-    throw new Error(`NAME is ${JSON.stringify(name)}; accepted: lower-case words joined by -, without "template"`)
+  checkName(name)
   const folder = join(into, `accessor-${name}`)
   if (existsSync(folder)) throw new Error(`${folder} exists`)
   mkdirSync(folder, { recursive: true })
   for (const entry of COPIED) cpSync(join(TEMPLATE, entry), join(folder, entry), { recursive: true })
   for (const file of filesIn(folder)) {
-    const renamed = file.replaceAll(/template(?=[^/]*$)/g, name)
+    const renamed = renameFile(name, file)
     const text = readFileSync(file, 'utf8')
     rmSync(file)
     if (renamed.endsWith('LICENSE')) writeFileSync(renamed, text)
@@ -30,20 +30,6 @@ export function newAccessor(name: string, into: string = join(repositoryRoot, 'p
     else writeFileSync(renamed, renameIdentifiers(name, text))
   }
   return folder
-}
-
-/** `TemplateWindow` becomes `MyWayWindow`, the value `template` becomes `myWay`, in names and paths it is `my-way`. */
-function renameIdentifiers(name: string, text: string): string {
-  const { pascal, camel } = casesOf(name)
-  return text
-    .replaceAll('Template', pascal)
-    .replaceAll(/(?<=['`/])template/g, name)
-    .replaceAll(/\btemplate\b/g, camel)
-}
-
-function casesOf(name: string): { readonly pascal: string; readonly camel: string } {
-  const pascal = name.replaceAll(/(?:^|-)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
-  return { pascal, camel: pascal[0]!.toLowerCase() + pascal.slice(1) }
 }
 
 function manifest(name: string, text: string): string {

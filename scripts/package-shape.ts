@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { repositoryRoot, type WorkspacePackage } from './workspace.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { originOf } from './metadata.ts'
+import { type Manifest, readManifest, repositoryRoot, type WorkspacePackage } from './workspace.ts'
 
 /** What the shape check reads beside the manifest; made up in its own test. */
 export interface PackageFiles {
@@ -10,6 +12,8 @@ export interface PackageFiles {
   readonly rootLicense: string
   /** Texts of the changesets in .changeset/. */
   readonly changesets: readonly string[]
+  /** package.json at the root: it has the repository's address. */
+  readonly root: Pick<Manifest, 'repository'>
 }
 
 /** The files of a package as they are on disk. */
@@ -21,6 +25,7 @@ export function packageFiles({ folder }: WorkspacePackage): PackageFiles {
     changesets: readdirSync(changesets)
       .filter((name) => name.endsWith('.md'))
       .map((name) => readFileSync(join(changesets, name), 'utf8')),
+    root: readManifest(repositoryRoot),
   }
 }
 
@@ -34,20 +39,34 @@ export function checkPackageShape(one: WorkspacePackage, files: PackageFiles): s
     ...checkManifest(one),
     ...checkLicense(files),
     ...checkReadme(one, files),
-    ...(one.manifest.private === true ? [] : [...checkExports(one), ...checkRelease(one, files)]),
+    ...(one.manifest.private === true
+      ? []
+      : [...checkExports(one), ...checkRelease(one, files), ...checkOrigin(one, files)]),
   ]
   return findings.map((finding) => `${one.folder}: ${finding}`)
 }
+
+/** The versions of Node whose `require` takes ES modules, and that CI tests. */
+const ENGINES = '^20.19 || >=22.12'
+
+/** Packages whose name is not that of their folder. */
+const NAMES: Readonly<Record<string, string>> = { 'packages/vring': 'vring' }
+
+/** Words that every package is found by; it has at least one of its own beside them. */
+const KEYWORDS = ['virtio', 'vhost', 'virtqueue', 'vring']
 
 function checkManifest({ folder, manifest }: WorkspacePackage): string[] {
   const findings: string[] = []
   const want = (holds: boolean, finding: string): void => {
     if (!holds) findings.push(finding)
   }
-  want(manifest.name === `@vring/${folder.replace(/^.*\//, '')}`, `name is ${manifest.name}, not that of its folder`)
+  want(
+    NAMES[folder] === manifest.name || manifest.name === `@vring/${folder.replace(/^.*\//, '')}`,
+    `name is ${manifest.name}, not that of its folder`,
+  )
   want(manifest.license === 'Apache-2.0', `license is ${manifest.license}, not Apache-2.0`)
   want(manifest.type === 'module', `type is ${manifest.type}, not module`)
-  want(manifest.engines?.['node'] === '>=20.19', `engines.node is ${manifest.engines?.['node']}, not >=20.19`)
+  want(manifest.engines?.['node'] === ENGINES, `engines.node is ${manifest.engines?.['node']}, not ${ENGINES}`)
   want((manifest.description ?? '').endsWith('.'), 'description is not a sentence')
   return findings
 }
@@ -98,4 +117,25 @@ function checkRelease({ manifest }: WorkspacePackage, files: PackageFiles): stri
   )
   if (!named && files.read('CHANGELOG.md') === null) findings.push('no changeset names it, and it has no CHANGELOG.md')
   return findings
+}
+
+/** Keywords of the field, and where the package comes from: as the root says it. */
+function checkOrigin({ folder, manifest }: WorkspacePackage, { root }: PackageFiles): string[] {
+  const findings: string[] = []
+  const keywords = manifest.keywords ?? []
+  const lacking = KEYWORDS.filter((word) => !keywords.includes(word))
+  if (lacking.length > 0) findings.push(`keywords lack ${lacking.join(', ')}`)
+  if (keywords.length <= KEYWORDS.length) findings.push('keywords has no word of its own')
+  const origin = originOf(root, folder)
+  for (const field of ['repository', 'homepage', 'bugs'] as const)
+    if (!isDeepStrictEqual(manifest[field], origin?.[field]))
+      findings.push(`${field} is not what the root's repository makes it: run npm run metadata`)
+  return findings
+}
+
+/** What else stands against publishing now. */
+export function checkPublishable(root: Pick<Manifest, 'repository'>): string[] {
+  return originOf(root, '') === null
+    ? ["package.json: repository is not set; accepted: the repository's https address, then npm run metadata"]
+    : []
 }

@@ -13,6 +13,11 @@ export interface Manifest {
   readonly private?: boolean
   readonly license?: string
   readonly description?: string
+  readonly keywords?: readonly string[]
+  /** The root's: an https address. A package's: see `Origin` in metadata.ts. */
+  readonly repository?: unknown
+  readonly homepage?: string
+  readonly bugs?: string
   readonly type?: string
   readonly sideEffects?: boolean | readonly string[]
   readonly files?: readonly string[]

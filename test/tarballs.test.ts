@@ -1,12 +1,25 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { builtinModules } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { promisify } from 'node:util'
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { importsOf } from '../scripts/imports.ts'
 import { readWorkspace, repositoryRoot, type WorkspacePackage } from '../scripts/workspace.ts'
 
 /**
@@ -91,14 +104,44 @@ async function compile(options: readonly string[]): Promise<string> {
 }
 
 const strictly = ['--strict', '--module', 'nodenext', '--target', 'es2023', '--exactOptionalPropertyTypes']
-const nodeTypes = ['--typeRoots', join(repositoryRoot, 'node_modules/@types'), '--types', 'node']
 
 describe.each(packages.map((one) => ({ name: one.manifest.name, one })))('the tarball of $name', ({ name, one }) => {
   test('holds what it needs and no test', () => {
     const { paths } = tarballs.get(name)!
     expect(paths).toEqual(expect.arrayContaining(['LICENSE', 'package.json']))
     expect(paths.some((path) => path.startsWith('dist/') && path.endsWith('.js'))).toBe(true)
-    expect(paths.filter((path) => /\.test\.|tsconfig|tsup|\.turbo/.test(path))).toEqual([])
+    const own = paths.filter((path) => !path.startsWith('templates/'))
+    expect(own.filter((path) => /\.test\.|tsconfig|tsup|\.turbo/.test(path))).toEqual([])
+  })
+
+  test('ships each source once: maps name a file of the tarball, or of another package, and repeat none', () => {
+    const { paths } = tarballs.get(name)!
+    for (const path of paths.filter((one) => one.endsWith('.map'))) {
+      const { sources, sourcesContent } = JSON.parse(
+        readFileSync(join(consumer(), 'node_modules', name, path), 'utf8'),
+      ) as { sources: string[]; sourcesContent?: (string | null)[] }
+      expect(
+        (sourcesContent ?? []).filter((text) => text !== null),
+        path,
+      ).toEqual([])
+      const own = sources
+        .map((source) => posix.join(posix.dirname(path), source))
+        .filter((one) => one.startsWith('src/'))
+      expect(paths, path).toEqual(expect.arrayContaining(own))
+    }
+  })
+
+  test('names what is of Node by node:, so that Deno and bundlers know it', () => {
+    const { paths } = tarballs.get(name)!
+    const bare = paths
+      .filter((path) => path.endsWith('.js'))
+      .flatMap((path) =>
+        importsOf(path, readFileSync(join(consumer(), 'node_modules', name, path), 'utf8')).map(
+          ({ specifier }) => specifier,
+        ),
+      )
+      .filter((specifier) => builtinModules.includes(specifier))
+    expect(bare).toEqual([])
   })
 
   test('passes publint --strict', async () => {
@@ -120,18 +163,54 @@ describe.each(packages.map((one) => ({ name: one.manifest.name, one })))('the ta
   })
 })
 
+/** Bytes of all that npm puts into node_modules for a package: it and what it needs, for this platform. */
+function installedBytes(name: string, seen: Set<string> = new Set()): number {
+  if (seen.has(name)) return 0
+  seen.add(name)
+  const [ours, theirs] = [join(consumer(), 'node_modules', name), join(repositoryRoot, 'node_modules', name)]
+  const place = tarballs.has(name) ? ours : theirs
+  if (!existsSync(place)) return 0
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8'))
+  const needed = Object.keys({ ...dependencies, ...optionalDependencies })
+  return needed.reduce((sum, next) => sum + installedBytes(next, seen), folderBytes(place))
+}
+
+function folderBytes(place: string): number {
+  const files = readdirSync(place, { recursive: true, withFileTypes: true }).filter((one) => one.isFile())
+  return files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0)
+}
+
+describe('the size budget', () => {
+  const budget = JSON.parse(readFileSync(join(repositoryRoot, '.ci/size-budget.json'), 'utf8')) as {
+    tarballKiB: Record<string, number>
+    installedKiB: Record<string, number>
+  }
+
+  test('has every package', () => {
+    expect(Object.keys(budget.tarballKiB).sort()).toEqual([...tarballs.keys()].sort())
+  })
+
+  test.each(packages.map(({ manifest }) => manifest.name))('%s unpacks into its budget', (name) => {
+    expect(folderBytes(join(consumer(), 'node_modules', name)) / 1024).toBeLessThan(budget.tarballKiB[name]!)
+  })
+
+  test.each(Object.entries(budget.installedKiB))('%s with all that it needs takes less than %d KiB', (name, most) => {
+    expect(installedBytes(name) / 1024).toBeLessThan(most)
+  })
+})
+
 describe('all tarballs installed into an empty directory', () => {
   test.each(packages.flatMap(entryPoints))('%s exports what its sources export', async (specifier) => {
     const source = Object.keys((await import(/* @vite-ignore */ specifier)) as object)
     expect(await exportsOf(specifier)).toEqual(source.sort())
   })
 
-  test('type-check together, declarations included', { timeout: 120_000 }, async () => {
+  test('type-check together without @types/node, declarations included', { timeout: 120_000 }, async () => {
     const lines = packages
       .flatMap(entryPoints)
       .map((specifier, index) => `import * as p${index} from '${specifier}'\nexport { p${index} }`)
     writeFileSync(join(consumer(), 'all.ts'), `${lines.join('\n')}\n`)
-    expect(await compile([...strictly, ...nodeTypes, '--skipLibCheck', 'false', '--noEmit', 'all.ts'])).toBe('')
+    expect(await compile([...strictly, '--skipLibCheck', 'false', '--noEmit', 'all.ts'])).toBe('')
   })
 
   test('a wrong use of them is a type error', { timeout: 60_000 }, async () => {
@@ -167,5 +246,74 @@ describe('an accessor written outside the repository, against the tarballs', () 
     const bench = join(consumer(), 'node_modules/.bin/vring-bench')
     const failed = run(bench, ['run', '--smoke', '--plugin', './empty.js'], { cwd: consumer() })
     await expect(failed).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('neither a default export') })
+    const folder = run(bench, ['plugins', '--plugin', './node_modules'], { cwd: consumer() })
+    await expect(folder).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('it is a directory; accepted'),
+    })
+  })
+})
+
+describe.each(['accessor', 'backend'])('the project of a new %s, made from the tarballs', (kind) => {
+  const project = (): string => join(consumer(), `vring-${kind}-my-way`)
+  const npx = (command: string, ...args: readonly string[]): Promise<{ stdout: string }> =>
+    run(join(consumer(), 'node_modules/.bin', command), args, { cwd: project() })
+
+  beforeAll(async () => {
+    for (const tool of ['vitest', 'typescript'])
+      if (!existsSync(join(consumer(), 'node_modules', tool)))
+        symlinkSync(join(repositoryRoot, 'node_modules', tool), join(consumer(), 'node_modules', tool))
+    await run(join(consumer(), 'node_modules/.bin/create-vring-plugin'), [kind, 'my-way'], { cwd: consumer() })
+  })
+
+  test('needs what is installed, and builds', { timeout: 60_000 }, async () => {
+    const { dependencies, devDependencies } = JSON.parse(readFileSync(join(project(), 'package.json'), 'utf8'))
+    for (const name of Object.keys({ ...dependencies, ...devDependencies }))
+      expect(existsSync(join(consumer(), 'node_modules', name)), name).toBe(true)
+    await run(process.execPath, [join(repositoryRoot, 'node_modules/typescript/bin/tsc')], { cwd: project() })
+    expect(existsSync(join(project(), 'dist/index.js'))).toBe(true)
+  })
+
+  test('passes its kit', { timeout: 180_000 }, async () => {
+    const vitest = join(repositoryRoot, 'node_modules/vitest/vitest.mjs')
+    await run(process.execPath, [vitest, 'run', '--root', project(), '--configLoader', 'runner'], { cwd: project() })
+  })
+
+  test('is measured as its README says', { timeout: 60_000 }, async () => {
+    const readme = readFileSync(join(project(), 'README.md'), 'utf8')
+    const [, line] = /^npx vring-bench (.*)$/m.exec(readme)!
+    const { stdout } = await npx('vring-bench', ...line!.split(' '))
+    expect(stdout).toContain('copy-checked')
+  })
+
+  test('is not made over a folder, nor for a name that is none', async () => {
+    const create = (...args: string[]) =>
+      run(join(consumer(), 'node_modules/.bin/create-vring-plugin'), args, { cwd: consumer() })
+    await expect(create(kind, 'my-way')).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('exists; accepted'),
+    })
+    await expect(create(kind, 'My Way')).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('lower-case words'),
+    })
+    await expect(create('driver', 'x')).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('accepted: accessor, backend'),
+    })
+  })
+})
+
+describe('without koffi, as where optional packages are left out', () => {
+  const koffi = (): string => join(consumer(), 'node_modules/koffi')
+  beforeAll(() => renameSync(koffi(), `${koffi()}-away`))
+  afterAll(() => renameSync(`${koffi()}-away`, koffi()))
+
+  test.each([
+    ['vring-serve', '--backend', 'drop', '--socket', 'no.sock'],
+    ['vring-bench', 'cores'],
+  ])('%s ends with 4 and names the package to install', { timeout: 60_000 }, async (command, ...args) => {
+    const failed = run(join(consumer(), 'node_modules/.bin', command), args, { cwd: consumer() })
+    await expect(failed).rejects.toMatchObject({ code: 4, stderr: expect.stringContaining('npm install koffi') })
   })
 })

@@ -1,5 +1,5 @@
 import { defineConfig } from 'tsup'
-import { packageOptions } from '../../tsup.base.ts'
+import { packageOptions, sources } from '../../tsup.base.ts'
 import { withoutHooks } from './without-hooks.ts'
 
 export default defineConfig([
@@ -23,7 +23,7 @@ export default defineConfig([
     clean: ['cell-without-hooks.js*'],
     esbuildPlugins: [withoutHooks()],
     esbuildOptions: (esbuild) => {
-      esbuild.minifySyntax = true
+      sources(esbuild)
       esbuild.conditions = ['@vring/source']
     },
   }),

@@ -1,3 +1,3 @@
 import { vringPackage } from '../../tsup.base.ts'
 
-export default vringPackage()
+export default vringPackage({ entry: ['src/index.ts', 'src/protocol.ts'] })

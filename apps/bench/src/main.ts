@@ -3,7 +3,7 @@ import { isVringError } from '@vring/layout'
 import { didYouMean, readArguments } from './arguments.ts'
 import { BenchError, usageError } from './bench-error.ts'
 import { commands } from './commands/index.ts'
-import { EXIT_INTERNAL, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
+import { EXIT_INTERNAL, EXIT_MISSING, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
 import { STDOUT, writeOutput } from './output.ts'
 import { version } from './version.ts'
 
@@ -51,6 +51,10 @@ function report(error: unknown): number {
   if (isVringError(error) && USAGE_CODES.has(error.code)) {
     process.stderr.write(`vring-bench: ${error.message}\n`)
     return EXIT_USAGE
+  }
+  if (isVringError(error) && error.code === 'ERR_MISSING_PEER') {
+    process.stderr.write(`vring-bench: ${error.message}\n`)
+    return EXIT_MISSING
   }
   process.stderr.write(`vring-bench: internal error: ${error instanceof Error ? error.stack : String(error)}\n`)
   return EXIT_INTERNAL

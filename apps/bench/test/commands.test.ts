@@ -222,13 +222,49 @@ const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${n
 it.each([
   ['steps', 'throws', /^vring-bench: --plugin: accessor throws throws: not today; accepted: .*\n$/],
   ['speculate', 'throws', /^vring-bench: --plugin: accessor throws throws: not today; accepted: .*\n$/],
-  ['explain', 'unreadable', /^vring-bench: --plugin: .*unreadable\.mjs throws: ask somebody else; accepted: .*\n$/],
-  ['plugins', 'unreadable', /^vring-bench: --plugin: .*unreadable\.mjs throws: ask somebody else; accepted: .*\n$/],
-  ['explain', 'unfinished', /^vring-bench: accessor "unfinished": supports\.\w+ is undefined; accepted: .*\n$/],
+  ['explain', 'unreadable', /^vring-bench: plugin .*unreadable\.mjs: throws: ask somebody else\n$/],
+  ['plugins', 'unreadable', /^vring-bench: plugin .*unreadable\.mjs: throws: ask somebody else\n$/],
+  [
+    'explain',
+    'unfinished',
+    /^vring-bench: plugin .*unfinished\.mjs: accessor "unfinished": supports\.\w+ is undefined; accepted: .*\n$/,
+  ],
 ])('%s names a plugin that throws, in one line: %s', async (command, plugin, message) => {
   const { code, stderr } = await call([command, '--plugin', fixture(plugin)])
   expect(stderr).toMatch(message)
   expect(code).toBe(2)
+})
+
+describe('conformance', () => {
+  const backend = (body: string): string => {
+    const file = join(folder, `backend-${Math.abs(body.length)}.mjs`)
+    writeFileSync(
+      file,
+      `export const backend = { [Symbol.for('vring.backend-plugin')]: true, name: 'theirs', apiVersion: 1, description: 'theirs',
+        supports: { inPlace: true, xdp: false, privileged: false, receives: false },
+        create: () => ({ name: 'theirs', counters: { txFrames: 0, txBytes: 0, txDropped: {} }, flush() {}, close() {}, ${body} }) }`,
+    )
+    return file
+  }
+
+  it('ends with 3 for a backend that breaks its promises', async () => {
+    expect(await call(['conformance', '--plugin', backend('transmit: () => undefined')])).toEqual({
+      code: 3,
+      stderr: '',
+    })
+  })
+
+  it('has every case in JSON, and wants a plugin', async () => {
+    const file = join(folder, 'conformance.json')
+    const { code } = await call(['conformance', '--plugin', backend('transmit: ({ count }) => count'), '--json', file])
+    expect(code).toBe(3)
+    const { reports } = JSON.parse(readFileSync(file, 'utf8'))
+    expect(reports[0]).toMatchObject({ plugin: 'theirs', kind: 'backend' })
+    expect(reports[0].cases.length).toBeGreaterThan(5)
+    const failures = reports[0].cases.flatMap(({ failure }: { failure: string | null }) => failure ?? [])
+    expect(failures).toContain('counters.txFrames is 0 after 80 frames')
+    expect(await call(['conformance'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--plugin') })
+  })
 })
 
 it('a plugin that throws does not matter where it is not asked for', async () => {

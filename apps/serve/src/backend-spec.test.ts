@@ -15,6 +15,13 @@ describe('--backend', () => {
     expect(formatBackend(spec)).toBe(text)
   })
 
+  test('a backend of a plugin is named like a built-in one, with what its create is given', () => {
+    expect(parseBackend('echo', ['echo'])).toEqual({ kind: 'plugin', name: 'echo', argument: null })
+    expect(parseBackend('echo:a:b', ['echo'])).toEqual({ kind: 'plugin', name: 'echo', argument: 'a:b' })
+    expect(formatBackend({ kind: 'plugin', name: 'echo', argument: 'a:b' })).toBe('echo:a:b')
+    expect(() => parseBackend('ecko', ['echo'])).toThrow(/accepted: drop, .*, echo; did you mean echo\?/)
+  })
+
   test('af-xdp begins with queue 0 unless told otherwise', () => {
     expect(parseBackend('af-xdp:eth0')).toEqual({ kind: 'af-xdp', interface: 'eth0', queue: 0 })
   })

@@ -10,9 +10,11 @@ export type BackendSpec =
   | { readonly kind: 'af-xdp'; readonly interface: string; readonly queue: number }
   | { readonly kind: 'pcap'; readonly capture: CaptureSpec }
   | { readonly kind: 'replay'; readonly path: string }
+  /** A backend of `--plugin`. */
+  | { readonly kind: 'plugin'; readonly name: string; readonly argument: string | null }
 
 /** How `--backend` names each kind. */
-export const FORMS: Readonly<Record<BackendSpec['kind'], string>> = {
+export const FORMS: Readonly<Record<Exclude<BackendSpec['kind'], 'plugin'>, string>> = {
   drop: 'drop',
   loopback: 'loopback',
   tap: 'tap:NAME',
@@ -28,9 +30,10 @@ const INTERFACE = /^[^\s/:]{1,15}$/
 /**
  * Reads `tap:vring0`, `af-xdp:eth0:3`, `pcap:file.pcapng`, `replay:file.pcapng`, `drop`, `loopback`.
  *
+ * @param plugins names of backends that `--plugin` loaded: `NAME`, or `NAME:TEXT` with what its `create` is given
  * @throws ServeError with exit code 2: what is accepted, and the nearest name
  */
-export function parseBackend(text: string): BackendSpec {
+export function parseBackend(text: string, plugins: readonly string[] = []): BackendSpec {
   const colon = text.indexOf(':')
   const kind = colon < 0 ? text : text.slice(0, colon)
   const rest = colon < 0 ? null : text.slice(colon + 1)
@@ -57,9 +60,10 @@ export function parseBackend(text: string): BackendSpec {
       return { kind, interface: name, queue: Number(queue) }
     }
     default: {
-      const near = nearestName(kind, Object.keys(FORMS))
-      const hint = near === null ? '' : `; did you mean ${FORMS[near as BackendSpec['kind']]}?`
-      throw refuse(`is unknown; accepted: ${ACCEPTED}${hint}`)
+      if (plugins.includes(kind)) return { kind: 'plugin', name: kind, argument: rest }
+      const near = nearestName(kind, [...Object.keys(FORMS), ...plugins])
+      const hint = near === null ? '' : `; did you mean ${FORMS[near as keyof typeof FORMS] ?? near}?`
+      throw refuse(`is unknown; accepted: ${[ACCEPTED, ...plugins].join(', ')}${hint}`)
     }
   }
 }
@@ -79,6 +83,8 @@ export function formatBackend(spec: BackendSpec): string {
       return `pcap:${spec.capture.path}`
     case 'replay':
       return `replay:${spec.path}`
+    case 'plugin':
+      return spec.argument === null ? spec.name : `${spec.name}:${spec.argument}`
     case 'af-xdp':
       return `af-xdp:${spec.interface}:${spec.queue}`
     default:

@@ -2,7 +2,15 @@ import { AfXdpGroup, AfXdpQueue } from '@vring/backend-af-xdp'
 import { formatReplayReport, PcapBackend, ReplayClock, ReplayFile, ReplaySource } from '@vring/backend-pcap'
 import { LinuxTapQueue } from '@vring/backend-tap/linux'
 import { ETH_HEADER_BYTES, NET_HDR_MRG_BYTES } from '@vring/layout'
-import { DropBackend, type FrameSource, LoopbackBackend, type NetBackend, XdpBackend } from '@vring/vhost-net'
+import type { Registry } from '@vring/registry'
+import {
+  type BackendPlugin,
+  DropBackend,
+  type FrameSource,
+  LoopbackBackend,
+  type NetBackend,
+  XdpBackend,
+} from '@vring/vhost-net'
 import { XDP_VERDICT_NAMES } from '@vring/xdp'
 import type { CaptureSpec } from './capture-spec.ts'
 import { openCapture } from './captures.ts'
@@ -61,6 +69,7 @@ export async function createDatapath(
   spec: DatapathSpec,
   queuePairs: number,
   note: (line: string) => void,
+  registry: Registry,
 ): Promise<Datapath> {
   switch (spec.kind) {
     case 'drop':
@@ -73,6 +82,8 @@ export async function createDatapath(
       return pcapPath(spec.capture, queuePairs, note)
     case 'replay':
       return replayPath(spec, queuePairs, note)
+    case 'plugin':
+      return pluginPath(registry.backend(spec.name), spec.argument, queuePairs)
     case 'tap':
       return tapPath(openAll(spec.queues, (handle) => new LinuxTapQueue(handle)))
     case 'af-xdp':
@@ -135,6 +146,21 @@ function loopbackPath(queuePairs: number): Datapath {
     pairs: loops.map((loop) => ({ backend: loop, source: loop, rxDropped: noDrops, gone: never })),
     sessionEnded: () => {
       for (const loop of loops) loop.clear()
+    },
+  }
+}
+
+/** A backend of each queue pair; one that receives is both ends of it. */
+function pluginPath(plugin: BackendPlugin, argument: string | null, queuePairs: number): Datapath {
+  const backends = openAll(Array.from({ length: queuePairs }), () => plugin.create(argument))
+  return {
+    ...nothing,
+    pairs: backends.map((backend) => ({
+      ...sink(backend),
+      source: plugin.supports.receives ? (backend as NetBackend & FrameSource) : null,
+    })),
+    close: () => {
+      for (const backend of backends) backend.close()
     },
   }
 }

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import { resolvePackage } from '@vring/linux'
-import { createRegistry, loadPlugin, type Registry } from '@vring/registry'
+import { createRegistry, loadPlugins, type Registry } from '@vring/registry'
 import { startError } from './serve-error.ts'
 
 /**
@@ -11,8 +11,7 @@ import { startError } from './serve-error.ts'
 export async function loadRegistry(plugins: readonly string[]): Promise<Registry> {
   const from = pathToFileURL(`${process.cwd()}/`).href
   try {
-    const accessors = await Promise.all(plugins.map((spec) => loadPlugin(spec, { from, resolvePackage })))
-    return createRegistry().with({ accessors })
+    return await loadPlugins(plugins, createRegistry(), { from, resolvePackage })
   } catch (error) {
     throw startError('--plugin', error)
   }

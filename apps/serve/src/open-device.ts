@@ -21,6 +21,7 @@ export function openDevice(config: ServeConfig): Device {
       case 'loopback':
         return inProcess({ kind: 'loopback' })
       case 'pcap':
+      case 'plugin':
         return inProcess(backend)
       case 'replay':
         return inProcess({ ...backend, replay: config.replay })

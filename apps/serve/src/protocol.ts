@@ -5,7 +5,7 @@ import type { PeerCredentials } from '@vring/linux'
 import type { AccessorSpec } from '@vring/registry'
 import type { SocketRole } from '@vring/vhost-user'
 import type { CaptureSpec } from './capture-spec.ts'
-import type { MemoryConfig, ReplayConfig } from './config.ts'
+import type { ReplayConfig } from './config.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What the worker thread builds its backends from: plain data, devices as descriptors that the main thread opened. */
@@ -14,6 +14,7 @@ export type DatapathSpec =
   | { readonly kind: 'loopback' }
   | { readonly kind: 'pcap'; readonly capture: CaptureSpec }
   | { readonly kind: 'replay'; readonly path: string; readonly replay: ReplayConfig }
+  | { readonly kind: 'plugin'; readonly name: string; readonly argument: string | null }
   | { readonly kind: 'tap'; readonly queues: readonly TapQueueHandle[] }
   | { readonly kind: 'af-xdp'; readonly queues: readonly AfXdpQueueHandle[] }
 
@@ -32,7 +33,6 @@ export interface WorkerSettings {
   /** Accessors beside the built-in ones, see `ServeConfig`. */
   readonly plugins: readonly string[]
   readonly queuePairs: number
-  readonly memory: MemoryConfig
   readonly datapath: DatapathSpec
   /** Captures that are on from the start. */
   readonly captures: readonly CaptureSpec[]

@@ -46,6 +46,8 @@ export function startError(argument: string, error: unknown): CliError {
   const message = error instanceof Error ? error.message : String(error)
   const known = BY_ERRNO[systemErrnoOf(error) ?? ''] ?? BY_ERRNO[errnoOf(error) ?? '']
   if (known !== undefined) return new CliError(known[0], `${argument}: ${message}; ${known[1]}`, error)
+  if (isVringError(error) && error.code === 'ERR_MISSING_PEER')
+    return new CliError(EXIT_MISSING, `${argument}: ${message}`, error)
   if (isVringError(error) && USAGE_CODES.has(error.code)) return new CliError(EXIT_USAGE, `${argument}: ${message}`)
   return new CliError(EXIT_INTERNAL, `${argument}: ${message}`, error)
 }

@@ -1,7 +1,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { featureSet, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_NET_F_MQ } from '@vring/layout'
 import { EventFd, peerCredentials } from '@vring/linux'
-import { createLinuxHost, serveVhostUser } from '@vring/vhost-user'
+import { serveVhostUser } from '@vring/vhost-user'
 import { Captures } from './captures.ts'
 import { createDatapath } from './datapath.ts'
 import { loadRegistry } from './load-registry.ts'
@@ -24,17 +24,17 @@ async function work(settings: WorkerSettings): Promise<void> {
   const { socket, fd, role, queuePairs, wakeFd } = settings
   const control = new Int32Array(settings.control)
   const wake = new EventFd(wakeFd)
-  const accessor = (await loadRegistry(settings.plugins)).accessor(settings.accessor.name)
+  const registry = await loadRegistry(settings.plugins)
+  const accessor = registry.accessor(settings.accessor.name)
   let features = settings.features
   if (accessor.supports.iotlb) features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)
   if (queuePairs > 1) features |= featureSet(VIRTIO_NET_F_MQ)
   const note = (line: string): void => tell({ type: 'note', line })
-  const datapath = await createDatapath(settings.datapath, queuePairs, note).catch((error: unknown) => {
+  const datapath = await createDatapath(settings.datapath, queuePairs, note, registry).catch((error: unknown) => {
     throw startError('--backend', error)
   })
   const captures = new Captures(datapath.pairs, note)
   if (datapath.note !== null) note(datapath.note)
-  const { files, requireSealed, bytesMax } = settings.memory
   try {
     for (const spec of settings.captures) attempt('--capture', () => captures.begin(spec))
     const device = new ServedDevice({
@@ -43,7 +43,6 @@ async function work(settings: WorkerSettings): Promise<void> {
       datapath,
       features,
       captures,
-      onNote: note,
     })
     let answered = 0
     let told = false
@@ -55,9 +54,6 @@ async function work(settings: WorkerSettings): Promise<void> {
         role,
         device,
         wakeFd,
-        host: createLinuxHost({ files, requireSealed, onNote: note }),
-        ...(bytesMax === null ? {} : { memoryBytesMax: bytesMax }),
-        onRefusal: (refusal) => device.refused(refusal),
         shouldStop: () => {
           if (!told) tell({ type: 'ready' })
           told = true

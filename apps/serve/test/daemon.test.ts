@@ -38,6 +38,38 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
     return daemon
   }
 
+  test('serves the backend of a plugin, given the text after its name, and names one whose create gives none', async () => {
+    const plugin = (create: string): string => {
+      const file = join(folder, 'plugin.mjs')
+      writeFileSync(
+        file,
+        `export default { [Symbol.for('vring.backend-plugin')]: true, name: 'theirs', apiVersion: 1, description: 'theirs', argument: 'TEXT',
+          supports: { inPlace: true, xdp: false, privileged: false, receives: false }, ${create} }`,
+      )
+      return file
+    }
+    const counting = plugin(`create(text) {
+      const counters = { txFrames: 0, txBytes: 0, txDropped: {} }
+      return { name: 'theirs-' + text, counters, flush() {}, close() {}, transmit({ count }) { counters.txFrames += count; return count } }
+    }`)
+    const serve = await start('--plugin', counting, '--backend', 'theirs:here', ...METRICS)
+    const driver = new TestDriver(socket)
+    driver.send(frames(50))
+    await until('used', () => driver.sent() === 50)
+    expect(await serve.metric('vring_packets_total{pair="0",direction="tx"}')).toBe(50)
+    await serve.end('SIGTERM')
+    const broken = new DaemonProcess([
+      '--socket',
+      socket,
+      '--plugin',
+      plugin('create: async () => ({})'),
+      '--backend',
+      'theirs',
+    ])
+    expect(await broken.exit()).toBe(2)
+    expect(broken.output).toContain('create() is a promise')
+  })
+
   test('gives every frame back over loopback, counts it, and leaves nothing after SIGTERM', async () => {
     const serve = await start('--backend', 'loopback', ...METRICS)
     const driver = new TestDriver(socket)

@@ -1,4 +1,6 @@
+import { ETH_HEADER_BYTES } from '@vring/layout'
 import type { CaptureInterface } from './capture.ts'
+import { LINKTYPE_ETHERNET } from './pcapng-format.ts'
 
 /** What a step over a capture found: a packet; a block that is none; the capture's end. */
 export type CaptureStep = 'packet' | 'other' | 'end'
@@ -32,3 +34,8 @@ export interface CaptureReader {
 
 /** The longest record that a capture may claim: more than any frame with its options. */
 export const RECORD_BYTES_MAX: number = 16 << 20
+
+/** Is the current packet one that a driver can be given? */
+export function isEthernetFrame({ interfaces, interfaceId, captured }: CaptureReader): boolean {
+  return interfaces[interfaceId]!.linkType === LINKTYPE_ETHERNET && captured >= ETH_HEADER_BYTES
+}

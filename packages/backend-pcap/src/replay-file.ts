@@ -1,9 +1,8 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
-import { ETH_HEADER_BYTES, isVringError, VringError } from '@vring/layout'
-import { fileSource } from './byte-source.ts'
-import type { CaptureReader } from './capture-reader.ts'
+import { isVringError, VringError } from '@vring/layout'
+import { type CaptureReader, isEthernetFrame } from './capture-reader.ts'
+import { fileSource } from './file-source.ts'
 import { openCapture } from './open-capture.ts'
-import { LINKTYPE_ETHERNET } from './pcapng-format.ts'
 
 /** A capture on disk that is read as often as it is replayed. Every refusal names the file. */
 export class ReplayFile {
@@ -60,11 +59,6 @@ export class ReplayFile {
       { field: 'capture' },
     )
   }
-}
-
-/** Is the current packet one that a driver can be given? */
-export function isEthernetFrame({ interfaces, interfaceId, captured }: CaptureReader): boolean {
-  return interfaces[interfaceId]!.linkType === LINKTYPE_ETHERNET && captured >= ETH_HEADER_BYTES
 }
 
 /** A FIFO would be waited for, and can't be read twice. */

@@ -1,9 +1,8 @@
 import { isVringError, refused } from '@vring/layout'
 import { type MemoryView, memoryView } from '@vring/memory'
 import { FRAME_BYTES_MAX, FrameBatch, type FrameSource, NET_BATCH } from '@vring/vhost-net'
-import type { CaptureReader } from './capture-reader.ts'
+import { type CaptureReader, isEthernetFrame } from './capture-reader.ts'
 import { ReplayClock } from './replay-clock.ts'
-import { isEthernetFrame } from './replay-file.ts'
 import type { ReplayReport } from './replay-report.ts'
 import { ReplayTimeline } from './replay-timeline.ts'
 

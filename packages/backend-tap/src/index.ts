@@ -5,7 +5,6 @@
  * @packageDocumentation
  */
 export * from './drop-counters.ts'
-export * from './frame-queue.ts'
 export * from './frame-target.ts'
 export * from './net-header.ts'
 export * from './tap-counters.ts'

@@ -1,7 +1,6 @@
 import { NET_HDR_MRG_BYTES } from '@vring/layout'
 import { type MemoryView, memoryView } from '@vring/memory'
-import type { FrameSource } from '@vring/vhost-net'
-import type { FrameQueue } from './frame-queue.ts'
+import type { FrameQueue, FrameSource } from '@vring/vhost-net'
 
 /** A frame that the peer took: copies. */
 export interface PeerFrame {

@@ -1,7 +1,14 @@
 import { plainCpu } from '@vring/accessor'
 import { ETH_HEADER_BYTES, NET_HDR_GSO_TYPE_OFFSET, NET_HDR_MRG_BYTES, VIRTIO_NET_HDR_GSO_NONE } from '@vring/layout'
 import { type MemoryView, memoryView } from '@vring/memory'
-import { FRAME_BYTES_MAX, type FrameBatch, type FrameSource, FrameTotals, type NetBackend } from '@vring/vhost-net'
+import {
+  FRAME_BYTES_MAX,
+  type FrameBatch,
+  FrameQueue,
+  type FrameSource,
+  FrameTotals,
+  type NetBackend,
+} from '@vring/vhost-net'
 import {
   normalizeVerdict,
   XDP_PASS,
@@ -12,7 +19,6 @@ import {
   type XdpProgram,
 } from '@vring/xdp'
 import { DropCounters } from './drop-counters.ts'
-import { FrameQueue } from './frame-queue.ts'
 import type { FrameTarget } from './frame-target.ts'
 import { checkNetHeader } from './net-header.ts'
 import type { TapQueueCounters } from './tap-counters.ts'

@@ -87,7 +87,7 @@ export function unsupportedHost(): string | null {
 /**
  * The C library, loaded at the first call so that importing this package costs nothing and fails nowhere.
  *
- * @throws VringError ERR_UNSUPPORTED on a host without it
+ * @throws VringError ERR_UNSUPPORTED on a host without it, ERR_MISSING_PEER without koffi
  */
 export function libc(): Libc {
   loaded ??= load()
@@ -103,10 +103,12 @@ function load(): Libc {
     koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
     library = koffi.load(null)
   } catch (cause) {
-    throw new VringError('ERR_UNSUPPORTED', '@vring/linux: koffi, which calls the C library, can not be loaded', {
-      field: 'koffi',
-      cause,
-    })
+    const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
+    throw new VringError(
+      'ERR_MISSING_PEER',
+      `@vring/linux: koffi, which calls the C library, can't be loaded (${reason}); install it with its binary: npm install koffi`,
+      { field: 'koffi', cause },
+    )
   }
   const bpf = library.func('int64_t syscall(long, int, void *, uint)')
   const [ioSetup, ioDestroy, ioGetevents, ioSubmit] = process.arch === 'x64' ? SYS_AIO_X64 : SYS_AIO

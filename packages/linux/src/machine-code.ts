@@ -30,7 +30,7 @@ export class MachineCode {
    * @throws VringError ERR_UNSUPPORTED on another processor, ERR_OUT_OF_RANGE for a bad length, ERR_SYSTEM: a kernel that lets
    * nobody make memory executable says EACCES or EPERM
    */
-  static of(code: Uint8Array, arch: NodeJS.Architecture): MachineCode {
+  static of(code: Uint8Array, arch: string): MachineCode {
     const { length } = code
     if (length === 0 || length > MACHINE_CODE_BYTES_MAX)
       throw refused('ERR_OUT_OF_RANGE', 'code.length', length, `1 .. ${MACHINE_CODE_BYTES_MAX}`)

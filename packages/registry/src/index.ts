@@ -4,9 +4,9 @@
  *
  * @packageDocumentation
  */
-export * from './backend-plugin.ts'
 export * from './built-in.ts'
 export * from './load-plugin.ts'
+export * from './load-plugins.ts'
 export * from './nearest-name.ts'
 export * from './parse-accessor.ts'
 export * from './registry.ts'

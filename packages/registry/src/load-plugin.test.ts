@@ -9,7 +9,9 @@ function moduleOf(source: string): string {
 
 const PLUGIN = `{
   [Symbol.for('vring.accessor-plugin')]: true, name: 'theirs', apiVersion: 1, description: 'made elsewhere',
-  supports: {}, options: [], create() {},
+  supports: { fileBacked: true, iotlb: false, noIotlb: true, needsMmuNotifier: false, needsPrefetch: false,
+    speculationSafe: false, fallsBack: true },
+  options: [], create() {},
 }`
 const from = 'file:///nowhere/'
 
@@ -26,13 +28,18 @@ async function refusal(spec: string): Promise<string> {
 describe('plugin loading', () => {
   it('takes a default export or one named accessor, from another copy of the contract', async () => {
     for (const source of [`export default ${PLUGIN}`, `export const accessor = ${PLUGIN}`])
-      expect((await loadPlugin(moduleOf(source), { from })).name).toBe('theirs')
+      expect(await loadPlugin(moduleOf(source), { from })).toMatchObject({
+        kind: 'accessor',
+        accessor: { name: 'theirs' },
+      })
   })
 
   it('names the plugin and what is wrong with it', async () => {
     expect(await refusal(moduleOf('export const other = 1'))).toMatch(/neither a default export .* it exports other/)
     expect(await refusal(moduleOf('export {}'))).toMatch(/it exports nothing/)
-    expect(await refusal(moduleOf('export default { name: "x" }'))).toMatch(/not made by defineAccessor/)
+    expect(await refusal(moduleOf('export default { name: "x" }'))).toMatch(
+      /made neither by defineAccessor nor by defineBackend/,
+    )
     expect(await refusal(moduleOf(`export default ${PLUGIN.replace('apiVersion: 1', 'apiVersion: 2')}`))).toMatch(
       /contract 2; this release speaks 1/,
     )

@@ -1,5 +1,6 @@
-import { ACCESSOR_API_VERSION, type AccessorPlugin, isAccessorPlugin } from '@vring/accessor'
-import { VringError } from '@vring/layout'
+import { ACCESSOR_API_VERSION, type AccessorPlugin, defineAccessor, isAccessorPlugin } from '@vring/accessor'
+import { isVringError, VringError } from '@vring/layout'
+import { BACKEND_API_VERSION, type BackendPlugin, defineBackend, isBackendPlugin } from '@vring/vhost-net'
 
 /** Where a plugin's name or path is looked up. */
 export interface LoadPluginOptions {
@@ -10,39 +11,95 @@ export interface LoadPluginOptions {
    * `node_modules`). Default: the name as it is, which finds packages beside this one.
    */
   readonly resolvePackage?: (name: string, from: string) => string
+  /** How long a module may take until it is loaded, in ms. Default 10,000. One that blocks the thread can't be stopped. */
+  readonly limitMs?: number
+}
+
+/** A plugin of either kind. */
+export type LoadedPlugin =
+  | { readonly kind: 'accessor'; readonly accessor: AccessorPlugin }
+  | { readonly kind: 'backend'; readonly backend: BackendPlugin }
+
+const ACCEPTED =
+  'a module whose default export, or export "accessor" or "backend", is made by defineAccessor of @vring/accessor or ' +
+  'defineBackend of @vring/vhost-net'
+
+/** Why a plugin is refused: it by its specifier, and what is wrong with it. */
+export function invalidPlugin(spec: string, problem: string, cause?: unknown): VringError {
+  const details = { field: 'plugin', value: spec, accepted: ACCEPTED }
+  return new VringError(
+    'ERR_INVALID_PLUGIN',
+    `plugin ${spec}: ${problem}`,
+    cause === undefined ? details : { ...details, cause },
+  )
 }
 
 /**
- * Loads an accessor that this repository does not know: a package name, a path (`./`, `../`, `/`) or a `file:` URL of a
- * module whose default export, or export named `accessor`, is the result of `defineAccessor`.
+ * Loads a plugin that this repository does not know: a package name, a path (`./`, `../`, `/`) or a `file:` URL of a module
+ * whose default export, or export named `accessor` or `backend`, is the result of `defineAccessor` or `defineBackend`.
  *
- * Loading runs the module: a plugin is trusted code.
+ * Loading runs the module: a plugin is trusted code. Its module may await what it has to set up.
  *
- * @throws VringError ERR_INVALID_PLUGIN with the plugin's name and what is wrong with it
+ * @throws VringError ERR_INVALID_PLUGIN with the plugin's name and what is wrong with it; `cause` has what it threw
  */
-export async function loadPlugin(spec: string, options: LoadPluginOptions): Promise<AccessorPlugin> {
-  const invalid = (problem: string, cause?: unknown): VringError =>
-    new VringError('ERR_INVALID_PLUGIN', `plugin ${spec}: ${problem}`, {
-      field: 'plugin',
-      value: spec,
-      accepted: 'a module whose default export, or export "accessor", is made by defineAccessor of @vring/accessor',
-      cause,
-    })
+export async function loadPlugin(spec: string, options: LoadPluginOptions): Promise<LoadedPlugin> {
+  const invalid = (problem: string, cause?: unknown): VringError => invalidPlugin(spec, problem, cause)
+  const { limitMs = 10_000 } = options
   let loaded: Record<string, unknown>
   try {
-    loaded = (await import(/* @vite-ignore */ moduleUrl(spec, options))) as Record<string, unknown>
+    loaded = await within(limitMs, import(/* @vite-ignore */ moduleUrl(spec, options)))
   } catch (cause) {
-    throw invalid(`can't be loaded: ${firstLine(cause)}`, cause)
+    if (cause === TOO_LATE) throw invalid(`is not loaded after ${limitMs} ms: its module waits for something`)
+    throw invalid(`can't be loaded: ${problemOf(cause)}`, cause)
   }
-  const plugin = loaded['default'] ?? loaded['accessor']
+  const plugin = loaded['default'] ?? loaded['accessor'] ?? loaded['backend']
   if (plugin === undefined)
-    throw invalid(`has neither a default export nor one named accessor; it exports ${list(Object.keys(loaded))}`)
-  if (!isAccessorPlugin(plugin)) throw invalid('its export was not made by defineAccessor')
-  if (plugin.apiVersion !== ACCESSOR_API_VERSION)
     throw invalid(
-      `was written against accessor contract ${plugin.apiVersion}; this release speaks ${ACCESSOR_API_VERSION}`,
+      `has neither a default export nor one named accessor or backend; it exports ${list(Object.keys(loaded))}`,
     )
-  return plugin
+  if (plugin instanceof Promise)
+    throw invalid('exports a promise; accepted: what it resolves to, as a module may await')
+  const speaks = (contract: string, theirs: number, ours: number): void => {
+    if (theirs !== ours)
+      throw invalid(`was written against ${contract} contract ${theirs}; this release speaks ${ours}`)
+  }
+  if (isAccessorPlugin(plugin)) {
+    speaks('accessor', plugin.apiVersion, ACCESSOR_API_VERSION)
+    return { kind: 'accessor', accessor: whole(spec, () => defineAccessor(plugin)) }
+  }
+  if (isBackendPlugin(plugin)) {
+    speaks('backend', plugin.apiVersion, BACKEND_API_VERSION)
+    return { kind: 'backend', backend: whole(spec, () => defineBackend(plugin)) }
+  }
+  throw invalid('its export was made neither by defineAccessor nor by defineBackend')
+}
+
+/** A plugin whose description was read once, and found whole: anybody can put the mark of one on an object. */
+function whole<T>(spec: string, define: () => T): T {
+  try {
+    return define()
+  } catch (cause) {
+    throw invalidPlugin(spec, isVringError(cause) ? cause.message : `throws: ${problemOf(cause)}`, cause)
+  }
+}
+
+const TOO_LATE: unique symbol = Symbol('too late')
+
+/** Of every host: browsers, Node, Deno. */
+declare function setTimeout(callback: () => void, ms: number): unknown
+declare function clearTimeout(timer: unknown): void
+
+/** What a promise resolves to, or a rejection with {@link TOO_LATE}. */
+async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
+  let timer: unknown
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(TOO_LATE), limitMs)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function moduleUrl(spec: string, { from, resolvePackage }: LoadPluginOptions): string {
@@ -51,7 +108,10 @@ function moduleUrl(spec: string, { from, resolvePackage }: LoadPluginOptions): s
   return resolvePackage === undefined ? spec : resolvePackage(spec, from)
 }
 
-function firstLine(cause: unknown): string {
+/** The first line of what was thrown, in the user's words where the loader has its own. */
+function problemOf(cause: unknown): string {
+  if ((cause as { code?: unknown } | null)?.code === 'ERR_UNSUPPORTED_DIR_IMPORT')
+    return 'it is a directory; accepted: a module'
   const message = cause instanceof Error ? cause.message : String(cause)
   return message.split('\n', 1)[0]!
 }

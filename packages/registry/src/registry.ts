@@ -1,6 +1,6 @@
 import type { AccessorPlugin } from '@vring/accessor'
 import { VringError } from '@vring/layout'
-import type { BackendPlugin } from './backend-plugin.ts'
+import type { BackendPlugin } from '@vring/vhost-net'
 import { nearestName } from './nearest-name.ts'
 import { type Selection, type SelectionConditions, selectAccessor } from './selection.ts'
 

@@ -3,8 +3,10 @@
  *
  * @packageDocumentation
  */
+export * from './backend-plugin.ts'
 export * from './drop-backend.ts'
 export * from './frame-batch.ts'
+export * from './frame-queue.ts'
 export * from './frame-source.ts'
 export * from './frame-totals.ts'
 export * from './loopback-backend.ts'

@@ -1,4 +1,3 @@
-import type { VringError } from '@vring/layout'
 import type { VringAddrPayload } from './payload.ts'
 import type { RingEvent } from './session-host.ts'
 
@@ -26,8 +25,6 @@ export class SessionVring {
   error: RingEvent | null = null
   enabled = false
   running = false
-  /** Why it does not run though its frontend believes so: the request and what is wrong with it; null: nothing is. */
-  refusal: { readonly request: string; readonly error: VringError } | null = null
 
   constructor(index: number) {
     this.index = index
@@ -70,6 +67,5 @@ export class SessionVring {
     this.base = 0
     this.enabled = false
     this.running = false
-    this.refusal = null
   }
 }

@@ -1,6 +1,7 @@
 import { check } from './check.ts'
 import type { BenchCommand } from './command.ts'
 import { compare } from './compare.ts'
+import { conformance } from './conformance.ts'
 import { cores } from './cores.ts'
 import { explain } from './explain.ts'
 import { explore } from './explore.ts'
@@ -28,4 +29,5 @@ export const commands: Readonly<Record<string, BenchCommand>> = {
   merge,
   report,
   plugins,
+  conformance,
 }

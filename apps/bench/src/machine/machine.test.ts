@@ -1,5 +1,6 @@
 import { REFERENCE_STEPS } from '@vring/cost-model'
-import { MachineCode, nativeAddress, unsupportedHost } from '@vring/linux'
+import { nativeAddress, unsupportedHost } from '@vring/linux'
+import { MachineCode } from '@vring/linux/machine-code'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { formatPrice, machineCosts, stepPrices } from './machine-costs.ts'
 import { type MachineProfile, measureMachine } from './measure-machine.ts'

@@ -1,5 +1,6 @@
 import { isVringError } from '@vring/layout'
-import { MachineCode, nativeAddress, unsupportedHost } from '@vring/linux'
+import { nativeAddress, unsupportedHost } from '@vring/linux'
+import { MachineCode } from '@vring/linux/machine-code'
 import { type Interval, median, medianInterval, seededRandom } from '../stats/index.ts'
 import { assembleLoop, CYCLES_A_LINK, CYCLES_LINK, LINKS, STEP_CODE } from './step-code.ts'
 

@@ -1,5 +1,4 @@
-import { type BackendPlugin, defineBackend } from '@vring/registry'
-import { LoopbackBackend } from '@vring/vhost-net'
+import { BACKEND_API_VERSION, type BackendPlugin, defineBackend, LoopbackBackend } from '@vring/vhost-net'
 import type { DriverName } from '../cell-spec.ts'
 import { AfXdpEnd } from './af-xdp-end.ts'
 import { TapEnd } from './tap-end.ts'
@@ -8,20 +7,23 @@ import { TapEnd } from './tap-end.ts'
 export const systemBackends: readonly BackendPlugin[] = [
   defineBackend({
     name: 'loopback',
+    apiVersion: BACKEND_API_VERSION,
     description: 'gives every frame back to the driver: received, copied and returned',
-    supports: { inPlace: false, xdp: false, privileged: false },
+    supports: { inPlace: false, xdp: false, privileged: false, receives: true },
     create: () => new LoopbackBackend(),
   }),
   defineBackend({
     name: 'tap',
+    apiVersion: BACKEND_API_VERSION,
     description: 'a Linux TAP of its own, whose XDP program in the kernel counts and drops',
-    supports: { inPlace: true, xdp: false, privileged: true },
+    supports: { inPlace: true, xdp: false, privileged: true, receives: true },
     create: () => TapEnd.open(),
   }),
   defineBackend({
     name: 'af-xdp',
+    apiVersion: BACKEND_API_VERSION,
     description: 'an AF_XDP socket in copy mode on a veth pair of its own; counted at the other end',
-    supports: { inPlace: false, xdp: false, privileged: true },
+    supports: { inPlace: false, xdp: false, privileged: true, receives: true },
     create: () => AfXdpEnd.open(),
   }),
 ]

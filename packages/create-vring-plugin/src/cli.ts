@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+import { createPlugin, PLUGIN_KINDS, type PluginKind } from './create-plugin.ts'
+
+const [kind = '', name = '', folder] = process.argv.slice(2)
+try {
+  if (!(PLUGIN_KINDS as readonly string[]).includes(kind))
+    throw new Error(
+      `KIND is ${JSON.stringify(kind)}; accepted: ${PLUGIN_KINDS.join(', ')}. Usage: create-vring-plugin KIND NAME [FOLDER]`,
+    )
+  const made = createPlugin(kind as PluginKind, name, folder)
+  console.log(`made ${made}; next: cd ${made} && npm install && npm test`)
+} catch (error) {
+  console.error(`create-vring-plugin: ${(error as Error).message}`)
+  process.exitCode = 2
+}
