@@ -159,12 +159,12 @@ describe('exit codes', () => {
     [
       ['run', '--accessor', 'vmap-direct:snyc=rcu'],
       2,
-      /--accessor vmap-direct: "snyc" is unknown; accepted: .*did you mean sync\?/,
+      /--accessor: option of vmap-direct "snyc" is unknown; accepted: .*did you mean sync\?/,
     ],
     [
       ['run', '--accessor', 'vmap-direct:sync=rcuu'],
       2,
-      /--accessor vmap-direct:sync: "rcuu" is unknown; accepted: .*did you mean rcu\?/,
+      /--accessor: vmap-direct:sync "rcuu" is unknown; accepted: .*did you mean rcu\?/,
     ],
     [['run', '--plugin', './gone.mjs'], 2, /plugin \.\/gone\.mjs: can't be loaded/],
     [['run', '--json', '/proc/nowhere/x.json'], 2, /--json: \/proc\/nowhere\/x\.json can't be written/],

@@ -71,7 +71,7 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
   })
 
   test('gives every frame back over loopback, counts it, and leaves nothing after SIGTERM', async () => {
-    const serve = await start('--backend', 'loopback', ...METRICS)
+    const serve = await start('--backend', 'loopback', '--accessor', 'vmap-direct', ...METRICS)
     const driver = new TestDriver(socket)
     // The worker goes to sleep: a kick wakes it.
     await new Promise((resolve) => setTimeout(resolve, 100))
@@ -256,7 +256,7 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
     ['an accessor that is unknown', ['--backend', 'drop', '--accessor', 'x'], 2, /--accessor: accessor "x" is unknown/],
   ])('ends with an exit code and one line for %s', async (name, args, code, line) => {
     const held = name.includes('in use') ? UnixListener.listen(socket) : null
-    daemon = new DaemonProcess(['--socket', socket, ...args])
+    daemon = new DaemonProcess([...(args.includes('--socket') ? [] : ['--socket', socket]), ...args])
     expect(await daemon.exit()).toBe(code)
     expect(daemon.output).toMatch(line)
     expect(daemon.output.trim().split('\n')).toHaveLength(1)
