@@ -32,6 +32,8 @@ export interface JudgeOptions {
   readonly target: Target
   /** What it is; `any`: the judge gives it no work. */
   readonly device: DeviceName | 'any'
+  /** What it offers, if that is known. Default: it is asked. */
+  readonly offer?: Offer
   /** Which cases. Default: all. */
   readonly cases?: readonly Case[]
   /** Told of each result as it comes. */
@@ -42,7 +44,7 @@ export interface JudgeOptions {
 export async function judge(options: JudgeOptions): Promise<Judgement> {
   const { target, device, cases = CASES, onResult } = options
   const profile = device === 'any' ? null : deviceProfile(device)
-  const offer = probe(target, profile)
+  const offer = options.offer ?? probe(target, profile)
   const results: CaseResult[] = []
   let gone: string | null = null
   for (const one of cases) {
@@ -50,7 +52,7 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
     let verdict = gone === null ? tryCase(one, target, offer, profile) : skipped(gone)
     if (verdict.result !== 'skip' && !(await target.recovers())) {
       const ended = target.ended
-      const what = ended === null ? 'it answers no new connection within 2 s' : `the back-end has ended (${ended})`
+      const what = ended === null ? 'it answers no new connection' : `the back-end has ended (${ended})`
       verdict = {
         result: 'fail',
         reason: verdict.reason === null ? `afterwards ${what}` : `${verdict.reason}; ${what}`,
@@ -91,12 +93,12 @@ function tryCase(one: Case, target: Target, offer: Offer, profile: DeviceProfile
 /** What a case needs and the back-end has not, for people; null: nothing. */
 function unmet(needs: Needs, offer: Offer, profile: DeviceProfile | null): string | null {
   const { features = [], protocol = [], device, queues = 1, echo = false } = needs
-  const feature = features.find((bit) => !hasFeature(offer.features, bit))
-  if (feature !== undefined) return `${featureName(feature)} is not offered`
-  const bit = protocol.find((one) => !hasFeature(offer.protocol, one))
-  if (bit !== undefined) return `protocol feature ${protocolFeatureName(bit)} is not offered`
   if (device !== undefined && profile === null) return 'the device is not known: --device net or --device blk'
   if (device !== undefined && device !== 'any known' && profile?.name !== device) return `for ${device} devices`
+  const feature = features.find((bit) => !hasFeature(offer.features, bit))
+  if (feature !== undefined) return `${featureName(feature, profile?.name ?? null)} is not offered`
+  const bit = protocol.find((one) => !hasFeature(offer.protocol, one))
+  if (bit !== undefined) return `protocol feature ${protocolFeatureName(bit)} is not offered`
   if (offer.queues < queues) return `the device has ${offer.queues} queues, not ${queues}`
   if (echo && !offer.echo) return 'frames that are transmitted do not come back'
   return null

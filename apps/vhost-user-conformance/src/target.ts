@@ -9,7 +9,7 @@ import { systemErrnoOf, UnixSocket } from '@vring/linux'
 import { CaseFailure, fail } from './case.ts'
 import { pause } from './driver/pause.ts'
 import { missingError } from './judge-error.ts'
-import { Connection, REPLY_MS } from './wire/connection.ts'
+import { Connection, PATIENCE_MS } from './wire/connection.ts'
 
 /** How long a back-end may take to start, in ms. */
 const START_MS = 20_000
@@ -23,17 +23,21 @@ export interface TargetOptions {
   readonly socket: string
   /** Shell command that starts the back-end; `{socket}` stands for the path. Null: it runs already. */
   readonly spawn: string | null
+  /** How long it may take for anything, in ms. Default 2000. */
+  readonly patienceMs?: number
 }
 
 /** The back-end that is judged: where it listens, and its process if it is ours. */
 export class Target {
   readonly socket: string
+  readonly patienceMs: number
   readonly #command: string | null
   readonly #folder: string | null
   #child: ChildProcess | null = null
 
-  constructor({ socket, spawn: command }: TargetOptions) {
+  constructor({ socket, spawn: command, patienceMs = PATIENCE_MS }: TargetOptions) {
     this.socket = socket
+    this.patienceMs = patienceMs
     this.#command = command?.replaceAll('{socket}', socket) ?? null
     this.#folder = command === null ? null : mkdtempSync(join(tmpdir(), 'vhost-user-conformance-'))
   }
@@ -50,7 +54,7 @@ export class Target {
    */
   async start(): Promise<void> {
     if (this.#command !== null) this.#spawn(this.#command)
-    const end = performance.now() + (this.isOurs ? START_MS : REPLY_MS)
+    const end = performance.now() + (this.isOurs ? START_MS : this.patienceMs)
     for (;;) {
       const ended = this.ended
       if (ended !== null)
@@ -73,11 +77,11 @@ export class Target {
    *
    * @throws CaseFailure when nobody accepts
    */
-  connect(timeoutMs: number = REPLY_MS): Connection {
+  connect(timeoutMs: number = this.patienceMs): Connection {
     const end = performance.now() + timeoutMs
     for (;;) {
       try {
-        return new Connection(UnixSocket.connect(this.socket))
+        return new Connection(UnixSocket.connect(this.socket), this.patienceMs)
       } catch (error) {
         if (!isVringError(error)) throw error
         const errno = systemErrnoOf(error) ?? ''
@@ -109,7 +113,7 @@ export class Target {
 
   /** Waits for it to answer after a case, whatever that was; false: it does not any more. */
   async recovers(): Promise<boolean> {
-    const end = performance.now() + REPLY_MS
+    const end = performance.now() + this.patienceMs
     for (;;) {
       if (await this.answers()) return true
       if (this.ended !== null || performance.now() > end) return false

@@ -1,32 +1,61 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { unsupportedHost } from '@vring/linux'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { judge } from '../src/judge.ts'
+import type { DeviceName } from '../src/device/profile.ts'
+import { type CaseResult, judge } from '../src/judge.ts'
 import { Target } from '../src/target.ts'
+import { confirmedOf } from './confirmed.ts'
+import { missingPeer, PEERS } from './peers.ts'
+import { keepResults, resultsSection, withResults } from './results-table.ts'
 
-const reason = unsupportedHost()
+const host = unsupportedHost()
 const SERVE = fileURLToPath(new URL('../../serve/dist/cli.js', import.meta.url))
+const README = new URL('../README.md', import.meta.url)
 
-describe.skipIf(reason !== null)(`real back-ends${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
-  let folder: string
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'vring-judge-'))
-  })
-  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vring-judge-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-  test('vring-serve passes every case that applies to it', async () => {
-    const spawn = `exec ${process.execPath} ${SERVE} --socket {socket} --backend loopback --queues 2`
-    const target = new Target({ socket: join(folder, 'vhost.sock'), spawn })
-    try {
-      await target.start()
-      const { results } = await judge({ target, device: 'net' })
-      expect(results.filter(({ result }) => result === 'fail')).toEqual([])
-      expect(results.filter(({ result }) => result === 'pass').length).toBeGreaterThan(60)
-    } finally {
-      await target.close()
-    }
+async function judged(device: DeviceName, spawn: string): Promise<readonly CaseResult[]> {
+  const target = new Target({ socket: join(folder, 'vhost.sock'), spawn })
+  try {
+    await target.start()
+    return (await judge({ target, device })).results
+  } finally {
+    await target.close()
+  }
+}
+
+function failed(results: readonly CaseResult[]): Pick<CaseResult, 'id' | 'reason'>[] {
+  return results.filter(({ result }) => result === 'fail').map(({ id, reason }) => ({ id, reason }))
+}
+
+describe.skipIf(host !== null)(`vring-serve${host === null ? '' : ` (skipped: ${host})`}`, () => {
+  test('passes every case that applies to it', async () => {
+    const command = `exec ${process.execPath} ${SERVE} --socket {socket} --backend loopback --queues 4`
+    const results = await judged('net', command)
+    expect(failed(results)).toEqual([])
+    expect(results.filter(({ result }) => result === 'pass').length).toBeGreaterThan(260)
   })
+})
+
+describe.each(PEERS)('$name', (peer) => {
+  const reason = host ?? missingPeer(peer)
+  test.skipIf(reason !== null)(
+    `fails nothing that is not known to be its own fault${reason === null ? '' : ` (skipped: ${reason})`}`,
+    async () => {
+      const results = await judged(peer.device, peer.spawn(folder))
+      if (process.env['UPDATE_RESULTS'] === '1') {
+        keepResults(peer.id, results)
+        writeFileSync(README, withResults(readFileSync(README, 'utf8'), resultsSection()))
+      }
+      expect(failed(results).filter(({ id }) => confirmedOf(peer.id, id) === null)).toEqual([])
+      expect(results.filter(({ result }) => result === 'pass').length).toBeGreaterThan(190)
+    },
+  )
 })

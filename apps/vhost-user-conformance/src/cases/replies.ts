@@ -122,7 +122,7 @@ export const replies: readonly Case[] = [
     id: 'replies/none-without-reply-ack',
     title: 'need_reply is ignored unless REPLY_ACK is acknowledged',
     clause: REPLY_ACK,
-    level: 'SHOULD',
+    level: 'robustness',
     run(bench) {
       const { connection } = bench.open({ unshared: true, withoutReplyAck: true })
       connection.send('SET_OWNER', NOTHING, [], FLAG_NEED_REPLY)
@@ -221,7 +221,7 @@ export const replies: readonly Case[] = [
     id: 'replies/protocol-features-again',
     title: 'SET_PROTOCOL_FEATURES that takes REPLY_ACK back ends the replies',
     clause: message('SET_PROTOCOL_FEATURES'),
-    level: 'SHOULD',
+    level: 'robustness',
     needs: { protocol: ACK },
     run(bench) {
       const { connection, protocol } = bench.open({ unshared: true })

@@ -249,7 +249,7 @@ export const ringStates: readonly Case[] = [
     queue.called(SETTLE_MS)
     other.called(0)
     session.work(queue, 2)
-    check(other.called(1000), 'the new call descriptor was not signalled')
+    check(other.called(session.connection.patienceMs), 'the new call descriptor was not signalled')
     check(!queue.called(0), 'the old call descriptor was signalled')
   }),
   {

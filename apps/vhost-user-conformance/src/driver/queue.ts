@@ -5,8 +5,6 @@ import type { DriverRing, Used } from './driver-ring.ts'
 import { pause, waitFor } from './pause.ts'
 import type { Session } from './session.ts'
 
-/** How long the device may take to use buffers, in ms. */
-export const WORK_MS = 2000
 /** How long is looked that nothing happens, in ms. */
 export const SETTLE_MS = 25
 
@@ -99,9 +97,10 @@ export class Queue {
    *
    * @throws CaseFailure when they do not come
    */
-  used(count: number, timeoutMs: number = WORK_MS): Used[] {
+  used(count: number, timeoutMs: number = this.#session.connection.patienceMs): Used[] {
     const used: Used[] = []
     const enough = waitFor(() => {
+      this.#session.attend()
       for (let one = this.ring.take(); one !== null; one = this.ring.take()) used.push(one)
       return used.length >= count
     }, timeoutMs)
@@ -120,6 +119,11 @@ export class Queue {
       if (this.ring.take() !== null) fail(`queue ${this.index}: a buffer was used though ${why}`)
       pause(1)
     }
+  }
+
+  /** Gives the device time to do what it should not do. */
+  settle(ms: number = SETTLE_MS): void {
+    pause(ms)
   }
 
   /** Was there a call (within the time)? Takes it. */

@@ -5,6 +5,7 @@ import type { DeviceProfile, DeviceRequest } from '../device/profile.ts'
 import type { Connection } from '../wire/connection.ts'
 import { memoryTable, NOTHING, u64 } from '../wire/payloads.ts'
 import type { Request } from '../wire/requests.ts'
+import type { DriverRing } from './driver-ring.ts'
 import { PackedRing } from './packed-ring.ts'
 import { Queue } from './queue.ts'
 import type { SharedMemory } from './shared-memory.ts'
@@ -43,6 +44,8 @@ export class Session {
   readonly hasProtocolFeatures: boolean
   readonly #setup: SessionSetup
   readonly queues = new Map<number, Queue>()
+  /** Done again and again while the device is waited for: answers what it asks. */
+  attend: () => void = () => {}
 
   constructor(setup: SessionSetup) {
     this.#setup = setup
@@ -104,6 +107,11 @@ export class Session {
     const ring = packed
       ? new PackedRing(memory, size, { eventIdx, start })
       : new SplitRing(memory, size, { eventIdx, start })
+    return this.adopt(index, ring)
+  }
+
+  /** A queue over a ring that is there already, as of a session before. */
+  adopt(index: number, ring: DriverRing): Queue {
     const queue = new Queue(this, index, ring)
     this.queues.get(index)?.close()
     this.queues.set(index, queue)
@@ -130,12 +138,18 @@ export class Session {
 
   /** Puts requests into a queue and publishes them; no kick. */
   submit(queue: Queue, count = 1, indirect = false): ReadonlyMap<number, DeviceRequest> {
+    const requests = this.add(queue, count, indirect)
+    queue.ring.publish()
+    return requests
+  }
+
+  /** Puts requests into a queue that the device does not see before they are published. */
+  add(queue: Queue, count = 1, indirect = false): ReadonlyMap<number, DeviceRequest> {
     const requests = new Map<number, DeviceRequest>()
     for (let n = 0; n < count; n++) {
       const request = this.profile.request(queue.ring.memory)
       requests.set(queue.ring.add(request.chain, indirect), request)
     }
-    queue.ring.publish()
     return requests
   }
 

@@ -1,3 +1,4 @@
+import { ftruncateSync } from 'node:fs'
 import { closeFd, createMemfd, Mapping } from '@vring/linux'
 import { fail } from '../case.ts'
 import type { Region } from '../wire/payloads.ts'
@@ -10,6 +11,8 @@ export interface SharedMemoryOptions {
   readonly bytes?: number
   /** Default 1 MiB: nothing lies at address 0, and guest and user addresses are never the same. */
   readonly guestAddress?: number
+  /** What the memory table says it is; the device's addresses are IOVAs then. Default: the guest address. */
+  readonly regionGuestAddress?: number
   /** Default 2^40 plus 64 KiB. */
   readonly userAddress?: number
   /** Bytes of the file in front of the region. Default 0. */
@@ -37,7 +40,7 @@ export class SharedMemory {
     this.size = size
     this.guestAddress = guestAddress
     this.userAddress = userAddress
-    this.region = { guestAddress, size, userAddress, mmapOffset }
+    this.region = { guestAddress: options.regionGuestAddress ?? guestAddress, size, userAddress, mmapOffset }
     this.fd = createMemfd('vhost-user-conformance', mmapOffset + size, { sealed: options.sealed ?? true })
     this.#mapping = Mapping.of(this.fd, { length: size, offset: mmapOffset })
     const { buffer } = this.#mapping
@@ -70,6 +73,11 @@ export class SharedMemory {
   /** 16-bit store with release order: the device that sees it sees what was written before it. */
   store16(offset: number, value: number): void {
     Atomics.store(this.u16, offset >>> 1, value)
+  }
+
+  /** Shortens the file to nothing, which may not be sealed: nobody may touch the memory any more. */
+  truncate(): void {
+    ftruncateSync(this.fd, 0)
   }
 
   close(): void {

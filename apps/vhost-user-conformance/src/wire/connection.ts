@@ -5,8 +5,8 @@ import { fail } from '../case.ts'
 import { NOTHING } from './payloads.ts'
 import { REQUESTS, type Request } from './requests.ts'
 
-/** How long a back-end may take to answer, in ms. */
-export const REPLY_MS = 2000
+/** How long a back-end may take for anything, unless told otherwise, in ms. */
+export const PATIENCE_MS = 2000
 /** A longer answer is garbage, in bytes. */
 const PAYLOAD_BYTES_MAX = 1 << 16
 
@@ -25,14 +25,17 @@ export type Outcome = 'done' | 'refused' | 'closed' | 'silent'
 /** One vhost-user connection, message by message. Sends what it is told to send, right or wrong. */
 export class Connection {
   readonly socket: UnixSocket
+  /** How long the back-end may take, in ms. */
+  readonly patienceMs: number
   readonly #poll = new PollSet()
   readonly #chunk = new Uint8Array(8192)
   #bytes = NOTHING
   #fds: number[] = []
   #ended = false
 
-  constructor(socket: UnixSocket) {
+  constructor(socket: UnixSocket, patienceMs: number = PATIENCE_MS) {
     this.socket = socket
+    this.patienceMs = patienceMs
     this.#poll.watch([socket.fd])
   }
 
@@ -44,7 +47,7 @@ export class Connection {
   /** Any bytes. A back-end that has hung up is found by the next {@link receive}. */
   sendBytes(bytes: Uint8Array, fds: readonly number[] = []): void {
     try {
-      this.socket.send(bytes, fds, REPLY_MS)
+      this.socket.send(bytes, fds, this.patienceMs)
     } catch (error) {
       if (!isVringError(error)) throw error
       if (error.value === 'ETIMEDOUT') fail('the back-end reads nothing from its socket')
@@ -52,8 +55,20 @@ export class Connection {
     }
   }
 
+  /** Sends a request again and again, for so many ms, and reads nothing. */
+  flood(request: Request, forMs: number): void {
+    const bytes = encodeMessage(REQUESTS[request], 0, NOTHING)
+    const end = performance.now() + forMs
+    try {
+      while (performance.now() < end) this.socket.send(bytes, [], 50)
+    } catch (error) {
+      // Full, or hung up on: both are what was wanted.
+      if (!isVringError(error)) throw error
+    }
+  }
+
   /** The next message, `silent` when none came in time, or `closed`. */
-  receive(timeoutMs: number = REPLY_MS): Message | 'silent' | 'closed' {
+  receive(timeoutMs: number = this.patienceMs): Message | 'silent' | 'closed' {
     const end = performance.now() + timeoutMs
     for (;;) {
       const message = this.#take()
@@ -82,7 +97,7 @@ export class Connection {
    *
    * @throws CaseFailure when there is none, or another one
    */
-  answer(request: Request, timeoutMs: number = REPLY_MS): Message {
+  answer(request: Request, timeoutMs: number = this.patienceMs): Message {
     const message = this.receive(timeoutMs)
     if (message === 'closed') fail(`${request}: the back-end hung up`)
     if (message === 'silent') fail(`${request}: no answer within ${timeoutMs / 1000} s`)
@@ -122,7 +137,7 @@ export class Connection {
   }
 
   /** What became of a request that was sent with need_reply. */
-  outcome(id: number, timeoutMs: number = REPLY_MS): Outcome {
+  outcome(id: number, timeoutMs: number = this.patienceMs): Outcome {
     const message = this.receive(timeoutMs)
     if (message === 'closed' || message === 'silent') return message
     if (message.request !== id) fail(`request ${id}: the answer is to request ${message.request}`)
@@ -133,11 +148,17 @@ export class Connection {
 
   /** Is the back-end still reading messages where they begin? False when it has hung up. */
   isInStep(): boolean {
+    // Twice: an answer too many would be taken for the first one, and says something else.
     this.send('GET_FEATURES')
-    const message = this.receive()
-    if (message === 'closed') return false
-    if (message === 'silent') fail('the connection stands, and GET_FEATURES is not answered any more')
-    same8(message)
+    this.send('GET_FEATURES')
+    const values: bigint[] = []
+    for (let n = 0; n < 2; n++) {
+      const message = this.receive()
+      if (message === 'closed') return false
+      if (message === 'silent') fail('the connection stands, and GET_FEATURES is not answered any more')
+      values.push(featuresOf(message))
+    }
+    if (values[0] !== values[1]) fail('there was one answer too many: out of step')
     return true
   }
 
@@ -176,7 +197,8 @@ export class Connection {
   }
 }
 
-function same8(message: Message): void {
+function featuresOf(message: Message): bigint {
   if (message.request !== REQUESTS.GET_FEATURES || message.payload.byteLength !== 8)
     fail(`GET_FEATURES is answered by a message ${message.request} of ${message.payload.byteLength} bytes: out of step`)
+  return message.payload.getBigUint64(0, true)
 }
