@@ -25,6 +25,7 @@ describe('arguments', () => {
       only: ['a', 'b'],
       json: '-',
       junit: null,
+      patienceMs: 2000,
       list: false,
       quiet: false,
     })
@@ -38,6 +39,7 @@ describe('arguments', () => {
     [['--device', 'net'], '--socket: missing'],
     [['--socket', 'x', '--device', 'fs'], '--device fs: accepted: net, blk, any'],
     [['--socket', 'x', '--spawn', 'y'], 'does not name {socket}'],
+    [['--socket', 'x', '--patience', '1e3'], '--patience 1e3: accepted: 10 to 600000 ms'],
     [['--socket', 'x', '--list=1'], '--list: is a switch and takes no value'],
   ])('%j is refused: %s', (given, message) => {
     expect(() => readArguments(given)).toThrow(message)

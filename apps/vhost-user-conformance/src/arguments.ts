@@ -22,6 +22,11 @@ export const OPTIONS = {
   },
   json: { type: 'string', valueHint: 'FILE', description: 'Write the judgement as JSON; - for standard output' },
   junit: { type: 'string', valueHint: 'FILE', description: 'Write it as JUnit XML; - for standard output' },
+  patience: {
+    type: 'string',
+    valueHint: 'MS',
+    description: 'How long the back-end may take for one thing; default 2000',
+  },
   list: { type: 'boolean', description: 'Print the cases with their clauses, and judge nothing' },
   quiet: { type: 'boolean', description: 'Print the cases that failed and the counts only' },
 } as const satisfies OptionTable
@@ -34,6 +39,7 @@ export interface JudgeArguments {
   readonly only: readonly string[]
   readonly json: string | null
   readonly junit: string | null
+  readonly patienceMs: number
   readonly list: boolean
   readonly quiet: boolean
 }
@@ -56,9 +62,17 @@ export function readArguments(rawArgs: readonly string[]): JudgeArguments {
     only: given.all('only'),
     json: given.text('json'),
     junit: given.text('junit'),
+    patienceMs: patienceOf(given.text('patience') ?? '2000'),
     list: given.flag('list'),
     quiet: given.flag('quiet'),
   }
+}
+
+function patienceOf(value: string): number {
+  const ms = Number(value)
+  if (!/^\d+$/.test(value) || ms < 10 || ms > 600_000)
+    throw usageError(`--patience ${value}`, 'accepted: 10 to 600000 ms')
+  return ms
 }
 
 const DEVICES = ['net', 'blk', 'any'] as const

@@ -41,7 +41,7 @@ describe('vhost-user-conformance', () => {
   })
 
   test('ends with 4 where nobody listens, and where the back-end does not start', async () => {
-    expect(await main(['--socket', '/nowhere/x.sock'])).toBe(4)
+    expect(await main(['--socket', '/nowhere/x.sock', '--patience', '50'])).toBe(4)
     expect(err).toContain('/nowhere/x.sock: no back-end answers GET_FEATURES here')
     expect(await main(['--socket', '/nowhere/x.sock', '--spawn', 'echo sorry {socket}; exit 7'])).toBe(4)
     expect(err).toContain('the back-end ended (exit code 7) before it answered:\nsorry /nowhere/x.sock')

@@ -47,7 +47,7 @@ async function run(given: JudgeArguments): Promise<number> {
   const cases = selectCases(given.only)
   const unsupported = unsupportedHost()
   if (unsupported !== null) throw missingError(unsupported)
-  const target = new Target({ socket: given.socket!, spawn: given.spawn })
+  const target = new Target({ socket: given.socket!, spawn: given.spawn, patienceMs: given.patienceMs })
   try {
     await target.start()
     // A report on standard output has it for itself.
