@@ -65,6 +65,18 @@ export const OPTIONS = {
     description:
       'Frames of any backend to a pcapng file or FIFO: FILE[,pair=N,dir=rx|tx,snaplen=B,rotate=SIZE,files=N,overwrite]; any number of times',
   },
+  memory: {
+    type: 'string',
+    valueHint: 'FILES',
+    description:
+      "Files that may be a driver's memory: memory (default; memfd, tmpfs, hugetlbfs), or any on a local disk too",
+  },
+  'require-sealed': { type: 'boolean', description: "A driver's memory must be sealed against being shortened" },
+  'memory-max': {
+    type: 'string',
+    valueHint: 'SIZE',
+    description: 'Memory that a driver may share, as in 512M or 64G; default: what this host has',
+  },
   metrics: { type: 'string', valueHint: 'HOST:PORT', description: 'Serve Prometheus metrics and a status page' },
   control: {
     type: 'string',

@@ -5,7 +5,14 @@ import { pathToFileURL } from 'node:url'
 import { createRegistry } from '@vring/registry'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { OPTIONS } from './arguments.ts'
-import { parseMetricsAddress, parseSettings, resolveConfig, type ServeConfig } from './config.ts'
+import {
+  DEFAULT_MEMORY,
+  parseBytes,
+  parseMetricsAddress,
+  parseSettings,
+  resolveConfig,
+  type ServeConfig,
+} from './config.ts'
 import { EXIT_MISSING, EXIT_USAGE } from './exit-codes.ts'
 import type { ServeError } from './serve-error.ts'
 
@@ -50,6 +57,7 @@ describe('configuration', () => {
     replay: { pace: 'recorded', loop: false, maxGapMs: 10_000 },
     captures: [],
     queuePairs: 1,
+    memory: DEFAULT_MEMORY,
   }
   const log = { level: 'info', format: 'text' }
 
@@ -209,13 +217,24 @@ describe('configuration', () => {
     expect([code, text]).toEqual([EXIT_MISSING, expect.stringMatching(/^--config: ENOENT/)])
   })
 
+  test('bytes are a number and a power of 1024', () => {
+    expect(['4096', '512k', '64G', '1T'].map((text) => parseBytes('--memory-max', text))).toEqual([
+      4096,
+      2 ** 19,
+      2 ** 36,
+      2 ** 40,
+    ])
+    for (const text of ['', '0', '4095', '1.5G', '-1', '64GB', '99999T'])
+      expect(() => parseBytes('--memory-max', text), text).toThrow('accepted: bytes from 4096, as in 512M or 64G')
+  })
+
   test('every setting of the file is an argument', () => {
     const all = {
       ...least,
       ...{ client: true, accessor: 'a', plugin: ['p'], xdp: 'b', mtu: 9000, pace: 'asap', loop: true },
       ...{ queues: 3, metrics: 'c:1', 'max-gap': 0.5, capture: ['x.pcapng'], 'socket-path': 's', fd: 3 },
       ...{ 'socket-mode': '660', 'socket-group': 'g', user: 'u', control: 'c', 'fix-offloads': true },
-      ...{ 'log-level': 'debug', 'log-format': 'json' },
+      ...{ 'log-level': 'debug', 'log-format': 'json', memory: 'any', 'require-sealed': true, 'memory-max': '64G' },
     }
     expect(Object.keys(all).sort()).toEqual(
       Object.keys(OPTIONS)

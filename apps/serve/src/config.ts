@@ -38,6 +38,7 @@ export interface ServeConfig {
   readonly replay: ReplayConfig
   readonly captures: readonly CaptureSpec[]
   readonly queuePairs: number
+  readonly memory: MemoryConfig
 }
 
 /** What the daemon does, checked. */
@@ -50,6 +51,22 @@ export interface DaemonConfig {
   /** User to go on as once everything is open, or null. */
   readonly user: string | null
 }
+
+/** What a driver may share as its memory. */
+export interface MemoryConfig {
+  readonly files: MemoryFiles
+  /** Only files that nobody can shorten. */
+  readonly requireSealed: boolean
+  /** Bytes of all regions together; null: what this host has. */
+  readonly bytesMax: number | null
+}
+
+/** What a driver may share unless told otherwise. */
+export const DEFAULT_MEMORY: MemoryConfig = { files: 'memory', requireSealed: false, bytesMax: null }
+
+/** `memory`: in memfd, tmpfs and hugetlbfs; `any`: on a local disk too. */
+export type MemoryFiles = (typeof MEMORY_FILES)[number]
+const MEMORY_FILES = ['memory', 'any'] as const
 
 /** How a capture is replayed. */
 export interface ReplayConfig {
@@ -107,6 +124,9 @@ const DEVICE_SETTINGS = {
   'max-gap': z.number(GAP_ACCEPTED).min(0, GAP_ACCEPTED).max(GAP_SECONDS_MAX, GAP_ACCEPTED).optional(),
   capture: z.array(text, 'accepted: a list of texts').optional(),
   queues: integer(1, QUEUE_PAIRS_MAX).optional(),
+  memory: z.enum(MEMORY_FILES, `accepted: ${MEMORY_FILES.join(', ')}`).optional(),
+  'require-sealed': flag.optional(),
+  'memory-max': text.optional(),
 }
 const device = z.strictObject(
   { name: z.string().regex(/^[\w.-]{1,64}$/, 'accepted: 1 to 64 letters, digits, _, . and -'), ...DEVICE_SETTINGS },
@@ -232,6 +252,12 @@ async function resolveDevice(
     },
     captures: (all.capture ?? []).map((one) => within(where, () => captureOf(one, all.queues ?? 1))),
     queuePairs: all.queues ?? 1,
+    memory: {
+      files: all.memory ?? 'memory',
+      requireSealed: all['require-sealed'] ?? false,
+      bytesMax:
+        all['memory-max'] === undefined ? null : within(where, () => parseBytes('--memory-max', all['memory-max']!)),
+    },
   }
 }
 
@@ -255,7 +281,7 @@ function fromArguments(given: GivenArguments): Settings {
     'log-format': format,
     ...some
   } = given
-  const { queues, mtu, fd, pace, plugin, capture, ...rest } = some
+  const { queues, mtu, fd, pace, plugin, capture, memory, ...rest } = some
   const mode = rest['socket-mode']
   if (mode !== undefined && !/^0?[0-7]{3}$/.test(mode))
     throw usageError('--socket-mode', `${JSON.stringify(mode)} is not accepted; accepted: octal permissions, as 0660`)
@@ -268,6 +294,7 @@ function fromArguments(given: GivenArguments): Settings {
     ...(queues === undefined ? {} : { queues: integerIn('--queues', queues, 1, QUEUE_PAIRS_MAX) }),
     ...(mtu === undefined ? {} : { mtu: integerIn('--mtu', mtu, MTU_MIN, MTU_MAX) }),
     ...(pace === undefined ? {} : { pace: oneOf('--pace', pace, PACES) }),
+    ...(memory === undefined ? {} : { memory: oneOf('--memory', memory, MEMORY_FILES) }),
     ...(level === undefined ? {} : { 'log-level': oneOf('--log-level', level, LOG_LEVELS) }),
     ...(format === undefined ? {} : { 'log-format': oneOf('--log-format', format, LOG_FORMATS) }),
   }
@@ -334,6 +361,15 @@ function captureOf(given: string, queuePairs: number): CaptureSpec {
   if (spec.pair !== null && spec.pair >= queuePairs)
     throw usageError('--capture', `pair=${spec.pair} is not served; accepted: 0 to ${queuePairs - 1}`)
   return spec
+}
+
+/** Reads a number of bytes, `65536`, `512M`, `64G`: K, M, G and T are powers of 1024. */
+export function parseBytes(argument: string, given: string): number {
+  const [, digits = '', unit = ''] = /^(\d{1,15})([KMGT]?)$/i.exec(given) ?? []
+  const bytes = Number(digits) * 1024 ** ' KMGT'.indexOf(unit.toUpperCase() || ' ')
+  if (digits === '' || bytes < 4096 || !Number.isSafeInteger(bytes))
+    throw usageError(argument, `${JSON.stringify(given)} is not accepted; accepted: bytes from 4096, as in 512M or 64G`)
+  return bytes
 }
 
 /** Reads `HOST:PORT`, an IPv6 address in brackets. */

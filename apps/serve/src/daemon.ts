@@ -163,7 +163,7 @@ export async function runDaemon(
     stop.addEventListener('abort', onStop)
     closing.push(() => stop.removeEventListener('abort', onStop))
     if (config.metrics !== null) {
-      const status = await StatusServer.start(config.metrics, daemon)
+      const status = await StatusServer.start(config.metrics, daemon, log)
       closing.push(() => status.close())
       log(`status and metrics on ${status.url}`)
     }

@@ -6,12 +6,17 @@ import { runDaemon } from './daemon.ts'
 import { EXIT_INTERNAL, EXIT_MISSING, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
 import { latencyCommand } from './latency-command.ts'
 import { activatedSocket, capabilities } from './launch.ts'
-import { createLog } from './log.ts'
+import { LineWriter } from './line-writer.ts'
+import { createLog, type LogConfig } from './log.ts'
 import { ServeError } from './serve-error.ts'
 import { version } from './version.ts'
 
+const STANDARD_ERROR = 2
+/** Signals that end the daemon, with everything given back; SIGHUP where it has no configuration to read again. */
+const ENDING = ['SIGTERM', 'SIGINT'] as const
+
 /**
- * Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again; `latency` measures instead.
+ * Serves until SIGTERM or SIGINT; SIGHUP reads `--config` again, or ends it without one; `latency` measures instead.
  *
  * @param rawArgs arguments after the program's name
  * @returns the exit code; what went wrong is one line on standard error
@@ -36,23 +41,22 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
     }
     const given = readArguments(rawArgs)
     const config = await resolveConfig(given, activatedSocket(process.env, process.pid))
-    const log = createLog(config.log, (text) => process.stderr.write(text))
+    const log = createLog(config.log, (text) => stderrLines(config.log).write(text))
     const stop = new AbortController()
     const onSignal = (): void => stop.abort()
-    process.once('SIGTERM', onSignal)
-    process.once('SIGINT', onSignal)
+    // Not once: a second signal does not end the process before it has given everything back.
+    const ending: readonly NodeJS.Signals[] = given.config === undefined ? [...ENDING, 'SIGHUP'] : ENDING
+    for (const signal of ending) process.on(signal, onSignal)
+    // Without a listener Node opens a debugger for everybody who can reach the port.
+    process.on('SIGUSR1', ignore)
     try {
       await runDaemon(config, stop.signal, log, {
         env: process.env,
-        ...(given.config === undefined ? {} : { reread: () => resolveConfig(given) }),
-        onReload: (reload) => {
-          process.on('SIGHUP', reload)
-          return () => process.off('SIGHUP', reload)
-        },
+        ...(given.config === undefined ? {} : { reread: () => resolveConfig(given), onReload: onHangUp }),
       })
     } finally {
-      process.off('SIGTERM', onSignal)
-      process.off('SIGINT', onSignal)
+      for (const signal of ending) process.off(signal, onSignal)
+      process.off('SIGUSR1', ignore)
     }
     return EXIT_OK
   } catch (error) {
@@ -60,10 +64,32 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
   }
 }
 
-/** What ends the program is said in every format. */
-function say(line: string): void {
-  process.stderr.write(`vring-serve: ${line}\n`)
+let lines: LineWriter | null = null
+
+function stderrLines(log: LogConfig = { level: 'info', format: 'text' }): LineWriter {
+  lines ??= new LineWriter(STANDARD_ERROR, {
+    tell: (leftOut) => {
+      let line = ''
+      createLog(log, (text) => {
+        line = text
+      })(`${leftOut} lines were left out`)
+      return line
+    },
+  })
+  return lines
 }
+
+/** What ends the program is said as text, whatever the format of the log. */
+function say(line: string): void {
+  stderrLines().write(`vring-serve: ${line}\n`)
+}
+
+function onHangUp(reload: () => void): () => void {
+  process.on('SIGHUP', reload)
+  return () => process.off('SIGHUP', reload)
+}
+
+function ignore(): void {}
 
 function report(error: unknown): number {
   if (error instanceof ServeError && error.exitCode !== EXIT_INTERNAL) {

@@ -5,6 +5,7 @@ import { CountingXdp, LinuxTap } from '@vring/backend-tap/linux'
 import { unshareNetwork } from '@vring/linux'
 import type { AccessorSpec } from '@vring/registry'
 import { XDP_TX } from '@vring/xdp'
+import { DEFAULT_MEMORY } from './config.ts'
 import { EchoDriver } from './echo-driver.ts'
 import { Latency } from './latency.ts'
 import { startError } from './serve-error.ts'
@@ -62,7 +63,17 @@ export async function measureLatency(options: LatencyOptions): Promise<LatencyRo
 async function withDaemon(tap: LinuxTap, socket: string, options: LatencyOptions): Promise<LatencyRow[]> {
   const { accessor, plugins, frames, bytes } = options
   const thread = await ServeThread.start({
-    ...{ socket, fd: null, role: 'server', accessor, plugins, queuePairs: 1, captures: [], features: 0n },
+    ...{
+      socket,
+      fd: null,
+      role: 'server',
+      accessor,
+      plugins,
+      queuePairs: 1,
+      captures: [],
+      memory: DEFAULT_MEMORY,
+      features: 0n,
+    },
     datapath: { kind: 'tap', queues: tap.queues },
   })
   try {

@@ -129,6 +129,16 @@ function addDevice(words: MetricWords, { config, observation: { snapshot, kernel
   }
   addQueues(words, snapshot)
   words.counter('vring_sessions_total', 'Drivers that connected.', snapshot.sessions)
+  words.declare('vring_session_ends_total', 'Sessions that are over, by why.', ['reason'])
+  for (const [reason, count] of Object.entries(snapshot.sessionEnds))
+    words.counter('vring_session_ends_total', 'Sessions that are over, by why.', count, { reason })
+  const refused = 'Requests that were refused, and what ended with it.'
+  words.declare('vring_refused_requests_total', refused, ['request', 'ends'])
+  for (const [key, count] of Object.entries(snapshot.refusals)) {
+    const dot = key.lastIndexOf('.')
+    const labels = { request: key.slice(0, dot), ends: key.slice(dot + 1) }
+    words.counter('vring_refused_requests_total', refused, count, labels)
+  }
   words.gauge('vring_connected', '1 while a driver is connected.', snapshot.session === null ? 0 : 1)
   words.gauge('vring_driver_memory_bytes', 'Memory that the driver shares.', snapshot.session?.memoryBytes ?? 0)
   addLatency(

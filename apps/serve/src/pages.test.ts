@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import type { ServeConfig } from './config.ts'
+import { DEFAULT_MEMORY, type ServeConfig } from './config.ts'
 import { formatMetrics, type Observation, type Observed } from './metrics.ts'
 import type { Snapshot } from './snapshot.ts'
 import { PAGE_SECURITY_POLICY, renderStatusPage } from './status-page.ts'
@@ -22,12 +22,15 @@ const config: ServeConfig = {
   replay: { pace: 'recorded', loop: false, maxGapMs: 10_000 },
   captures: [],
   queuePairs: 1,
+  memory: DEFAULT_MEMORY,
 }
 const none = { count: 0, sum: 0, p50: 0, p90: 0, p99: 0, max: 0 }
 const quiet: Snapshot = {
   session: null,
   sessions: 0,
   lastError: null,
+  sessionEnds: {},
+  refusals: {},
   pairs: [
     { backend: 'x', gone: false, txFrames: 0, txBytes: 0, txDropped: {}, rxFrames: 0, rxBytes: 0, rxDropped: {} },
   ],
@@ -47,6 +50,8 @@ const busy: Snapshot = {
   session: { since: 0, features: '0x100000001', memoryBytes: 2 ** 28, refusals: 1 },
   sessions: 3,
   lastError: 'region <end>',
+  sessionEnds: { 'hang-up': 2, memory: 1 },
+  refusals: { 'SET_VRING_NUM.ring': 4 },
   pairs: [
     {
       backend: 'tap',

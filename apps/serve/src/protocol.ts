@@ -5,7 +5,7 @@ import type { PeerCredentials } from '@vring/linux'
 import type { AccessorSpec } from '@vring/registry'
 import type { SocketRole } from '@vring/vhost-user'
 import type { CaptureSpec } from './capture-spec.ts'
-import type { ReplayConfig } from './config.ts'
+import type { MemoryConfig, ReplayConfig } from './config.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What the worker thread builds its backends from: plain data, devices as descriptors that the main thread opened. */
@@ -33,6 +33,7 @@ export interface WorkerSettings {
   /** Accessors beside the built-in ones, see `ServeConfig`. */
   readonly plugins: readonly string[]
   readonly queuePairs: number
+  readonly memory: MemoryConfig
   readonly datapath: DatapathSpec
   /** Captures that are on from the start. */
   readonly captures: readonly CaptureSpec[]

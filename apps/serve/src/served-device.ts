@@ -1,6 +1,6 @@
 import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
 import { refused } from '@vring/layout'
-import type { BackendSession, StartedVring } from '@vring/vhost-user'
+import type { BackendSession, Refusal, StartedVring } from '@vring/vhost-user'
 import { NetDevice, type NetQueueReport } from '@vring/vhost-user-net'
 import type { CaptureSpec } from './capture-spec.ts'
 import type { Captures } from './captures.ts'
@@ -17,6 +17,8 @@ export interface ServedDeviceOptions {
   readonly features: bigint
   /** What stands between the rings and the ends of their pairs. */
   readonly captures: Captures
+  /** Takes one line for people. */
+  readonly onNote?: (line: string) => void
 }
 
 /** One round in this many is timed, a power of two: two readings of the clock cost about as much as two packets. */
@@ -58,8 +60,11 @@ export class ServedDevice extends NetDevice {
   private since = 0
   private sessions = 0
   private lastError: string | null = null
+  private readonly refusals: Record<string, number> = {}
+  private readonly sessionEnds: Record<string, number> = {}
+  private readonly note: (line: string) => void
 
-  constructor({ accessor, accessorOptions = {}, datapath, features, captures }: ServedDeviceOptions) {
+  constructor({ accessor, accessorOptions = {}, datapath, features, captures, onNote }: ServedDeviceOptions) {
     super({
       accessor,
       accessorOptions,
@@ -70,6 +75,7 @@ export class ServedDevice extends NetDevice {
     })
     this.datapath = datapath
     this.captures = captures
+    this.note = onNote ?? (() => {})
     this.received = datapath.pairs.map(() => ({ frames: 0, bytes: 0, dropped: {} }))
     this.sent = datapath.pairs.map(() => ({}))
   }
@@ -80,7 +86,12 @@ export class ServedDevice extends NetDevice {
       this.notifications++
       vring.notify()
     }
-    const counted = { ...vring, notify }
+    const signalError = (): void => {
+      const reason = this.report().find(({ index }) => index === vring.index)?.broken
+      this.note(`queue ${vring.index} is broken: ${reason}; its driver has to reset it`)
+      vring.signalError()
+    }
+    const counted = { ...vring, notify, signalError }
     super.startQueue(counted)
     this.started.set(vring.index, counted)
     this.follow(vring.index)
@@ -186,8 +197,17 @@ export class ServedDevice extends NetDevice {
     this.sessions++
   }
 
+  /** A request of the driver's was refused: told, and counted by its name and by what comes of it. */
+  refused({ request, error, ends }: Refusal): void {
+    addCounts(this.refusals, { [`${request ?? 'unknown'}.${ends}`]: 1 })
+    if (ends === 'session') return
+    const then = ends === 'ring' ? 'its ring does not run until it is set up anew' : 'the driver was told'
+    this.note(`refused ${request ?? 'an unknown request'}: ${error.message}; ${then}`)
+  }
+
   closed(session: BackendSession): void {
     this.session = null
+    addCounts(this.sessionEnds, { [endOf(session)]: 1 })
     if (session.error !== null) this.lastError = session.error.message
   }
 
@@ -203,6 +223,8 @@ export class ServedDevice extends NetDevice {
       session: this.session === null ? null : describeSession(this.session, this.since),
       sessions: this.sessions,
       lastError: this.lastError,
+      sessionEnds: { ...this.sessionEnds },
+      refusals: { ...this.refusals },
       pairs: this.datapath.pairs.map((ends, pair) => this.pairSnapshot(ends, pair, reports)),
       captures: this.captures.snapshot(),
       verdicts: this.datapath.verdicts(),
@@ -267,6 +289,13 @@ export class ServedDevice extends NetDevice {
       rxDropped: sumCounts(sumCounts(ends.rxDropped(), total.dropped), receive?.dropped ?? {}),
     }
   }
+}
+
+/** Why a session ended, by kind. */
+function endOf({ error }: BackendSession): string {
+  if (error === null) return 'hang-up'
+  if (error.field === 'memory' && error.code === 'ERR_SYSTEM') return 'memory'
+  return error.code === 'ERR_SYSTEM' ? 'system' : 'refused'
 }
 
 function describeSession(session: BackendSession, since: number): SessionSnapshot {

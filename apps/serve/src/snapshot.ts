@@ -8,6 +8,10 @@ export interface Snapshot {
   readonly sessions: number
   /** Why the last session that ended on an error did. */
   readonly lastError: string | null
+  /** Sessions that are over, by why: `hang-up`, `refused` (a request), `memory` (pages of it were gone), `system`. */
+  readonly sessionEnds: Readonly<Record<string, number>>
+  /** Requests that were refused, `SET_VRING_NUM.ring`: the request, and what ended: `answered`, `ring`, `session`. */
+  readonly refusals: Readonly<Record<string, number>>
   /** One for each queue pair. */
   readonly pairs: readonly PairSnapshot[]
   /** Captures that run. */

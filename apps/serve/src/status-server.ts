@@ -1,10 +1,18 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { MetricsAddress } from './config.ts'
 import type { Daemon } from './daemon.ts'
+import type { Log } from './log.ts'
 import { formatMetrics, METRICS_TYPE, type Observed } from './metrics.ts'
 import { startError } from './serve-error.ts'
 import { PAGE_SECURITY_POLICY, renderStatusPage } from './status-page.ts'
+
+/** Connections at once. One more ends the oldest that asks nothing. */
+const CONNECTIONS_MAX = 16
+/** How long a connection may take to ask, and to take its answer, in ms; it serves one request. */
+const CONNECTION_MS = 2000
+/** Requests that come within this time of an answer get what was seen then, in ms. */
+const OBSERVED_MS = 20
 
 /** Answers `/metrics` for Prometheus and `/` for people. Reads only: nothing here changes the daemon. */
 export class StatusServer {
@@ -17,18 +25,32 @@ export class StatusServer {
     this.url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}/`
   }
 
-  /** @throws ServeError naming --metrics */
-  static async start({ host, port }: MetricsAddress, daemon: Daemon): Promise<StatusServer> {
-    const observe = (): Promise<Observed[]> =>
-      Promise.all(
-        daemon.devices.map(async (device) => ({ config: device.config, observation: await device.observe() })),
-      )
-    const server = createServer({ requestTimeout: 5000, headersTimeout: 5000 }, (request, response) => {
+  /**
+   * @param log takes one line for people
+   * @throws ServeError naming --metrics
+   */
+  static async start({ host, port }: MetricsAddress, daemon: Daemon, log: Log): Promise<StatusServer> {
+    const observe = shared(
+      (): Promise<Observed[]> =>
+        Promise.all(
+          daemon.devices.map(async (device) => ({ config: device.config, observation: await device.observe() })),
+        ),
+    )
+    const limits = {
+      requestTimeout: CONNECTION_MS,
+      headersTimeout: CONNECTION_MS,
+      connectionsCheckingInterval: CONNECTION_MS / 4,
+      maxHeaderSize: 8192,
+    }
+    const server = createServer(limits, (request, response) => {
       answer(observe, request).then(
         (page) => send(response, request, page),
         (error: unknown) => send(response, request, text(503, `${error instanceof Error ? error.message : error}\n`)),
       )
     })
+    server.setTimeout(CONNECTION_MS, (socket) => socket.destroy())
+    server.maxRequestsPerSocket = 1
+    boundConnections(server)
     try {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject)
@@ -37,6 +59,13 @@ export class StatusServer {
     } catch (error) {
       throw startError(`--metrics ${host}:${port}`, error)
     }
+    server.removeAllListeners('error')
+    let told = false
+    // Being out of descriptors for a while takes this page away and nothing else.
+    server.on('error', (error) => {
+      if (!told) log(`the status page can't take a connection: ${error.message}; said once`)
+      told = true
+    })
     return new StatusServer(server)
   }
 
@@ -45,6 +74,37 @@ export class StatusServer {
     const closed = new Promise((resolve) => this.#server.close(resolve))
     this.#server.closeAllConnections()
     await closed
+  }
+}
+
+/** Ends the oldest connections that ask nothing when there are too many: who asks is answered, whoever else is there. */
+function boundConnections(server: Server): void {
+  const idle = new Set<Socket>()
+  let open = 0
+  server.on('connection', (socket) => {
+    open++
+    idle.add(socket)
+    socket.once('close', () => {
+      open--
+      idle.delete(socket)
+    })
+    if (open <= CONNECTIONS_MAX) return
+    const [oldest] = idle
+    oldest?.destroy()
+  })
+  server.on('request', ({ socket }) => idle.delete(socket))
+}
+
+/** One observation for all who ask while it is made, and shortly after. */
+function shared<T>(observe: () => Promise<T>): () => Promise<T> {
+  let last: Promise<T> | null = null
+  return () => {
+    if (last !== null) return last
+    const made = observe()
+    last = made
+    const forget = (): void => void setTimeout(() => (last = null), OBSERVED_MS).unref()
+    made.then(forget, forget)
+    return made
   }
 }
 
@@ -75,6 +135,7 @@ function send(response: ServerResponse, request: IncomingMessage, { status, type
     'content-type': type,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
+    connection: 'close',
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
     'content-security-policy': policy ?? "default-src 'none'",

@@ -1,7 +1,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { featureSet, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_NET_F_MQ } from '@vring/layout'
 import { EventFd, peerCredentials } from '@vring/linux'
-import { serveVhostUser } from '@vring/vhost-user'
+import { createLinuxHost, serveVhostUser } from '@vring/vhost-user'
 import { Captures } from './captures.ts'
 import { createDatapath } from './datapath.ts'
 import { loadRegistry } from './load-registry.ts'
@@ -35,6 +35,7 @@ async function work(settings: WorkerSettings): Promise<void> {
   })
   const captures = new Captures(datapath.pairs, note)
   if (datapath.note !== null) note(datapath.note)
+  const { files, requireSealed, bytesMax } = settings.memory
   try {
     for (const spec of settings.captures) attempt('--capture', () => captures.begin(spec))
     const device = new ServedDevice({
@@ -43,6 +44,7 @@ async function work(settings: WorkerSettings): Promise<void> {
       datapath,
       features,
       captures,
+      onNote: note,
     })
     let answered = 0
     let told = false
@@ -54,6 +56,9 @@ async function work(settings: WorkerSettings): Promise<void> {
         role,
         device,
         wakeFd,
+        host: createLinuxHost({ files, requireSealed, onNote: note }),
+        ...(bytesMax === null ? {} : { memoryBytesMax: bytesMax }),
+        onRefusal: (refusal) => device.refused(refusal),
         shouldStop: () => {
           if (!told) tell({ type: 'ready' })
           told = true

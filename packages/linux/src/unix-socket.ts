@@ -8,6 +8,7 @@ import {
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   POLLFD,
+  POLLHUP,
   POLLOUT,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
@@ -127,6 +128,11 @@ export class UnixSocket {
           })
       } else if (errno !== EINTR) throw systemError('sendmsg', errno)
     }
+  }
+
+  /** Has the peer closed its end? What it sent before is still to be received. */
+  hungUp(): boolean {
+    return this.#closed || (pollOne(this.fd, 0, 0) & POLLHUP) !== 0
   }
 
   #checkOpen(): void {
@@ -262,9 +268,15 @@ function removeStale(path: string): void {
 }
 
 function waitWritable(fd: number, timeoutMs: number): boolean {
-  const bytes = fixedBytes(POLLFD.size)
-  const view = new DataView(bytes.buffer)
-  view.setInt32(POLLFD.fd, fd, true)
-  view.setInt16(POLLFD.events, POLLOUT, true)
-  return checked('poll', (c) => c.poll(bytes, 1, timeoutMs)) > 0
+  return pollOne(fd, POLLOUT, timeoutMs) !== 0
+}
+
+const pollBytes = fixedBytes(POLLFD.size)
+const pollView = new DataView(pollBytes.buffer)
+
+/** poll(2) of one descriptor; what happened, 0: nothing. */
+function pollOne(fd: number, events: number, timeoutMs: number): number {
+  pollView.setInt32(POLLFD.fd, fd, true)
+  pollView.setInt16(POLLFD.events, events, true)
+  return checked('poll', (c) => c.poll(pollBytes, 1, timeoutMs)) > 0 ? pollView.getInt16(POLLFD.revents, true) : 0
 }

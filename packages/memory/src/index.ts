@@ -7,6 +7,7 @@
 export * from './address-map.ts'
 export * from './dirty-log.ts'
 export * from './guest-map.ts'
+export * from './lazy-view.ts'
 export * from './mapped-space.ts'
 export * from './memory-view.ts'
 export * from './page-size.ts'

@@ -1,6 +1,7 @@
-import { EFAULT, EXDEV, isVringError } from '@vring/layout'
+import { EAGAIN, EFAULT, EXDEV, isVringError } from '@vring/layout'
 import { describe, expect, it } from 'vitest'
 import { ACCESS_READ, ACCESS_WRITE } from './address-map.ts'
+import { LazyView } from './lazy-view.ts'
 import { MappedSpace } from './mapped-space.ts'
 import { memoryView } from './memory-view.ts'
 
@@ -148,6 +149,56 @@ describe('MappedSpace', () => {
     })
     expect(() => space.replaceRegions([])).toThrow(/culprit/)
     expect(space.resolve(BASE, 1, ACCESS_READ)).toBe(EFAULT)
+  })
+})
+
+describe('views that are made when they are needed', () => {
+  function lazy() {
+    const made: number[] = []
+    const regions = [0, 1, 2].map((index) => ({
+      address: BASE + index * PAGE,
+      length: PAGE,
+      view: new LazyView(PAGE, () => {
+        made.push(index)
+        return memoryView(new ArrayBuffer(PAGE))
+      }),
+      viewOffset: 0,
+    }))
+    return { made, space: new MappedSpace(regions) }
+  }
+
+  it('the first address that leads into one makes it, once; asking for cover makes none', () => {
+    const { made, space } = lazy()
+    expect(space.covers(BASE, 3 * PAGE)).toBe(true)
+    expect([space.covers(BASE + 1, 3 * PAGE), space.covers(BASE - 1, 2), space.covers(BASE, 0)]).toEqual([
+      false,
+      false,
+      false,
+    ])
+    expect(made).toEqual([])
+    for (const at of [PAGE, PAGE + 8, PAGE]) expect(space.resolve(BASE + at, 8, ACCESS_READ)).toBe(at - PAGE)
+    expect(made).toEqual([1])
+    expect(space.resolve(BASE + PAGE - 4, 8, ACCESS_READ)).toBe(EXDEV)
+  })
+
+  it('a round makes as many as it may; another range is -EAGAIN, and goes on in the next round', () => {
+    const { made, space } = lazy()
+    space.viewsLeft = 1
+    expect([space.resolve(BASE, 8, ACCESS_READ), space.deferred]).toEqual([0, false])
+    expect([space.resolve(BASE + PAGE, 8, ACCESS_READ), space.deferred]).toEqual([EAGAIN, true])
+    expect(space.resolveSpan(BASE + PAGE, 8, ACCESS_READ)).toBe(EAGAIN)
+    expect(space.mapKernel({ address: BASE + PAGE, length: 8, write: true, mapping: 'vmap' })).toBe('page-absent')
+    expect([space.resolve(BASE, 8, ACCESS_READ), space.resolve(BASE + 9 * PAGE, 8, ACCESS_READ)]).toEqual([0, EFAULT])
+    space.viewsLeft = 1
+    expect(space.resolve(BASE + PAGE, 8, ACCESS_READ)).toBe(0)
+    expect(made).toEqual([0, 1])
+  })
+
+  it('a replacement keeps the views of the regions that stay', () => {
+    const { made, space } = lazy()
+    space.resolve(BASE, 8, ACCESS_READ)
+    space.replaceRegions(space.snapshot.regions.slice(0, 2))
+    expect([space.resolve(BASE, 8, ACCESS_READ), made]).toEqual([0, [0]])
   })
 })
 

@@ -1,7 +1,8 @@
-import { EFAULT, EXDEV, refused } from '@vring/layout'
+import { EAGAIN, EFAULT, EXDEV, refused } from '@vring/layout'
 import { MmuNotifierList, type MmuNotifierRange } from '@vring/mmu-notifier'
 import type { Access } from './address-map.ts'
 import { checkObject, checkObjects, isRange } from './check-argument.ts'
+import { LazyView } from './lazy-view.ts'
 import { type MemoryView, memoryView } from './memory-view.ts'
 import { TASK_SIZE_MAX } from './page-size.ts'
 import { RegionIndex } from './region-index.ts'
@@ -13,7 +14,7 @@ export interface MappedRegion {
   readonly address: number
   /** Bytes. */
   readonly length: number
-  readonly view: MemoryView
+  readonly view: MemoryView | LazyView
   /** Byte offset in {@link view} of the region's first byte. */
   readonly viewOffset: number
 }
@@ -32,6 +33,9 @@ export interface RegionSnapshot {
  * Pages do not move and are not swapped as far as this process can see, so the notifiers are told only by
  * {@link replaceRegions}.
  *
+ * Views that are made when an address leads into them first take long: {@link viewsLeft} bounds how many a round makes. A
+ * range in another one is -EAGAIN then, and {@link deferred} says that asking again will help.
+ *
  * Assumption: the caller unmaps a replaced region's memory only after the last round that may have resolved in it.
  */
 export class MappedSpace implements UserSpace {
@@ -39,6 +43,10 @@ export class MappedSpace implements UserSpace {
   readonly notifiers: MmuNotifierList
   view: MemoryView
   span = 0
+  /** Views that may still be made; whoever runs rounds sets it before each. */
+  viewsLeft = Number.POSITIVE_INFINITY
+  /** A range was -EAGAIN for want of {@link viewsLeft}; whoever sets that clears it. */
+  deferred = false
   private current: RegionSnapshot = { generation: 0, regions: [] }
   private index = new RegionIndex([])
   // The region of the last hit; none: infinitely far away. Doubles from the start (see GuestMap).
@@ -71,18 +79,37 @@ export class MappedSpace implements UserSpace {
   }
 
   resolveSpan(address: number, length: number, _access: Access): number {
-    if (!(length >= 0) || !this.seek(address)) return EFAULT
+    if (!(length >= 0)) return EFAULT
+    const status = this.seek(address)
+    if (status < 0) return status
     const d = address - this.hitStart
     this.span = Math.min(length, this.hitLength - d)
     return this.hitOffset + d
   }
 
-  /** Refusals: `unmapped`, and `not-contiguous` for a range across two views. */
+  /** Is all of [address, address + length) in regions? Control plane: no view is made by asking. */
+  covers(address: number, length: number): boolean {
+    if (!isRange(address, length, this.limit)) return false
+    const { regions } = this.current
+    for (let at = address; at < address + length; ) {
+      const found = this.index.find(at)
+      const region = regions[found]
+      if (found < 0 || region === undefined || at - region.address >= region.length) return false
+      at = region.address + region.length
+    }
+    return true
+  }
+
+  /**
+   * Refusals: `unmapped`, `not-contiguous` for a range across two views, `page-absent` for one whose view is not made yet and
+   * not to be made now.
+   */
   mapKernel(request: MapRequest): KernelMapping | MapRefusal {
     checkObject('request', request, '{ address, length, write, mapping }')
     if (!isRange(request.address, request.length, this.limit)) return 'unmapped'
     const at = this.search(request.address, request.length)
     if (at === EXDEV) return 'not-contiguous'
+    if (at === EAGAIN) return 'page-absent'
     if (at < 0) return 'unmapped'
     return new MappedKernelMapping(this.view, at)
   }
@@ -146,7 +173,7 @@ export class MappedSpace implements UserSpace {
     if (!(Number.isSafeInteger(length) && length > 0 && length <= this.limit - address))
       throw refused('ERR_OUT_OF_RANGE', 'length', length, `1 .. ${this.limit - address}`)
     checkObject('view', view, 'a MemoryView')
-    const bytes = view.buffer.byteLength
+    const bytes = view instanceof LazyView ? view.byteLength : view.buffer.byteLength
     if (bytes > VIEW_BYTES_MAX)
       throw refused('ERR_OUT_OF_RANGE', 'view', bytes, `a buffer of at most ${VIEW_BYTES_MAX} bytes`)
     if (!(Number.isSafeInteger(viewOffset) && viewOffset >= 0 && length <= bytes - viewOffset))
@@ -156,27 +183,41 @@ export class MappedSpace implements UserSpace {
       throw refused('ERR_MISALIGNED', 'viewOffset', viewOffset, 'aligned as address is, to 4 bytes')
   }
 
-  /** Makes the region that holds `address` the hit; false when none does. */
-  private seek(address: number): boolean {
+  /** Makes the region that holds `address` the hit. @returns 0, -EFAULT: none does, -EAGAIN: its view can't be made now */
+  private seek(address: number): number {
     const d = address - this.hitStart
-    if (d >= 0 && d < this.hitLength) return true
+    if (d >= 0 && d < this.hitLength) return 0
     const found = this.index.find(address)
-    if (found < 0) return false
+    if (found < 0) return EFAULT
     const region = this.current.regions[found]
-    if (address - region.address >= region.length) return false
+    if (address - region.address >= region.length) return EFAULT
+    const view = region.view instanceof LazyView ? (region.view.made ?? this.makeView(region.view)) : region.view
+    if (view === null) return EAGAIN
     this.hitStart = region.address
     this.hitLength = region.length
     this.hitOffset = region.viewOffset
-    this.view = region.view
-    return true
+    this.view = view
+    return 0
+  }
+
+  /** The view, or null when this round makes no more. */
+  private makeView(view: LazyView): MemoryView | null {
+    if (this.viewsLeft < 1) {
+      this.deferred = true
+      return null
+    }
+    this.viewsLeft--
+    return view.make()
   }
 
   private search(address: number, length: number): number {
-    if (!(length >= 0) || !this.seek(address)) return EFAULT
+    if (!(length >= 0)) return EFAULT
+    const status = this.seek(address)
+    if (status < 0) return status
     const d = address - this.hitStart
     const inRegion = this.hitLength - d
     if (length <= inRegion) return this.hitOffset + d
-    return this.seek(address + inRegion) ? EXDEV : EFAULT
+    return this.seek(address + inRegion) === EFAULT ? EFAULT : EXDEV
   }
 }
 

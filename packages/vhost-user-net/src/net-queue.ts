@@ -27,6 +27,8 @@ export class NetQueue {
   private readonly source: FrameSource | null
   private readonly backend: NetBackend | null
   private readonly disabledRound: TxRound | null
+  /** Where the frames of a ring go that is not enabled. */
+  private readonly disabled = new DropBackend()
   private readonly signalError: () => void
   private round: TxRound | RxRound | null
   private errorSignalled = false
@@ -58,12 +60,12 @@ export class NetQueue {
     else if (end.source === null) this.enabledRound = null
     else this.enabledRound = new RxRound({ ...common, source: end.source, log: migrationLog(vring) })
     this.disabledRound =
-      this.enabledRound instanceof TxRound ? new TxRound({ ...common, backend: new DropBackend(), payload }) : null
+      this.enabledRound instanceof TxRound ? new TxRound({ ...common, backend: this.disabled, payload }) : null
     this.round = this.disabledRound
     this.nextAvail = vring.nextAvail
     const status = this.start()
-    // With an IOTLB the ring may not be translated yet: this asked for it, and a later round starts the ring.
-    if (status < 0 && iotlb === null) {
+    // What a translation or a view is missing for is started by a later round.
+    if (status < 0 && status !== EAGAIN) {
       this.accessor.close()
       throw new VringError('ERR_INVALID_STATE', `queue ${vring.index} can't be started: ${this.queue.broken}`, {
         field: 'ring',
@@ -139,8 +141,10 @@ export class NetQueue {
       const { frames, bytes, truncated } = round
       return { ...common, delivered: { frames, bytes }, dropped: truncated > 0 ? { truncated } : {} }
     }
-    const oversize = round?.oversize ?? 0
-    return { ...common, delivered: null, dropped: oversize > 0 ? { oversize } : {} }
+    const disabled = this.disabled.counters.txFrames
+    const oversize = (round?.oversize ?? 0) + (this.disabledRound?.oversize ?? 0)
+    const reasons = Object.entries({ oversize, disabled }).filter(([, frames]) => frames > 0)
+    return { ...common, delivered: null, dropped: Object.fromEntries(reasons) }
   }
 
   /** Gives everything back; the next avail index. */

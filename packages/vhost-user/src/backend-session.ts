@@ -32,12 +32,14 @@ export interface BackendSessionOptions {
   readonly host: SessionHost
   /** Sees every whole message. */
   readonly trace?: SessionTrace
-  /** Bytes of memory that the frontend may share, all regions together. Default {@link MEMORY_BYTES_MAX}, 64 GiB. */
+  /** Bytes of memory that the frontend may share, all regions together. Default: what this host has. */
   readonly memoryBytesMax?: number
   /** How long a message may be on its way from its first byte to its last, in ms. Default {@link MESSAGE_MS}. */
   readonly messageMs?: number
   /** Hears of errors that are no `VringError`: mistakes of a device. Default {@link reportFault}. */
   readonly onFault?: FaultHandler
+  /** Told of every request that is refused. */
+  readonly onRefusal?: (refusal: Refusal) => void
 }
 
 /**
@@ -46,8 +48,34 @@ export interface BackendSessionOptions {
  */
 export const MESSAGE_MS = 10_000
 
-/** Messages that one {@link BackendSession.poll} handles at most: rings get their turn whatever the frontend sends. */
+/**
+ * Messages that one {@link BackendSession.poll} handles at most, and how long it goes on, in ms: rings get their turn whatever
+ * the frontend sends.
+ */
 const MESSAGES_PER_POLL = 64
+const POLL_MS = 1
+
+/** Requests that pass on what a guest writes: a bad value is the ring's fault, and not the connection's. */
+const OF_THE_GUEST: ReadonlySet<RequestName | null> = new Set<RequestName>([
+  'SET_VRING_NUM',
+  'SET_VRING_ADDR',
+  'SET_VRING_BASE',
+  'SET_VRING_KICK',
+])
+/** How what is wrong with such a value is refused. */
+const BAD_VALUE: ReadonlySet<string> = new Set(['ERR_OUT_OF_RANGE', 'ERR_MISALIGNED', 'ERR_OVERLAP'])
+
+/** How long to leave a channel alone that has no room for a question, in ms. */
+const UNSENT_MS = 1
+
+/** A request that was refused. */
+export interface Refusal {
+  /** Its name, or null for a number that the protocol does not have. */
+  readonly request: RequestName | null
+  readonly error: VringError
+  /** `answered`: with a failure. `ring`: its ring does not run until it is set up anew. `session`: the session ends. */
+  readonly ends: 'answered' | 'ring' | 'session'
+}
 
 /**
  * The device's end of a vhost-user connection: a state machine over a transport that configures a
@@ -71,8 +99,11 @@ export class BackendSession {
   readonly #handlers: SessionHandlers
   readonly #messageMs: number
   readonly #onFault: FaultHandler
+  readonly #onRefusal: (refusal: Refusal) => void
   /** When the message that is on its way has to be there, by `performance.now()`; infinity: none is. */
   #messageDue = Number.POSITIVE_INFINITY
+  /** When to ask again what found no room, alike. */
+  #askDue = Number.POSITIVE_INFINITY
   #closed = false
 
   constructor(options: BackendSessionOptions) {
@@ -86,6 +117,7 @@ export class BackendSession {
     this.#handlers = sessionHandlers(this.#state)
     this.#messageMs = options.messageMs ?? MESSAGE_MS
     this.#onFault = options.onFault ?? reportFault
+    this.#onRefusal = options.onRefusal ?? (() => {})
   }
 
   /** The transport's descriptor, for poll(2). */
@@ -142,19 +174,28 @@ export class BackendSession {
 
   /** How long {@link poll} may be left alone though nothing comes, in ms; -1: for ever. */
   get patienceMs(): number {
-    const due = this.#messageDue
+    const due = Math.min(this.#messageDue, this.#askDue)
     return due === Number.POSITIVE_INFINITY ? -1 : Math.max(0, Math.ceil(due - performance.now()))
   }
 
   /**
-   * Handles the messages that are there, without waiting. Call it between rounds.
+   * Handles the messages that are there, without waiting, for about {@link POLL_MS}. Call it between rounds. Nothing is done
+   * for a frontend that has hung up: who reads no answer needs none, and the next one waits.
    *
    * @returns `idle`: nothing was there. `handled`: look again soon. `closed`: the session is over.
    */
   poll(): 'idle' | 'handled' | 'closed' {
     let result: 'idle' | 'handled' = 'idle'
+    const end = performance.now() + POLL_MS
+    this.#state.askUnsent()
+    this.#askDue = this.#state.hasUnsent ? performance.now() + UNSENT_MS : Number.POSITIVE_INFINITY
     for (let count = 0; count < MESSAGES_PER_POLL && !this.#closed; count++) {
+      if (count > 0 && performance.now() >= end) break
       try {
+        if (this.#transport.hungUp?.() === true) {
+          this.close()
+          break
+        }
         const message = this.#reader.next()
         if (message === 'none') break
         if (message === 'closed') this.close()
@@ -169,6 +210,17 @@ export class BackendSession {
     }
     this.#checkPartial()
     return this.#closed ? 'closed' : result
+  }
+
+  /**
+   * Ends the session when pages of its memory turned out not to exist (see `MemoryGuard`): they are zeros of this process now,
+   * which the frontend does not see.
+   */
+  checkMemory(): void {
+    const region = this.memory.faulted
+    if (region === null && !this.#state.log.faulted) return
+    const what = region === null ? 'the dirty log' : `the region at guest address 0x${region.guestAddress.toString(16)}`
+    this.close(new VringError('ERR_SYSTEM', `pages of ${what} do not exist any more`, { field: 'memory' }))
   }
 
   /** Ends a session whose frontend does not finish what it began to say. */
@@ -275,15 +327,22 @@ export class BackendSession {
     else if (name === 'SET_LOG_BASE') this.#send(id, none.encode(null))
   }
 
-  /** A refused request: a failure is answered where one can be, else the frontend would believe it was done. */
-  #refuse(name: RequestName | null, { request, flags }: IncomingMessage, error: VringError): void {
+  /**
+   * A refused request: a failure is answered where one can be, else the frontend would believe it was done. Where a guest's
+   * own value is refused that nobody asked about, its ring is what fails.
+   */
+  #refuse(name: RequestName | null, message: IncomingMessage, error: VringError): void {
+    const { request, flags } = message
     const answerable = name === null || MESSAGES[name].reply === null
-    if (!answerable || !this.#wantsAck(flags) || error.code === 'ERR_CLOSED') {
+    const ends = this.#refusalEnds(name, message, error, answerable && this.#wantsAck(flags))
+    this.refusals++
+    this.lastRefusal = error
+    this.#onRefusal({ request: name, error, ends })
+    if (ends === 'ring') return
+    if (ends === 'session') {
       this.close(error)
       return
     }
-    this.refusals++
-    this.lastRefusal = error
     try {
       this.#send(request, u64.encode(1n))
     } catch (failure) {
@@ -291,10 +350,27 @@ export class BackendSession {
     }
   }
 
+  #refusalEnds(
+    name: RequestName | null,
+    { payload }: IncomingMessage,
+    error: VringError,
+    asked: boolean,
+  ): Refusal['ends'] {
+    if (error.code === 'ERR_CLOSED') return 'session'
+    if (asked) return 'answered'
+    if (!OF_THE_GUEST.has(name) || !BAD_VALUE.has(error.code)) return 'session'
+    // Of SET_VRING_KICK the index is the first byte, of the others the first word, whose ring was found already.
+    const vring = this.vrings[payload[0]!]
+    if (vring === undefined) return 'session'
+    this.#state.rings.break(vring, name!, error)
+    return 'ring'
+  }
+
   #send(request: number, payload: Uint8Array): void {
     const bytes = encodeMessage(request, FLAG_REPLY, payload)
     this.#trace('out', bytes, [])
-    this.#transport.send(bytes)
+    // Frontends read their answers; one that does not is not waited for.
+    this.#transport.send(bytes, [], 0)
   }
 
   /** A refusal as it is; anything else is a fault, told with its class and stack. */

@@ -9,6 +9,8 @@ export interface FrontendMemoryOptions {
   readonly guestAddress?: number
   /** Where the frontend says it has it: any address will do, both sides only calculate with it. Default 2^40. */
   readonly userAddress?: number
+  /** Nobody can shorten the file (F_SEAL_SHRINK). Default true. */
+  readonly sealed?: boolean
 }
 
 /** Memory that a frontend shares: a sealed memfd, mapped here, and the region that tells a backend of it. */
@@ -21,9 +23,9 @@ export class FrontendMemory {
 
   /** @throws VringError ERR_OUT_OF_RANGE, ERR_SYSTEM */
   constructor(options: FrontendMemoryOptions) {
-    const { bytes, guestAddress = 0, userAddress = 2 ** 40 } = options
+    const { bytes, guestAddress = 0, userAddress = 2 ** 40, sealed = true } = options
     this.region = { guestAddress, size: bytes, userAddress, mmapOffset: 0 }
-    this.fd = createMemfd('vring-frontend', bytes)
+    this.fd = createMemfd('vring-frontend', bytes, { sealed })
     let mapping: Mapping | null = null
     try {
       mapping = Mapping.of(this.fd, { length: bytes })

@@ -1,43 +1,110 @@
+import { totalmem } from 'node:os'
 import { refused, VringError } from '@vring/layout'
-import { closeFd, EventFd, isEventFd, Mapping, setNonBlocking, statFd, UnixSocket } from '@vring/linux'
-import { memoryView } from '@vring/memory'
+import {
+  closeFd,
+  EventFd,
+  fileSystemOf,
+  isEventFd,
+  isSealedAgainstShrinking,
+  Mapping,
+  setNonBlocking,
+  statFd,
+  UnixSocket,
+} from '@vring/linux'
+import { LazyView, memoryView } from '@vring/memory'
 import type { MappedMemory, MemoryWindow, SessionHost } from './session-host.ts'
 
-/**
- * Maps a part of a file. The file's own page size (huge pages) sets where a mapping may begin and how long it is, so the
- * mapping is widened to it and the windows show what was asked for.
- */
-function mapMemory(fd: number, offset: number, length: number): MappedMemory {
-  const file = statFd(fd)
-  // A mapping longer than its file is a SIGBUS at the first access behind the end.
-  if (file.isRegular && length > file.size - offset)
-    throw refused('ERR_PROTOCOL', 'region end', offset + length, `at most ${file.size}, the size of its file`)
-  const page = Math.max(4096, file.blockSize)
-  const lead = offset % page
-  const mapping = Mapping.of(fd, { offset: offset - lead, length: Math.ceil((lead + length) / page) * page })
-  const windows: MemoryWindow[] = []
-  for (const window of mapping.windows) {
-    const start = Math.max(window.offset, lead)
-    const end = Math.min(window.offset + window.length, lead + length)
-    if (start < end)
-      windows.push({ view: memoryView(window.buffer, true), viewOffset: start - window.offset, length: end - start })
-  }
-  return { windows, close: () => mapping.unmap() }
+/** Which files a frontend may share as memory. */
+export interface MemoryPolicy {
+  /**
+   * `memory` (default): files that are memory, in tmpfs (memfd) and hugetlbfs. `any`: regular files of local file systems too,
+   * whose full or slow disk is this process's to wait for. Block devices, FUSE and network file systems: never.
+   */
+  readonly files?: 'memory' | 'any'
+  /** Only files that can't be shortened any more (F_SEAL_SHRINK). Default false: QEMU's are sealed, DPDK's are not. */
+  readonly requireSealed?: boolean
+  /** Takes one line for people when a file is taken that can make this process wait. */
+  readonly onNote?: (line: string) => void
 }
 
+const MEMORY = ['tmpfs', 'hugetlbfs']
+/** Of these one page is found or not found without asking another process or host. */
+const LOCAL = [...MEMORY, 'ramfs', 'ext4', 'xfs', 'btrfs', 'f2fs', 'zfs', 'bcachefs', 'overlayfs']
+
 /** Sessions with a real frontend, on Linux. */
-export const linuxHost: SessionHost = {
-  closeFd,
-  mapMemory,
-  ringEvent(fd) {
-    // Anything else that is always readable would keep the loop from sleeping; a pipe that is full would stop it. That
-    // it does not wait is for kernels without asynchronous I/O and RWF_NOWAIT: the driver can take it back.
-    if (!isEventFd(fd)) throw new VringError('ERR_PROTOCOL', `descriptor ${fd} is no eventfd`, { field: 'fds' })
-    setNonBlocking(fd)
-    return new EventFd(fd, { shared: true })
-  },
-  transport: (fd) => {
-    setNonBlocking(fd)
-    return new UnixSocket(fd)
-  },
+export function createLinuxHost(policy: MemoryPolicy = {}): SessionHost {
+  const { files = 'memory', requireSealed = false, onNote } = policy
+  if (files !== 'memory' && files !== 'any')
+    throw refused('ERR_INVALID_ARGUMENT', 'memory files', files, "'memory' or 'any'")
+  const accepted = files === 'memory' ? MEMORY : LOCAL
+  const told = new Set<string>()
+
+  /** @throws VringError ERR_PROTOCOL for a file that is not taken, or shorter than `end` bytes */
+  const checkFile = (fd: number, end: number): void => {
+    const { isRegular, size } = statFd(fd)
+    if (!isRegular) throw refused('ERR_PROTOCOL', 'memory', 'no regular file', `a file in ${accepted.join(', ')}`)
+    const { name } = fileSystemOf(fd)
+    if (!accepted.includes(name)) throw refused('ERR_PROTOCOL', 'memory', `a file in ${name}`, accepted.join(', '))
+    // A mapping longer than its file has no pages after its end.
+    if (end > size) throw refused('ERR_PROTOCOL', 'region end', end, `at most ${size}, the size of its file`)
+    if (requireSealed && !isSealedAgainstShrinking(fd))
+      throw refused('ERR_PROTOCOL', 'memory', 'a file that can be shortened', 'one with F_SEAL_SHRINK')
+    if (MEMORY.includes(name) || told.has(name)) return
+    told.add(name)
+    onNote?.(
+      `the driver's memory is a file in ${name}: a full disk ends its session, a slow one holds the whole thread`,
+    )
+  }
+
+  return {
+    memoryBytes: totalmem(),
+    closeFd,
+    mapMemory,
+    fileIdentity: (fd) => statFd(fd).identity,
+    ringEvent,
+    transport,
+  }
+
+  /**
+   * Maps a part of a file. The file's own page size (huge pages) sets where a mapping may begin and how long it is, so the
+   * mapping is widened to it and the windows show what was asked for.
+   */
+  function mapMemory(fd: number, offset: number, length: number): MappedMemory {
+    checkFile(fd, offset + length)
+    const page = Math.max(4096, statFd(fd).blockSize)
+    const lead = offset % page
+    const bytes = Math.ceil((lead + length) / page) * page
+    const mapping = Mapping.of(fd, { offset: offset - lead, length: bytes, guard: true })
+    const windows: MemoryWindow[] = []
+    for (const window of mapping.windows) {
+      const start = Math.max(window.offset, lead)
+      const end = Math.min(window.offset + window.length, lead + length)
+      if (start >= end) continue
+      const view = new LazyView(window.length, () => memoryView(window.buffer, true))
+      windows.push({ view, viewOffset: start - window.offset, length: end - start })
+    }
+    return {
+      windows,
+      get faults() {
+        return mapping.faults
+      },
+      close: () => mapping.unmap(),
+    }
+  }
+}
+
+/** {@link createLinuxHost} with its defaults. */
+export const linuxHost: SessionHost = createLinuxHost()
+
+function ringEvent(fd: number): EventFd {
+  // Anything else that is always readable would keep the loop from sleeping; a pipe that is full would stop it. That
+  // it does not wait is for kernels without asynchronous I/O and RWF_NOWAIT: the driver can take it back.
+  if (!isEventFd(fd)) throw new VringError('ERR_PROTOCOL', `descriptor ${fd} is no eventfd`, { field: 'fds' })
+  setNonBlocking(fd)
+  return new EventFd(fd, { shared: true })
+}
+
+function transport(fd: number): UnixSocket {
+  setNonBlocking(fd)
+  return new UnixSocket(fd)
 }

@@ -14,7 +14,7 @@ export interface PayloadCodec<T> {
 /** Addresses and sizes are JavaScript numbers: 2^53 and above is out of range by definition. */
 function number64(view: DataView, offset: number, field: string): number {
   const value = view.getBigUint64(offset, true)
-  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw refused('ERR_PROTOCOL', field, value, 'below 2^53')
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw refused('ERR_OUT_OF_RANGE', field, value, 'below 2^53')
   return Number(value)
 }
 

@@ -52,7 +52,8 @@ export class ServedSession {
 
   /** Asks the driver of every ring to notify, and looks once more; true: there is work, do not sleep. */
   arm(): boolean {
-    let more = false
+    // What waits for a view of its memory goes on in the next turn.
+    let more = this.session.memory.space.deferred
     for (const index of this.session.activeQueues) if (this.device.armQueue(index)) more = true
     return more
   }

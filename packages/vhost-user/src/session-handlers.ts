@@ -47,6 +47,7 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
     SET_OWNER: () => null,
     RESET_OWNER: () => {
       for (const vring of rings.vrings) rings.enable(vring, false)
+      state.forget()
       return null
     },
     SET_MEM_TABLE: (regions, fds) => changeMemory(() => memory.replace(regions, fds)),
@@ -144,7 +145,10 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
       if (status > 0xffn) throw refused('ERR_OUT_OF_RANGE', 'status', status, '0 to 255')
       state.status = Number(status)
       device.setStatus?.(state.status)
-      if (state.status === 0) for (const vring of rings.vrings) rings.stopForGood(vring)
+      if (state.status === 0) {
+        for (const vring of rings.vrings) rings.stopForGood(vring)
+        state.forget()
+      }
       return null
     },
     GET_STATUS: () => BigInt(state.status),

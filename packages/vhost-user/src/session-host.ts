@@ -1,9 +1,9 @@
-import type { MemoryView } from '@vring/memory'
+import type { LazyView, MemoryView } from '@vring/memory'
 import type { Transport } from './transport.ts'
 
 /** A part of mapped memory that is one buffer. */
 export interface MemoryWindow {
-  readonly view: MemoryView
+  readonly view: MemoryView | LazyView
   /** Byte offset in {@link view} of the window's first byte. */
   readonly viewOffset: number
   /** Bytes. */
@@ -14,6 +14,8 @@ export interface MemoryWindow {
 export interface MappedMemory {
   /** Neighbours, ascending; together as long as what was asked for. */
   readonly windows: readonly MemoryWindow[]
+  /** Pages that turned out not to exist when they were touched and are zeros of our own since: what is written there is lost. */
+  readonly faults: number
   /** Gives the mapping back: nobody may hold a view of it any more. */
   close(): void
 }
@@ -29,11 +31,19 @@ export interface RingEvent {
 
 /** What a session needs of the operating system. `linuxHost` is the real one; tests count with one of their own. */
 export interface SessionHost {
+  /** Bytes of memory that this host has: what a frontend may share unless told otherwise. */
+  readonly memoryBytes: number
   closeFd(fd: number): void
+  /**
+   * Which file it is: the same text for two descriptors of one file, as long as either it or a mapping of it is there.
+   *
+   * @throws VringError ERR_SYSTEM
+   */
+  fileIdentity(fd: number): string
   /**
    * Maps [offset, offset + length) of a file, shared. The descriptor stays the caller's.
    *
-   * @throws VringError ERR_PROTOCOL for a file that is shorter, ERR_OUT_OF_RANGE, ERR_SYSTEM
+   * @throws VringError ERR_PROTOCOL for a file that is shorter or of a kind that is not taken, ERR_OUT_OF_RANGE, ERR_SYSTEM
    */
   mapMemory(fd: number, offset: number, length: number): MappedMemory
   /**

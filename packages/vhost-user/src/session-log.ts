@@ -1,12 +1,11 @@
 import { refused, VHOST_F_LOG_ALL } from '@vring/layout'
-import { DirtyBitmap, noDirtyLog } from '@vring/memory'
+import { DirtyBitmap, LazyView, noDirtyLog } from '@vring/memory'
 import type { MappedMemory, SessionHost } from './session-host.ts'
 import type { SessionMemory } from './session-memory.ts'
 import type { SessionNegotiation } from './session-negotiation.ts'
 
 /**
- * Bytes that a dirty log may have: enough for 16 TiB of guest-physical addresses. It is refused before it is mapped, as
- * mapping takes long (see MEMORY_BYTES_MAX).
+ * Bytes that a dirty log may have: enough for 16 TiB of guest-physical addresses.
  */
 const LOG_BYTES_MAX = 2 ** 29
 
@@ -40,8 +39,14 @@ export class SessionLog {
     }
     this.close()
     this.#mapped = mapped
-    this.#bytes = new Uint8Array(window.view.buffer, window.viewOffset, window.length)
+    const view = window.view instanceof LazyView ? window.view.make() : window.view
+    this.#bytes = new Uint8Array(view.buffer, window.viewOffset, window.length)
     this.update()
+  }
+
+  /** Pages of the bitmap turned out not to exist. */
+  get faulted(): boolean {
+    return (this.#mapped?.faults ?? 0) > 0
   }
 
   /** Features changed: buffers' writes are logged from now on, or no longer. */

@@ -4,15 +4,11 @@ import type { DeviceMemory } from './device.ts'
 import type { MemoryRegion } from './payload.ts'
 import type { MappedMemory, SessionHost } from './session-host.ts'
 
-/**
- * Bytes that one frontend may have mapped unless told otherwise: 64 GiB. Each window of a mapping costs the JavaScript
- * engine some milliseconds of garbage collection, so a sparse file of terabytes would stop this process for minutes.
- */
-export const MEMORY_BYTES_MAX: number = 2 ** 36
-
 interface Slot {
   readonly region: MemoryRegion
   readonly memory: MappedMemory
+  /** The file that it is of. */
+  readonly file: string
   /** How often it was added: as often it is removed before it goes. */
   claims: number
 }
@@ -42,9 +38,10 @@ export class SessionMemory implements DeviceMemory {
 
   /**
    * @param onSwap called when the regions are new and those that went away are still mapped: rings let go of them
-   * @param bytesMax bytes of all regions together, at most
+   * @param bytesMax bytes of all regions together, at most; default: what the host has. Mapping costs little, whatever the
+   * size; but page tables of what is touched are this process's
    */
-  constructor(host: SessionHost, onSwap: () => void, bytesMax: number = MEMORY_BYTES_MAX) {
+  constructor(host: SessionHost, onSwap: () => void, bytesMax: number = host.memoryBytes) {
     this.#host = host
     this.#onSwap = onSwap
     this.#bytesMax = bytesMax
@@ -58,13 +55,19 @@ export class SessionMemory implements DeviceMemory {
     return this.#slots.map((slot) => slot.region)
   }
 
+  /** A region of which pages turned out not to exist; null: none. What a device writes there nobody else sees. */
+  get faulted(): MemoryRegion | null {
+    return this.#slots.find(({ memory }) => memory.faults > 0)?.region ?? null
+  }
+
   /** Where the device's writes are noted from now on. */
   setDirtyLog(log: DirtyLog): void {
     this.#log.target = log
   }
 
   /**
-   * Replaces all regions (SET_MEM_TABLE); `fds` has one descriptor for each.
+   * Replaces all regions (SET_MEM_TABLE); `fds` has one descriptor for each. A part of a file that is mapped already stays
+   * mapped where it is: frontends send the whole table whenever a piece of it changes.
    *
    * @throws VringError; nothing changed then
    */
@@ -73,11 +76,12 @@ export class SessionMemory implements DeviceMemory {
       throw refused('ERR_PROTOCOL', 'descriptors', fds.length, `${regions.length}, one for each region`)
     this.#checkTotal(regions)
     const slots: Slot[] = []
+    const known = [...this.#slots]
     try {
-      for (const [index, region] of regions.entries()) slots.push(this.#map(region, fds[index]!))
+      for (const [index, region] of regions.entries()) slots.push(this.#map(region, fds[index]!, known))
       this.#install(slots)
     } catch (error) {
-      if (this.#slots !== slots) for (const slot of slots) slot.memory.close()
+      if (this.#slots !== slots) for (const { memory } of slots) if (!this.#holds(memory)) memory.close()
       throw error
     }
   }
@@ -136,9 +140,20 @@ export class SessionMemory implements DeviceMemory {
       throw refused('ERR_OUT_OF_RANGE', 'memory', total, `at most ${this.#bytesMax} (memoryBytesMax)`)
   }
 
-  #map(region: MemoryRegion, fd: number): Slot {
-    if (region.size <= 0) throw refused('ERR_PROTOCOL', 'region size', region.size, 'at least 1')
-    return { region, memory: this.#host.mapMemory(fd, region.mmapOffset, region.size), claims: 1 }
+  /** @param known slots whose mapping may be taken over; one that is goes out of the list */
+  #map(region: MemoryRegion, fd: number, known: Slot[] = []): Slot {
+    const { size, mmapOffset } = region
+    if (size <= 0) throw refused('ERR_PROTOCOL', 'region size', size, 'at least 1')
+    const file = this.#host.fileIdentity(fd)
+    const at = known.findIndex(
+      (slot) => slot.file === file && slot.region.mmapOffset === mmapOffset && slot.region.size === size,
+    )
+    const [slot] = at < 0 ? [] : known.splice(at, 1)
+    return { region, memory: slot?.memory ?? this.#host.mapMemory(fd, mmapOffset, size), file, claims: 1 }
+  }
+
+  #holds(memory: MappedMemory): boolean {
+    return this.#slots.some((slot) => slot.memory === memory)
   }
 
   #install(slots: readonly Slot[]): void {
@@ -149,7 +164,7 @@ export class SessionMemory implements DeviceMemory {
     }))
     // Checked on a map of its own first: the space and the map change together or not at all.
     new GuestMap(this.space, guestRegions)
-    const gone = this.#slots.filter((slot) => !slots.includes(slot))
+    const gone = this.#slots.filter(({ memory }) => !slots.some((slot) => slot.memory === memory))
     try {
       this.space.replaceRegions(slots.flatMap(mappedRegions))
     } catch (error) {

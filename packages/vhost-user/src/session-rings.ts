@@ -1,5 +1,6 @@
 import type { DeviceIotlb } from '@vring/iotlb'
 import {
+  isVringError,
   type RingAreas,
   refused,
   splitRingAreas,
@@ -7,7 +8,6 @@ import {
   VIRTIO_F_EVENT_IDX,
   VringError,
 } from '@vring/layout'
-import { ACCESS_WRITE } from '@vring/memory'
 import type { StartedVring, VhostUserDevice } from './device.ts'
 import { VRING_F_LOG, type VringAddrPayload } from './payload.ts'
 import type { RingEvent } from './session-host.ts'
@@ -93,18 +93,33 @@ export class SessionRings {
     if (vring.running) this.#device.setQueueEnabled(vring.index, enabled)
   }
 
-  /** Moves a ring that may run: it goes on from where it was; where it was is where it stays when that is refused. */
+  /**
+   * Moves a ring that may run: it goes on from where it was; where it was is where it stays when that is refused. What can be
+   * known to be wrong is refused now, though the ring does not start yet.
+   */
   move(vring: SessionVring, address: VringAddrPayload): void {
     const before = vring.address
     this.#stop(vring)
     vring.address = address
     try {
+      if (this.#negotiation.settled && vring.size > 0) this.#mappedAreas(vring)
       this.#start(vring)
     } catch (error) {
       vring.address = before
       if (before !== null) this.#start(vring)
       throw error
     }
+  }
+
+  /**
+   * What a guest wrote for a ring is refused and nobody asked whether it was done: the ring does not run until it is set up
+   * anew. The others go on.
+   */
+  break(vring: SessionVring, request: string, error: VringError): void {
+    this.#stop(vring)
+    if (request === 'SET_VRING_NUM') vring.size = 0
+    if (request === 'SET_VRING_ADDR') vring.address = null
+    this.#refuse(vring, request, error)
   }
 
   /** Stops a ring until it is kicked again. */
@@ -120,9 +135,11 @@ export class SessionRings {
       if (!this.#isReady(vring)) continue
       try {
         if (this.#hasPlatform || this.#isMapped(this.#areas(vring))) this.#start(vring)
-      } catch {
+      } catch (error) {
         // What was asked is done; that this ring does not start is the ring's error.
-        vring.error?.signal()
+        const { message } = error as Error
+        const known = isVringError(error) ? error : new VringError('ERR_INVALID_STATE', message, { cause: error })
+        this.#refuse(vring, 'SET_VRING_KICK', known)
       }
     }
   }
@@ -163,14 +180,11 @@ export class SessionRings {
   /** Starts a ring once everything it needs was told; else it waits for the rest. */
   #start(vring: SessionVring): void {
     if (!this.#isReady(vring)) return
-    const ring = this.#areas(vring)
-    if (!this.#hasPlatform) {
-      if (this.#memory.regions.length === 0) return
-      if (!this.#isMapped(ring))
-        throw refused('ERR_OUT_OF_RANGE', `ring of queue ${vring.index}`, ring.desc.address, 'inside the memory table')
-    }
+    const ring = this.#mappedAreas(vring)
+    if (ring === null) return
     this.#device.startQueue(this.#startedVring(vring, ring))
     vring.running = true
+    vring.refusal = null
     if (vring.enabled) this.#device.setQueueEnabled(vring.index, true)
     this.#changed()
   }
@@ -212,12 +226,31 @@ export class SessionRings {
     return splitRingAreas(vring.size, this.#negotiation.has(VIRTIO_F_EVENT_IDX), desc, avail, used)
   }
 
+  /**
+   * Where a ring is; null: there is no memory yet.
+   *
+   * @throws VringError for areas that can't be a ring's, and for those outside the memory
+   */
+  #mappedAreas(vring: SessionVring): RingAreas | null {
+    const ring = this.#areas(vring)
+    if (this.#hasPlatform) return ring
+    if (this.#memory.regions.length === 0) return null
+    if (this.#isMapped(ring)) return ring
+    throw refused(
+      'ERR_OUT_OF_RANGE',
+      `ring of queue ${vring.index}`,
+      `at 0x${ring.desc.address.toString(16)}`,
+      'inside the memory table',
+    )
+  }
+
+  #refuse(vring: SessionVring, request: string, error: VringError): void {
+    vring.refusal = { request, error }
+    vring.error?.signal()
+  }
+
   #isMapped(ring: RingAreas): boolean {
     const { space } = this.#memory
-    return [ring.desc, ring.avail, ring.used].every(({ address, length }) => {
-      for (let done = 0; done < length; done += space.span)
-        if (space.resolveSpan(address + done, length - done, ACCESS_WRITE) < 0) return false
-      return true
-    })
+    return [ring.desc, ring.avail, ring.used].every(({ address, length }) => space.covers(address, length))
   }
 }

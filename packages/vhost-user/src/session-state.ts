@@ -1,12 +1,17 @@
-import { DeviceIotlb, type IotlbMiss } from '@vring/iotlb'
+import { DeviceIotlb, IOTLB_ENTRIES_MAX, type IotlbMiss } from '@vring/iotlb'
+import { isVringError } from '@vring/layout'
 import { BackendChannel } from './backend-channel.ts'
 import type { VhostUserDevice } from './device.ts'
+import { iotlbEntriesFor } from './iotlb-entries.ts'
 import type { SessionHost } from './session-host.ts'
 import { SessionLog } from './session-log.ts'
 import { SessionMemory } from './session-memory.ts'
 import { SessionNegotiation } from './session-negotiation.ts'
 import { SessionRings } from './session-rings.ts'
 import type { Transport } from './transport.ts'
+
+/** Questions that may wait for room in the channel; the IOTLB forgets its oldest open ones, too. */
+const UNSENT_MAX = 2048
 
 /** Everything that the requests of a session change. */
 export class SessionState {
@@ -20,6 +25,8 @@ export class SessionState {
   /** The driver's device status (VirtIO 1.3 section 2.1). */
   status = 0
   #channel: BackendChannel | null = null
+  /** Questions that found no room in the channel, oldest first; each is in the IOTLB's list of open ones, which is bounded. */
+  #unsent: IotlbMiss[] = []
 
   /** @param memoryBytesMax see `BackendSessionOptions` */
   constructor(device: VhostUserDevice, host: SessionHost, memoryBytesMax: number | undefined) {
@@ -27,7 +34,10 @@ export class SessionState {
     this.host = host
     this.negotiation = new SessionNegotiation(device)
     this.memory = new SessionMemory(host, () => this.#memorySwapped(), memoryBytesMax)
-    this.iotlb = new DeviceIotlb({ onMiss: (miss) => this.#askFor(miss) })
+    this.iotlb = new DeviceIotlb({
+      limit: Math.max(IOTLB_ENTRIES_MAX, iotlbEntriesFor(device.queueCount)),
+      onMiss: (miss) => this.#askFor(miss),
+    })
     this.rings = new SessionRings(device, this.memory, this.iotlb, this.negotiation)
     this.log = new SessionLog(host, this.memory, this.negotiation)
   }
@@ -35,6 +45,7 @@ export class SessionState {
   /** Takes the socket over on which the backend asks, in place of the one before, and asks what is open on it. */
   setChannel(transport: Transport): void {
     this.#channel?.close()
+    this.#unsent = []
     this.#channel = new BackendChannel(transport)
     this.iotlb.askAgain()
   }
@@ -42,12 +53,32 @@ export class SessionState {
   closeChannel(): void {
     this.#channel?.close()
     this.#channel = null
+    this.#unsent = []
+  }
+
+  /** There are questions that found no room in the channel. */
+  get hasUnsent(): boolean {
+    return this.#unsent.length > 0
+  }
+
+  /** Asks again what found no room. */
+  askUnsent(): void {
+    if (this.#unsent.length === 0) return
+    for (const miss of this.#unsent.splice(0)) this.#askFor(miss)
   }
 
   /** Back to the state before the first message, but for memory and protocol features, which are the connection's. */
   reset(): void {
     this.rings.reset()
     this.negotiation.reset()
+    this.forget()
+  }
+
+  /**
+   * What the driver's reset, however it comes (SET_STATUS 0, RESET_DEVICE, RESET_OWNER, a hang-up), leaves of it: nothing. Rings
+   * are stopped or disabled by then; what waits for this driver is not the next one's.
+   */
+  forget(): void {
     this.status = 0
     this.iotlb.reset()
     this.log.update()
@@ -60,11 +91,14 @@ export class SessionState {
   }
 
   /** Sends a miss to the frontend. Called inside a round, so it does not throw: a channel that fails is closed. */
-  #askFor({ iova, perm }: IotlbMiss): void {
+  #askFor(miss: IotlbMiss): void {
+    if (this.#channel === null) return
     try {
-      this.#channel?.iotlbMiss(iova, perm)
-    } catch {
-      this.closeChannel()
+      if (this.#unsent.length === 0) this.#channel.iotlbMiss(miss.iova, miss.perm)
+      else if (this.#unsent.length < UNSENT_MAX) this.#unsent.push(miss)
+    } catch (error) {
+      if (isVringError(error) && error.value === 'ETIMEDOUT') this.#unsent.push(miss)
+      else this.closeChannel()
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { VringError } from '@vring/layout'
 import type { VringAddrPayload } from './payload.ts'
 import type { RingEvent } from './session-host.ts'
 
@@ -25,6 +26,8 @@ export class SessionVring {
   error: RingEvent | null = null
   enabled = false
   running = false
+  /** Why it does not run though its frontend believes so: the request and what is wrong with it; null: nothing is. */
+  refusal: { readonly request: string; readonly error: VringError } | null = null
 
   constructor(index: number) {
     this.index = index
@@ -67,5 +70,6 @@ export class SessionVring {
     this.base = 0
     this.enabled = false
     this.running = false
+    this.refusal = null
   }
 }

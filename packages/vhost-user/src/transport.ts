@@ -19,6 +19,8 @@ export interface Transport {
    * @throws VringError ERR_CLOSED, ERR_SYSTEM
    */
   send(bytes: Uint8Array, fds?: readonly number[], timeoutMs?: number): void
+  /** Has the peer closed its end? What it sent before may still be there. Absent: {@link receive} tells, after that. */
+  hungUp?(): boolean
   /** A second call does nothing. */
   close(): void
 }

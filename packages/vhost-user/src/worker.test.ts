@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { ftruncateSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { featureSet, VIRTIO_F_VERSION_1 } from '@vring/layout'
@@ -20,7 +20,7 @@ class Guest {
   readonly faults: unknown[] = []
   readonly session: BackendSession
   readonly frontend: VhostUserFrontend
-  readonly memory = new FrontendMemory({ bytes: 1 << 20 })
+  readonly memory = new FrontendMemory({ bytes: 1 << 20, sealed: false })
   readonly driver: Driver
 
   constructor() {
@@ -83,6 +83,64 @@ describe.skipIf(reason !== null)(`a worker${reason === null ? '' : ` (skipped: $
     expect(worker.sessions).toEqual([good.session])
     good.close()
     bad.close()
+  })
+
+  test('ends the session of a driver that shortens its memory, and goes on with the others', () => {
+    const [good, bad] = [new Guest(), new Guest()]
+    const worker = new VhostUserWorker({ shouldStop: () => good.device.chains === 3 })
+    worker.add(bad.session, bad.device)
+    worker.add(good.session, good.device)
+    ftruncateSync(bad.memory.fd, 4096)
+    bad.driver.signals.kick.signal()
+    good.driver.send(3)
+    expect(worker.run()).toBe('stopped')
+    expect(bad.session.error?.message).toBe('pages of the region at guest address 0x0 do not exist any more')
+    expect([bad.device.rings.size, bad.faults]).toEqual([0, []])
+    expect(worker.sessions).toEqual([good.session])
+    good.close()
+    bad.close()
+  })
+
+  test('a turn ends when its time is up, and the next goes on there: every ring has the same share', () => {
+    const guests = Array.from({ length: 5 }, () => new Guest())
+    const worker = new VhostUserWorker()
+    const order: number[] = []
+    for (const [i, { session, device }] of guests.entries()) {
+      device.serveQueue = () => {
+        order.push(i)
+        for (const end = performance.now() + 1; performance.now() < end; );
+        return 0
+      }
+      worker.add(session, device)
+    }
+    worker.control()
+    // There may be more to do: it does not look like rings that are empty.
+    for (let turn = 0; turn < 10; turn++) expect(worker.turn()).toBe(1)
+    expect(order).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
+    for (const guest of guests) guest.close()
+  })
+
+  test('a kick that stays readable whatever is read, and brings nothing, is looked at by time', () => {
+    const guest = new Guest()
+    const [readable, other] = UnixSocket.pair()
+    other.send(Uint8Array.of(1))
+    Object.assign(guest.session.vrings[0]!, {
+      kick: { fd: readable.fd, signal: () => {}, drain: () => true, close: () => {} },
+    })
+    let first = 0
+    const worker: VhostUserWorker = new VhostUserWorker({
+      busyPollUs: 0,
+      shouldStop: () => {
+        first ||= performance.now()
+        return worker.sleeps >= 100
+      },
+    })
+    worker.add(guest.session, guest.device)
+    expect(worker.run()).toBe('stopped')
+    // Of the sleeps after the 64th each takes a millisecond, and one is as good as a kick.
+    expect(performance.now() - first).toBeGreaterThan(30)
+    for (const socket of [readable, other]) socket.close()
+    guest.close()
   })
 
   test('serves several paths; who comes to one that has a session waits for its end', () => {

@@ -1,10 +1,11 @@
-import { PollSet } from '@vring/linux'
-import { BackendSession, type SessionTrace } from './backend-session.ts'
+import { guardFaults, PollSet } from '@vring/linux'
+import { BackendSession, type Refusal, type SessionTrace } from './backend-session.ts'
 import type { VhostUserDevice } from './device.ts'
 import { type EndpointOptions, VhostUserEndpoint } from './endpoint.ts'
 import { linuxHost } from './linux-host.ts'
 import type { FaultHandler } from './report-fault.ts'
 import { ServedSession, sooner } from './served-session.ts'
+import type { SessionHost } from './session-host.ts'
 import { WaitSet } from './wait-set.ts'
 
 export interface VhostUserWorkerOptions {
@@ -32,6 +33,10 @@ export interface ServedPath extends EndpointOptions {
   readonly memoryBytesMax?: number
   /** See `BackendSessionOptions`. */
   readonly onFault?: FaultHandler
+  /** See `BackendSessionOptions`. */
+  readonly onRefusal?: (refusal: Refusal, session: BackendSession) => void
+  /** What a session needs of the operating system. Default {@link linuxHost}. */
+  readonly host?: SessionHost
   /** A frontend connected. */
   readonly onOpen?: (session: BackendSession) => void
   /** A session is over; `session.error` says why, null: the frontend hung up. */
@@ -44,6 +49,18 @@ interface Listening {
   /** A device serves one session at a time: who comes meanwhile waits. */
   busy: boolean
 }
+
+/** How long a turn over the rings goes on, in ms: then it stops after the ring in hand, and the next one begins there. */
+const TURN_MS = 1
+/**
+ * Wake-ups one after the other that bring nothing before the worker looks by time: an eventfd that is a semaphore, or that
+ * somebody else writes to without end, would be looked at without end.
+ */
+const EMPTY_WAKES_MAX = 64
+/** How long it leaves such descriptors alone, in ms. */
+const EMPTY_WAKE_MS = 1
+/** Views of memory that a session makes in one look at its messages; in a turn over the rings one session makes one. */
+const CONTROL_VIEWS = 3
 
 /** How often a sleeping worker asks `shouldStop`, in ms. */
 const ASK_MS = 1000
@@ -81,6 +98,13 @@ export class VhostUserWorker {
   #socketFds: readonly number[] = []
   readonly #waiting = new WaitSet()
   #waitingStale = true
+  /** Where the next turn begins. */
+  #nextRing = 0
+  /** The session that makes a view in this turn. */
+  #viewTurn = 0
+  #emptyWakes = 0
+  /** Pages of guarded memory that were lost, as last seen. */
+  #faults = guardFaults()
   /** Times the loop slept. */
   sleeps = 0
 
@@ -103,6 +127,7 @@ export class VhostUserWorker {
 
   /** Serves a session that is connected, until it is over. */
   add(session: BackendSession, device: VhostUserDevice, onClose: () => void = () => {}): void {
+    session.memory.space.viewsLeft = CONTROL_VIEWS
     this.#served = [...this.#served, new ServedSession(session, device, onClose)]
   }
 
@@ -126,6 +151,8 @@ export class VhostUserWorker {
       if (this.#shouldStop?.() === true) return 'stopped'
       if (this.#serve() && !this.arm()) {
         const { waitMs } = this
+        if (this.#emptyWakes > EMPTY_WAKES_MAX) this.#sockets.wait(EMPTY_WAKE_MS)
+        this.#emptyWakes++
         this.#waiting.wait(this.#shouldStop === undefined ? waitMs : sooner(waitMs, ASK_MS))
         this.sleeps++
       }
@@ -138,6 +165,7 @@ export class VhostUserWorker {
    * @throws VringError when an endpoint fails
    */
   control(): void {
+    this.#checkMemory()
     for (const one of this.#listening) if (!one.busy && one.endpoint.role === 'client') this.#accept(one)
     this.#watchSockets()
     this.#sockets.wait(0)
@@ -150,7 +178,9 @@ export class VhostUserWorker {
       const { session } = served[i]!
       const ready =
         session.fd < 0 || (i < this.#socketFds.length - listening && this.#sockets.revents(listening + i) !== 0)
-      if ((ready || session.patienceMs === 0 || session.closed) && session.poll() === 'closed') over = true
+      if (!ready && session.patienceMs !== 0 && !session.closed) continue
+      session.memory.space.viewsLeft = CONTROL_VIEWS
+      if (session.poll() === 'closed') over = true
     }
     if (over) this.#dropClosed()
     let changed = false
@@ -158,17 +188,59 @@ export class VhostUserWorker {
     if (changed) this.#arrange()
   }
 
-  /** One bounded round over every ring of every session; packets done. A device that throws ends its session. */
+  /**
+   * One bounded round over each ring of each session, for about {@link TURN_MS}: the next turn goes on after the ring that this
+   * one ended with. A device that throws ends its session.
+   *
+   * @returns packets done; at least 1 when time was up, as there may be more
+   */
   turn(): number {
     const rings = this.#rings
+    const count = rings.length
+    this.#allowView()
+    const end = count > 1 ? performance.now() + TURN_MS : 0
+    let at = this.#nextRing < count ? this.#nextRing : 0
     let packets = 0
-    let i = 0
-    try {
-      for (; i < rings.length; i++) packets += rings[i]!.served.device.serveQueue(rings[i]!.index)
-    } catch (error) {
-      this.#fail(rings[i]!.served, error)
+    for (let left = count; left > 0; left--) {
+      const { served, index } = rings[at]!
+      at = at + 1 === count ? 0 : at + 1
+      try {
+        packets += served.device.serveQueue(index)
+      } catch (error) {
+        this.#fail(served, error)
+        break
+      }
+      if (guardFaults() !== this.#faults) {
+        this.#checkMemory()
+        break
+      }
+      if (left > 1 && performance.now() >= end) {
+        packets ||= 1
+        break
+      }
     }
+    this.#nextRing = at
     return packets
+  }
+
+  /** In each turn another session may make a view of memory that nobody has pointed into before: that takes long. */
+  #allowView(): void {
+    const served = this.#served
+    this.#viewTurn = this.#viewTurn + 1 < served.length ? this.#viewTurn + 1 : 0
+    for (let i = 0; i < served.length; i++) {
+      const { space } = served[i]!.session.memory
+      space.viewsLeft = i === this.#viewTurn ? 1 : 0
+      space.deferred = false
+    }
+  }
+
+  /** Ends the sessions whose memory has lost pages: what is written to those nobody else sees. */
+  #checkMemory(): void {
+    const faults = guardFaults()
+    if (faults === this.#faults) return
+    this.#faults = faults
+    for (const { session } of this.#served) session.checkMemory()
+    this.#dropClosed()
   }
 
   /** Asks all drivers for notifications, then looks once more; true: there is work, do not sleep. */
@@ -235,8 +307,10 @@ export class VhostUserWorker {
     for (;;) {
       const packets = this.turn()
       const now = performance.now()
-      if (packets > 0) lastWork = now
-      else if (now - lastWork >= this.#busyPollMs) return true
+      if (packets > 0) {
+        lastWork = now
+        this.#emptyWakes = 0
+      } else if (now - lastWork >= this.#busyPollMs) return true
       else this.#pause(now)
       if (now - start >= this.#controlMs) return false
     }
@@ -256,7 +330,13 @@ export class VhostUserWorker {
     const transport = one.endpoint.take()
     if (transport === null) return
     const { path } = one
-    const session = new BackendSession({ ...path, transport, host: linuxHost })
+    const { onRefusal, host = linuxHost } = path
+    const session: BackendSession = new BackendSession({
+      ...path,
+      transport,
+      host,
+      onRefusal: (refusal) => onRefusal?.(refusal, session),
+    })
     one.busy = true
     this.add(session, path.device, () => {
       one.busy = false

@@ -13,6 +13,7 @@ export const FAKE_MEMORY_BYTES = 1 << 20
  * Closing twice, and using what is closed, is an error of the test.
  */
 export class CountingHost implements SessionHost {
+  readonly memoryBytes = 2 ** 36
   readonly open = new Map<number, FakeFile>()
   readonly signals = new Map<number, number>()
   /** What was sent through transports of this host. */
@@ -31,6 +32,10 @@ export class CountingHost implements SessionHost {
     if (!this.open.delete(fd)) throw new Error(`descriptor ${fd} is closed twice`)
   }
 
+  fileIdentity(fd: number): string {
+    return `file ${fd}`
+  }
+
   mapMemory(fd: number, offset: number, length: number): MappedMemory {
     this.#expect(fd, 'memory')
     if (length > FAKE_MEMORY_BYTES - offset)
@@ -40,6 +45,7 @@ export class CountingHost implements SessionHost {
     let live = true
     return {
       windows: [{ view, viewOffset: 0, length }],
+      faults: 0,
       close: () => {
         if (!live) throw new Error('memory is unmapped twice')
         live = false

@@ -1,6 +1,7 @@
 import { EAGAIN, featureSet, hasFeature, VHOST_USER_F_PROTOCOL_FEATURES, VIRTIO_F_VERSION_1 } from '@vring/layout'
 import {
   BackendSession,
+  type BackendSessionOptions,
   decodeMessage,
   encodeMessage,
   FLAG_NEED_REPLY,
@@ -30,11 +31,12 @@ export class SessionPair {
   /** Messages in both directions, as people read them. */
   readonly trace: string[] = []
 
-  constructor(device: RecyclingDevice = new RecyclingDevice()) {
+  constructor(device: RecyclingDevice = new RecyclingDevice(), options: Partial<BackendSessionOptions> = {}) {
     const [frontend, transport] = memoryTransportPair()
     this.device = device
     this.frontend = frontend
     this.session = new BackendSession({
+      ...options,
       transport,
       device,
       host: this.host,
