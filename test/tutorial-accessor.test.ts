@@ -110,7 +110,7 @@ describe('docs/tutorial-accessor.md', () => {
         expect(verdict(stages.at(-1)!)).toBe(block.text)
       }
     }
-    expect(stages.length).toBe(4)
+    expect(stages.length).toBe(3)
     // What the generated test of the package asks for beside that.
     expect(killTable(stages.at(-1)!).filter((kill) => kill.verdict === null)).toEqual([])
   }, 120_000)

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
-import * as vmapDirect from '@vring/accessor-vmap-direct'
+import * as accessor from '@vring/accessor'
 import { catalogue as catalogueOf } from '@vring/explorer'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -10,7 +10,7 @@ import { findBarriers, tabOrder } from './accessible.ts'
 import { ARTIFACTS, type Look, noBrowser, pictureForDocs, serveFolder, textOf } from './browser.ts'
 import { watchedVisits } from './visits.ts'
 
-const catalogue = catalogueOf(vmapDirect)
+const catalogue = catalogueOf(accessor)
 const folder = join(repositoryRoot, 'apps/playground')
 const DESKTOP: Look = { viewport: 'desktop', scheme: 'light' }
 

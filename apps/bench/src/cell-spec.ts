@@ -15,7 +15,7 @@ export const RINGS = ['split'] as const
 /** The floor: the loop written out by hand. Not an accessor. */
 export const BASELINE = 'baseline'
 
-/** An accessor with its options, as an argument names it: `vmap-direct:sync=rcu:nospec=true`. */
+/** An accessor with its options, as an argument names it: `vmap-direct:sync=rcu:hold=access`. */
 export interface AccessorChoice {
   readonly name: string
   readonly options: AccessorOptions

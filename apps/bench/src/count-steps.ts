@@ -21,13 +21,13 @@ const PACKETS = 32 * BURST
  * Counts by running the real datapath: the accessor, queue and round that are timed, under a port that counts. The driver
  * is always ahead, so a round is four full batches, as under load. SMAP is on: an access outside stac and clac is found.
  *
- * @param fetch `each` counts as Linux does, which loads ring entries and descriptors one at a time
+ * @param nospec `none` counts the ring of 2019, which does not mask what the driver gives as an index
  */
 export function countSteps(
   spec: CellSpec,
   registry: Registry,
   seed: number,
-  fetch: 'batch' | 'each' = 'batch',
+  nospec: 'mask' | 'none' = 'mask',
 ): PacketSteps {
   const cpu = new CountingCpu()
   const payloadCpu = new CountingCpu()
@@ -37,7 +37,7 @@ export function countSteps(
       return cpu.ac || payloadCpu.ac
     },
   }
-  const rig = new InprocRig(burst, registry, { seed, cpu, payloadCpu, smap, fetch })
+  const rig = new InprocRig(burst, registry, { seed, cpu, payloadCpu, smap, nospec })
   try {
     rig.run(BURST)
     cpu.reset()

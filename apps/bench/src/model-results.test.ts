@@ -24,7 +24,7 @@ describe('the model over the real datapath', () => {
   it('shows a published rate beside a cell only when the cell does what was published', () => {
     const rows = publishedRates()
     const id = 'x/split/inproc/xdp1/64B/q256/b64'
-    const v4 = { id, accessor: 'vmap-direct', options: { mapping: 'vmap', sync: 'mutex', era: '2019' } }
+    const v4 = { id, accessor: 'vmap-direct', options: { mapping: 'vmap', sync: 'mutex', hold: 'access', era: '2019' } }
     expect(publishedFor(rows, v4, 'on')?.mpps).toBe(6.1)
     expect(publishedFor(rows, { ...v4, options: { ...v4.options, sync: 'spinlock' } }, 'on')).toBeUndefined()
     expect(publishedFor(rows, { id, accessor: 'nospec-masked', options: { era: '2019' } }, 'off')?.mpps).toBe(7.2)

@@ -35,7 +35,7 @@ export function createModel(registry: Registry, seed: number): Model {
     names.map((name): [Variant, Steps] => {
       const { accessor, options } = VARIANTS[name]
       const spec = makeCell({ name: accessor, options }, registry.accessor(accessor), { payload: 'copy-split' })
-      const { metadata, payload } = countSteps(spec, registry, seed, 'each')
+      const { metadata, payload } = countSteps(spec, registry, seed, 'none')
       return [name, addSteps(metadata, payload)]
     }),
   ) as Record<Variant, Steps>

@@ -9,7 +9,7 @@ import {
 import { PollSet, UnixSocket } from '@vring/linux'
 import { ACCESS_WRITE, type MemoryView } from '@vring/memory'
 import { FrontendMemory, type FrontendQueue, VhostUserFrontend } from '@vring/vhost-user'
-import { DriverQueue } from '@vring/virtqueue'
+import { createDriverQueue, type DriverQueue } from '@vring/virtqueue'
 
 const GUEST = 0x8000_0000
 const MEMORY_BYTES = 1 << 20
@@ -108,7 +108,7 @@ export class EchoDriver {
   private ring(index: number): Ring {
     const at = this.memory.region.userAddress + RING_BYTES * index
     const ring = splitRingAreas(ENTRIES, false, at, at + 0x4000, at + 0x8000)
-    const queue = new DriverQueue({ ring, memory: this.memory.space, features: this.frontend.features, pinned: true })
+    const queue = createDriverQueue({ ring, memory: this.memory.space, features: this.frontend.features, pinned: true })
     return { queue, signals: this.frontend.startQueue(index, ring) }
   }
 

@@ -135,7 +135,7 @@ export class ServedDevice extends NetDevice {
   private refit(): void {
     for (const [index, vring] of this.started) {
       const enabled = this.enabled.has(index)
-      super.startQueue({ ...vring, nextAvail: this.halt(index) })
+      super.startQueue({ ...vring, base: this.halt(index) })
       super.setQueueEnabled(index, enabled)
     }
   }
@@ -151,9 +151,9 @@ export class ServedDevice extends NetDevice {
   /** Stops a ring; what it counted is kept. */
   private halt(index: number): number {
     const last = this.report().find((one) => one.index === index)
-    const nextAvail = super.stopQueue(index)
+    const base = super.stopQueue(index)
     if (last !== undefined) this.keep(last)
-    return nextAvail
+    return base
   }
 
   override serveQueue(index: number): number {

@@ -2,7 +2,7 @@ import { featureSet, splitRingAreas, VIRTIO_F_VERSION_1 } from '@vring/layout'
 import { UnixSocket } from '@vring/linux'
 import type { MemoryView } from '@vring/memory'
 import { FrontendMemory, type FrontendQueue, VhostUserFrontend } from '@vring/vhost-user'
-import { DriverQueue } from '@vring/virtqueue'
+import { createDriverQueue, type DriverQueue } from '@vring/virtqueue'
 
 const GUEST = 0x8000_0000
 const HEADER_BYTES = 12
@@ -32,7 +32,7 @@ export class TestDriver {
     const queue = (index: number): { driver: DriverQueue; kick: FrontendQueue } => {
       const at = region.userAddress + 0x1_0000 * index
       const ring = splitRingAreas(SLOTS, false, at, at + 0x4000, at + 0x8000)
-      const driver = new DriverQueue({ ring, memory: space, features: this.frontend.features })
+      const driver = createDriverQueue({ ring, memory: space, features: this.frontend.features })
       return { driver, kick: this.frontend.startQueue(index, ring) }
     }
     const [receive, send] = [queue(0), queue(1)]
@@ -69,7 +69,7 @@ export class TestDriver {
 
   /** Breaks the transmit ring: more entries than it has are made available. */
   breakSender(): void {
-    this.#sender.windows.avail.store16Release(2, 0x7fff)
+    this.#sender.windows.driver.store16Release(2, 0x7fff)
     this.#kicks.send.kick.signal()
   }
 

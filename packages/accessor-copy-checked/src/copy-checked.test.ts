@@ -16,19 +16,19 @@ describe('copy-checked', () => {
     const page = space.mmap({ length: 4096 })
     const ring = splitRingAreas(16, true, page, page + 1024, page + 2048)
     const context: AccessorContext = { cpu, space, ring, iotlb: null }
-    expect(recordSteps(copyChecked.create(context, { era }), cpu)).toEqual(steps[era])
+    expect(recordSteps(copyChecked.create(context, { era }), cpu, ring)).toEqual(steps[era])
   })
 
-  it('fences reads and nothing else in 2019; the descriptor copy lost its fence by 6.18; scalars are masked since 2025', () => {
+  it('fences reads and nothing else in 2019; the copy lost its fence by 6.18; scalars are masked since 2025', () => {
     const fenced = (era: keyof typeof steps): string[] =>
       Object.entries(steps[era])
         .filter(([, list]) => list.includes('lfence'))
         .map(([access]) => access)
-    expect(fenced('2019')).toEqual(['load16', 'load32', 'loadDescriptor'])
+    expect(fenced('2019')).toEqual(['load16', 'load32', 'loadWords of 4'])
     expect(fenced('6.18')).toEqual(['load16', 'load32'])
     expect(fenced('2025-checked')).toEqual([])
     expect(steps['2025-checked'].load16).toContain('mask')
-    expect(steps['2025-checked'].loadDescriptor).not.toContain('mask')
+    expect(steps['2025-checked']['loadWords of 4']).not.toContain('mask')
   })
 
   it.each(ERAS)('is cleared by the speculation checker in era %s', (era) => {

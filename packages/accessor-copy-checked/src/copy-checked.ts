@@ -1,14 +1,10 @@
 import {
   ACCESSOR_API_VERSION,
-  type AccessorContext,
   type AccessorPlugin,
-  CheckedScalarsUser2025,
   CopyAccessor,
   defineAccessor,
   eraOption,
-  UncheckedUser618,
-  UncheckedUser2019,
-  type UserAccess,
+  uncheckedUser,
 } from '@vring/accessor'
 
 const NAME = 'copy-checked'
@@ -32,13 +28,7 @@ export const copyChecked: AccessorPlugin = defineAccessor({
     fallsBack: false,
   },
   options: [eraOption],
-  create: (context, { era }) => new CopyAccessor(NAME, context, userAccess(context, era)),
+  create: (context, { era }) => new CopyAccessor(NAME, context, uncheckedUser(context, era)),
 })
 
 export default copyChecked
-
-function userAccess({ cpu, space }: AccessorContext, era: string | undefined): UserAccess {
-  if (era === '6.18') return new UncheckedUser618(cpu, space)
-  if (era === '2025-checked') return new CheckedScalarsUser2025(cpu, space)
-  return new UncheckedUser2019(cpu, space)
-}

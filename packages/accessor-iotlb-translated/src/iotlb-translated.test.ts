@@ -1,7 +1,7 @@
 import { type AccessorContext, type AccessorOptions, ERAS, RecordingCpu, recordSteps } from '@vring/accessor'
 import { accessorConformance, formatKillTable, killTable } from '@vring/conformance'
 import { DeviceIotlb } from '@vring/iotlb'
-import { EAGAIN, EFAULT, ENOBUFS, splitRingAreas } from '@vring/layout'
+import { AREAS, EAGAIN, EFAULT, ENOBUFS, splitRingAreas } from '@vring/layout'
 import { ACCESS_READ, ACCESS_WRITE, PagedSpace } from '@vring/memory'
 import { speculate } from '@vring/speculation'
 import { describe, expect, it } from 'vitest'
@@ -27,9 +27,9 @@ function setUp(options: AccessorOptions = {}) {
 describe('iotlb-translated', () => {
   it.each(ERAS)('takes exactly the steps of its tables in era %s, cached and looked up', (era) => {
     for (const prefetch of ['on', 'off'] as const) {
-      const { accessor, cpu, iotlb, page } = setUp({ era, prefetch })
+      const { accessor, cpu, iotlb, page, ring } = setUp({ era, prefetch })
       iotlb.update(IOVA, 4096, page, READ_WRITE)
-      expect(recordSteps(accessor, cpu), prefetch).toEqual((prefetch === 'on' ? steps : lookupSteps)[era])
+      expect(recordSteps(accessor, cpu, ring), prefetch).toEqual((prefetch === 'on' ? steps : lookupSteps)[era])
     }
   })
 
@@ -48,11 +48,11 @@ describe('iotlb-translated', () => {
     expect(cpu.steps.iotlbLookup).toBe(6)
   })
 
-  it('asks in the order desc, avail, used, one question a round', () => {
+  it('asks in the order of the areas for what the device does with each, one question a round', () => {
     const { accessor, iotlb, page, ring } = setUp()
-    for (const area of ['desc', 'avail', 'used'] as const) {
+    for (const area of AREAS) {
       expect(accessor.beginRound()).toBe('miss')
-      const perm = area === 'used' ? ACCESS_WRITE : ACCESS_READ
+      const perm = area === 'device' ? READ_WRITE : ACCESS_READ
       expect(iotlb.takeMisses()).toEqual([{ iova: ring[area].address, perm }])
       iotlb.update(ring[area].address, ring[area].length, page + (ring[area].address - IOVA), perm)
     }
@@ -62,37 +62,40 @@ describe('iotlb-translated', () => {
   it('without prefetch a missing translation is -EAGAIN and a question, and the answer makes the access work', () => {
     const { accessor, iotlb, page } = setUp({ prefetch: 'off' })
     expect(accessor.beginRound()).toBe('ready')
-    expect(accessor.avail.load16Acquire(2)).toBe(EAGAIN)
-    expect(accessor.desc.loadDescriptor(0, new Uint32Array(4), 0)).toBe(EAGAIN)
+    expect(accessor.driver.load16Acquire(2)).toBe(EAGAIN)
+    expect(accessor.desc.loadWords(0, new Uint32Array(4), 0, 4)).toBe(EAGAIN)
     expect(iotlb.takeMisses()).toEqual([{ iova: IOVA + 1024 + 2, perm: ACCESS_READ }])
     iotlb.update(IOVA, 4096, page, READ_WRITE)
-    expect(accessor.avail.load16Acquire(2)).toBe(0)
+    expect(accessor.driver.load16Acquire(2)).toBe(0)
     accessor.endRound()
-    expect(accessor.counters.snapshot()).toEqual({ 'avail.fallback:not-cached': 2, 'desc.fallback:not-cached': 1 })
+    expect(accessor.counters.snapshot()).toEqual({ 'driver.fallback:not-cached': 2, 'desc.fallback:not-cached': 1 })
   })
 
   it('a scalar in two translations is -EFAULT: it would not be one access', () => {
     const { accessor, iotlb, page } = setUp({ prefetch: 'off' })
     iotlb.update(IOVA, 2048 + 4 + 2, page, READ_WRITE)
     iotlb.update(IOVA + 2048 + 4 + 2, 2048, page + 4096 + 2, READ_WRITE)
-    expect(accessor.used.load32(4)).toBe(EFAULT)
-    expect(accessor.used.load16(4)).toBe(0)
-    expect(accessor.used.load16(6)).toBe(0)
+    expect(accessor.device.load32(4)).toBe(EFAULT)
+    expect(accessor.device.load16(4)).toBe(0)
+    expect(accessor.device.load16(6)).toBe(0)
   })
 
-  it('a put that is looked up asks for read permission: the kernel does, and only prefetch guards the used ring', () => {
-    const { accessor, iotlb, page, space } = setUp({ prefetch: 'off' })
+  it('a put that is looked up asks for write permission; with put=read for read permission, as Linux does', () => {
+    const strict = setUp({ prefetch: 'off' })
+    strict.iotlb.update(IOVA, 4096, strict.page, ACCESS_READ)
+    expect(strict.accessor.device.store16(2, 7)).toBe(EFAULT)
+    const { accessor, iotlb, page, space } = setUp({ prefetch: 'off', put: 'read' })
     iotlb.update(IOVA, 4096, page, ACCESS_READ)
-    expect(accessor.used.store16(2, 7)).toBe(0)
+    expect(accessor.device.store16(2, 7)).toBe(0)
     expect(space.read(page + 2048 + 2, 1)).toEqual(Uint8Array.of(7))
     // The copy of used elements does ask for write permission.
-    expect(accessor.used.storeUsed(4, new Uint32Array(2), 0, 1)).toBe(EFAULT)
+    expect(accessor.device.storeWords(4, new Uint32Array(2), 0, 2)).toBe(EFAULT)
   })
 
   it('a copy is translated as a whole before anything is written', () => {
     const { accessor, iotlb, page, space } = setUp({ prefetch: 'off' })
     iotlb.update(IOVA, 2048 + 12, page, READ_WRITE)
-    expect(accessor.used.storeUsed(4, Uint32Array.of(1, 2, 3, 4), 0, 2)).toBe(EAGAIN)
+    expect(accessor.device.storeWords(4, Uint32Array.of(1, 2, 3, 4), 0, 4)).toBe(EAGAIN)
     expect(space.read(page + 2048 + 4, 8)).toEqual(new Uint8Array(8))
     expect(iotlb.takeMisses()).toEqual([{ iova: IOVA + 2048 + 12, perm: ACCESS_WRITE }])
   })
@@ -100,27 +103,51 @@ describe('iotlb-translated', () => {
   it('a copy may have 64 segments and no more', () => {
     const { accessor, iotlb, page } = setUp({ prefetch: 'off' })
     for (let word = 0; word < 65; word++) iotlb.update(IOVA + 2048 + 4 * word, 4, page + 8192 + 8 * word, READ_WRITE)
-    expect(accessor.used.storeUsed(0, new Uint32Array(64), 0, 32)).toBe(0)
-    expect(accessor.used.storeUsed(0, new Uint32Array(66), 0, 33)).toBe(ENOBUFS)
+    expect(accessor.device.storeWords(0, new Uint32Array(64), 0, 64)).toBe(0)
+    expect(accessor.device.storeWords(0, new Uint32Array(66), 0, 66)).toBe(ENOBUFS)
   })
 
   it('a translation that breaks the alignment of words is -EFAULT, not another word', () => {
     const { accessor, iotlb, page } = setUp()
     iotlb.update(IOVA, 4096, page + 2, READ_WRITE)
     expect(accessor.beginRound()).toBe('ready')
-    expect(accessor.used.load32(4)).toBe(EFAULT)
-    expect(accessor.used.store16(2, 1)).toBe(EFAULT)
-    expect(accessor.desc.loadDescriptor(0, new Uint32Array(4), 0)).toBe(EFAULT)
+    expect(accessor.device.load32(4)).toBe(EFAULT)
+    expect(accessor.device.store16(2, 1)).toBe(EFAULT)
+    expect(accessor.desc.loadWords(0, new Uint32Array(4), 0, 4)).toBe(EFAULT)
   })
 
-  it('says in which mode an access would run', () => {
-    const { accessor, iotlb, page } = setUp()
-    expect(accessor.used.mode).toBe('fallback:not-cached')
+  it('with primitive=direct the ring is leased as long as its translations and its mapping live', () => {
+    const { accessor, iotlb, page, ring, space } = setUp({ primitive: 'direct' })
+    const lease = accessor.lease!
+    const held = (): boolean => {
+      const status = accessor.beginRound()
+      const got = status === 'ready' && lease.hold()
+      if (got) lease.release(1, 0, 0)
+      accessor.endRound()
+      return got
+    }
+    space.write(page, new Uint8Array(4096))
+    expect(held()).toBe(false)
     iotlb.update(IOVA, 4096, page, READ_WRITE)
+    expect(held()).toBe(true)
+    expect(accessor.counters.snapshot()).toEqual({ 'desc.direct': 1 })
+    // The translation goes: no lease, and no mapping is left.
+    iotlb.invalidate(ring.desc.address, 16)
+    expect(held()).toBe(false)
+    expect(space.kernelMappings.size).toBe(0)
+    iotlb.update(IOVA, 4096, page, READ_WRITE)
+    expect(held()).toBe(true)
+    // The page goes: windows translate and fault it in, the next round maps it again.
+    space.migrate(page, 4096)
     accessor.beginRound()
-    expect(accessor.used.mode).toBe('translated')
+    space.migrate(page, 4096)
+    expect(lease.hold()).toBe(false)
+    expect(accessor.driver.load16(2)).toBe(0)
+    accessor.endRound()
+    expect(accessor.counters.get('driver', 'fallback:notifier-busy')).toBe(1)
+    expect(held()).toBe(true)
     accessor.close()
-    expect(accessor.used.mode).toBe('fallback:not-cached')
+    expect([space.kernelMappings.size, space.notifiers.size]).toEqual([0, 0])
   })
 
   it.each(ERAS)('is cleared by the speculation checker in era %s', (era) => {

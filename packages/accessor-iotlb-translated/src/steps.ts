@@ -16,13 +16,13 @@ export const steps: EraSteps = {
 
 /** The steps of each access that looks its range up and finds it in one entry. */
 export const lookupSteps: EraSteps = {
-  '2019': behindLookup(unchecked2019Steps),
-  '6.18': behindLookup(unchecked618Steps),
-  '2025-checked': behindLookup(checkedScalars2025Steps),
+  '2019': afterLookup(unchecked2019Steps),
+  '6.18': afterLookup(unchecked618Steps),
+  '2025-checked': afterLookup(checkedScalars2025Steps),
 }
 
 /** Scalars keep their primitive; copies go through an iov_iter, whose copier checks, branches and moves words. */
-function behindLookup(table: StepTable): StepTable {
+function afterLookup(table: StepTable): StepTable {
   const scalar = (steps: readonly Step[]): readonly Step[] => ['iotlbLookup', ...steps]
   const copy = (words: readonly Step[]): readonly Step[] => [
     'iotlbLookup',
@@ -36,10 +36,10 @@ function behindLookup(table: StepTable): StepTable {
   return {
     load16: scalar(table.load16),
     load32: scalar(table.load32),
-    loadDescriptor: copy(['load', 'load', 'load', 'load']),
+    'loadWords of 4': copy(['load', 'load', 'load', 'load']),
     store16: scalar(table.store16),
     store32: scalar(table.store32),
-    'storeUsed of 1': copy(['store', 'store']),
-    'storeUsed of 2': copy(['store', 'store', 'store', 'store']),
+    'storeWords of 2': copy(['store', 'store']),
+    'storeWords of 4': copy(['store', 'store', 'store', 'store']),
   }
 }

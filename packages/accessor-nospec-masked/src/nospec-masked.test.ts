@@ -23,7 +23,7 @@ describe('nospec-masked', () => {
     const page = space.mmap({ length: 4096 })
     const ring = splitRingAreas(16, true, page, page + 1024, page + 2048)
     const context: AccessorContext = { cpu, space, ring, iotlb: null }
-    expect(recordSteps(nospecMasked.create(context, { era }), cpu)).toEqual(steps[era])
+    expect(recordSteps(nospecMasked.create(context, { era }), cpu, ring)).toEqual(steps[era])
   })
 
   it('never fences; in 2019 it masks scalar reads only and branches everywhere, in 6.18 it clamps and branches once', () => {
@@ -34,8 +34,8 @@ describe('nospec-masked', () => {
         .map(([access]) => access)
     expect(having('2019', 'mask')).toEqual(['load16', 'load32'])
     expect(having('2019', 'predict')).toEqual(Object.keys(steps['2019']))
-    expect(having('6.18', 'mask')).toEqual(['load16', 'load32', 'loadDescriptor', 'store16', 'store32'])
-    expect(having('6.18', 'predict')).toEqual(['storeUsed of 1', 'storeUsed of 2'])
+    expect(having('6.18', 'mask')).toEqual(['load16', 'load32', 'loadWords of 4', 'store16', 'store32'])
+    expect(having('6.18', 'predict')).toEqual(['storeWords of 2', 'storeWords of 4'])
   })
 
   it('is copy-checked since its scalars were merged there: the masked form won', () => {

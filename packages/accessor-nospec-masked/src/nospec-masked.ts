@@ -1,14 +1,10 @@
 import {
   ACCESSOR_API_VERSION,
-  type AccessorContext,
   type AccessorPlugin,
-  CheckedScalarsUser2025,
-  CheckedUser618,
-  CheckedUser2019,
   CopyAccessor,
+  checkedUser,
   defineAccessor,
   eraOption,
-  type UserAccess,
 } from '@vring/accessor'
 
 const NAME = 'nospec-masked'
@@ -33,13 +29,7 @@ export const nospecMasked: AccessorPlugin = defineAccessor({
     fallsBack: false,
   },
   options: [eraOption],
-  create: (context, { era }) => new CopyAccessor(NAME, context, userAccess(context, era)),
+  create: (context, { era }) => new CopyAccessor(NAME, context, checkedUser(context, era)),
 })
 
 export default nospecMasked
-
-function userAccess({ cpu, space }: AccessorContext, era: string | undefined): UserAccess {
-  if (era === '6.18') return new CheckedUser618(cpu, space)
-  if (era === '2025-checked') return new CheckedScalarsUser2025(cpu, space)
-  return new CheckedUser2019(cpu, space)
-}

@@ -1,4 +1,4 @@
-import type { AccessMode, CopyWindow, Window } from '@vring/accessor'
+import type { CopyWindow, Window } from '@vring/accessor'
 
 /**
  * One area of a queue. Every access is a copy by user access functions: the place to start from, and what to fall back to
@@ -9,10 +9,6 @@ export class TemplateWindow implements Window {
 
   constructor(copy: CopyWindow) {
     this.copy = copy
-  }
-
-  get mode(): AccessMode {
-    return this.copy.mode
   }
 
   load16(offset: number): number {
@@ -27,8 +23,8 @@ export class TemplateWindow implements Window {
     return this.copy.load32(offset)
   }
 
-  loadDescriptor(offset: number, out: Uint32Array, index: number): number {
-    return this.copy.loadDescriptor(offset, out, index)
+  loadWords(offset: number, out: Uint32Array, index: number, count: number): number {
+    return this.copy.loadWords(offset, out, index, count)
   }
 
   store16(offset: number, value: number): number {
@@ -43,8 +39,8 @@ export class TemplateWindow implements Window {
     return this.copy.store32(offset, value)
   }
 
-  storeUsed(offset: number, elements: Uint32Array, index: number, count: number): number {
-    return this.copy.storeUsed(offset, elements, index, count)
+  storeWords(offset: number, words: Uint32Array, index: number, count: number): number {
+    return this.copy.storeWords(offset, words, index, count)
   }
 
   /** Copies since the last call. */

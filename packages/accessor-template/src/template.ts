@@ -4,14 +4,14 @@ import {
   type Accessor,
   type AccessorContext,
   type AccessorPlugin,
-  AREAS,
   CopyWindow,
   checkRingBelowLimit,
   defineAccessor,
   type RoundStatus,
+  refuseIotlb,
   UncheckedUser2019,
 } from '@vring/accessor'
-import { type RingArea, VringError } from '@vring/layout'
+import { AREAS, type RingArea } from '@vring/layout'
 import { TemplateWindow } from './template-window.ts'
 
 const NAME = 'template'
@@ -37,24 +37,22 @@ export const template: AccessorPlugin = defineAccessor({
 class TemplateAccessor implements Accessor {
   readonly name: string = NAME
   readonly desc: TemplateWindow
-  readonly avail: TemplateWindow
-  readonly used: TemplateWindow
+  readonly driver: TemplateWindow
+  readonly device: TemplateWindow
+  /** Where each access needs a step of its own; a RingLease where your areas can be reached directly for a batch. */
+  readonly lease: null = null
   readonly counters: AccessCounters = new AccessCounters()
 
   /** @throws VringError ERR_UNSUPPORTED with a device IOTLB; ERR_OUT_OF_RANGE for an area above the space's limit */
   constructor(context: AccessorContext) {
-    const { cpu, space, ring, iotlb } = context
-    if (iotlb !== null)
-      throw new VringError('ERR_UNSUPPORTED', `${NAME}: works without a device IOTLB only`, {
-        field: 'iotlb',
-        accepted: 'null',
-      })
+    const { cpu, space, ring } = context
+    refuseIotlb(NAME, context)
     checkRingBelowLimit(context)
     const user = new UncheckedUser2019(cpu, space)
-    const window = ({ address }: RingArea): TemplateWindow => new TemplateWindow(new CopyWindow(user, address))
+    const window = (area: RingArea): TemplateWindow => new TemplateWindow(new CopyWindow(user, area))
     this.desc = window(ring.desc)
-    this.avail = window(ring.avail)
-    this.used = window(ring.used)
+    this.driver = window(ring.driver)
+    this.device = window(ring.device)
   }
 
   beginRound(): RoundStatus {

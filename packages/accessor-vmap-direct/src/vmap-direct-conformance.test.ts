@@ -4,11 +4,11 @@ import { vmapDirect } from './vmap-direct.ts'
 
 const valuesOf = (name: string): readonly string[] => vmapDirect.options.find((option) => option.name === name)!.values
 
-// Every value of every option, the others at their defaults, and the review's demand on top of the merged mapping.
+// Every value of every option, the others at their defaults, and the merged mapping by single accesses.
 const variants: Record<string, string>[] = [
   {},
-  ...['mapping', 'sync', 'nospec'].flatMap((name) => valuesOf(name).map((value) => ({ [name]: value }))),
-  { mapping: 'linear', nospec: 'true' },
+  ...['mapping', 'sync', 'hold'].flatMap((name) => valuesOf(name).map((value) => ({ [name]: value }))),
+  { mapping: 'linear', hold: 'access' },
 ]
 for (const options of variants) accessorConformance(vmapDirect, { describe, it }, { options })
 

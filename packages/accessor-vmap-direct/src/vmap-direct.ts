@@ -1,22 +1,18 @@
 import {
   ACCESSOR_API_VERSION,
-  type AccessorContext,
   type AccessorPlugin,
-  CheckedScalarsUser2025,
+  DirectAccessor,
   defineAccessor,
   eraOption,
-  UncheckedUser618,
-  UncheckedUser2019,
-  type UserAccess,
+  uncheckedUser,
 } from '@vring/accessor'
 import { createSync, PlainSyncPort, SYNC_NAMES } from '@vring/mmu-notifier'
-import { DirectAccessor } from './direct-accessor.ts'
 
 const NAME = 'vmap-direct'
 
 /**
  * Ring metadata through a kernel mapping that the MMU notifier keeps valid: plain loads and stores, and a copy where
- * there is no mapping.
+ * there is no mapping. It has no check of its own: what a driver says is masked where it becomes an index, in the ring.
  * Source: "vhost: access vq metadata through kernel virtual address" V4 (January 2019, `mapping: vmap`, `sync: mutex`);
  * commit 7f466032dc9e (`mapping: linear`, `sync: rcu`); its fixes of August 2019 (`sync: spinlock`).
  */
@@ -30,7 +26,7 @@ export const vmapDirect: AccessorPlugin = defineAccessor({
     noIotlb: true,
     needsMmuNotifier: true,
     needsPrefetch: true,
-    speculationSafe: false,
+    speculationSafe: true,
     fallsBack: true,
   },
   options: [
@@ -47,28 +43,22 @@ export const vmapDirect: AccessorPlugin = defineAccessor({
       description: 'how the MMU notifier knows that no access uses a mapping any more',
     },
     {
-      name: 'nospec',
-      values: ['false', 'true'],
-      default: 'false',
-      description: 'make each offset depend on the check that it is inside its area (array_index_nospec)',
+      name: 'hold',
+      values: ['batch', 'access'],
+      default: 'batch',
+      description: 'how long an access keeps the notifier out: a batch, or one access as it was published',
     },
     eraOption,
   ],
-  create: (context, { mapping, sync, nospec, era }) =>
+  create: (context, { mapping, sync, hold, era }) =>
     new DirectAccessor(context, {
       name: NAME,
       mapping: mapping === 'linear' ? 'linear' : 'vmap',
-      nospec: nospec === 'true',
-      user: userAccess(context, era),
+      hold: hold === 'access' ? 'access' : 'batch',
+      user: uncheckedUser(context, era),
       port: new PlainSyncPort(context.cpu),
       sync: (port, slots) => createSync(sync ?? 'spinlock', port, slots),
     }),
 })
 
 export default vmapDirect
-
-function userAccess({ cpu, space }: AccessorContext, era: string | undefined): UserAccess {
-  if (era === '6.18') return new UncheckedUser618(cpu, space)
-  if (era === '2025-checked') return new CheckedScalarsUser2025(cpu, space)
-  return new UncheckedUser2019(cpu, space)
-}

@@ -1,4 +1,5 @@
 import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
+import { areaAccessCases } from './cases/area-access.ts'
 import { boundsCases } from './cases/bounds.ts'
 import { contiguityCases } from './cases/contiguity.ts'
 import { counterCases } from './cases/counters.ts'
@@ -6,6 +7,7 @@ import { deviceIotlbCases } from './cases/device-iotlb.ts'
 import { dirtyCases } from './cases/dirty.ts'
 import { fileBackedCases } from './cases/file-backed.ts'
 import { invalidationCases } from './cases/invalidation.ts'
+import { leaseCases } from './cases/lease.ts'
 import { lifecycleCases } from './cases/lifecycle.ts'
 import { modelCases } from './cases/model.ts'
 import { orderCases } from './cases/order.ts'
@@ -22,6 +24,8 @@ export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
   ...orderCases,
   ...userAccessCases,
   ...permissionCases,
+  ...areaAccessCases,
+  ...leaseCases,
   ...invalidationCases,
   ...pageChangeCases,
   ...dirtyCases,

@@ -78,8 +78,8 @@ describe('the conformance kit', () => {
     for (const frames of ['contiguous', 'scattered'] as const)
       for (const backing of ['anonymous', 'shared', 'file'] as const) {
         const world = createWorld({ plugin: copying() }, { frames, backing, queueSize: 512 })
-        world.driver.store16('avail', 2, 0x1234)
-        world.round(() => expect(world.accessor.avail.load16(2)).toBe(0x1234))
+        world.driver.store16('driver', 2, 0x1234)
+        world.round(() => expect(world.accessor.driver.load16(2)).toBe(0x1234))
       }
   })
 })

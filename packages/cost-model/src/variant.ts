@@ -26,17 +26,17 @@ export const VARIANTS: Readonly<Record<Variant, VariantRun>> = {
   },
   'vmap-direct': {
     accessor: 'vmap-direct',
-    options: { mapping: 'vmap', sync: 'mutex' },
+    options: { mapping: 'vmap', sync: 'mutex', hold: 'access' },
     description: 'V4: plain loads and stores through vmap(), kept valid under the queue mutex',
   },
   'linear-rcu': {
     accessor: 'vmap-direct',
-    options: { mapping: 'linear', sync: 'rcu' },
+    options: { mapping: 'linear', sync: 'rcu', hold: 'access' },
     description: 'as merged (7f466032dc9e): the linear map, readers under RCU',
   },
   'linear-spinlock': {
     accessor: 'vmap-direct',
-    options: { mapping: 'linear', sync: 'spinlock' },
+    options: { mapping: 'linear', sync: 'spinlock', hold: 'access' },
     description: 'rework and fixes v5: the linear map, a spinlock around every access',
   },
 }

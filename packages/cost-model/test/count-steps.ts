@@ -2,7 +2,7 @@ import { type AccessorPlugin, CountingCpu, type Steps } from '@vring/accessor'
 import { featureSet, splitRingAreas, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1 } from '@vring/layout'
 import { MappedSpace, memoryView } from '@vring/memory'
 import { DropBackend, TxRound } from '@vring/vhost-net'
-import { DeviceQueue, DriverQueue } from '@vring/virtqueue'
+import { createDeviceQueue, createDriverQueue } from '@vring/virtqueue'
 
 const FEATURES = featureSet(VIRTIO_F_VERSION_1, VIRTIO_F_EVENT_IDX)
 const QUEUE_SIZE = 256
@@ -22,8 +22,8 @@ export function countSteps(plugin: AccessorPlugin, options: Readonly<Record<stri
   const ring = splitRingAreas(QUEUE_SIZE, true, 0x1000, 0x2000, 0x3000)
   const cpu = new CountingCpu()
   const accessor = plugin.create({ cpu, space, ring, iotlb: null }, options)
-  const queue = new DeviceQueue({ accessor, cpu, ring, features: FEATURES, buffers: space, fetch: 'each' })
-  const driver = new DriverQueue({ ring, memory: space, features: FEATURES })
+  const queue = createDeviceQueue({ accessor, cpu, ring, features: FEATURES, buffers: space, nospec: 'none' })
+  const driver = createDriverQueue({ ring, memory: space, features: FEATURES })
   const round = new TxRound({
     queue,
     buffers: space,

@@ -1,4 +1,4 @@
-import * as parts from '@vring/accessor-vmap-direct'
+import * as parts from '@vring/accessor'
 import { Cell, Lock } from '@vring/mmu-notifier'
 import { describe, expect, it } from 'vitest'
 import { explore } from './explore.ts'

@@ -1,21 +1,20 @@
-import { OneByOneCpu, plainCpu } from '@vring/accessor'
-import type { Access, AddressMap, MemoryView } from '@vring/memory'
-import { type ExploredSpace, USER_BASE } from './explored-space.ts'
+import { type Cpu, plainCpu } from '@vring/accessor'
+import type { Access, AddressMap } from '@vring/memory'
+import { type ExploredSpace, USER_BASE, userAddress } from './explored-space.ts'
 import type { ExploredWorld } from './explored-world.ts'
 
 /**
  * The Cpu port under exploration: each load and store of shared memory is a step of its thread. A user access and its
  * translation are one step, as the hardware's are against a TLB shootdown; one that finds its page absent takes the page
- * fault and starts again. A descriptor, and a used element, is one value: what tears them apart is not explored.
+ * fault and starts again. Two words side by side are one value, as a 64-bit access has them; a 32-bit load takes its half.
  */
-export class ExploringCpu extends OneByOneCpu {
+export class ExploringCpu implements Cpu {
   readonly #world: ExploredWorld
   readonly #space: ExploredSpace
   /** Replace acquire loads by plain ones: the missing smp_rmb of 22e1992cf7b0 and df9ace7647d4. */
   readonly #dropAcquire: boolean
 
   constructor(world: ExploredWorld, space: ExploredSpace, dropAcquire = false) {
-    super()
     this.#world = world
     this.#space = space
     this.#dropAcquire = dropAcquire
@@ -32,6 +31,14 @@ export class ExploringCpu extends OneByOneCpu {
     else world.perform({ kind: 'mb', label: 'mb' })
   }
 
+  wmb(): void {
+    const world = this.#world
+    // Stores stay in order under these models, so that a write barrier is no step.
+    if (world.machine.model !== 'weak') return
+    if (world.hasResult) world.take()
+    else world.perform({ kind: 'mb', label: 'wmb' })
+  }
+
   checkLimit(address: number, length: number, limit: number): boolean {
     return plainCpu.checkLimit(address, length, limit)
   }
@@ -44,52 +51,74 @@ export class ExploringCpu extends OneByOneCpu {
     return plainCpu.mask(value, limit)
   }
 
+  indexNospec(index: number, size: number): number {
+    return plainCpu.indexNospec(index, size)
+  }
+
   translate(map: AddressMap, address: number, length: number, access: Access): number {
     return map.resolve(address, length, access)
   }
 
-  load16(_view: MemoryView, offset: number): number {
-    return this.#load(offset, false) as number
+  load16(_words: Uint16Array, index: number): number {
+    return this.#load(2 * index, false) as number
   }
 
-  load16Acquire(_view: MemoryView, offset: number): number {
-    return this.#load(offset, !this.#dropAcquire) as number
+  load16Acquire(_words: Uint16Array, index: number): number {
+    return this.#load(2 * index, !this.#dropAcquire) as number
   }
 
-  load32(_view: MemoryView, offset: number): number {
-    return this.#load(offset, false) as number
+  load32(_words: Uint32Array, index: number): number {
+    return pair(this.#load(4 * (index & ~1), false))[index & 1]!
   }
 
-  loadDescriptor(_view: MemoryView, offset: number, out: Uint32Array, index: number): void {
-    const words = this.#load(offset, false) as readonly number[] | 0
-    for (let word = 0; word < 4; word++) out[index + word] = words === 0 ? 0 : words[word]!
+  load64(_words: Uint32Array, index: number): number {
+    const [low, high] = pair(this.#load(4 * index, false))
+    return high! * 0x1_0000_0000 + low!
   }
 
-  store16(_view: MemoryView, offset: number, value: number): void {
-    this.#store(offset, value, false)
+  loadWords(_words: Uint32Array, index: number, out: Uint32Array, at: number, count: number): void {
+    for (let word = 0; word < count; word += 2) {
+      const values = pair(this.#load(4 * (index + word), false))
+      out[at + word] = values[0]!
+      if (word + 1 < count) out[at + word + 1] = values[1]!
+    }
   }
 
-  store16Release(_view: MemoryView, offset: number, value: number): void {
-    this.#store(offset, value, true)
+  store16(_words: Uint16Array, index: number, value: number): void {
+    this.#store(2 * index, value, false)
   }
 
-  store32(_view: MemoryView, offset: number, value: number): void {
-    this.#store(offset, value, false)
+  store16Release(_words: Uint16Array, index: number, value: number): void {
+    this.#store(2 * index, value, true)
   }
 
-  /** Stores a descriptor, as the model's driver does. */
-  storeDescriptor(offset: number, words: readonly number[]): void {
-    this.#store(offset, words, false)
+  store32(): void {
+    throw new Error('a store of 32 bits is not part of the explored model')
   }
 
-  storeUsed(_view: MemoryView, offset: number, elements: Uint32Array, index: number, count: number): void {
-    for (let element = 0; element < count; element++)
-      this.#store(offset + 8 * element, [elements[index + 2 * element]!, elements[index + 2 * element + 1]!], false)
+  storeWords(_words: Uint32Array, index: number, from: Uint32Array, at: number, count: number): void {
+    for (let word = 0; word < count; word += 2)
+      this.#store(4 * (index + word), [from[at + word]!, from[at + word + 1]!], false)
   }
 
-  /** Loads a used element: [id, length], or 0 when none was stored. */
-  loadUsed(offset: number): readonly number[] | 0 {
-    return this.#load(offset, false) as readonly number[] | 0
+  /** A user access of 16 bits at an address that is no index of a view: the model's driver. */
+  storeUser16(address: number, value: number, release = false): void {
+    this.#store(address, value, release)
+  }
+
+  loadUser16(address: number): number {
+    return this.#load(address, false) as number
+  }
+
+  /** Stores words in pairs, as the model's driver does. */
+  storeUserWords(address: number, words: readonly number[]): void {
+    for (let word = 0; word < words.length; word += 2)
+      this.#store(address + 4 * word, [words[word]!, words[word + 1]!], false)
+  }
+
+  /** Loads two words: 0 and 0 where none were stored. */
+  loadUserWords(address: number): readonly number[] {
+    return pair(this.#load(address, false))
   }
 
   copy(): void {
@@ -143,8 +172,15 @@ export class ExploringCpu extends OneByOneCpu {
   }
 }
 
+/** What a location of two words holds; nothing was stored yet: zeros. */
+function pair(value: unknown): readonly number[] {
+  return value === 0 ? ZEROS : (value as readonly number[])
+}
+
+const ZEROS: readonly number[] = [0, 0]
+
 function where(offset: number): string {
   return offset >= USER_BASE
-    ? `user ${(offset - USER_BASE).toString(16)}`
+    ? `user ${userAddress(offset).toString(16)}`
     : `frame ${Math.floor(offset / 4096)}+${(offset % 4096).toString(16)}`
 }

@@ -1,5 +1,5 @@
-import type { Accessor, AccessorContext, Area, UserAccess, Window } from '@vring/accessor'
-import type { RingAreas } from '@vring/layout'
+import type { Accessor, AccessorContext, UserAccess, Window } from '@vring/accessor'
+import type { Area, RingAreas } from '@vring/layout'
 import type { MappingKind, MapRefusal } from '@vring/memory'
 import type { MappingSlot, MappingSync, SlotMapping, SyncPort } from '@vring/mmu-notifier'
 
@@ -10,7 +10,6 @@ export type SyncFactory = <M extends SlotMapping>(port: SyncPort, slots: readonl
 export interface MappedAccessorOptions {
   readonly name: string
   readonly mapping: MappingKind
-  readonly nospec: boolean
   /** How accesses without a mapping reach memory. */
   readonly user: UserAccess
   readonly port: SyncPort
@@ -26,8 +25,8 @@ export interface MappedWindow extends Window {
 /** An accessor that holds mappings which MMU notifiers take away. */
 export interface MappedAccessor extends Accessor {
   readonly desc: MappedWindow
-  readonly avail: MappedWindow
-  readonly used: MappedWindow
+  readonly driver: MappedWindow
+  readonly device: MappedWindow
   readonly sync: MappingSync<SlotMapping>
   /** SET_VRING_ADDR between two rounds. */
   setRing(ring: RingAreas): void
@@ -39,8 +38,7 @@ export interface MappedAccessor extends Accessor {
 export type MappedAccessorClass = new (context: AccessorContext, options: MappedAccessorOptions) => MappedAccessor
 
 /**
- * What is explored, given by the caller; the explorer depends on no plugin. The namespace of
- * `@vring/accessor-vmap-direct` is one.
+ * What is explored, given by the caller; the explorer depends on no plugin. `@vring/accessor` has them.
  */
 export interface MappedAccessorParts {
   readonly DirectAccessor: MappedAccessorClass

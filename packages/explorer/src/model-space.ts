@@ -8,7 +8,7 @@ import {
   PAGE_BYTES,
 } from '@vring/memory'
 import type { MmuNotifierEvent, MmuNotifierRange } from '@vring/mmu-notifier'
-import { type ExploredSpace, type Touch, USER_BASE } from './explored-space.ts'
+import { type ExploredSpace, type Touch, USER_BASE, userAddress, userOffset } from './explored-space.ts'
 import type { ExploredWorld } from './explored-world.ts'
 import type { Machine } from './machine.ts'
 import { FREE, ModelFrames } from './model-frames.ts'
@@ -71,11 +71,11 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
 
   /** User addresses are resolved when the access happens, as one step with it. */
   resolve(address: number, _length: number, _access: Access): number {
-    return USER_BASE + address
+    return userOffset(address)
   }
 
   resolveSpan(address: number): number {
-    return USER_BASE + address
+    return userOffset(address)
   }
 
   mapKernel(request: MapRequest): KernelMapping | MapRefusal {
@@ -300,12 +300,12 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
   }
 
   #pageAt(offset: number): number {
-    return Math.floor((offset - USER_BASE) / PAGE_BYTES)
+    return Math.floor(userAddress(offset) / PAGE_BYTES)
   }
 
   #pteOf(offset: number): number {
     const pte = this.#pte.get(this.#pageAt(offset))
-    if (pte === undefined) throw new RangeError(`user address ${(offset - USER_BASE).toString(16)} is not in the model`)
+    if (pte === undefined) throw new RangeError(`user address ${userAddress(offset).toString(16)} is not in the model`)
     return pte
   }
 }

@@ -2,7 +2,7 @@ import { UncheckedUser618 } from '@vring/accessor'
 import { type RingAreas, splitRingAreas } from '@vring/layout'
 import { PAGE_BYTES } from '@vring/memory'
 import { createSync, type SyncName } from '@vring/mmu-notifier'
-import { type ExploredSpace, USER_BASE } from './explored-space.ts'
+import { type ExploredSpace, userOffset } from './explored-space.ts'
 import type { ExploredWorld } from './explored-world.ts'
 import { ExploringCpu } from './exploring-cpu.ts'
 import { ExploringPort } from './exploring-port.ts'
@@ -59,7 +59,6 @@ export class RingWorld<S extends ExploredSpace> {
       {
         name: 'vmap-direct',
         mapping: 'vmap',
-        nospec: false,
         user: new UncheckedUser618(this.cpu, this.space),
         port: this.port,
         sync: typeof sync === 'string' ? (port, slots) => createSync(sync, port, slots) : sync,
@@ -77,18 +76,18 @@ export class RingWorld<S extends ExploredSpace> {
 
   /** The smallest work of a round: one access that reads and one that writes. */
   readonly readAndWrite = (): void => {
-    this.accessor.avail.load16(2)
-    this.accessor.used.store16(2, 1)
+    this.accessor.driver.load16(2)
+    this.accessor.device.store16(2, 1)
   }
 
   /** Only an access that writes. */
   readonly write = (): void => {
-    this.accessor.used.store16(2, 1)
+    this.accessor.device.store16(2, 1)
   }
 
   /** A user access of the driver, through its own page tables. */
   user(page: number, offset: number): number {
-    return USER_BASE + page * PAGE_BYTES + offset
+    return userOffset(page * PAGE_BYTES + offset)
   }
 
   /** With every invalidation over, a round must be able to map again. */
@@ -96,7 +95,7 @@ export class RingWorld<S extends ExploredSpace> {
     const { accessor, port } = this
     this.space.faultAll()
     this.round(() => {})
-    for (const window of [accessor.desc, accessor.avail, accessor.used])
+    for (const window of [accessor.desc, accessor.driver, accessor.device])
       if (port.load(window.slot.map) === null)
         this.world.fail('fast-path-off', `${window.area} is not mapped although no invalidation is open`)
   }
@@ -118,6 +117,6 @@ export class QueueWorld extends RingWorld<ModelSpace> {
 }
 
 /** A ring of two entries with each area at the beginning of a page. */
-export function ringAt(desc: number, avail: number, used: number): RingAreas {
-  return splitRingAreas(2, false, desc * PAGE_BYTES, avail * PAGE_BYTES, used * PAGE_BYTES)
+export function ringAt(desc: number, driver: number, device: number): RingAreas {
+  return splitRingAreas(2, false, desc * PAGE_BYTES, driver * PAGE_BYTES, device * PAGE_BYTES)
 }

@@ -1,4 +1,4 @@
-import * as parts from '@vring/accessor-vmap-direct'
+import * as parts from '@vring/accessor'
 import { SYNC_NAMES, type SyncName } from '@vring/mmu-notifier'
 import { describe, expect, it } from 'vitest'
 import { explore } from './explore.ts'

@@ -1,5 +1,5 @@
 import { refused } from '@vring/layout'
-import { ACCESS_READ, ACCESS_WRITE, type Access } from '@vring/memory'
+import { ACCESS_READ, ACCESS_WRITE } from '@vring/memory'
 import type { Iotlb, IotlbEntry, IotlbMiss } from './iotlb.ts'
 
 /** Entries that an IOTLB holds before it retires the oldest. Source: Linux `max_iotlb_entries`. */
@@ -86,7 +86,7 @@ export class DeviceIotlb implements Iotlb {
     return low < count && this.starts[low] <= iova ? this.sorted[low] : null
   }
 
-  miss(iova: number, perm: Access): void {
+  miss(iova: number, perm: number): void {
     const key = `${Math.floor(iova / PAGE_BYTES)}:${perm}`
     if (this.open.has(key)) return
     const miss: IotlbMiss = { iova, perm }

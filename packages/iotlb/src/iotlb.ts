@@ -1,5 +1,3 @@
-import type { Access } from '@vring/memory'
-
 /** One translation: [iova, last] to user addresses from `uaddr`. Source: Linux `struct vhost_iotlb_map`. */
 export interface IotlbEntry {
   readonly iova: number
@@ -13,7 +11,8 @@ export interface IotlbEntry {
 /** A range the device could not translate: what goes to the driver as VHOST_IOTLB_MISS. */
 export interface IotlbMiss {
   readonly iova: number
-  readonly perm: Access
+  /** Bit set of ACCESS_READ and ACCESS_WRITE: what the device wants to do. */
+  readonly perm: number
 }
 
 /**
@@ -25,5 +24,5 @@ export interface Iotlb {
   /** The entry that holds `iova`, or null. Logarithmic. */
   lookup(iova: number): IotlbEntry | null
   /** Asks the driver for a translation, once while the question is open. Source: vhost_iotlb_miss. */
-  miss(iova: number, perm: Access): void
+  miss(iova: number, perm: number): void
 }

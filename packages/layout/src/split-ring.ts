@@ -1,3 +1,4 @@
+import { disjointAreas, type RingAreas, ringArea } from './ring-areas.ts'
 import { refused } from './vring-error.ts'
 
 /**
@@ -121,46 +122,22 @@ export function needEvent(event: number, newIdx: number, oldIdx: number): boolea
   return ((newIdx - event - 1) & 0xffff) < ((newIdx - oldIdx) & 0xffff)
 }
 
-/** One contiguous part of a ring: an address in the device's address space and its length in bytes. */
-export interface RingArea {
-  readonly address: number
-  readonly length: number
-}
-
-/** Where the three parts of a split queue live, and their sizes. */
-export interface RingAreas {
-  /** Entries. */
-  readonly queueSize: number
-  /** VIRTIO_F_EVENT_IDX: the event words belong to the areas. */
-  readonly eventIdx: boolean
-  readonly desc: RingArea
-  readonly avail: RingArea
-  readonly used: RingArea
-}
-
 /**
  * Checks the size, the alignment (16, 2 and 4 bytes, VirtIO 1.3 section 2.7) and the range of a split queue's areas and
- * gives them with their lengths.
+ * gives them with their lengths. The device reads the device area too: where its predecessor stopped.
  *
- * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED
+ * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED, ERR_OVERLAP
  */
 export function splitRingAreas(
   queueSize: number,
   eventIdx: boolean,
   descAddress: number,
-  availAddress: number,
-  usedAddress: number,
+  driverAddress: number,
+  deviceAddress: number,
 ): RingAreas {
   checkQueueSize(queueSize)
-  const desc = ringArea('desc', descAddress, descTableBytes(queueSize), DESC_ALIGN)
-  const avail = ringArea('avail', availAddress, availRingBytes(queueSize, eventIdx), AVAIL_ALIGN)
-  const used = ringArea('used', usedAddress, usedRingBytes(queueSize, eventIdx), USED_ALIGN)
-  return { queueSize, eventIdx, desc, avail, used }
-}
-
-function ringArea(field: string, address: number, length: number, align: number): RingArea {
-  if (!Number.isSafeInteger(address) || address < 0 || address > Number.MAX_SAFE_INTEGER - length)
-    throw refused('ERR_OUT_OF_RANGE', field, address, `an address from 0 to 2^53 - ${length}`)
-  if (address % align !== 0) throw refused('ERR_MISALIGNED', field, address, `a multiple of ${align}`)
-  return { address, length }
+  const desc = ringArea('desc', descAddress, descTableBytes(queueSize), DESC_ALIGN, 'read')
+  const driver = ringArea('driver', driverAddress, availRingBytes(queueSize, eventIdx), AVAIL_ALIGN, 'read')
+  const device = ringArea('device', deviceAddress, usedRingBytes(queueSize, eventIdx), USED_ALIGN, 'read-write')
+  return disjointAreas({ format: 'split', queueSize, eventIdx, desc, driver, device })
 }

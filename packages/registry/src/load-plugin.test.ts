@@ -8,7 +8,7 @@ function moduleOf(source: string): string {
 }
 
 const PLUGIN = `{
-  [Symbol.for('vring.accessor-plugin')]: true, name: 'theirs', apiVersion: 1, description: 'made elsewhere',
+  [Symbol.for('vring.accessor-plugin')]: true, name: 'theirs', apiVersion: 2, description: 'made elsewhere',
   supports: { fileBacked: true, iotlb: false, noIotlb: true, needsMmuNotifier: false, needsPrefetch: false,
     speculationSafe: false, fallsBack: true },
   options: [], create() {},
@@ -40,8 +40,8 @@ describe('plugin loading', () => {
     expect(await refusal(moduleOf('export default { name: "x" }'))).toMatch(
       /made neither by defineAccessor nor by defineBackend/,
     )
-    expect(await refusal(moduleOf(`export default ${PLUGIN.replace('apiVersion: 1', 'apiVersion: 2')}`))).toMatch(
-      /contract 2; this release speaks 1/,
+    expect(await refusal(moduleOf(`export default ${PLUGIN.replace('apiVersion: 2', 'apiVersion: 1')}`))).toMatch(
+      /contract 1; this release speaks 2: windows are single accesses over areas desc, driver and device/,
     )
     expect(await refusal(moduleOf('throw new Error("broken inside")'))).toMatch(/can't be loaded: broken inside/)
     expect(await refusal('./no-such-module.js')).toMatch(/^plugin \.\/no-such-module\.js: can't be loaded/)

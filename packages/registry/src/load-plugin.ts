@@ -1,4 +1,4 @@
-import { ACCESSOR_API_VERSION, type AccessorPlugin, defineAccessor, isAccessorPlugin } from '@vring/accessor'
+import { ACCESSOR_API_CHANGE, ACCESSOR_API_VERSION, type AccessorPlugin, defineAccessor, isAccessorPlugin } from '@vring/accessor'
 import { isVringError, VringError } from '@vring/layout'
 import { BACKEND_API_VERSION, type BackendPlugin, defineBackend, isBackendPlugin } from '@vring/vhost-net'
 
@@ -59,12 +59,12 @@ export async function loadPlugin(spec: string, options: LoadPluginOptions): Prom
     )
   if (plugin instanceof Promise)
     throw invalid('exports a promise; accepted: what it resolves to, as a module may await')
-  const speaks = (contract: string, theirs: number, ours: number): void => {
+  const speaks = (contract: string, theirs: number, ours: number, change = ''): void => {
     if (theirs !== ours)
-      throw invalid(`was written against ${contract} contract ${theirs}; this release speaks ${ours}`)
+      throw invalid(`was written against ${contract} contract ${theirs}; this release speaks ${ours}${change}`)
   }
   if (isAccessorPlugin(plugin)) {
-    speaks('accessor', plugin.apiVersion, ACCESSOR_API_VERSION)
+    speaks('accessor', plugin.apiVersion, ACCESSOR_API_VERSION, `: ${ACCESSOR_API_CHANGE}`)
     return { kind: 'accessor', accessor: whole(spec, () => defineAccessor(plugin)) }
   }
   if (isBackendPlugin(plugin)) {

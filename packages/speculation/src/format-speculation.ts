@@ -12,7 +12,7 @@ const MEANING: Readonly<Record<LeakKind, string>> = {
 export function formatSpeculation(report: SpeculationReport): string {
   const options = Object.entries(report.options).map(([name, value]) => ` ${name}=${value}`)
   const lines = [
-    `${report.accessor}${options.join('')}: ${report.verdict}`,
+    `${report.accessor}${options.join('')}${report.nospec === 'none' ? ' on the ring of 2019' : ''}: ${report.verdict}`,
     `  ${report.paths} paths, ${report.mispredictedPaths} mispredicted, up to ${report.depth} branches each, ` +
       `${report.window} accesses deep; ${report.strayUserLoads} stray loads of user memory`,
   ]

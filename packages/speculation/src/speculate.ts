@@ -1,16 +1,18 @@
-import { type AccessorOptions, type AccessorPlugin, AREAS, type Area } from '@vring/accessor'
+import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
 import { DeviceIotlb } from '@vring/iotlb'
 import {
+  AREAS,
+  type Area,
   availRingBytes,
   DESC_BYTES,
   descTableBytes,
   featureSet,
-  type RingAreas,
+  splitRingAreas,
   usedRingBytes,
   VIRTIO_F_INDIRECT_DESC,
 } from '@vring/layout'
 import { ACCESS_READ, GuestMap, PAGE_BYTES, PagedSpace } from '@vring/memory'
-import { ChainBatch, DeviceQueue } from '@vring/virtqueue'
+import { ChainBatch, createDeviceQueue } from '@vring/virtqueue'
 import { HOSTILE_RINGS, type HostileRing } from './hostile-rings.ts'
 import { type LeakKind, type PathPlan, SpeculatingCpu, type TransientLoad } from './speculating-cpu.ts'
 import { type KnownRange, SpeculativeSpace } from './speculative-space.ts'
@@ -19,9 +21,11 @@ import { type KnownRange, SpeculativeSpace } from './speculative-space.ts'
 export interface SpeculateOptions {
   /** Option values of the accessor. */
   readonly options?: AccessorOptions
+  /** `none`: the ring does not mask what the driver gives as an index, as in 2019. Default `mask`, as it ships. */
+  readonly nospec?: 'mask' | 'none'
   /** Mispredicted branches on one path; default 2. */
   readonly depth?: number
-  /** Port operations that execute transiently behind the first misprediction; default 64. */
+  /** Port operations that execute transiently after the first misprediction; default 64. */
   readonly window?: number
 }
 
@@ -40,6 +44,8 @@ export interface SpeculationFinding {
 export interface SpeculationReport {
   readonly accessor: string
   readonly options: AccessorOptions
+  /** `mask`: the ring that ships. `none`: the ring of 2019, which does not mask what the driver gives as an index. */
+  readonly nospec: 'mask' | 'none'
   readonly verdict: 'clear' | 'flagged'
   readonly findings: readonly SpeculationFinding[]
   /** Paths that were executed, and how many of them mispredicted something. */
@@ -59,7 +65,7 @@ export const SPECULATION_LIMITS: readonly string[] = [
   'A transient fault gives the program its errno; what a processor forwards from a faulting load (Meltdown, L1TF, MDS) is not modelled.',
   'User memory is not taken to be secret: a transient load of it outside the ring is counted, not flagged, as the kernel does.',
   'The window is a number of accesses, not a reorder buffer; lfence is taken to stop it at once, stac and clac not at all.',
-  'JavaScript issues none of these instructions: the verdict is about the algorithm in front of the Cpu port, not about what V8 makes of it.',
+  'JavaScript issues none of these instructions: the verdict is about the algorithm above the Cpu port, not about what V8 makes of it.',
 ]
 
 const QUEUE_SIZE = 256
@@ -78,7 +84,7 @@ const SECRETS: readonly (readonly number[])[] = [[0x0003_0001], [0x0005_0001], [
  * is decided by running the path with two secrets: the addresses must not differ.
  */
 export function speculate(plugin: AccessorPlugin, options: SpeculateOptions = {}): SpeculationReport {
-  const { depth = 2, window = 64 } = options
+  const { depth = 2, window = 64, nospec = 'mask' } = options
   const accessorOptions = options.options ?? {}
   const findings = new Map<string, SpeculationFinding>()
   let paths = 0
@@ -95,14 +101,14 @@ export function speculate(plugin: AccessorPlugin, options: SpeculateOptions = {}
 
   const explore = (ring: HostileRing, mispredict: readonly number[]): void => {
     const plan: PathPlan = { mispredict, window, secret: SECRETS[0]! }
-    const cpu = runPath(plugin, accessorOptions, ring, plan)
+    const cpu = runPath(plugin, accessorOptions, ring, plan, nospec)
     paths++
     if (cpu.transientFrom >= 0) mispredictedPaths++
     strayUserLoads += cpu.strayUserLoads
     for (const leak of cpu.leaks) note(leak.kind, ring, cpu, plan, describeLoad(leak))
     if (cpu.leaks.length > 0)
       for (const secret of SECRETS.slice(1)) {
-        const other = runPath(plugin, accessorOptions, ring, { ...plan, secret })
+        const other = runPath(plugin, accessorOptions, ring, { ...plan, secret }, nospec)
         const difference = firstDifference(cpu.addresses, other.addresses)
         if (difference !== null) note('secret-reached-address', ring, cpu, plan, difference)
       }
@@ -115,6 +121,7 @@ export function speculate(plugin: AccessorPlugin, options: SpeculateOptions = {}
   return {
     accessor: plugin.name,
     options: accessorOptions,
+    nospec,
     verdict: findings.size === 0 ? 'clear' : 'flagged',
     findings: [...findings.values()],
     paths,
@@ -132,12 +139,13 @@ function runPath(
   options: AccessorOptions,
   hostile: HostileRing,
   plan: PathPlan,
+  nospec: 'mask' | 'none',
 ): SpeculatingCpu {
   const paged = new PagedSpace({ frames: 32 })
   const lengths: Record<Area, number> = {
     desc: descTableBytes(QUEUE_SIZE),
-    avail: availRingBytes(QUEUE_SIZE, false),
-    used: usedRingBytes(QUEUE_SIZE, false),
+    driver: availRingBytes(QUEUE_SIZE, false),
+    device: usedRingBytes(QUEUE_SIZE, false),
   }
   const map = (length: number): number =>
     paged.mmap({ length: PAGE_BYTES * Math.ceil(length / PAGE_BYTES), populate: true })
@@ -145,10 +153,10 @@ function runPath(
   const desc = map(lengths.desc)
   // Memory of the process that is nobody's business: where a descriptor index out of range leads.
   paged.mmap({ length: STRAY_BYTES })
-  const addresses: Record<Area, number> = { desc, avail: map(lengths.avail), used: map(lengths.used) }
+  const addresses: Record<Area, number> = { desc, driver: map(lengths.driver), device: map(lengths.device) }
   hostile.write({
     desc: (offset, ...words) => paged.write(addresses.desc + offset, bytesOf(Uint32Array.from(words))),
-    avail16: (offset, value) => paged.write(addresses.avail + offset, bytesOf(Uint16Array.of(value))),
+    avail16: (offset, value) => paged.write(addresses.driver + offset, bytesOf(Uint16Array.of(value))),
     buffer: (offset, ...words) => paged.write(buffers + offset, bytesOf(Uint32Array.from(words))),
     bufferAddress: GUEST_BUFFERS,
   })
@@ -159,17 +167,11 @@ function runPath(
   const cpu = new SpeculatingCpu(plan, space)
   const iotlb = plugin.supports.noIotlb ? null : new DeviceIotlb()
   for (const area of AREAS) iotlb?.update(addresses[area], lengths[area], addresses[area], 3)
-  const ring: RingAreas = {
-    queueSize: QUEUE_SIZE,
-    eventIdx: false,
-    desc: { address: addresses.desc, length: lengths.desc },
-    avail: { address: addresses.avail, length: lengths.avail },
-    used: { address: addresses.used, length: lengths.used },
-  }
+  const ring = splitRingAreas(QUEUE_SIZE, false, addresses.desc, addresses.driver, addresses.device)
   const accessor = plugin.create({ cpu, space, ring, iotlb }, options)
   const guest = new GuestMap(space, [{ guestAddress: GUEST_BUFFERS, length: BUFFER_BYTES, userAddress: buffers }])
   const features = featureSet(VIRTIO_F_INDIRECT_DESC)
-  const queue = new DeviceQueue({ accessor, cpu, ring, features, buffers: guest })
+  const queue = createDeviceQueue({ accessor, cpu, ring, features, buffers: guest, nospec })
   const batch = new ChainBatch(QUEUE_SIZE)
   cpu.run(() => {
     accessor.beginRound()
@@ -178,7 +180,7 @@ function runPath(
       for (let segment = 0; segment < batch.segStart[taken]!; segment++) {
         const length = Math.min(batch.length[segment]!, 64)
         const at = cpu.translate(guest, batch.address[segment]!, length, ACCESS_READ)
-        if (at >= 0) cpu.load16(guest.view, at - (at % 2))
+        if (at >= 0) cpu.load16(guest.view.u16, at >>> 1)
       }
       queue.useBatch(batch, taken)
     }
@@ -194,7 +196,7 @@ function bytesOf(words: Uint32Array | Uint16Array): Uint8Array {
 }
 
 function describeLoad({ object, offset, length }: TransientLoad): string {
-  const at = offset < 0 ? `${-offset} bytes in front of` : `at byte ${offset} of`
+  const at = offset < 0 ? `${-offset} bytes before` : `at byte ${offset} of`
   return `${length}-byte load ${at} the ${object}`
 }
 

@@ -1,4 +1,4 @@
-import { OneByOneCpu, plainCpu } from '@vring/accessor'
+import { type Cpu, plainCpu } from '@vring/accessor'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
 import type { SpeculativeSpace } from './speculative-space.ts'
 
@@ -38,7 +38,7 @@ export interface PathPlan {
 const squash: object = Object.freeze({ squash: true })
 
 /** Offsets from here on stand for memory that is not in any view. */
-const NOWHERE = 2 ** 40
+const NOWHERE = 0x7000_0000
 
 /**
  * A processor that mispredicts: follows a {@link PathPlan}, executes what is behind a mispredicted branch as the program
@@ -48,7 +48,7 @@ const NOWHERE = 2 ** 40
  * `lfence` squashes. `mask` holds, as a data dependency does. Faults give the program its errno: what hardware forwards
  * from a faulting load is not modelled.
  */
-export class SpeculatingCpu extends OneByOneCpu {
+export class SpeculatingCpu implements Cpu {
   /** EFLAGS.AC, for an address space with SMAP. */
   ac = false
   /** Function names of the branches met so far, in order. */
@@ -67,7 +67,6 @@ export class SpeculatingCpu extends OneByOneCpu {
   #secrets = 0
 
   constructor(plan: PathPlan, space: SpeculativeSpace) {
-    super()
     this.#plan = plan
     this.#space = space
   }
@@ -104,6 +103,10 @@ export class SpeculatingCpu extends OneByOneCpu {
     this.#tick()
   }
 
+  wmb(): void {
+    this.#tick()
+  }
+
   checkLimit(address: number, length: number, limit: number): boolean {
     this.#tick()
     return plainCpu.checkLimit(address, length, limit)
@@ -126,6 +129,11 @@ export class SpeculatingCpu extends OneByOneCpu {
     return plainCpu.mask(value, limit)
   }
 
+  indexNospec(index: number, size: number): number {
+    this.#tick()
+    return plainCpu.indexNospec(index, size)
+  }
+
   translate(map: AddressMap, address: number, length: number, access: Access): number {
     this.#tick()
     if (this.#transient) {
@@ -143,45 +151,50 @@ export class SpeculatingCpu extends OneByOneCpu {
     return at
   }
 
-  load16(view: MemoryView, offset: number): number {
-    return this.#leaves(view, offset, 2) ? this.#secretWord() & 0xffff : plainCpu.load16(view, offset)
+  load16(words: Uint16Array, index: number): number {
+    return this.#leaves(words, 2 * index, 2) ? this.#secretWord() & 0xffff : plainCpu.load16(words, index)
   }
 
-  load16Acquire(view: MemoryView, offset: number): number {
-    return this.load16(view, offset)
+  load16Acquire(words: Uint16Array, index: number): number {
+    return this.load16(words, index)
   }
 
-  load32(view: MemoryView, offset: number): number {
-    return this.#leaves(view, offset, 4) ? this.#secretWord() : plainCpu.load32(view, offset)
+  load32(words: Uint32Array, index: number): number {
+    return this.#leaves(words, 4 * index, 4) ? this.#secretWord() : plainCpu.load32(words, index)
   }
 
-  loadDescriptor(view: MemoryView, offset: number, out: Uint32Array, index: number): void {
-    if (!this.#leaves(view, offset, 16)) plainCpu.loadDescriptor(view, offset, out, index)
-    else for (let word = 0; word < 4; word++) out[index + word] = this.#secretWord()
+  load64(words: Uint32Array, index: number): number {
+    if (!this.#leaves(words, 4 * index, 8)) return plainCpu.load64(words, index)
+    return this.#secretWord() * 0x1_0000_0000 + this.#secretWord()
+  }
+
+  loadWords(words: Uint32Array, index: number, out: Uint32Array, at: number, count: number): void {
+    if (!this.#leaves(words, 4 * index, 4 * count)) plainCpu.loadWords(words, index, out, at, count)
+    else for (let word = 0; word < count; word++) out[at + word] = this.#secretWord()
   }
 
   // A transient store stays in the store buffer: the run ends with the squash, so memory may as well hold it.
-  store16(view: MemoryView, offset: number, value: number): void {
+  store16(words: Uint16Array, index: number, value: number): void {
     this.#tick()
-    if (offset < NOWHERE) plainCpu.store16(view, offset, value)
+    if (2 * index < NOWHERE) plainCpu.store16(words, index, value)
   }
 
-  store16Release(view: MemoryView, offset: number, value: number): void {
-    this.store16(view, offset, value)
+  store16Release(words: Uint16Array, index: number, value: number): void {
+    this.store16(words, index, value)
   }
 
-  store32(view: MemoryView, offset: number, value: number): void {
+  store32(words: Uint32Array, index: number, value: number): void {
     this.#tick()
-    if (offset < NOWHERE) plainCpu.store32(view, offset, value)
+    if (4 * index < NOWHERE) plainCpu.store32(words, index, value)
   }
 
-  storeUsed(view: MemoryView, offset: number, elements: Uint32Array, index: number, count: number): void {
+  storeWords(words: Uint32Array, index: number, from: Uint32Array, at: number, count: number): void {
     this.#tick()
-    if (offset < NOWHERE) plainCpu.storeUsed(view, offset, elements, index, count)
+    if (4 * index < NOWHERE) plainCpu.storeWords(words, index, from, at, count)
   }
 
   copy(to: MemoryView, toOffset: number, from: MemoryView, fromOffset: number, length: number): void {
-    if (!this.#leaves(from, fromOffset, length)) plainCpu.copy(to, toOffset, from, fromOffset, length)
+    if (!this.#leaves(from.u32, fromOffset, length)) plainCpu.copy(to, toOffset, from, fromOffset, length)
   }
 
   lock(): void {
@@ -197,18 +210,18 @@ export class SpeculatingCpu extends OneByOneCpu {
   }
 
   /** Is this a transient load outside its object? Notes it. */
-  #leaves(view: MemoryView, offset: number, length: number): boolean {
+  #leaves(words: Uint16Array | Uint32Array, offset: number, length: number): boolean {
     this.#tick()
     if (!this.#transient) return false
     this.#trace('load', offset)
     if (offset >= NOWHERE) return true
-    const mapping = this.#space.mappingOf(view)
+    const mapping = this.#space.mappingOf(words)
     if (mapping === undefined) {
       const covered = this.#translated.some(
-        (range) => range.view.buffer === view.buffer && offset >= range.start && offset + length <= range.end,
+        (range) => range.view.buffer === words.buffer && offset >= range.start && offset + length <= range.end,
       )
       // Views that are no device memory (a private copy) are not the space's: nothing to leave.
-      if (covered || view.buffer !== this.#space.view.buffer) return false
+      if (covered || words.buffer !== this.#space.view.buffer) return false
       this.leaks.push({ kind: 'left-translation', object: 'translated range', offset, length })
       return true
     }

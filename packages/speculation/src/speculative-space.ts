@@ -4,6 +4,7 @@ import {
   type MapRefusal,
   type MapRequest,
   type MemoryView,
+  memoryView,
   PAGE_BYTES,
   type UserSpace,
 } from '@vring/memory'
@@ -36,7 +37,7 @@ export class SpeculativeSpace implements UserSpace {
   readonly notifiers: MmuNotifierRegistry
   readonly #space: UserSpace
   readonly #known: readonly KnownRange[]
-  readonly #mapped = new Map<MemoryView, MappedObject>()
+  readonly #mapped = new Map<Uint16Array | Uint32Array, MappedObject>()
 
   constructor(space: UserSpace, known: readonly KnownRange[]) {
     this.limit = space.limit
@@ -64,12 +65,14 @@ export class SpeculativeSpace implements UserSpace {
   mapKernel(request: MapRequest): KernelMapping | MapRefusal {
     const mapping = this.#space.mapKernel(request)
     if (typeof mapping === 'string') return mapping
-    const view: MemoryView = { ...mapping.view }
+    const view = memoryView(mapping.view.buffer, mapping.view.shared)
     const first = mapping.base >= 0 ? mapping.base : mapping.offsetOf(0)
     const start = first - (first % PAGE_BYTES)
     const pages = Math.ceil((first - start + request.length) / PAGE_BYTES)
     const name = this.#known.find(({ address }) => address === request.address)?.name ?? 'mapping'
-    this.#mapped.set(view, { name, start, end: start + pages * PAGE_BYTES })
+    const object = { name, start, end: start + pages * PAGE_BYTES }
+    this.#mapped.set(view.u16, object)
+    this.#mapped.set(view.u32, object)
     return {
       view,
       base: mapping.base,
@@ -79,9 +82,9 @@ export class SpeculativeSpace implements UserSpace {
     }
   }
 
-  /** The mapping that a view belongs to; undefined for views that are no mapping's. */
-  mappingOf(view: MemoryView): MappedObject | undefined {
-    return this.#mapped.get(view)
+  /** The mapping that an array is over; undefined for one that is no mapping's. */
+  mappingOf(words: Uint16Array | Uint32Array): MappedObject | undefined {
+    return this.#mapped.get(words)
   }
 
   /** Does the range lie in memory that the device has business with? */

@@ -1,4 +1,4 @@
-import type { Area } from '@vring/accessor'
+import type { Area } from '@vring/layout'
 import type { PagedSpace } from '@vring/memory'
 
 /** Where an area begins in the driver's address space, and how long it is. */

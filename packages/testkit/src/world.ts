@@ -1,13 +1,15 @@
+import { type Accessor, type AccessorOptions, type AccessorPlugin, RecordingCpu } from '@vring/accessor'
+import { DeviceIotlb, type IotlbMiss } from '@vring/iotlb'
 import {
-  type Accessor,
-  type AccessorOptions,
-  type AccessorPlugin,
   AREAS,
   type Area,
-  RecordingCpu,
-} from '@vring/accessor'
-import { DeviceIotlb, type IotlbMiss } from '@vring/iotlb'
-import { availRingBytes, descTableBytes, type RingArea, type RingAreas, usedRingBytes } from '@vring/layout'
+  type AreaAccess,
+  availRingBytes,
+  descTableBytes,
+  type RingArea,
+  type RingAreas,
+  usedRingBytes,
+} from '@vring/layout'
 import { ACCESS_READ, ACCESS_WRITE, PAGE_BYTES, PageCache, PagedSpace, TASK_SIZE_MAX, writeback } from '@vring/memory'
 import { type DriverArea, WorldDriver } from './world-driver.ts'
 
@@ -25,7 +27,9 @@ export interface WorldOptions {
   readonly pageOffset?: Readonly<Record<Area, number>>
   /** With a device IOTLB, every area translated; default: where the accessor doesn't work without one. */
   readonly iotlb?: boolean
-  /** How many bytes of the used ring lie above the limit of user space; default 0. */
+  /** What the device does with an area; default: as in a split ring, read, read, and read and write. */
+  readonly access?: Partial<Readonly<Record<Area, AreaAccess>>>
+  /** How many bytes of the device area lie above the limit of user space; default 0. */
   readonly aboveLimit?: number
 }
 
@@ -65,6 +69,7 @@ export class World {
   readonly driver: WorldDriver
   readonly #subject: WorldSubject
   readonly #areas: Record<Area, WorldArea>
+  readonly #access: Readonly<Record<Area, AreaAccess>>
   #child: PagedSpace | null = null
 
   /** @throws what the plugin's `create` throws */
@@ -72,26 +77,28 @@ export class World {
     const { queueSize = 16, eventIdx = true } = options
     const lengths: Record<Area, number> = {
       desc: descTableBytes(queueSize),
-      avail: availRingBytes(queueSize, eventIdx),
-      used: usedRingBytes(queueSize, eventIdx),
+      driver: availRingBytes(queueSize, eventIdx),
+      device: usedRingBytes(queueSize, eventIdx),
     }
     this.#subject = subject
+    this.#access = { desc: 'read', driver: 'read', device: 'read-write', ...options.access }
     this.space = new PagedSpace({ frames: FRAMES, allocator: options.frames ?? 'contiguous', smap: this.cpu })
     this.#areas = {
       desc: this.#place(BASE + (options.pageOffset?.desc ?? 0), lengths.desc, options),
-      avail: this.#place(BASE + AREA_STRIDE + (options.pageOffset?.avail ?? 0), lengths.avail, options),
-      used: this.#place(usedAddress(lengths.used, options), lengths.used, options),
+      driver: this.#place(BASE + AREA_STRIDE + (options.pageOffset?.driver ?? 0), lengths.driver, options),
+      device: this.#place(deviceAddress(lengths.device, options), lengths.device, options),
     }
     for (const area of AREAS) this.#map(area)
     this.driver = new WorldDriver(this.space, (area) => this.#areas[area])
     const withIotlb = options.iotlb ?? !subject.plugin.supports.noIotlb
     this.iotlb = withIotlb ? new DeviceIotlb() : null
     this.ring = {
+      format: 'split',
       queueSize,
       eventIdx,
       desc: this.#ringArea('desc'),
-      avail: this.#ringArea('avail'),
-      used: this.#ringArea('used'),
+      driver: this.#ringArea('driver'),
+      device: this.#ringArea('device'),
     }
     if (withIotlb) for (const area of AREAS) this.translate(area)
     this.accessor = this.#createAccessor(this.ring)
@@ -188,6 +195,14 @@ export class World {
     return this.space.kernelMappings.size
   }
 
+  /** Direct mappings of bytes of an area. */
+  liveMappingsOf(area: Area): number {
+    const { start, mapped } = this.#areas[area]
+    return [...this.space.kernelMappings].filter(
+      ({ request }) => request.address < start + mapped && start < request.address + request.length,
+    ).length
+  }
+
   /** Listeners of the address space, and interval notifiers. */
   listeners(): number {
     return this.space.notifiers.size + this.space.notifiers.intervals.size
@@ -207,14 +222,15 @@ export class World {
       this.space.mmap({ address: start + shift, length: mapped, populate: true })
       const iova = this.#iova(area) + shift
       this.iotlb?.update(iova, length, address + shift, ACCESS_READ | ACCESS_WRITE)
-      return { address: this.iotlb === null ? address + shift : iova, length }
+      return { address: this.iotlb === null ? address + shift : iova, length, access: this.ring[area].access }
     }
     const accessor = this.#createAccessor({
+      format: 'split',
       queueSize,
       eventIdx,
       desc: moved('desc'),
-      avail: moved('avail'),
-      used: moved('used'),
+      driver: moved('driver'),
+      device: moved('device'),
     })
     return { accessor }
   }
@@ -287,7 +303,7 @@ export class World {
 
   #ringArea(area: Area): RingArea {
     const { address, length } = this.#areas[area]
-    return { address: this.iotlb === null ? address : this.#iova(area), length }
+    return { address: this.iotlb === null ? address : this.#iova(area), length, access: this.#access[area] }
   }
 
   #createAccessor(ring: RingAreas): Accessor {
@@ -301,8 +317,8 @@ export function createWorld(subject: WorldSubject, options: WorldOptions = {}): 
   return new World(subject, options)
 }
 
-function usedAddress(length: number, { aboveLimit = 0, pageOffset }: WorldOptions): number {
-  if (aboveLimit === 0) return BASE + 2 * AREA_STRIDE + (pageOffset?.used ?? 0)
+function deviceAddress(length: number, { aboveLimit = 0, pageOffset }: WorldOptions): number {
+  if (aboveLimit === 0) return BASE + 2 * AREA_STRIDE + (pageOffset?.device ?? 0)
   const address = TASK_SIZE_MAX + aboveLimit - length
   return address + ((4 - (address % 4)) % 4)
 }

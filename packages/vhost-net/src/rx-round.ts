@@ -1,38 +1,34 @@
-import type { Cpu } from '@vring/accessor'
 import {
   EAGAIN,
-  EXDEV,
   hasFeature,
   NET_HDR_LEGACY_BYTES,
   NET_HDR_MRG_BYTES,
   NET_HDR_NUM_BUFFERS_OFFSET,
-  netHeaderBytes,
   VIRTIO_NET_F_MRG_RXBUF,
 } from '@vring/layout'
-import { ACCESS_WRITE, type AddressMap, type MemoryView, memoryView } from '@vring/memory'
+import { type MemoryView, memoryView } from '@vring/memory'
 import { ChainBatch, type DeviceQueue } from '@vring/virtqueue'
 import type { FrameBatch } from './frame-batch.ts'
 import type { FrameSource } from './frame-source.ts'
 import { FrameTotals } from './frame-totals.ts'
-import { ROUND_BYTES, ROUND_DESCRIPTORS, ROUND_PACKETS, type RoundEnd, roundInRound } from './round.ts'
+import { type PayloadLog, PayloadWriter } from './payload-writer.ts'
+import {
+  ROUND_BYTES,
+  ROUND_DESCRIPTORS,
+  ROUND_PACKETS,
+  Round,
+  type RoundEnd,
+  type RoundGuard,
+  type RoundOptions,
+} from './round.ts'
 
 /** Chains that one frame may spread over; a driver whose buffers are so small that more are needed loses the frame. */
 export const RX_CHAINS_MAX = 256
 
-export interface RxRoundOptions {
-  readonly queue: DeviceQueue
-  /** Where the driver's buffers are: a guest-physical map, or the IOTLB over it. */
-  readonly buffers: AddressMap
+export interface RxRoundOptions extends RoundOptions {
   readonly source: FrameSource
-  readonly cpu: Cpu
-  /** Negotiated feature bits: header length, and MRG_RXBUF lets a frame spread over several chains. */
-  readonly features: bigint
-  /** As in TxRoundOptions. */
-  readonly notification?: 'event' | 'poll'
-  /** Notifies the driver (writes the call eventfd). Called at most once a batch. */
-  readonly notify?: () => void
   /** The guest-migration log: payload that the device wrote is marked in it. */
-  readonly log?: { write(address: number, length: number): void } | null
+  readonly log?: PayloadLog | null
 }
 
 // Written over with every batch and frame. The module's and not a round's, as in tx-round.ts.
@@ -41,8 +37,7 @@ const chains = new ChainBatch(RX_CHAINS_MAX, 'writable')
 const shares = new Uint32Array(RX_CHAINS_MAX)
 /** The header as this driver gets it. */
 const header: MemoryView = memoryView(new ArrayBuffer(NET_HDR_MRG_BYTES))
-/** A round has them. */
-let running = false
+const guard: RoundGuard = { running: false }
 
 /**
  * The receive round of a virtio network device. Source: Linux drivers/vhost/net.c, handle_rx: metadata prefetch, up to
@@ -51,21 +46,13 @@ let running = false
  * A frame that no chain can hold is dropped and counted, its chains go back untouched. A driver without buffers stops the
  * round with the frame still waiting. Every path through the loop counts towards the budget (CVE-2019-3900).
  */
-export class RxRound {
-  /** How the last round ended. */
-  end: RoundEnd = 'empty'
+export class RxRound extends Round {
   /** Frames dropped because no chain, or not {@link RX_CHAINS_MAX} of them, could hold them. */
   truncated = 0
 
-  private readonly queue: DeviceQueue
-  private readonly buffers: AddressMap
   private readonly source: FrameSource
-  private readonly cpu: Cpu
-  private readonly notify: () => void
-  private readonly event: boolean
-  private readonly headerBytes: number
   private readonly mergeable: boolean
-  private readonly log: { write(address: number, length: number): void } | null
+  private readonly writer: PayloadWriter
   private readonly delivered = new FrameTotals()
   /** Bytes that this round has delivered, with headers. */
   private roundBytes = 0
@@ -76,15 +63,10 @@ export class RxRound {
   private walked = 0
 
   constructor(options: RxRoundOptions) {
-    this.queue = options.queue
-    this.buffers = options.buffers
+    super(options, guard)
     this.source = options.source
-    this.cpu = options.cpu
-    this.notify = options.notify ?? ignore
-    this.event = (options.notification ?? 'event') === 'event'
-    this.headerBytes = netHeaderBytes(options.features)
     this.mergeable = hasFeature(options.features, VIRTIO_NET_F_MRG_RXBUF)
-    this.log = options.log ?? null
+    this.writer = new PayloadWriter(options.cpu, options.buffers, options.log ?? null)
   }
 
   /** Frames delivered. */
@@ -97,47 +79,10 @@ export class RxRound {
     return this.delivered.bytes
   }
 
-  /**
-   * Runs one round.
-   *
-   * @returns frames taken from the source; why it ended is in {@link end}
-   * @throws VringError ERR_INVALID_STATE in the middle of another one in this thread, which only a source or `notify` can do
-   */
-  run(): number {
-    const queue = this.queue
-    if (queue.broken !== null) {
-      this.end = 'broken'
-      return 0
-    }
-    if (running) throw roundInRound('RxRound')
-    running = true
-    const accessor = queue.accessor
-    try {
-      if (accessor.beginRound() === 'miss') {
-        this.end = 'miss'
-        return 0
-      }
-      queue.disableNotification()
-      return this.batches(queue)
-    } finally {
-      // First what is this module's: an accessor that throws must not keep the other queues of the thread from it.
-      running = false
-      accessor.endRound()
-    }
-  }
-
-  private batches(queue: DeviceQueue): number {
+  protected batches(queue: DeviceQueue): number {
     let packets = 0
     this.roundBytes = 0
     this.walked = 0
-    // What a missing translation kept from being published in the round before.
-    if (queue.pendingUsed > 0) {
-      const unpublished = this.publish(queue)
-      if (unpublished !== null) {
-        this.end = unpublished
-        return 0
-      }
-    }
     for (;;) {
       const frames = this.source.receive()
       if (frames.count === 0) {
@@ -157,9 +102,9 @@ export class RxRound {
         packets += end - done
         done = end
       }
-      queue.rewind(this.popped - this.next)
+      queue.rewind(chains, this.popped - this.next)
       this.source.consume(done)
-      if (done > 0) stop = this.publish(queue) ?? stop
+      if (done > 0) stop = this.signal(queue, queue.flush()) ?? stop
       // Kicks were suppressed while the driver may have added buffers: look again before the round ends.
       const more = stop === 'no-buffers' && this.event ? queue.enableNotification() : 0
       if (more > 0) {
@@ -175,22 +120,9 @@ export class RxRound {
   }
 
   /**
-   * Publishes what is pending, and signals if the driver asks for it. A broken queue can't be asked: there it is signalled, as
-   * frames in front of what broke it have been published.
-   *
-   * @returns null, or why it could not
-   */
-  private publish(queue: DeviceQueue): RoundEnd | null {
-    const status = queue.flushUsed()
-    if (status === EAGAIN) return 'miss'
-    if (queue.broken !== null || queue.needsNotification()) this.notify()
-    return status < 0 ? 'broken' : null
-  }
-
-  /**
    * One frame into the driver's buffers; its chains become pending used elements.
    *
-   * @returns null: delivered, or dropped and counted; else why the round ends in front of it
+   * @returns null: delivered, or dropped and counted; else why the round ends before it
    */
   private deliver(queue: DeviceQueue, frames: FrameBatch, index: number): RoundEnd | null {
     const from = frames.offset[index]! + frames.headerBytes
@@ -204,7 +136,7 @@ export class RxRound {
       count = this.reserve(total)
       // Of a batch that was cut because its chains are long, or of a ring that is on offer as a whole, no more can come.
       if (count === NEED_CHAINS && this.popped < want) {
-        if (this.popped < queue.queueSize && chains.walked + this.popped < chains.segmentLimit) return 'no-buffers'
+        if (this.popped < queue.queueSize && chains.descriptors < chains.descriptorLimit) return 'no-buffers'
         break
       }
       if (want === RX_CHAINS_MAX) break
@@ -214,13 +146,14 @@ export class RxRound {
       return null
     }
     if (count === READABLE) return this.refuse(queue, 'readable-in-rx')
+    if (count === SHORT) return this.refuse(queue, 'shorter-than-header')
     this.cpu.copy(header, 0, frames.view, frames.offset[index]!, NET_HDR_LEGACY_BYTES)
     header.u16[NET_HDR_NUM_BUFFERS_OFFSET >>> 1] = count
     const first = this.next
-    const status = this.scatter(first, count, frames.view, from)
+    const status = this.writer.scatter(chains, shares, first, count, header, this.headerBytes, frames.view, from)
     if (status === EAGAIN) return 'miss'
     if (status < 0) return this.refuse(queue, 'buffer-fault')
-    for (let i = 0; i < count; i++) queue.pushUsed(chains.headOf(first + i), shares[i]!)
+    for (let i = 0; i < count; i++) queue.push(chains, first + i, shares[i]!)
     this.next = first + count
     this.delivered.add(1, frameBytes)
     return null
@@ -229,7 +162,7 @@ export class RxRound {
   /**
    * How many of the popped chains a frame of `total` bytes takes, and in share how many bytes each.
    *
-   * @returns the count, or NEED_CHAINS, TOO_SMALL, READABLE
+   * @returns the count, or NEED_CHAINS, TOO_SMALL, READABLE, SHORT
    */
   private reserve(total: number): number {
     const { segStart, writeStart, length } = chains
@@ -243,6 +176,7 @@ export class RxRound {
       if (writeStart[chain]! !== first) return READABLE
       let room = 0
       for (let segment = first; segment < segStart[chain + 1]!; segment++) room += length[segment]!
+      if (count === 0 && room < this.headerBytes) return SHORT
       const share = Math.min(room, left)
       shares[count] = share
       left -= share
@@ -253,25 +187,24 @@ export class RxRound {
 
   /**
    * Gives unused chains back and takes a new batch of at most `want`. What is delivered is published first: should the next
-   * chain break the queue, the frames in front of it have reached the driver.
+   * chain break the queue, the frames before it have reached the driver.
    */
   private refill(queue: DeviceQueue, want: number): RoundEnd | null {
-    const status = queue.flushUsed()
+    const status = queue.flush()
     if (status < 0) return status === EAGAIN ? 'miss' : 'broken'
-    queue.rewind(this.popped - this.next)
+    queue.rewind(chains, this.popped - this.next)
     this.popped = this.next = 0
-    const ready = queue.fetchAvailIdx()
-    const popped = ready > 0 ? queue.popBatch(chains, want) : ready
-    if (popped > 0) this.walked += chains.walked
+    const popped = queue.popBatch(chains, want)
+    this.walked += chains.descriptors
     if (popped === EAGAIN) return 'miss'
     if (popped < 0) return 'broken'
     this.popped = popped
     return popped === 0 ? 'no-buffers' : null
   }
 
-  /** Frames in front of this one are delivered: they are published before the queue breaks. */
-  private refuse(queue: DeviceQueue, reason: 'readable-in-rx' | 'buffer-fault'): 'broken' {
-    queue.flushUsed()
+  /** Frames before this one are delivered: they are published before the queue breaks. */
+  private refuse(queue: DeviceQueue, reason: 'readable-in-rx' | 'buffer-fault' | 'shorter-than-header'): 'broken' {
+    queue.flush()
     queue.latch(reason)
     return 'broken'
   }
@@ -284,7 +217,7 @@ export class RxRound {
    */
   private deliverWhole(queue: DeviceQueue, frames: FrameBatch, first: number, limit: number): number {
     if (this.headerBytes !== NET_HDR_MRG_BYTES || frames.headerBytes !== NET_HDR_MRG_BYTES) return first
-    const { used, segStart, writeStart, address, length } = chains
+    const { segStart, writeStart, address, length } = chains
     const { offset, length: frameLength, view } = frames
     const last = Math.min(frames.count, limit)
     const room = ROUND_BYTES - this.roundBytes
@@ -295,8 +228,8 @@ export class RxRound {
       const segment = segStart[chain]!
       const total = frameLength[index]!
       if (segStart[chain + 1]! !== segment + 1 || writeStart[chain]! !== segment || length[segment]! < total) break
-      if (this.putWhole(address[segment]!, total, view, offset[index]!) < 0) break
-      queue.pushUsed(used[2 * chain]!, total)
+      if (this.writer.putWhole(address[segment]!, total, view, offset[index]!) < 0) break
+      queue.push(chains, chain, total)
       bytes += total
       chain++
     }
@@ -305,80 +238,9 @@ export class RxRound {
     this.roundBytes += bytes
     return index
   }
-
-  /**
-   * Writes header and frame in one piece, num_buffers behind them: put together in memory of our own first, the header would
-   * be loaded again before its halves have left the store buffer, in which others wait for their cache lines.
-   *
-   * @returns 0, or a negative errno: nothing was written
-   */
-  private putWhole(address: number, total: number, view: MemoryView, from: number): number {
-    const { cpu, buffers } = this
-    cpu.stac()
-    const at = cpu.translate(buffers, address, total, ACCESS_WRITE)
-    const aligned = at >= 0 && (at & 1) === 0
-    if (aligned) {
-      cpu.copy(buffers.view, at, view, from, total)
-      cpu.store16(buffers.view, at + NET_HDR_NUM_BUFFERS_OFFSET, 1)
-    }
-    cpu.clac()
-    if (!aligned) return at < 0 ? at : EXDEV
-    // Data first, then the log: a reader of the log must find what it points at.
-    if (this.log !== null) this.log.write(address, total)
-    return 0
-  }
-
-  /** Writes header and frame to `count` chains from `first`, share[i] bytes to each; 0 or a negative errno. */
-  private scatter(first: number, count: number, view: MemoryView, from: number): number {
-    const { segStart, address, length } = chains
-    const headerBytes = this.headerBytes
-    // Position in header and frame together.
-    let done = 0
-    for (let i = 0; i < count; i++) {
-      let left = shares[i]!
-      for (let segment = segStart[first + i]!; left > 0; segment++) {
-        const bytes = Math.min(left, length[segment]!)
-        const inHeader = done < headerBytes ? Math.min(bytes, headerBytes - done) : 0
-        let status = inHeader > 0 ? this.put(address[segment]!, header, done, inHeader) : 0
-        if (status === 0 && inHeader < bytes)
-          status = this.put(address[segment]! + inHeader, view, from + done + inHeader - headerBytes, bytes - inHeader)
-        if (status < 0) return status
-        done += bytes
-        left -= bytes
-      }
-    }
-    return 0
-  }
-
-  /** Copies `length` bytes to the driver's buffer at `address`, piecewise where it is not contiguous. */
-  private put(address: number, from: MemoryView, fromOffset: number, length: number): number {
-    const cpu = this.cpu
-    const buffers = this.buffers
-    cpu.stac()
-    let status = 0
-    for (let done = 0; done < length; ) {
-      let span = length - done
-      let at = cpu.translate(buffers, address + done, span, ACCESS_WRITE)
-      if (at === EXDEV) {
-        at = buffers.resolveSpan(address + done, span, ACCESS_WRITE)
-        span = buffers.span
-      }
-      if (at < 0) {
-        status = at
-        break
-      }
-      cpu.copy(buffers.view, at, from, fromOffset + done, span)
-      done += span
-    }
-    cpu.clac()
-    // Data first, then the log: a reader of the log must find what it points at.
-    if (status === 0 && this.log !== null) this.log.write(address, length)
-    return status
-  }
 }
 
 const NEED_CHAINS = -1
 const TOO_SMALL = -2
 const READABLE = -3
-
-function ignore(): void {}
+const SHORT = -4

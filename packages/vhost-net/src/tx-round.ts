@@ -1,10 +1,19 @@
-import type { Cpu } from '@vring/accessor'
-import { EAGAIN, EBUSY, EINVAL, EXDEV, netHeaderBytes } from '@vring/layout'
-import { ACCESS_READ, type AddressMap, type MemoryView, memoryView } from '@vring/memory'
+import { EAGAIN, EBUSY, EINVAL } from '@vring/layout'
+import { ACCESS_READ, type MemoryView, memoryView } from '@vring/memory'
 import { ChainBatch, type DeviceQueue } from '@vring/virtqueue'
+import { copyChain } from './copy-chain.ts'
 import { FrameBatch, NET_BATCH } from './frame-batch.ts'
 import type { NetBackend } from './net-backend.ts'
-import { FRAME_BYTES_MAX, ROUND_BYTES, ROUND_DESCRIPTORS, ROUND_PACKETS, type RoundEnd, roundInRound } from './round.ts'
+import {
+  FRAME_BYTES_MAX,
+  ROUND_BYTES,
+  ROUND_DESCRIPTORS,
+  ROUND_PACKETS,
+  Round,
+  type RoundEnd,
+  type RoundGuard,
+  type RoundOptions,
+} from './round.ts'
 
 /**
  * How frames reach the backend. `in-place`: the backend reads the driver's memory (a frame in several pieces is put
@@ -13,37 +22,22 @@ import { FRAME_BYTES_MAX, ROUND_BYTES, ROUND_DESCRIPTORS, ROUND_PACKETS, type Ro
  */
 export type Payload = 'in-place' | 'copy' | 'copy-split'
 
-export interface TxRoundOptions {
-  readonly queue: DeviceQueue
-  /** Where the driver's buffers are: a guest-physical map, or the IOTLB over it. */
-  readonly buffers: AddressMap
+export interface TxRoundOptions extends RoundOptions {
   readonly backend: NetBackend
-  readonly cpu: Cpu
-  /** Negotiated feature bits: they give the length of the virtio-net header. */
-  readonly features: bigint
   /** Default `in-place`, and `copy` for a backend that needs it. */
   readonly payload?: Payload
-  /**
-   * `event`: a round that runs empty asks the driver to notify, as the kernel's worker does. `poll`: the owner polls, and
-   * calls {@link DeviceQueue.enableNotification} before it sleeps; a round then ends with a batch that is not full, as each
-   * look takes cache lines away from the driver. Default `event`.
-   */
-  readonly notification?: 'event' | 'poll'
-  /** Notifies the driver (writes the call eventfd). Called at most once a batch. */
-  readonly notify?: () => void
 }
 
 /** Room for one batch of ordinary frames and the longest one. */
 const BOUNCE_BYTES = 256 * 1024
 
 // What the stages hand on to each other, written over with every batch. The module's and not a round's: a thread runs one
-// round at a time, and V8 then compiles the columns' addresses into the loops (docs/adr/0030).
+// round at a time, and V8 then compiles the columns' addresses into the loops.
 const chains = new ChainBatch(NET_BATCH)
 const frames = new FrameBatch(0)
 /** Where frames are put together or copied to; filled from the front, emptied when it is flushed. */
 const bounce: MemoryView = memoryView(new ArrayBuffer(BOUNCE_BYTES))
-/** A round has them. */
-let running = false
+const guard: RoundGuard = { running: false }
 
 /**
  * The transmit round of a virtio network device. Source: Linux drivers/vhost/net.c, handle_tx_copy: metadata prefetch,
@@ -51,21 +45,15 @@ let running = false
  *
  * Each batch passes through four flat stages: pop chains, resolve buffers to frames, hand the frames over, publish.
  */
-export class TxRound {
-  /** How the last round ended. */
-  end: RoundEnd = 'empty'
+export class TxRound extends Round {
   /** Frames dropped because they were longer than {@link FRAME_BYTES_MAX}. */
   oversize = 0
+  /** Chains dropped because they were a header and no frame. */
+  short = 0
 
-  private readonly queue: DeviceQueue
-  private readonly buffers: AddressMap
   private readonly backend: NetBackend
-  private readonly cpu: Cpu
-  private readonly notify: () => void
   private readonly inPlace: boolean
   private readonly splitCopy: boolean
-  private readonly event: boolean
-  private readonly headerBytes: number
   private bounceUsed = 0
   /** Where the batch stopped: chains handed over to the backend. */
   private taken = 0
@@ -74,61 +62,22 @@ export class TxRound {
   private bytes = 0
 
   constructor(options: TxRoundOptions) {
-    this.queue = options.queue
-    this.buffers = options.buffers
+    super(options, guard)
     this.backend = options.backend
-    this.cpu = options.cpu
-    this.notify = options.notify ?? ignore
     const payload = options.payload ?? (options.backend.needsCopy ? 'copy' : 'in-place')
     this.inPlace = payload === 'in-place'
     this.splitCopy = payload === 'copy-split'
-    this.event = (options.notification ?? 'event') === 'event'
-    this.headerBytes = netHeaderBytes(options.features)
   }
 
-  /**
-   * Runs one round.
-   *
-   * @returns packets handled; why it ended is in {@link end}
-   * @throws VringError ERR_INVALID_STATE in the middle of another one in this thread, which only a backend or `notify` can do
-   */
-  run(): number {
-    const queue = this.queue
-    if (queue.broken !== null) {
-      this.end = 'broken'
-      return 0
-    }
-    if (running) throw roundInRound('TxRound')
-    running = true
-    frames.headerBytes = this.headerBytes
-    const accessor = queue.accessor
-    try {
-      if (accessor.beginRound() === 'miss') {
-        this.end = 'miss'
-        return 0
-      }
-      queue.disableNotification()
-      return this.batches(queue)
-    } finally {
-      // First what is this module's: an accessor that throws must not keep the other queues of the thread from it.
-      running = false
-      frames.view = bounce
-      accessor.endRound()
-    }
+  protected override letGo(): void {
+    frames.view = bounce
   }
 
-  private batches(queue: DeviceQueue): number {
+  protected batches(queue: DeviceQueue): number {
     let packets = 0
     let walked = 0
     this.bytes = 0
-    // What a missing translation kept from being published in the round before.
-    if (queue.pendingUsed > 0) {
-      const unpublished = this.publish(queue, 0)
-      if (unpublished !== null) {
-        this.end = unpublished
-        return 0
-      }
-    }
+    frames.headerBytes = this.headerBytes
     for (;;) {
       const wanted = Math.min(NET_BATCH, ROUND_PACKETS - packets)
       const popped = queue.popBatch(chains, wanted)
@@ -142,10 +91,10 @@ export class TxRound {
         else this.end = more === EAGAIN ? 'miss' : 'empty'
         return packets
       }
-      walked += chains.walked
+      walked += chains.descriptors
       const stopped = this.transmit(popped)
       packets += this.taken
-      const unpublished = this.taken > 0 ? this.publish(queue, this.taken) : null
+      const unpublished = this.taken > 0 ? this.signal(queue, queue.useBatch(chains, this.taken)) : null
       if (stopped !== null || unpublished !== null) {
         this.end = queue.broken === null ? (unpublished ?? stopped!) : 'broken'
         return packets
@@ -154,24 +103,12 @@ export class TxRound {
         this.end = 'budget'
         return packets
       }
-      // That was all there was. Who polls looks again himself, once the driver has had time to add to it.
-      if (popped < wanted && !this.event && queue.waiting === 0) {
+      // That was nearly all there was. An owner that polls looks again, once the driver has had time to add to it.
+      if (popped < wanted && !this.event) {
         this.end = 'empty'
         return packets
       }
     }
-  }
-
-  /**
-   * Publishes what is pending and the first `count` chains, and signals if the driver asks for it.
-   *
-   * @returns null, or why it could not
-   */
-  private publish(queue: DeviceQueue, count: number): RoundEnd | null {
-    const status = queue.useBatch(chains, count)
-    if (status < 0) return status === EAGAIN ? 'miss' : 'broken'
-    if (queue.needsNotification()) this.notify()
-    return null
   }
 
   /**
@@ -210,7 +147,7 @@ export class TxRound {
     }
     if (!this.full) this.handOver(next)
     this.backend.flush()
-    if (this.taken < popped) this.queue.rewind(popped - this.taken)
+    if (this.taken < popped) this.queue.rewind(chains, popped - this.taken)
     return this.full ? 'backpressure' : stopped
   }
 
@@ -271,13 +208,15 @@ export class TxRound {
     if (writeStart[chain]! !== last) return this.refuse(chain, 'writable-in-tx')
     let total = 0
     for (let segment = first; segment < last; segment++) total += length[segment]!
-    if (total <= this.headerBytes) return this.refuse(chain, 'shorter-than-header')
+    if (total < this.headerBytes) return this.refuse(chain, 'shorter-than-header')
+    const short = total === this.headerBytes
     const oversize = total > this.headerBytes + FRAME_BYTES_MAX
     const full = this.bounceUsed + total > BOUNCE_BYTES
-    if ((oversize || full || frames.view !== bounce) && !this.handOver(chain)) return EBUSY
-    if (oversize) {
+    if ((short || oversize || full || frames.view !== bounce) && !this.handOver(chain)) return EBUSY
+    if (short || oversize) {
       // Nothing is wrong with the ring: the frame is dropped and counted, its chain given back.
-      this.oversize++
+      if (short) this.short++
+      else this.oversize++
       this.taken = chain + 1
       return 0
     }
@@ -286,7 +225,8 @@ export class TxRound {
       this.bounceUsed = 0
     }
     const to = this.bounceUsed
-    const status = this.copyChain(first, last, total, to)
+    const header = this.splitCopy ? this.headerBytes : total
+    const status = copyChain(this.cpu, this.buffers, chains, chain, header, bounce, to)
     if (status === EAGAIN) return EAGAIN
     if (status < 0) return this.refuse(chain, 'buffer-fault')
     frames.view = bounce
@@ -298,53 +238,9 @@ export class TxRound {
     return 0
   }
 
-  /** Chains in front of it are good: they are worked off first, and the queue breaks when this one is in front. */
+  /** Chains before it are good: they are worked off first, and the queue breaks when this one is the first. */
   private refuse(chain: number, reason: 'writable-in-tx' | 'shorter-than-header' | 'buffer-fault'): number {
     return chain > 0 ? EBUSY : this.queue.latch(reason)
-  }
-
-  /** Copies segments first .. last - 1 to the bounce buffer at `to`; one stac and clac pair a copy. */
-  private copyChain(first: number, last: number, total: number, to: number): number {
-    const cpu = this.cpu
-    const headerBytes = this.headerBytes
-    const boundary = this.splitCopy ? headerBytes : total
-    cpu.stac()
-    let done = 0
-    for (let segment = first; segment < last; segment++) {
-      let address = chains.address[segment]!
-      let left = chains.length[segment]!
-      while (left > 0) {
-        if (done === boundary && this.splitCopy) {
-          cpu.clac()
-          cpu.stac()
-        }
-        const want = done < boundary ? Math.min(left, boundary - done) : left
-        const copied = this.copyPiece(address, want, to + done)
-        if (copied < 0) {
-          cpu.clac()
-          return copied
-        }
-        address += copied
-        left -= copied
-        done += copied
-      }
-    }
-    cpu.clac()
-    return 0
-  }
-
-  /** Copies up to `length` bytes that are contiguous; how many, or a negative errno. */
-  private copyPiece(address: number, length: number, to: number): number {
-    const buffers = this.buffers
-    let at = this.cpu.translate(buffers, address, length, ACCESS_READ)
-    let span = length
-    if (at === EXDEV) {
-      at = buffers.resolveSpan(address, length, ACCESS_READ)
-      span = buffers.span
-    }
-    if (at < 0) return at
-    this.cpu.copy(bounce, to, buffers.view, at, span)
-    return span
   }
 
   /** Hands the collected frames over; chains before `upTo` are then done. False: the backend had no room for all. */
@@ -357,5 +253,3 @@ export class TxRound {
     return !this.full
   }
 }
-
-function ignore(): void {}

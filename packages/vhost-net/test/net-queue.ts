@@ -1,7 +1,7 @@
 import { AccessCounters, type Accessor, CopyWindow, type Cpu, plainCpu, UncheckedUser2019 } from '@vring/accessor'
 import { EAGAIN, featureSet, hasFeature, splitRingAreas, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1 } from '@vring/layout'
 import { type Access, type AddressMap, GuestMap, MappedSpace, type MemoryView, memoryView } from '@vring/memory'
-import { DeviceQueue, DriverQueue } from '@vring/virtqueue'
+import { createDeviceQueue, createDriverQueue, type DeviceQueue, type DriverQueue } from '@vring/virtqueue'
 import type { FrameBatch, FrameSource, NetBackend, NetBackendCounters } from '../src/index.ts'
 import { FrameBatch as Frames, NET_BATCH } from '../src/index.ts'
 
@@ -41,8 +41,8 @@ export class MissableUsed extends CopyWindow {
   /** Which stores miss. */
   missing: 'none' | 'elements' | 'index' | 'flags' = 'none'
 
-  override storeUsed(offset: number, elements: Uint32Array, index: number, count: number): number {
-    return this.missing === 'elements' ? EAGAIN : super.storeUsed(offset, elements, index, count)
+  override storeWords(offset: number, words: Uint32Array, index: number, count: number): number {
+    return this.missing === 'elements' ? EAGAIN : super.storeWords(offset, words, index, count)
   }
 
   override store16Release(offset: number, value: number): number {
@@ -143,19 +143,20 @@ export function netQueue(
   const eventIdx = hasFeature(features, VIRTIO_F_EVENT_IDX)
   const ring = splitRingAreas(queueSize, eventIdx, userBase, userBase + 0x8_0000, userBase + 0xa_0000)
   const user = new UncheckedUser2019(cpu, space)
-  const used = new MissableUsed(user, ring.used.address)
+  const used = new MissableUsed(user, ring.device)
   const accessor: Accessor = {
     name: 'test',
-    desc: new CopyWindow(user, ring.desc.address),
-    avail: new CopyWindow(user, ring.avail.address),
-    used,
+    desc: new CopyWindow(user, ring.desc),
+    driver: new CopyWindow(user, ring.driver),
+    device: used,
+    lease: null,
     beginRound: () => 'ready',
     endRound: () => {},
     counters: new AccessCounters(),
     close: () => {},
   }
-  const driver = new DriverQueue({ ring, memory: space, features })
-  const device = new DeviceQueue({ accessor, cpu, ring, features, buffers: map })
+  const driver = createDriverQueue({ ring, memory: space, features })
+  const device = createDeviceQueue({ accessor, cpu, ring, features, buffers: map })
   device.start(0)
   const at = (address: number): [Uint8Array, number] => [
     views[address < HIGH ? 0 : 1]!.u8,

@@ -6,7 +6,7 @@ import { clockNs, EventFd, processResources, UnixSocket, unsupportedHost } from 
 import { DirtyBitmap, memoryView } from '@vring/memory'
 import { FrameBatch, type FrameSource, LoopbackBackend, type NetBackend, XdpBackend } from '@vring/vhost-net'
 import { BackendSession, FrontendMemory, linuxHost, VhostUserFrontend, VhostUserWorker } from '@vring/vhost-user'
-import { DriverQueue } from '@vring/virtqueue'
+import { createDriverQueue, type DriverQueue } from '@vring/virtqueue'
 import { Xdp1 } from '@vring/xdp'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -80,7 +80,7 @@ class Bench {
 
   driver(index: number): DriverQueue {
     const ring = this.ring(index)
-    const driver = new DriverQueue({ ring, memory: this.memory.space, features: FEATURES })
+    const driver = createDriverQueue({ ring, memory: this.memory.space, features: FEATURES })
     this.frontend.startQueue(index, ring)
     return driver
   }
@@ -306,8 +306,8 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
     const good = bench.driver(3)
     const error = EventFd.create()
     bench.frontend.call('SET_VRING_ERR', { index: 1, hasFd: true }, [error.fd])
-    bad.windows.avail.store16(4, 999)
-    bad.windows.avail.store16Release(2, 1)
+    bad.windows.driver.store16(4, 999)
+    bad.windows.driver.store16Release(2, 1)
     expect(bench.device.serveQueue(1)).toBe(0)
     expect(error.drain()).toBe(true)
     expect(bench.device.serveQueue(1)).toBe(0)
@@ -321,7 +321,7 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
     ])
     // Set up again, it works again.
     expect(bench.frontend.stopQueue(1)).toBe(0)
-    bad.windows.avail.store16Release(2, 0)
+    bad.windows.driver.store16Release(2, 0)
     const again = bench.driver(1)
     bench.send(again, 5)
     expect(bench.device.serveQueue(1)).toBe(5)
@@ -355,7 +355,7 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
     const error = EventFd.create()
     bench.frontend.call('SET_VRING_ERR', { index: 1, hasFd: true }, [error.fd])
     expect(bench.device.serveQueue(1)).toBe(0)
-    driver.windows.avail.store16Release(2, 999)
+    driver.windows.driver.store16Release(2, 999)
     expect(bench.device.armQueue(1)).toBe(true)
     expect(bench.device.serveQueue(1)).toBe(0)
     expect(error.drain()).toBe(true)
@@ -381,20 +381,20 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
     const bitmap = DirtyBitmap.forGuest(GUEST + size)
     bench.session.memory.setDirtyLog(bitmap)
     const ring = splitRingAreas(256, false, iova, iova + 0x4000, iova + 0x8000)
-    const driver = new DriverQueue({ ring: bench.ring(0), memory: bench.memory.space, features: FEATURES })
+    const driver = createDriverQueue({ ring: bench.ring(0), memory: bench.memory.space, features: FEATURES })
     bench.frontend.startQueue(0, ring)
     bench.frontend.call('SET_VRING_ADDR', {
       index: 0,
       flags: 1,
       desc: ring.desc.address,
-      avail: ring.avail.address,
-      used: ring.used.address,
-      log: ring.used.address,
+      avail: ring.driver.address,
+      used: ring.device.address,
+      log: ring.device.address,
     })
     driver.addOne(iova + BUFFERS, 2048, true)
     driver.publish()
     expect(bench.device.serveQueue(0)).toBe(1)
-    expect(driver.usedReady()).toBe(1)
+    expect(driver.getUsed()).toBe(true)
     expect(bitmap.take()).toEqual([(GUEST + 0x8000) / 4096, (GUEST + BUFFERS) / 4096])
   })
 

@@ -3,7 +3,10 @@ import {
   featureSet,
   refused,
   VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_IN_ORDER,
   VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_RING_RESET,
   VIRTIO_F_VERSION_1,
   VIRTIO_ID_NET,
   VIRTIO_NET_F_GUEST_ANNOUNCE,
@@ -27,6 +30,9 @@ export const NET_DEVICE_FEATURES: bigint = featureSet(
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_VERSION_1,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_RESET,
 )
 
 /** Queue pairs that a device may have. Source: VirtIO 1.3 section 5.1.4, max_virtqueue_pairs, as DPDK bounds it. */
@@ -95,9 +101,9 @@ export class NetDevice implements VhostUserDevice {
   }
 
   stopQueue(index: number): number {
-    const nextAvail = this.queues[index]?.close() ?? 0
+    const base = this.queues[index]?.close() ?? 0
     this.queues[index] = null
-    return nextAvail
+    return base
   }
 
   setQueueEnabled(index: number, enabled: boolean): void {

@@ -4,7 +4,7 @@ import { EAGAIN, VringError } from '@vring/layout'
 import { type DirtyLog, UserDirtyLog } from '@vring/memory'
 import { DropBackend, type FrameSource, type NetBackend, type Payload, RxRound, TxRound } from '@vring/vhost-net'
 import type { StartedVring } from '@vring/vhost-user'
-import { DeviceQueue } from '@vring/virtqueue'
+import { createDeviceQueue, type DeviceQueue, type RingLog } from '@vring/virtqueue'
 import type { NetQueueReport } from './net-queue-report.ts'
 
 /** What serves a ring: the same for all rings of a device. */
@@ -32,8 +32,8 @@ export class NetQueue {
   private readonly signalError: () => void
   private round: TxRound | RxRound | null
   private errorSignalled = false
-  /** Avail index to start from. */
-  private readonly nextAvail: number
+  /** Where to start. */
+  private readonly base: number
   private started = false
 
   /**
@@ -44,13 +44,13 @@ export class NetQueue {
     const { ring, features, memory, iotlb, notify } = vring
     const buffers = iotlb === null ? memory.buffers : new IotlbBufferMap(iotlb, memory.space)
     this.accessor = plugin.create({ cpu, space: memory.space, ring, iotlb }, options.options)
-    this.queue = new DeviceQueue({
+    this.queue = createDeviceQueue({
       accessor: this.accessor,
       cpu,
       ring,
       features,
       buffers,
-      usedLog: vring.usedLogAddress === null ? null : { address: vring.usedLogAddress, log: migrationLog(vring) },
+      log: ringLog(vring),
     })
     this.signalError = vring.signalError
     const common = { queue: this.queue, buffers, cpu, features, notify, notification: 'poll' as const }
@@ -62,7 +62,7 @@ export class NetQueue {
     this.disabledRound =
       this.enabledRound instanceof TxRound ? new TxRound({ ...common, backend: this.disabled, payload }) : null
     this.round = this.disabledRound
-    this.nextAvail = vring.nextAvail
+    this.base = vring.base
     const status = this.start()
     // What a translation or a view is missing for is started by a later round.
     if (status < 0 && status !== EAGAIN) {
@@ -147,27 +147,27 @@ export class NetQueue {
     return { ...common, delivered: null, dropped: Object.fromEntries(reasons) }
   }
 
-  /** Gives everything back; the next avail index. */
+  /** Gives everything back; where the ring stopped. */
   close(): number {
     this.accessor.close()
     this.backend?.forgetMemory?.()
-    return this.started ? this.queue.nextAvail : this.nextAvail
+    return this.started ? this.queue.base : this.base
   }
 
   /**
    * Starts where the frontend says, unless the ring says otherwise. This device uses chains in the order in which they were
-   * made available, so the used index is where the one before stopped, also when it was killed and the frontend, which then
-   * has nothing better, says 0. As DPDK's backend does (lib/vhost, translate_ring_addresses) and QEMU's libvhost-user.
+   * made available, so the used position is where the one before stopped, also when it was killed and the frontend, which
+   * then has nothing better, says 0. As DPDK's backend does (lib/vhost, translate_ring_addresses) and QEMU's libvhost-user.
    */
-  private resume(nextAvail: number): number {
-    const { queue } = this
-    const status = queue.start(nextAvail)
-    return status < 0 || queue.usedIdx === queue.nextAvail ? status : queue.start(queue.usedIdx)
+  private resume(base: number): number {
+    const status = this.queue.start(base)
+    if (status === 0) this.queue.resume()
+    return status
   }
 
   /** Reads where the ring is; 0 or a negative errno. */
   private start(): number {
-    const status = this.accessor.beginRound() === 'miss' ? EAGAIN : this.resume(this.nextAvail)
+    const status = this.accessor.beginRound() === 'miss' ? EAGAIN : this.resume(this.base)
     this.accessor.endRound()
     this.started = status === 0
     return status
@@ -175,7 +175,7 @@ export class NetQueue {
 }
 
 /**
- * Notes guest pages, whatever addresses the ring uses: behind an IOTLB an IOVA leads to a user address, and that to every
+ * Notes guest pages, whatever addresses the ring uses: with an IOTLB an IOVA leads to a user address, and that to every
  * slot that shows it (Linux: log_write_hva). The log may be switched on and off while the ring runs, so it is looked up at
  * every write.
  */
@@ -183,4 +183,21 @@ function migrationLog({ memory, iotlb }: StartedVring): { write(address: number,
   const log: DirtyLog = { write: (address, length) => memory.dirtyLog.write(address, length) }
   const known = iotlb === null ? log : new IotlbDirtyLog(iotlb, new UserDirtyLog(memory.buffers, log))
   return { write: (address, length) => void known.write(address, length) }
+}
+
+/**
+ * Where the ring's own writes are noted. Split: at the address that the frontend gave for the used ring (Linux: log_addr).
+ * Packed: descriptors and the device's event word are written in place, so they are found by the addresses of their areas.
+ */
+function ringLog(vring: StartedVring): RingLog | null {
+  const { ring, memory, iotlb, usedLogAddress } = vring
+  if (ring.format === 'split') {
+    if (usedLogAddress === null) return null
+    const log = migrationLog(vring)
+    return { write: (_area, offset, length) => log.write(usedLogAddress + offset, length) }
+  }
+  const log: DirtyLog = { write: (address, length) => memory.dirtyLog.write(address, length) }
+  const byUser = new UserDirtyLog(memory.buffers, log)
+  const known = iotlb === null ? byUser : new IotlbDirtyLog(iotlb, byUser)
+  return { write: (area, offset, length) => void known.write(ring[area].address + offset, length) }
 }

@@ -16,12 +16,18 @@ export interface DeviceMemory {
 export interface StartedVring {
   readonly index: number
   readonly ring: RingAreas
-  /** Avail index to start from (free-running, 16 bits); the used index is in the ring. */
-  readonly nextAvail: number
+  /**
+   * Where to start, as SET_VRING_BASE says it. Split: the next avail index, 16 bits; the used index is in the ring. Packed:
+   * next avail slot and wrap counter in bits 0 to 15, next used slot and wrap counter in bits 16 to 31.
+   */
+  readonly base: number
   /** Negotiated virtio features. */
   readonly features: bigint
   readonly memory: DeviceMemory
-  /** Where the used ring's writes are logged, guest-physical (an IOVA when there is an {@link iotlb}); null: nowhere. */
+  /**
+   * Where a split ring's writes to its device area are logged, guest-physical (an IOVA when there is an {@link iotlb}); null:
+   * nowhere. A packed ring's are logged where its areas are.
+   */
   readonly usedLogAddress: number | null
   /** Tells the driver that buffers were used. Nothing happens when it wants no call. */
   readonly notify: () => void
@@ -70,7 +76,7 @@ export interface VhostUserDevice {
   startQueue(vring: StartedVring): void
   /**
    * A ring stops: no access to it afterwards. Its memory is still mapped, but no longer in the address space when it
-   * stops because of that. Returns the next avail index.
+   * stops because of that. Returns where it stopped, as {@link StartedVring.base}.
    */
   stopQueue(index: number): number
   /** A running ring may have effects or not; a disabled one is served without any (VIRTIO-net: drop TX, hold RX). */

@@ -157,9 +157,9 @@ export class VhostUserFrontend {
    * Tells the backend of a ring, starts it and enables it.
    *
    * @param ring where the driver put it, by user addresses of the shared memory
-   * @param nextAvail where the device begins; what {@link stopQueue} said, for a ring that goes on
+   * @param base where the device begins (`DriverQueue.base`); what {@link stopQueue} said, for a ring that goes on
    */
-  startQueue(index: number, ring: RingAreas, nextAvail = 0): FrontendQueue {
+  startQueue(index: number, ring: RingAreas, base = 0): FrontendQueue {
     this.#dropQueue(index)
     const kick = EventFd.create()
     let call: EventFd
@@ -171,9 +171,9 @@ export class VhostUserFrontend {
     }
     const queue = { kick, call }
     this.#queues.set(index, queue)
-    const [desc, avail, used] = [ring.desc.address, ring.avail.address, ring.used.address]
+    const [desc, avail, used] = [ring.desc.address, ring.driver.address, ring.device.address]
     this.call('SET_VRING_NUM', { index, num: ring.queueSize })
-    this.call('SET_VRING_BASE', { index, num: nextAvail })
+    this.call('SET_VRING_BASE', { index, num: base })
     this.call('SET_VRING_ADDR', { index, flags: 0, desc, avail, used, log: 0 })
     this.call('SET_VRING_CALL', { index, hasFd: true }, [queue.call.fd])
     this.call('SET_VRING_KICK', { index, hasFd: true }, [queue.kick.fd])
@@ -183,7 +183,7 @@ export class VhostUserFrontend {
     return queue
   }
 
-  /** Stops a ring; returns the next avail index of the device. */
+  /** Stops a ring; returns where the device stopped: its base. */
   stopQueue(index: number): number {
     const { num } = this.call('GET_VRING_BASE', { index, num: 0 })
     this.#dropQueue(index)

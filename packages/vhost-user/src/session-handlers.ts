@@ -1,4 +1,11 @@
-import { checkQueueSize, refused, VHOST_USER_F_PROTOCOL_FEATURES, VIRTIO_F_ACCESS_PLATFORM } from '@vring/layout'
+import {
+  checkPackedQueueSize,
+  checkQueueSize,
+  refused,
+  VHOST_USER_F_PROTOCOL_FEATURES,
+  VIRTIO_F_ACCESS_PLATFORM,
+  VIRTIO_F_RING_PACKED,
+} from '@vring/layout'
 import { GUEST_SLOTS_MAX } from '@vring/memory'
 import type { ReplyPayload, RequestName, RequestPayload } from './messages.ts'
 import { IOTLB_INVALIDATE, IOTLB_UPDATE, u64 } from './payload.ts'
@@ -59,7 +66,8 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
     SET_LOG_FD: () => null,
     SET_VRING_NUM: ({ index, num }) => {
       const vring = rings.stoppedAt(index, 'SET_VRING_NUM')
-      checkQueueSize(num, 'queue size')
+      if (negotiation.has(VIRTIO_F_RING_PACKED)) checkPackedQueueSize(num, 'queue size')
+      else checkQueueSize(num, 'queue size')
       const most = device.queueSizeMax ?? 32768
       if (num > most) throw refused('ERR_OUT_OF_RANGE', 'queue size', num, `at most ${most}`)
       vring.size = num
@@ -71,8 +79,9 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
       return null
     },
     SET_VRING_BASE: ({ index, num }) => {
-      // The used index is read from the ring.
-      if (num > 0xffff) throw refused('ERR_OUT_OF_RANGE', 'avail index', num, '0 to 65535')
+      // Of a split ring the used index is read from the ring; of a packed one both positions are told.
+      if (num > 0xffff && !negotiation.has(VIRTIO_F_RING_PACKED))
+        throw refused('ERR_OUT_OF_RANGE', 'avail index', num, '0 to 65535')
       rings.stoppedAt(index, 'SET_VRING_BASE').base = num
       return null
     },

@@ -1,11 +1,13 @@
 import type { DeviceIotlb } from '@vring/iotlb'
 import {
   isVringError,
+  packedRingAreas,
   type RingAreas,
   refused,
   splitRingAreas,
   VIRTIO_F_ACCESS_PLATFORM,
   VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_RING_PACKED,
   VringError,
 } from '@vring/layout'
 import type { StartedVring, VhostUserDevice } from './device.ts'
@@ -193,7 +195,7 @@ export class SessionRings {
     if (!vring.running) return
     vring.running = false
     this.#changed()
-    vring.base = this.#device.stopQueue(vring.index) & 0xffff
+    vring.base = this.#device.stopQueue(vring.index) >>> 0
   }
 
   #changed(): void {
@@ -211,7 +213,7 @@ export class SessionRings {
     return {
       index: vring.index,
       ring,
-      nextAvail: vring.base,
+      base: vring.base,
       features: this.#negotiation.features,
       memory: this.#memory,
       usedLogAddress: (flags & VRING_F_LOG) !== 0 ? log : null,
@@ -223,7 +225,8 @@ export class SessionRings {
 
   #areas(vring: SessionVring): RingAreas {
     const { desc, avail, used } = vring.address!
-    return splitRingAreas(vring.size, this.#negotiation.has(VIRTIO_F_EVENT_IDX), desc, avail, used)
+    const areas = this.#negotiation.has(VIRTIO_F_RING_PACKED) ? packedRingAreas : splitRingAreas
+    return areas(vring.size, this.#negotiation.has(VIRTIO_F_EVENT_IDX), desc, avail, used)
   }
 
   /**
@@ -251,6 +254,4 @@ export class SessionRings {
 
   #isMapped(ring: RingAreas): boolean {
     const { space } = this.#memory
-    return [ring.desc, ring.avail, ring.used].every(({ address, length }) => space.covers(address, length))
-  }
-}
+    return [ring.desc, ring.driver, ring.device].every(({ address, length }) => space.covers(address, length))

@@ -16,7 +16,7 @@ export class SessionVring {
   /** Entries; 0: not told yet. */
   size = 0
   address: VringAddrPayload | null = null
-  /** Avail index to start from, and the one that the device stopped at. */
+  /** Where to start, and where the device stopped: as SET_VRING_BASE says it. */
   base = 0
   /** Null while stopped, and in polling mode. */
   kick: RingEvent | null = null

@@ -1,5 +1,5 @@
 import { type RingAreas, splitRingAreas } from '@vring/layout'
-import { DriverQueue } from '@vring/virtqueue'
+import { SplitDriverQueue } from '@vring/virtqueue'
 import type { FrontendMemory, FrontendQueue, VhostUserFrontend } from '../src/index.ts'
 
 /** Bytes that one ring of 64 entries and its buffers take in {@link startDriver}'s memory. */
@@ -13,14 +13,14 @@ export function ringAt(memory: FrontendMemory, index: number): RingAreas {
 
 /** A driver's queue on a shared ring, with the signals of the frontend. */
 export class Driver {
-  readonly queue: DriverQueue
+  readonly queue: SplitDriverQueue
   readonly signals: FrontendQueue
   readonly #memory: FrontendMemory
 
   constructor(frontend: VhostUserFrontend, memory: FrontendMemory, index: number) {
     const ring = ringAt(memory, index)
     this.#memory = memory
-    this.queue = new DriverQueue({ ring, memory: memory.space, features: frontend.features })
+    this.queue = new SplitDriverQueue({ ring, memory: memory.space, features: frontend.features })
     this.signals = frontend.startQueue(index, ring)
   }
 

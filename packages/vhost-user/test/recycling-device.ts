@@ -29,10 +29,10 @@ export class RecyclingDevice implements VhostUserDevice {
 
   startQueue(vring: StartedVring): void {
     const { space } = vring.memory
-    const { ring, nextAvail } = vring
-    const availAt = space.resolve(ring.avail.address, ring.avail.length, ACCESS_READ)
+    const { ring, base: nextAvail } = vring
+    const availAt = space.resolve(ring.driver.address, ring.driver.length, ACCESS_READ)
     const avail = space.view
-    const usedAt = space.resolve(ring.used.address, ring.used.length, ACCESS_WRITE)
+    const usedAt = space.resolve(ring.device.address, ring.device.length, ACCESS_WRITE)
     const used = space.view
     const usedIdx = used.u16[(usedAt + USED_IDX_OFFSET) >> 1]!
     this.rings.set(vring.index, { vring, avail, availAt, used, usedAt, nextAvail, usedIdx })

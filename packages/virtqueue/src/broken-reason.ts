@@ -4,6 +4,7 @@ export type BrokenReason =
   | 'avail-idx-jump'
   | 'head-out-of-range'
   | 'next-out-of-range'
+  | 'id-out-of-range'
   | 'chain-too-long'
   | 'readable-after-writable'
   | 'indirect-not-negotiated'

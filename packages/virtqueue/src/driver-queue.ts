@@ -1,29 +1,6 @@
-import { plainCpu, type Window } from '@vring/accessor'
-import {
-  AVAIL_FLAGS_OFFSET,
-  AVAIL_IDX_OFFSET,
-  AVAIL_RING_OFFSET,
-  availEventOffset,
-  checkQueueSize,
-  DESC_BYTES,
-  hasFeature,
-  needEvent,
-  type RingAreas,
-  refused,
-  USED_ELEM_BYTES,
-  USED_FLAGS_OFFSET,
-  USED_IDX_OFFSET,
-  USED_RING_OFFSET,
-  usedEventOffset,
-  VIRTIO_F_EVENT_IDX,
-  VIRTQ_AVAIL_F_NO_INTERRUPT,
-  VIRTQ_DESC_F_INDIRECT,
-  VIRTQ_DESC_F_NEXT,
-  VIRTQ_DESC_F_WRITE,
-  VIRTQ_USED_F_NO_NOTIFY,
-} from '@vring/layout'
+import type { Window } from '@vring/accessor'
+import type { Area, RingAreas } from '@vring/layout'
 import type { AddressMap } from '@vring/memory'
-import { GuestWindow } from './guest-window.ts'
 
 /** One buffer of a chain. */
 export interface DriverBuffer {
@@ -45,181 +22,55 @@ export interface DriverQueueOptions {
 }
 
 /**
- * The driver side of a split virtqueue (VirtIO 1.3 sections 2.7.13, 2.7.14): a mock driver for tests, benches and
- * frontends. Correct, not hostile: hostile drivers write to {@link windows} as they please.
+ * The driver side of a virtqueue of either format: a mock driver for tests, benches and frontends. Correct, not hostile:
+ * hostile drivers write to {@link windows} as they please.
  */
-export class DriverQueue {
+export interface DriverQueue {
   readonly queueSize: number
-  readonly eventIdx: boolean
   /** The ring areas, for tests that want to write nonsense. */
-  readonly windows: { readonly desc: Window; readonly avail: Window; readonly used: Window }
-  /** Next avail index to publish (free-running, 16 bits), those added but not published included. */
-  availIdx = 0
-  /** Next used index to read (free-running, 16 bits). */
-  lastUsed = 0
+  readonly windows: Readonly<Record<Area, Window>>
   /** Descriptors that are free. */
-  freeCount: number
-  /** Id of the last element that {@link getUsed} returned. */
-  usedId = 0
+  readonly freeCount: number
+  /** Id of the last chain that {@link getUsed} returned: what {@link add} gave for it. */
+  readonly usedId: number
   /** Bytes the device wrote to it. */
-  usedLength = 0
-
-  private readonly mask: number
-  /** Free descriptors as a linked list through their table index. */
-  private readonly next: Uint16Array
-  /** Descriptors of the chain that each head starts. */
-  private readonly chainLength: Uint16Array
-  private freeHead = 0
-  private published = 0
-  private signalledAvail = 0
-
-  constructor(options: DriverQueueOptions) {
-    const { ring, memory, features, pinned = false } = options
-    checkQueueSize(ring.queueSize)
-    this.queueSize = ring.queueSize
-    this.mask = ring.queueSize - 1
-    this.eventIdx = hasFeature(features, VIRTIO_F_EVENT_IDX)
-    this.windows = {
-      desc: new GuestWindow(memory, ring.desc, pinned),
-      avail: new GuestWindow(memory, ring.avail, pinned),
-      used: new GuestWindow(memory, ring.used, pinned),
-    }
-    this.freeCount = ring.queueSize
-    this.next = Uint16Array.from({ length: ring.queueSize }, (_, index) => (index + 1) & this.mask)
-    this.chainLength = new Uint16Array(ring.queueSize)
-  }
-
+  readonly usedLength: number
+  /** What a device starts at to serve this driver: {@link DeviceQueue.base}. */
+  readonly base: number
   /**
    * Adds a chain of one buffer. Published by {@link publish}.
    *
-   * @returns the head descriptor, or -1 when none is free
+   * @returns the chain's id, or -1 when no descriptor is free
    */
-  addOne(address: number, length: number, writable: boolean): number {
-    if (this.freeCount === 0) return -1
-    const head = this.freeHead
-    this.freeHead = this.next[head]!
-    this.freeCount--
-    this.chainLength[head] = 1
-    this.storeDescriptor(head, address, length, writable ? VIRTQ_DESC_F_WRITE : 0, 0)
-    this.addHead(head)
-    return head
-  }
-
+  addOne(address: number, length: number, writable: boolean): number
   /**
    * Adds a chain of buffers, device-readable ones first. Published by {@link publish}.
    *
-   * @returns the head descriptor, or -1 when too few are free
+   * @returns the chain's id, or -1 when too few descriptors are free
    */
-  add(buffers: readonly DriverBuffer[]): number {
-    if (buffers.length === 0) throw refused('ERR_INVALID_ARGUMENT', 'buffers.length', 0, 'one buffer or more')
-    if (buffers.length > this.freeCount) return -1
-    const head = this.freeHead
-    let index = head
-    for (let i = 0; i < buffers.length; i++) {
-      const { address, length, writable = false } = buffers[i]!
-      const last = i === buffers.length - 1
-      const flags = (writable ? VIRTQ_DESC_F_WRITE : 0) | (last ? 0 : VIRTQ_DESC_F_NEXT)
-      const next = this.next[index]!
-      this.storeDescriptor(index, address, length, flags, last ? 0 : next)
-      if (last) this.freeHead = next
-      else index = next
-    }
-    this.freeCount -= buffers.length
-    this.chainLength[head] = buffers.length
-    this.addHead(head)
-    return head
-  }
-
+  add(buffers: readonly DriverBuffer[]): number
   /**
    * Adds one descriptor that names an indirect table of `entries` descriptors at `tableAddress`, which the caller wrote.
    *
-   * @returns the head descriptor, or -1 when none is free
+   * @returns the chain's id, or -1 when no descriptor is free
    */
-  addIndirect(tableAddress: number, entries: number): number {
-    if (this.freeCount === 0) return -1
-    const head = this.freeHead
-    this.freeHead = this.next[head]!
-    this.freeCount--
-    this.chainLength[head] = 1
-    this.storeDescriptor(head, tableAddress, DESC_BYTES * entries, VIRTQ_DESC_F_INDIRECT, 0)
-    this.addHead(head)
-    return head
-  }
-
-  /** Makes everything added since the last call visible: avail.idx with release, behind entries and descriptors. */
-  publish(): void {
-    this.published = this.availIdx
-    this.windows.avail.store16Release(AVAIL_IDX_OFFSET, this.availIdx)
-  }
-
-  /** Does the device want to be notified of what was published? VirtIO 1.3 section 2.7.10. */
-  needsKick(): boolean {
-    plainCpu.mb()
-    const used = this.windows.used
-    const oldIdx = this.signalledAvail
-    this.signalledAvail = this.published
-    if (!this.eventIdx) return (used.load16(USED_FLAGS_OFFSET) & VIRTQ_USED_F_NO_NOTIFY) === 0
-    return needEvent(used.load16(availEventOffset(this.queueSize)), this.published, oldIdx)
-  }
-
-  /** Published used elements that were not read yet. */
-  usedReady(): number {
-    return (this.windows.used.load16Acquire(USED_IDX_OFFSET) - this.lastUsed) & 0xffff
-  }
-
+  addIndirect(tableAddress: number, entries: number): number
+  /** Makes everything added since the last call visible to the device. */
+  publish(): void
+  /** Does the device want to be notified of what was published? */
+  needsKick(): boolean
   /**
-   * Reads one used element to {@link usedId} and {@link usedLength} and frees its chain.
+   * Takes one used chain back: its id and length are in {@link usedId} and {@link usedLength}.
    *
    * @returns false when there is none
    */
-  getUsed(): boolean {
-    return this.usedReady() > 0 && this.takeUsed()
-  }
-
+  getUsed(): boolean
   /**
-   * Reads all published used elements and frees their chains.
+   * Takes all used chains back.
    *
    * @returns how many
    */
-  reclaim(): number {
-    const ready = this.usedReady()
-    for (let i = 0; i < ready; i++) this.takeUsed()
-    return ready
-  }
-
-  /** Asks the device to notify when one more element is used, or not at all. */
-  setNotification(enabled: boolean): void {
-    const avail = this.windows.avail
-    if (this.eventIdx) avail.store16(usedEventOffset(this.queueSize), (this.lastUsed - (enabled ? 0 : 1)) & 0xffff)
-    else avail.store16(AVAIL_FLAGS_OFFSET, enabled ? 0 : VIRTQ_AVAIL_F_NO_INTERRUPT)
-  }
-
-  private takeUsed(): true {
-    const offset = USED_RING_OFFSET + USED_ELEM_BYTES * (this.lastUsed & this.mask)
-    const id = this.windows.used.load32(offset) & this.mask
-    this.usedId = id
-    this.usedLength = this.windows.used.load32(offset + 4)
-    this.lastUsed = (this.lastUsed + 1) & 0xffff
-    const length = this.chainLength[id]!
-    let tail = id
-    for (let i = 1; i < length; i++) tail = this.next[tail]!
-    this.next[tail] = this.freeHead
-    this.freeHead = id
-    this.freeCount += length
-    return true
-  }
-
-  private addHead(head: number): void {
-    this.windows.avail.store16(AVAIL_RING_OFFSET + 2 * (this.availIdx & this.mask), head)
-    this.availIdx = (this.availIdx + 1) & 0xffff
-  }
-
-  private storeDescriptor(index: number, address: number, length: number, flags: number, next: number): void {
-    const desc = this.windows.desc
-    const offset = DESC_BYTES * index
-    desc.store32(offset, address >>> 0)
-    desc.store32(offset + 4, (address / 0x1_0000_0000) >>> 0)
-    desc.store32(offset + 8, length)
-    desc.store32(offset + 12, flags | (next << 16))
-  }
+  reclaim(): number
+  /** Asks the device to notify when one more chain is used, or not at all. */
+  setNotification(enabled: boolean): void
 }

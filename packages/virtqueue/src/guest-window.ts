@@ -29,24 +29,24 @@ export class GuestWindow implements Window {
 
   load16(offset: number): number {
     const at = this.at(offset, 2)
-    return at < 0 ? at : cpu.load16(this.view, at)
+    return at < 0 ? at : cpu.load16(this.view.u16, at >>> 1)
   }
 
   load16Acquire(offset: number): number {
     const at = this.at(offset, 2)
-    return at < 0 ? at : cpu.load16Acquire(this.view, at)
+    return at < 0 ? at : cpu.load16Acquire(this.view.u16, at >>> 1)
   }
 
   load32(offset: number): number {
     const at = this.at(offset, 4)
-    return at < 0 ? at : cpu.load32(this.view, at)
+    return at < 0 ? at : cpu.load32(this.view.u32, at >>> 2)
   }
 
-  loadDescriptor(offset: number, out: Uint32Array, index: number): number {
-    for (let word = 0; word < 4; word++) {
+  loadWords(offset: number, out: Uint32Array, index: number, count: number): number {
+    for (let word = 0; word < count; word++) {
       const at = this.at(offset + 4 * word, 4)
       if (at < 0) return at
-      out[index + word] = cpu.load32(this.view, at)
+      out[index + word] = cpu.load32(this.view.u32, at >>> 2)
     }
     return 0
   }
@@ -54,27 +54,27 @@ export class GuestWindow implements Window {
   store16(offset: number, value: number): number {
     const at = this.at(offset, 2)
     if (at < 0) return at
-    cpu.store16(this.view, at, value)
+    cpu.store16(this.view.u16, at >>> 1, value)
     return 0
   }
 
   store16Release(offset: number, value: number): number {
     const at = this.at(offset, 2)
     if (at < 0) return at
-    cpu.store16Release(this.view, at, value)
+    cpu.store16Release(this.view.u16, at >>> 1, value)
     return 0
   }
 
   store32(offset: number, value: number): number {
     const at = this.at(offset, 4)
     if (at < 0) return at
-    cpu.store32(this.view, at, value)
+    cpu.store32(this.view.u32, at >>> 2, value)
     return 0
   }
 
-  storeUsed(offset: number, elements: Uint32Array, index: number, count: number): number {
-    for (let word = 0; word < 2 * count; word++) {
-      const status = this.store32(offset + 4 * word, elements[index + word]!)
+  storeWords(offset: number, words: Uint32Array, index: number, count: number): number {
+    for (let word = 0; word < count; word++) {
+      const status = this.store32(offset + 4 * word, words[index + word]!)
       if (status < 0) return status
     }
     return 0
@@ -87,5 +87,18 @@ export class GuestWindow implements Window {
     const at = this.memory.resolve(this.address + offset, length, ACCESS_WRITE)
     this.view = this.memory.view
     return at < 0 ? EFAULT : at
+  }
+}
+
+/** The driver's windows on all areas of a ring. */
+export function guestWindows(
+  memory: AddressMap,
+  ring: Readonly<Record<'desc' | 'driver' | 'device', RingArea>>,
+  pinned: boolean,
+): Readonly<Record<'desc' | 'driver' | 'device', Window>> {
+  return {
+    desc: new GuestWindow(memory, ring.desc, pinned),
+    driver: new GuestWindow(memory, ring.driver, pinned),
+    device: new GuestWindow(memory, ring.device, pinned),
   }
 }

@@ -1,8 +1,34 @@
-import { AccessCounters, type Accessor, CopyWindow, plainCpu, UncheckedUser2019, type Window } from '@vring/accessor'
-import { EFAULT, featureSet, hasFeature, type RingAreas, splitRingAreas, VIRTIO_F_EVENT_IDX } from '@vring/layout'
+import {
+  AccessCounters,
+  type Accessor,
+  CopyWindow,
+  type Cpu,
+  plainCpu,
+  RingLease,
+  UncheckedUser2019,
+  type Window,
+} from '@vring/accessor'
+import {
+  AREAS,
+  type Area,
+  EFAULT,
+  featureSet,
+  hasFeature,
+  packedRingAreas,
+  type RingAreas,
+  splitRingAreas,
+  VIRTIO_F_EVENT_IDX,
+} from '@vring/layout'
 import type { KernelMapping, MapRefusal, MemoryView, UserSpace } from '@vring/memory'
 import { memoryView } from '@vring/memory'
-import { ChainBatch, DeviceQueue, DriverQueue } from '../src/index.ts'
+import {
+  ChainBatch,
+  createDeviceQueue,
+  createDriverQueue,
+  type DeviceQueue,
+  type DeviceQueueOptions,
+  type DriverQueue,
+} from '../src/index.ts'
 
 /** A space that maps address to offset one to one, 1 MiB from address 0x1000: what ring logic needs, and no more. */
 export class FlatSpace implements UserSpace {
@@ -28,6 +54,10 @@ export class FlatSpace implements UserSpace {
   }
 }
 
+/** How the ring is reached: one loop of the ring each. */
+export const WAYS = ['windows', 'lease'] as const
+export type Way = (typeof WAYS)[number]
+
 /** Everything a test of one queue needs. */
 export interface FlatQueue {
   readonly space: FlatSpace
@@ -36,37 +66,62 @@ export interface FlatQueue {
   readonly driver: DriverQueue
   readonly batch: ChainBatch
   /** The driver's raw windows: for writing nonsense. */
-  readonly raw: { readonly desc: Window; readonly avail: Window; readonly used: Window }
+  readonly raw: Readonly<Record<Area, Window>>
   /** Buffers may be placed from here. */
   readonly heap: number
   accessor(): Accessor
 }
 
-/** A queue of `queueSize` at the front of a {@link FlatSpace}, started at avail index `start`. */
-export function flatQueue(queueSize = 8, features: bigint = featureSet(), start = 0): FlatQueue {
+export interface FlatQueueOptions {
+  readonly way?: Way
+  readonly format?: 'split' | 'packed'
+  readonly queueSize?: number
+  readonly features?: bigint
+  /** Split: the index that both sides start at. */
+  readonly start?: number
+  readonly cpu?: Cpu
+  readonly device?: Partial<DeviceQueueOptions>
+}
+
+/** A queue in a {@link FlatSpace}, started. */
+export function flatQueue(options: FlatQueueOptions = {}): FlatQueue {
+  const { way = 'windows', format = 'split', queueSize = 8, features = featureSet(), start = 0 } = options
+  const { cpu = plainCpu } = options
   const space = new FlatSpace()
   const eventIdx = hasFeature(features, VIRTIO_F_EVENT_IDX)
-  const ring = splitRingAreas(queueSize, eventIdx, 0x1000, 0x1000 + 16 * queueSize, 0x1000 + 32 * queueSize)
-  const heap = 0x1000 + 64 * queueSize
-  const accessor = (): Accessor => {
-    const user = new UncheckedUser2019(plainCpu, space)
-    return {
-      name: 'test',
-      desc: new CopyWindow(user, ring.desc.address),
-      avail: new CopyWindow(user, ring.avail.address),
-      used: new CopyWindow(user, ring.used.address),
-      beginRound: () => 'ready',
-      endRound: () => {},
-      counters: new AccessCounters(),
-      close: () => {},
-    }
+  const areas = format === 'split' ? splitRingAreas : packedRingAreas
+  const after = 0x1000 + 16 * Math.max(queueSize, 8)
+  const ring = areas(queueSize, eventIdx, 0x1000, after, after + 0x1000 + 4 * queueSize)
+  const heap = 0x1_0000 + 64 * queueSize
+  const accessor = (): Accessor => flatAccessor(space, ring, way, cpu)
+  const driver = createDriverQueue({ ring, memory: space, features })
+  if (format === 'split') {
+    Object.assign(driver, { availIdx: start, lastUsed: start, published: start })
+    driver.windows.driver.store16Release(2, start)
+    driver.windows.device.store16Release(2, start)
   }
-  const driver = new DriverQueue({ ring, memory: space, features })
-  driver.availIdx = start
-  driver.lastUsed = start
-  driver.windows.avail.store16Release(2, start)
-  driver.windows.used.store16Release(2, start)
-  const device = new DeviceQueue({ accessor: accessor(), cpu: plainCpu, ring, features, buffers: space })
-  device.start(start)
+  const device = createDeviceQueue({ accessor: accessor(), cpu, ring, features, buffers: space, ...options.device })
+  device.start(format === 'split' ? start : driver.base)
   return { space, ring, device, driver, batch: new ChainBatch(64), raw: driver.windows, heap, accessor }
+}
+
+function flatAccessor(space: FlatSpace, ring: RingAreas, way: Way, cpu: Cpu): Accessor {
+  const user = new UncheckedUser2019(cpu, space)
+  const counters = new AccessCounters()
+  const hold = (lease: RingLease): boolean => {
+    if (AREAS.some((area) => space.resolve(ring[area].address, ring[area].length) < 0)) return false
+    for (const area of AREAS) lease.place(area, space.view, ring[area].address)
+    return true
+  }
+  return {
+    name: 'test',
+    desc: new CopyWindow(user, ring.desc),
+    driver: new CopyWindow(user, ring.driver),
+    device: new CopyWindow(user, ring.device),
+    lease: way === 'lease' ? new RingLease({ hold, drop: () => {} }, counters) : null,
+    beginRound: () => 'ready',
+    endRound: () => {},
+    counters,
+    close: () => {},
+  }
 }

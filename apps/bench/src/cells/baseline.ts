@@ -80,7 +80,7 @@ export class BaselineRig implements Rig {
       if (count > 0) counts[`proto.${protocol}`] = count
     })
     counts['idSum'] = this.driver.idSum
-    const used = this.memory.u8.subarray(this.plan.used, this.plan.used + this.plan.ring.used.length)
+    const used = this.memory.u8.subarray(this.plan.used, this.plan.used + this.plan.ring.device.length)
     const text = lapStateText(used, counts, laps)
     this.frames = 0
     this.bytes = 0

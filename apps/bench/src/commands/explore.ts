@@ -35,7 +35,7 @@ export const explore: BenchCommand = {
   async run(args) {
     const explorer = await import('@vring/explorer')
     const entries = chosen(
-      explorer.catalogue(await import('@vring/accessor-vmap-direct')),
+      explorer.catalogue(await import('@vring/accessor')),
       args.text('strategy'),
       args.text('entry'),
     )

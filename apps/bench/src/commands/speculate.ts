@@ -1,3 +1,4 @@
+import { refused } from '@vring/layout'
 import { runAccessorCode } from '../accessor-code.ts'
 import { parseAccessorChoice } from '../cell-spec.ts'
 import { loadRegistry } from '../load-registry.ts'
@@ -11,7 +12,12 @@ export const speculate: BenchCommand = {
   args: {
     accessor: {
       type: 'string',
-      description: 'accessors, with options; default all, and vmap-direct:nospec=true',
+      description: 'accessors, with options; default all',
+      valueHint: 'a,b',
+    },
+    ring: {
+      type: 'string',
+      description: 'shipped, 2019: with or without the mask on what a driver gives as an index; default both',
       valueHint: 'a,b',
     },
     depth: { type: 'string', description: 'mispredicted branches on one path; default 2', valueHint: 'N' },
@@ -22,11 +28,15 @@ export const speculate: BenchCommand = {
     // Loaded here: no other command needs the checker.
     const { formatSpeculation, speculate: check } = await import('@vring/speculation')
     const registry = await loadRegistry(args.all('plugin'))
-    const texts = args.list('accessor') ?? [...registry.accessors.map(({ name }) => name), 'vmap-direct:nospec=true']
+    const texts = args.list('accessor') ?? registry.accessors.map(({ name }) => name)
     const depth = args.integer('depth', 1, 4, 2)
-    const reports = texts.map((text) => {
+    const rings = ringsOf(args.list('ring'))
+    const reports = texts.flatMap((text) => {
       const { name, options } = parseAccessorChoice(text, registry)
-      return runAccessorCode(name, () => check(registry.accessor(name), { options, depth }))
+      return rings.map((ring) => {
+        const nospec = ring === '2019' ? 'none' : 'mask'
+        return runAccessorCode(name, () => check(registry.accessor(name), { options, depth, nospec }))
+      })
     })
     const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ reports }))
@@ -34,3 +44,12 @@ export const speculate: BenchCommand = {
     return 0
   },
 }
+
+/** Which rings: the one that ships, the one of 2019 without a mask, or both. */
+function ringsOf(given: readonly string[] | null): readonly string[] {
+  const wrong = given?.find((ring) => !RINGS.includes(ring))
+  if (wrong !== undefined) throw refused('ERR_UNKNOWN_NAME', '--ring', wrong, RINGS.join(', '))
+  return given ?? RINGS
+}
+
+const RINGS: readonly string[] = ['shipped', '2019']

@@ -3,7 +3,7 @@ import { type Accessor, type Cpu, plainCpu } from '@vring/accessor'
 import { MappedSpace, memoryView } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { NET_BATCH, type NetBackend, TxRound } from '@vring/vhost-net'
-import { DeviceQueue } from '@vring/virtqueue'
+import { createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
 import type { CellSpec } from '../cell-spec.ts'
 import { backendCounts, countsBetween } from '../cells/backend-counts.ts'
 import { bufferMap } from '../cells/driver-memory.ts'
@@ -64,11 +64,11 @@ export class ThreadsRig implements Rig {
     const { buffers, iotlb } = bufferMap(spec, plan, space)
     const features = cellFeatures(spec)
     const { ring } = plan
-    this.used = view.u8.subarray(plan.used, plan.used + ring.used.length)
+    this.used = view.u8.subarray(plan.used, plan.used + ring.device.length)
     this.words = new Int32Array(control)
     this.idSum = new Float64Array(control, ID_SUM_OFFSET, 1)
     this.accessor = registry.accessor(spec.accessor).create({ cpu, space, ring, iotlb }, spec.options)
-    this.queue = new DeviceQueue({ accessor: this.accessor, cpu, ring, features, buffers })
+    this.queue = createDeviceQueue({ accessor: this.accessor, cpu, ring, features, buffers })
     this.backend = registry.backend(spec.backend).create()
     this.counted = backendCounts(this.backend)
     this.round = new TxRound({

@@ -2,7 +2,7 @@ import { type Accessor, type Cpu, plainCpu } from '@vring/accessor'
 import { ACCESS_WRITE, type AccessControl } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { type NetBackend, TxRound } from '@vring/vhost-net'
-import { DeviceQueue } from '@vring/virtqueue'
+import { createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
 import type { CellSpec } from '../cell-spec.ts'
 import { backendCounts, countsBetween } from '../cells/backend-counts.ts'
 import { createDriverMemory, type DriverMemory } from '../cells/driver-memory.ts'
@@ -26,8 +26,8 @@ export interface InprocOptions {
   readonly smap?: AccessControl
   /** Puts something around the backend. */
   readonly wrapBackend?: (backend: NetBackend) => NetBackend
-  /** How the queue loads entries and descriptors. Default: in batches. */
-  readonly fetch?: 'batch' | 'each'
+  /** `none`: the ring of 2019, without a mask on indices. Default `mask`. */
+  readonly nospec?: 'mask' | 'none'
   /** Told of every notification of the driver. */
   readonly notify?: () => void
 }
@@ -49,7 +49,7 @@ export class InprocRig implements Rig {
   private counted: Record<string, number>
 
   constructor(spec: CellSpec, registry: Registry, options: InprocOptions) {
-    const { seed, kinds = 'udp', cpu = plainCpu, fetch = 'batch', wrapBackend, notify } = options
+    const { seed, kinds = 'udp', cpu = plainCpu, nospec = 'mask', wrapBackend, notify } = options
     this.spec = spec
     this.plan = planRing(spec)
     this.memory = createDriverMemory(spec, this.plan, options.smap ?? null)
@@ -58,7 +58,7 @@ export class InprocRig implements Rig {
     const features = cellFeatures(spec)
     const { ring } = this.plan
     this.accessor = registry.accessor(spec.accessor).create({ cpu, space, ring, iotlb }, spec.options)
-    this.queue = new DeviceQueue({ accessor: this.accessor, cpu, ring, features, buffers, fetch })
+    this.queue = createDeviceQueue({ accessor: this.accessor, cpu, ring, features, buffers, nospec })
     const backend = registry.backend(spec.backend).create()
     this.backend = backend
     this.round = new TxRound({
@@ -71,8 +71,8 @@ export class InprocRig implements Rig {
       ...(notify === undefined ? { notification: 'poll' as const } : { notify }),
     })
     this.counted = backendCounts(backend)
-    const avail = this.areaOffset(ring.avail.length, this.plan.avail)
-    const used = this.areaOffset(ring.used.length, this.plan.used)
+    const avail = this.areaOffset(ring.driver.length, this.plan.avail)
+    const used = this.areaOffset(ring.device.length, this.plan.used)
     const lap = {
       view: space.view,
       avail,
@@ -121,7 +121,7 @@ export class InprocRig implements Rig {
     const counts = { ...countsBetween(this.counted, now), idSum: this.driver.idSum }
     this.counted = now
     this.driver.idSum = 0
-    return lapStateText(this.memory.peek(this.plan.used, this.plan.ring.used.length), counts, laps)
+    return lapStateText(this.memory.peek(this.plan.used, this.plan.ring.device.length), counts, laps)
   }
 
   accesses(): Record<string, number> {

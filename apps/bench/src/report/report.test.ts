@@ -15,7 +15,7 @@ function cell(accessor: string, mpps: number, more: Partial<CellResult> = {}): C
   return {
     id: `${accessor}/split/inproc/xdp1/64B/q${more.queueSize ?? 256}/b64`,
     accessor,
-    options: { mapping: 'vmap', sync: 'mutex', era: '2019' },
+    options: { mapping: 'vmap', sync: 'mutex', hold: 'access', era: '2019' },
     ring: 'split',
     driver: 'inproc',
     backend: 'xdp1',

@@ -1,4 +1,5 @@
 import {
+  AREAS,
   DESC_BYTES,
   DESC_FLAGS_OFFSET,
   DESC_LEN_OFFSET,
@@ -9,7 +10,7 @@ import {
   VringError,
 } from '@vring/layout'
 import { ACCESS_WRITE, type AddressMap, type PagedSpace } from '@vring/memory'
-import type { DriverBuffer, DriverQueue } from '@vring/virtqueue'
+import type { DriverBuffer, SplitDriverQueue } from '@vring/virtqueue'
 import type { ChainShape, ConcurrentAction } from './action.ts'
 import { bufferAddress, GUEST_BASE, QUEUE_SIZE, ringAt, tableAddress, USER_BASE } from './layout.ts'
 import type { Happening } from './moment.ts'
@@ -27,13 +28,13 @@ type DriverAction = Extract<ConcurrentAction, { kind: 'add' | 'publish' | 'take-
 
 /** What the guest's driver does, told as it does it. */
 export class DriverActions {
-  readonly #queue: DriverQueue
+  readonly #queue: SplitDriverQueue
   readonly #space: PagedSpace
   readonly #memory: AddressMap
   /** Chains added so far: each has a buffer of its own, by turns. */
   #added = 0
 
-  constructor(queue: DriverQueue, space: PagedSpace, memory: AddressMap) {
+  constructor(queue: SplitDriverQueue, space: PagedSpace, memory: AddressMap) {
     this.#queue = queue
     this.#space = space
     this.#memory = memory
@@ -55,7 +56,7 @@ export class DriverActions {
   /** A guest that touches memory which its process has lost dies; here it says so. */
   #checkRing(): void {
     const ring = ringAt(GUEST_BASE)
-    for (const area of ['desc', 'avail', 'used'] as const) {
+    for (const area of AREAS) {
       const { address, length } = ring[area]
       if (this.#memory.resolve(address, length, ACCESS_WRITE) < 0)
         throw new VringError('ERR_OUT_OF_RANGE', `the guest faults: its ${area} area is not there, or not writable`)

@@ -1,5 +1,6 @@
-import { AREAS, type Area } from '@vring/accessor'
 import {
+  AREAS,
+  type Area,
   featureSet,
   type RingAreas,
   splitRingAreas,

@@ -1,11 +1,11 @@
-import { type Accessor, traceAccessor } from '@vring/accessor'
+import type { Accessor } from '@vring/accessor'
 import { delegate } from '@vring/conformance'
 import { DeviceIotlb, IotlbBufferMap } from '@vring/iotlb'
 import { EXDEV, isVringError } from '@vring/layout'
 import { GuestMap, PAGE_BYTES, PagedSpace } from '@vring/memory'
 import type { MmuNotifierRange } from '@vring/mmu-notifier'
 import { TxRound, XdpBackend } from '@vring/vhost-net'
-import { DeviceQueue, DriverQueue } from '@vring/virtqueue'
+import { createDeviceQueue, type DeviceQueue, SplitDriverQueue } from '@vring/virtqueue'
 import { normalizeVerdict, XDP_VERDICT_NAMES, Xdp1 } from '@vring/xdp'
 import { accessorNamed, needsIotlb } from './accessors.ts'
 import type { AccessorChoice, Action, ConcurrentAction, Injection } from './action.ts'
@@ -18,6 +18,7 @@ import { narrateAccess, narrateBuffers, narrateNotifier, type ResolvedRange } fr
 import { SectionCpu } from './section-cpu.ts'
 import { MemoryObserver, type Totals } from './snapshot.ts'
 import { SwitchedMap } from './switched-map.ts'
+import { tracedAccessor } from './traced-accessor.ts'
 
 /** What a {@link Machine} begins with. */
 export interface MachineOptions {
@@ -49,7 +50,7 @@ export class Machine {
   #iotlb: DeviceIotlb | null = null
   #accessor!: Accessor
   #choice: AccessorChoice
-  #driver!: DriverQueue
+  #driver!: SplitDriverQueue
   #actions!: DriverActions
   #device!: DeviceQueue
   #tx!: TxRound
@@ -182,12 +183,16 @@ export class Machine {
     try {
       this.#choice = choice
       const next = this.#createAccessor()
-      this.#device.useAccessor(next).close()
-      this.#accessor = next
+      const { base } = this.#device
+      this.#accessor.close()
+      this.#serveBy(next)
+      next.beginRound()
+      this.#device.start(base)
+      next.endRound()
       this.#note({
         actor: 'control',
         title: `${choice.name} takes the queue over from ${before.name}`,
-        detail: `at avail index ${this.#device.nextAvail}, used index ${this.#device.usedIdx}: the ring does not notice`,
+        detail: `at avail index ${this.#device.base}: the ring does not notice`,
       })
     } catch (error) {
       if (!isVringError(error)) throw error
@@ -211,14 +216,20 @@ export class Machine {
   #setUp(): void {
     const ring = ringAt(GUEST_BASE)
     const memory = new GuestMap(this.#space.userMode, this.#guest.regions)
-    this.#driver = new DriverQueue({ ring, memory, features: FEATURES })
+    this.#driver = new SplitDriverQueue({ ring, memory, features: FEATURES })
     this.#driver.setNotification(true)
     this.#actions = new DriverActions(this.#driver, this.#space, memory)
-    this.#accessor = this.#createAccessor()
-    this.#device = new DeviceQueue({
-      accessor: this.#accessor,
+    this.#serveBy(this.#createAccessor())
+    this.#cpu.takeSteps()
+  }
+
+  /** A queue and a round over an accessor. */
+  #serveBy(accessor: Accessor): void {
+    this.#accessor = accessor
+    this.#device = createDeviceQueue({
+      accessor,
       cpu: this.#cpu,
-      ring,
+      ring: ringAt(GUEST_BASE),
       features: FEATURES,
       buffers: this.#buffers,
     })
@@ -234,7 +245,6 @@ export class Machine {
         this.#pass({ actor: 'device', title: 'notifies the driver', detail: 'used_event asked for it' })
       },
     })
-    this.#cpu.takeSteps()
   }
 
   /** The chosen accessor over this ring, with a hook behind each access. */
@@ -248,7 +258,7 @@ export class Machine {
     )
     this.#iotlb = iotlb
     this.#buffers.target = iotlb === null ? this.#guest : new IotlbBufferMap(iotlb, this.#space)
-    const traced = traceAccessor(created, (trace) => {
+    const traced = tracedAccessor(created, (trace) => {
       const key = `${trace.area}: ${trace.mode}`
       this.#accesses[key] = (this.#accesses[key] ?? 0) + 1
       this.#pass({ ...narrateAccess(trace), steps: this.#cpu.takeSteps() })

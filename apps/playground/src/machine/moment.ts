@@ -1,6 +1,7 @@
-import type { AccessTrace, Step } from '@vring/accessor'
+import type { Step } from '@vring/accessor'
 import type { RegionName } from './layout.ts'
 import type { Snapshot } from './snapshot.ts'
+import type { AccessTrace } from './traced-accessor.ts'
 
 /** Who did something. `kernel`: memory management, with its notifiers; `control`: whoever set the device up. */
 export type Actor = 'driver' | 'device' | 'kernel' | 'control'

@@ -1,4 +1,4 @@
-import type { AccessTrace, Area } from '@vring/accessor'
+import type { Area } from '@vring/layout'
 import {
   AVAIL_FLAGS_OFFSET,
   AVAIL_IDX_OFFSET,
@@ -16,12 +16,14 @@ import { PAGE_BYTES, PAGE_POISON } from '@vring/memory'
 import type { MmuNotifierRange } from '@vring/mmu-notifier'
 import { GUEST_BASE, QUEUE_SIZE, REGIONS, USER_BASE } from './layout.ts'
 import type { Happening } from './moment.ts'
+import type { AccessTrace } from './traced-accessor.ts'
 
 /** The field of a ring that an offset of an area is in, as the standard names it: `avail.ring[3]`. */
 export function fieldAt(area: Area, offset: number): string {
   if (area === 'desc') return `desc[${Math.floor(offset / DESC_BYTES)}]`
+  const ringName = area === 'driver' ? 'avail' : 'used'
   const [flags, idx, ring, bytes, event, eventName] =
-    area === 'avail'
+    area === 'driver'
       ? [AVAIL_FLAGS_OFFSET, AVAIL_IDX_OFFSET, AVAIL_RING_OFFSET, 2, usedEventOffset(QUEUE_SIZE), 'used_event']
       : [
           USED_FLAGS_OFFSET,
@@ -31,10 +33,10 @@ export function fieldAt(area: Area, offset: number): string {
           availEventOffset(QUEUE_SIZE),
           'avail_event',
         ]
-  if (offset === flags) return `${area}.flags`
-  if (offset === idx) return `${area}.idx`
+  if (offset === flags) return `${ringName}.flags`
+  if (offset === idx) return `${ringName}.idx`
   if (offset === event) return eventName as string
-  return `${area}.ring[${Math.floor((offset - (ring as number)) / (bytes as number))}]`
+  return `${ringName}.ring[${Math.floor((offset - (ring as number)) / (bytes as number))}]`
 }
 
 /** A word of a frame that was freed. */
@@ -47,8 +49,8 @@ export function narrateAccess(trace: AccessTrace): Happening {
   const field = fieldAt(area, offset)
   const write = access.startsWith('store')
   const fault = result < 0
-  const value = access.startsWith('load') && access !== 'loadDescriptor' ? ` → ${result}` : ''
-  const count = access === 'storeUsed' && length > USED_ELEM_BYTES ? `, ${length / USED_ELEM_BYTES} elements` : ''
+  const value = access.startsWith('load') && access !== 'loadWords' ? ` → ${result}` : ''
+  const count = access === 'storeWords' && length > USED_ELEM_BYTES ? `, ${length / USED_ELEM_BYTES} elements` : ''
   const verb = write ? 'stores' : 'loads'
   return {
     actor: 'device',

@@ -8,7 +8,7 @@ import { ACTIONS_MAX, Session } from './session.ts'
 const options = (name: string): MachineOptions => ({ accessor: { name, options: {} }, backing: 'anonymous' })
 const ADD: Action = { kind: 'add', shape: 'buffer' }
 const PUBLISH: Action = { kind: 'publish' }
-const MIGRATE_USED: Action = { kind: 'memory', event: 'migrate', region: 'used' }
+const MIGRATE_USED: Action = { kind: 'memory', event: 'migrate', region: 'device' }
 
 function published(name: string): Session {
   const session = new Session(options(name))
@@ -60,26 +60,26 @@ describe('a session', () => {
   it('lets an invalidation happen between two accesses: the mapping goes, the store falls back, the next round maps', () => {
     const session = published('vmap-direct')
     stepTo(session, 'loads desc[0]')
-    expect(session.current.snapshot.mappings.map(({ area }) => area)).toEqual(['desc', 'avail', 'used'])
+    expect(session.current.snapshot.mappings.map(({ area }) => area)).toEqual(['desc', 'driver', 'device'])
     const before = session.cursor
     session.act(MIGRATE_USED)
     const passed = session.moments.slice(before + 1, session.cursor + 1)
     expect(passed.map(({ title }) => title)).toEqual([
-      'invalidate_range_start: clear, used',
-      'invalidate_range_end: clear, used',
-      'Migrate: used',
+      'invalidate_range_start: clear, device',
+      'invalidate_range_end: clear, device',
+      'Migrate: device',
     ])
     expect(passed[0]!.snapshot.openInvalidations).toBe(1)
-    expect(passed[0]!.snapshot.mappings.map(({ area }) => area)).toEqual(['desc', 'avail'])
+    expect(passed[0]!.snapshot.mappings.map(({ area }) => area)).toEqual(['desc', 'driver'])
     stepTo(session, 'stores used.idx')
     expect(session.current.trace?.mode).toBe('fallback:notifier-busy')
     expect(session.current.snapshot.totals).toMatchObject({
       packets: 1,
-      accesses: { 'desc: direct': 1, 'avail: direct': 2, 'used: fallback:notifier-busy': 2 },
+      accesses: { 'desc: direct': 1, 'driver: direct': 2, 'device: fallback:notifier-busy': 2 },
     })
     stepTo(session, 'the round ends')
     session.step()
-    expect(session.current.snapshot.mappings.map(({ area }) => area)).toEqual(['desc', 'avail', 'used'])
+    expect(session.current.snapshot.mappings.map(({ area }) => area)).toEqual(['desc', 'driver', 'device'])
     expect(session.current.snapshot.violations).toEqual([])
   })
 
@@ -103,8 +103,8 @@ describe('a session', () => {
     session.act(ROUND)
     session.act(MIGRATE_USED)
     session.goTo(session.moments.length - 1)
-    expect(session.current.snapshot.mappings.find(({ area }) => area === 'used')?.stale).toBe(true)
-    session.act({ kind: 'memory', event: 'migrate', region: 'avail' })
+    expect(session.current.snapshot.mappings.find(({ area }) => area === 'device')?.stale).toBe(true)
+    session.act({ kind: 'memory', event: 'migrate', region: 'driver' })
     session.act(ROUND)
     stepTo(session, 'loads avail.idx → 43690')
     expect(session.current.detail).toContain('freed')
@@ -147,10 +147,10 @@ describe('a session', () => {
 
   it('a guest that lost its ring is told so, and the page goes on', () => {
     const session = published('copy-checked')
-    session.act({ kind: 'memory', event: 'unmap', region: 'avail' })
+    session.act({ kind: 'memory', event: 'unmap', region: 'driver' })
     session.act(ADD)
     expect(session.current).toMatchObject({ actor: 'driver', fault: true })
-    expect(session.current.snapshot.areas.avail).toBeNull()
+    expect(session.current.snapshot.areas.driver).toBeNull()
     session.act(ROUND)
     session.goTo(session.moments.length - 1)
     expect(session.current.snapshot.queue.broken).toBe('metadata-fault')

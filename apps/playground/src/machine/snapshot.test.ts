@@ -4,8 +4,8 @@ import type { MemoryEventName } from './memory-events.ts'
 
 const pageAfter = (...events: MemoryEventName[]) => {
   const machine = new Machine({ accessor: { name: 'copy-checked', options: {} }, backing: 'anonymous' })
-  for (const event of events) machine.perform({ kind: 'memory', event, region: 'used' })
-  return machine.moments.at(-1)!.snapshot.pages.find(({ region }) => region === 'used')!
+  for (const event of events) machine.perform({ kind: 'memory', event, region: 'device' })
+  return machine.moments.at(-1)!.snapshot.pages.find(({ region }) => region === 'device')!
 }
 
 it('a page that was written is present, writable and dirty, and in the TLB', () => {

@@ -1,5 +1,6 @@
-import { AREAS, type Area, type Steps } from '@vring/accessor'
+import type { Steps } from '@vring/accessor'
 import type { DeviceIotlb, IotlbEntry } from '@vring/iotlb'
+import { AREAS, type Area, USED_IDX_OFFSET } from '@vring/layout'
 import {
   ACCESS_READ,
   ACCESS_WRITE,
@@ -9,7 +10,7 @@ import {
   type PagedSpace,
 } from '@vring/memory'
 import type { RoundEnd } from '@vring/vhost-net'
-import type { DeviceQueue, DriverQueue } from '@vring/virtqueue'
+import type { DeviceQueue, SplitDriverQueue } from '@vring/virtqueue'
 import type { AccessorChoice } from './action.ts'
 import { GUEST_BASE, REGIONS, type RegionName, ringAt, USER_BASE } from './layout.ts'
 
@@ -58,7 +59,7 @@ export interface Totals {
   readonly notifications: number
   readonly metadata: Steps
   readonly payload: Steps
-  /** Accesses by area and mode, `used: fallback:page-absent`. */
+  /** Accesses by area and mode, `device: fallback:page-absent`. */
   readonly accesses: Readonly<Record<string, number>>
   /** Frames by XDP verdict. */
   readonly verdicts: readonly number[]
@@ -87,7 +88,7 @@ export interface Observed {
   readonly iotlb: DeviceIotlb | null
   readonly accessor: AccessorChoice
   readonly device: DeviceQueue
-  readonly driver: DriverQueue
+  readonly driver: SplitDriverQueue
   readonly totals: Totals
 }
 
@@ -101,8 +102,8 @@ export class MemoryObserver {
     return {
       areas: {
         desc: peek(space, ring.desc.address, ring.desc.length),
-        avail: peek(space, ring.avail.address, ring.avail.length),
-        used: peek(space, ring.used.address, ring.used.length),
+        driver: peek(space, ring.driver.address, ring.driver.length),
+        device: peek(space, ring.device.address, ring.device.length),
       },
       pages: pageStates(space),
       mappings: [...space.kernelMappings].map((mapping) => this.#mapping(mapping)),
@@ -117,8 +118,8 @@ export class MemoryObserver {
       ],
       queue: {
         accessor,
-        nextAvail: device.nextAvail,
-        usedIdx: device.usedIdx,
+        nextAvail: device.base,
+        usedIdx: usedIdxOf(peek(space, ring.device.address, ring.device.length)),
         broken: device.broken,
         availIdx: driver.availIdx,
         lastUsed: driver.lastUsed,
@@ -173,4 +174,9 @@ function pageStates(space: PagedSpace): PageState[] {
       } as const
     }),
   )
+}
+
+/** used.idx as memory has it; 0 where the area is not there. */
+function usedIdxOf(bytes: Uint8Array | null): number {
+  return bytes === null ? 0 : bytes[USED_IDX_OFFSET]! | (bytes[USED_IDX_OFFSET + 1]! << 8)
 }

@@ -40,7 +40,7 @@ export class Controls {
   readonly #iotlb: HTMLElement
   readonly #accessor = element('div', { class: 'fields' })
   readonly #serving = element('p', { class: 'soft' })
-  #region: RegionName = 'used'
+  #region: RegionName = 'device'
   #plugin: AccessorPlugin = ACCESSORS[0]!
   #options: Record<string, string> = {}
   #backing: Backing = 'anonymous'

@@ -37,7 +37,7 @@ export const EXAMPLES: readonly Example[] = [
     script: [
       ...packet,
       // Behind the descriptor's load: the store of the used element falls back, the next round maps again.
-      { kind: 'round', injections: [{ after: 4, action: { kind: 'memory', event: 'migrate', region: 'used' } }] },
+      { kind: 'round', injections: [{ after: 4, action: { kind: 'memory', event: 'migrate', region: 'device' } }] },
       ...packet,
       ROUND,
     ],
@@ -48,15 +48,15 @@ export const EXAMPLES: readonly Example[] = [
     about:
       'The same mapping, but nobody tells the device that the page of the avail ring has moved. The next round reads a frame that was freed: here no index, and the queue breaks; in a kernel it would be somebody else’s page by then. This is why the patch needs the MMU notifier.',
     options: using('vmap-direct-deaf'),
-    script: [...packet, ROUND, { kind: 'memory', event: 'migrate', region: 'avail' }, ROUND],
-    at: 'Migrate: avail',
+    script: [...packet, ROUND, { kind: 'memory', event: 'migrate', region: 'driver' }, ROUND],
+    at: 'Migrate: driver',
   },
   {
     title: 'Copy-on-write after a fork',
     about:
       'A fork write-protects the pages of the ring, and the notifier takes the device’s mappings away. The first write to each page copies it, which the notifier tells too; the next round maps the copies.',
     options: using('vmap-direct'),
-    script: [...packet, ROUND, { kind: 'memory', event: 'fork', region: 'used' }, ...packet, ROUND],
+    script: [...packet, ROUND, { kind: 'memory', event: 'fork', region: 'device' }, ...packet, ROUND],
     at: 'Fork',
   },
   {

@@ -1,4 +1,4 @@
-import { AREAS } from '@vring/accessor'
+import { AREAS } from '@vring/layout'
 import { PAGE_BYTES } from '@vring/memory'
 import { regionOf } from '../machine/layout.ts'
 import type { Moment, Touch } from '../machine/moment.ts'

@@ -1,5 +1,6 @@
-import { AREAS, type Area } from '@vring/accessor'
 import {
+  AREAS,
+  type Area,
   AVAIL_FLAGS_OFFSET,
   AVAIL_IDX_OFFSET,
   availEventOffset,

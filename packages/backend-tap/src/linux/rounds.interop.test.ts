@@ -3,7 +3,7 @@ import { AccessCounters, CopyWindow, plainCpu, UncheckedUser2019 } from '@vring/
 import { featureSet, splitRingAreas, VIRTIO_F_VERSION_1 } from '@vring/layout'
 import { GuestMap, MappedSpace, memoryView } from '@vring/memory'
 import { NET_BATCH, RxRound, TxRound } from '@vring/vhost-net'
-import { DeviceQueue, DriverQueue } from '@vring/virtqueue'
+import { createDeviceQueue, createDriverQueue } from '@vring/virtqueue'
 import { XDP_DROP } from '@vring/xdp'
 import { expect, test } from 'vitest'
 import { batchOf, describeLinuxTap, drain, HEADER, ip, SLOT } from '../../test/linux-tap-fixture.ts'
@@ -72,16 +72,17 @@ function guest() {
   const user = new UncheckedUser2019(plainCpu, space)
   const accessor = {
     name: 'test',
-    desc: new CopyWindow(user, ring.desc.address),
-    avail: new CopyWindow(user, ring.avail.address),
-    used: new CopyWindow(user, ring.used.address),
+    desc: new CopyWindow(user, ring.desc),
+    driver: new CopyWindow(user, ring.driver),
+    device: new CopyWindow(user, ring.device),
+    lease: null,
     beginRound: () => 'ready' as const,
     endRound: () => {},
     counters: new AccessCounters(),
     close: () => {},
   }
-  const queue = new DeviceQueue({ accessor, cpu: plainCpu, ring, features, buffers })
+  const queue = createDeviceQueue({ accessor, cpu: plainCpu, ring, features, buffers })
   queue.start(0)
-  const driver = new DriverQueue({ ring, memory: space, features })
+  const driver = createDriverQueue({ ring, memory: space, features })
   return { driver, memory, parts: { queue, buffers, cpu: plainCpu, features } }
 }

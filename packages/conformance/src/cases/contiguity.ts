@@ -15,7 +15,7 @@ export const contiguityCases: readonly ConformanceCase[] = [
         const out = new Uint32Array(4)
         const table = new Uint32Array(world.driver.bytes('desc').buffer)
         for (let index = 0; index < world.ring.queueSize; index++) {
-          checkEqual(world.accessor.desc.loadDescriptor(16 * index, out, 0), 0, 'desc.loadDescriptor')
+          checkEqual(world.accessor.desc.loadWords(16 * index, out, 0, 4), 0, 'desc.loadWords')
           for (let word = 0; word < 4; word++)
             if (out[word] !== table[4 * index + word])
               checkEqual(out[word], table[4 * index + word], `descriptor ${index}, word ${word}`)
@@ -31,12 +31,12 @@ export const contiguityCases: readonly ConformanceCase[] = [
       const world = createWorld(subject, { queueSize: 1024, frames: 'scattered' })
       world.round(() => {
         const elements = Uint32Array.of(0x0102_0304, 0x0506_0708, 0x090a_0b0c, 0x0d0e_0f10)
-        checkEqual(world.accessor.used.storeUsed(4092, elements, 0, 1), 0, 'used.storeUsed(4092)')
-        checkEqual(world.driver.load32('used', 4092), 0x0102_0304, 'id, in the first page')
-        checkEqual(world.driver.load32('used', 4096), 0x0506_0708, 'len, in the second page')
-        checkEqual(world.accessor.used.storeUsed(4084, elements, 0, 2), 0, 'used.storeUsed(4084) of two elements')
-        checkEqual(world.driver.load32('used', 4092), 0x090a_0b0c, 'id of the second, in the first page')
-        checkEqual(world.driver.load32('used', 4096), 0x0d0e_0f10, 'len of the second, in the second page')
+        checkEqual(world.accessor.device.storeWords(4092, elements, 0, 2), 0, 'device.storeWords(4092)')
+        checkEqual(world.driver.load32('device', 4092), 0x0102_0304, 'id, in the first page')
+        checkEqual(world.driver.load32('device', 4096), 0x0506_0708, 'len, in the second page')
+        checkEqual(world.accessor.device.storeWords(4084, elements, 0, 4), 0, 'device.storeWords(4084) of two elements')
+        checkEqual(world.driver.load32('device', 4092), 0x090a_0b0c, 'id of the second, in the first page')
+        checkEqual(world.driver.load32('device', 4096), 0x0d0e_0f10, 'len of the second, in the second page')
       })
     },
   },
@@ -48,8 +48,12 @@ export const contiguityCases: readonly ConformanceCase[] = [
       const count = 1300
       const elements = Uint32Array.from({ length: 2 * count }, (_, word) => Math.imul(word + 1, 0x9e37_79b1))
       world.round(() => {
-        checkEqual(world.accessor.used.storeUsed(12, elements, 0, count), 0, 'used.storeUsed(12, 1300 elements)')
-        const stored = new Uint32Array(world.driver.bytes('used').buffer, 12, 2 * count + 1)
+        checkEqual(
+          world.accessor.device.storeWords(12, elements, 0, 2 * count),
+          0,
+          'device.storeWords(12, 1300 elements)',
+        )
+        const stored = new Uint32Array(world.driver.bytes('device').buffer, 12, 2 * count + 1)
         checkEqual([...stored], [...elements, 0], 'the words of the batch, and the one behind it')
       })
     },
@@ -61,14 +65,14 @@ export const contiguityCases: readonly ConformanceCase[] = [
       const world = createWorld(subject, {
         queueSize: 256,
         frames: 'scattered',
-        pageOffset: { desc: 0xff0, avail: 0xffe, used: 0xffc },
+        pageOffset: { desc: 0xff0, driver: 0xffe, device: 0xffc },
       })
       world.fill(5)
       world.round(() => {
         expectAgreement(world)
-        const { length } = world.ring.used
-        checkEqual(world.accessor.used.store16(length - 2, 0x7777), 0, 'used.store16 of the last word')
-        checkEqual(world.driver.load16('used', length - 2), 0x7777, 'the last word')
+        const { length } = world.ring.device
+        checkEqual(world.accessor.device.store16(length - 2, 0x7777), 0, 'device.store16 of the last word')
+        checkEqual(world.driver.load16('device', length - 2), 0x7777, 'the last word')
       })
     },
   },
@@ -77,12 +81,12 @@ export const contiguityCases: readonly ConformanceCase[] = [
     title: 'a batch that runs into unmapped memory is -EFAULT',
     run(subject) {
       const world = createWorld(subject, { queueSize: 1024, frames: 'scattered' })
-      world.unmap('used', 4096, 4096)
+      world.unmap('device', 4096, 4096)
       world.round(() => {
         const elements = new Uint32Array(2048)
-        checkEqual(world.accessor.used.storeUsed(4, elements, 0, 1024), EFAULT, 'used.storeUsed across a hole')
+        checkEqual(world.accessor.device.storeWords(4, elements, 0, 2048), EFAULT, 'device.storeWords across a hole')
         check(!world.cpu.ac, 'EFLAGS.AC is clear after the fault')
-        checkEqual(world.accessor.used.store16(2, 1), 0, 'used.store16 in front of the hole')
+        checkEqual(world.accessor.device.store16(2, 1), 0, 'device.store16 in front of the hole')
       })
     },
   },

@@ -1,5 +1,4 @@
-import { AREAS } from '@vring/accessor'
-import { errnoName } from '@vring/layout'
+import { AREAS, errnoName } from '@vring/layout'
 import { createWorld } from '@vring/testkit'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { forEachAccess } from './accesses.ts'
@@ -13,7 +12,7 @@ export const counterCases: readonly ConformanceCase[] = [
       const world = createWorld(subject)
       world.fill(15)
       world.accessor.counters.reset()
-      const expected = { desc: 0, avail: 0, used: 0 }
+      const expected = { desc: 0, driver: 0, device: 0 }
       for (let round = 0; round < 3; round++)
         world.round(() => {
           forEachAccess((access, area) => {
@@ -21,7 +20,7 @@ export const counterCases: readonly ConformanceCase[] = [
             expected[area]++
           })
         })
-      const found = { desc: 0, avail: 0, used: 0 }
+      const found = { desc: 0, driver: 0, device: 0 }
       for (const [key, count] of Object.entries(world.accessor.counters.snapshot())) {
         const area = AREAS.find((name) => key.startsWith(`${name}.`))
         check(area !== undefined, `${key} begins with the name of an area`)
@@ -38,7 +37,7 @@ export const counterCases: readonly ConformanceCase[] = [
     run(subject) {
       const world = createWorld(subject)
       world.accessor.counters.reset()
-      world.round(() => world.accessor.avail.load16(2))
+      world.round(() => world.accessor.driver.load16(2))
       const before = world.accessor.counters.snapshot()
       world.accessor.close()
       checkEqual(world.accessor.counters.snapshot(), before, 'counters after close')

@@ -1,4 +1,4 @@
-import { AREAS } from '@vring/accessor'
+import { AREAS } from '@vring/layout'
 import { ACCESS_READ, ACCESS_WRITE } from '@vring/memory'
 import { createWorld } from '@vring/testkit'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
@@ -14,7 +14,10 @@ export const deviceIotlbCases: readonly ConformanceCase[] = (
         for (const area of AREAS) {
           const world = createWorld(subject, { iotlb: true })
           world.untranslate(area)
-          const expected = { iova: world.ring[area].address, perm: area === 'used' ? ACCESS_WRITE : ACCESS_READ }
+          const expected = {
+            iova: world.ring[area].address,
+            perm: area === 'device' ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ,
+          }
           checkEqual(world.accessor.beginRound(), 'miss', `beginRound without a translation of ${area}`)
           world.accessor.endRound()
           checkEqual(world.accessor.beginRound(), 'miss', `beginRound while the question about ${area} is open`)
@@ -34,13 +37,13 @@ export const deviceIotlbCases: readonly ConformanceCase[] = (
         for (const area of AREAS) {
           const world = createWorld(subject, { iotlb: true })
           world.fill(21)
-          const before = [...world.driver.bytes('used')]
+          const before = [...world.driver.bytes('device')]
           world.untranslate(area)
-          world.translate(area, area === 'used' ? ACCESS_READ : ACCESS_WRITE)
+          world.translate(area, area === 'device' ? ACCESS_READ : ACCESS_WRITE)
           checkEqual(world.accessor.beginRound(), 'miss', `beginRound without the permission for ${area}`)
           world.accessor.endRound()
           checkEqual(world.takeMisses(), [], `questions about ${area}`)
-          checkEqual([...world.driver.bytes('used')], before, 'the used ring')
+          checkEqual([...world.driver.bytes('device')], before, 'the used ring')
         }
       },
     },
@@ -60,8 +63,8 @@ export const deviceIotlbCases: readonly ConformanceCase[] = (
           world.fill(23)
           world.round(() => expectAgreement(world))
         }
-        world.round(() => checkEqual(world.accessor.used.store16(2, 0x3344), 0, 'used.store16'))
-        checkEqual(world.driver.load16('used', 2), 0x3344, 'used.idx at its new place')
+        world.round(() => checkEqual(world.accessor.device.store16(2, 0x3344), 0, 'device.store16'))
+        checkEqual(world.driver.load16('device', 2), 0x3344, 'used.idx at its new place')
       },
     },
     {
@@ -74,12 +77,12 @@ export const deviceIotlbCases: readonly ConformanceCase[] = (
         world.round(() => {
           expectAgreement(world)
           const out = new Uint32Array(4)
-          checkEqual(world.accessor.desc.loadDescriptor(4096, out, 0), 0, 'a descriptor in the second translation')
+          checkEqual(world.accessor.desc.loadWords(4096, out, 0, 4), 0, 'a descriptor in the second translation')
           checkEqual(out[0], world.driver.load32('desc', 4096), 'its first word')
           const elements = Uint32Array.from({ length: 64 }, (_, word) => word + 1)
-          checkEqual(world.accessor.used.storeUsed(4092 - 80, elements, 0, 32), 0, 'a batch over both translations')
+          checkEqual(world.accessor.device.storeWords(4092 - 80, elements, 0, 64), 0, 'a batch over both translations')
           for (let word = 0; word < 64; word++)
-            checkEqual(world.driver.load32('used', 4092 - 80 + 4 * word), word + 1, `word ${word} of the batch`)
+            checkEqual(world.driver.load32('device', 4092 - 80 + 4 * word), word + 1, `word ${word} of the batch`)
         })
       },
     },
@@ -93,9 +96,9 @@ export const deviceIotlbCases: readonly ConformanceCase[] = (
         world.translateElsewhere()
         world.round(() => {
           expectAgreement(world)
-          check(world.accessor.used.store16(2, 9) === 0, 'used.store16 after an unrelated update')
+          check(world.accessor.device.store16(2, 9) === 0, 'device.store16 after an unrelated update')
         })
-        checkEqual(world.driver.load16('used', 2), 9, 'used.idx')
+        checkEqual(world.driver.load16('device', 2), 9, 'used.idx')
       },
     },
   ] satisfies ConformanceCase[]

@@ -15,12 +15,12 @@ export const dirtyCases: readonly ConformanceCase[] = [
         if (!store) continue
         const world = cleanWorld(subject)
         world.round(() => {
-          checkEqual(run(world.accessor.used, 8), 0, `used.${name}(8)`)
+          checkEqual(run(world.accessor.device, 8), 0, `used.${name}(8)`)
         })
-        const stored = [...world.driver.bytes('used')]
+        const stored = [...world.driver.bytes('device')]
         world.accessor.close()
-        world.swapOut('used')
-        checkEqual([...world.driver.bytes('used')], stored, `the used ring after used.${name}, close and reclaim`)
+        world.swapOut('device')
+        checkEqual([...world.driver.bytes('device')], stored, `the used ring after device.${name}, close and reclaim`)
       }
     },
   },
@@ -30,10 +30,10 @@ export const dirtyCases: readonly ConformanceCase[] = [
     run(subject) {
       const world = cleanWorld(subject)
       world.accessor.beginRound()
-      world.accessor.used.store16(2, 0x0bad)
+      world.accessor.device.store16(2, 0x0bad)
       world.accessor.close()
-      world.swapOut('used')
-      checkEqual(world.driver.load16('used', 2), 0x0bad, 'used.idx after close and reclaim')
+      world.swapOut('device')
+      checkEqual(world.driver.load16('device', 2), 0x0bad, 'used.idx after close and reclaim')
     },
   },
   {
@@ -42,13 +42,13 @@ export const dirtyCases: readonly ConformanceCase[] = [
     run(subject) {
       const world = cleanWorld(subject)
       world.round(() => {
-        world.accessor.used.store16(2, 0x0bad)
-        world.swapOut('used')
-        checkEqual(world.driver.load16('used', 2), 0x0bad, 'used.idx after reclaim')
-        world.accessor.used.store16(2, 0x0bae)
+        world.accessor.device.store16(2, 0x0bad)
+        world.swapOut('device')
+        checkEqual(world.driver.load16('device', 2), 0x0bad, 'used.idx after reclaim')
+        world.accessor.device.store16(2, 0x0bae)
       })
-      world.swapOut('used')
-      checkEqual(world.driver.load16('used', 2), 0x0bae, 'used.idx after the next reclaim')
+      world.swapOut('device')
+      checkEqual(world.driver.load16('device', 2), 0x0bae, 'used.idx after the next reclaim')
     },
   },
 ]
@@ -57,8 +57,8 @@ export const dirtyCases: readonly ConformanceCase[] = [
 function cleanWorld(subject: Subject): World {
   const world = createWorld(subject)
   world.fill(14)
-  world.swapOut('used')
-  const before = world.driver.bytes('used')
-  check(before.length === world.ring.used.length, 'the used ring comes back from swap')
+  world.swapOut('device')
+  const before = world.driver.bytes('device')
+  check(before.length === world.ring.device.length, 'the used ring comes back from swap')
   return world
 }

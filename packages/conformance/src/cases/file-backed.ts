@@ -1,5 +1,4 @@
-import { AREAS } from '@vring/accessor'
-import { isVringError } from '@vring/layout'
+import { AREAS, isVringError } from '@vring/layout'
 import { createWorld, type World } from '@vring/testkit'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 
@@ -47,10 +46,10 @@ function exerciseFile(world: World): void {
   world.round(() => {
     for (const area of AREAS)
       checkEqual(world.accessor[area].load16(2), world.driver.load16(area, 2), `${area}.load16(2) of a file`)
-    checkEqual(world.accessor.used.store16(2, 0x5aa5), 0, 'used.store16 of a file')
-    checkEqual(world.accessor.used.storeUsed(4, Uint32Array.of(3, 4), 0, 1), 0, 'used.storeUsed of a file')
+    checkEqual(world.accessor.device.store16(2, 0x5aa5), 0, 'device.store16 of a file')
+    checkEqual(world.accessor.device.storeWords(4, Uint32Array.of(3, 4), 0, 2), 0, 'device.storeWords of a file')
   })
   world.writeBack()
-  checkEqual(world.diskWord16('used', 2), 0x5aa5, 'used.idx in the file')
-  checkEqual(world.diskWord16('used', 4), 3, 'the element in the file')
+  checkEqual(world.diskWord16('device', 2), 0x5aa5, 'used.idx in the file')
+  checkEqual(world.diskWord16('device', 4), 3, 'the element in the file')
 }

@@ -1,5 +1,4 @@
-import { AREAS } from '@vring/accessor'
-import { EFAULT } from '@vring/layout'
+import { AREAS, EFAULT } from '@vring/layout'
 import { createWorld, type World } from '@vring/testkit'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { expectAgreement } from './accesses.ts'
@@ -32,11 +31,11 @@ export const invalidationCases: readonly ConformanceCase[] = [
           world.driver.store16(area, 0, 0x4321)
           checkEqual(world.accessor[area].load16(0), 0x4321, `${area}.load16 after its page moved`)
         }
-        world.accessor.used.store16(2, 0x1234)
-        world.migrate('used')
-        checkEqual(world.driver.load16('used', 2), 0x1234, 'used.idx after its page moved')
-        world.accessor.used.store16(2, 0x1235)
-        checkEqual(world.driver.load16('used', 2), 0x1235, 'used.idx stored after its page moved')
+        world.accessor.device.store16(2, 0x1234)
+        world.migrate('device')
+        checkEqual(world.driver.load16('device', 2), 0x1234, 'used.idx after its page moved')
+        world.accessor.device.store16(2, 0x1235)
+        checkEqual(world.driver.load16('device', 2), 0x1235, 'used.idx stored after its page moved')
       })
       checkEqual(world.staleMappings(), 0, 'mappings of pages that moved')
     },
@@ -53,7 +52,7 @@ export const invalidationCases: readonly ConformanceCase[] = [
           world.unmap(area)
           checkEqual(world.accessor[area].load16(0), EFAULT, `${area}.load16 after munmap`)
         }
-        checkEqual(world.accessor.used.store16(2, 1), EFAULT, 'used.store16 after munmap')
+        checkEqual(world.accessor.device.store16(2, 1), EFAULT, 'device.store16 after munmap')
       })
       checkEqual(world.staleMappings(), 0, 'mappings of memory that is gone')
     },
@@ -65,18 +64,37 @@ export const invalidationCases: readonly ConformanceCase[] = [
       const world = createWorld(subject)
       world.fill(9)
       world.round(() => {
-        const endOuter = world.openInvalidation('used')
-        const endInner = world.openInvalidation('used')
+        const endOuter = world.openInvalidation('device')
+        const endInner = world.openInvalidation('device')
         const endOther = world.openInvalidation('desc')
         expectAgreement(world)
-        checkEqual(world.accessor.used.store16(2, 5), 0, 'used.store16 while invalidations are open')
+        checkEqual(world.accessor.device.store16(2, 5), 0, 'device.store16 while invalidations are open')
         endOuter()
         expectAgreement(world)
         endOther()
         endInner()
         expectAgreement(world)
       })
-      checkEqual(world.driver.load16('used', 2), 5, 'used.idx')
+      checkEqual(world.driver.load16('device', 2), 5, 'used.idx')
+    },
+  },
+  {
+    suite: 'invalidation',
+    title: 'an area is not mapped while an invalidation of it is open, whatever is done meanwhile',
+    run(subject) {
+      const world = createWorld(subject)
+      world.round(() => expectAgreement(world))
+      for (const area of AREAS) {
+        const end = world.openInvalidation(area)
+        for (let round = 0; round < 2; round++) {
+          checkEqual(world.liveMappingsOf(area), 0, `mappings of ${area} while an invalidation of it is open`)
+          world.round(() => {
+            expectAgreement(world)
+            checkEqual(world.liveMappingsOf(area), 0, `mappings of ${area} in a round that begins meanwhile`)
+          })
+        }
+        end()
+      }
     },
   },
   {
@@ -84,7 +102,7 @@ export const invalidationCases: readonly ConformanceCase[] = [
     title: 'a round that begins while an invalidation is open is right, and so is the next one',
     run(subject) {
       const world = createWorld(subject)
-      const end = world.openInvalidation('avail')
+      const end = world.openInvalidation('driver')
       world.fill(10)
       world.round(() => {
         expectAgreement(world)
@@ -101,7 +119,7 @@ export const invalidationCases: readonly ConformanceCase[] = [
     run(subject) {
       const world = createWorld(subject)
       const usual = modes(world)
-      world.migrate('used')
+      world.migrate('device')
       world.openInvalidation('desc')()
       modes(world)
       checkEqual(modes(world), usual, 'modes of the second round after an invalidation')

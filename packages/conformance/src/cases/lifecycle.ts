@@ -1,5 +1,4 @@
-import { AREAS } from '@vring/accessor'
-import { isVringError } from '@vring/layout'
+import { AREAS, isVringError } from '@vring/layout'
 import { createWorld } from '@vring/testkit'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 
@@ -18,7 +17,7 @@ export const lifecycleCases: readonly ConformanceCase[] = [
     run(subject) {
       const world = createWorld(subject)
       const listeners = world.listeners()
-      world.round(() => world.accessor.used.store16(2, 1))
+      world.round(() => world.accessor.device.store16(2, 1))
       world.accessor.close()
       checkEqual(world.liveMappings(), 0, 'live kernel mappings')
       check(world.listeners() < Math.max(listeners, 1), 'the accessor no longer listens to the address space')
@@ -34,9 +33,9 @@ export const lifecycleCases: readonly ConformanceCase[] = [
     run(subject) {
       const world = createWorld(subject)
       for (let i = 0; i < 10; i++) {
-        world.round(() => world.accessor.used.load16(2))
+        world.round(() => world.accessor.device.load16(2))
         for (const area of AREAS) world.migrate(area)
-        world.round(() => world.accessor.avail.load16(2))
+        world.round(() => world.accessor.driver.load16(2))
       }
       check(world.liveMappings() <= AREAS.length, `${world.liveMappings()} live kernel mappings of 3 areas`)
       world.accessor.close()
@@ -51,13 +50,13 @@ export const lifecycleCases: readonly ConformanceCase[] = [
       const other = world.secondQueue()
       world.round(() => {
         other.accessor.beginRound()
-        world.accessor.used.store16(2, 0x1111)
-        other.accessor.used.store16(2, 0x2222)
-        checkEqual(world.accessor.used.load16(2), 0x1111, 'used.idx of the first queue')
-        checkEqual(other.accessor.used.load16(2), 0x2222, 'used.idx of the second queue')
+        world.accessor.device.store16(2, 0x1111)
+        other.accessor.device.store16(2, 0x2222)
+        checkEqual(world.accessor.device.load16(2), 0x1111, 'used.idx of the first queue')
+        checkEqual(other.accessor.device.load16(2), 0x2222, 'used.idx of the second queue')
         other.accessor.endRound()
         other.accessor.close()
-        checkEqual(world.accessor.used.load16(2), 0x1111, 'used.idx of the first queue after the second was closed')
+        checkEqual(world.accessor.device.load16(2), 0x1111, 'used.idx of the first queue after the second was closed')
       })
     },
   },

@@ -1,4 +1,4 @@
-import type { Area } from '@vring/accessor'
+import type { Area } from '@vring/layout'
 import { createWorld, type World, type WorldOptions } from '@vring/testkit'
 import fc from 'fast-check'
 import { type ConformanceCase, checkEqual, type Subject } from '../conformance-case.ts'
@@ -11,23 +11,23 @@ export const MODEL_SEED = 20190124
 /** One step of a random run. Numbers are reduced to what fits where they are used. */
 type Command =
   | { readonly op: 'load16' | 'load16Acquire' | 'load32'; readonly area: Area; readonly at: number }
-  | { readonly op: 'loadDescriptor'; readonly at: number }
+  | { readonly op: 'loadWords'; readonly at: number }
   | { readonly op: 'store16' | 'store16Release' | 'store32'; readonly at: number; readonly value: number }
-  | { readonly op: 'storeUsed'; readonly at: number; readonly count: number; readonly value: number }
+  | { readonly op: 'storeWords'; readonly at: number; readonly count: number; readonly value: number }
   | { readonly op: 'driverStore'; readonly area: Area; readonly at: number; readonly value: number }
   | { readonly op: 'migrate' | 'swapOut' | 'invalidate'; readonly area: Area }
   | { readonly op: 'fork' | 'endRound' }
 
-const area: fc.Arbitrary<Area> = fc.constantFrom('desc', 'avail', 'used')
+const area: fc.Arbitrary<Area> = fc.constantFrom('desc', 'driver', 'device')
 const at: fc.Arbitrary<number> = fc.nat(0xffff)
 const value: fc.Arbitrary<number> = fc.integer({ min: 0, max: 0xffff_ffff })
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ op: fc.constantFrom('load16', 'load16Acquire', 'load32'), area, at }) },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant('loadDescriptor'), at }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('loadWords'), at }) },
   { weight: 3, arbitrary: fc.record({ op: fc.constantFrom('store16', 'store16Release', 'store32'), at, value }) },
   {
     weight: 3,
-    arbitrary: fc.record({ op: fc.constant('storeUsed'), at, count: fc.integer({ min: 1, max: 64 }), value }),
+    arbitrary: fc.record({ op: fc.constant('storeWords'), at, count: fc.integer({ min: 1, max: 64 }), value }),
   },
   { weight: 3, arbitrary: fc.record({ op: fc.constant('driverStore'), area, at, value }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constantFrom('migrate', 'swapOut', 'invalidate'), area }) },
@@ -39,8 +39,8 @@ const placement: fc.Arbitrary<WorldOptions> = fc.record({
   frames: fc.constantFrom('contiguous', 'scattered'),
   pageOffset: fc.record({
     desc: fc.constantFrom(0, 16, 0xff0),
-    avail: fc.constantFrom(0, 2, 0xffe),
-    used: fc.constantFrom(0, 4, 0xffc),
+    driver: fc.constantFrom(0, 2, 0xffe),
+    device: fc.constantFrom(0, 4, 0xffc),
   }),
 })
 
@@ -64,13 +64,13 @@ function agreesWithBytes(subject: Subject, options: WorldOptions, commands: read
   const world = createWorld(subject, options)
   const model: Record<Area, DataView> = {
     desc: new DataView(new ArrayBuffer(world.ring.desc.length)),
-    avail: new DataView(new ArrayBuffer(world.ring.avail.length)),
-    used: new DataView(new ArrayBuffer(world.ring.used.length)),
+    driver: new DataView(new ArrayBuffer(world.ring.driver.length)),
+    device: new DataView(new ArrayBuffer(world.ring.device.length)),
   }
   world.accessor.beginRound()
   for (const step of commands) perform(world, model, step)
   world.accessor.endRound()
-  for (const name of ['desc', 'avail', 'used'] as const)
+  for (const name of ['desc', 'driver', 'device'] as const)
     checkEqual([...world.driver.bytes(name)], [...new Uint8Array(model[name].buffer)], `${name} in the end`)
   world.accessor.close()
   checkEqual(world.staleMappings(), 0, 'stale mappings')
@@ -87,39 +87,39 @@ function perform(world: World, model: Record<Area, DataView>, step: Command): vo
     }
     case 'load32': {
       // The avail ring has 16-bit words at 2-byte alignment only.
-      const name = step.area === 'avail' ? 'used' : step.area
+      const name = step.area === 'driver' ? 'device' : step.area
       const offset = place(world, name, step.at, 4, 4)
       checkEqual(accessor[name].load32(offset), model[name].getUint32(offset, true), describe(step, offset))
       return
     }
-    case 'loadDescriptor': {
+    case 'loadWords': {
       const offset = place(world, 'desc', step.at, 16, 16)
       const out = new Uint32Array(4)
-      checkEqual(accessor.desc.loadDescriptor(offset, out, 0), 0, describe(step, offset))
+      checkEqual(accessor.desc.loadWords(offset, out, 0, 4), 0, describe(step, offset))
       const expected = [0, 4, 8, 12].map((byte) => model.desc.getUint32(offset + byte, true))
       checkEqual([...out], expected, describe(step, offset))
       return
     }
     case 'store16':
     case 'store16Release': {
-      const offset = place(world, 'used', step.at, 2, 2)
-      checkEqual(accessor.used[step.op](offset, step.value & 0xffff), 0, describe(step, offset))
-      model.used.setUint16(offset, step.value & 0xffff, true)
+      const offset = place(world, 'device', step.at, 2, 2)
+      checkEqual(accessor.device[step.op](offset, step.value & 0xffff), 0, describe(step, offset))
+      model.device.setUint16(offset, step.value & 0xffff, true)
       return
     }
     case 'store32': {
-      const offset = place(world, 'used', step.at, 4, 4)
-      checkEqual(accessor.used.store32(offset, step.value), 0, describe(step, offset))
-      model.used.setUint32(offset, step.value, true)
+      const offset = place(world, 'device', step.at, 4, 4)
+      checkEqual(accessor.device.store32(offset, step.value), 0, describe(step, offset))
+      model.device.setUint32(offset, step.value, true)
       return
     }
-    case 'storeUsed': {
+    case 'storeWords': {
       const count = Math.min(step.count, world.ring.queueSize)
       const slot = step.at % (world.ring.queueSize - count + 1)
       const elements = Uint32Array.from({ length: 2 * count + 1 }, (_, word) => step.value + word)
-      checkEqual(accessor.used.storeUsed(4 + 8 * slot, elements, 1, count), 0, describe(step, 4 + 8 * slot))
+      checkEqual(accessor.device.storeWords(4 + 8 * slot, elements, 1, 2 * count), 0, describe(step, 4 + 8 * slot))
       for (let word = 0; word < 2 * count; word++)
-        model.used.setUint32(4 + 8 * slot + 4 * word, elements[word + 1]!, true)
+        model.device.setUint32(4 + 8 * slot + 4 * word, elements[word + 1]!, true)
       return
     }
     case 'driverStore': {

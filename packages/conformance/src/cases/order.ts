@@ -12,16 +12,16 @@ export const orderCases: readonly ConformanceCase[] = [
       const world = createWorld(subject)
       world.round(() => {
         world.cpu.reset()
-        world.accessor.used.storeUsed(4, Uint32Array.of(1, 2, 3, 4), 0, 2)
+        world.accessor.device.storeWords(4, Uint32Array.of(1, 2, 3, 4), 0, 4)
         const elements = steps(world, 'store').length
-        check(elements > 0, 'storeUsed stores before it returns')
-        world.accessor.used.store16Release(2, 2)
+        check(elements > 0, 'storeWords stores before it returns')
+        world.accessor.device.store16Release(2, 2)
         const stores = steps(world, 'store')
         checkEqual(stores.length, elements + 1, 'stores of the elements and the index')
         check(stores.at(-1)!.ordered, 'the index is stored with release order')
         checkEqual(stores.at(-1)!.length, 2, 'bytes of the index store')
       })
-      checkEqual(world.driver.load16('used', 2), 2, 'used.idx')
+      checkEqual(world.driver.load16('device', 2), 2, 'used.idx')
     },
   },
   {
@@ -93,12 +93,12 @@ export const orderCases: readonly ConformanceCase[] = [
       const out = new Uint32Array(4)
       world.round(() => {
         for (const value of [1, 0xffff, 0, 0x8000]) {
-          world.driver.store16('avail', 2, value)
-          checkEqual(world.accessor.avail.load16(2), value, 'avail.load16 after a store of the driver')
-          checkEqual(world.accessor.avail.load16Acquire(2), value, 'avail.load16Acquire after a store of the driver')
+          world.driver.store16('driver', 2, value)
+          checkEqual(world.accessor.driver.load16(2), value, 'driver.load16 after a store of the driver')
+          checkEqual(world.accessor.driver.load16Acquire(2), value, 'driver.load16Acquire after a store of the driver')
           world.driver.store32('desc', 20, value)
           checkEqual(world.accessor.desc.load32(20), value, 'desc.load32 after a store of the driver')
-          world.accessor.desc.loadDescriptor(16, out, 0)
+          world.accessor.desc.loadWords(16, out, 0, 4)
           checkEqual(out[1], value, 'a descriptor after a store of the driver')
         }
       })
@@ -110,12 +110,12 @@ export const orderCases: readonly ConformanceCase[] = [
     run(subject) {
       const world = createWorld(subject)
       world.round(() => {
-        world.accessor.used.store32(8, 0x1234_5678)
-        checkEqual(world.driver.load32('used', 8), 0x1234_5678, 'used.store32, before the round ends')
-        world.accessor.used.store16(0, 1)
-        checkEqual(world.driver.load16('used', 0), 1, 'used.store16, before the round ends')
-        world.accessor.used.storeUsed(4, Uint32Array.of(5, 6), 0, 1)
-        checkEqual(world.driver.load32('used', 8), 6, 'used.storeUsed, before the round ends')
+        world.accessor.device.store32(8, 0x1234_5678)
+        checkEqual(world.driver.load32('device', 8), 0x1234_5678, 'device.store32, before the round ends')
+        world.accessor.device.store16(0, 1)
+        checkEqual(world.driver.load16('device', 0), 1, 'device.store16, before the round ends')
+        world.accessor.device.storeWords(4, Uint32Array.of(5, 6), 0, 2)
+        checkEqual(world.driver.load32('device', 8), 6, 'device.storeWords, before the round ends')
       })
     },
   },

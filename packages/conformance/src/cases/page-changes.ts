@@ -1,4 +1,4 @@
-import { AREAS } from '@vring/accessor'
+import { AREAS } from '@vring/layout'
 import { createWorld } from '@vring/testkit'
 import { type ConformanceCase, checkEqual } from '../conformance-case.ts'
 import { expectAgreement } from './accesses.ts'
@@ -19,8 +19,8 @@ export const pageChangeCases: readonly ConformanceCase[] = [
           checkEqual(world.accessor[area].load16(0), 0x00ff, `${area}.load16 after the driver broke the sharing`)
         }
         world.fork()
-        checkEqual(world.accessor.used.store16(2, 0x0abc), 0, 'used.store16 of a page shared by fork')
-        checkEqual(world.driver.load16('used', 2), 0x0abc, 'used.idx after the device broke the sharing')
+        checkEqual(world.accessor.device.store16(2, 0x0abc), 0, 'device.store16 of a page shared by fork')
+        checkEqual(world.driver.load16('device', 2), 0x0abc, 'used.idx after the device broke the sharing')
       })
     },
   },
@@ -40,9 +40,9 @@ export const pageChangeCases: readonly ConformanceCase[] = [
               before[index]![offset]! | (before[index]![offset + 1]! << 8),
               `${area} at ${offset} after swap`,
             )
-        checkEqual(world.accessor.used.store16(2, 77), 0, 'used.store16 after swap')
+        checkEqual(world.accessor.device.store16(2, 77), 0, 'device.store16 after swap')
       })
-      checkEqual(world.driver.load16('used', 2), 77, 'used.idx')
+      checkEqual(world.driver.load16('device', 2), 77, 'used.idx')
     },
   },
 ]

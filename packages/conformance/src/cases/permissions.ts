@@ -10,7 +10,7 @@ export const permissionCases: readonly ConformanceCase[] = [
     title: 'memory without any permission is -EFAULT for every access',
     run(subject) {
       const world = createWorld(subject)
-      for (const area of ['desc', 'avail', 'used'] as const) world.protect(area, 'none')
+      for (const area of ['desc', 'driver', 'device'] as const) world.protect(area, 'none')
       world.round(() => {
         forEachAccess((access, area) => {
           checkEqual(access.run(world.accessor[area], 0), EFAULT, `${area}.${access.name} of PROT_NONE memory`)
@@ -24,16 +24,20 @@ export const permissionCases: readonly ConformanceCase[] = [
     run(subject) {
       const world = createWorld(subject)
       world.fill(6)
-      const before = [...world.driver.bytes('used')]
-      world.protect('used', 'read')
+      const before = [...world.driver.bytes('device')]
+      world.protect('device', 'read')
       world.round(() => {
         forEachAccess((access, area) => {
           if (access.store)
             checkEqual(access.run(world.accessor[area], 8), EFAULT, `${area}.${access.name} of read-only memory`)
         })
-        checkEqual(world.accessor.used.load16(2), world.driver.load16('used', 2), 'used.load16 of read-only memory')
+        checkEqual(
+          world.accessor.device.load16(2),
+          world.driver.load16('device', 2),
+          'device.load16 of read-only memory',
+        )
       })
-      checkEqual([...world.driver.bytes('used')], before, 'the used ring after refused stores')
+      checkEqual([...world.driver.bytes('device')], before, 'the used ring after refused stores')
     },
   },
   {
@@ -42,13 +46,13 @@ export const permissionCases: readonly ConformanceCase[] = [
     run(subject) {
       const world = createWorld(subject)
       world.round(() => {
-        checkEqual(world.accessor.used.store16(2, 1), 0, 'used.store16 of writable memory')
-        world.protect('used', 'read')
-        checkEqual(world.accessor.used.store16(2, 2), EFAULT, 'used.store16 after mprotect')
-        world.protect('used', 'read-write')
-        checkEqual(world.accessor.used.store16(2, 3), 0, 'used.store16 after the permission came back')
+        checkEqual(world.accessor.device.store16(2, 1), 0, 'device.store16 of writable memory')
+        world.protect('device', 'read')
+        checkEqual(world.accessor.device.store16(2, 2), EFAULT, 'device.store16 after mprotect')
+        world.protect('device', 'read-write')
+        checkEqual(world.accessor.device.store16(2, 3), 0, 'device.store16 after the permission came back')
       })
-      checkEqual(world.driver.load16('used', 2), 3, 'used.idx')
+      checkEqual(world.driver.load16('device', 2), 3, 'used.idx')
     },
   },
 ]

@@ -14,7 +14,11 @@ export const userAccessCases: readonly ConformanceCase[] = [
         forEachAccess((access, area) => {
           check(access.run(world.accessor[area], 0) >= 0, `${area}.${access.name} succeeds under SMAP`)
         })
-        checkEqual(world.accessor.used.storeUsed(4092, new Uint32Array(2), 0, 1), 0, 'a straddling element under SMAP')
+        checkEqual(
+          world.accessor.device.storeWords(4092, new Uint32Array(2), 0, 2),
+          0,
+          'a straddling element under SMAP',
+        )
       })
       checkEqual(world.smapViolations(), 0, 'SMAP violations')
     },
@@ -39,7 +43,7 @@ export const userAccessCases: readonly ConformanceCase[] = [
     title: 'stac and clac are balanced on a fault too',
     run(subject) {
       const world = createWorld(subject)
-      for (const area of ['desc', 'avail', 'used'] as const) world.unmap(area)
+      for (const area of ['desc', 'driver', 'device'] as const) world.unmap(area)
       world.round(() => {
         forEachAccess((access, area) => {
           world.cpu.reset()

@@ -1,9 +1,10 @@
-import { AccessCounters, type Accessor, AREAS, type Area, PLAIN_FLAGS, type PlainChains } from '@vring/accessor'
-import { AVAIL_RING_OFFSET, DESC_BYTES } from '@vring/layout'
+import { AccessCounters, type Accessor, RingLease } from '@vring/accessor'
+import { AREAS, type Area } from '@vring/layout'
+import { createWorld } from '@vring/testkit'
 import { delegate, type Mutant, mutatePlugin } from './mutant.ts'
 
 const LOADS = 'loads give what the driver stored, in the whole of each area'
-const PLAIN = 'plain chains loaded in one go are what the ring says, up to the first that is not plain'
+const AREA_ACCESS = 'an area is reached as its access says, and no other way'
 const COUNTED = 'every access is counted once, in its area, by the end of the round'
 const GIVES_BACK = 'close gives every mapping and registration back, a second close does nothing'
 
@@ -11,33 +12,74 @@ const GIVES_BACK = 'close gives every mapping and registration back, a second cl
 export const contractMutants: readonly Mutant[] = [
   {
     name: 'swapped-areas',
-    flaw: 'avail and used are the same window',
+    flaw: 'driver area and device area are the same window',
     killedBy: LOADS,
-    mutate: (plugin) => mutatePlugin(plugin, { accessor: (accessor) => delegate(accessor, { avail: accessor.used }) }),
+    mutate: (plugin) =>
+      mutatePlugin(plugin, { accessor: (accessor) => delegate(accessor, { driver: accessor.device }) }),
   },
   {
-    name: 'plain-one-more',
-    flaw: 'loadPlain says one chain more than it loaded',
-    killedBy: PLAIN,
+    name: 'any-access',
+    flaw: 'areas are taken to be read and written, whatever their access',
+    killedBy: AREA_ACCESS,
     mutate: (plugin) =>
       mutatePlugin(plugin, {
-        accessor: (accessor) =>
-          delegate(accessor, {
-            loadPlain: (slot, count, queueSize, out, index) =>
-              loadByWindows(accessor, slot, count - 1, queueSize, out, index) + 1,
-          }),
+        context: (context) => ({
+          ...context,
+          ring: {
+            ...context.ring,
+            desc: { ...context.ring.desc, access: 'read-write' },
+            driver: { ...context.ring.driver, access: 'read-write' },
+            device: { ...context.ring.device, access: 'read-write' },
+          },
+        }),
       }),
   },
   {
-    name: 'plain-any-head',
-    flaw: 'loadPlain does not compare heads with the queue size',
-    killedBy: PLAIN,
+    name: 'access-by-name',
+    flaw: 'what may be done with an area follows from its name',
+    killedBy: AREA_ACCESS,
+    mutate: (plugin) =>
+      mutatePlugin(plugin, {
+        context: (context) => ({
+          ...context,
+          ring: {
+            ...context.ring,
+            desc: { ...context.ring.desc, access: 'read' },
+            driver: { ...context.ring.driver, access: 'read' },
+            device: { ...context.ring.device, access: 'read-write' },
+          },
+        }),
+      }),
+  },
+  {
+    name: 'lease-for-ever',
+    flaw: 'a lease that was held once is held for ever',
+    killedBy: 'nothing is held while an invalidation of an area is open',
+    appliesTo: (plugin) => plugin.supports.needsMmuNotifier && createWorld({ plugin }).accessor.lease !== null,
+    mutate: (plugin) =>
+      mutatePlugin(plugin, {
+        accessor(accessor) {
+          const { lease } = accessor
+          if (lease === null) return accessor
+          const hold = lease.hold.bind(lease)
+          let held = false
+          lease.hold = () => {
+            held = hold() || held
+            return held
+          }
+          return accessor
+        },
+      }),
+  },
+  {
+    name: 'lease-never',
+    flaw: 'a lease that is never held',
+    killedBy: 'a lease is constant, and held where memory is plain: what is there is what the driver stored',
     mutate: (plugin) =>
       mutatePlugin(plugin, {
         accessor: (accessor) =>
           delegate(accessor, {
-            loadPlain: (slot, count, queueSize, out, index) =>
-              loadByWindows(accessor, slot, count, 0x1_0000, out, index, queueSize),
+            lease: new RingLease({ hold: () => false, drop: () => {} }, accessor.counters),
           }),
       }),
   },
@@ -49,11 +91,11 @@ export const contractMutants: readonly Mutant[] = [
   },
   {
     name: 'counts-elsewhere',
-    flaw: 'accesses of the used ring are counted in avail',
+    flaw: 'accesses of the device area are counted in the driver area',
     killedBy: COUNTED,
     mutate: (plugin) =>
       mutatePlugin(plugin, {
-        accessor: (accessor) => recount(accessor, (area) => (area === 'used' ? 'avail' : area), 1),
+        accessor: (accessor) => recount(accessor, (area) => (area === 'device' ? 'driver' : area), 1),
       }),
   },
   {
@@ -90,7 +132,7 @@ export const contractMutants: readonly Mutant[] = [
       return mutatePlugin(plugin, {
         accessor(accessor, context) {
           first ??= context.ring.queueSize === 0 ? null : accessor
-          return delegate(accessor, { used: first!.used })
+          return delegate(accessor, { device: first!.device })
         },
       })
     },
@@ -130,29 +172,6 @@ export const contractMutants: readonly Mutant[] = [
     mutate: (plugin) => mutatePlugin(plugin, { supports: { noIotlb: false } }),
   },
 ]
-
-/** A `loadPlain` for accessors of every kind, which takes heads below `limit`; those beyond the table wrap. */
-function loadByWindows(
-  { avail, desc }: Accessor,
-  slot: number,
-  count: number,
-  limit: number,
-  out: PlainChains,
-  index: number,
-  entries: number = limit,
-): number {
-  const words = new Uint32Array(4)
-  for (let i = 0; i < count; i++) {
-    const head = avail.load16(AVAIL_RING_OFFSET + 2 * (slot + i))
-    if (head >= limit || desc.loadDescriptor(DESC_BYTES * (head % entries), words, 0) < 0) return i
-    const [low, high, length, flags] = words as unknown as [number, number, number, number]
-    if ((flags & PLAIN_FLAGS) !== out.flags || length === 0) return i
-    out.used[2 * (index + i)] = head
-    out.address[index + i] = high * 2 ** 32 + low
-    out.length[index + i] = length
-  }
-  return count
-}
 
 /** An accessor whose counts are copied at the end of each round: moved to another area, or multiplied. */
 function recount(accessor: Accessor, areaOf: (area: Area) => Area, factor: number): Accessor {

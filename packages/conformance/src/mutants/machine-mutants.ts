@@ -1,7 +1,7 @@
 import type { AccessorContext, AccessorPlugin, Cpu } from '@vring/accessor'
 import { ACCESS_READ, type Access, type AddressMap, type KernelMapping, type UserSpace } from '@vring/memory'
 import { createWorld } from '@vring/testkit'
-import { DelegatingCpu, type Mutant, mutatePlugin } from './mutant.ts'
+import { DelegatingCpu, delegate, type Mutant, mutatePlugin } from './mutant.ts'
 
 const AC_CLEAR = 'no access touches user memory while EFLAGS.AC is clear'
 const BALANCED = 'stac and clac are balanced, and user memory is closed afterwards'
@@ -79,6 +79,27 @@ export const machineMutants: readonly Mutant[] = [
         notifiers: {
           register: (ops) =>
             space.notifiers.register({ ...ops, invalidateRangeStart: () => 0, invalidateRangeEnd: () => {} }),
+        },
+      })),
+  },
+  {
+    name: 'maps-while-open',
+    flaw: 'the end of an invalidation is taken for told when its start is',
+    killedBy: 'an area is not mapped while an invalidation of it is open, whatever is done meanwhile',
+    appliesTo: (plugin) => listens(plugin) && maps(plugin),
+    mutate: (plugin) =>
+      withSpace(plugin, (space) => ({
+        notifiers: {
+          register: (ops) =>
+            space.notifiers.register({
+              ...ops,
+              invalidateRangeStart(range) {
+                const status = ops.invalidateRangeStart?.(range) ?? 0
+                ops.invalidateRangeEnd?.(range)
+                return status
+              },
+              invalidateRangeEnd: () => {},
+            }),
         },
       })),
   },
@@ -179,21 +200,16 @@ function withKeptTranslations(plugin: AccessorPlugin, forRound: boolean): Access
           return at
         },
       })),
-    accessor: (accessor) => ({
-      name: accessor.name,
-      desc: accessor.desc,
-      avail: accessor.avail,
-      used: accessor.used,
-      counters: accessor.counters,
-      beginRound() {
-        if (forRound) kept.clear()
-        return accessor.beginRound()
-      },
-      endRound: () => accessor.endRound(),
-      close() {
-        kept.clear()
-        accessor.close()
-      },
-    }),
+    accessor: (accessor) =>
+      delegate(accessor, {
+        beginRound() {
+          if (forRound) kept.clear()
+          return accessor.beginRound()
+        },
+        close() {
+          kept.clear()
+          accessor.close()
+        },
+      }),
   })
 }

@@ -1,12 +1,10 @@
 import {
-  type AccessMode,
   type Accessor,
   type AccessorContext,
   type AccessorPlugin,
   type AccessorSupports,
   type Cpu,
   defineAccessor,
-  OneByOneCpu,
   type Window,
 } from '@vring/accessor'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
@@ -48,8 +46,8 @@ export function mutatePlugin(plugin: AccessorPlugin, mutation: Mutation): Access
 export function wrapWindows(accessor: Accessor, wrap: (window: Window) => Window): Accessor {
   return delegate(accessor, {
     desc: wrap(accessor.desc),
-    avail: wrap(accessor.avail),
-    used: wrap(accessor.used),
+    driver: wrap(accessor.driver),
+    device: wrap(accessor.device),
   })
 }
 
@@ -58,8 +56,9 @@ export function delegate(accessor: Accessor, members: Partial<Accessor>): Access
   return {
     name: accessor.name,
     desc: accessor.desc,
-    avail: accessor.avail,
-    used: accessor.used,
+    driver: accessor.driver,
+    device: accessor.device,
+    lease: accessor.lease,
     counters: accessor.counters,
     beginRound: () => accessor.beginRound(),
     endRound: () => accessor.endRound(),
@@ -76,10 +75,6 @@ export class DelegatingWindow implements Window {
     this.inner = inner
   }
 
-  get mode(): AccessMode | undefined {
-    return this.inner.mode
-  }
-
   load16(offset: number): number {
     return this.inner.load16(offset)
   }
@@ -92,8 +87,8 @@ export class DelegatingWindow implements Window {
     return this.inner.load32(offset)
   }
 
-  loadDescriptor(offset: number, out: Uint32Array, index: number): number {
-    return this.inner.loadDescriptor(offset, out, index)
+  loadWords(offset: number, out: Uint32Array, index: number, count: number): number {
+    return this.inner.loadWords(offset, out, index, count)
   }
 
   store16(offset: number, value: number): number {
@@ -108,17 +103,16 @@ export class DelegatingWindow implements Window {
     return this.inner.store32(offset, value)
   }
 
-  storeUsed(offset: number, elements: Uint32Array, index: number, count: number): number {
-    return this.inner.storeUsed(offset, elements, index, count)
+  storeWords(offset: number, words: Uint32Array, index: number, count: number): number {
+    return this.inner.storeWords(offset, words, index, count)
   }
 }
 
 /** A port that is another one: mutants override the step that they break. */
-export class DelegatingCpu extends OneByOneCpu {
+export class DelegatingCpu implements Cpu {
   readonly inner: Cpu
 
   constructor(inner: Cpu) {
-    super()
     this.inner = inner
   }
 
@@ -138,6 +132,10 @@ export class DelegatingCpu extends OneByOneCpu {
     this.inner.mb()
   }
 
+  wmb(): void {
+    this.inner.wmb()
+  }
+
   checkLimit(address: number, length: number, limit: number): boolean {
     return this.inner.checkLimit(address, length, limit)
   }
@@ -150,40 +148,48 @@ export class DelegatingCpu extends OneByOneCpu {
     return this.inner.mask(value, limit)
   }
 
+  indexNospec(index: number, size: number): number {
+    return this.inner.indexNospec(index, size)
+  }
+
   translate(map: AddressMap, address: number, length: number, access: Access): number {
     return this.inner.translate(map, address, length, access)
   }
 
-  load16(view: MemoryView, offset: number): number {
-    return this.inner.load16(view, offset)
+  load16(words: Uint16Array, index: number): number {
+    return this.inner.load16(words, index)
   }
 
-  load16Acquire(view: MemoryView, offset: number): number {
-    return this.inner.load16Acquire(view, offset)
+  load16Acquire(words: Uint16Array, index: number): number {
+    return this.inner.load16Acquire(words, index)
   }
 
-  load32(view: MemoryView, offset: number): number {
-    return this.inner.load32(view, offset)
+  load32(words: Uint32Array, index: number): number {
+    return this.inner.load32(words, index)
   }
 
-  loadDescriptor(view: MemoryView, offset: number, out: Uint32Array, index: number): void {
-    this.inner.loadDescriptor(view, offset, out, index)
+  load64(words: Uint32Array, index: number): number {
+    return this.inner.load64(words, index)
   }
 
-  store16(view: MemoryView, offset: number, value: number): void {
-    this.inner.store16(view, offset, value)
+  loadWords(words: Uint32Array, index: number, out: Uint32Array, at: number, count: number): void {
+    this.inner.loadWords(words, index, out, at, count)
   }
 
-  store16Release(view: MemoryView, offset: number, value: number): void {
-    this.inner.store16Release(view, offset, value)
+  store16(words: Uint16Array, index: number, value: number): void {
+    this.inner.store16(words, index, value)
   }
 
-  store32(view: MemoryView, offset: number, value: number): void {
-    this.inner.store32(view, offset, value)
+  store16Release(words: Uint16Array, index: number, value: number): void {
+    this.inner.store16Release(words, index, value)
   }
 
-  storeUsed(view: MemoryView, offset: number, elements: Uint32Array, index: number, count: number): void {
-    this.inner.storeUsed(view, offset, elements, index, count)
+  store32(words: Uint32Array, index: number, value: number): void {
+    this.inner.store32(words, index, value)
+  }
+
+  storeWords(words: Uint32Array, index: number, from: Uint32Array, at: number, count: number): void {
+    this.inner.storeWords(words, index, from, at, count)
   }
 
   copy(to: MemoryView, toOffset: number, from: MemoryView, fromOffset: number, length: number): void {

@@ -1,9 +1,8 @@
-import { load16Each, loadDescriptorEach, type Window } from '@vring/accessor'
+import type { Window } from '@vring/accessor'
 import { DelegatingWindow, type Mutant, mutatePlugin, wrapWindows } from './mutant.ts'
 
 const LOADS = 'loads give what the driver stored, in the whole of each area'
 const DESCRIPTORS = 'descriptors arrive whole, at the index of the output asked for'
-const BATCHES = 'a batch gives what its accesses give one by one, and stops at the first that fails'
 const STORES = 'stores reach the driver and leave their neighbours alone'
 const BATCH = 'one batch of used elements may cross several pages'
 const NEWEST = 'a load sees the newest store of the driver, also within a round'
@@ -27,53 +26,37 @@ export const windowMutants: readonly Mutant[] = [
     'values with the top bit set are values, not errors',
     (inner) => ({ load32: (offset) => inner.load32(offset) | 0 }),
   ),
-  windowMutant('short-descriptor', 'loadDescriptor leaves flags and next out', DESCRIPTORS, (inner) => ({
-    loadDescriptor(offset, out, index) {
-      const words = new Uint32Array(4)
-      const status = inner.loadDescriptor(offset, words, 0)
-      out.set(words.subarray(0, 3), index)
+  windowMutant('short-descriptor', 'loadWords leaves the last word out', DESCRIPTORS, (inner) => ({
+    loadWords(offset, out, index, count) {
+      const words = new Uint32Array(count)
+      const status = inner.loadWords(offset, words, 0, count)
+      out.set(words.subarray(0, count - 1), index)
       return status
     },
   })),
-  windowMutant('descriptor-at-zero', 'loadDescriptor ignores the index of its output', DESCRIPTORS, (inner) => ({
-    loadDescriptor: (offset, out) => inner.loadDescriptor(offset, out, 0),
+  windowMutant('descriptor-at-zero', 'loadWords ignores the index of its output', DESCRIPTORS, (inner) => ({
+    loadWords: (offset, out, _index, count) => inner.loadWords(offset, out, 0, count),
   })),
   windowMutant(
     'double-fetch',
-    'loadDescriptor fetches twice: checked once, used from the second',
+    'loadWords fetches twice: checked once, used from the second',
     FETCHED_ONCE,
     (inner) => ({
-      loadDescriptor(offset, out, index) {
-        inner.loadDescriptor(offset, out, index)
-        return inner.loadDescriptor(offset, out, index)
+      loadWords(offset, out, index, count) {
+        inner.loadWords(offset, out, index, count)
+        return inner.loadWords(offset, out, index, count)
       },
     }),
   ),
-  windowMutant('batch-from-zero', 'load16Batch ignores the index of its output', BATCHES, (inner) => ({
-    load16Batch: (offset, out, _index, count) => load16Each(inner, offset, out, 0, count),
+  windowMutant('elements-from-zero', 'storeWords ignores the index of its elements', STORES, (inner) => ({
+    storeWords: (offset, elements, _index, count) => inner.storeWords(offset, elements, 0, count),
   })),
-  windowMutant('one-entry-short', 'load16Batch says more than it loaded', BATCHES, (inner) => ({
-    load16Batch: (offset, out, index, count) => load16Each(inner, offset, out, index, count - 1) + 1,
+  windowMutant('one-element-short', 'storeWords leaves the last element of a batch out', STORES, (inner) => ({
+    storeWords: (offset, elements, index, count) =>
+      inner.storeWords(offset, elements, index, count > 2 ? count - 2 : count),
   })),
-  windowMutant('batch-side-by-side', 'loadDescriptorBatch takes slots for neighbours', BATCHES, (inner) => ({
-    loadDescriptorBatch: (slots, out, index, count) =>
-      loadDescriptorEach(
-        inner,
-        slots.map((_slot, i) => slots[index]! + i - index),
-        out,
-        index,
-        count,
-      ),
-  })),
-  windowMutant('elements-from-zero', 'storeUsed ignores the index of its elements', STORES, (inner) => ({
-    storeUsed: (offset, elements, _index, count) => inner.storeUsed(offset, elements, 0, count),
-  })),
-  windowMutant('one-element-short', 'storeUsed leaves the last element of a batch out', STORES, (inner) => ({
-    storeUsed: (offset, elements, index, count) =>
-      inner.storeUsed(offset, elements, index, count > 1 ? count - 1 : count),
-  })),
-  windowMutant('stops-at-page', 'storeUsed stops at the end of the first page', BATCH, (inner) => ({
-    storeUsed: (offset, elements, index, count) => inner.storeUsed(offset, elements, index, Math.min(count, 511)),
+  windowMutant('stops-at-page', 'storeWords stops at the end of the first page', BATCH, (inner) => ({
+    storeWords: (offset, elements, index, count) => inner.storeWords(offset, elements, index, Math.min(count, 1022)),
   })),
   windowMutant('plain-publish', 'store16Release is a plain store', PUBLISH, (inner) => ({
     store16Release: (offset, value) => inner.store16(offset, value),
@@ -84,11 +67,11 @@ export const windowMutants: readonly Mutant[] = [
   windowMutant('over-ordered', 'every load16 acquires: a barrier an entry', ORDERED, (inner) => ({
     load16: (offset) => inner.load16Acquire(offset),
   })),
-  windowMutant('publishes-first', 'storeUsed keeps the elements until the index was stored', PUBLISH, (inner) => {
+  windowMutant('publishes-first', 'storeWords keeps the elements until the index was stored', PUBLISH, (inner) => {
     let kept: (() => void) | null = null
     return {
-      storeUsed(offset, elements, index, count) {
-        kept = () => inner.storeUsed(offset, elements, index, count)
+      storeWords(offset, elements, index, count) {
+        kept = () => inner.storeWords(offset, elements, index, count)
         return 0
       },
       store16Release(offset, value) {
@@ -135,9 +118,9 @@ export const windowMutants: readonly Mutant[] = [
   windowMutant('fault-as-zero', 'load16 gives 0 on a fault', UNMAPPED, (inner) => ({
     load16: (offset) => Math.max(inner.load16(offset), 0),
   })),
-  windowMutant('ignored-fault', 'storeUsed says 0 on a fault', UNMAPPED, (inner) => ({
-    storeUsed(offset, elements, index, count) {
-      inner.storeUsed(offset, elements, index, count)
+  windowMutant('ignored-fault', 'storeWords says 0 on a fault', UNMAPPED, (inner) => ({
+    storeWords(offset, elements, index, count) {
+      inner.storeWords(offset, elements, index, count)
       return 0
     },
   })),

@@ -196,8 +196,8 @@ export const hazards: readonly Draft[] = [
     scenario: scenarios.batchDuringInvalidation,
     with: { sync: (port, slots) => new faulty.PerRoundSync(port, slots) },
     repairedBy: 'spinlock',
-    // Entry and descriptor of a plain chain are loaded in one hold.
-    waitLimit: 2,
+    // One hold of a chain: avail.idx, its entry, three loads of its descriptor.
+    waitLimit: 5,
   },
   {
     id: 'M18 (lost)',
@@ -208,8 +208,8 @@ export const hazards: readonly Draft[] = [
     scenario: scenarios.batchDuringInvalidation,
     with: { sync: 'interval', variant: faulty.droppingAccessor },
     repairedBy: 'interval',
-    // Entry and descriptor of a plain chain are loaded in one hold.
-    waitLimit: 2,
+    // One hold of a chain: avail.idx, its entry, three loads of its descriptor.
+    waitLimit: 5,
   },
   {
     id: 'M20',

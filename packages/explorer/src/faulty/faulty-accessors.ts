@@ -8,7 +8,7 @@ export const eagerAccessor = (Direct: MappedAccessorClass): MappedAccessorClass 
   class EagerAccessor extends Direct {
     override setRing(ring: RingAreas): void {
       this.sync.arm(
-        [ring.desc, ring.avail, ring.used].map(({ address, length }) => ({ start: address, end: address + length })),
+        [ring.desc, ring.driver, ring.device].map(({ address, length }) => ({ start: address, end: address + length })),
       )
       super.setRing(ring)
     }
@@ -25,9 +25,9 @@ export const droppingAccessor = (Direct: MappedAccessorClass): MappedAccessorCla
   class DroppingAccessor extends Direct {
     constructor(context: AccessorContext, options: MappedAccessorOptions) {
       super(context, options)
-      const { used } = this
-      const store = used.storeUsed.bind(used)
-      used.storeUsed = (offset, elements, index, count) =>
-        options.port.load(used.slot.map) === null ? 0 : store(offset, elements, index, count)
+      const { device } = this
+      const store = device.storeWords.bind(device)
+      device.storeWords = (offset, words, index, count) =>
+        options.port.load(device.slot.map) === null ? 0 : store(offset, words, index, count)
     }
   }

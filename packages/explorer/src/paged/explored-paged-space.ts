@@ -19,7 +19,7 @@ import {
   PTE_WRITE,
 } from '@vring/memory'
 import type { MmuNotifierRegistry } from '@vring/mmu-notifier'
-import { type ExploredSpace, type Touch, USER_BASE } from '../explored-space.ts'
+import { type ExploredSpace, type Touch, USER_BASE, userAddress, userOffset } from '../explored-space.ts'
 import type { ExploredWorld } from '../explored-world.ts'
 import type { ExploringPort } from '../exploring-port.ts'
 import type { Machine } from '../machine.ts'
@@ -68,7 +68,7 @@ export class ExploredPagedSpace implements ExploredSpace {
     for (;;) {
       this.memory.metMigration = false
       const at = this.paged.resolve(address, length, access)
-      if (at >= 0) return USER_BASE + address
+      if (at >= 0) return userOffset(address)
       if (!this.memory.metMigration) return at
       this.#waitForMigration(Math.floor(address / PAGE_BYTES))
     }
@@ -85,7 +85,7 @@ export class ExploredPagedSpace implements ExploredSpace {
   }
 
   pageFault(offset: number, touch: Touch): boolean {
-    return this.resolve(offset - USER_BASE, 1, touch === 'write' ? ACCESS_WRITE : ACCESS_READ) >= 0
+    return this.resolve(userAddress(offset), 1, touch === 'write' ? ACCESS_WRITE : ACCESS_READ) >= 0
   }
 
   faultAll(): void {
@@ -93,13 +93,13 @@ export class ExploredPagedSpace implements ExploredSpace {
   }
 
   locate(machine: Machine, offset: number, touch: Touch): number {
-    const at = offset < USER_BASE ? offset : this.#translate(machine, offset - USER_BASE, touch)
+    const at = offset < USER_BASE ? offset : this.#translate(machine, userAddress(offset), touch)
     return at < 0 ? -1 : this.memory.words.at(machine, at)
   }
 
   check(machine: Machine, offset: number, touch: Touch): void {
     const user = offset >= USER_BASE
-    const at = user ? this.#translate(machine, offset - USER_BASE, touch) : offset
+    const at = user ? this.#translate(machine, userAddress(offset), touch) : offset
     if (at < 0) return
     const frame = Math.floor(at / PAGE_BYTES)
     if (this.memory.referencesTo(machine, frame) === 0)

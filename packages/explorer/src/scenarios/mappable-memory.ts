@@ -33,7 +33,7 @@ export const straddlingArea: QueueScenario = queueScenario(
   'straddling-area',
   'the used ring begins 8 bytes before the end of its page; the next frame is somebody else’s',
   (queue) => ({
-    threads: [{ name: 'datapath', run: () => queue.round(() => void queue.accessor.used.store32(12, 1)) }],
+    threads: [{ name: 'datapath', run: () => queue.round(() => void queue.accessor.device.store16(12, 1)) }],
     finish: settled(queue),
   }),
   {

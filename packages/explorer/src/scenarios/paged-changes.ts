@@ -54,9 +54,9 @@ function during(name: string, description: string, parts: PagedParts): PagedScen
 
 /** What was written is there, mapping works again, and closing gives everything back. */
 function finish(queue: PagedQueue, destroyed: boolean): void {
-  const { cpu, space, world } = queue
+  const { cpu, world } = queue
   if (!destroyed) {
-    const used = cpu.load16(space.view, queue.user(USED_PAGE, 2))
+    const used = cpu.loadUser16(queue.user(USED_PAGE, 2))
     if (used !== 1) world.fail('used-lost', `the used index is ${used}, and 1 was written`)
     queue.checkFastPath()
   }

@@ -65,7 +65,7 @@ export const refusedAddress: QueueScenario = queueScenario(
   (queue) => {
     const bad: RingAreas = {
       ...ringAt(DESC_PAGE, AVAIL_PAGE, OTHER_PAGE),
-      desc: { address: queue.space.limit, length: 32 },
+      desc: { address: queue.space.limit, length: 32, access: 'read' },
     }
     return {
       threads: [

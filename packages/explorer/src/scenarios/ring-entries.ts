@@ -1,5 +1,5 @@
 import { type AddressMap, memoryView } from '@vring/memory'
-import { ChainBatch, DeviceQueue } from '@vring/virtqueue'
+import { ChainBatch, createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
 import { pageRange } from '../model-space.ts'
 import { AVAIL_PAGE, DESC_PAGE, type QueueWorld, USED_PAGE } from '../queue-world.ts'
 import { type QueueScenario, queueScenario, settled } from './queue-scenario.ts'
@@ -14,7 +14,7 @@ const NO_BUFFERS: AddressMap = {
 
 /** The device side of the queue under test. It keeps state of its own, so each run of a thread makes a new one. */
 function deviceQueue(queue: QueueWorld): DeviceQueue {
-  return new DeviceQueue({
+  return createDeviceQueue({
     accessor: queue.accessor,
     cpu: queue.cpu,
     ring: queue.ring,
@@ -25,9 +25,9 @@ function deviceQueue(queue: QueueWorld): DeviceQueue {
 
 /** The driver makes descriptor `head` available as its `index`-th chain, without publishing it. */
 function expose(queue: QueueWorld, index: number, head: number): void {
-  const { cpu, space } = queue
-  cpu.storeDescriptor(queue.user(DESC_PAGE, 16 * head), [0x1000 * (head + 1), 0, 64, 0])
-  cpu.store16(space.view, queue.user(AVAIL_PAGE, 4 + 2 * (index & 1)), head)
+  const { cpu } = queue
+  cpu.storeUserWords(queue.user(DESC_PAGE, 16 * head), [0x1000 * (head + 1), 0, 64, 0])
+  cpu.storeUser16(queue.user(AVAIL_PAGE, 4 + 2 * (index & 1)), head)
 }
 
 /** A batch of two chains is served while the used page moves: partly direct, partly by copies. */
@@ -38,7 +38,7 @@ export const batchDuringInvalidation: QueueScenario = queueScenario(
     const range = pageRange(USED_PAGE, 'migrate')
     expose(queue, 0, 0)
     expose(queue, 1, 1)
-    queue.cpu.store16(queue.space.view, queue.user(AVAIL_PAGE, 2), 2)
+    queue.cpu.storeUser16(queue.user(AVAIL_PAGE, 2), 2)
     return {
       threads: [
         {
@@ -56,9 +56,9 @@ export const batchDuringInvalidation: QueueScenario = queueScenario(
         { name: 'migration', boundedWait: true, run: () => void queue.space.migrate(range) },
       ],
       finish: () => {
-        const { cpu, space } = queue
-        const usedIdx = cpu.load16(space.view, queue.user(USED_PAGE, 2))
-        const heads = [0, 1].map((slot) => cpu.loadUsed(queue.user(USED_PAGE, 4 + 8 * slot)) || [-1, 0])
+        const { cpu } = queue
+        const usedIdx = cpu.loadUser16(queue.user(USED_PAGE, 2))
+        const heads = [0, 1].map((slot) => cpu.loadUserWords(queue.user(USED_PAGE, 4 + 8 * slot)))
         const ids = heads.map(([id]) => id)
         const doubled = ids[0] === ids[1] && ids[0] !== -1
         if (usedIdx < 2 || !ids.includes(0) || !ids.includes(1))
@@ -89,7 +89,7 @@ function publishing(
   poll: (device: DeviceQueue, batch: ChainBatch) => number,
 ): QueueScenario {
   return queueScenario(name, description, (queue, world) => {
-    const { cpu, space } = queue
+    const { cpu } = queue
     return {
       threads: [
         {
@@ -98,18 +98,15 @@ function publishing(
             queue.round(() => {
               const batch = new ChainBatch(2)
               if (poll(deviceQueue(queue), batch) < 1) return
-              if (batch.headOf(0) !== 1 || batch.length[0] !== 64)
-                world.fail(
-                  'stale-entry',
-                  `chain ${batch.headOf(0)} of ${batch.length[0] ?? 0} bytes; published: 1 of 64`,
-                )
+              if (batch.idOf(0) !== 1 || batch.length[0] !== 64)
+                world.fail('stale-entry', `chain ${batch.idOf(0)} of ${batch.length[0] ?? 0} bytes; published: 1 of 64`)
             }),
         },
         {
           name: 'driver',
           run: () => {
             expose(queue, 0, 1)
-            cpu.store16Release(space.view, queue.user(AVAIL_PAGE, 2), 1)
+            cpu.storeUser16(queue.user(AVAIL_PAGE, 2), 1, true)
           },
         },
       ],

@@ -68,8 +68,7 @@ function foreign(queue: QueueWorld, act: (range: MmuNotifierRange) => void): Pre
         name: 'another device',
         run: () => {
           queue.port.rcuReadLock()
-          for (let access = 0; access < 3; access++)
-            queue.cpu.load16(queue.space.view, queue.user(OTHER_PAGE, 2 * access))
+          for (let access = 0; access < 3; access++) queue.cpu.loadUser16(queue.user(OTHER_PAGE, 2 * access))
           queue.port.rcuReadUnlock()
         },
       },
@@ -86,7 +85,7 @@ export const faultReclaims: QueueScenario = (options) => {
     'fault-reclaims',
     'a round falls back to a copy, its page fault has to reclaim a page of the same ring',
     (queue) => ({
-      threads: [{ name: 'datapath', run: () => queue.round(() => void queue.accessor.avail.load16(2)) }],
+      threads: [{ name: 'datapath', run: () => queue.round(() => void queue.accessor.driver.load16(2)) }],
       finish: () => queue.checkClosed(),
     }),
     { space: { absent: [AVAIL_PAGE], onFault: (space) => void space.reclaim(range) } },

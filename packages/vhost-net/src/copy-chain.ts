@@ -1,0 +1,65 @@
+import type { Cpu } from '@vring/accessor'
+import { EXDEV } from '@vring/layout'
+import { ACCESS_READ, type AddressMap, type MemoryView } from '@vring/memory'
+import type { ChainBatch } from '@vring/virtqueue'
+
+/**
+ * Copies the segments of chain `chain` to byte `at` of `to`: its first `head` bytes under one stac and clac pair, as the
+ * header is copied by Linux 5.0, and the rest under another.
+ *
+ * @returns 0 or a negative errno
+ */
+export function copyChain(
+  cpu: Cpu,
+  buffers: AddressMap,
+  chains: ChainBatch,
+  chain: number,
+  head: number,
+  to: MemoryView,
+  at: number,
+): number {
+  const last = chains.segStart[chain + 1]!
+  cpu.stac()
+  let done = 0
+  for (let segment = chains.segStart[chain]!; segment < last; segment++) {
+    let address = chains.address[segment]!
+    let left = chains.length[segment]!
+    while (left > 0) {
+      if (done === head) {
+        cpu.clac()
+        cpu.stac()
+      }
+      const want = done < head ? Math.min(left, head - done) : left
+      const copied = copyPiece(cpu, buffers, address, want, to, at + done)
+      if (copied < 0) {
+        cpu.clac()
+        return copied
+      }
+      address += copied
+      left -= copied
+      done += copied
+    }
+  }
+  cpu.clac()
+  return 0
+}
+
+/** Copies up to `length` bytes that are contiguous; how many, or a negative errno. */
+function copyPiece(
+  cpu: Cpu,
+  buffers: AddressMap,
+  address: number,
+  length: number,
+  to: MemoryView,
+  toOffset: number,
+): number {
+  let at = cpu.translate(buffers, address, length, ACCESS_READ)
+  let span = length
+  if (at === EXDEV) {
+    at = buffers.resolveSpan(address, length, ACCESS_READ)
+    span = buffers.span
+  }
+  if (at < 0) return at
+  cpu.copy(to, toOffset, buffers.view, at, span)
+  return span
+}

@@ -1,0 +1,278 @@
+import type { Accessor, Cpu, RingLease, Window } from '@vring/accessor'
+import {
+  EAGAIN,
+  EINVAL,
+  hasFeature,
+  needEvent,
+  PACKED_DESC_BYTES,
+  PACKED_DESC_FLAGS_OFFSET,
+  PACKED_EVENT_BYTES,
+  PACKED_EVENT_FLAGS_OFFSET,
+  PACKED_EVENT_OFF_WRAP_OFFSET,
+  RING_EVENT_FLAGS_DESC,
+  RING_EVENT_FLAGS_DISABLE,
+  RING_EVENT_FLAGS_ENABLE,
+  type RingAreas,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTQ_DESC_F_WRITE,
+} from '@vring/layout'
+import type { BrokenReason } from '../broken-reason.ts'
+import { type ChainBatch, HOLD_CHAINS } from '../chain-batch.ts'
+import { chainMaxOf } from '../chain-max.ts'
+import type { DeviceQueue, DeviceQueueOptions, RingLog } from '../device-queue.ts'
+import { PackedChainWalker } from './packed-chain-walker.ts'
+import { isAvailable } from './packed-position.ts'
+import { PackedPublisher } from './packed-publisher.ts'
+import { PackedReader } from './packed-reader.ts'
+
+/**
+ * The device side of a packed virtqueue (VirtIO 1.3 section 2.8).
+ *
+ * There is no index: the flags of the next descriptor say whether it is available, and the device writes used descriptors
+ * over available ones. Memory order: the flags of a chain's first descriptor are loaded with acquire, which pairs with
+ * the driver's release of them after the rest of the chain. Publishing is {@link PackedPublisher}'s.
+ */
+export class PackedDeviceQueue implements DeviceQueue {
+  readonly accessor: Accessor
+  readonly ring: RingAreas
+  readonly queueSize: number
+  broken: BrokenReason | null = null
+
+  private readonly eventIdx: boolean
+  private readonly inOrder: boolean
+  private readonly cpu: Cpu
+  private readonly lease: RingLease | null
+  private readonly desc: Window
+  private readonly driver: Window
+  private readonly device: Window
+  private readonly reader: PackedReader
+  private readonly publisher: PackedPublisher
+  private readonly log: RingLog | null
+  private nextAvail = 0
+  private availWrap = 1
+  private nextUsed = 0
+  private usedWrap = 1
+  /** Ring entries that were taken and not published as used. */
+  private inFlight = 0
+  /** Where the last look found nothing, or did not look: what a notification is asked for. */
+  private seenSlot = 0
+  private seenWrap = 1
+  /** Ring entries published since the driver was last asked whether it wants a notification. */
+  private sinceAsked = 0
+  private notifySuppressed = false
+  /** Used chains that are not published: id, length, and ring entries of each. */
+  private readonly elements: Uint32Array
+  private readonly slots: Uint16Array
+  private pendingCount = 0
+
+  constructor(options: DeviceQueueOptions) {
+    const { accessor, cpu, ring, features, buffers } = options
+    const { queueSize } = ring
+    const indirect = hasFeature(features, VIRTIO_F_INDIRECT_DESC)
+    const walker = new PackedChainWalker(cpu, buffers, queueSize, indirect, chainMaxOf(options))
+    this.accessor = accessor
+    this.ring = ring
+    this.queueSize = queueSize
+    this.eventIdx = ring.eventIdx
+    this.inOrder = hasFeature(features, VIRTIO_F_IN_ORDER)
+    this.cpu = cpu
+    this.lease = accessor.lease
+    this.desc = accessor.desc
+    this.driver = accessor.driver
+    this.device = accessor.device
+    this.reader = new PackedReader(accessor.desc, cpu, queueSize, walker)
+    this.publisher = new PackedPublisher(cpu, accessor.desc, queueSize)
+    this.log = options.log ?? null
+    this.elements = new Uint32Array(2 * queueSize)
+    this.slots = new Uint16Array(queueSize)
+  }
+
+  get base(): number {
+    const avail = this.nextAvail | (this.availWrap << 15)
+    const used = this.nextUsed | (this.usedWrap << 15)
+    return (avail | (used << 16)) >>> 0
+  }
+
+  get pending(): number {
+    return this.pendingCount
+  }
+
+  /**
+   * Upper bits of 0 say that the used position is the available one, as drivers say that know only the latter (DPDK).
+   *
+   * @returns 0, or -EINVAL when a slot is not in the ring
+   */
+  start(base: number): number {
+    const avail = base & 0xffff
+    const upper = base >>> 16
+    const used = upper === 0 ? avail : upper
+    if ((avail & 0x7fff) >= this.queueSize || (used & 0x7fff) >= this.queueSize) return EINVAL
+    this.nextAvail = avail & 0x7fff
+    this.availWrap = avail >>> 15
+    this.nextUsed = used & 0x7fff
+    this.usedWrap = used >>> 15
+    const ahead = this.nextAvail - this.nextUsed
+    if (this.availWrap === this.usedWrap ? ahead < 0 : ahead > 0) return EINVAL
+    this.inFlight = this.availWrap === this.usedWrap ? ahead : ahead + this.queueSize
+    this.seenSlot = this.nextAvail
+    this.seenWrap = this.availWrap
+    this.sinceAsked = 0
+    this.notifySuppressed = false
+    this.pendingCount = 0
+    this.broken = null
+    return 0
+  }
+
+  resume(): void {
+    this.nextAvail = this.nextUsed
+    this.availWrap = this.usedWrap
+    this.inFlight = 0
+    this.seenSlot = this.nextAvail
+    this.seenWrap = this.availWrap
+  }
+
+  latch(reason: BrokenReason): number {
+    this.broken ??= reason
+    return EINVAL
+  }
+
+  popBatch(batch: ChainBatch, max: number): number {
+    batch.begin()
+    if (this.broken !== null) return EINVAL
+    const { lease, reader } = this
+    const room = this.queueSize - this.inFlight
+    let limit = max < batch.entry.length ? max | 0 : batch.entry.length | 0
+    if (room < limit) limit = room
+    let taken = 0
+    reader.begin(this.nextAvail, this.availWrap)
+    while (taken < limit && !reader.empty && lease?.hold() === true) {
+      const end = Math.min(taken + HOLD_CHAINS, limit) | 0
+      const from = taken
+      taken = reader.readByLease(lease, batch, from, end)
+      // The descriptor that it stopped at was loaded too.
+      lease.release(taken < end ? taken - from + 1 : taken - from, 0, 0)
+      batch.descriptors = taken
+      if (taken < end) break
+    }
+    if (taken < limit && !reader.empty) taken = reader.readByWindow(batch, taken, limit, room)
+    this.seenSlot = reader.slot
+    this.seenWrap = reader.wrap
+    // Chains before a malformed one are worked off first: what stopped them is met again, and latched, as the first.
+    if (taken < 0) return taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)
+    batch.count = taken
+    this.inFlight += reader.entries
+    this.nextAvail = reader.slot
+    this.availWrap = reader.wrap
+    return taken
+  }
+
+  rewind(batch: ChainBatch, count: number): void {
+    let entries = 0
+    for (let chain = batch.count - count; chain < batch.count; chain++) entries += batch.slots[chain]!
+    this.inFlight -= entries
+    this.nextAvail -= entries
+    if (this.nextAvail >= 0) return
+    this.nextAvail += this.queueSize
+    this.availWrap ^= 1
+  }
+
+  push(batch: ChainBatch, chain: number, length: number): void {
+    const at = this.pendingCount
+    this.elements[2 * at] = batch.used[2 * chain]!
+    this.elements[2 * at + 1] = length
+    this.slots[at] = batch.slots[chain]!
+    this.pendingCount = at + 1
+  }
+
+  flush(): number {
+    if (this.pendingCount === 0) return 0
+    const status = this.publish(this.elements, this.slots, 0, this.pendingCount, this.pendingCount)
+    if (status === 0) this.pendingCount = 0
+    return status
+  }
+
+  useBatch(batch: ChainBatch, count: number): number {
+    let status = this.flush()
+    if (status === 0 && count > 0) {
+      // Skipped buffers count as used completely: true of what the device only reads. VirtIO 1.3 section 2.8.9.
+      const one = this.inOrder && batch.flags !== VIRTQ_DESC_F_WRITE
+      status = this.publish(batch.used, batch.slots, one ? count - 1 : 0, one ? 1 : count, count)
+    }
+    if (status === EAGAIN) for (let chain = 0; chain < count; chain++) this.push(batch, chain, 0)
+    return status
+  }
+
+  /** Source: VirtIO 1.3 sections 2.8.10 and 2.8.14, Linux virtqueue_kick_prepare_packed for the other side. */
+  needsNotification(): boolean {
+    if (this.broken !== null) return false
+    // Orders the stores of used descriptors before the load of the event suppression structure; pairs with the driver's
+    // barrier between its store of that structure and its load of a descriptor's flags.
+    this.cpu.mb()
+    const published = this.sinceAsked
+    this.sinceAsked = 0
+    const event = this.driver.load32(PACKED_EVENT_OFF_WRAP_OFFSET)
+    if (event < 0) return this.fault(event) < 0
+    const flags = (event >>> 16) & 3
+    if (flags === RING_EVENT_FLAGS_DISABLE) return false
+    if (flags !== RING_EVENT_FLAGS_DESC || !this.eventIdx) return true
+    const offset = event & 0x7fff
+    // In the laps of the used position: a descriptor of the other wrap counter lies one lap back.
+    const position = ((event >>> 15) & 1) === this.usedWrap ? offset : offset - this.queueSize
+    return needEvent(position & 0xffff, this.nextUsed & 0xffff, (this.nextUsed - published) & 0xffff)
+  }
+
+  disableNotification(): void {
+    if (this.notifySuppressed || this.broken !== null) return
+    this.notifySuppressed = true
+    const status = this.device.store16(PACKED_EVENT_FLAGS_OFFSET, RING_EVENT_FLAGS_DISABLE)
+    if (status < 0) this.fault(status)
+    else this.log?.write('device', PACKED_EVENT_FLAGS_OFFSET, 2)
+  }
+
+  enableNotification(): number {
+    if (this.broken !== null) return EINVAL
+    this.notifySuppressed = false
+    // One store of both halves: the driver never sees flags that belong to another offset.
+    const offWrap = this.seenSlot | (this.seenWrap << 15)
+    const flags = this.eventIdx ? RING_EVENT_FLAGS_DESC : RING_EVENT_FLAGS_ENABLE
+    const status = this.device.store32(PACKED_EVENT_OFF_WRAP_OFFSET, (offWrap | (flags << 16)) >>> 0)
+    if (status < 0) return this.fault(status)
+    this.log?.write('device', 0, PACKED_EVENT_BYTES)
+    if (this.inFlight === this.queueSize) return 0
+    // Orders the store above before the load below; pairs with the driver's barrier between its store of a descriptor's
+    // flags and its load of the event suppression structure.
+    this.cpu.mb()
+    const now = this.desc.load16Acquire(PACKED_DESC_BYTES * this.seenSlot + PACKED_DESC_FLAGS_OFFSET)
+    if (now < 0) return this.fault(now)
+    return isAvailable(now, this.seenWrap) ? 1 : 0
+  }
+
+  /** Publishes `stored` used descriptors for `count` chains: from the first of them on, at element `from`. */
+  private publish(elements: Uint32Array, slots: Uint16Array, from: number, stored: number, count: number): number {
+    if (this.broken !== null) return EINVAL
+    const { publisher, lease } = this
+    publisher.begin(this.nextUsed, this.usedWrap)
+    let status = 0
+    if (lease?.hold() === true) lease.release(publisher.publishByLease(lease, elements, slots, from, stored), 0, 0)
+    else status = publisher.publishByWindow(elements, slots, from, stored)
+    if (status < 0) return this.fault(status)
+    if (this.log !== null) publisher.logTo(this.log, slots, from, stored)
+    let entries = 0
+    for (let chain = from + stored - count; chain < from + stored; chain++) entries += slots[chain]!
+    this.inFlight -= entries
+    this.sinceAsked += entries
+    this.nextUsed += entries
+    if (this.nextUsed >= this.queueSize) {
+      this.nextUsed -= this.queueSize
+      this.usedWrap ^= 1
+    }
+    return 0
+  }
+
+  /** A window failed: a missing translation is asked for again, anything else breaks the queue. */
+  private fault(status: number): number {
+    if (status !== EAGAIN) this.latch('metadata-fault')
+    return status
+  }
+}

@@ -1,0 +1,118 @@
+import type { Cpu, RingLease, Window } from '@vring/accessor'
+import {
+  PACKED_DESC_BYTES,
+  PACKED_DESC_FLAGS_OFFSET,
+  PACKED_DESC_ID_OFFSET,
+  PACKED_DESC_LEN_OFFSET,
+  VIRTQ_DESC_F_WRITE,
+} from '@vring/layout'
+import type { RingLog } from '../device-queue.ts'
+import { usedFlags } from './packed-position.ts'
+
+const DESC_HALVES = PACKED_DESC_BYTES >>> 1
+const DESC_WORDS = PACKED_DESC_BYTES >>> 2
+
+/**
+ * Writes used descriptors over available ones (VirtIO 1.3 sections 2.8.6 and 2.8.21): lengths and ids of all, a write
+ * barrier, flags of all but the first, the first's flags with release. A driver that finds the first one used finds all of
+ * them; one that looks further ahead never sees flags before what they stand for.
+ */
+export class PackedPublisher {
+  private readonly cpu: Cpu
+  private readonly desc: Window
+  private readonly queueSize: number
+  private slot = 0
+  private wrap = 1
+
+  constructor(cpu: Cpu, desc: Window, queueSize: number) {
+    this.cpu = cpu
+    this.desc = desc
+    this.queueSize = queueSize
+  }
+
+  /** The next used descriptor is at `slot`, in a lap whose wrap counter is `wrap`. */
+  begin(slot: number, wrap: number): void {
+    this.slot = slot
+    this.wrap = wrap
+  }
+
+  /**
+   * Inside a hold: writes the used descriptors of elements (id, length) from element `from` on, each `slots` entries after
+   * the one before.
+   *
+   * @returns how many accesses that was
+   */
+  publishByLease(lease: RingLease, elements: Uint32Array, slots: Uint16Array, from: number, count: number): number {
+    const { cpu, queueSize } = this
+    const { desc16, desc32, descHalf, descWord } = lease
+    const end = from + count
+    let slot = this.slot
+    for (let i = from; i < end; i++) {
+      cpu.store32(desc32, descWord + DESC_WORDS * slot + (PACKED_DESC_LEN_OFFSET >>> 2), elements[2 * i + 1]!)
+      cpu.store16(desc16, descHalf + DESC_HALVES * slot + (PACKED_DESC_ID_OFFSET >>> 1), elements[2 * i]!)
+      slot += slots[i]!
+      if (slot >= queueSize) slot -= queueSize
+    }
+    // Orders lengths and ids before the flags of all but the first; the first's are a release.
+    if (count > 1) cpu.wmb()
+    slot = this.slot + slots[from]!
+    let wrap = this.wrap
+    for (let i = from + 1; i < end; i++) {
+      if (slot >= queueSize) {
+        slot -= queueSize
+        wrap ^= 1
+      }
+      const flags = usedFlags(wrap) | (elements[2 * i + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)
+      cpu.store16(desc16, descHalf + DESC_HALVES * slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), flags)
+      slot += slots[i]!
+    }
+    const first = usedFlags(this.wrap) | (elements[2 * from + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)
+    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), first)
+    return 3 * count
+  }
+
+  /**
+   * As {@link publishByLease}, by the window.
+   *
+   * @returns 0 or a negative errno: then the driver sees no descriptor of this batch used before the first one is
+   */
+  publishByWindow(elements: Uint32Array, slots: Uint16Array, from: number, count: number): number {
+    const { desc, queueSize } = this
+    const end = from + count
+    let slot = this.slot
+    let status = 0
+    for (let i = from; i < end && status === 0; i++) {
+      const at = PACKED_DESC_BYTES * slot
+      status = desc.store32(at + PACKED_DESC_LEN_OFFSET, elements[2 * i + 1]!)
+      if (status === 0) status = desc.store16(at + PACKED_DESC_ID_OFFSET, elements[2 * i]!)
+      slot += slots[i]!
+      if (slot >= queueSize) slot -= queueSize
+    }
+    if (status < 0) return status
+    // Orders lengths and ids before the flags of all but the first; the first's are a release.
+    if (count > 1) this.cpu.wmb()
+    slot = this.slot + slots[from]!
+    let wrap = this.wrap
+    for (let i = from + 1; i < end && status === 0; i++) {
+      if (slot >= queueSize) {
+        slot -= queueSize
+        wrap ^= 1
+      }
+      const flags = usedFlags(wrap) | (elements[2 * i + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)
+      status = desc.store16(PACKED_DESC_BYTES * slot + PACKED_DESC_FLAGS_OFFSET, flags)
+      slot += slots[i]!
+    }
+    if (status < 0) return status
+    const first = usedFlags(this.wrap) | (elements[2 * from + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)
+    return desc.store16Release(PACKED_DESC_BYTES * this.slot + PACKED_DESC_FLAGS_OFFSET, first)
+  }
+
+  /** Notes the descriptors that were written: from the first to the last, in two pieces where the ring wraps. */
+  logTo(log: RingLog, slots: Uint16Array, from: number, count: number): void {
+    let entries = 1
+    for (let i = from; i < from + count - 1; i++) entries += slots[i]!
+    const toEnd = Math.min(entries, this.queueSize - this.slot)
+    log.write('desc', PACKED_DESC_BYTES * this.slot, PACKED_DESC_BYTES * toEnd)
+    if (toEnd < entries) log.write('desc', 0, PACKED_DESC_BYTES * (entries - toEnd))
+  }
+}

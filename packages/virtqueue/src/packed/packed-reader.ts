@@ -1,0 +1,140 @@
+import type { Cpu, RingLease, Window } from '@vring/accessor'
+import {
+  PACKED_DESC_BYTES,
+  PACKED_DESC_FLAGS_OFFSET,
+  PACKED_DESC_ID_OFFSET,
+  PACKED_DESC_LEN_OFFSET,
+  VIRTQ_DESC_F_AVAIL,
+  VIRTQ_DESC_F_USED,
+} from '@vring/layout'
+import type { BrokenReason } from '../broken-reason.ts'
+import { type ChainBatch, SINGLE_FLAGS } from '../chain-batch.ts'
+import type { PackedChainWalker } from './packed-chain-walker.ts'
+import { availFlags } from './packed-position.ts'
+
+const POSITION_FLAGS = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED
+const DESC_HALVES = PACKED_DESC_BYTES >>> 1
+const DESC_WORDS = PACKED_DESC_BYTES >>> 2
+
+/**
+ * Reads available chains of a packed ring into a batch. One loop over a lease, for single buffers; one by windows, for
+ * everything. Flags are used from one fetch, the acquire: a wider load after it drops that half.
+ */
+export class PackedReader {
+  /** Where it is: the next descriptor to look at, and the wrap counter of that lap. */
+  slot = 0
+  wrap = 1
+  /** Ring entries of the chains read since {@link begin}. */
+  entries = 0
+  /** The descriptor at {@link slot} was looked at and is not available. */
+  empty = false
+  /** Why the chain at {@link slot} is refused, when {@link readByWindow} gave an errno. */
+  refusal: BrokenReason = 'metadata-fault'
+  private readonly cpu: Cpu
+  private readonly desc: Window
+  private readonly queueSize: number
+  private readonly walker: PackedChainWalker
+
+  constructor(desc: Window, cpu: Cpu, queueSize: number, walker: PackedChainWalker) {
+    this.desc = desc
+    this.cpu = cpu
+    this.queueSize = queueSize
+    this.walker = walker
+  }
+
+  begin(slot: number, wrap: number): void {
+    this.slot = slot
+    this.wrap = wrap
+    this.entries = 0
+    this.empty = false
+  }
+
+  /**
+   * Inside a hold: reads chains of one buffer of the batch's kind, from chain `from` to `limit`, up to the first descriptor
+   * that is not available or of another kind.
+   *
+   * @returns chains in the batch
+   */
+  readByLease(lease: RingLease, batch: ChainBatch, from: number, limit: number): number {
+    const { cpu, queueSize } = this
+    const { desc16, desc32, descHalf, descWord } = lease
+    const { flags: kind, used, address, length } = batch
+    let { slot, wrap } = this
+    let wanted = availFlags(wrap) | kind
+    let chain = from
+    for (; chain < limit; chain++) {
+      const half = descHalf + DESC_HALVES * slot
+      const flags = cpu.load16Acquire(desc16, half + (PACKED_DESC_FLAGS_OFFSET >>> 1))
+      if ((flags & (POSITION_FLAGS | SINGLE_FLAGS)) !== wanted) {
+        this.empty = (flags & POSITION_FLAGS) !== (wanted & POSITION_FLAGS)
+        break
+      }
+      const word = descWord + DESC_WORDS * slot
+      const bytes = cpu.load32(desc32, word + (PACKED_DESC_LEN_OFFSET >>> 2))
+      const id = cpu.load16(desc16, half + (PACKED_DESC_ID_OFFSET >>> 1))
+      if (bytes === 0 || !cpu.predict(id < queueSize)) break
+      used[2 * chain] = id
+      address[chain] = cpu.load64(desc32, word)
+      length[chain] = bytes
+      slot++
+      if (slot === queueSize) {
+        slot = 0
+        wrap ^= 1
+        wanted = availFlags(wrap) | kind
+      }
+    }
+    this.entries += chain - from
+    this.slot = slot
+    this.wrap = wrap
+    return chain
+  }
+
+  /**
+   * Reads chains of every kind after the first `from` of the batch, up to chain `limit`. What is malformed or can't be
+   * reached ends the batch before it.
+   *
+   * @param room ring entries that the batch may take
+   * @returns chains in the batch, or the errno when the first of all fails
+   */
+  readByWindow(batch: ChainBatch, from: number, limit: number, room: number): number {
+    const { desc, walker } = this
+    const { segStart, slots, used, descriptorLimit } = batch
+    batch.part()
+    segStart[from] = from
+    let chain = from
+    let status = 0
+    // Beyond the limit the columns have room for one more chain of the longest kind: the rest is for the next batch.
+    while (chain < limit && this.entries < room && batch.descriptors < descriptorLimit) {
+      const flags = desc.load16Acquire(PACKED_DESC_BYTES * this.slot + PACKED_DESC_FLAGS_OFFSET)
+      if (flags < 0) {
+        status = this.refuse('metadata-fault', flags)
+        break
+      }
+      if ((flags & POSITION_FLAGS) !== availFlags(this.wrap)) {
+        this.empty = true
+        break
+      }
+      const entries = walker.walk(desc, batch, chain, this.slot, flags, room - this.entries)
+      if (entries < 0) {
+        status = this.refuse(walker.refusal, entries)
+        break
+      }
+      used[2 * chain] = walker.id
+      slots[chain] = entries
+      segStart[chain + 1] = walker.end
+      chain++
+      this.entries += entries
+      this.slot += entries
+      if (this.slot >= this.queueSize) {
+        this.slot -= this.queueSize
+        this.wrap ^= 1
+      }
+    }
+    return chain > 0 ? chain : status
+  }
+
+  private refuse(reason: BrokenReason, status: number): number {
+    this.refusal = reason
+    return status
+  }
+}

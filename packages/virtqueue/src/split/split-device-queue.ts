@@ -1,0 +1,327 @@
+import type { Accessor, Cpu, RingLease, Window } from '@vring/accessor'
+import {
+  AVAIL_FLAGS_OFFSET,
+  AVAIL_IDX_OFFSET,
+  availEventOffset,
+  EAGAIN,
+  EINVAL,
+  hasFeature,
+  needEvent,
+  type RingAreas,
+  USED_ELEM_BYTES,
+  USED_FLAGS_OFFSET,
+  USED_IDX_OFFSET,
+  USED_RING_OFFSET,
+  usedEventOffset,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_NOTIFY_ON_EMPTY,
+  VIRTQ_AVAIL_F_NO_INTERRUPT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_USED_F_NO_NOTIFY,
+} from '@vring/layout'
+import type { BrokenReason } from '../broken-reason.ts'
+import { type ChainBatch, HOLD_CHAINS } from '../chain-batch.ts'
+import { chainMaxOf } from '../chain-max.ts'
+import type { DeviceQueue, DeviceQueueOptions, RingLog } from '../device-queue.ts'
+import { SplitChainWalker } from './split-chain-walker.ts'
+import { SplitReader } from './split-reader.ts'
+
+/**
+ * The device side of a split virtqueue.
+ *
+ * Memory order (VirtIO 1.3 sections 2.7.13, 2.7.14): avail.idx is loaded with acquire, which pairs with the driver's
+ * release of it, so ring entries and descriptors loaded after it are the published ones. used.idx is stored with release
+ * after the elements; it pairs with the driver's acquire.
+ */
+export class SplitDeviceQueue implements DeviceQueue {
+  readonly accessor: Accessor
+  readonly ring: RingAreas
+  readonly queueSize: number
+  broken: BrokenReason | null = null
+
+  private readonly eventIdx: boolean
+  private readonly inOrder: boolean
+  private readonly mask: number
+  private readonly cpu: Cpu
+  private readonly lease: RingLease | null
+  private readonly driver: Window
+  private readonly device: Window
+  private readonly reader: SplitReader
+  private readonly notifyOnEmpty: boolean
+  private readonly log: RingLog | null
+  /** Next avail index to take (free-running, 16 bits). Linux: last_avail_idx. */
+  private nextAvail = 0
+  /** Next used index to publish (free-running, 16 bits). Linux: last_used_idx. */
+  private usedIdx = 0
+  /** avail.idx as last seen. */
+  private availIdx = 0
+  private signalledUsed = 0
+  private signalledUsedValid = false
+  private notifySuppressed = false
+  /** Used elements that are not published. */
+  private readonly elements: Uint32Array
+  private pendingCount = 0
+
+  constructor(options: DeviceQueueOptions) {
+    const { accessor, cpu, ring, features, buffers } = options
+    const nospec = options.nospec !== 'none'
+    const indirect = hasFeature(features, VIRTIO_F_INDIRECT_DESC)
+    const walker = new SplitChainWalker(cpu, buffers, ring.queueSize, indirect, nospec, chainMaxOf(options))
+    this.accessor = accessor
+    this.ring = ring
+    this.queueSize = ring.queueSize
+    this.eventIdx = ring.eventIdx
+    this.inOrder = hasFeature(features, VIRTIO_F_IN_ORDER)
+    this.mask = ring.queueSize - 1
+    this.cpu = cpu
+    this.lease = accessor.lease
+    this.driver = accessor.driver
+    this.device = accessor.device
+    this.reader = new SplitReader(accessor, cpu, ring.queueSize, walker, nospec)
+    this.notifyOnEmpty = hasFeature(features, VIRTIO_F_NOTIFY_ON_EMPTY)
+    this.log = options.log ?? null
+    this.elements = new Uint32Array(2 * ring.queueSize)
+  }
+
+  get base(): number {
+    return this.nextAvail
+  }
+
+  get pending(): number {
+    return this.pendingCount
+  }
+
+  /** The used index is read from the ring, as a device does that takes a queue over (Linux: vhost_vq_init_access). */
+  start(base: number): number {
+    const used = this.device.load16(USED_IDX_OFFSET)
+    if (used < 0) return this.fault(used)
+    this.usedIdx = used
+    this.nextAvail = base & 0xffff
+    this.availIdx = this.nextAvail
+    this.signalledUsedValid = false
+    this.notifySuppressed = false
+    this.pendingCount = 0
+    this.broken = null
+    return 0
+  }
+
+  resume(): void {
+    this.nextAvail = this.usedIdx
+    this.availIdx = this.usedIdx
+  }
+
+  latch(reason: BrokenReason): number {
+    this.broken ??= reason
+    return EINVAL
+  }
+
+  popBatch(batch: ChainBatch, max: number): number {
+    batch.begin()
+    if (this.broken !== null) return EINVAL
+    const { lease, reader } = this
+    // As an integer: Math.min would make every comparison of the loop one of doubles.
+    let limit = max < batch.entry.length ? max | 0 : batch.entry.length | 0
+    let held = lease?.hold() === true
+    let ready = this.waiting
+    let looks = 0
+    if (ready < limit) {
+      looks = 1
+      ready = this.see(held ? this.loadIdx(lease!) : this.driver.load16Acquire(AVAIL_IDX_OFFSET))
+      if (ready < limit) limit = Math.max(ready, 0) | 0
+    }
+    let taken = 0
+    while (held) {
+      const end = Math.min(taken + HOLD_CHAINS, limit) | 0
+      const from = taken
+      taken = reader.readByLease(lease!, batch, this.nextAvail, from, end)
+      // The chain that it stopped at was loaded too.
+      const loaded = taken < end ? taken - from + 1 : taken - from
+      lease!.release(loaded, looks + loaded, 0)
+      batch.descriptors = taken
+      looks = 0
+      held = taken === end && taken < limit && lease!.hold()
+    }
+    if (ready <= 0) return ready
+    if (taken < limit) taken = reader.readByWindows(batch, this.nextAvail, taken, limit)
+    // Chains before a malformed one are worked off first: what stopped them is met again, and latched, as the first.
+    if (taken < 0) return taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)
+    batch.count = taken
+    this.nextAvail = (this.nextAvail + taken) & 0xffff
+    return taken
+  }
+
+  private loadIdx(lease: RingLease): number {
+    return this.cpu.load16Acquire(lease.driver16, lease.driverHalf + (AVAIL_IDX_OFFSET >>> 1))
+  }
+
+  /** Chains that were available at the last look and are not taken. */
+  private get waiting(): number {
+    return (this.availIdx - this.nextAvail) & 0xffff
+  }
+
+  rewind(_batch: ChainBatch, count: number): void {
+    this.nextAvail = (this.nextAvail - count) & 0xffff
+  }
+
+  push(batch: ChainBatch, chain: number, length: number): void {
+    const at = 2 * this.pendingCount
+    this.elements[at] = batch.used[2 * chain]!
+    this.elements[at + 1] = length
+    this.pendingCount++
+  }
+
+  flush(): number {
+    if (this.pendingCount === 0) return 0
+    const status = this.publish(this.elements, 0, this.pendingCount, this.pendingCount)
+    if (status === 0) this.pendingCount = 0
+    return status
+  }
+
+  useBatch(batch: ChainBatch, count: number): number {
+    let status = this.flush()
+    if (status === 0 && count > 0) {
+      // Skipped buffers count as used completely: true of what the device only reads. VirtIO 1.3 section 2.7.9.
+      const one = this.inOrder && batch.flags !== VIRTQ_DESC_F_WRITE
+      status = this.publish(batch.used, one ? 2 * (count - 1) : 0, one ? 1 : count, count)
+    }
+    if (status === EAGAIN) for (let chain = 0; chain < count; chain++) this.push(batch, chain, 0)
+    return status
+  }
+
+  needsNotification(): boolean {
+    if (this.broken !== null) return false
+    // Orders the store of used.idx before the load of used_event or avail.flags; pairs with the driver's barrier between
+    // its store of used_event and its load of used.idx.
+    this.cpu.mb()
+    if (this.notifyOnEmpty && this.availIdx === this.nextAvail) return true
+    if (!this.eventIdx) {
+      const flags = this.driver.load16(AVAIL_FLAGS_OFFSET)
+      if (flags < 0) return this.fault(flags) < 0
+      return (flags & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0
+    }
+    const oldIdx = this.signalledUsed
+    const valid = this.signalledUsedValid
+    this.signalledUsed = this.usedIdx
+    this.signalledUsedValid = true
+    if (!valid) return true
+    const event = this.driver.load16(usedEventOffset(this.queueSize))
+    if (event < 0) return this.fault(event) < 0
+    return needEvent(event, this.usedIdx, oldIdx)
+  }
+
+  /** With EVENT_IDX nothing is written: an old avail_event suppresses by itself. */
+  disableNotification(): void {
+    if (this.notifySuppressed || this.broken !== null) return
+    this.notifySuppressed = true
+    if (!this.eventIdx) this.storeUsedWord(USED_FLAGS_OFFSET, VIRTQ_USED_F_NO_NOTIFY)
+  }
+
+  /** Source: Linux `vhost_enable_notify`. What was seen and given back does not count as more. */
+  enableNotification(): number {
+    if (this.broken !== null) return EINVAL
+    this.notifySuppressed = false
+    const seen = this.availIdx
+    const status = this.eventIdx
+      ? this.storeUsedWord(availEventOffset(this.queueSize), seen)
+      : this.storeUsedWord(USED_FLAGS_OFFSET, 0)
+    if (status < 0) return status
+    // Orders the store above before the load below; pairs with the driver's barrier between its store of avail.idx and
+    // its load of avail_event or used.flags.
+    this.cpu.mb()
+    const ready = this.see(this.driver.load16Acquire(AVAIL_IDX_OFFSET))
+    if (ready < 0) return ready
+    return this.availIdx === seen ? 0 : 1
+  }
+
+  /**
+   * Notes avail.idx, checked.
+   *
+   * @returns how many chains are available and not taken, or a negative errno
+   */
+  private see(availIdx: number): number {
+    if (availIdx < 0) return this.fault(availIdx)
+    const ready = (availIdx - this.nextAvail) & 0xffff
+    // Chains that wait for flush count too: a driver that makes entries available again before they are used would have
+    // more used elements pending than the used ring holds.
+    if (ready + this.pendingCount > this.queueSize) return this.latch('avail-idx-jump')
+    this.availIdx = availIdx
+    return ready
+  }
+
+  /**
+   * Stores `stored` used elements from elements[at ..] and moves used.idx on by `count`. More than were stored: in order,
+   * the one that is stands for all of them.
+   */
+  private publish(elements: Uint32Array, at: number, stored: number, count: number): number {
+    if (this.broken !== null) return EINVAL
+    const slot = this.usedIdx & this.mask
+    const usedIdx = (this.usedIdx + count) & 0xffff
+    const toEnd = (this.queueSize - slot) | 0
+    const first = stored < toEnd ? stored | 0 : toEnd
+    const { lease } = this
+    const status =
+      lease?.hold() === true
+        ? this.publishByLease(lease, slot, elements, at, first, stored, usedIdx)
+        : this.publishByWindow(slot, elements, at, first, stored, usedIdx)
+    if (status < 0) return this.fault(status)
+    if (this.log !== null) logUsed(this.log, slot, first, stored)
+    // If the driver moves used_event more than 2^16 entries behind, "signalled" is no longer comparable.
+    if (((usedIdx - this.signalledUsed) & 0xffff) < count) this.signalledUsedValid = false
+    this.usedIdx = usedIdx
+    return 0
+  }
+
+  private publishByLease(
+    lease: RingLease,
+    slot: number,
+    elements: Uint32Array,
+    at: number,
+    first: number,
+    stored: number,
+    usedIdx: number,
+  ): number {
+    const { cpu } = this
+    const ring = lease.deviceWord + (USED_RING_OFFSET >>> 2)
+    cpu.storeWords(lease.device32, ring + 2 * slot, elements, at, 2 * first)
+    if (first < stored) cpu.storeWords(lease.device32, ring, elements, at + 2 * first, 2 * (stored - first))
+    cpu.store16Release(lease.device16, lease.deviceHalf + (USED_IDX_OFFSET >>> 1), usedIdx)
+    lease.release(0, 0, first < stored ? 3 : 2)
+    return 0
+  }
+
+  private publishByWindow(
+    slot: number,
+    elements: Uint32Array,
+    at: number,
+    first: number,
+    stored: number,
+    usedIdx: number,
+  ): number {
+    const { device } = this
+    let status = device.storeWords(USED_RING_OFFSET + USED_ELEM_BYTES * slot, elements, at, 2 * first)
+    if (status === 0 && first < stored)
+      status = device.storeWords(USED_RING_OFFSET, elements, at + 2 * first, 2 * (stored - first))
+    return status < 0 ? status : device.store16Release(USED_IDX_OFFSET, usedIdx)
+  }
+
+  /** A window failed: a missing translation is asked for again, anything else breaks the queue. */
+  private fault(status: number): number {
+    if (status !== EAGAIN) this.latch('metadata-fault')
+    return status
+  }
+
+  private storeUsedWord(offset: number, value: number): number {
+    const status = this.device.store16(offset, value)
+    if (status < 0) return this.fault(status)
+    this.log?.write('device', offset, 2)
+    return 0
+  }
+}
+
+/** Data first, then the log: a reader of the log must find what it points at. Source: Linux `__vhost_add_used_n`. */
+function logUsed(log: RingLog, slot: number, first: number, stored: number): void {
+  log.write('device', USED_RING_OFFSET + USED_ELEM_BYTES * slot, USED_ELEM_BYTES * first)
+  if (first < stored) log.write('device', USED_RING_OFFSET, USED_ELEM_BYTES * (stored - first))
+  log.write('device', USED_IDX_OFFSET, 2)
+}
