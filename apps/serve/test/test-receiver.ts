@@ -1,6 +1,6 @@
 import { splitRingAreas } from '@vring/layout'
 import type { FrontendQueue } from '@vring/vhost-user'
-import { DriverQueue } from '@vring/virtqueue'
+import { createDriverQueue, type DriverQueue } from '@vring/virtqueue'
 import type { TestDriver } from './test-driver.ts'
 
 const GUEST = 0x8000_0000
@@ -25,7 +25,7 @@ export class TestReceiver {
     const { space, region } = driver.memory
     const at = region.userAddress + 0x2_0000 * pair
     const ring = splitRingAreas(SLOTS, false, at, at + 0x4000, at + 0x8000)
-    this.#queue = new DriverQueue({ ring, memory: space, features: driver.frontend.features })
+    this.#queue = createDriverQueue({ ring, memory: space, features: driver.frontend.features })
     this.#kick = driver.frontend.startQueue(2 * pair, ring)
     this.#slots = AREA + AREA_BYTES * (pair - 1)
     for (let i = 0; i < SLOTS; i++) this.#add(i)

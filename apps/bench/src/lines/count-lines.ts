@@ -2,7 +2,7 @@ import { NET_HDR_MRG_BYTES } from '@vring/layout'
 import { MappedSpace, memoryView } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { type FrameBatch, type NetBackend, type NetBackendCounters, TxRound } from '@vring/vhost-net'
-import { DeviceQueue } from '@vring/virtqueue'
+import { createDeviceQueue } from '@vring/virtqueue'
 import type { CellSpec } from '../cell-spec.ts'
 import { bufferMap } from '../cells/driver-memory.ts'
 import { cellFeatures, GUEST_BASE, planRing, type RingPlan, USER_BASE, writeRing } from '../cells/ring-layout.ts'
@@ -61,10 +61,10 @@ export function countLines(spec: CellSpec, registry: Registry, conditions: LineC
   const { ring } = plan
   const features = cellFeatures(spec)
   const accessor = registry.accessor(spec.accessor).create({ cpu, space, ring, iotlb }, spec.options)
-  const queue = new DeviceQueue({ accessor, cpu, ring, features, buffers })
+  const queue = createDeviceQueue({ accessor, cpu, ring, features, buffers })
   const inner = registry.backend(spec.backend).create()
   const written = WRITTEN_BYTES[spec.backend] ?? 0
-  // A copy that was made is the device's own, whoever reads it.
+  // A copy that was made is the device's own, whatever reads it.
   const shared = (frames: FrameBatch): boolean => frames.view.u8.buffer === view.u8.buffer
   const backend = new ReadingBackend(inner, (frames) => {
     if (!shared(frames) || reads === 0) return

@@ -1,5 +1,4 @@
 import { CountingCpu } from '@vring/accessor'
-import { DESC_BYTES, USED_ELEM_BYTES } from '@vring/layout'
 import type { MemoryView } from '@vring/memory'
 
 /** Told of each access of the device: byte offset in the view, bytes, and whether it writes. */
@@ -17,60 +16,59 @@ export class LineCpu extends CountingCpu {
     this.#touch = touch
   }
 
-  override load16(view: MemoryView, offset: number): number {
-    this.#access(view, offset, 2, false)
-    return super.load16(view, offset)
+  override load16(words: Uint16Array, index: number): number {
+    this.#access(words, 2 * index, 2, false)
+    return super.load16(words, index)
   }
 
-  override load16Acquire(view: MemoryView, offset: number): number {
-    this.#access(view, offset, 2, false)
-    return super.load16Acquire(view, offset)
+  override load16Acquire(words: Uint16Array, index: number): number {
+    this.#access(words, 2 * index, 2, false)
+    return super.load16Acquire(words, index)
   }
 
-  override load32(view: MemoryView, offset: number): number {
-    this.#access(view, offset, 4, false)
-    return super.load32(view, offset)
+  override load32(words: Uint32Array, index: number): number {
+    this.#access(words, 4 * index, 4, false)
+    return super.load32(words, index)
   }
 
-  override loadDescriptor(view: MemoryView, offset: number, out: Uint32Array, index: number): void {
-    this.#access(view, offset, DESC_BYTES, false)
-    super.loadDescriptor(view, offset, out, index)
+  override load64(words: Uint32Array, index: number): number {
+    this.#access(words, 4 * index, 8, false)
+    return super.load64(words, index)
   }
 
-  override store16(view: MemoryView, offset: number, value: number): void {
-    this.#access(view, offset, 2, true)
-    super.store16(view, offset, value)
+  override loadWords(words: Uint32Array, index: number, out: Uint32Array, at: number, count: number): void {
+    this.#access(words, 4 * index, 4 * count, false)
+    super.loadWords(words, index, out, at, count)
   }
 
-  override store16Release(view: MemoryView, offset: number, value: number): void {
-    this.#access(view, offset, 2, true)
-    super.store16Release(view, offset, value)
+  override store16(words: Uint16Array, index: number, value: number): void {
+    this.#access(words, 2 * index, 2, true)
+    super.store16(words, index, value)
   }
 
-  override store32(view: MemoryView, offset: number, value: number): void {
-    this.#access(view, offset, 4, true)
-    super.store32(view, offset, value)
+  override store16Release(words: Uint16Array, index: number, value: number): void {
+    this.#access(words, 2 * index, 2, true)
+    super.store16Release(words, index, value)
   }
 
-  override storeUsed(view: MemoryView, offset: number, elements: Uint32Array, index: number, count: number): void {
-    for (let i = 0; i < count; i++) {
-      const at = offset + USED_ELEM_BYTES * i
-      const word = at >>> 2
-      const from = 2 * (index + i)
-      // What is there already is looked at, and not stored again.
-      const same = view.u32[word] === elements[from] && view.u32[word + 1] === elements[from + 1]
-      this.#access(view, at, USED_ELEM_BYTES, !same)
-    }
-    super.storeUsed(view, offset, elements, index, count)
+  override store32(words: Uint32Array, index: number, value: number): void {
+    this.#access(words, 4 * index, 4, true)
+    super.store32(words, index, value)
+  }
+
+  override storeWords(words: Uint32Array, index: number, from: Uint32Array, at: number, count: number): void {
+    // What is there already is looked at, and not stored again.
+    for (let i = 0; i < count; i++) this.#access(words, 4 * (index + i), 4, words[index + i] !== from[at + i])
+    super.storeWords(words, index, from, at, count)
   }
 
   override copy(to: MemoryView, toOffset: number, from: MemoryView, fromOffset: number, length: number): void {
-    this.#access(from, fromOffset, length, false)
-    this.#access(to, toOffset, length, true)
+    this.#access(from.u8, fromOffset, length, false)
+    this.#access(to.u8, toOffset, length, true)
     super.copy(to, toOffset, from, fromOffset, length)
   }
 
-  #access(view: MemoryView, offset: number, length: number, write: boolean): void {
-    if (view.u8.buffer === this.#view.u8.buffer && length > 0) this.#touch(view.u8.byteOffset + offset, length, write)
+  #access({ buffer, byteOffset }: ArrayBufferView, offset: number, length: number, write: boolean): void {
+    if (buffer === this.#view.u8.buffer && length > 0) this.#touch(byteOffset + offset, length, write)
   }
 }
