@@ -17,8 +17,8 @@ function pagesOf(bytes: number): number {
  * page by page. With fewer, what a chain needs last retires what it needed first, without end.
  */
 export function iotlbEntriesFor(queueCount: number): number {
-  const { desc, avail, used } = splitRingAreas(QUEUE_SIZE_MAX, true, 0, 2 ** 20, 2 ** 21)
-  const ring = [desc, avail, used].reduce((sum, { length }) => sum + pagesOf(length), 0)
+  const { desc, driver, device } = splitRingAreas(QUEUE_SIZE_MAX, true, 0, 2 ** 20, 2 ** 21)
+  const ring = [desc, driver, device].reduce((sum, { length }) => sum + pagesOf(length), 0)
   // A buffer of at most a page lies in two; longer ones are fewer, as a frame is bounded.
   const chain = 2 * CHAIN_DESCRIPTORS_MAX + pagesOf(16 * CHAIN_DESCRIPTORS_MAX)
   return queueCount * ring + Math.min(queueCount, WORST_CHAINS) * chain

@@ -255,3 +255,5 @@ export class SessionRings {
   #isMapped(ring: RingAreas): boolean {
     const { space } = this.#memory
     return [ring.desc, ring.driver, ring.device].every(({ address, length }) => space.covers(address, length))
+  }
+}
