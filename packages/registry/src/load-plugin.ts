@@ -1,4 +1,10 @@
-import { ACCESSOR_API_CHANGE, ACCESSOR_API_VERSION, type AccessorPlugin, defineAccessor, isAccessorPlugin } from '@vring/accessor'
+import {
+  ACCESSOR_API_CHANGE,
+  ACCESSOR_API_VERSION,
+  type AccessorPlugin,
+  defineAccessor,
+  isAccessorPlugin,
+} from '@vring/accessor'
 import { isVringError, VringError } from '@vring/layout'
 import { BACKEND_API_VERSION, type BackendPlugin, defineBackend, isBackendPlugin } from '@vring/vhost-net'
 
