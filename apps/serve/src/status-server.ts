@@ -11,9 +11,6 @@ import { PAGE_SECURITY_POLICY, renderStatusPage } from './status-page.ts'
 const CONNECTIONS_MAX = 16
 /** How long a connection may take to ask, and to take its answer, in ms; it serves one request. */
 const CONNECTION_MS = 2000
-/** Requests that come within this time of an answer get what was seen then, in ms. */
-const OBSERVED_MS = 20
-
 /** Answers `/metrics` for Prometheus and `/` for people. Reads only: nothing here changes the daemon. */
 export class StatusServer {
   readonly url: string
@@ -95,14 +92,16 @@ function boundConnections(server: Server): void {
   server.on('request', ({ socket }) => idle.delete(socket))
 }
 
-/** One observation for all who ask while it is made, and shortly after. */
+/** One observation for all who ask while it is made. */
 function shared<T>(observe: () => Promise<T>): () => Promise<T> {
   let last: Promise<T> | null = null
   return () => {
     if (last !== null) return last
     const made = observe()
     last = made
-    const forget = (): void => void setTimeout(() => (last = null), OBSERVED_MS).unref()
+    const forget = (): void => {
+      last = null
+    }
     made.then(forget, forget)
     return made
   }
