@@ -9,6 +9,7 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/dist/**'],
     testTimeout: 120_000,
     hookTimeout: 60_000,
+    retry: process.env['CI'] === 'true' ? 2 : 0,
     fileParallelism: false,
   },
 })

@@ -105,4 +105,36 @@ describe.skipIf(reason !== null)(`vring-serve with testpmd${reason === null ? ''
     expect(pairs[0] + pairs[1]).toBe(count)
     expect(await daemon.metric('vring_xdp_kernel_packets_total{counter="rxcnt[17]"}')).toBe(count)
   })
+
+  // A covering set: each format with and without order and merging, sending alone and in a loop, one pair and two.
+  test.each([
+    ['packed_vq=1,in_order=0,mrg_rxbuf=1', 'txonly', 1],
+    ['packed_vq=1,in_order=1,mrg_rxbuf=0', 'txonly', 2],
+    ['packed_vq=0,in_order=1,mrg_rxbuf=1', 'txonly', 1],
+    ['packed_vq=1,in_order=0,mrg_rxbuf=0', 'io', 1],
+    ['packed_vq=1,in_order=1,mrg_rxbuf=1', 'io', 2],
+    ['packed_vq=0,in_order=1,mrg_rxbuf=0', 'io', 1],
+  ] as const)(
+    'serves a ring with %s, %s, %i pairs, and a driver that comes after one that was killed',
+    async (ring, forward, queues) => {
+      await serve(
+        '--accessor',
+        'vmap-direct',
+        '--backend',
+        forward === 'io' ? 'loopback' : 'drop',
+        '--queues',
+        String(queues),
+      )
+      for (const killed of [true, false]) {
+        driver = new Testpmd(socket, { forward, queues, ring })
+        if (forward === 'io') driver.child.stdin!.write('stop\nset fwd io\nstart tx_first\n')
+        await more(5_000)
+        expect(await daemon.metric('vring_connected')).toBe(1)
+        if (killed) {
+          await driver.kill()
+          await hungUp()
+        }
+      }
+    },
+  )
 })

@@ -15,6 +15,8 @@ export interface TestpmdOptions {
   readonly server?: boolean
   /** Queue pairs. Default 1. */
   readonly queues?: number
+  /** More arguments of net_virtio_user: `packed_vq=1,in_order=1,mrg_rxbuf=0`. */
+  readonly ring?: string
 }
 
 /** DPDK's driver side, without huge pages and without anything that outlives it. */
@@ -22,9 +24,9 @@ export class Testpmd {
   readonly child: ChildProcess
   #output = ''
 
-  constructor(socket: string, { forward, server = false, queues = 1 }: TestpmdOptions) {
+  constructor(socket: string, { forward, server = false, queues = 1, ring = '' }: TestpmdOptions) {
     const listen = server ? ',server=1' : ''
-    const vdev = `net_virtio_user0,mac=00:01:02:03:04:05,path=${socket},queues=${queues},queue_size=256${listen}`
+    const vdev = `net_virtio_user0,mac=00:01:02:03:04:05,path=${socket},queues=${queues},queue_size=256${listen}${ring === '' ? '' : `,${ring}`}`
     const eal = ['--lcores', '0@1,1@1', '--no-pci', '--no-huge', '-m', '64', '--no-shconf', '--no-telemetry']
     const counts = ['--total-num-mbufs=4096', `--rxq=${queues}`, `--txq=${queues}`]
     this.child = spawn(
