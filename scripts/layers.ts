@@ -17,15 +17,15 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['xdp'],
   ['vhost-net'],
   ['backend-*', 'vhost-user'],
-  ['registry', 'cost-model', 'vhost-user-net'],
+  ['registry', 'cost-model', 'vhost-user-net', 'vhost-user-blk'],
   ['cli', 'vring', 'create-vring-plugin'],
   ['apps/*'],
 ]
 
 /** A leaf beside the layers: the operating system. It stands on `layout` and is used by these only. */
-const LINUX_USERS = ['backend-*', 'vhost-user', 'ebpf', 'vring', 'apps/*']
+const LINUX_USERS = ['backend-*', 'vhost-user', 'vhost-user-blk', 'ebpf', 'vring', 'apps/*']
 /** May name `node:` modules; everything else runs in a browser. */
-const NODE_USERS = ['linux', 'backend-*', 'vhost-user', 'create-vring-plugin', 'apps/*']
+const NODE_USERS = ['linux', 'backend-*', 'vhost-user', 'vhost-user-blk', 'create-vring-plugin', 'apps/*']
 /** Packages of which one half runs in a browser: the other half, these folders, may use Node and `linux`. */
 const NODE_HALVES: Readonly<Record<string, readonly string[]>> = { ebpf: ['src/linux/', 'src/cli/'] }
 /** Foreign function interface: one package. */

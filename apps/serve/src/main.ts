@@ -1,6 +1,7 @@
 import { helpText } from '@vring/cli'
 import { isVringError } from '@vring/layout'
 import { OPTIONS, readArguments } from './arguments.ts'
+import { blockCommand } from './block-command.ts'
 import { resolveConfig } from './config.ts'
 import { runDaemon } from './daemon.ts'
 import { EXIT_INTERNAL, EXIT_MISSING, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
@@ -16,7 +17,7 @@ const STANDARD_ERROR = 2
 const ENDING = ['SIGTERM', 'SIGINT'] as const
 
 /**
- * Serves until SIGTERM or SIGINT; SIGHUP reads `--config` again, or ends it without one; `latency` measures instead.
+ * Serves until SIGTERM or SIGINT; SIGHUP reads `--config` again, or ends it without one; `block` serves a file, `latency` measures instead.
  *
  * @param rawArgs arguments after the program's name
  * @returns the exit code; what went wrong is one line on standard error
@@ -35,10 +36,11 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
       process.stdout.write(await latencyCommand(rawArgs.slice(1)))
       return EXIT_OK
     }
-    if (rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h')) {
+    if (rawArgs[0] !== 'block' && (rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h'))) {
       process.stdout.write(usage())
       return rawArgs.length === 0 ? EXIT_USAGE : EXIT_OK
     }
+    if (rawArgs[0] === 'block') return await serveBlock(rawArgs.slice(1))
     const given = readArguments(rawArgs)
     const config = await resolveConfig(given, activatedSocket(process.env, process.pid))
     const log = createLog(config.log, (text) => stderrLines(config.log).write(text))
@@ -79,6 +81,21 @@ function stderrLines(log: LogConfig = { level: 'info', format: 'text' }): LineWr
   return lines
 }
 
+/** `vring-serve block`, until a signal. */
+async function serveBlock(rawArgs: readonly string[]): Promise<number> {
+  const stop = new AbortController()
+  const onSignal = (): void => stop.abort()
+  const ending: readonly NodeJS.Signals[] = [...ENDING, 'SIGHUP']
+  for (const signal of ending) process.on(signal, onSignal)
+  try {
+    const text = await blockCommand(rawArgs, stop.signal, say)
+    if (text !== null) process.stdout.write(text)
+    return EXIT_OK
+  } finally {
+    for (const signal of ending) process.off(signal, onSignal)
+  }
+}
+
 /** What ends the program is said as text, whatever the format of the log. */
 function say(line: string): void {
   stderrLines().write(`vring-serve: ${line}\n`)
@@ -106,7 +123,7 @@ function usage(): string {
     name: 'vring-serve',
     description: 'A vhost-user network device: attaches DPDK or QEMU to a TAP, AF_XDP, a capture or a program.',
     options: { ...OPTIONS, version: { type: 'boolean', description: 'Print the version' } },
-    commands: { latency: 'Time single frames through the daemon' },
+    commands: { block: 'Serve a file as a block device', latency: 'Time single frames through the daemon' },
     after:
       'Exit codes: 0 ended by a signal; 1 internal error; 2 unusable arguments; 4 something is missing; 75 may pass by itself.',
   })

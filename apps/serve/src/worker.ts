@@ -1,7 +1,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
-import { featureSet, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_NET_F_MQ } from '@vring/layout'
+import { featureSet, VIRTIO_F_ACCESS_PLATFORM } from '@vring/layout'
 import { EventFd, peerCredentials } from '@vring/linux'
-import { createLinuxHost, serveVhostUser } from '@vring/vhost-user'
+import { createLinuxHost, describeFault, serveVhostUser } from '@vring/vhost-user'
 import { Captures } from './captures.ts'
 import { createDatapath } from './datapath.ts'
 import { loadRegistry } from './load-registry.ts'
@@ -28,7 +28,6 @@ async function work(settings: WorkerSettings): Promise<void> {
   const accessor = registry.accessor(settings.accessor.name)
   let features = settings.features
   if (accessor.supports.iotlb) features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)
-  if (queuePairs > 1) features |= featureSet(VIRTIO_NET_F_MQ)
   const note = (line: string): void => tell({ type: 'note', line })
   const datapath = await createDatapath(settings.datapath, queuePairs, note, registry).catch((error: unknown) => {
     throw startError('--backend', error)
@@ -59,6 +58,8 @@ async function work(settings: WorkerSettings): Promise<void> {
         host: createLinuxHost({ files, requireSealed, onNote: note }),
         ...(bytesMax === null ? {} : { memoryBytesMax: bytesMax }),
         onRefusal: (refusal) => device.refused(refusal),
+        onNote: note,
+        onFault: (error) => note(describeFault(error)),
         shouldStop: () => {
           if (!told) tell({ type: 'ready' })
           told = true

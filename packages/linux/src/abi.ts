@@ -66,6 +66,7 @@ export const SOL_SOCKET = 1
 export const SCM_RIGHTS = 1
 export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x4000
+export const SHUT_RD = 0
 export const MSG_CMSG_CLOEXEC = 0x40000000
 
 export const F_GETFL = 3
@@ -74,7 +75,12 @@ export const F_ADD_SEALS = 1033
 export const F_DUPFD_CLOEXEC = 1030
 export const F_SEAL_SHRINK = 0x2
 export const F_SEAL_GROW = 0x4
+export const FALLOC_FL_KEEP_SIZE = 1
+export const FALLOC_FL_PUNCH_HOLE = 2
+export const O_RDONLY = 0
+export const O_WRONLY = 1
 export const O_NONBLOCK = 0o4000
+export const O_CLOEXEC = 0o2000000
 
 /** For sysconf(3). */
 export const _SC_PAGESIZE = 30
@@ -121,4 +127,5 @@ export const CLOCK_THREAD_CPUTIME_ID = 3
 export const EINTR = 4
 /** The same number as the data plane's EAGAIN, without its sign. */
 export const EAGAIN_ERRNO = 11
+export const EPIPE = 32
 export const EOPNOTSUPP = 95

@@ -1,5 +1,15 @@
 import { fstatSync } from 'node:fs'
-import { F_DUPFD_CLOEXEC, F_GET_SEALS, F_GETFL, F_SEAL_SHRINK, F_SETFL, O_NONBLOCK, STATFS } from './abi.ts'
+import {
+  F_DUPFD_CLOEXEC,
+  F_GET_SEALS,
+  F_GETFL,
+  F_SEAL_SHRINK,
+  F_SETFL,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  O_NONBLOCK,
+  STATFS,
+} from './abi.ts'
 import { checked, fixedBytes, libc } from './libc.ts'
 
 /**
@@ -117,4 +127,15 @@ export function statFd(fd: number): FdStatus {
     allocated,
     blockSize: status.blksize,
   }
+}
+
+/**
+ * Gives the room of a part of a file back: it reads as zeroes. The size of the file stays.
+ *
+ * @param offset bytes
+ * @param length bytes
+ * @throws VringError ERR_SYSTEM (`EOPNOTSUPP`: the file system can't)
+ */
+export function punchHole(fd: number, offset: number, length: number): void {
+  checked('fallocate', (c) => c.fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length))
 }

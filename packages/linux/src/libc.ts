@@ -24,6 +24,8 @@ export interface Libc {
   errno(): number
   close(fd: number): number
   fcntl(fd: number, command: number, argument: number): number
+  open(path: string, flags: number): number
+  fallocate(fd: number, mode: number, offset: number, length: number): number
   read(fd: number, buffer: Pointer, length: number): number
   write(fd: number, buffer: Pointer, length: number): number
   mmap(address: bigint | null, length: number, prot: number, flags: number, fd: number, offset: number): bigint
@@ -39,12 +41,15 @@ export interface Libc {
   poll(fds: Pointer, count: number, timeoutMs: number): number
   epoll_create1(flags: number): number
   epoll_ctl(epfd: number, operation: number, fd: number, event: Pointer): number
+  /** poll(2) in a thread of the pool; errors are -1, whose number is not known. */
+  pollAsync(set: Pointer, count: number, timeoutMs: number): Promise<number>
   socket(domain: number, type: number, protocol: number): number
   socketpair(domain: number, type: number, protocol: number, fds: Pointer): number
   bind(fd: number, address: Pointer, length: number): number
   listen(fd: number, backlog: number): number
   accept4(fd: number, address: Pointer, length: Pointer, flags: number): number
   connect(fd: number, address: Pointer, length: number): number
+  shutdown(fd: number, how: number): number
   sendmsg(fd: number, message: Pointer, flags: number): number
   recvmsg(fd: number, message: Pointer, flags: number): number
   clock_gettime(clock: number, timespec: Pointer): number
@@ -110,6 +115,7 @@ function load(): Libc {
       { field: 'koffi', cause },
     )
   }
+  const poll = library.func('int poll(void *, ulong, int)')
   const bpf = library.func('int64_t syscall(long, int, void *, uint)')
   const [ioSetup, ioDestroy, ioGetevents, ioSubmit] = process.arch === 'x64' ? SYS_AIO_X64 : SYS_AIO
   const ioUringSetup = library.func('int64_t syscall(long, uint, void *)')
@@ -120,6 +126,8 @@ function load(): Libc {
     errno: () => koffi.errno(),
     close: library.func('int close(int)'),
     fcntl: library.func('int fcntl(int, int, long)'),
+    fallocate: library.func('int fallocate(int, int, int64_t, int64_t)'),
+    open: library.func('int open(str, int)'),
     read: library.func('int64_t read(int, void *, size_t)'),
     write: library.func('int64_t write(int, void *, size_t)'),
     mmap: library.func('void *mmap(void *, size_t, int, int, int, int64_t)'),
@@ -132,15 +140,22 @@ function load(): Libc {
     eventfd: library.func('int eventfd(uint, int)'),
     timerfd_create: library.func('int timerfd_create(int, int)'),
     timerfd_settime: library.func('int timerfd_settime(int, int, void *, void *)'),
-    poll: library.func('int poll(void *, ulong, int)'),
+    poll,
     epoll_create1: library.func('int epoll_create1(int)'),
     epoll_ctl: library.func('int epoll_ctl(int, int, int, void *)'),
+    pollAsync: (set, count, timeoutMs) =>
+      new Promise((resolve, reject) =>
+        poll.async(set, count, timeoutMs, (error: Error | null, result: number) =>
+          error === null ? resolve(result) : reject(error),
+        ),
+      ),
     socket: library.func('int socket(int, int, int)'),
     socketpair: library.func('int socketpair(int, int, int, void *)'),
     bind: library.func('int bind(int, void *, uint)'),
     listen: library.func('int listen(int, int)'),
     accept4: library.func('int accept4(int, void *, void *, int)'),
     connect: library.func('int connect(int, void *, uint)'),
+    shutdown: library.func('int shutdown(int, int)'),
     sendmsg: library.func('int64_t sendmsg(int, void *, int)'),
     recvmsg: library.func('int64_t recvmsg(int, void *, int)'),
     clock_gettime: library.func('int clock_gettime(int, void *)'),

@@ -52,6 +52,18 @@ export class PollSet {
     }
   }
 
+  /**
+   * {@link wait} in another thread of the pool that `node:fs` uses, one for each call: JavaScript's event loop goes on.
+   *
+   * @throws VringError ERR_SYSTEM
+   */
+  async waitAsync(timeoutMs: number): Promise<number> {
+    const bytes = this.#bytes
+    const ready = await this.#libc.pollAsync(bytes, this.#fds.length, timeoutMs)
+    // A signal ends it early: the caller looks, finds nothing and waits again.
+    return Math.max(ready, 0)
+  }
+
   /** What the last {@link wait} reported for the descriptor at `index`: a set of POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL. */
   revents(index: number): number {
     return this.#words[4 * index + 3]!

@@ -10,6 +10,7 @@ import {
   POLLFD,
   POLLHUP,
   POLLOUT,
+  SHUT_RD,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_SEQPACKET,
@@ -133,6 +134,23 @@ export class UnixSocket {
   /** Has the peer closed its end? What it sent before is still to be received. */
   hungUp(): boolean {
     return this.#closed || (pollOne(this.fd, 0, 0) & POLLHUP) !== 0
+  }
+
+  /**
+   * Says that nothing is ever received here: the peer can't send any more.
+   *
+   * @throws VringError ERR_SYSTEM
+   */
+  stopReceiving(): void {
+    this.#checkOpen()
+    checked('shutdown', (c) => c.shutdown(this.fd, SHUT_RD), `socket ${this.fd}`)
+  }
+
+  /** Would the peer take something? Nothing is sent: a message of no bytes fails as any other does (EPIPE). */
+  canSend(): boolean {
+    if (this.#closed) return false
+    this.#out.prepareSend(0, [])
+    return libc().sendmsg(this.fd, this.#out.header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0
   }
 
   #checkOpen(): void {

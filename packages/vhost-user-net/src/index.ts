@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export * from './control-queue.ts'
 export * from './net-device.ts'
 export * from './net-queue.ts'
 export * from './net-queue-report.ts'

@@ -1,10 +1,9 @@
 import type { Accessor, AccessorOptions, AccessorPlugin, Cpu } from '@vring/accessor'
-import { IotlbBufferMap, IotlbDirtyLog } from '@vring/iotlb'
+import { IotlbBufferMap } from '@vring/iotlb'
 import { EAGAIN, VringError } from '@vring/layout'
-import { type DirtyLog, UserDirtyLog } from '@vring/memory'
 import { DropBackend, type FrameSource, type NetBackend, type Payload, RxRound, TxRound } from '@vring/vhost-net'
-import type { StartedVring } from '@vring/vhost-user'
-import { createDeviceQueue, type DeviceQueue, type RingLog } from '@vring/virtqueue'
+import { migrationLog, ringLog, type StartedVring } from '@vring/vhost-user'
+import { createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
 import type { NetQueueReport } from './net-queue-report.ts'
 
 /** What serves a ring: the same for all rings of a device. */
@@ -34,6 +33,7 @@ export class NetQueue {
   private errorSignalled = false
   /** Where to start. */
   private readonly base: number
+  private readonly note: (line: string) => void
   private started = false
 
   /**
@@ -63,6 +63,7 @@ export class NetQueue {
       this.enabledRound instanceof TxRound ? new TxRound({ ...common, backend: this.disabled, payload }) : null
     this.round = this.disabledRound
     this.base = vring.base
+    this.note = vring.note
     const status = this.start()
     // What a translation or a view is missing for is started by a later round.
     if (status < 0 && status !== EAGAIN) {
@@ -160,8 +161,11 @@ export class NetQueue {
    * then has nothing better, says 0. As DPDK's backend does (lib/vhost, translate_ring_addresses) and QEMU's libvhost-user.
    */
   private resume(base: number): number {
-    const status = this.queue.start(base)
-    if (status === 0) this.queue.resume()
+    const { queue } = this
+    const status = queue.start(base)
+    if (status < 0) return status
+    queue.resume()
+    if (queue.base !== base) this.note(`the frontend's base is ${base}; as the ring says it goes on at ${queue.base}`)
     return status
   }
 
@@ -172,32 +176,4 @@ export class NetQueue {
     this.started = status === 0
     return status
   }
-}
-
-/**
- * Notes guest pages, whatever addresses the ring uses: with an IOTLB an IOVA leads to a user address, and that to every
- * slot that shows it (Linux: log_write_hva). The log may be switched on and off while the ring runs, so it is looked up at
- * every write.
- */
-function migrationLog({ memory, iotlb }: StartedVring): { write(address: number, length: number): void } {
-  const log: DirtyLog = { write: (address, length) => memory.dirtyLog.write(address, length) }
-  const known = iotlb === null ? log : new IotlbDirtyLog(iotlb, new UserDirtyLog(memory.buffers, log))
-  return { write: (address, length) => void known.write(address, length) }
-}
-
-/**
- * Where the ring's own writes are noted. Split: at the address that the frontend gave for the used ring (Linux: log_addr).
- * Packed: descriptors and the device's event word are written in place, so they are found by the addresses of their areas.
- */
-function ringLog(vring: StartedVring): RingLog | null {
-  const { ring, memory, iotlb, usedLogAddress } = vring
-  if (ring.format === 'split') {
-    if (usedLogAddress === null) return null
-    const log = migrationLog(vring)
-    return { write: (_area, offset, length) => log.write(usedLogAddress + offset, length) }
-  }
-  const log: DirtyLog = { write: (address, length) => memory.dirtyLog.write(address, length) }
-  const byUser = new UserDirtyLog(memory.buffers, log)
-  const known = iotlb === null ? byUser : new IotlbDirtyLog(iotlb, byUser)
-  return { write: (area, offset, length) => void known.write(ring[area].address + offset, length) }
 }

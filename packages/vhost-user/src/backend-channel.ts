@@ -4,8 +4,9 @@ import type { Transport } from './transport.ts'
 
 /** Numbers of the messages that a backend sends. Source: the specification, section "Back-end message types". */
 export const BACKEND_IOTLB_MSG = 1
+export const BACKEND_CONFIG_CHANGE_MSG = 2
 
-/** The socket on which the backend asks (BACKEND_REQ): here, for translations that its device IOTLB misses. */
+/** The socket on which the backend asks (BACKEND_REQ): for translations, and that the driver reads the configuration space again. */
 export class BackendChannel {
   readonly #transport: Transport
 
@@ -25,6 +26,15 @@ export class BackendChannel {
   iotlbMiss(iova: number, permission: number): void {
     const payload = iotlb.encode({ iova, size: 0, userAddress: 0, permission, type: IOTLB_MISS })
     this.#transport.send(encodeMessage(BACKEND_IOTLB_MSG, 0, payload), [], 0)
+  }
+
+  /**
+   * The configuration space changed.
+   *
+   * @throws VringError ERR_CLOSED, ERR_SYSTEM
+   */
+  configChanged(): void {
+    this.#transport.send(encodeMessage(BACKEND_CONFIG_CHANGE_MSG, 0, new Uint8Array(0)), [], 0)
   }
 
   close(): void {

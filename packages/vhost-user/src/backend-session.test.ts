@@ -478,12 +478,13 @@ describe('traps of the specification', () => {
     expect(pair.device.rings.size).toBe(0)
   })
 
-  test('8: an inflight region is not on offer, and asking for one is refused', () => {
+  test('8: an inflight area is not on offer of a device that notes nothing in it, and asking for one is refused', () => {
     const pair = new SessionPair().negotiate(ALL)
-    expect(pair.raw(encodeMessage(31, FLAG_NEED_REPLY, new Uint8Array(24)))).toEqual([
-      'request 31 reply 0100000000000000',
+    const asked = { size: 0, offset: 0, queueCount: 1, queueSize: 16 }
+    expect(pair.send('GET_INFLIGHT_FD', asked, [], true)).toEqual([
+      'GET_INFLIGHT_FD reply 0100000000000000 (no inflight area)',
     ])
-    expect(pair.session.refusals).toBe(1)
+    expect(pair.session.closed).toBe(false)
   })
 
   test('9: SET_LOG_BASE is answered without REPLY_ACK', () => {

@@ -2,7 +2,7 @@ import type { DeviceIotlb } from '@vring/iotlb'
 import { hasFeature, isVringError, refused, VringError } from '@vring/layout'
 import type { VhostUserDevice } from './device.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
-import { type IncomingMessage, MessageReader } from './message-reader.ts'
+import { type IncomingMessage, MessageReader, OVERLONG_BYTES_MAX } from './message-reader.ts'
 import {
   MESSAGE_FDS_MAX,
   MESSAGES,
@@ -11,12 +11,14 @@ import {
   type ReplyPayload,
   type RequestName,
   type RequestPayload,
+  requestLabel,
   requestName,
+  unservedReason,
 } from './messages.ts'
 import { none, u64 } from './payload.ts'
 import { PROTOCOL_F_REPLY_ACK, protocolFeatureName } from './protocol-features.ts'
-import { describeFault, type FaultHandler, reportFault } from './report-fault.ts'
-import { type SessionHandlers, sessionHandlers } from './session-handlers.ts'
+import { describeFault, type FaultHandler, reportFault, reportNote } from './report-fault.ts'
+import { HELD, type SessionHandlers, sessionHandlers } from './session-handlers.ts'
 import type { SessionHost } from './session-host.ts'
 import type { SessionMemory } from './session-memory.ts'
 import { SessionState } from './session-state.ts'
@@ -40,6 +42,8 @@ export interface BackendSessionOptions {
   readonly onFault?: FaultHandler
   /** Told of every request that is refused. */
   readonly onRefusal?: (refusal: Refusal) => void
+  /** Takes a line for people, about what is odd and was dealt with. Default: standard error. */
+  readonly onNote?: (line: string) => void
 }
 
 /**
@@ -97,6 +101,8 @@ export class BackendSession {
   readonly #reader: MessageReader
   readonly #state: SessionState
   readonly #handlers: SessionHandlers
+  /** A request whose answer has to wait, for chains in flight or a transfer; nothing after it is read. */
+  #held: IncomingMessage | null = null
   readonly #messageMs: number
   readonly #onFault: FaultHandler
   readonly #onRefusal: (refusal: Refusal) => void
@@ -112,12 +118,15 @@ export class BackendSession {
     this.#device = device
     this.#host = host
     this.#trace = options.trace ?? (() => {})
-    this.#reader = new MessageReader(transport, PAYLOAD_BYTES_MAX, MESSAGE_FDS_MAX)
-    this.#state = new SessionState(device, host, options.memoryBytesMax)
+    this.#reader = new MessageReader(transport, PAYLOAD_BYTES_MAX, MESSAGE_FDS_MAX, OVERLONG_BYTES_MAX)
+    this.#state = new SessionState(device, host, options.memoryBytesMax, options.onNote ?? reportNote)
     this.#handlers = sessionHandlers(this.#state)
     this.#messageMs = options.messageMs ?? MESSAGE_MS
     this.#onFault = options.onFault ?? reportFault
     this.#onRefusal = options.onRefusal ?? (() => {})
+    this.#state.onRefused = (error) => this.#refused(this.#known(error))
+    this.#state.isOpen = () => transport.canSend?.() ?? true
+    device.connected?.({ configChanged: () => !this.#closed && this.#state.configChanged() })
   }
 
   /** The transport's descriptor, for poll(2). */
@@ -172,6 +181,17 @@ export class BackendSession {
     return this.#state.rings.generation
   }
 
+  /** A request waits for chains in flight, or for a transfer: {@link poll} looks again. */
+  get waiting(): boolean {
+    return this.#held !== null
+  }
+
+  /** Descriptors of a device state on its way; -1: none. */
+  get transferFds(): { readonly read: number; readonly write: number } {
+    const { readFd, writeFd } = this.#state.transfer
+    return { read: readFd, write: writeFd }
+  }
+
   /** How long {@link poll} may be left alone though nothing comes, in ms; -1: for ever. */
   get patienceMs(): number {
     const due = Math.min(this.#messageDue, this.#askDue)
@@ -189,6 +209,7 @@ export class BackendSession {
     const end = performance.now() + POLL_MS
     this.#state.askUnsent()
     this.#askDue = this.#state.hasUnsent ? performance.now() + UNSENT_MS : Number.POSITIVE_INFINITY
+    this.#state.transfer.step()
     for (let count = 0; count < MESSAGES_PER_POLL && !this.#closed; count++) {
       if (count > 0 && performance.now() >= end) break
       try {
@@ -196,6 +217,7 @@ export class BackendSession {
           this.close()
           break
         }
+        if (this.#held !== null && !this.#retry(this.#held)) break
         const message = this.#reader.next()
         if (message === 'none') break
         if (message === 'closed') this.close()
@@ -252,6 +274,7 @@ export class BackendSession {
       () => this.#device.resume?.(),
       () => this.#state.closeChannel(),
       () => this.#closeFds(this.#reader.takeFds()),
+      () => this.#closeFds(this.#held?.fds ?? []),
       () => this.#transport.close(),
     ]
     for (const step of steps) {
@@ -272,21 +295,50 @@ export class BackendSession {
   #handle(message: IncomingMessage): void {
     const { request, flags, payload, fds } = message
     this.#trace('in', encodeMessage(request, flags & ~3, payload), fds)
+    this.#serve(message)
+  }
+
+  /** Asks again for what had to wait; true: it was answered. */
+  #retry(message: IncomingMessage): boolean {
+    this.#held = null
+    this.#serve(message)
+    return this.#held === null
+  }
+
+  #serve(message: IncomingMessage): void {
+    const { request, flags, fds } = message
     const name = requestName(request)
+    const answerFds: number[] = []
     try {
-      if (name === null) throw refused('ERR_PROTOCOL', 'request', request, 'a request of the protocol table')
-      const reply = this.#dispatch(name, message)
-      this.#answer(name, flags, reply)
+      if (message.size > message.payload.length)
+        throw refused(
+          'ERR_PROTOCOL',
+          `${requestLabel(request)} payload size`,
+          message.size,
+          `at most ${PAYLOAD_BYTES_MAX}`,
+        )
+      if (name === null) throw refused('ERR_PROTOCOL', 'request', requestLabel(request), unservedReason(request))
+      const reply = this.#dispatch(name, message, answerFds)
+      this.#answer(name, flags, reply, answerFds)
     } catch (error) {
+      if (error === HELD) {
+        this.#held = message
+        return
+      }
       this.#refuse(name, message, this.#known(error))
     } finally {
+      this.#closeFds(answerFds)
       // Handlers take out of the list what they keep.
-      this.#closeFds(fds)
+      if (this.#held !== message) this.#closeFds(fds)
     }
   }
 
   /** Checks a request against the table and runs its handler. Returns the encoded answer, or null. */
-  #dispatch<Name extends RequestName>(name: Name, { flags, payload, fds }: IncomingMessage): Uint8Array | null {
+  #dispatch<Name extends RequestName>(
+    name: Name,
+    { flags, payload, fds }: IncomingMessage,
+    answerFds: number[],
+  ): Uint8Array | null {
     const spec: MessageSpec<RequestPayload<Name>, ReplyPayload<Name>> = MESSAGES[name] as unknown as MessageSpec<
       RequestPayload<Name>,
       ReplyPayload<Name>
@@ -298,12 +350,21 @@ export class BackendSession {
     const [fdsLeast, fdsMost] = spec.fds
     if (fds.length < fdsLeast || fds.length > fdsMost)
       throw refused('ERR_PROTOCOL', `${name} descriptors`, fds.length, range(fdsLeast, fdsMost))
-    if (spec.requires !== null && !hasFeature(this.protocolFeatures, spec.requires))
-      throw refused('ERR_PROTOCOL', name, 'sent', `${protocolFeatureName(spec.requires)} negotiated first`)
+    if (!this.#isNegotiated(spec.requires))
+      throw refused('ERR_PROTOCOL', name, 'sent', `${protocolFeatureName(spec.requires!)} negotiated first`)
     const decoded = spec.request.decode(new DataView(payload.buffer, payload.byteOffset, payload.length))
-    const handler = this.#handlers[name] as (payload: RequestPayload<Name>, fds: number[]) => ReplyPayload<Name>
-    const reply = spec.quiesces ? this.#quiesced(() => handler(decoded, fds)) : handler(decoded, fds)
+    const handler = this.#handlers[name] as (
+      payload: RequestPayload<Name>,
+      fds: number[],
+      answerFds: number[],
+    ) => ReplyPayload<Name>
+    const run = (): ReplyPayload<Name> => handler(decoded, fds, answerFds)
+    const reply = spec.quiesces ? this.#quiesced(run) : run()
     return spec.reply === null ? null : spec.reply.encode(reply)
+  }
+
+  #isNegotiated(protocolFeature: number | null): boolean {
+    return protocolFeature === null || hasFeature(this.protocolFeatures, protocolFeature)
   }
 
   #quiesced<T>(change: () => T): T {
@@ -319,11 +380,14 @@ export class BackendSession {
     return (flags & FLAG_NEED_REPLY) !== 0 && hasFeature(this.protocolFeatures, PROTOCOL_F_REPLY_ACK)
   }
 
-  #answer(name: RequestName, flags: number, reply: Uint8Array | null): void {
+  /**
+   * What the table says is answered. A status goes with every other request that asks for one, when REPLY_ACK is negotiated;
+   * without asking, SET_LOG_BASE is answered with nothing, as LOG_SHMFD promises.
+   */
+  #answer(name: RequestName, flags: number, reply: Uint8Array | null, fds: readonly number[]): void {
     const { id } = MESSAGES[name]
-    if (reply !== null) this.#send(id, reply)
+    if (reply !== null) this.#send(id, reply, fds)
     else if (this.#wantsAck(flags)) this.#send(id, u64.encode(0n))
-    // Answered without being asked when LOG_SHMFD is negotiated; then without payload, as frontends expect it.
     else if (name === 'SET_LOG_BASE') this.#send(id, none.encode(null))
   }
 
@@ -333,10 +397,11 @@ export class BackendSession {
    */
   #refuse(name: RequestName | null, message: IncomingMessage, error: VringError): void {
     const { request, flags } = message
-    const answerable = name === null || MESSAGES[name].reply === null
+    // A reply of the table has no way to say no; a request that is not on offer is one that is not known.
+    const known = name !== null && this.#isNegotiated(MESSAGES[name].requires)
+    const answerable = !known || MESSAGES[name].reply === null
     const ends = this.#refusalEnds(name, message, error, answerable && this.#wantsAck(flags))
-    this.refusals++
-    this.lastRefusal = error
+    this.#refused(error)
     this.#onRefusal({ request: name, error, ends })
     if (ends === 'ring') return
     if (ends === 'session') {
@@ -366,11 +431,16 @@ export class BackendSession {
     return 'ring'
   }
 
-  #send(request: number, payload: Uint8Array): void {
+  #refused(error: VringError): void {
+    this.refusals++
+    this.lastRefusal = error
+  }
+
+  #send(request: number, payload: Uint8Array, fds: readonly number[] = []): void {
     const bytes = encodeMessage(request, FLAG_REPLY, payload)
-    this.#trace('out', bytes, [])
+    this.#trace('out', bytes, fds)
     // Frontends read their answers; one that does not is not waited for.
-    this.#transport.send(bytes, [], 0)
+    this.#transport.send(bytes, fds, 0)
   }
 
   /** A refusal as it is; anything else is a fault, told with its class and stack. */

@@ -1,6 +1,6 @@
 import { isVringError } from '@vring/layout'
 import { FLAG_NEED_REPLY, FLAG_REPLY, HEADER_BYTES } from './header.ts'
-import { MESSAGES, type MessageSpec, requestName } from './messages.ts'
+import { MESSAGES, type MessageSpec, requestLabel, requestName } from './messages.ts'
 
 /**
  * A message as people read it, from the table: `SET_VRING_NUM need_reply index=0 num=256`. Never throws; what does not
@@ -12,7 +12,7 @@ export function decodeMessage(bytes: Uint8Array, fds: readonly number[] = []): s
   const id = view.getUint32(0, true)
   const flags = view.getUint32(4, true)
   const name = requestName(id)
-  const words: string[] = [name ?? `request ${id}`]
+  const words: string[] = [requestLabel(id)]
   if ((flags & FLAG_REPLY) !== 0) words.push('reply')
   if ((flags & FLAG_NEED_REPLY) !== 0) words.push('need_reply')
   const payload = bytes.subarray(HEADER_BYTES)
@@ -29,7 +29,7 @@ function describePayload(spec: MessageSpec<unknown, unknown>, reply: boolean, pa
   if (reply && spec.reply === null) return payload.length === 8 ? `ack=${view.getBigUint64(0, true)}` : hex(payload)
   const codec = reply ? spec.reply! : spec.request
   const [least, most] = codec.bytes
-  if (payload.length < least || payload.length > most) return `${hex(payload)} (not a ${codec.name})`
+  if (payload.length < least || payload.length > most) return `${hex(payload)} (no ${codec.name})`
   try {
     return describe(codec.decode(view))
   } catch (error) {
@@ -40,6 +40,7 @@ function describePayload(spec: MessageSpec<unknown, unknown>, reply: boolean, pa
 function describe(value: unknown): string {
   if (typeof value === 'bigint') return `0x${value.toString(16)}`
   if (typeof value === 'number') return value > 0xffff ? `0x${value.toString(16)}` : String(value)
+  if (value instanceof Uint8Array) return hex(value)
   if (Array.isArray(value)) return `[${value.map((entry) => `{${describe(entry)}}`).join(' ')}]`
   if (typeof value !== 'object' || value === null) return String(value)
   return Object.entries(value)

@@ -1,6 +1,8 @@
 import type { DeviceIotlb } from '@vring/iotlb'
 import type { RingAreas } from '@vring/layout'
 import type { DirtyLog, GuestMap, MappedSpace } from '@vring/memory'
+import type { InflightPacked } from './inflight-packed.ts'
+import type { InflightSplit } from './inflight-split.ts'
 
 /** The frontend's memory, as one session maps it. The objects live as long as the session; their regions change. */
 export interface DeviceMemory {
@@ -38,6 +40,23 @@ export interface StartedVring {
    * What it misses is asked of the frontend; `onUpdate` tells when to go on.
    */
   readonly iotlb: DeviceIotlb | null
+  /**
+   * Where requests in flight are noted, for a device that {@link VhostUserDevice.tracksInflight} when the frontend has asked
+   * for it; else null. The device begins with what it recovers.
+   */
+  readonly inflight: InflightSplit | InflightPacked | null
+  /** One line for people, about this ring. */
+  readonly note: (line: string) => void
+}
+
+/** What a device may tell its frontend. */
+export interface DeviceLink {
+  /**
+   * The configuration space changed: the driver is told to read it again (CONFIG_CHANGE_MSG).
+   *
+   * @returns false when the frontend can't be told: it did not negotiate CONFIG and BACKEND_REQ, or gave no socket
+   */
+  configChanged(): boolean
 }
 
 /**
@@ -85,6 +104,37 @@ export interface VhostUserDevice {
   serveQueue(index: number): number
   /** Asks the driver to notify, then looks once more. True: there is work, do not sleep. */
   armQueue(index: number): boolean
+
+  /**
+   * Bytes of the device's configuration space (VirtIO 1.3 section 2.5). With {@link readConfig} the frontend reads it;
+   * without, the frontend has one of its own.
+   */
+  readonly configBytes?: number
+  /** Copies a part of the space, inside it. */
+  readConfig?(offset: number, into: Uint8Array): void
+  /**
+   * The driver writes a part of the space, inside it; or a frontend that restores a migrated device does.
+   *
+   * @throws VringError: refused
+   */
+  writeConfig?(offset: number, bytes: Uint8Array, migration: boolean): void
+  /** Chains may be in flight for longer than a round, and are noted in {@link StartedVring.inflight}. Default false. */
+  readonly tracksInflight?: boolean
+  /**
+   * The ring is going to stop: takes no more chains, and says whether all that it took were given back. Asked again until it
+   * is true, then `stopQueue` follows. Absent: chains are done within their round.
+   */
+  drainQueue?(index: number): boolean
+  /** Everything that a device of the same kind needs to go on as this one: at most 16 MiB. All rings are stopped. */
+  saveState?(): Uint8Array
+  /**
+   * Goes on as the device whose state this is.
+   *
+   * @throws VringError: refused
+   */
+  loadState?(state: Uint8Array): void
+  /** A session begins; the link is good until {@link reset}. */
+  connected?(link: DeviceLink): void
 
   /** Returns when no thread of the device is inside a round any more. For devices that have threads of their own. */
   quiesce?(): void

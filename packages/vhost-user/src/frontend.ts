@@ -13,11 +13,22 @@ import {
 import { closeFd, EventFd, PollSet } from '@vring/linux'
 import type { FrontendMemory } from './frontend-memory.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
-import { MessageReader } from './message-reader.ts'
-import { MESSAGES, type MessageSpec, type ReplyPayload, type RequestName, type RequestPayload } from './messages.ts'
-import { u64 } from './payload.ts'
+import { type IncomingMessage, MessageReader } from './message-reader.ts'
 import {
+  type FdPolicy,
+  MESSAGES,
+  type MessageSpec,
+  type ReplyPayload,
+  type RequestName,
+  type RequestPayload,
+  requestLabel,
+} from './messages.ts'
+import { none, type PayloadCodec, u64 } from './payload.ts'
+import {
+  PROTOCOL_F_BACKEND_REQ,
+  PROTOCOL_F_CONFIG,
   PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  PROTOCOL_F_INFLIGHT_SHMFD,
   PROTOCOL_F_LOG_SHMFD,
   PROTOCOL_F_MQ,
   PROTOCOL_F_NET_MTU,
@@ -38,6 +49,9 @@ export const FRONTEND_PROTOCOL_FEATURES: bigint = featureSet(
   PROTOCOL_F_RARP,
   PROTOCOL_F_REPLY_ACK,
   PROTOCOL_F_NET_MTU,
+  PROTOCOL_F_BACKEND_REQ,
+  PROTOCOL_F_CONFIG,
+  PROTOCOL_F_INFLIGHT_SHMFD,
   PROTOCOL_F_RESET_DEVICE,
   PROTOCOL_F_CONFIGURE_MEM_SLOTS,
   PROTOCOL_F_STATUS,
@@ -81,7 +95,7 @@ export class VhostUserFrontend {
 
   constructor(options: FrontendOptions) {
     this.#transport = options.transport
-    this.#reader = new MessageReader(options.transport, REPLY_BYTES_MAX, 0)
+    this.#reader = new MessageReader(options.transport, REPLY_BYTES_MAX, 1)
     this.#wait = options.wait ?? socketWait(options.transport)
   }
 
@@ -89,23 +103,24 @@ export class VhostUserFrontend {
    * Sends a request and takes its answer: what the table says, else the acknowledgement when REPLY_ACK is negotiated.
    *
    * @param fds travel with it and stay open here
+   * @param replyFds takes the descriptors that come with the answer, which are the caller's
    * @throws VringError ERR_PROTOCOL when the backend refuses, ERR_CLOSED when it hangs up, ERR_SYSTEM
    */
   call<Name extends RequestName>(
     name: Name,
     payload: RequestPayload<Name>,
     fds: readonly number[] = [],
+    replyFds: number[] = [],
   ): ReplyPayload<Name> {
     const spec = MESSAGES[name] as unknown as MessageSpec<RequestPayload<Name>, ReplyPayload<Name>>
     const ack = spec.reply === null && hasFeature(this.protocolFeatures, PROTOCOL_F_REPLY_ACK)
     this.#transport.send(encodeMessage(spec.id, ack ? FLAG_NEED_REPLY : 0, spec.request.encode(payload)), fds)
-    if (spec.reply !== null) return spec.reply.decode(this.#reply(spec.id))
-    if (name === 'SET_LOG_BASE') this.#reply(spec.id)
-    else if (ack) {
-      const status = u64.decode(this.#reply(spec.id))
+    if (spec.reply !== null) return spec.reply.decode(this.#reply(spec.id, spec.reply, spec.replyFds, replyFds))
+    if (ack) {
+      const status = u64.decode(this.#reply(spec.id, u64))
       if (status !== 0n)
         throw new VringError('ERR_PROTOCOL', `${name}: the backend refused it`, { field: name, value: status })
-    }
+    } else if (name === 'SET_LOG_BASE') this.#reply(spec.id, none)
     return null as ReplyPayload<Name>
   }
 
@@ -215,7 +230,7 @@ export class VhostUserFrontend {
     this.#queues.delete(index)
   }
 
-  #reply(id: number): DataView {
+  #reply(id: number, codec: PayloadCodec<unknown>, policy: FdPolicy = [0, 0], replyFds: number[] = []): DataView {
     for (;;) {
       const message = this.#reader.next()
       if (message === 'closed') throw new VringError('ERR_CLOSED', 'the backend hung up')
@@ -223,11 +238,32 @@ export class VhostUserFrontend {
         this.#wait()
         continue
       }
-      if (message.request !== id || (message.flags & FLAG_REPLY) === 0)
-        throw new VringError('ERR_PROTOCOL', `an answer to request ${message.request}; accepted: to ${id}`)
-      return new DataView(message.payload.buffer)
+      const problem = replyProblem(message, id, codec, policy)
+      if (problem === null) {
+        replyFds.push(...message.fds)
+        return new DataView(message.payload.buffer)
+      }
+      for (const fd of message.fds) closeFd(fd)
+      throw new VringError('ERR_PROTOCOL', problem, { field: requestLabel(id) })
     }
   }
+}
+
+/** What is wrong with an answer, or null. */
+function replyProblem(
+  { request, flags, payload, fds }: IncomingMessage,
+  id: number,
+  codec: PayloadCodec<unknown>,
+  policy: FdPolicy,
+): string | null {
+  const name = requestLabel(id)
+  if (request !== id || (flags & FLAG_REPLY) === 0) return `an answer to ${requestLabel(request)}; accepted: to ${name}`
+  const [least, most] = codec.bytes
+  if (payload.length < least || payload.length > most)
+    return `the answer to ${name} has ${payload.length} bytes; accepted: ${least} to ${most}`
+  if (fds.length < policy[0] || fds.length > policy[1])
+    return `the answer to ${name} has ${fds.length} descriptors; accepted: ${policy[0]} to ${policy[1]}`
+  return null
 }
 
 function socketWait(transport: Transport): () => void {

@@ -1,14 +1,17 @@
+import { featureSet } from '@vring/layout'
 import { processResources, UnixSocket, unsupportedHost } from '@vring/linux'
 import { describe, expect, test } from 'vitest'
 import { RecyclingDevice } from '../test/recycling-device.ts'
 import {
-  BackendChannel,
   BackendSession,
   encodeMessage,
   linuxHost,
   MESSAGES,
+  PROTOCOL_F_BACKEND_REQ,
+  u64,
   VhostUserFrontend,
   VhostUserWorker,
+  vringFd,
 } from './index.ts'
 
 const reason = unsupportedHost()
@@ -20,6 +23,9 @@ function connect(): { mine: UnixSocket; session: BackendSession; frontend: Vhost
   const session = new BackendSession({ transport, device, host: linuxHost, messageMs: MESSAGE_MS })
   const frontend = new VhostUserFrontend({ transport: mine, wait: () => void session.poll() })
   frontend.negotiate(0n)
+  const bits = u64.encode(featureSet(PROTOCOL_F_BACKEND_REQ))
+  mine.send(encodeMessage(MESSAGES.SET_PROTOCOL_FEATURES.id, 0, bits))
+  session.poll()
   return { mine, session, frontend }
 }
 
@@ -43,23 +49,39 @@ describe.skipIf(reason !== null)(
       expect(processResources().openFds).toBe(before)
     })
 
-    test('as the socket to ask it on: nothing is asked, so none is taken', () => {
+    test('as the socket to ask it on: it is known for what it is, and ends the session', () => {
       const before = processResources().openFds
       const { mine, session, frontend } = connect()
       mine.send(encodeMessage(MESSAGES.SET_BACKEND_REQ_FD.id, 0, new Uint8Array(0)), [mine.fd])
-      frontend.close()
       expect(session.poll()).toBe('closed')
-      expect(session.error?.message).toContain('SET_BACKEND_REQ_FD is sent; accepted: BACKEND_REQ (5)')
+      expect(session.error?.message).toBe('a descriptor that came is the other end of this connection')
+      frontend.close()
+      const other = connect()
+      const [asked, answers] = UnixSocket.pair()
+      other.mine.send(encodeMessage(MESSAGES.SET_BACKEND_REQ_FD.id, 0, new Uint8Array(0)), [asked.fd])
+      expect(other.session.poll()).toBe('handled')
+      other.frontend.close()
+      expect(other.session.poll()).toBe('closed')
+      expect(other.session.error).toBeNull()
+      asked.close()
+      answers.close()
       expect(processResources().openFds).toBe(before)
     })
 
-    test('to a device with an IOMMU: what that asks comes back as a message that no driver may send', () => {
-      const { mine, session } = connect()
-      const channel = new BackendChannel(mine)
-      channel.iotlbMiss(0x1000, 1)
+    test('as the call of a ring: it is known for what it is, too, and another socket is taken', () => {
+      const { mine, session, frontend } = connect()
+      const call = encodeMessage(MESSAGES.SET_VRING_CALL.id, 0, vringFd.encode({ index: 0, hasFd: true }))
+      const [signalled, read] = UnixSocket.pair()
+      mine.send(call, [signalled.fd])
+      expect(session.poll()).toBe('handled')
+      session.vrings[0]!.call!.signal()
+      expect(read.receive(new Uint8Array(16), [])).toBe(8)
+      for (let i = 0; i < 10_000; i++) session.vrings[0]!.call!.signal()
+      mine.send(call, [mine.fd])
       expect(session.poll()).toBe('closed')
-      expect(session.error?.message).toMatch(/GET_FEATURES/)
-      channel.close()
+      frontend.close()
+      signalled.close()
+      read.close()
     })
 
     test('a message in pieces has its time from the first on, and the next one its own', async () => {

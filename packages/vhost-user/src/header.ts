@@ -39,7 +39,7 @@ export function encodeMessage(request: number, flags: number, payload: Uint8Arra
 /**
  * Reads a header. What is wrong here leaves no way to find the next message: the session ends.
  *
- * @param payloadMax bytes of payload that are accepted
+ * @param payloadMax bytes of payload after which the next message is looked for at most
  * @throws VringError ERR_PROTOCOL
  */
 export function decodeHeader(bytes: Uint8Array, payloadMax: number): MessageHeader {

@@ -1,18 +1,25 @@
 import { totalmem } from 'node:os'
-import { refused, VringError } from '@vring/layout'
+import { refused } from '@vring/layout'
 import {
   closeFd,
+  createMemfd,
   EventFd,
+  FileStream,
   fileSystemOf,
   isEventFd,
+  isPipe,
   isSealedAgainstShrinking,
+  isSocket,
   Mapping,
+  PipeSignal,
+  PipeStream,
+  SocketSignal,
   setNonBlocking,
   statFd,
   UnixSocket,
 } from '@vring/linux'
 import { LazyView, memoryView } from '@vring/memory'
-import type { MappedMemory, MemoryWindow, SessionHost } from './session-host.ts'
+import type { MappedMemory, MemoryWindow, RingEvent, RingEventUse, SessionHost, StateStream } from './session-host.ts'
 
 /** Which files a frontend may share as memory. */
 export interface MemoryPolicy {
@@ -63,6 +70,8 @@ export function createLinuxHost(policy: MemoryPolicy = {}): SessionHost {
     fileIdentity: (fd) => statFd(fd).identity,
     ringEvent,
     transport,
+    createMemory: (bytes) => createMemfd('vring-inflight', bytes),
+    stream,
   }
 
   /**
@@ -96,15 +105,27 @@ export function createLinuxHost(policy: MemoryPolicy = {}): SessionHost {
 /** {@link createLinuxHost} with its defaults. */
 export const linuxHost: SessionHost = createLinuxHost()
 
-function ringEvent(fd: number): EventFd {
-  // Anything else that is always readable would keep the loop from sleeping; a pipe that is full would stop it. That
-  // it does not wait is for kernels without asynchronous I/O and RWF_NOWAIT: the driver can take it back.
-  if (!isEventFd(fd)) throw new VringError('ERR_PROTOCOL', `descriptor ${fd} is no eventfd`, { field: 'fds' })
-  setNonBlocking(fd)
-  return new EventFd(fd, { shared: true })
-}
-
 function transport(fd: number): UnixSocket {
   setNonBlocking(fd)
   return new UnixSocket(fd)
+}
+
+function ringEvent(fd: number, use: RingEventUse): RingEvent {
+  if (isEventFd(fd)) {
+    // That it does not wait is for kernels without asynchronous I/O and RWF_NOWAIT: the driver can take it back.
+    setNonBlocking(fd)
+    return new EventFd(fd, { shared: true })
+  }
+  if (use === 'signal' && isPipe(fd)) return new PipeSignal(fd)
+  if (use === 'signal' && isSocket(fd)) return new SocketSignal(fd)
+  // Anything else that is always readable would keep the loop from sleeping.
+  const accepted = use === 'signal' ? 'an eventfd, a pipe or a socket' : 'an eventfd'
+  throw refused('ERR_PROTOCOL', `${use} descriptor`, fd, accepted)
+}
+
+/** A file is there at once; a pipe is opened again, so that nobody else can make it wait. */
+function stream(fd: number): StateStream {
+  if (isPipe(fd)) return new PipeStream(fd)
+  if (statFd(fd).isRegular) return new FileStream(fd)
+  throw refused('ERR_PROTOCOL', 'device state descriptor', fd, 'a pipe or a file')
 }

@@ -2,8 +2,17 @@ import { EAGAIN, refused, VringError } from '@vring/layout'
 import { decodeHeader, HEADER_BYTES, type MessageHeader } from './header.ts'
 import type { Transport } from './transport.ts'
 
-/** A whole message as it came. Its descriptors belong to whoever takes it. */
+/**
+ * Bytes of payload that are read over to the next message when they are more than a request may have: it is refused then,
+ * and answered if it asked for that. A message that says it is longer ends the stream.
+ */
+export const OVERLONG_BYTES_MAX: number = 2 ** 20
+/** Bytes of such a payload that one look reads over. */
+const SKIP_BYTES = 2 ** 16
+
+/** A whole message as it came. Its descriptors belong to the caller that takes it. */
 export interface IncomingMessage extends MessageHeader {
+  /** Its first bytes where {@link MessageHeader.size} is more than is accepted: the rest was read over. */
   readonly payload: Uint8Array
   readonly fds: number[]
 }
@@ -15,21 +24,27 @@ export class MessageReader {
   readonly #transport: Transport
   readonly #payloadMax: number
   readonly #fdsMax: number
+  readonly #sizeMax: number
   readonly #header = new Uint8Array(HEADER_BYTES)
   #headerCount = 0
   #decoded: MessageHeader | null = null
   #payload = new Uint8Array(0)
   #payloadCount = 0
+  /** Bytes of the message that are read over. */
+  #skip = 0
+  readonly #skipped = new Uint8Array(4096)
   #fds: number[] = []
 
   /**
    * @param payloadMax bytes of payload that are accepted
    * @param fdsMax descriptors that are accepted with one message: each of its bytes could bring some along
+   * @param sizeMax bytes of payload that are read over where they are more than is accepted; default: none are
    */
-  constructor(transport: Transport, payloadMax: number, fdsMax: number) {
+  constructor(transport: Transport, payloadMax: number, fdsMax: number, sizeMax: number = payloadMax) {
     this.#transport = transport
     this.#payloadMax = payloadMax
     this.#fdsMax = fdsMax
+    this.#sizeMax = sizeMax
   }
 
   /**
@@ -48,15 +63,24 @@ export class MessageReader {
       this.#headerCount += count
     }
     if (this.#decoded === null) {
-      this.#decoded = decodeHeader(this.#header, this.#payloadMax)
-      this.#payload = new Uint8Array(this.#decoded.size)
+      this.#decoded = decodeHeader(this.#header, this.#sizeMax)
+      this.#payload = new Uint8Array(Math.min(this.#decoded.size, this.#payloadMax))
       this.#payloadCount = 0
+      this.#skip = this.#decoded.size - this.#payload.length
     }
     while (this.#payloadCount < this.#payload.length) {
       const count = this.#receive(this.#payload.subarray(this.#payloadCount))
       if (count === EAGAIN) return 'none'
       if (count === 0) throw truncated('payload')
       this.#payloadCount += count
+    }
+    for (let skipped = 0; this.#skip > 0; ) {
+      if (skipped >= SKIP_BYTES) return 'none'
+      const count = this.#receive(this.#skipped.subarray(0, this.#skip))
+      if (count === EAGAIN) return 'none'
+      if (count === 0) throw truncated('payload')
+      this.#skip -= count
+      skipped += count
     }
     const message = { ...this.#decoded, payload: this.#payload, fds: this.#fds }
     this.#headerCount = 0

@@ -2,10 +2,13 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeMessage } from './decode-message.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
-import { MESSAGES, PAYLOAD_BYTES_MAX, type RequestName, requestName } from './messages.ts'
+import { MESSAGES, PAYLOAD_BYTES_MAX, type RequestName, requestLabel, requestName, unservedReason } from './messages.ts'
 import {
+  config,
+  deviceState,
   IOTLB_INVALIDATE,
   IOTLB_UPDATE,
+  inflight,
   iotlb,
   log,
   memoryTable,
@@ -43,12 +46,26 @@ describe('payloads', () => {
   test('decode to what was encoded', () => {
     roundTrip(u64, fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }))
     roundTrip(vringState, fc.record({ index: number32, num: number32 }))
-    const address = { index: number32, flags: number32, desc: number64, used: number64, avail: number64, log: number64 }
+    const address = {
+      index: number32,
+      flags: fc.constant(1),
+      desc: number64,
+      used: number64,
+      avail: number64,
+      log: number64,
+    }
     roundTrip(vringAddr, fc.record(address))
     roundTrip(vringFd, fc.record({ index: fc.nat({ max: 255 }), hasFd: fc.boolean() }))
     roundTrip(memoryTable, fc.array(memoryRegion, { maxLength: 8 }))
     roundTrip(singleRegion, memoryRegion)
     roundTrip(log, fc.record({ size: number64, offset: number64 }))
+    roundTrip(
+      config,
+      fc.record({ offset: number32, flags: fc.nat({ max: 1 }), bytes: fc.uint8Array({ maxLength: 256 }) }),
+    )
+    const number16 = fc.nat({ max: 0xffff })
+    roundTrip(inflight, fc.record({ size: number64, offset: number64, queueCount: number16, queueSize: number16 }))
+    roundTrip(deviceState, fc.record({ direction: number32, phase: number32 }))
     const permission = fc.nat({ max: 255 })
     const iova = { iova: number64, size: number64, permission }
     roundTrip(iotlb, fc.record({ ...iova, userAddress: number64, type: fc.constant(IOTLB_UPDATE) }))
@@ -61,10 +78,34 @@ describe('payloads', () => {
     expect(() => vringAddr.decode(new DataView(bytes.buffer))).toThrow('desc is 9007199254740992; accepted: below 2^53')
   })
 
+  test('where the log of a ring is means nothing without its flag: virtio_uml sends all ones', () => {
+    const bytes = vringAddr.encode({ index: 0, flags: 0, desc: 0, used: 0, avail: 0, log: 0 })
+    const view = new DataView(bytes.buffer)
+    view.setBigUint64(32, 2n ** 64n - 1n, true)
+    expect(vringAddr.decode(view).log).toBe(0)
+    view.setUint32(4, 1, true)
+    expect(() => vringAddr.decode(view)).toThrow('log is 18446744073709551615')
+  })
+
   test('a memory table whose count is not what its size says is refused', () => {
     const bytes = memoryTable.encode([{ guestAddress: 0, size: 1, userAddress: 0, mmapOffset: 0 }])
     bytes[0] = 2
-    expect(() => memoryTable.decode(new DataView(bytes.buffer))).toThrow('regions is 2; accepted: 1')
+    expect(() => memoryTable.decode(new DataView(bytes.buffer))).toThrow('regions is 2; accepted: at most 1')
+  })
+
+  test('more payload than its regions or its configuration need is accepted, as virtio_uml sends it', () => {
+    const region = { guestAddress: 0, size: 1, userAddress: 0, mmapOffset: 0 }
+    const table = new Uint8Array(8 + 8 * 32)
+    table.set(memoryTable.encode([region]))
+    expect(memoryTable.decode(new DataView(table.buffer))).toEqual([region])
+    const space = new Uint8Array(12 + 256)
+    space.set(config.encode({ offset: 4, flags: 0, bytes: Uint8Array.of(7) }))
+    expect(config.decode(new DataView(space.buffer))).toEqual({ offset: 4, flags: 0, bytes: Uint8Array.of(7) })
+    space[4] = 255
+    space[5] = 255
+    expect(() => config.decode(new DataView(space.buffer))).toThrow(
+      'configuration size is 65535; accepted: at most 256',
+    )
   })
 
   test('the user address of an invalidation is whatever its sender left there, and is not read', () => {
@@ -86,14 +127,17 @@ describe('payloads', () => {
 describe('the table of messages', () => {
   test('has the numbers of the specification, each once', () => {
     expect(Object.values(MESSAGES).map(({ id }) => id)).toEqual([
-      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 34, 36, 37, 38, 39, 40,
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24, 25, 31, 32, 34, 36, 37, 38, 39,
+      40, 42, 43,
     ])
     for (const [name, { id }] of Object.entries(MESSAGES)) expect(requestName(id)).toBe(name)
-    expect(requestName(31)).toBeNull()
+    expect(requestName(28)).toBeNull()
+    expect(requestLabel(28)).toBe('POSTCOPY_ADVISE')
+    expect(unservedReason(28)).toContain('it belongs to PAGEFAULT (8)')
   })
 
   test('bounds every payload and every descriptor', () => {
-    expect(PAYLOAD_BYTES_MAX).toBe(8 + 8 * 32)
+    expect(PAYLOAD_BYTES_MAX).toBe(12 + 256)
     for (const { fds } of Object.values(MESSAGES)) expect(fds[0] <= fds[1] && fds[1] <= 8).toBe(true)
   })
 })

@@ -1,4 +1,8 @@
 import {
+  config,
+  configReply,
+  deviceState,
+  inflight,
   iotlb,
   log,
   memoryTable,
@@ -12,13 +16,24 @@ import {
 } from './payload.ts'
 import {
   PROTOCOL_F_BACKEND_REQ,
+  PROTOCOL_F_CONFIG,
   PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  PROTOCOL_F_CROSS_ENDIAN,
+  PROTOCOL_F_CRYPTO_SESSION,
+  PROTOCOL_F_DEVICE_STATE,
+  PROTOCOL_F_GET_VRING_BASE_SKIP_DRAIN,
+  PROTOCOL_F_INBAND_NOTIFICATIONS,
+  PROTOCOL_F_INFLIGHT_SHMFD,
   PROTOCOL_F_LOG_SHMFD,
   PROTOCOL_F_MQ,
   PROTOCOL_F_NET_MTU,
+  PROTOCOL_F_PAGEFAULT,
   PROTOCOL_F_RARP,
   PROTOCOL_F_RESET_DEVICE,
+  PROTOCOL_F_SHARED_OBJECT,
+  PROTOCOL_F_SHMEM,
   PROTOCOL_F_STATUS,
+  protocolFeatureName,
 } from './protocol-features.ts'
 
 /** File descriptors that a message carries, least and most. */
@@ -32,6 +47,8 @@ export interface MessageSpec<Request, Reply> {
   /** What is always answered; null: only an acknowledgement, and only when it is asked for (REPLY_ACK). */
   readonly reply: PayloadCodec<Reply> | null
   readonly fds: FdPolicy
+  /** Descriptors of the answer. */
+  readonly replyFds: FdPolicy
   /** Protocol feature bit that has to be negotiated first, or null. */
   readonly requires: number | null
   /** The datapath has to stand between two rounds while it takes effect. */
@@ -46,12 +63,13 @@ interface Rules {
   readonly fds?: FdPolicy
   readonly requires?: number
   readonly quiesces?: boolean
+  readonly replyFds?: FdPolicy
 }
 
 /** A request that is acknowledged when the frontend asks for it. */
 function told<Request>(id: number, request: PayloadCodec<Request>, rules: Rules = {}): MessageSpec<Request, null> {
-  const { fds = NO_FD, requires = null, quiesces = false } = rules
-  return { id, request, reply: null, fds, requires, quiesces }
+  const { fds = NO_FD, replyFds = NO_FD, requires = null, quiesces = false } = rules
+  return { id, request, reply: null, fds, replyFds, requires, quiesces }
 }
 
 /** A request that is always answered. */
@@ -75,7 +93,7 @@ export interface Messages {
   /** Deprecated: rings are disabled, nothing else is reset. */
   readonly RESET_OWNER: MessageSpec<null, null>
   readonly SET_MEM_TABLE: MessageSpec<PayloadOfCodec<typeof memoryTable>, null>
-  /** Answered without payload, also without REPLY_ACK. */
+  /** Answered with a status when that is asked for, else without payload: LOG_SHMFD promises an answer. */
   readonly SET_LOG_BASE: MessageSpec<PayloadOfCodec<typeof log>, null>
   readonly SET_LOG_FD: MessageSpec<null, null>
   readonly SET_VRING_NUM: MessageSpec<PayloadOfCodec<typeof vringState>, null>
@@ -95,6 +113,10 @@ export interface Messages {
   readonly NET_SET_MTU: MessageSpec<bigint, null>
   readonly SET_BACKEND_REQ_FD: MessageSpec<null, null>
   readonly IOTLB_MSG: MessageSpec<PayloadOfCodec<typeof iotlb>, null>
+  readonly GET_CONFIG: MessageSpec<PayloadOfCodec<typeof config>, PayloadOfCodec<typeof configReply>>
+  readonly SET_CONFIG: MessageSpec<PayloadOfCodec<typeof config>, null>
+  readonly GET_INFLIGHT_FD: MessageSpec<PayloadOfCodec<typeof inflight>, PayloadOfCodec<typeof inflight>>
+  readonly SET_INFLIGHT_FD: MessageSpec<PayloadOfCodec<typeof inflight>, null>
   readonly RESET_DEVICE: MessageSpec<null, null>
   readonly GET_MAX_MEM_SLOTS: MessageSpec<null, bigint>
   readonly ADD_MEM_REG: MessageSpec<PayloadOfCodec<typeof singleRegion>, null>
@@ -102,6 +124,10 @@ export interface Messages {
   readonly REM_MEM_REG: MessageSpec<PayloadOfCodec<typeof singleRegion>, null>
   readonly SET_STATUS: MessageSpec<bigint, null>
   readonly GET_STATUS: MessageSpec<null, bigint>
+  /** Answered with 0 in bits 0 to 7 when the transfer begins, and bit 8: no other descriptor is used. */
+  readonly SET_DEVICE_STATE_FD: MessageSpec<PayloadOfCodec<typeof deviceState>, bigint>
+  /** Answered with 0 when the whole state was transferred. */
+  readonly CHECK_DEVICE_STATE: MessageSpec<null, bigint>
 }
 
 type PayloadOfCodec<C> = C extends PayloadCodec<infer T> ? T : never
@@ -129,12 +155,23 @@ export const MESSAGES: Messages = {
   NET_SET_MTU: told(20, u64, { requires: PROTOCOL_F_NET_MTU }),
   SET_BACKEND_REQ_FD: told(21, none, { fds: ONE_FD, requires: PROTOCOL_F_BACKEND_REQ }),
   IOTLB_MSG: told(22, iotlb, { quiesces: true }),
+  GET_CONFIG: asked(24, config, configReply, { requires: PROTOCOL_F_CONFIG }),
+  SET_CONFIG: told(25, config, { requires: PROTOCOL_F_CONFIG, quiesces: true }),
+  GET_INFLIGHT_FD: asked(31, inflight, inflight, { replyFds: ONE_FD, requires: PROTOCOL_F_INFLIGHT_SHMFD }),
+  SET_INFLIGHT_FD: told(32, inflight, { fds: ONE_FD, requires: PROTOCOL_F_INFLIGHT_SHMFD, quiesces: true }),
   RESET_DEVICE: told(34, none, { requires: PROTOCOL_F_RESET_DEVICE, quiesces: true }),
   GET_MAX_MEM_SLOTS: asked(36, none, u64, { requires: PROTOCOL_F_CONFIGURE_MEM_SLOTS }),
   ADD_MEM_REG: told(37, singleRegion, { fds: ONE_FD, requires: PROTOCOL_F_CONFIGURE_MEM_SLOTS, quiesces: true }),
   REM_MEM_REG: told(38, singleRegion, { fds: MAYBE_FD, requires: PROTOCOL_F_CONFIGURE_MEM_SLOTS, quiesces: true }),
   SET_STATUS: told(39, u64, { requires: PROTOCOL_F_STATUS, quiesces: true }),
   GET_STATUS: asked(40, none, u64, { requires: PROTOCOL_F_STATUS }),
+  SET_DEVICE_STATE_FD: asked(42, deviceState, u64, {
+    fds: ONE_FD,
+    replyFds: MAYBE_FD,
+    requires: PROTOCOL_F_DEVICE_STATE,
+    quiesces: true,
+  }),
+  CHECK_DEVICE_STATE: asked(43, none, u64, { requires: PROTOCOL_F_DEVICE_STATE }),
 }
 
 export type RequestName = keyof Messages
@@ -150,6 +187,41 @@ const byId = new Map<number, RequestName>(
 /** The name of a request number, or null when this backend does not know it. */
 export function requestName(id: number): RequestName | null {
   return byId.get(id) ?? null
+}
+
+/** A request that this backend knows and does not serve, with the protocol feature that it belongs to. */
+interface UnservedRequest {
+  readonly name: string
+  readonly feature: number | null
+}
+
+/** By number on the wire. */
+const UNSERVED: ReadonlyMap<number, UnservedRequest> = new Map([
+  [23, { name: 'SET_VRING_ENDIAN', feature: PROTOCOL_F_CROSS_ENDIAN }],
+  [26, { name: 'CREATE_CRYPTO_SESSION', feature: PROTOCOL_F_CRYPTO_SESSION }],
+  [27, { name: 'CLOSE_CRYPTO_SESSION', feature: PROTOCOL_F_CRYPTO_SESSION }],
+  [28, { name: 'POSTCOPY_ADVISE', feature: PROTOCOL_F_PAGEFAULT }],
+  [29, { name: 'POSTCOPY_LISTEN', feature: PROTOCOL_F_PAGEFAULT }],
+  [30, { name: 'POSTCOPY_END', feature: PROTOCOL_F_PAGEFAULT }],
+  [33, { name: 'GPU_SET_SOCKET', feature: null }],
+  [35, { name: 'VRING_KICK', feature: PROTOCOL_F_INBAND_NOTIFICATIONS }],
+  [41, { name: 'GET_SHARED_OBJECT', feature: PROTOCOL_F_SHARED_OBJECT }],
+  [44, { name: 'GET_SHMEM_CONFIG', feature: PROTOCOL_F_SHMEM }],
+  [45, { name: 'GET_VRING_BASE_SKIP_DRAIN', feature: PROTOCOL_F_GET_VRING_BASE_SKIP_DRAIN }],
+])
+
+/** Any request number as people read it: `SET_FEATURES`, `POSTCOPY_ADVISE`, `request 99`. */
+export function requestLabel(id: number): string {
+  return requestName(id) ?? UNSERVED.get(id)?.name ?? `request ${id}`
+}
+
+/** Why this backend does not serve a request that is not in {@link MESSAGES}. */
+export function unservedReason(id: number): string {
+  const known = UNSERVED.get(id)
+  if (known === undefined) return 'a request of the protocol table'
+  return known.feature === null
+    ? 'requests of the device types that are served'
+    : `requests of the protocol features on offer; it belongs to ${protocolFeatureName(known.feature)}`
 }
 
 /** The longest payload of the table, in bytes. */

@@ -9,6 +9,11 @@ export function reportFault(error: unknown): void {
   console.error(`vring: ${describeFault(error)}`)
 }
 
+/** The default of notes: a line on standard error. */
+export function reportNote(line: string): void {
+  console.error(`vring: ${line}`)
+}
+
 /** `TypeError: x is not a function, at Device.startQueue (device.js:3:7)` */
 export function describeFault(error: unknown): string {
   if (!(error instanceof Error)) return `a thrown ${typeof error}: ${oneLine(String(error))}`

@@ -13,6 +13,8 @@ export class ServedSession {
   #generation = -1
   #wakeFds = NO_FDS
   #roomFds = NO_FDS
+  #stateIn = -1
+  #stateOut = -1
 
   constructor(session: BackendSession, device: VhostUserDevice, onClose: () => void) {
     this.session = session
@@ -26,11 +28,16 @@ export class ServedSession {
   }
 
   get wakeFds(): readonly number[] {
-    return this.#wakeFds
+    return withOne(this.#wakeFds, this.#stateIn)
   }
 
   get roomFds(): readonly number[] {
-    return this.#roomFds
+    return withOne(this.#roomFds, this.#stateOut)
+  }
+
+  /** A request waits for its answer, or a state is on its way: the session is looked at though its socket is silent. */
+  get pending(): boolean {
+    return this.session.waiting || this.#stateIn >= 0 || this.#stateOut >= 0
   }
 
   /** Looks at the session again; true: rings or kicks are not what they were. */
@@ -44,7 +51,11 @@ export class ServedSession {
   /** Looks at the device again; true: the descriptors that it waits for are not what they were. */
   fdsChanged(): boolean {
     const { wakeFds = NO_FDS, roomFds = NO_FDS } = this.device
-    const changed = wakeFds !== this.#wakeFds || roomFds !== this.#roomFds
+    const { read, write } = this.session.transferFds
+    const changed =
+      wakeFds !== this.#wakeFds || roomFds !== this.#roomFds || read !== this.#stateIn || write !== this.#stateOut
+    this.#stateIn = read
+    this.#stateOut = write
     this.#wakeFds = wakeFds
     this.#roomFds = roomFds
     return changed
@@ -70,4 +81,8 @@ export class ServedSession {
 export function sooner(one: number, other: number): number {
   if (one < 0) return other
   return other < 0 ? one : Math.min(one, other)
+}
+
+function withOne(fds: readonly number[], fd: number): readonly number[] {
+  return fd < 0 ? fds : [...fds, fd]
 }

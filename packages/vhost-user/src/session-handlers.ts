@@ -5,24 +5,33 @@ import {
   VHOST_USER_F_PROTOCOL_FEATURES,
   VIRTIO_F_ACCESS_PLATFORM,
   VIRTIO_F_RING_PACKED,
+  VringError,
 } from '@vring/layout'
 import { GUEST_SLOTS_MAX } from '@vring/memory'
 import type { ReplyPayload, RequestName, RequestPayload } from './messages.ts'
-import { IOTLB_INVALIDATE, IOTLB_UPDATE, u64 } from './payload.ts'
-import type { RingEvent } from './session-host.ts'
+import { CONFIG_FLAG_MIGRATION, IOTLB_INVALIDATE, IOTLB_UPDATE, u64 } from './payload.ts'
+import type { RingEvent, RingEventUse } from './session-host.ts'
 import type { SessionState } from './session-state.ts'
 
+/** Thrown by a handler whose request has to wait, for what is in flight or on its way: it is asked again later. */
+export const HELD: unique symbol = Symbol('held')
+
 /**
- * What each request does, by name. A handler takes out of `fds` the descriptors that it keeps; it throws a `VringError` to
- * refuse, and has changed nothing then.
+ * What each request does, by name. A handler takes out of `fds` the descriptors that it keeps, and puts into `answerFds` those
+ * that go with the answer, which are closed then; it throws a `VringError` to refuse, and has changed nothing then.
  */
 export type SessionHandlers = {
-  [Name in RequestName]: (payload: RequestPayload<Name>, fds: number[]) => ReplyPayload<Name>
+  [Name in RequestName]: (payload: RequestPayload<Name>, fds: number[], answerFds: number[]) => ReplyPayload<Name>
 }
+
+/** Bit 8 of the answer to SET_DEVICE_STATE_FD: no descriptor comes with it, the frontend's is used. */
+const STATE_NO_FD = 0x100n
 
 /** The handlers of one session. */
 export function sessionHandlers(state: SessionState): SessionHandlers {
-  const { device, host, negotiation, memory, iotlb, rings, log } = state
+  const { device, host, negotiation, memory, iotlb, rings, log, inflight, transfer } = state
+
+  const { configBytes = 0 } = device
 
   /** Regions change: rings that lost theirs have stopped, those that waited for theirs start. */
   const changeMemory = (change: () => void): null => {
@@ -31,13 +40,24 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
     return null
   }
 
+  /**
+   * A socket that came says that nothing is read from it. Where that stops this connection, it is the frontend's own end of
+   * it: held here, it would keep the frontend from ever being seen to hang up.
+   */
+  const checkOpen = (taken: { close(): void }): void => {
+    if (state.isOpen()) return
+    taken.close()
+    throw new VringError('ERR_CLOSED', 'a descriptor that came is the other end of this connection', { field: 'fds' })
+  }
+
   /** The descriptor of SET_VRING_KICK, CALL or ERR; null when bit 8 says that there is none. */
-  const ringEvent = (hasFd: boolean, fds: number[]): RingEvent | null => {
+  const ringEvent = (hasFd: boolean, fds: number[], use: RingEventUse): RingEvent | null => {
     if (fds.length !== (hasFd ? 1 : 0))
       throw refused('ERR_PROTOCOL', 'descriptors', fds.length, hasFd ? '1, as bit 8 is clear' : '0, as bit 8 is set')
     if (!hasFd) return null
-    const event = host.ringEvent(fds[0]!)
+    const event = host.ringEvent(fds[0]!, use)
     fds.shift()
+    checkOpen(event)
     return event
   }
 
@@ -79,31 +99,31 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
       return null
     },
     SET_VRING_BASE: ({ index, num }) => {
-      // Of a split ring the used index is read from the ring; of a packed one both positions are told.
-      if (num > 0xffff && !negotiation.has(VIRTIO_F_RING_PACKED))
-        throw refused('ERR_OUT_OF_RANGE', 'avail index', num, '0 to 65535')
+      // 16 bits of a split ring: the used index is read from the ring.
+      if (num > 0xffff && !rings.packed) throw refused('ERR_OUT_OF_RANGE', 'base', num, '0 to 65535')
       rings.stoppedAt(index, 'SET_VRING_BASE').base = num
       return null
     },
     GET_VRING_BASE: ({ index }) => {
       const vring = rings.at(index)
+      if (!rings.drained(vring)) throw HELD
       rings.stopForGood(vring)
       return { index, num: vring.base }
     },
     SET_VRING_KICK: ({ index, hasFd }, fds) => {
       const vring = rings.at(index)
-      rings.kick(vring, ringEvent(hasFd, fds))
+      rings.kick(vring, ringEvent(hasFd, fds, 'kick'))
       return null
     },
     SET_VRING_CALL: ({ index, hasFd }, fds) => {
       const vring = rings.at(index)
-      vring.setCall(ringEvent(hasFd, fds))
+      vring.setCall(ringEvent(hasFd, fds, 'signal'))
       // Buffers may have been used while there was no descriptor to tell it by.
       if (vring.running) vring.call?.signal()
       return null
     },
     SET_VRING_ERR: ({ index, hasFd }, fds) => {
-      rings.at(index).setError(ringEvent(hasFd, fds))
+      rings.at(index).setError(ringEvent(hasFd, fds, 'signal'))
       return null
     },
     GET_PROTOCOL_FEATURES: () => negotiation.offeredProtocolFeatures,
@@ -132,6 +152,14 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
     SET_BACKEND_REQ_FD: (_, fds) => {
       const transport = host.transport(fds[0]!)
       fds.shift()
+      // Nothing is asked that is answered there.
+      try {
+        transport.stopReceiving?.()
+      } catch (error) {
+        transport.close()
+        throw error
+      }
+      checkOpen(transport)
       state.setChannel(transport)
       return null
     },
@@ -141,6 +169,35 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
       if (type === IOTLB_UPDATE) iotlb.update(iova, size, userAddress, permission)
       else if (type === IOTLB_INVALIDATE) iotlb.invalidate(iova, size)
       else throw refused('ERR_PROTOCOL', 'IOTLB type', type, `${IOTLB_UPDATE} or ${IOTLB_INVALIDATE}`)
+      return null
+    },
+    GET_CONFIG: ({ offset, bytes }) => {
+      // The answer says that it can't be read by having no bytes: there is no status beside it.
+      if (bytes.length === 0 || offset > configBytes - bytes.length) return null
+      device.readConfig!(offset, bytes)
+      return { offset, flags: 0, bytes }
+    },
+    SET_CONFIG: ({ offset, bytes, flags }) => {
+      if (flags > CONFIG_FLAG_MIGRATION) throw refused('ERR_PROTOCOL', 'SET_CONFIG flags', flags, '0 or 1')
+      if (bytes.length === 0 || offset > configBytes - bytes.length)
+        throw refused(
+          'ERR_OUT_OF_RANGE',
+          'SET_CONFIG',
+          `${bytes.length} bytes at ${offset}`,
+          `inside ${configBytes} bytes`,
+        )
+      if (device.writeConfig === undefined)
+        throw refused('ERR_UNSUPPORTED', 'SET_CONFIG', 'sent', 'reads: no field of this device can be written')
+      device.writeConfig(offset, bytes, flags === CONFIG_FLAG_MIGRATION)
+      return null
+    },
+    GET_INFLIGHT_FD: (asked, _, answerFds) => {
+      const { payload, fd } = inflight.create(asked, rings.active.length)
+      answerFds.push(fd)
+      return payload
+    },
+    SET_INFLIGHT_FD: (given, fds) => {
+      inflight.replace(fds[0]!, given, rings.active.length)
       return null
     },
     RESET_DEVICE: () => {
@@ -161,5 +218,25 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
       return null
     },
     GET_STATUS: () => BigInt(state.status),
+    SET_DEVICE_STATE_FD: (asked, fds) => {
+      try {
+        transfer.begin(fds[0]!, asked, rings.active.length)
+        fds.shift()
+        return STATE_NO_FD
+      } catch (error) {
+        state.refused(error)
+        return STATE_NO_FD | 1n
+      }
+    },
+    CHECK_DEVICE_STATE: () => {
+      if (transfer.active) throw HELD
+      try {
+        transfer.check()
+        return 0n
+      } catch (error) {
+        state.refused(error)
+        return 1n
+      }
+    },
   }
 }

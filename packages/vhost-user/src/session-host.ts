@@ -20,7 +20,10 @@ export interface MappedMemory {
   close(): void
 }
 
-/** An eventfd of a ring. */
+/** What a ring's descriptor is for: the driver signals a kick, the device signals a call or an error. */
+export type RingEventUse = 'kick' | 'signal'
+
+/** An eventfd of a ring, or what else the device can signal by without waiting. */
 export interface RingEvent {
   readonly fd: number
   signal(): void
@@ -47,11 +50,30 @@ export interface SessionHost {
    */
   mapMemory(fd: number, offset: number, length: number): MappedMemory
   /**
-   * Takes a descriptor over; only when it returns.
+   * Takes a descriptor over; only when it returns. A kick is an eventfd; what the device signals by may be a pipe
+   * or a socket, too (virtio_uml).
    *
-   * @throws VringError ERR_PROTOCOL when it is no eventfd, ERR_SYSTEM
+   * @throws VringError ERR_PROTOCOL when it is something else, ERR_SYSTEM
    */
-  ringEvent(fd: number): RingEvent
+  ringEvent(fd: number, use: RingEventUse): RingEvent
   /** Takes a connected socket over. */
   transport(fd: number): Transport
+  /** Memory of this many bytes, zero, that nobody can make shorter: its descriptor. @throws VringError ERR_SYSTEM */
+  createMemory(bytes: number): number
+  /**
+   * Takes a pipe or a file over, for a device's state.
+   *
+   * @throws VringError ERR_SYSTEM
+   */
+  stream(fd: number): StateStream
+}
+
+/** The other end of a device's state: read to its end, or written. Never waits. */
+export interface StateStream {
+  readonly fd: number
+  /** @returns bytes, 0 at the end, or -EAGAIN. @throws VringError ERR_SYSTEM */
+  read(into: Uint8Array): number
+  /** @returns bytes, or -EAGAIN. @throws VringError ERR_SYSTEM */
+  write(from: Uint8Array): number
+  close(): void
 }

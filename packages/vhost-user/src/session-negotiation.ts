@@ -5,14 +5,16 @@ import {
   refused,
   VHOST_F_LOG_ALL,
   VHOST_USER_F_PROTOCOL_FEATURES,
-  VIRTIO_F_ACCESS_PLATFORM,
   VringError,
 } from '@vring/layout'
 import type { VhostUserDevice } from './device.ts'
 import {
   PROTOCOL_F_BACKEND_REQ,
+  PROTOCOL_F_CONFIG,
   PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  PROTOCOL_F_DEVICE_STATE,
   PROTOCOL_F_INBAND_NOTIFICATIONS,
+  PROTOCOL_F_INFLIGHT_SHMFD,
   PROTOCOL_F_LOG_SHMFD,
   PROTOCOL_F_MQ,
   PROTOCOL_F_NET_MTU,
@@ -60,13 +62,14 @@ export class SessionNegotiation {
       PROTOCOL_F_MQ,
       PROTOCOL_F_LOG_SHMFD,
       PROTOCOL_F_REPLY_ACK,
+      PROTOCOL_F_BACKEND_REQ,
       PROTOCOL_F_RESET_DEVICE,
       PROTOCOL_F_CONFIGURE_MEM_SLOTS,
       PROTOCOL_F_STATUS,
     ]
-    // Only misses are asked for. A socket that is held for nothing may be the frontend's own end of this connection, and
-    // would keep it from ever being seen to hang up.
-    if (hasFeature(device.features, VIRTIO_F_ACCESS_PLATFORM)) bits.push(PROTOCOL_F_BACKEND_REQ)
+    if (device.readConfig !== undefined) bits.push(PROTOCOL_F_CONFIG)
+    if (device.tracksInflight === true) bits.push(PROTOCOL_F_INFLIGHT_SHMFD)
+    if (device.saveState !== undefined && device.loadState !== undefined) bits.push(PROTOCOL_F_DEVICE_STATE)
     if (device.setMtu !== undefined) bits.push(PROTOCOL_F_NET_MTU)
     if (device.sendRarp !== undefined) bits.push(PROTOCOL_F_RARP)
     return featureSet(...bits)

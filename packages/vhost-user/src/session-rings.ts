@@ -13,6 +13,7 @@ import {
 import type { StartedVring, VhostUserDevice } from './device.ts'
 import { VRING_F_LOG, type VringAddrPayload } from './payload.ts'
 import type { RingEvent } from './session-host.ts'
+import type { SessionInflight } from './session-inflight.ts'
 import type { SessionMemory } from './session-memory.ts'
 import type { SessionNegotiation } from './session-negotiation.ts'
 import { SessionVring } from './session-vring.ts'
@@ -28,14 +29,25 @@ export class SessionRings {
   readonly #memory: SessionMemory
   readonly #iotlb: DeviceIotlb
   readonly #negotiation: SessionNegotiation
+  readonly #inflight: SessionInflight
+  readonly #note: (line: string) => void
   #active: readonly number[] = []
   #generation = 0
 
-  constructor(device: VhostUserDevice, memory: SessionMemory, iotlb: DeviceIotlb, negotiation: SessionNegotiation) {
+  constructor(
+    device: VhostUserDevice,
+    memory: SessionMemory,
+    iotlb: DeviceIotlb,
+    negotiation: SessionNegotiation,
+    inflight: SessionInflight,
+    note: (line: string) => void,
+  ) {
     this.#device = device
     this.#memory = memory
     this.#iotlb = iotlb
     this.#negotiation = negotiation
+    this.#inflight = inflight
+    this.#note = note
     this.vrings = Array.from({ length: device.queueCount }, (_, index) => new SessionVring(index))
   }
 
@@ -86,6 +98,16 @@ export class SessionRings {
       vring.dropKick()
       throw error
     }
+  }
+
+  /** The rings are packed ones. */
+  get packed(): boolean {
+    return this.#negotiation.has(VIRTIO_F_RING_PACKED)
+  }
+
+  /** Everything that the device took of the ring was given back, and it takes no more. */
+  drained(vring: SessionVring): boolean {
+    return !vring.running || (this.#device.drainQueue?.(vring.index) ?? true)
   }
 
   /** Lets a ring have effects, or no longer (SET_VRING_ENABLE). */
@@ -220,6 +242,8 @@ export class SessionRings {
       notify: () => vring.call?.signal(),
       signalError: () => vring.error?.signal(),
       iotlb: this.#hasPlatform ? this.#iotlb : null,
+      inflight: this.#device.tracksInflight === true ? this.#inflight.queue(vring.index, vring.size) : null,
+      note: (line) => this.#note(`queue ${vring.index}: ${line}`),
     }
   }
 

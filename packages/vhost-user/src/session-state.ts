@@ -3,11 +3,14 @@ import { isVringError } from '@vring/layout'
 import { BackendChannel } from './backend-channel.ts'
 import type { VhostUserDevice } from './device.ts'
 import { iotlbEntriesFor } from './iotlb-entries.ts'
+import { PROTOCOL_F_CONFIG } from './protocol-features.ts'
 import type { SessionHost } from './session-host.ts'
+import { SessionInflight } from './session-inflight.ts'
 import { SessionLog } from './session-log.ts'
 import { SessionMemory } from './session-memory.ts'
 import { SessionNegotiation } from './session-negotiation.ts'
 import { SessionRings } from './session-rings.ts'
+import { SessionTransfer } from './session-transfer.ts'
 import type { Transport } from './transport.ts'
 
 /** Questions that may wait for room in the channel; the IOTLB forgets its oldest open ones, too. */
@@ -22,14 +25,25 @@ export class SessionState {
   readonly iotlb: DeviceIotlb
   readonly rings: SessionRings
   readonly log: SessionLog
+  readonly inflight: SessionInflight
+  readonly transfer: SessionTransfer
   /** The driver's device status (VirtIO 1.3 section 2.1). */
   status = 0
+  /** Hears of refusals that are part of an answer. */
+  onRefused: (error: unknown) => void = () => {}
+  /** Can the frontend be answered? */
+  isOpen: () => boolean = () => true
   #channel: BackendChannel | null = null
   /** Questions that found no room in the channel, oldest first; each is in the IOTLB's list of open ones, which is bounded. */
   #unsent: IotlbMiss[] = []
 
   /** @param memoryBytesMax see `BackendSessionOptions` */
-  constructor(device: VhostUserDevice, host: SessionHost, memoryBytesMax: number | undefined) {
+  constructor(
+    device: VhostUserDevice,
+    host: SessionHost,
+    memoryBytesMax: number | undefined,
+    note: (line: string) => void = () => {},
+  ) {
     this.device = device
     this.host = host
     this.negotiation = new SessionNegotiation(device)
@@ -38,8 +52,15 @@ export class SessionState {
       limit: Math.max(IOTLB_ENTRIES_MAX, iotlbEntriesFor(device.queueCount)),
       onMiss: (miss) => this.#askFor(miss),
     })
-    this.rings = new SessionRings(device, this.memory, this.iotlb, this.negotiation)
+    this.inflight = new SessionInflight(host, this.negotiation, device.queueCount)
+    this.rings = new SessionRings(device, this.memory, this.iotlb, this.negotiation, this.inflight, note)
     this.log = new SessionLog(host, this.memory, this.negotiation)
+    this.transfer = new SessionTransfer(device, host)
+  }
+
+  /** A request was answered with a failure of its own. */
+  refused(error: unknown): void {
+    this.onRefused(error)
   }
 
   /** Takes the socket over on which the backend asks, in place of the one before, and asks what is open on it. */
@@ -48,6 +69,19 @@ export class SessionState {
     this.#unsent = []
     this.#channel = new BackendChannel(transport)
     this.iotlb.askAgain()
+  }
+
+  /** Tells the frontend that the configuration space changed; false: it can't be told. */
+  configChanged(): boolean {
+    if (this.#channel === null || !this.negotiation.hasProtocol(PROTOCOL_F_CONFIG)) return false
+    try {
+      this.#channel.configChanged()
+      return true
+    } catch (error) {
+      // There is no room now: what the driver is told of later, it reads as it is then.
+      if (!isVringError(error) || error.value !== 'ETIMEDOUT') this.closeChannel()
+      return false
+    }
   }
 
   closeChannel(): void {
@@ -82,6 +116,8 @@ export class SessionState {
     this.status = 0
     this.iotlb.reset()
     this.log.update()
+    this.inflight.close()
+    this.transfer.close()
     this.device.reset?.()
   }
 

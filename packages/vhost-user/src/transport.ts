@@ -21,6 +21,14 @@ export interface Transport {
   send(bytes: Uint8Array, fds?: readonly number[], timeoutMs?: number): void
   /** Has the peer closed its end? What it sent before may still be there. Absent: {@link receive} tells, after that. */
   hungUp?(): boolean
+  /**
+   * Says that nothing is ever read here, which the other end can see. Absent: it can't be said.
+   *
+   * @throws VringError ERR_SYSTEM
+   */
+  stopReceiving?(): void
+  /** Can something be sent? False after the other end said {@link stopReceiving}, or is gone. Absent: yes. */
+  canSend?(): boolean
   /** A second call does nothing. */
   close(): void
 }

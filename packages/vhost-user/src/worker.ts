@@ -37,6 +37,8 @@ export interface ServedPath extends EndpointOptions {
   readonly onRefusal?: (refusal: Refusal, session: BackendSession) => void
   /** What a session needs of the operating system. Default {@link linuxHost}. */
   readonly host?: SessionHost
+  /** See `BackendSessionOptions`. */
+  readonly onNote?: (line: string) => void
   /** A frontend connected. */
   readonly onOpen?: (session: BackendSession) => void
   /** A session is over; `session.error` says why, null: the frontend hung up. */
@@ -136,6 +138,11 @@ export class VhostUserWorker {
     return this.#served.map(({ session }) => session)
   }
 
+  /** Nothing is left to serve. */
+  get idle(): boolean {
+    return this.#served.length === 0 && this.#listening.length === 0
+  }
+
   /**
    * Serves until it is told to stop, or nothing is left to serve. Does not return to JavaScript's event loop meanwhile: give
    * it a worker thread.
@@ -147,9 +154,9 @@ export class VhostUserWorker {
     for (;;) {
       this.control()
       this.#dropEnded()
-      if (this.#served.length === 0 && this.#listening.length === 0) return 'closed'
+      if (this.idle) return 'closed'
       if (this.#shouldStop?.() === true) return 'stopped'
-      if (this.#serve() && !this.arm()) {
+      if (this.turns() && !this.arm()) {
         const { waitMs } = this
         if (this.#emptyWakes > EMPTY_WAKES_MAX) this.#sockets.wait(EMPTY_WAKE_MS)
         this.#emptyWakes++
@@ -178,7 +185,7 @@ export class VhostUserWorker {
       const { session } = served[i]!
       const ready =
         session.fd < 0 || (i < this.#socketFds.length - listening && this.#sockets.revents(listening + i) !== 0)
-      if (!ready && session.patienceMs !== 0 && !session.closed) continue
+      if (!ready && session.patienceMs !== 0 && !session.closed && !served[i]!.pending) continue
       session.memory.space.viewsLeft = CONTROL_VIEWS
       if (session.poll() === 'closed') over = true
     }
@@ -243,6 +250,23 @@ export class VhostUserWorker {
     this.#dropClosed()
   }
 
+  /** Turns until control is due; true when all rings have been empty for the busy-polling time. */
+  turns(): boolean {
+    if (this.#rings.length === 0) return true
+    const start = performance.now()
+    let lastWork = start
+    for (;;) {
+      const packets = this.turn()
+      const now = performance.now()
+      if (packets > 0) {
+        lastWork = now
+        this.#emptyWakes = 0
+      } else if (now - lastWork >= this.#busyPollMs) return true
+      else this.#pause(now)
+      if (now - start >= this.#controlMs) return false
+    }
+  }
+
   /** Asks all drivers for notifications, then looks once more; true: there is work, do not sleep. */
   arm(): boolean {
     let more = false
@@ -296,23 +320,6 @@ export class VhostUserWorker {
     for (let i = this.#listening.length - 1; i >= 0; i--) {
       const { busy, endpoint } = this.#listening[i]!
       if (!busy && endpoint.ended) this.#listening.splice(i, 1)
-    }
-  }
-
-  /** Turns until control is due; true when all rings have been empty for the busy-polling time. */
-  #serve(): boolean {
-    if (this.#rings.length === 0) return true
-    const start = performance.now()
-    let lastWork = start
-    for (;;) {
-      const packets = this.turn()
-      const now = performance.now()
-      if (packets > 0) {
-        lastWork = now
-        this.#emptyWakes = 0
-      } else if (now - lastWork >= this.#busyPollMs) return true
-      else this.#pause(now)
-      if (now - start >= this.#controlMs) return false
     }
   }
 

@@ -1,9 +1,9 @@
 import { VringError } from '@vring/layout'
 import { memoryView } from '@vring/memory'
-import type { MappedMemory, RingEvent, SessionHost, Transport } from '../src/index.ts'
+import type { MappedMemory, RingEvent, RingEventUse, SessionHost, StateStream, Transport } from '../src/index.ts'
 
 /** What a descriptor of {@link CountingHost} stands for. */
-export type FakeFile = 'event' | 'memory' | 'socket' | 'junk'
+export type FakeFile = 'event' | 'memory' | 'pipe' | 'socket' | 'junk'
 
 /** Bytes of every memory file of {@link CountingHost}. */
 export const FAKE_MEMORY_BYTES = 1 << 20
@@ -18,6 +18,9 @@ export class CountingHost implements SessionHost {
   readonly signals = new Map<number, number>()
   /** What was sent through transports of this host. */
   readonly sent: Uint8Array[] = []
+  /** What streams read, and what was written to them. */
+  readonly stateIn: number[] = []
+  readonly stateOut: number[] = []
   mapped = 0
   #next = 100
 
@@ -54,8 +57,8 @@ export class CountingHost implements SessionHost {
     }
   }
 
-  ringEvent(fd: number): RingEvent {
-    this.#expect(fd, 'event')
+  ringEvent(fd: number, use: RingEventUse): RingEvent {
+    if (use === 'kick' || this.open.get(fd) !== 'pipe') this.#expect(fd, 'event')
     return {
       fd,
       signal: () => void this.signals.set(fd, (this.signals.get(fd) ?? 0) + 1),
@@ -75,6 +78,24 @@ export class CountingHost implements SessionHost {
         if (live) this.closeFd(fd)
         live = false
       },
+    }
+  }
+
+  createMemory(): number {
+    return this.file('memory')
+  }
+
+  stream(fd: number): StateStream {
+    this.#expect(fd, 'pipe')
+    return {
+      fd,
+      read: (into) => {
+        const part = this.stateIn.splice(0, into.length)
+        into.set(part)
+        return part.length
+      },
+      write: (from) => this.stateOut.push(...from) && from.length,
+      close: () => this.closeFd(fd),
     }
   }
 

@@ -1,0 +1,3 @@
+import { vringPackage } from '../../tsup.base.ts'
+
+export default vringPackage()

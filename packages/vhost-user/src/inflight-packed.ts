@@ -1,0 +1,254 @@
+import { refused } from '@vring/layout'
+import { INFLIGHT_VERSION } from './inflight-split.ts'
+
+/**
+ * What a backend notes of one packed ring (vhost-user, "Inflight I/O tracking", packed virtqueues). The device overwrites
+ * descriptors of a packed ring when it gives chains back, so their content is kept, too: entries are a list of free ones and
+ * a list for each chain in flight. Offsets and sizes in bytes.
+ *
+ * ```
+ *   features 64 │ version 16 │ desc_num 16 │ free_head 16 │ old_free_head 16 │ used_idx 16 │ old_used_idx 16 │
+ *   used_wrap_counter 8 │ old_used_wrap_counter 8 │ - 56 + 24 │
+ *   ┌──────────┬───┬──────┬──────┬─────┬─────────┬────┬───────┬─────┬──────┐
+ *   │ inflight │ - │ next │ last │ num │ counter │ id │ flags │ len │ addr │ x desc_num
+ *   │ 8        │ 8 │ 16   │ 16   │ 16  │ 64      │ 16 │ 16    │ 32  │ 64   │
+ *   └──────────┴───┴──────┴──────┴─────┴─────────┴────┴───────┴─────┴──────┘
+ * ```
+ */
+const VERSION = 8
+const DESC_NUM = 10
+const FREE_HEAD = 12
+const OLD_FREE_HEAD = 14
+const USED_IDX = 16
+const OLD_USED_IDX = 18
+const USED_WRAP = 20
+const OLD_USED_WRAP = 21
+const HEADER_BYTES = 32
+const STATE_BYTES = 32
+const STATE_INFLIGHT = 0
+const STATE_NEXT = 2
+const STATE_LAST = 4
+const STATE_NUM = 6
+const STATE_COUNTER = 8
+const STATE_ID = 16
+const STATE_FLAGS = 18
+const STATE_LEN = 20
+const STATE_ADDR = 24
+
+/** Bytes of one packed ring's part of the area, before it is rounded up to `INFLIGHT_ALIGN`. */
+export function inflightPackedBytes(queueSize: number): number {
+  return HEADER_BYTES + STATE_BYTES * queueSize
+}
+
+/** One descriptor of a packed ring, as the driver made it available. */
+export interface PackedDescriptor {
+  readonly address: number
+  readonly length: number
+  readonly id: number
+  readonly flags: number
+}
+
+/** A chain that was in flight. */
+export interface PackedInflight {
+  /** Its entry in the area: what {@link InflightPacked.use} takes. */
+  readonly entry: number
+  readonly descriptors: readonly PackedDescriptor[]
+}
+
+/** Where the device gives chains back next. */
+export interface PackedUsedPosition {
+  readonly index: number
+  readonly wrap: 0 | 1
+}
+
+/**
+ * The requests of one packed ring that a device has taken and not given back. Calls: {@link take} for each chain taken;
+ * {@link use} for each that is done, before its used descriptor is published; {@link publishing} with the position after the
+ * batch, before the first descriptor's flags are stored; {@link commit} after they were.
+ */
+export class InflightPacked {
+  readonly queueSize: number
+  readonly #view: DataView
+  readonly #u8: Uint8Array
+  readonly #u16: Uint16Array
+  readonly #batch: Uint16Array
+  #batched = 0
+  #counter = 0
+
+  /**
+   * @param buffer mapped, zero where it was never used
+   * @param offset a multiple of 8
+   * @throws VringError ERR_PROTOCOL for an area of another version or size
+   */
+  constructor(buffer: ArrayBufferLike, offset: number, queueSize: number) {
+    const bytes = inflightPackedBytes(queueSize)
+    this.queueSize = queueSize
+    this.#view = new DataView(buffer, offset, bytes)
+    this.#u8 = new Uint8Array(buffer, offset, bytes)
+    this.#u16 = new Uint16Array(buffer, offset, bytes / 2)
+    this.#batch = new Uint16Array(queueSize)
+    const version = this.#load(VERSION)
+    if (version === 0) {
+      for (let entry = 0; entry < queueSize; entry++) this.#store(this.#at(entry) + STATE_NEXT, (entry + 1) % queueSize)
+      this.#store(DESC_NUM, queueSize)
+      this.#setUsed({ index: 0, wrap: 1 })
+      this.#copyToOld()
+      this.#store(VERSION, INFLIGHT_VERSION)
+      return
+    }
+    if (version !== INFLIGHT_VERSION)
+      throw refused('ERR_PROTOCOL', 'inflight version', version, `0 (unused) or ${INFLIGHT_VERSION}`)
+    const entries = this.#load(DESC_NUM)
+    if (entries !== queueSize)
+      throw refused('ERR_PROTOCOL', 'inflight desc_num', entries, `${queueSize}, the size of the ring`)
+  }
+
+  /** Where the last device stopped giving chains back, after {@link recover}. */
+  get used(): PackedUsedPosition {
+    return { index: this.#load(USED_IDX) % this.queueSize, wrap: this.#u8[USED_WRAP] === 0 ? 0 : 1 }
+  }
+
+  /**
+   * What was in flight when the last device stopped or died, in the order in which it was taken. A batch that was published
+   * is finished, one that was not is undone.
+   *
+   * @param flagsAt flags of the ring's descriptor `index`, as they are now
+   */
+  recover(flagsAt: (index: number) => number): PackedInflight[] {
+    const old = {
+      index: this.#load(OLD_USED_IDX) % this.queueSize,
+      wrap: this.#u8[OLD_USED_WRAP] === 0 ? 0 : 1,
+    } as const
+    if (old.index !== this.used.index || old.wrap !== this.used.wrap) {
+      const flags = flagsAt(old.index)
+      // VirtIO 1.3 section 2.8.1: used when both bits are the device's wrap counter.
+      const published = ((flags >>> 7) & 1) === old.wrap && ((flags >>> 15) & 1) === old.wrap
+      if (published) this.#finishBatch()
+      else {
+        this.#store(FREE_HEAD, this.#load(OLD_FREE_HEAD))
+        this.#setUsed(old)
+      }
+    } else if (Atomics.load(this.#u8, this.#at(this.#load(OLD_FREE_HEAD) % this.queueSize) + STATE_INFLIGHT) === 1) {
+      // Died inside take(), after the chain was noted.
+      this.#store(OLD_FREE_HEAD, this.#load(FREE_HEAD))
+    } else {
+      // Died inside take(), before it, or inside use(): chains that were being given back are still in flight.
+      this.#store(FREE_HEAD, this.#load(OLD_FREE_HEAD))
+    }
+    const found: (PackedInflight & { readonly counter: number })[] = []
+    for (let entry = 0; entry < this.queueSize; entry++) {
+      if (Atomics.load(this.#u8, this.#at(entry) + STATE_INFLIGHT) !== 1) continue
+      found.push({ entry, descriptors: this.#chain(entry), counter: this.#counterOf(entry) })
+    }
+    found.sort((one, other) => one.counter - other.counter)
+    for (const { counter } of found) this.#counter = Math.max(this.#counter, counter + 1)
+    return found.map(({ entry, descriptors }) => ({ entry, descriptors }))
+  }
+
+  /**
+   * A chain was taken.
+   *
+   * @param descriptors as they stood in the ring, 1 or more
+   * @returns its entry, or -1 when the area has no room: the driver made more available than its ring holds
+   */
+  take(descriptors: readonly PackedDescriptor[]): number {
+    const first = this.#load(FREE_HEAD) % this.queueSize
+    const head = this.#at(first)
+    let entry = first
+    for (const [index, descriptor] of descriptors.entries()) {
+      const at = this.#at(entry)
+      if (this.#u8[at + STATE_INFLIGHT] === 1 || (index > 0 && entry === first)) return -1
+      this.#view.setBigUint64(at + STATE_ADDR, BigInt(descriptor.address), true)
+      this.#view.setUint32(at + STATE_LEN, descriptor.length, true)
+      this.#store(at + STATE_ID, descriptor.id)
+      this.#store(at + STATE_FLAGS, descriptor.flags)
+      this.#store(head + STATE_NUM, index + 1)
+      this.#store(head + STATE_LAST, entry)
+      entry = this.#load(at + STATE_NEXT) % this.queueSize
+    }
+    this.#view.setBigUint64(head + STATE_COUNTER, BigInt(this.#counter++), true)
+    this.#store(FREE_HEAD, entry)
+    this.#mark(first, 1)
+    this.#store(OLD_FREE_HEAD, entry)
+    return first
+  }
+
+  /** A chain is done; its used descriptor is published next, with those of the same batch. */
+  use(entry: number): void {
+    const last = this.#load(this.#at(entry) + STATE_LAST) % this.queueSize
+    this.#store(this.#at(last) + STATE_NEXT, this.#load(FREE_HEAD))
+    this.#store(FREE_HEAD, entry)
+    this.#batch[this.#batched++] = entry
+  }
+
+  /** The batch is published next; `used` is the position after it. */
+  publishing(used: PackedUsedPosition): void {
+    this.#setUsed(used)
+  }
+
+  /** The batch was published: it is no longer in flight. */
+  commit(): void {
+    for (let i = 0; i < this.#batched; i++) this.#mark(this.#batch[i]!, 0)
+    this.#batched = 0
+    this.#copyToOld()
+  }
+
+  /** Entries that became free by the last batch: those from free_head to old_free_head. */
+  #finishBatch(): void {
+    const end = this.#load(OLD_FREE_HEAD)
+    let entry = this.#load(FREE_HEAD) % this.queueSize
+    for (let i = 0; i < this.queueSize && entry !== end; i++) {
+      this.#mark(entry, 0)
+      const last = this.#load(this.#at(entry) + STATE_LAST) % this.queueSize
+      entry = this.#load(this.#at(last) + STATE_NEXT) % this.queueSize
+    }
+    this.#copyToOld()
+  }
+
+  /** The descriptors of a chain: no more than the ring has, whatever the area says. */
+  #chain(entry: number): PackedDescriptor[] {
+    const count = Math.min(this.#load(this.#at(entry) + STATE_NUM), this.queueSize)
+    const found: PackedDescriptor[] = []
+    for (let i = 0, at = this.#at(entry); i < count; i++) {
+      found.push({
+        address: Number(this.#view.getBigUint64(at + STATE_ADDR, true)),
+        length: this.#view.getUint32(at + STATE_LEN, true),
+        id: this.#load(at + STATE_ID),
+        flags: this.#load(at + STATE_FLAGS),
+      })
+      at = this.#at(this.#load(at + STATE_NEXT) % this.queueSize)
+    }
+    return found
+  }
+
+  #setUsed({ index, wrap }: PackedUsedPosition): void {
+    this.#store(USED_IDX, index)
+    Atomics.store(this.#u8, USED_WRAP, wrap)
+  }
+
+  #copyToOld(): void {
+    this.#store(OLD_FREE_HEAD, this.#load(FREE_HEAD))
+    this.#store(OLD_USED_IDX, this.#load(USED_IDX))
+    Atomics.store(this.#u8, OLD_USED_WRAP, this.#u8[USED_WRAP]!)
+  }
+
+  #counterOf(entry: number): number {
+    return Number(this.#view.getBigUint64(this.#at(entry) + STATE_COUNTER, true))
+  }
+
+  #at(entry: number): number {
+    return HEADER_BYTES + STATE_BYTES * entry
+  }
+
+  #mark(entry: number, inflight: 0 | 1): void {
+    Atomics.store(this.#u8, this.#at(entry) + STATE_INFLIGHT, inflight)
+  }
+
+  #load(offset: number): number {
+    return Atomics.load(this.#u16, offset >>> 1)
+  }
+
+  #store(offset: number, value: number): void {
+    Atomics.store(this.#u16, offset >>> 1, value)
+  }
+}

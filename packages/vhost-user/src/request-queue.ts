@@ -1,0 +1,238 @@
+import { type Accessor, type AccessorOptions, type AccessorPlugin, type Cpu, plainCpu } from '@vring/accessor'
+import { IotlbBufferMap } from '@vring/iotlb'
+import { EAGAIN, hasFeature, USED_IDX_OFFSET, VIRTIO_F_INDIRECT_DESC, VringError } from '@vring/layout'
+import type { AddressMap } from '@vring/memory'
+import { type BrokenReason, ChainBatch, createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
+import { chainAt } from './chain-at.ts'
+import type { StartedVring } from './device.ts'
+import { DeviceRequest, type RequestBuffer, type RequestMemory } from './device-request.ts'
+import { InflightSplit } from './inflight-split.ts'
+import { migrationLog, ringLog } from './ring-log.ts'
+
+export interface RequestQueueOptions {
+  /** How ring metadata is reached. */
+  readonly accessor: AccessorPlugin
+  readonly accessorOptions?: AccessorOptions
+  /** Default {@link plainCpu}. */
+  readonly cpu?: Cpu
+}
+
+/** Chains that one {@link RequestQueue.take} reads at most. One batch for all queues of a thread: it lives within a call. */
+const BATCH_CHAINS = 64
+const batch = new ChainBatch(BATCH_CHAINS)
+/** One chain that is given back, whatever batch it came with. */
+const finished = new ChainBatch(1)
+
+/**
+ * A running ring of a device that answers requests one by one, in any order: block, random numbers, control, and other
+ * devices that are no network's. Takes requests, gives them back, tells the driver, and keeps note of what is in flight.
+ *
+ * ```ts
+ * serveQueue(index) {
+ *   const requests = this.queue.take(16)
+ *   for (const request of requests) this.queue.finish(request, answer(request))
+ *   this.queue.flush()
+ *   return requests.length
+ * }
+ * ```
+ */
+export class RequestQueue {
+  readonly accessor: Accessor
+  readonly #vring: StartedVring
+  readonly #queue: DeviceQueue
+  readonly #buffers: AddressMap
+  readonly #memory: RequestMemory
+  readonly #inflight: InflightSplit | null
+  /** What an earlier device had taken and not given back. */
+  #recovered: number[] = []
+  /** Requests that were taken and not finished. */
+  #open = 0
+  /** used.idx of a split ring whose requests in flight are noted. */
+  #usedIdx = 0
+  #started = false
+  #errorSignalled = false
+  #base: number
+
+  /**
+   * @throws VringError ERR_INVALID_STATE when the ring can't be read
+   */
+  constructor(vring: StartedVring, options: RequestQueueOptions) {
+    const { ring, features, memory, iotlb } = vring
+    const cpu = options.cpu ?? plainCpu
+    this.#vring = vring
+    this.#base = vring.base
+    this.#buffers = iotlb === null ? memory.buffers : new IotlbBufferMap(iotlb, memory.space)
+    this.#memory = { buffers: this.#buffers, log: migrationLog(vring) }
+    this.#inflight = vring.inflight instanceof InflightSplit ? vring.inflight : null
+    this.accessor = options.accessor.create({ cpu, space: memory.space, ring, iotlb }, options.accessorOptions ?? {})
+    this.#queue = createDeviceQueue({
+      ...{ accessor: this.accessor, cpu, ring, features, buffers: this.#buffers },
+      log: ringLog(vring),
+    })
+    const status = this.#start()
+    // With an IOTLB the ring may not be translated yet: this asked for it, and a later round starts the ring.
+    if (status < 0 && iotlb === null) {
+      this.accessor.close()
+      throw new VringError('ERR_INVALID_STATE', `queue ${vring.index} can't be started: ${this.#queue.broken}`, {
+        field: 'ring',
+      })
+    }
+  }
+
+  get index(): number {
+    return this.#vring.index
+  }
+
+  /** Negotiated virtio features. */
+  get features(): bigint {
+    return this.#vring.features
+  }
+
+  /** Why the ring is broken, or null. */
+  get broken(): BrokenReason | null {
+    return this.#queue.broken
+  }
+
+  /** Requests that were taken and not finished. */
+  get open(): number {
+    return this.#open
+  }
+
+  /**
+   * Takes up to `max` requests: what an earlier device left in flight first, then what the driver made available. Requests
+   * whose ring is malformed are not among them; the frontend is told of that once.
+   */
+  take(max: number): DeviceRequest[] {
+    if (this.#queue.broken !== null) return []
+    if (this.accessor.beginRound() === 'miss') {
+      this.accessor.endRound()
+      return []
+    }
+    const requests: DeviceRequest[] = []
+    if (this.#started || this.#start(true) === 0) {
+      this.#takeRecovered(requests, max)
+      this.#takeAvailable(requests, Math.min(max - requests.length, BATCH_CHAINS))
+    }
+    this.accessor.endRound()
+    this.#open += requests.length
+    this.#tellBroken()
+    return requests
+  }
+
+  /** A request is done, and the device wrote `length` bytes from the beginning of its room. Published by {@link flush}. */
+  finish(request: DeviceRequest, length: number): void {
+    this.#open--
+    this.#push(request.id, request.slots, length)
+  }
+
+  /** Publishes what is finished, and tells the driver if it wants to know. */
+  flush(): void {
+    const queue = this.#queue
+    if (queue.pending === 0 || queue.broken !== null) return
+    const { pending } = queue
+    if (this.accessor.beginRound() !== 'miss' && queue.flush() === 0) {
+      this.#usedIdx = (this.#usedIdx + pending) & 0xffff
+      this.#inflight?.commit(this.#usedIdx)
+      if (queue.needsNotification()) this.#vring.notify()
+    }
+    this.accessor.endRound()
+    this.#tellBroken()
+  }
+
+  /** Asks for kicks; true: there is work, do not sleep. */
+  arm(): boolean {
+    const queue = this.#queue
+    if (!this.#started || queue.broken !== null) return false
+    if (this.#recovered.length > 0) return true
+    if (this.accessor.beginRound() === 'miss') {
+      this.accessor.endRound()
+      return false
+    }
+    const more = queue.enableNotification() > 0
+    this.accessor.endRound()
+    return more || queue.pending > 0
+  }
+
+  /** Lets go of the ring; where it stopped, as `VhostUserDevice.stopQueue` returns it. */
+  close(): number {
+    this.flush()
+    this.accessor.close()
+    return this.#started ? this.#queue.base : this.#base
+  }
+
+  #takeRecovered(requests: DeviceRequest[], max: number): void {
+    const indirect = hasFeature(this.features, VIRTIO_F_INDIRECT_DESC)
+    for (const head of this.#recovered.splice(0, max)) {
+      const chain = chainAt(this.accessor.desc, this.#buffers, this.#queue.queueSize, head, indirect)
+      // Noted by a device that is gone, and no chain now: the driver gets it back with nothing written.
+      if (chain === null) {
+        this.#push(head, 1, 0)
+      } else requests.push(new DeviceRequest(head, 1, chain.readable, chain.writable, this.#memory))
+    }
+  }
+
+  #takeAvailable(requests: DeviceRequest[], max: number): void {
+    if (max <= 0) return
+    const count = this.#queue.popBatch(batch, max)
+    for (let chain = 0; chain < count; chain++) {
+      const id = batch.idOf(chain)
+      this.#inflight?.take(id)
+      const [first, middle, end] = [batch.segStart[chain]!, batch.writeStart[chain]!, batch.segStart[chain + 1]!]
+      const [readable, writable] = [buffersOf(first, middle), buffersOf(middle, end)]
+      requests.push(new DeviceRequest(id, batch.slots[chain]!, readable, writable, this.#memory))
+    }
+  }
+
+  #push(id: number, slots: number, length: number): void {
+    this.#inflight?.use(id)
+    finished.used[0] = id
+    finished.slots[0] = slots
+    this.#queue.push(finished, 0, length)
+  }
+
+  /** The ring broke: the frontend is told once. */
+  #tellBroken(): void {
+    if (this.#queue.broken === null || this.#errorSignalled) return
+    this.#errorSignalled = true
+    this.#vring.signalError()
+  }
+
+  /** Reads where the ring is; 0 or a negative errno. */
+  #start(insideRound = false): number {
+    const status = insideRound || this.accessor.beginRound() !== 'miss' ? this.#resume() : EAGAIN
+    if (!insideRound) this.accessor.endRound()
+    this.#started = status === 0
+    return status
+  }
+
+  /**
+   * With an inflight area the used index and what is in flight say where the ring is. Without, the frontend does; when the
+   * used index says otherwise a device before this one died, and the ring goes on from there: what it had taken and not
+   * given back is taken again.
+   */
+  #resume(): number {
+    const queue = this.#queue
+    const status = queue.start(this.#base)
+    if (status < 0) return status
+    if (this.#inflight === null) queue.resume()
+    else {
+      const usedIdx = this.accessor.device.load16(USED_IDX_OFFSET)
+      if (usedIdx < 0) return usedIdx
+      this.#usedIdx = usedIdx
+      this.#recovered = this.#inflight.recover(usedIdx)
+      const restarted = queue.start((usedIdx + this.#recovered.length) & 0xffff)
+      if (restarted < 0) return restarted
+    }
+    if (queue.base === this.#base) return 0
+    const flight = this.#recovered.length === 0 ? '' : `, ${this.#recovered.length} requests in flight,`
+    this.#vring.note(`the frontend's base is ${this.#base}; as the ring says${flight} it goes on at ${queue.base}`)
+    return 0
+  }
+}
+
+function buffersOf(first: number, end: number): RequestBuffer[] {
+  const list: RequestBuffer[] = []
+  for (let segment = first; segment < end; segment++)
+    list.push({ address: batch.address[segment]!, length: batch.length[segment]! })
+  return list
+}

@@ -1,0 +1,118 @@
+import { EAGAIN, refused, VringError } from '@vring/layout'
+import type { VhostUserDevice } from './device.ts'
+import { DEVICE_STATE_LOAD, DEVICE_STATE_SAVE, type DeviceStatePayload } from './payload.ts'
+import type { SessionHost, StateStream } from './session-host.ts'
+
+/** Bytes of a device's state at most: what a frontend can make this process keep. */
+export const STATE_BYTES_MAX: number = 2 ** 24
+/** Bytes that one step moves: rings of other sessions get their turn. */
+const STEP_BYTES = 2 ** 16
+
+/** A device's state on its way to or from the frontend (SET_DEVICE_STATE_FD). Nothing of it waits. */
+export class SessionTransfer {
+  readonly #device: VhostUserDevice
+  readonly #host: SessionHost
+  #stream: StateStream | null = null
+  #direction = DEVICE_STATE_SAVE
+  #bytes: Uint8Array = new Uint8Array(0)
+  #done = 0
+  #error: unknown = null
+
+  constructor(device: VhostUserDevice, host: SessionHost) {
+    this.#device = device
+    this.#host = host
+  }
+
+  /** What to wait for being readable; -1: nothing. */
+  get readFd(): number {
+    return this.#stream !== null && this.#direction === DEVICE_STATE_LOAD ? this.#stream.fd : -1
+  }
+
+  /** What to wait for being writable; -1: nothing. */
+  get writeFd(): number {
+    return this.#stream !== null && this.#direction === DEVICE_STATE_SAVE ? this.#stream.fd : -1
+  }
+
+  /** A transfer is under way. */
+  get active(): boolean {
+    return this.#stream !== null
+  }
+
+  /**
+   * Begins a transfer over a descriptor, which is taken over when this returns.
+   *
+   * @param rings running: none may
+   * @throws VringError
+   */
+  begin(fd: number, { direction, phase }: DeviceStatePayload, rings: number): void {
+    if (direction !== DEVICE_STATE_SAVE && direction !== DEVICE_STATE_LOAD)
+      throw refused('ERR_PROTOCOL', 'direction', direction, `${DEVICE_STATE_SAVE} or ${DEVICE_STATE_LOAD}`)
+    if (phase !== 0) throw refused('ERR_PROTOCOL', 'phase', phase, '0, the device is stopped')
+    if (rings > 0)
+      throw new VringError('ERR_INVALID_STATE', `SET_DEVICE_STATE_FD: ${rings} rings are running`, { field: 'rings' })
+    if (this.#stream !== null)
+      throw new VringError('ERR_INVALID_STATE', 'SET_DEVICE_STATE_FD: a transfer is under way', { field: 'fds' })
+    const state = direction === DEVICE_STATE_SAVE ? this.#device.saveState!() : new Uint8Array(0)
+    this.#stream = this.#host.stream(fd)
+    this.#direction = direction
+    this.#bytes = state
+    this.#done = 0
+    this.#error = null
+  }
+
+  /** Moves on as far as the other side lets it. */
+  step(): void {
+    if (this.#stream === null) return
+    try {
+      if (this.#direction === DEVICE_STATE_SAVE) this.#save(this.#stream)
+      else this.#load(this.#stream)
+    } catch (error) {
+      this.#end(error)
+    }
+  }
+
+  /**
+   * How the last transfer ended (CHECK_DEVICE_STATE).
+   *
+   * @throws what it failed with
+   */
+  check(): void {
+    const error = this.#error
+    this.#error = null
+    if (error !== null) throw error
+  }
+
+  close(): void {
+    this.#stream?.close()
+    this.#stream = null
+    this.#bytes = new Uint8Array(0)
+  }
+
+  #save(stream: StateStream): void {
+    const count = stream.write(this.#bytes.subarray(this.#done, this.#done + STEP_BYTES))
+    if (count !== EAGAIN) this.#done += count
+    if (this.#done === this.#bytes.length) this.#end(null)
+  }
+
+  #load(stream: StateStream): void {
+    if (this.#done === this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(STEP_BYTES, 2 * this.#bytes.length))
+      grown.set(this.#bytes)
+      this.#bytes = grown
+    }
+    const count = stream.read(this.#bytes.subarray(this.#done, this.#done + STEP_BYTES))
+    if (count === EAGAIN) return
+    this.#done += count
+    if (this.#done > STATE_BYTES_MAX)
+      throw refused('ERR_OUT_OF_RANGE', 'device state', this.#done, `at most ${STATE_BYTES_MAX}`)
+    if (count > 0) return
+    const state = this.#bytes.slice(0, this.#done)
+    this.#device.loadState!(state)
+    this.#end(null)
+  }
+
+  #end(error: unknown): void {
+    this.#error = error
+    this.close()
+  }
+}

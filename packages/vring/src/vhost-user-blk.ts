@@ -1,0 +1,1 @@
+export * from '@vring/vhost-user-blk'
