@@ -14,7 +14,7 @@ export default defineConfig({
       'test/**/*.test.ts',
     ],
     exclude: ['**/node_modules/**', '**/dist/**', '**/*.interop.test.ts'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     // A shared machine stalls a process for seconds; what fails twice is a failure.
     retry: process.env['CI'] === 'true' ? 1 : 0,
     maxWorkers: 2,

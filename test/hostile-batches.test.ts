@@ -342,7 +342,9 @@ function fixed(plugin: AccessorPlugin, options = {}): (choice: number, machine: 
 const batchesOf = (): readonly ChainBatch[] => [new ChainBatch(BATCH, 'readable'), new ChainBatch(BATCH, 'writable')]
 
 describe('whatever a ring holds', () => {
-  test('every accessor reads the same chains of it, gives the same back, and breaks for the same reason', () => {
+  test('every accessor reads the same chains of it, gives the same back, and breaks for the same reason', {
+    timeout: 240_000,
+  }, () => {
     const kept = new Map<string, readonly ChainBatch[]>()
     const machines = (one: Setup): Record<string, Machine> => {
       const make = (name: string, create: (choice: number, machine: Machine) => Accessor) => {
