@@ -1,17 +1,32 @@
 import type { FindingKind, MemoryModel } from './operation.ts'
+import type { FinalState } from './scenario.ts'
+
+/** How schedules are drawn. */
+export interface RandomSchedules {
+  /** The n-th schedule is drawn from `seed` + n, so that the seed of a finding repeats it. */
+  readonly seed: number
+  readonly schedules: number
+  /** `uniform`, the default: each possible step is equally probable. `pct`: see `pctScheduler`. */
+  readonly strategy?: 'uniform' | 'pct'
+  /** `pct`: how many ordering constraints the bug needs; default 3. */
+  readonly depth?: number
+}
 
 /** Limits and mode of `explore`. */
 export interface ExploreOptions {
   /** Default `sc`. */
   readonly memoryModel?: MemoryModel
-  /** Most times that a thread which could go on is interrupted; default: no bound. */
+  /**
+   * Most times that a thread which could go on is interrupted by a step of another one; default: no bound. A store that
+   * becomes visible is no step of a thread and interrupts nobody.
+   */
   readonly preemptions?: number
   /** Ring accesses of others that a thread with `boundedWait` may have to wait for; default 1. */
   readonly waitLimit?: number
   /** Give up beyond this many distinct states; default 2,000,000. */
   readonly maxStates?: number
-  /** Random schedules beyond the bound, after or instead of the exhaustive search; default none. */
-  readonly random?: { readonly seed: number; readonly schedules: number }
+  /** Random schedules in place of the exhaustive search; default none. */
+  readonly random?: RandomSchedules
 }
 
 /** One step of a schedule. */
@@ -34,6 +49,12 @@ export interface Finding {
   readonly seed: number | null
 }
 
+/** A final state, and how many schedules end with it. */
+export interface Outcome {
+  readonly state: FinalState
+  readonly schedules: number
+}
+
 /** What an exploration did. */
 export interface Exploration {
   /** The first finding, or null. */
@@ -49,6 +70,8 @@ export interface Exploration {
    * one; or that were run (random).
    */
   readonly schedules: number
+  /** The distinct final states that `observe` of the scenario gave, in a fixed order; empty where it has none. */
+  readonly outcomes: readonly Outcome[]
   /** Steps of the longest schedule. */
   readonly depth: number
 }

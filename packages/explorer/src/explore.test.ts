@@ -5,6 +5,8 @@ import { explore } from './explore.ts'
 import type { ExploredWorld } from './explored-world.ts'
 import { ExploringPort } from './exploring-port.ts'
 import { formatTimeline } from './format-timeline.ts'
+import { parseLitmus } from './litmus/litmus-program.ts'
+import { hasOutcome, litmusScenario } from './litmus/litmus-scenario.ts'
 import type { PreparedScenario, Scenario } from './scenario.ts'
 import { migrateDuringRound } from './scenarios/index.ts'
 
@@ -131,13 +133,56 @@ describe('explore', () => {
       return { threads: [thread(0), thread(1)] }
     })
     // Two threads of three steps: 6! / (3! 3!) schedules over 4 x 4 states, an edge to each neighbour.
-    expect(explore(one)).toEqual({ finding: null, exhausted: true, steps: 24, states: 16, schedules: 20, depth: 6 })
+    expect(explore(one)).toMatchObject({
+      finding: null,
+      exhausted: true,
+      steps: 24,
+      states: 16,
+      schedules: 20,
+      depth: 6,
+    })
     expect(explore(one, { preemptions: 0 }).schedules).toBe(2)
   })
 
   it('a bound on preemptions misses what needs more of them', () => {
     expect(explore(twoAdds(false), { preemptions: 0 })).toMatchObject({ finding: null, exhausted: true })
     expect(explore(twoAdds(false), { preemptions: 1 }).finding?.kind).toBe('used-lost')
+  })
+
+  it('a store that becomes visible interrupts nobody: store buffering needs no preemption', () => {
+    const late = storeBuffering(false)
+    expect(explore(late, { memoryModel: 'tso', preemptions: 0 }).finding?.kind).toBe('stale-entry')
+    // Both stores are visible before either thread loads, and none was interrupted: 1 and 1 takes a preemption.
+    const { outcomes } = explore(litmusScenario(parseLitmus('x=1; r0=y || y=1; r1=x')), {
+      memoryModel: 'tso',
+      preemptions: 0,
+    })
+    expect(outcomes.map(({ state: { r0, r1 } }) => [r0, r1])).toEqual([
+      [0, 0],
+      [0, 1],
+      [1, 0],
+    ])
+  })
+
+  it('a thread that waits for its own stores could go on: to interrupt it is a preemption', () => {
+    const fenced = litmusScenario(parseLitmus('x=1; z=1; mb; r0=y || r1=x; r2=z; y=1'))
+    const ends = (preemptions: number): boolean =>
+      hasOutcome(
+        explore(fenced, { memoryModel: 'tso', preemptions }).outcomes.map(({ state }) => state),
+        { r0: 1, r1: 1, r2: 0 },
+      )
+    expect(ends(0)).toBe(false)
+    expect(ends(1)).toBe(true)
+  })
+
+  it('gives the distinct final states, and how many schedules end so', () => {
+    const { outcomes, schedules } = explore(litmusScenario(parseLitmus('x=1; r0=y || y=1; r1=x')))
+    expect(outcomes).toEqual([
+      { state: { r0: 0, r1: 1, x: 1, y: 1 }, schedules: 1 },
+      { state: { r0: 1, r1: 0, x: 1, y: 1 }, schedules: 1 },
+      { state: { r0: 1, r1: 1, x: 1, y: 1 }, schedules: 4 },
+    ])
+    expect(schedules).toBe(6)
   })
 
   it('reports a deadlock with who waits for what', () => {

@@ -1,9 +1,11 @@
 import { describeValue } from './describe-value.ts'
-import type { Exploration, ExploreOptions, Finding, ScheduleStep } from './exploration.ts'
+import type { Exploration, ExploreOptions, Finding, RandomSchedules, ScheduleStep } from './exploration.ts'
 import { ExploredWorld } from './explored-world.ts'
 import type { MemoryModel } from './operation.ts'
+import { OutcomeTable } from './outcome-table.ts'
 import { randomStream } from './random-stream.ts'
-import type { Scenario, ScenarioThread } from './scenario.ts'
+import type { PreparedScenario, Scenario, ScenarioThread } from './scenario.ts'
+import { pctScheduler, type Scheduler, type Successor, uniformScheduler } from './schedulers.ts'
 import type { State, Trace } from './state.ts'
 
 /**
@@ -17,13 +19,14 @@ import type { State, Trace } from './state.ts'
 export function explore(scenario: Scenario, options: ExploreOptions = {}): Exploration {
   const search = new Search(scenario, options)
   const { random } = options
-  return random === undefined ? search.exhaust() : search.walk(random.seed, random.schedules)
+  return random === undefined ? search.exhaust() : search.walk(random)
 }
 
 class Search {
   readonly #world: ExploredWorld
   readonly #threads: readonly ScenarioThread[]
-  readonly #finish: (() => void) | undefined
+  readonly #prepared: PreparedScenario
+  readonly #outcomes = new OutcomeTable()
   readonly #initial: State
   readonly #waitLimit: number
   readonly #preemptions: number | undefined
@@ -39,9 +42,9 @@ class Search {
     this.#maxStates = options.maxStates ?? 2_000_000
     this.#world = new ExploredWorld(this.#model, scenario.structural ?? [])
     this.#world.runner.enter('setup')
-    const { threads, finish } = scenario.prepare(this.#world)
+    this.#prepared = scenario.prepare(this.#world)
+    const { threads } = this.#prepared
     this.#threads = threads
-    this.#finish = finish
     const { machine, runner } = this.#world
     const nodes = threads.map((thread) => runner.start(thread.run))
     this.#initial = {
@@ -66,7 +69,7 @@ class Search {
     for (let more = true; more && this.#finding === null; ) {
       const next = new Map<string, State>()
       for (const state of layer) {
-        const steps = this.#expand(state, (copy) => {
+        const steps = this.#expand(state, ({ state: copy }) => {
           const key = machine.key(copy, bounded)
           const same = next.get(key)
           if (same === undefined) next.set(key, copy)
@@ -78,36 +81,49 @@ class Search {
       states += next.size
       more = next.size > 0
       if (more) depth++
-      if (states > this.#maxStates)
-        return { finding: this.#finding, exhausted: false, steps: this.#steps, states, schedules, depth }
+      if (states > this.#maxStates) return this.#result({ exhausted: false, states, schedules, depth })
       layer = next.values()
     }
-    const exhausted = this.#finding === null
-    return { finding: this.#finding, exhausted, steps: this.#steps, states, schedules, depth }
+    return this.#result({ exhausted: this.#finding === null, states, schedules, depth })
   }
 
-  walk(seed: number, schedules: number): Exploration {
+  walk({ seed, schedules, strategy = 'uniform', depth: constraints = 3 }: RandomSchedules): Exploration {
+    const actors = this.#threads.length * (this.#model === 'sc' ? 1 : 2)
+    // How long schedules are: that of one without a choice, so that a seed alone repeats a schedule.
+    const steps = strategy === 'pct' ? this.#run(([first]) => first!, null) : 0
+    this.#outcomes.clear()
     let depth = 0
     let done = 0
     for (; done < schedules && this.#finding === null; done++) {
       const random = randomStream(seed + done)
-      let state = this.#initial
-      for (let steps = 0; ; steps++) {
-        depth = Math.max(depth, steps)
-        const successors: State[] = []
-        if (this.#expand(state, (copy) => successors.push(copy), seed + done) === 0 || this.#finding !== null) break
-        state = successors[random(successors.length)]!
-      }
+      const scheduler = strategy === 'pct' ? pctScheduler(random, actors, steps, constraints) : uniformScheduler(random)
+      depth = Math.max(depth, this.#run(scheduler, seed + done))
     }
-    return { finding: this.#finding, exhausted: false, steps: this.#steps, states: 0, schedules: done, depth }
+    return this.#result({ exhausted: false, states: 0, schedules: done, depth })
+  }
+
+  /** Follows one schedule to its end or to a finding; returns its steps. */
+  #run(scheduler: Scheduler, seed: number | null): number {
+    let state = this.#initial
+    for (let steps = 0; ; steps++) {
+      const successors: Successor[] = []
+      if (this.#expand(state, (one) => successors.push(one), seed) === 0 || this.#finding !== null) return steps
+      // Every step is over the bound on preemptions.
+      if (successors.length === 0) return steps
+      state = scheduler(successors).state
+    }
+  }
+
+  #result(counts: Pick<Exploration, 'exhausted' | 'states' | 'schedules' | 'depth'>): Exploration {
+    return { finding: this.#finding, ...counts, steps: this.#steps, outcomes: this.#outcomes.list() }
   }
 
   /** Takes every step that a state allows; returns how many. A state without one is an end or a deadlock. */
-  #expand(state: State, visit: (successor: State) => void, seed: number | null = null): number {
+  #expand(state: State, visit: (successor: Successor) => void, seed: number | null = null): number {
     const { machine, runner } = this.#world
     const ready = this.#ready(state)
     let count = 0
-    const deliver = (copy: State, thread: number, label: string, result: number): void => {
+    const deliver = (copy: State, thread: number, label: string, result: number, drain = false): void => {
       copy.trace = { parent: state.trace, thread, label, result }
       this.#steps++
       count++
@@ -115,7 +131,8 @@ class Search {
       const error = copy.threads[thread]!.error
       if (machine.found !== null) this.#record(copy, seed)
       else if (error !== null) this.#recordError(error, copy, seed)
-      else if (this.#withinBound(state, copy, thread, ready)) visit(copy)
+      else if (drain) visit({ state: copy, actor: this.#threads.length + thread })
+      else if (this.#withinBound(state, copy, thread)) visit({ state: copy, actor: thread })
     }
     for (let thread = 0; thread < this.#threads.length; thread++) {
       machine.state = state
@@ -123,7 +140,7 @@ class Search {
         const copy = machine.fork(state)
         machine.state = copy
         const label = machine.flush(thread, index)
-        deliver(copy, thread, `(visible) ${label}`, -1)
+        deliver(copy, thread, `(visible) ${label}`, -1, true)
         if (this.#finding !== null) return count
       }
       const node = state.threads[thread]!
@@ -188,9 +205,16 @@ class Search {
     })
   }
 
-  #withinBound(state: State, copy: State, thread: number, ready: readonly boolean[]): boolean {
+  /** Counts a preemption: a step of one thread while the one that took the step before could go on. */
+  #withinBound(state: State, copy: State, thread: number): boolean {
     if (this.#preemptions === undefined) return true
-    if (state.last >= 0 && state.last !== thread && ready[state.last]) copy.preemptions++
+    const { last } = state
+    const pending = last < 0 ? null : state.threads[last]!.pending
+    if (last !== thread && pending !== null) {
+      const { machine } = this.#world
+      machine.state = state
+      if (!machine.waitsForOthers(last, pending)) copy.preemptions++
+    }
     copy.last = thread
     return copy.preemptions <= this.#preemptions
   }
@@ -205,7 +229,10 @@ class Search {
     if (waiting.length > 0) machine.report('deadlock', waiting.join('; '))
     else
       try {
-        this.#finish?.()
+        const { threads } = state
+        const observed = this.#prepared.observe?.(threads.map(({ returned }) => returned))
+        if (observed !== undefined) this.#outcomes.add(observed, state.paths)
+        this.#prepared.finish?.()
       } catch (error) {
         machine.report('exception', `after the last step: ${messageOf(error)}`)
       }

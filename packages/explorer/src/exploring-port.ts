@@ -44,6 +44,11 @@ export class ExploringPort implements SyncPort {
     this.#store(cell, value, true)
   }
 
+  /** smp_rmb: earlier loads stay before later loads. */
+  rmb(): void {
+    if (this.#world.machine.model === 'weak') this.#barrier('rmb')
+  }
+
   wmb(): void {
     if (this.#world.machine.model === 'weak') this.#barrier('wmb')
   }
@@ -154,7 +159,7 @@ export class ExploringPort implements SyncPort {
     world.perform({ kind: 'store', label: cell.name, locate: () => at, value, release, check })
   }
 
-  #barrier(kind: 'wmb' | 'mb'): void {
+  #barrier(kind: 'rmb' | 'wmb' | 'mb'): void {
     const world = this.#world
     if (world.hasResult) world.take()
     else world.perform({ kind, label: kind })

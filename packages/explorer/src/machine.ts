@@ -71,11 +71,15 @@ export class Machine {
 
   /** May `thread` take this step now? */
   enabled(thread: number, operation: Operation): boolean {
-    const { kind } = operation
-    if (kind === 'mb') return !this.holdsStores(thread)
-    if (kind !== 'atomic') return true
+    const drained = operation.kind === 'mb' || operation.kind === 'atomic'
+    return !(drained && this.holdsStores(thread)) && !this.waitsForOthers(thread, operation)
+  }
+
+  /** Does this step need one of another thread first? Stores that the thread itself holds back drain without any. */
+  waitsForOthers(thread: number, operation: Operation): boolean {
+    if (operation.kind !== 'atomic') return false
     this.thread = thread
-    return !this.holdsStores(thread) && operation.enabled?.(this) !== false
+    return operation.enabled?.(this) === false
   }
 
   /** Has a thread stores that others do not see? */

@@ -11,6 +11,8 @@ export interface ThreadNode {
   readonly pending: Operation | null
   /** What it threw, if it did. */
   readonly error: unknown
+  /** What its function returned, when it has. */
+  readonly returned: unknown
   /** @internal */
   readonly parent: ThreadNode | null
   /** @internal Id of the result of the parent's operation. */
@@ -93,12 +95,12 @@ export class ThreadRunner {
   }
 
   /** The beginning of a thread. */
-  start(run: () => void): ThreadNode {
+  start(run: () => unknown): ThreadNode {
     return this.#node(run, null, 0)
   }
 
   /** Where the thread is after its operation had this result. */
-  next(run: () => void, node: ThreadNode, result: number): ThreadNode {
+  next(run: () => unknown, node: ThreadNode, result: number): ThreadNode {
     let child = node.children.get(result)
     if (child === undefined) {
       child = this.#node(run, node, result)
@@ -107,7 +109,7 @@ export class ThreadRunner {
     return child
   }
 
-  #node(run: () => void, parent: ThreadNode | null, result: number): ThreadNode {
+  #node(run: () => unknown, parent: ThreadNode | null, result: number): ThreadNode {
     const depth = parent === null ? 0 : parent.depth + 1
     const log: unknown[] = new Array(depth)
     let id = result
@@ -121,14 +123,15 @@ export class ThreadRunner {
     this.#maker = run
     this.#made = 0
     let error: unknown = null
+    let returned: unknown
     try {
-      run()
+      returned = run()
     } catch (thrown) {
       // What it throws on its way out, after it was left, is no error: it would not have come there.
       if (this.#pending === null) error = thrown
     }
     this.#cursor = -1
     const pending = error === null ? this.#pending : null
-    return { id: this.#nodes++, pending, error, parent, result, depth, children: new Map() }
+    return { id: this.#nodes++, pending, error, returned, parent, result, depth, children: new Map() }
   }
 }

@@ -6,12 +6,21 @@ export interface ScenarioThread {
   readonly name: string
   /** Its waiting must be bounded: see `ExploreOptions.waitLimit`. */
   readonly boundedWait?: boolean
-  run(): void
+  /** What it returns, its registers say, is given to {@link PreparedScenario.observe}. */
+  run(): unknown
 }
+
+/** What a schedule ends with, by name: registers and shared variables. */
+export type FinalState = Readonly<Record<string, string | number | boolean | null>>
 
 /** What {@link Scenario.prepare} sets up. */
 export interface PreparedScenario {
   readonly threads: readonly ScenarioThread[]
+  /**
+   * Says what a schedule has ended with, from what the threads returned and from shared variables, which it only loads.
+   * Distinct answers are the exploration's outcomes.
+   */
+  observe?(returned: readonly unknown[]): FinalState
   /** Runs alone when all threads have ended; reports what is wrong then. */
   finish?(): void
 }

@@ -1,10 +1,13 @@
 import * as parts from '@vring/accessor'
 import { SYNC_NAMES, type SyncName } from '@vring/mmu-notifier'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { explore } from './explore.ts'
 import { formatTimeline } from './format-timeline.ts'
 import { MEMORY_MODELS, type MemoryModel } from './operation.ts'
 import * as scenarios from './scenarios/index.ts'
+
+// Exhaustive searches: seconds each, more on a machine that does something else too.
+vi.setConfig({ testTimeout: 120_000 })
 
 const races: Readonly<Record<string, scenarios.QueueScenario>> = {
   'a page moves': scenarios.migrateDuringRound,

@@ -1,4 +1,4 @@
-import type { CatalogueEntry, Exploration, ExploreOptions } from '@vring/explorer'
+import type { CatalogueEntry, Exploration, ExploreOptions, RandomSchedules } from '@vring/explorer'
 import { oneOf } from '../arguments.ts'
 import { colours } from '../colours.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
@@ -29,6 +29,7 @@ export const explore: BenchCommand = {
     entry: { type: 'string', description: 'one entry of the catalogue, such as M16', valueHint: 'ID' },
     bound: { type: 'string', description: 'preemptions at most; default unbounded', valueHint: 'N' },
     seed: { type: 'string', description: 'then random schedules of this seed over the shipped code', valueHint: 'N' },
+    pct: { type: 'boolean', description: 'draw these by probabilistic concurrency testing, not uniformly' },
     timelines: { type: 'boolean', description: 'print the schedule that shows each bug' },
     ...jsonArg,
   },
@@ -44,10 +45,19 @@ export const explore: BenchCommand = {
     const walks =
       args.text('seed') === null
         ? []
-        : entries.map((entry) => walk(explorer, entry, args.integer('seed', 0, 2 ** 32 - 1, 0)))
+        : entries.map((entry) =>
+            walk(explorer, entry, {
+              seed: args.integer('seed', 0, 2 ** 32 - 1, 0),
+              schedules: 1000,
+              strategy: args.flag('pct') ? 'pct' : 'uniform',
+            }),
+          )
     const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ entries: explored.map(plain), random: walks }))
-    else printText(print(explorer, explored, args.flag('timelines') || entries.length === 1))
+    else
+      printText(
+        [print(explorer, explored, args.flag('timelines') || entries.length === 1), ...printWalks(walks)].join('\n'),
+      )
     const unexpected = explored.some((one) => !asExpected(one)) || walks.some(({ finding }) => finding !== null)
     return unexpected ? EXIT_DISAGREE : EXIT_OK
   },
@@ -80,11 +90,24 @@ function exploreEntry({ explore: search, limitsOf }: Explorer, entry: CatalogueE
 }
 
 /** Random schedules beyond any bound: a finding there is a bug of the shipped code. */
-function walk({ explore: search }: Explorer, entry: CatalogueEntry, seed: number): { id: string } & Exploration {
+function walk(
+  { explore: search }: Explorer,
+  entry: CatalogueEntry,
+  random: RandomSchedules,
+): { id: string } & Exploration {
   return {
     id: entry.id,
-    ...search(entry.repaired, { memoryModel: entry.memoryModel, random: { seed, schedules: 1000 } }),
+    ...search(entry.repaired, { memoryModel: entry.memoryModel, random }),
   }
+}
+
+/** One line, where there were random schedules. */
+function printWalks(walks: readonly ({ id: string } & Exploration)[]): string[] {
+  if (walks.length === 0) return []
+  const found = walks.filter(({ finding }) => finding !== null)
+  const schedules = walks.reduce((sum, walk) => sum + walk.schedules, 0)
+  const ids = found.map(({ id, finding }) => `${id}: ${finding!.kind}, seed ${finding!.seed}`)
+  return [`${schedules} random schedules of the shipped code: ${ids.length === 0 ? 'no finding' : ids.join('; ')}`]
 }
 
 /** The bug is found and is the one that was expected; the shipped code was exhausted without a finding. */

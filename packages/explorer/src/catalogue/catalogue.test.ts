@@ -1,11 +1,14 @@
 import * as direct from '@vring/accessor'
 import { directSteps } from '@vring/accessor-vmap-direct'
 import { SYNC_NAMES } from '@vring/mmu-notifier'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { explore } from '../explore.ts'
 import { formatTimeline } from '../format-timeline.ts'
 import { catalogue as catalogueOf } from './catalogue.ts'
 import { limitsOf } from './catalogue-entry.ts'
+
+// Exhaustive searches: seconds each, more on a machine that does something else too.
+vi.setConfig({ testTimeout: 120_000 })
 
 const catalogue = catalogueOf(direct)
 
