@@ -7,17 +7,23 @@ import {
   residuals,
   smapShares,
 } from '@vring/cost-model'
+import { hasOutcome, LITMUS_TESTS, litmusOutcomes, parseLitmus } from '@vring/explorer'
 import { createRegistry } from '@vring/registry'
+import { KOCHER_PATTERNS, PROTECTIONS, programOf, SPECULATION_LIMITS, speculateProgram } from '@vring/speculation'
 import { createModel, judgedClaims } from '../apps/bench/src/model-results.ts'
 import { LAYERS } from './layers.ts'
 import type { WorkspacePackage } from './workspace.ts'
 
-/** The generated parts of README.md, by the name in their markers. */
-export type Sections = Readonly<Record<'claims' | 'packages', string>>
+/** The generated parts of a README, by the name in their markers. */
+export type Sections = Readonly<Record<string, string>>
 
-/** Generates every section. */
-export function readmeSections(packages: readonly WorkspacePackage[]): Sections {
-  return { claims: claimsSection(), packages: packagesSection(packages) }
+/** Every README with generated parts, by its path from the root. */
+export function generatedReadmes(packages: readonly WorkspacePackage[]): ReadonlyMap<string, Sections> {
+  return new Map([
+    ['README.md', { claims: claimsSection(), packages: packagesSection(packages) }],
+    ['packages/explorer/README.md', { litmus: litmusSection() }],
+    ['packages/speculation/README.md', { patterns: patternsSection(), limits: limitsSection() }],
+  ])
 }
 
 /**
@@ -28,7 +34,7 @@ export function readmeSections(packages: readonly WorkspacePackage[]): Sections 
 export function replaceSections(markdown: string, sections: Sections): string {
   return Object.entries(sections).reduce((text, [name, section]) => {
     const pattern = new RegExp(`(<!-- ${name}: [^\\n]*-->\\n)[\\s\\S]*?(<!-- /${name} -->)`)
-    if (!pattern.test(text)) throw new Error(`README.md has no markers for ${name}`)
+    if (!pattern.test(text)) throw new Error(`the README has no markers for ${name}`)
     return text.replace(pattern, (_, begin: string, end: string) => `${begin}\n${section}\n\n${end}`)
   }, markdown)
 }
@@ -67,6 +73,43 @@ function claimsSection(): string {
       `${savedNs.toFixed(0)} ns that V4's vmap saves a packet with SMAP on, SMAP makes ${(100 * share).toFixed(0)} %, and the rest, ` +
       `${(100 * (1 - share)).toFixed(0)} %, it saves without SMAP as well.`,
   ].join('\n')
+}
+
+/** Each litmus test as the explorer answers it now, beside the answer of the literature. */
+function litmusSection(): string {
+  const word = (allowed: boolean): string => (allowed ? 'allowed' : 'forbidden')
+  const rows = LITMUS_TESTS.map(({ name, program: text, asked, tso, lkmm, difference }) => {
+    const program = parseLitmus(text)
+    const found = (['tso', 'weak'] as const).map((model) => word(hasOutcome(litmusOutcomes(program, model), asked)))
+    const end = Object.entries(asked).map(([variable, value]) => `${variable}=${value}`)
+    return [
+      name,
+      `\`${text.replaceAll('||', '\\|\\|')}\``,
+      `\`${end.join(' ')}\``,
+      found[0]!,
+      word(tso),
+      found[1]!,
+      word(lkmm) + (difference === null ? '' : `; \`weak\` is ${difference}`),
+    ]
+  })
+  return table(['test', 'threads', 'may end with', '`tso`', 'x86-TSO', '`weak`', 'Linux memory model'], rows)
+}
+
+/** Kocher's victims as the checker judges them now. */
+function patternsSection(): string {
+  const rows = KOCHER_PATTERNS.map((pattern) => [
+    String(pattern.number),
+    pattern.title,
+    ...PROTECTIONS.map((protection) => {
+      const kinds = new Set(speculateProgram(programOf(pattern, protection)).map(({ kind }) => kind))
+      return kinds.size === 0 ? 'clear' : [...kinds].join(', ')
+    }),
+  ])
+  return table(['pattern', 'what is particular about it', ...PROTECTIONS], rows)
+}
+
+function limitsSection(): string {
+  return SPECULATION_LIMITS.map((limit) => `- ${limit}`).join('\n')
 }
 
 /** Packages from the top layer down; `linux` and the tools, which stand beside the layers, last. */

@@ -1,24 +1,30 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { readmeSections, replaceSections } from '../scripts/readme-sections.ts'
+import { generatedReadmes, replaceSections } from '../scripts/readme-sections.ts'
 import { readManifest, readWorkspace, repositoryRoot } from '../scripts/workspace.ts'
 
 const packages = readWorkspace()
 const readme = readFileSync(join(repositoryRoot, 'README.md'), 'utf8')
 
 /** Every Markdown file that is written by hand. */
-const documents = ['.', 'docs', 'docs/adr', ...packages.map(({ folder }) => folder)]
+const documents = ['.', 'docs', 'docs/adr', 'fuzz', ...packages.map(({ folder }) => folder)]
   .map((folder) => join(repositoryRoot, folder))
   .filter(existsSync)
   .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
   .filter((file) => file.endsWith('.md') && !file.endsWith('CHANGELOG.md'))
 
-describe('README.md', () => {
-  test('has generated sections that are up to date (npm run readme)', () => {
-    expect(replaceSections(readme, readmeSections(packages))).toBe(readme)
-  })
+describe('the READMEs', () => {
+  test.each([...generatedReadmes(packages)])(
+    '%s has generated sections that are up to date (npm run readme)',
+    (name, sections) => {
+      const text = readFileSync(join(repositoryRoot, name), 'utf8')
+      expect(replaceSections(text, sections)).toBe(text)
+    },
+  )
+})
 
+describe('README.md', () => {
   test('names every package', () => {
     for (const { folder } of packages) expect(readme).toContain(`(${folder})`)
   })

@@ -13,7 +13,7 @@ import {
   type Window,
 } from '@vring/accessor'
 import type { RingArea } from '@vring/layout'
-import { ACCESS_READ, type KernelMapping } from '@vring/memory'
+import { ACCESS_READ, type KernelMapping, type MemoryView, memoryView } from '@vring/memory'
 import { describe, expect, it } from 'vitest'
 import { formatSpeculation } from './format-speculation.ts'
 import { SPECULATION_LIMITS, speculate } from './speculate.ts'
@@ -184,5 +184,98 @@ describe('speculate', () => {
     expect(text).toContain('bare-direct on the ring of 2019: flagged')
     expect(text).toContain('ring: head out of range; mispredicted: SplitReader.loadHeads')
     for (const limit of SPECULATION_LIMITS) expect(text).toContain(limit)
+  })
+})
+
+describe('what the port does not see', () => {
+  /** The mapping's window with a check of its own: an offset out of range becomes 0. */
+  const checked = (check: (cpu: Cpu, outside: boolean) => boolean): AccessorPlugin => ({
+    ...bareDirect(false),
+    name: 'checked',
+    create: (context) => {
+      const accessor = bareDirect(false).create(context, {}) as Accessor
+      for (const area of ['desc', 'driver', 'device'] as const) {
+        const window = accessor[area]
+        const inside = (offset: number): number =>
+          check(context.cpu, offset < 0 || offset + 16 > context.ring[area].length + 14) ? 0 : offset
+        for (const name of ['load16', 'load16Acquire', 'load32'] as const) {
+          const load = window[name].bind(window)
+          Object.assign(window, { [name]: (offset: number) => load(inside(offset)) })
+        }
+        const loadWords = window.loadWords.bind(window)
+        window.loadWords = (offset, out, index, count) => loadWords(inside(offset), out, index, count)
+      }
+      return accessor
+    },
+  })
+
+  it('a plain if of a plugin is not called clear: no branch of it can be mispredicted, so nothing is shown', () => {
+    const report = speculate(
+      checked((_, outside) => outside),
+      { nospec: 'none' },
+    )
+    expect(report.findings).toEqual([])
+    expect(report.verdict).toBe('not-shown')
+    expect(speculate(checked((_, outside) => outside)).verdict).toBe('not-shown')
+    expect(report.unseen.map(({ window, access }) => `${window}.${access}`)).toContain('desc.loadWords')
+    expect(formatSpeculation(report)).toMatch(
+      /checked on the ring of 2019: not shown[\s\S]*not shown: desc\.loadWords .*\(a plain if\?\)/,
+    )
+  })
+
+  it('the same check, named, is mispredicted and flagged', () => {
+    const report = speculate(
+      checked((cpu, outside) => cpu.predict(outside)),
+      { nospec: 'none' },
+    )
+    expect(report.verdict).toBe('flagged')
+    expect(report.unseen).toEqual([])
+  })
+
+  it('a window that lets every offset through relies on its ring, and one that masks on nothing', () => {
+    expect(speculate(bareDirect(false)).unseen).toEqual([])
+    expect(speculate(bareDirect(true)).unseen).toEqual([])
+  })
+
+  /** Loads a byte of a table of its own, at an index that a mispredicted check let through, and touches by it. */
+  const tabled = (entries: number, fill: (cpu: Cpu, table: MemoryView) => void): AccessorPlugin =>
+    copying('tabled', ({ cpu, space }) => {
+      const table = memoryView(new ArrayBuffer(64))
+      const probe = memoryView(new ArrayBuffer(1 << 18))
+      fill(cpu, table)
+      class TabledUser extends UncheckedUser2019 {
+        override get16Acquire(address: number): number {
+          const index = 20
+          if (cpu.predict(index < entries)) cpu.load16(probe.u16, cpu.load16(table.u16, index))
+          return super.get16Acquire(address)
+        }
+      }
+      return new TabledUser(cpu, space)
+    })
+
+  it('a secret in a view that is not user memory reaches an address', () => {
+    const report = speculate(tabled(16, () => {}))
+    expect(report.findings.map(({ kind }) => kind)).toContain('secret-reached-address')
+  })
+
+  it('what the program has loaded or stored there itself is no secret', () => {
+    const own = tabled(16, (cpu, table) => {
+      for (let index = 0; index < 32; index++) cpu.store16(table.u16, index, 3)
+    })
+    expect(speculate(own).verdict).toBe('clear')
+  })
+
+  it('a load outside such a view is a finding of its own', () => {
+    const far = copying('far', ({ cpu, space }) => {
+      const table = memoryView(new ArrayBuffer(16))
+      class FarUser extends UncheckedUser2019 {
+        override get16Acquire(address: number): number {
+          if (cpu.predict(false)) cpu.load16(table.u16, 16)
+          return super.get16Acquire(address)
+        }
+      }
+      return new FarUser(cpu, space)
+    })
+    expect(new Set(speculate(far).findings.map(({ kind }) => kind))).toEqual(new Set(['left-view']))
   })
 })

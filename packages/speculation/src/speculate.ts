@@ -14,8 +14,10 @@ import {
 import { ACCESS_READ, GuestMap, PAGE_BYTES, PagedSpace } from '@vring/memory'
 import { ChainBatch, createDeviceQueue } from '@vring/virtqueue'
 import { HOSTILE_RINGS, type HostileRing } from './hostile-rings.ts'
-import { type LeakKind, type PathPlan, SpeculatingCpu, type TransientLoad } from './speculating-cpu.ts'
+import { PathSearch, type SpeculationFinding } from './path-search.ts'
+import { type PathPlan, SpeculatingCpu } from './speculating-cpu.ts'
 import { type KnownRange, SpeculativeSpace } from './speculative-space.ts'
+import { probeWindows, type UnseenGuard, type WindowProbe } from './window-probe.ts'
 
 /** How far the checker looks. */
 export interface SpeculateOptions {
@@ -29,25 +31,17 @@ export interface SpeculateOptions {
   readonly window?: number
 }
 
-/** One way to mislead the accessor; the shortest path of each kind at each branch is kept. */
-export interface SpeculationFinding {
-  readonly kind: LeakKind
-  /** The ring that the driver prepared. */
-  readonly ring: string
-  /** Functions whose branches were mispredicted, in order. */
-  readonly branches: readonly string[]
-  /** For people: what was loaded, or which addresses differed. */
-  readonly detail: string
-}
-
 /** What the checker found. */
 export interface SpeculationReport {
   readonly accessor: string
   readonly options: AccessorOptions
   /** `mask`: the ring that ships. `none`: the ring of 2019, which does not mask what the driver gives as an index. */
   readonly nospec: 'mask' | 'none'
-  readonly verdict: 'clear' | 'flagged'
+  /** `not-shown`: nothing was found, and something that was relied on can't be seen; see {@link unseen}. */
+  readonly verdict: 'clear' | 'flagged' | 'not-shown'
   readonly findings: readonly SpeculationFinding[]
+  /** Accesses that keep an offset inside their area by what the port does not see, such as a plain `if`. */
+  readonly unseen: readonly UnseenGuard[]
   /** Paths that were executed, and how many of them mispredicted something. */
   readonly paths: number
   readonly mispredictedPaths: number
@@ -61,10 +55,16 @@ export interface SpeculationReport {
 
 /** What a verdict of this checker can't say about hardware. Part of every report. */
 export const SPECULATION_LIMITS: readonly string[] = [
-  'It models one thing: conditional branches that the code names with predict, mispredicted (Spectre v1). Indirect branches, returns, store bypass and value injection are not modelled.',
+  'Its contract is CT-COND: an attacker observes the addresses of loads and stores and the outcomes of branches, and conditional branches are mispredicted (Spectre v1). Only branches that the code names with predict are.',
+  'Indirect branches and returns (v2, RSB), store bypass (v4), value prediction and straight-line speculation are not modelled, and no operand whose value changes how long an instruction takes.',
+  'A transient store out of bounds (v1.1) is observed by its address, and is no finding of its own.',
   'A transient fault gives the program its errno; what a processor forwards from a faulting load (Meltdown, L1TF, MDS) is not modelled.',
-  'User memory is not taken to be secret: a transient load of it outside the ring is counted, not flagged, as the kernel does.',
+  'User memory is not taken to be secret: a transient load of it outside the ring is counted, not flagged, as the kernel does. Other memory is, unless the program itself loaded or stored it before the misprediction.',
+  'Secrets are three values of 32 bits: code in which all three make the same observations passes.',
+  'A plain if, and any other arithmetic on an offset that goes past the port, can not be mispredicted. Windows are asked with offsets out of range, and one that answers without mask, fence, named branch or walk is reported as not shown; elsewhere a plain if is not seen at all.',
+  'Reads of memory that go past the port are not seen.',
   'The window is a number of accesses, not a reorder buffer; lfence is taken to stop it at once, stac and clac not at all.',
+  'Paths begin at the rings of HOSTILE_RINGS, one round each, and mispredict up to depth branches; a path ends with its first squash and does not go on architecturally.',
   'JavaScript issues none of these instructions: the verdict is about the algorithm above the Cpu port, not about what V8 makes of it.',
 ]
 
@@ -73,57 +73,31 @@ const BUFFER_BYTES = PAGE_BYTES
 const GUEST_BUFFERS = 0x10000
 /** As far as a 16-bit descriptor index reaches. */
 const STRAY_BYTES = 65536 * DESC_BYTES
-/** Two words that differ in every field a device reads: bits of flags stay NEXT, so that chains go on. */
-const SECRETS: readonly (readonly number[])[] = [[0x0003_0001], [0x0005_0001], [0x0001_4000]]
-
 /**
  * Runs the device's side of a queue over an accessor while branches are mispredicted, on rings whose indices a hostile
  * driver chose, and reports every transient load that leaves its object and every secret that reaches an address.
  *
- * Each path runs the shipped ring and accessor code from the start in a fresh world. Whether a secret reached an address
- * is decided by running the path with two secrets: the addresses must not differ.
+ * Each path runs the shipped ring and accessor code from the start in a fresh world. Whether a secret can be observed is
+ * decided by running each path that was given one with others: no address and no branch may differ.
+ *
+ * Then each window is asked directly, with offsets that a mispredicted check let through: what keeps them inside their area
+ * must be something that the port sees.
  */
 export function speculate(plugin: AccessorPlugin, options: SpeculateOptions = {}): SpeculationReport {
   const { depth = 2, window = 64, nospec = 'mask' } = options
   const accessorOptions = options.options ?? {}
-  const findings = new Map<string, SpeculationFinding>()
-  let paths = 0
-  let mispredictedPaths = 0
-  let strayUserLoads = 0
-
-  const note = (kind: LeakKind, ring: HostileRing, cpu: SpeculatingCpu, plan: PathPlan, detail: string): void => {
-    const branches = plan.mispredict.map((ordinal) => cpu.branches[ordinal] ?? 'unknown')
-    const key = `${kind}|${ring.name}|${branches[0]}`
-    const known = findings.get(key)
-    if (known === undefined || known.branches.length > branches.length)
-      findings.set(key, { kind, ring: ring.name, branches, detail })
-  }
-
-  const explore = (ring: HostileRing, mispredict: readonly number[]): void => {
-    const plan: PathPlan = { mispredict, window, secret: SECRETS[0]! }
-    const cpu = runPath(plugin, accessorOptions, ring, plan, nospec)
-    paths++
-    if (cpu.transientFrom >= 0) mispredictedPaths++
-    strayUserLoads += cpu.strayUserLoads
-    for (const leak of cpu.leaks) note(leak.kind, ring, cpu, plan, describeLoad(leak))
-    if (cpu.leaks.length > 0)
-      for (const secret of SECRETS.slice(1)) {
-        const other = runPath(plugin, accessorOptions, ring, { ...plan, secret }, nospec)
-        const difference = firstDifference(cpu.addresses, other.addresses)
-        if (difference !== null) note('secret-reached-address', ring, cpu, plan, difference)
-      }
-    if (mispredict.length === depth) return
-    for (let next = (mispredict.at(-1) ?? -1) + 1; next < cpu.branches.length; next++)
-      explore(ring, [...mispredict, next])
-  }
-
-  for (const ring of HOSTILE_RINGS) explore(ring, [])
+  const search = new PathSearch(depth, window)
+  for (const ring of HOSTILE_RINGS)
+    search.follow(ring.name, (plan) => runPath(plugin, accessorOptions, ring, plan, nospec))
+  const { findings, paths, mispredictedPaths, strayUserLoads } = search
+  const unseen = probeWindows((plan, probe) => runPath(plugin, accessorOptions, HOSTILE_RINGS[0]!, plan, nospec, probe))
   return {
     accessor: plugin.name,
     options: accessorOptions,
     nospec,
-    verdict: findings.size === 0 ? 'clear' : 'flagged',
-    findings: [...findings.values()],
+    verdict: findings.length > 0 ? 'flagged' : unseen.length > 0 ? 'not-shown' : 'clear',
+    findings,
+    unseen,
     paths,
     mispredictedPaths,
     strayUserLoads,
@@ -140,6 +114,7 @@ function runPath(
   hostile: HostileRing,
   plan: PathPlan,
   nospec: 'mask' | 'none',
+  probe?: WindowProbe,
 ): SpeculatingCpu {
   const paged = new PagedSpace({ frames: 32 })
   const lengths: Record<Area, number> = {
@@ -175,6 +150,7 @@ function runPath(
   const batch = new ChainBatch(QUEUE_SIZE)
   cpu.run(() => {
     accessor.beginRound()
+    if (probe !== undefined) return probe(accessor, cpu, ring)
     queue.start(0)
     for (let taken = queue.popBatch(batch, 64); taken > 0; taken = queue.popBatch(batch, 64)) {
       for (let segment = 0; segment < batch.segStart[taken]!; segment++) {
@@ -193,17 +169,4 @@ function runPath(
 
 function bytesOf(words: Uint32Array | Uint16Array): Uint8Array {
   return new Uint8Array(words.buffer)
-}
-
-function describeLoad({ object, offset, length }: TransientLoad): string {
-  const at = offset < 0 ? `${-offset} bytes before` : `at byte ${offset} of`
-  return `${length}-byte load ${at} the ${object}`
-}
-
-/** The first address at which two runs differ, for people; null when they do not. */
-function firstDifference(a: readonly string[], b: readonly string[]): string | null {
-  const length = Math.max(a.length, b.length)
-  for (let i = 0; i < length; i++)
-    if (a[i] !== b[i]) return `with one secret ${a[i] ?? 'no further access'}, with another ${b[i] ?? 'none'}`
-  return null
 }

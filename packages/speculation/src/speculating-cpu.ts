@@ -1,6 +1,7 @@
 import { type Cpu, plainCpu } from '@vring/accessor'
 import type { Access, AddressMap, MemoryView } from '@vring/memory'
-import type { SpeculativeSpace } from './speculative-space.ts'
+import { PrivateMemory } from './private-memory.ts'
+import type { SpeculatedMemory } from './speculative-space.ts'
 
 /** What a transient access did that it should not have. */
 export type LeakKind =
@@ -10,12 +11,16 @@ export type LeakKind =
   | 'left-user-space'
   /** A load in the user view that no translation of this path covers. */
   | 'left-translation'
-  /** The address of a load depends on what an earlier one fetched out of bounds. */
+  /** A load outside a view that is neither user memory nor a mapping. */
+  | 'left-view'
+  /** The address of an access depends on what an earlier load fetched of somebody else's. */
   | 'secret-reached-address'
+  /** The outcome of a named branch does. */
+  | 'secret-reached-branch'
 
 /** One transient load that left its object. */
 export interface TransientLoad {
-  readonly kind: Exclude<LeakKind, 'secret-reached-address'>
+  readonly kind: Exclude<LeakKind, 'secret-reached-address' | 'secret-reached-branch'>
   /** The load's object, for people. */
   readonly object: string
   /** Bytes from the start of the object. */
@@ -30,7 +35,7 @@ export interface PathPlan {
   readonly mispredict: readonly number[]
   /** Port operations that execute transiently before the first misprediction is found out. */
   readonly window: number
-  /** 32-bit words that out-of-bounds loads give, one after the other, over and over. */
+  /** 32-bit words that loads of what is not the program's give, one after the other, over and over. */
   readonly secret: readonly number[]
 }
 
@@ -43,7 +48,8 @@ const NOWHERE = 0x7000_0000
 /**
  * A processor that mispredicts: follows a {@link PathPlan}, executes what is behind a mispredicted branch as the program
  * would run it, until a fence or the end of the window, and notes every load that leaves its object. Such a load gives a
- * word of the plan's secret, so that two runs with different secrets tell whether a secret reached an address.
+ * word of the plan's secret, and so does one of a private view at a place that the program had not loaded or stored before.
+ * Two runs with different secrets tell whether one can be observed.
  *
  * `lfence` squashes. `mask` holds, as a data dependency does. Faults give the program its errno: what hardware forwards
  * from a faulting load is not modelled.
@@ -55,20 +61,29 @@ export class SpeculatingCpu implements Cpu {
   readonly branches: string[] = []
   /** Branches of {@link branches} that were met transiently, from this ordinal on; -1 when none was mispredicted. */
   transientFrom = -1
-  /** Every transient load and walk: kind and address. Equal for two secrets, unless one reached an address. */
+  /** Every transient load, store and walk: kind and address. Equal for two secrets, unless one reached an address. */
   readonly addresses: string[] = []
+  /** Every transient named branch and its outcome. Equal for two secrets, unless one reached a branch. */
+  readonly transientBranches: string[] = []
   readonly leaks: TransientLoad[] = []
+  /** Words of the plan's secret that loads gave. */
+  secretsGiven = 0
+  /** Transient data dependencies on a bound. */
+  masks = 0
+  /** A fence, or the end of the window, ended the transient path. */
+  squashed = false
   /** Transient loads of user memory outside the ring and the buffers: permitted, but worth knowing. */
   strayUserLoads = 0
   readonly #plan: PathPlan
-  readonly #space: SpeculativeSpace
+  readonly #space: SpeculatedMemory
+  readonly #private: PrivateMemory
   readonly #translated: { view: MemoryView; start: number; end: number }[] = []
   #remaining = 0
-  #secrets = 0
 
-  constructor(plan: PathPlan, space: SpeculativeSpace) {
+  constructor(plan: PathPlan, space: SpeculatedMemory) {
     this.#plan = plan
     this.#space = space
+    this.#private = new PrivateMemory((view) => view.buffer === space.view.buffer)
   }
 
   /** Runs the program; a squash ends it quietly. */
@@ -77,7 +92,14 @@ export class SpeculatingCpu implements Cpu {
       program()
     } catch (thrown) {
       if (thrown !== squash) throw thrown
+      this.squashed = true
     }
+  }
+
+  /** From here on the path is transient, as after a mispredicted branch of the caller. */
+  mispredictCaller(): void {
+    this.transientFrom = this.branches.length
+    this.#remaining = this.#plan.window
   }
 
   get #transient(): boolean {
@@ -116,6 +138,7 @@ export class SpeculatingCpu implements Cpu {
     this.#tick()
     const ordinal = this.branches.length
     this.branches.push(callerName())
+    if (this.#transient) this.transientBranches.push(`${this.branches[ordinal]} is ${condition}`)
     if (!this.#plan.mispredict.includes(ordinal)) return condition
     if (!this.#transient) {
       this.transientFrom = ordinal
@@ -126,11 +149,13 @@ export class SpeculatingCpu implements Cpu {
 
   mask(value: number, limit: number): number {
     this.#tick()
+    if (this.#transient) this.masks++
     return plainCpu.mask(value, limit)
   }
 
   indexNospec(index: number, size: number): number {
     this.#tick()
+    if (this.#transient) this.masks++
     return plainCpu.indexNospec(index, size)
   }
 
@@ -175,8 +200,7 @@ export class SpeculatingCpu implements Cpu {
 
   // A transient store stays in the store buffer: the run ends with the squash, so memory may as well hold it.
   store16(words: Uint16Array, index: number, value: number): void {
-    this.#tick()
-    if (2 * index < NOWHERE) plainCpu.store16(words, index, value)
+    if (this.#stores(words, 2 * index, 2)) plainCpu.store16(words, index, value)
   }
 
   store16Release(words: Uint16Array, index: number, value: number): void {
@@ -184,17 +208,18 @@ export class SpeculatingCpu implements Cpu {
   }
 
   store32(words: Uint32Array, index: number, value: number): void {
-    this.#tick()
-    if (4 * index < NOWHERE) plainCpu.store32(words, index, value)
+    if (this.#stores(words, 4 * index, 4)) plainCpu.store32(words, index, value)
   }
 
   storeWords(words: Uint32Array, index: number, from: Uint32Array, at: number, count: number): void {
-    this.#tick()
-    if (4 * index < NOWHERE) plainCpu.storeWords(words, index, from, at, count)
+    if (this.#stores(words, 4 * index, 4 * count)) plainCpu.storeWords(words, index, from, at, count)
   }
 
   copy(to: MemoryView, toOffset: number, from: MemoryView, fromOffset: number, length: number): void {
-    if (!this.#leaves(from.u32, fromOffset, length)) plainCpu.copy(to, toOffset, from, fromOffset, length)
+    const foreign = this.#leaves(from.u32, fromOffset, length)
+    this.#private.own(to, toOffset, length)
+    if (!foreign) plainCpu.copy(to, toOffset, from, fromOffset, length)
+    else for (let at = 0; at < length; at++) to.u8[toOffset + at] = this.#secretWord() & 0xff
   }
 
   lock(): void {
@@ -209,10 +234,22 @@ export class SpeculatingCpu implements Cpu {
     this.#tick()
   }
 
-  /** Is this a transient load outside its object? Notes it. */
+  /** Notes a store; false: there is no memory at its address. */
+  #stores(words: Uint16Array | Uint32Array, offset: number, length: number): boolean {
+    this.#tick()
+    if (this.#transient) this.#trace('store', offset)
+    if (offset >= NOWHERE) return false
+    this.#private.own(words, offset, length)
+    return true
+  }
+
+  /** Is this a transient load of what is not the program's? Notes a load that leaves its object. */
   #leaves(words: Uint16Array | Uint32Array, offset: number, length: number): boolean {
     this.#tick()
-    if (!this.#transient) return false
+    if (!this.#transient) {
+      this.#private.own(words, offset, length)
+      return false
+    }
     this.#trace('load', offset)
     if (offset >= NOWHERE) return true
     const mapping = this.#space.mappingOf(words)
@@ -220,8 +257,12 @@ export class SpeculatingCpu implements Cpu {
       const covered = this.#translated.some(
         (range) => range.view.buffer === words.buffer && offset >= range.start && offset + length <= range.end,
       )
-      // Views that are no device memory (a private copy) are not the space's: nothing to leave.
-      if (covered || words.buffer !== this.#space.view.buffer) return false
+      if (covered) return false
+      if (words.buffer !== this.#space.view.buffer) {
+        const inside = offset >= 0 && length <= words.buffer.byteLength - offset
+        if (!inside) this.leaks.push({ kind: 'left-view', object: 'private view', offset, length })
+        return !inside || !this.#private.isOwn(words, offset, length)
+      }
       this.leaks.push({ kind: 'left-translation', object: 'translated range', offset, length })
       return true
     }
@@ -243,7 +284,7 @@ export class SpeculatingCpu implements Cpu {
 
   #secretWord(): number {
     const { secret } = this.#plan
-    return secret[this.#secrets++ % secret.length]! >>> 0
+    return secret[this.secretsGiven++ % secret.length]! >>> 0
   }
 }
 

@@ -1,5 +1,6 @@
 import {
   type Access,
+  type AddressMap,
   type KernelMapping,
   type MapRefusal,
   type MapRequest,
@@ -28,11 +29,21 @@ export interface KnownRange {
   readonly length: number
 }
 
+/** What a mispredicting processor has to know of memory: its objects. */
+export interface SpeculatedMemory extends AddressMap {
+  /** First user address that is none. */
+  readonly limit: number
+  /** The mapping that an array is over; undefined for one that is no mapping's. */
+  mappingOf(words: Uint16Array | Uint32Array): MappedObject | undefined
+  /** Does the range lie in memory that the device has business with? */
+  isKnown(address: number, length: number): boolean
+}
+
 /**
  * An address space whose kernel mappings can be told apart: each gets a view of its own over the same bytes, so that a
  * load through it names its object.
  */
-export class SpeculativeSpace implements UserSpace {
+export class SpeculativeSpace implements UserSpace, SpeculatedMemory {
   readonly limit: number
   readonly notifiers: MmuNotifierRegistry
   readonly #space: UserSpace

@@ -8,8 +8,11 @@ export const speculationCases: readonly ConformanceCase[] = [
     title: 'M19: no mispredicted branch makes a device load out of bounds',
     appliesTo: ({ supports }) => supports.speculationSafe,
     run({ plugin, options }) {
-      const [finding] = speculate(plugin, { options, depth: 1 }).findings
+      const { findings, unseen } = speculate(plugin, { options, depth: 1 })
+      const [finding] = findings
+      const [guard] = unseen
       check(finding === undefined, `${finding?.kind} on the ring "${finding?.ring}": ${finding?.detail}`)
+      check(guard === undefined, `not shown: ${guard?.window}.${guard?.access} goes past the port: ${guard?.detail}`)
     },
   },
 ]
