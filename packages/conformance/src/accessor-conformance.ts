@@ -3,6 +3,7 @@ import { areaAccessCases } from './cases/area-access.ts'
 import { boundsCases } from './cases/bounds.ts'
 import { contiguityCases } from './cases/contiguity.ts'
 import { counterCases } from './cases/counters.ts'
+import { denialCases } from './cases/denials.ts'
 import { deviceIotlbCases } from './cases/device-iotlb.ts'
 import { dirtyCases } from './cases/dirty.ts'
 import { fileBackedCases } from './cases/file-backed.ts'
@@ -32,6 +33,7 @@ export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
   ...fileBackedCases,
   ...deviceIotlbCases,
   ...speculationCases,
+  ...denialCases,
   ...counterCases,
   ...lifecycleCases,
   ...modelCases,

@@ -4,10 +4,17 @@ import { contractMutants } from './contract-mutants.ts'
 import { iotlbMutants } from './iotlb-mutants.ts'
 import { machineMutants } from './machine-mutants.ts'
 import type { Mutant } from './mutant.ts'
+import { supportsMutants } from './supports-mutants.ts'
 import { windowMutants } from './window-mutants.ts'
 
 /** Every mutant. */
-export const MUTANTS: readonly Mutant[] = [...windowMutants, ...machineMutants, ...contractMutants, ...iotlbMutants]
+export const MUTANTS: readonly Mutant[] = [
+  ...windowMutants,
+  ...machineMutants,
+  ...contractMutants,
+  ...iotlbMutants,
+  ...supportsMutants,
+]
 
 /** Asked only of the mutants that they have to find: a table asks some thousand questions. */
 const SLOW_SUITES: readonly string[] = ['model', 'speculation']
