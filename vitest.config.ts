@@ -12,6 +12,7 @@ export default defineConfig({
       'apps/*/src/**/*.test.ts',
       'apps/*/test/**/*.test.ts',
       'test/**/*.test.ts',
+      'fuzz/**/*.test.ts',
     ],
     exclude: ['**/node_modules/**', '**/dist/**', '**/*.interop.test.ts'],
     testTimeout: 60_000,

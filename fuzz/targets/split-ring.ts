@@ -1,0 +1,3 @@
+import { ringTarget } from '../engine/ring-fuzz.ts'
+
+export const target = ringTarget('split')
