@@ -39,6 +39,8 @@ type EsbuildOptions = Parameters<NonNullable<Options['esbuildOptions']>>[0]
 export function sources(esbuild: EsbuildOptions): void {
   esbuild.minifySyntax = true
   esbuild.sourcesContent = false
+  // What is bundled of a library may name a built-in module without `node:`.
+  esbuild.alias = { ...esbuild.alias, module: 'node:module' }
 }
 
 /**

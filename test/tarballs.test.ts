@@ -61,13 +61,20 @@ async function pack(): Promise<void> {
     tarballs.set(name, { file: join(folder, filename), paths: files.map(({ path }) => path) })
 }
 
+/** Where npm has put what a package of this repository needs: beside it, where another one wants another version. */
+function installedAt(path: string, name: string): string {
+  const places = [join(repositoryRoot, path, 'node_modules', name), join(repositoryRoot, 'node_modules', name)]
+  return places.find((place) => existsSync(place)) ?? places[1]!
+}
+
 async function install(): Promise<void> {
   mkdirSync(consumer())
   const overrides = Object.fromEntries(
-    packages
-      .flatMap(({ manifest }) => Object.keys(manifest.dependencies ?? {}))
-      .filter((name) => !tarballs.has(name))
-      .map((name) => [name, `file:${join(repositoryRoot, 'node_modules', name)}`]),
+    packages.flatMap(({ folder: path, manifest }) =>
+      Object.keys(manifest.dependencies ?? {})
+        .filter((name) => !tarballs.has(name))
+        .map((name) => [name, `file:${installedAt(path, name)}`]),
+    ),
   )
   writeFileSync(
     join(consumer(), 'package.json'),
