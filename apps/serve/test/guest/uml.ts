@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type CpioEntry, cpioArchive } from './cpio.ts'
 import { BUSYBOX } from './guest-image.ts'
@@ -30,7 +30,7 @@ export interface UmlDevice {
 /**
  * Boots a guest that runs a script with its modules loaded, and halts.
  *
- * @param folder for its initramfs and its memory, which is a file
+ * @param folder for its initramfs; its memory is a file in tmpfs, which a daemon takes as memory
  * @param script for busybox' shell
  * @returns what the script and the kernel wrote
  */
@@ -60,9 +60,10 @@ poweroff -f
     ...['mem=128M', `initrd=${initrd}`, 'root=/dev/ram0', 'rdinit=/init', 'con=null', 'con0=null,fd:1', 'quiet'],
     ...devices.map(({ socket, id }) => `virtio_uml.device=${socket}:${id}`),
   ]
+  const shm = mkdtempSync('/dev/shm/vring-uml-')
   const child = spawn(UML, args, {
     stdio: ['ignore', 'pipe', 'ignore'],
-    env: { ...process.env, TMPDIR: folder },
+    env: { ...process.env, TMPDIR: shm },
     detached: true,
   })
   // Its processes are a group of their own: those that are left go with it.
@@ -81,5 +82,6 @@ poweroff -f
   await new Promise((resolve) => child.on('close', resolve))
   clearTimeout(timer)
   kill()
+  rmSync(shm, { recursive: true, force: true })
   return output.replaceAll('\r', '')
 }
