@@ -98,7 +98,14 @@ async function serveBlock(rawArgs: readonly string[]): Promise<number> {
 
 /** What ends the program is said as text, whatever the format of the log. */
 function say(line: string): void {
-  stderrLines().write(`vring-serve: ${line}\n`)
+  const text = `vring-serve: ${line}\n`
+  try {
+    stderrLines().write(text)
+  } catch (error) {
+    // Lines that never block need koffi: that it is missing must be said without it.
+    if (!isVringError(error) || error.code !== 'ERR_MISSING_PEER') throw error
+    process.stderr.write(text)
+  }
 }
 
 function onHangUp(reload: () => void): () => void {
