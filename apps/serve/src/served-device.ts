@@ -104,10 +104,16 @@ export class ServedDevice extends NetDevice {
     this.follow(index)
   }
 
+  /** What the host sends to a pair that the driver does not use would be lost. */
+  protected override usePairs(count: number): void {
+    super.usePairs(count)
+    for (let index = 0; index < 2 * this.queueNum; index += 2) this.follow(index)
+  }
+
   /** Tells the device behind a pair when its receive ring begins to take frames, and when it ends. */
   private follow(index: number): void {
-    if (index % 2 !== 0) return
-    const receiving = this.started.has(index) && this.enabled.has(index)
+    if (index % 2 !== 0 || index >>> 1 >= this.queueNum) return
+    const receiving = this.started.has(index) && this.enabled.has(index) && index >>> 1 < this.activePairs
     if (receiving === this.receiving.has(index)) return
     if (receiving) this.receiving.add(index)
     else this.receiving.delete(index)

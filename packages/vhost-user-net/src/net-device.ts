@@ -100,7 +100,7 @@ export class NetDevice implements VhostUserDevice {
   private readonly ringEnabled: boolean[]
   private control: ControlQueue | null = null
   /** Queue pairs that the driver uses; all of them where it has no control queue to say so. */
-  private activePairs: number
+  protected activePairs: number
   private readonly sourceFds = new FdList()
   private readonly backendFds = new FdList()
 
@@ -227,7 +227,7 @@ export class NetDevice implements VhostUserDevice {
   }
 
   /** The driver uses the first `count` pairs: nothing is received for the others. */
-  private usePairs(count: number): void {
+  protected usePairs(count: number): void {
     this.activePairs = count
     for (let index = 0; index < this.queues.length; index += 2) this.apply(index)
   }

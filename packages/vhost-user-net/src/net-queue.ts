@@ -2,7 +2,7 @@ import type { Accessor, AccessorOptions, AccessorPlugin, Cpu } from '@vring/acce
 import { IotlbBufferMap } from '@vring/iotlb'
 import { EAGAIN, VringError } from '@vring/layout'
 import { DropBackend, type FrameSource, type NetBackend, type Payload, RxRound, TxRound } from '@vring/vhost-net'
-import { migrationLog, ringLog, type StartedVring } from '@vring/vhost-user'
+import { migrationLog, packedBase, ringLog, type StartedVring } from '@vring/vhost-user'
 import { createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
 import type { NetQueueReport } from './net-queue-report.ts'
 
@@ -162,7 +162,7 @@ export class NetQueue {
    */
   private resume(base: number): number {
     const { queue } = this
-    const status = queue.start(base)
+    const status = queue.start(packedBase(this.accessor.desc, queue.ring, base))
     if (status < 0) return status
     queue.resume()
     if (queue.base !== base) this.note(`the frontend's base is ${base}; as the ring says it goes on at ${queue.base}`)

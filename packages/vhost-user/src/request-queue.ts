@@ -7,6 +7,7 @@ import { chainAt } from './chain-at.ts'
 import type { StartedVring } from './device.ts'
 import { DeviceRequest, type RequestBuffer, type RequestMemory } from './device-request.ts'
 import { InflightSplit } from './inflight-split.ts'
+import { packedBase } from './packed-base.ts'
 import { migrationLog, ringLog } from './ring-log.ts'
 
 export interface RequestQueueOptions {
@@ -212,7 +213,7 @@ export class RequestQueue {
    */
   #resume(): number {
     const queue = this.#queue
-    const status = queue.start(this.#base)
+    const status = queue.start(packedBase(this.accessor.desc, queue.ring, this.#base))
     if (status < 0) return status
     if (this.#inflight === null) queue.resume()
     else {
