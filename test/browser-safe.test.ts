@@ -14,12 +14,16 @@ const NEEDS_NODE = [
   '@vring/backend-tap/linux',
   '@vring/ebpf/linux',
   '@vring/vhost-user',
+  '@vring/vhost-user-blk',
+  '@vring/vhost-user-net',
   'vring/linux',
   'vring/backend-af-xdp',
   'vring/backend-pcap',
   'vring/backend-tap-linux',
   'vring/ebpf-linux',
   'vring/vhost-user',
+  'vring/vhost-user-blk',
+  'vring/vhost-user-net',
 ]
 
 const packages = readWorkspace().filter(({ folder }) => folder.startsWith('packages/'))
