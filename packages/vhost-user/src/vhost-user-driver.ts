@@ -213,10 +213,6 @@ export class VhostUserDriver {
     this.memory.close()
   }
 
-  [Symbol.dispose](): void {
-    this.close()
-  }
-
   #start(): void {
     const frontend = this.frontend
     if (hasFeature(frontend.protocolFeatures, PROTOCOL_F_BACKEND_REQ)) this.#openChannel(frontend)
