@@ -4,8 +4,8 @@ import type { FuzzResult } from './fuzzer.ts'
 import { bundle, instrument } from './instrument.ts'
 import { currentInput, watchedInput } from './watched-input.ts'
 
-/** How long one input may take, in ms: what takes longer never ends, as far as anyone who waits can tell. */
-const HANG_MS = 10_000
+/** How long one input may take, in ms: a verifier that follows a loop to its limit takes seconds, counted ones more. */
+const HANG_MS = 60_000
 const LOOK_MS = 500
 const INPUT_BYTES_MAX = 1 << 20
 

@@ -15,6 +15,11 @@ const SPLIT_BIT = 0x20
 /** A device that also offers a device IOTLB, so that messages about it are not refused at once. */
 class OfferingDevice extends RecyclingDevice {
   override features: bigint = featureSet(VIRTIO_F_VERSION_1, VIRTIO_F_ACCESS_PLATFORM)
+
+  /** Rings at IOVAs are not its kind: it looks at them no further. */
+  override serveQueue(index: number): number {
+    return this.rings.get(index)!.vring.iotlb === null ? super.serveQueue(index) : 0
+  }
 }
 
 function script(...messages: readonly (readonly [control: number, bytes: Uint8Array])[]): Uint8Array {

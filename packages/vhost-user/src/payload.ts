@@ -280,7 +280,12 @@ export const config: PayloadCodec<ConfigPayload> = {
 export const configReply: PayloadCodec<ConfigPayload | null> = {
   name: 'configuration',
   bytes: [0, config.bytes[1]],
-  decode: (view) => (view.byteLength === 0 ? null : config.decode(view)),
+  decode(view) {
+    if (view.byteLength === 0) return null
+    if (view.byteLength < CONFIG_HEADER_BYTES)
+      throw refused('ERR_PROTOCOL', 'configuration bytes', view.byteLength, `0, or at least ${CONFIG_HEADER_BYTES}`)
+    return config.decode(view)
+  },
   encode: (value) => (value === null ? new Uint8Array(0) : config.encode(value)),
 }
 

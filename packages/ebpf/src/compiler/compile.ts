@@ -107,9 +107,10 @@ class Generator<C extends HookContext> {
     ].join('\n')
   }
 
+  /** A call that no path reaches is not verified, and may name any number. */
   #helperNumbers(): number[] {
     const numbers = this.#program.flatMap((one) => (one?.kind === 'call' ? [one.helper] : []))
-    return [...new Set(numbers)]
+    return [...new Set(numbers)].filter((number) => this.#type.helpers.has(number))
   }
 
   #main(main: Subprogram): string {
