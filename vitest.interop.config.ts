@@ -9,7 +9,6 @@ export default defineConfig({
       'packages/**/*.interop.test.ts',
       'apps/**/*.interop.test.ts',
       'test/**/*.interop.test.ts',
-      'fuzz/**/*.interop.test.ts',
     ],
     exclude: ['**/node_modules/**', '**/dist/**'],
     testTimeout: 120_000,

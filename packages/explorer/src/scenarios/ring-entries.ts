@@ -39,6 +39,8 @@ export const batchDuringInvalidation: QueueScenario = queueScenario(
     expose(queue, 0, 0)
     expose(queue, 1, 1)
     queue.cpu.storeUser16(queue.user(AVAIL_PAGE, 2), 2)
+    // No head is -1: an element that is never stored is told from one of head 0.
+    queue.cpu.storeUserWords(queue.user(USED_PAGE, 4), [-1, 0, -1, 0])
     return {
       threads: [
         {
