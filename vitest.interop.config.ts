@@ -5,11 +5,7 @@ import base from './vitest.config.ts'
 export default defineConfig({
   ...base,
   test: {
-    include: [
-      'packages/**/*.interop.test.ts',
-      'apps/**/*.interop.test.ts',
-      'test/**/*.interop.test.ts',
-    ],
+    include: ['packages/**/*.interop.test.ts', 'apps/**/*.interop.test.ts', 'test/**/*.interop.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     testTimeout: 120_000,
     hookTimeout: 60_000,
