@@ -6,7 +6,7 @@ import { loadPlugins } from './load-plugins.ts'
 const from = 'file:///nowhere/'
 const module = (source: string): string => `data:text/javascript,${encodeURIComponent(source)}`
 const accessor = (name: string, tail = ''): string =>
-  module(`export default { [Symbol.for('vring.accessor-plugin')]: true, name: '${name}', apiVersion: 1,
+  module(`export default { [Symbol.for('vring.accessor-plugin')]: true, name: '${name}', apiVersion: 2,
     description: '', options: [], create() {}, supports: { fileBacked: true, iotlb: false, noIotlb: true,
     needsMmuNotifier: false, needsPrefetch: false, speculationSafe: false, fallsBack: true } }${tail}`)
 const backend = (name: string, apiVersion = 1): string =>
