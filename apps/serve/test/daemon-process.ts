@@ -65,10 +65,15 @@ export class DaemonProcess {
     await this.says(/(listening on|connecting to) .+\n/)
   }
 
+  /** The text of a page of its status server. */
+  async page(path: string): Promise<string> {
+    const [, url] = await this.says(/metrics on (\S+)\n/)
+    return (await fetch(`${url}${path}`)).text()
+  }
+
   /** One metric by name and labels; NaN when it is not there. */
   async metric(name: string): Promise<number> {
-    const [, url] = await this.says(/metrics on (\S+)\n/)
-    const text = await (await fetch(`${url}metrics`)).text()
+    const text = await this.page('metrics')
     const line = text.split('\n').find((one) => one.startsWith(`${name} `))
     return line === undefined ? Number.NaN : Number(line.slice(name.length + 1))
   }

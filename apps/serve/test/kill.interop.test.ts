@@ -203,7 +203,7 @@ describe.skipIf(reason !== null)(`killed under load${reason === null ? '' : ` (s
       const program = programOn(tap)
       expect(await daemon.metric('vring_backend_up{pair="0"}')).toBe(1)
       expect(spawnSync('ip', ['link', 'del', tap]).status).toBe(0)
-      await daemon.says(new RegExp(`tap:${tap}:0 was deleted: its frames are dropped and counted as gone`))
+      await daemon.says(new RegExp(`${tap} was deleted: its frames are dropped and counted as gone`))
       await until('frames that are gone', async () => (await daemon.metric(GONE)) > FRAMES)
       expect(await daemon.metric('vring_backend_up{pair="0"}')).toBe(0)
       expect(await daemon.metric('vring_queues_broken')).toBe(0)

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { interfaceIndex, isProgramLoaded, linkInfo } from '@vring/linux'
 
 /** Names of the interfaces of this network namespace. */
@@ -26,12 +26,23 @@ export function processesNaming(path: string): string[] {
     .filter((line) => line.includes(path))
 }
 
-/** What a process has open and mapped that a session could leave behind. */
+/** What a process has open and mapped that a session could leave. Connections of its status page come and go: they do not count. */
 export function holdings(pid: number): { readonly fds: number; readonly sharedMappings: number } {
   const maps = readProc(`${pid}/maps`).split('\n')
+  const tcp = readProc(`${pid}/net/tcp`).split('\n').slice(1)
+  const status = new Set(tcp.map((line) => `socket:[${line.trim().split(/\s+/)[9]}]`))
   return {
-    fds: readdirSync(`/proc/${pid}/fd`).length,
+    fds: readdirSync(`/proc/${pid}/fd`).filter((fd) => !status.has(linkOf(`${pid}/fd/${fd}`))).length,
     sharedMappings: maps.filter((line) => /\/memfd:|\/dev\/shm|\/dev\/hugepages|rte_map|\(deleted\)/.test(line)).length,
+  }
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(`/proc/${path}`)
+  } catch {
+    // It was closed meanwhile.
+    return ''
   }
 }
 

@@ -50,7 +50,7 @@ export class Guest {
         ...['--pdeathsig', 'KILL', QEMU],
         ...['-accel', 'tcg', '-cpu', 'max', '-smp', String(queues), '-m', '256M', '-nodefaults', '-no-user-config'],
         ...['-display', 'none', '-no-reboot', '-object', memory, ...machine(args)],
-        ...[...kernel, '-append', `console=ttyS0 quiet panic=-1 ${append}`],
+        ...[...kernel, '-append', `console=ttyS0 quiet panic=-1 no_timer_check ${append}`],
         ...['-serial', `file:${this.#console}`, '-serial', 'stdio'],
         ...['-qmp', `unix:${join(folder, 'qmp.sock')},server=on,wait=off`],
         ...['-chardev', `socket,id=c,${chardev}`, '-netdev', netdev, '-device', device],
