@@ -10,7 +10,7 @@ export function vringPackage(options: Options = {}): ReturnType<typeof defineCon
   return defineConfig(packageOptions(options))
 }
 
-/** The options behind {@link vringPackage}, for a package that builds in several ways. */
+/** The options of {@link vringPackage}, for a package that builds in several ways. */
 export function packageOptions(options: Options = {}): Options {
   return {
     entry: ['src/index.ts'],

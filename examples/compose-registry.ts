@@ -19,7 +19,7 @@ const mine = defineBackend({
 const registry = createRegistry().with({ backends: [mine] })
 for (const { name, description } of registry.backends) console.log(`${name}: ${description}`)
 
-// Which accessor serves, and why each other one does not: a ring in a file, then one behind a device IOTLB.
+// Which accessor serves, and why each other one does not: a ring in a file, then one under a device IOTLB.
 for (const conditions of [{ fileBacked: true }, { iotlb: true }]) {
   const { chosen, why, rejected } = registry.select(conditions)
   console.log(`${JSON.stringify(conditions)}: ${chosen}: ${why}`)

@@ -67,8 +67,8 @@ function claimsSection(): string {
     '',
     `Each modelled gain is predicted without the rows that it is about. The model has ${fit.parameters.length} parameters for ` +
       `${fittedRows.length} published rows and meets them within ${worst(fittedRows.map(({ error }) => error))} %; a row that is ` +
-      `left out, within ${worst(left.map(({ error }) => error))} %, where the others settle it (${left.length} do). The cell that ` +
-      `nobody published, nospec-masked with SMAP on, it puts at ${masked.toFixed(1)} Mpps (95 %: ${interval.low.toFixed(1)} to ` +
+      `left out, within ${worst(left.map(({ error }) => error))} %, where the others settle it (${left.length} do). The ` +
+      `unpublished cell, nospec-masked with SMAP on, it puts at ${masked.toFixed(1)} Mpps (95 %: ${interval.low.toFixed(1)} to ` +
       `${interval.high.toFixed(1)}); differences of the published cells say ${maskedByDifference().toFixed(2)}. Of the ` +
       `${savedNs.toFixed(0)} ns that V4's vmap saves a packet with SMAP on, SMAP makes ${(100 * share).toFixed(0)} %, and the rest, ` +
       `${(100 * (1 - share)).toFixed(0)} %, it saves without SMAP as well.`,

@@ -32,7 +32,7 @@ type Step =
   | { readonly do: 'swap'; readonly to: number }
   | { readonly do: 'restart'; readonly at: number }
 
-/** One batch, and what is done to its chains; `meanwhile` happens behind the round's back, between two batches. */
+/** One batch, and what is done to its chains; `meanwhile` happens without the round, between two batches. */
 interface Pop {
   readonly max: number
   readonly keep: number
@@ -212,7 +212,7 @@ class Machine {
     this.space.replaceRegions([...this.#regions.values()])
   }
 
-  /** The same bytes in other memory; what was there before is overwritten, as it may be somebody else's now. */
+  /** The same bytes in other memory; what was there before is overwritten, as it may belong to another process now. */
   #remap(region: RegionName, viewOffset: number): void {
     const { buffer, byteOffset } = this.#bytes.get(region)!
     const before = new Uint8Array(buffer, byteOffset, this.#regionBytes)

@@ -8,7 +8,7 @@ export interface FuzzLimits {
   readonly timeMs: number
   /** Inputs at most; default: until the time is over. */
   readonly executions?: number
-  /** Called before each input: whoever watches can tell which one never came back. */
+  /** Called before each input: a watching process can tell which one never came back. */
   readonly onInput?: (input: Uint8Array) => void
   /** Called when an input passed an edge as none before. */
   readonly onFresh?: (input: Uint8Array, result: FuzzResult) => void

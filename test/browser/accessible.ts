@@ -61,7 +61,7 @@ export function findBarriers(page: Page): Promise<string[]> {
       })
       return 0.2126 * linear[0]! + 0.7152 * linear[1]! + 0.0722 * linear[2]!
     }
-    const behind = (element: Element): number[] => {
+    const background = (element: Element): number[] => {
       for (let at: Element | null = element; at !== null; at = at.parentElement) {
         const color = rgba(getComputedStyle(at).backgroundColor)
         if (color[3]! > 0.99) return color
@@ -76,7 +76,7 @@ export function findBarriers(page: Page): Promise<string[]> {
         continue
       if (!isShown(element)) continue
       const style = getComputedStyle(element)
-      const [light, dark] = [luminance(rgba(style.color)), luminance(behind(element))].sort((a, b) => b - a) as [
+      const [light, dark] = [luminance(rgba(style.color)), luminance(background(element))].sort((a, b) => b - a) as [
         number,
         number,
       ]

@@ -29,7 +29,7 @@ export interface Look {
 /** A page, with what it must not do: errors on its console, requests that leave its own address. */
 export interface WatchedPage {
   readonly page: Page
-  /** Messages of the console that are errors or warnings, and exceptions that nobody caught. */
+  /** Messages of the console that are errors or warnings, and exceptions that were not caught. */
   readonly complaints: readonly string[]
   /** Requests to anything but `origin`. */
   readonly requests: readonly string[]

@@ -96,7 +96,7 @@ export class CellProcess {
     return this.#ask({ type: 'finish' }, 'finished', this.#patienceMs)
   }
 
-  /** Counts the cell's steps, which it need not be prepared for: nothing may be timed behind it. */
+  /** Counts the cell's steps, which it need not be prepared for: nothing may be timed after it. */
   async count(seed: number, plugins: readonly string[]): Promise<CountAnswer> {
     return this.#ask({ type: 'count', spec: this.spec, seed, plugins }, 'counted', this.#patienceMs)
   }

@@ -49,7 +49,7 @@ function main({ memory, control, batch, cpu, driver: options, replay }: DriverTh
     const back = driver.reclaim()
     if (back > 0) {
       returned = (returned + back) | 0
-      // The sum first, then the count with release: whoever has the count has the sum.
+      // The sum first, then the count with release: a thread that has the count has the sum.
       idSum[0] = driver.idSum
       Atomics.store(words, DRIVER_RETURNED, returned)
     } else if (left === 0 && Atomics.load(words, DRIVER_STOP) !== 0) return

@@ -66,7 +66,7 @@ export function finishEnvironment(start: { environment: Environment; times: CpuT
 }
 
 /**
- * Reasons to call the machine busy: somebody else's load before the run began (the bench itself adds about one runnable
+ * Reasons to call the machine busy: load of other processes before the run began (the bench itself adds about one runnable
  * process), or CPU time stolen by the hypervisor during it.
  */
 export function busyReasons(loadBefore: number, steal: number | null): string[] {

@@ -8,7 +8,7 @@ it('numbers are for people', () => {
   expect([0.0005, 0.001, 1].map(formatP)).toEqual(['< 0.001', '0.001', '1.000'])
 })
 
-it('an interval stands behind its median', () => {
+it('an interval follows its median', () => {
   expect(formatRateInterval({ median: 40, low: 9.5, high: 143.4 })).toBe('40.0 [9.50, 143]')
   expect(formatRatio({ median: 1.5, low: 1.25, high: 2 })).toBe('1.50 [1.25, 2.00]')
   expect(formatRatio({ median: 1.5, low: 1.25, high: 2 }, 3)).toBe('1.500 [1.250, 2.000]')

@@ -7,9 +7,9 @@ import { comparePairs, pairsOfGroup } from './run/compare-cells.ts'
 import { seededRandom } from './stats/index.ts'
 
 /**
- * One result of the parts of a run, in whatever order they are given: cells side by side, comparisons tested anew over all of
- * them. Parts of several machines keep the first one's environment and are flagged. A part that is missing makes the whole
- * incomplete.
+ * One result of the parts of a run, in whatever order they are given: cells side by side, comparisons tested again over all
+ * of them. Parts of several machines keep the first one's environment and are flagged. A part that is missing makes the
+ * whole incomplete.
  *
  * @throws BenchError with exit code 2: another seed, parts of different runs, or a cell that two parts have
  */

@@ -146,7 +146,7 @@ const READER_WAIT_MS = 5
 
 /**
  * Synchronous, so that a pipe gets all of it before the process ends. A pipe that is full takes more when its reader has
- * read; one without a reader, as behind `head`, needs no more.
+ * read; one whose reader has ended, such as `head`, needs no more.
  */
 function writeStdout(text: string): void {
   const bytes = Buffer.from(text)

@@ -81,7 +81,7 @@ describe('one result whatever the accessor', () => {
 })
 
 describe('invalidations', () => {
-  it('come at their rate and end a mapping, which the next round makes anew', () => {
+  it('come at their rate and end a mapping, which the next round makes again', () => {
     const rig = new InprocRig(cell('vmap-direct', { invalidations: 20_000 }), registry, { seed: 1 })
     const started = performance.now()
     while (performance.now() - started < 50) rig.run(LAP_PACKETS)

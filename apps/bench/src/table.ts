@@ -87,7 +87,7 @@ function indented(text: string, column: number, width: number): string[] {
   return wrapLine(text, width - column).map((piece) => ' '.repeat(column) + piece)
 }
 
-/** A text behind `indent`, and what does not fit on its line two columns further in. */
+/** A text after `indent`, and what does not fit on its line two columns further in. */
 function hanging(indent: string, text: string, width: number): string[] {
   const room = Math.max(1, width - indent.length - GAP.length)
   return wrapLine(text, room).map((piece, index) => indent + (index === 0 ? '' : GAP) + piece)

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { displayWidth } from './display-width.ts'
 import { wrapLine, wrapText } from './wrap-text.ts'
 
-it('breaks between words, and long words behind their parts', () => {
+it('breaks between words, and long words after their parts', () => {
   expect(wrapLine('a line that is too long', 10)).toEqual(['a line', 'that is', 'too long'])
   expect(wrapLine('copy-checked/split/inproc', 14)).toEqual(['copy-checked/', 'split/inproc'])
   expect(wrapLine('abcdefgh', 3)).toEqual(['abc', 'def', 'gh'])

@@ -2,7 +2,7 @@ import { displayWidth } from './display-width.ts'
 
 /**
  * A line in pieces of at most `width` columns, broken between words. A word that is longer than a line, such as the id of a
- * cell, is broken behind one of its `/`, `:`, `,` or `|`, else anywhere.
+ * cell, is broken after one of its `/`, `:`, `,` or `|`, else anywhere.
  */
 export function wrapLine(line: string, width: number): string[] {
   if (displayWidth(line) <= width) return [line]

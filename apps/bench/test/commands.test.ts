@@ -222,8 +222,8 @@ const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${n
 it.each([
   ['steps', 'throws', /^vring-bench: --plugin: accessor throws throws: not today; accepted: .*\n$/],
   ['speculate', 'throws', /^vring-bench: --plugin: accessor throws throws: not today; accepted: .*\n$/],
-  ['explain', 'unreadable', /^vring-bench: plugin .*unreadable\.mjs: throws: ask somebody else\n$/],
-  ['plugins', 'unreadable', /^vring-bench: plugin .*unreadable\.mjs: throws: ask somebody else\n$/],
+  ['explain', 'unreadable', /^vring-bench: plugin .*unreadable\.mjs: throws: ask another plugin\n$/],
+  ['plugins', 'unreadable', /^vring-bench: plugin .*unreadable\.mjs: throws: ask another plugin\n$/],
   [
     'explain',
     'unfinished',
@@ -300,7 +300,7 @@ describe('commands on the code that ships', () => {
     expect(accesses).toMatchObject({ modelled: 2 + 3.25 / 64, verdict: 'reproduced' })
   })
 
-  it('model predicts the cell that nobody published, with its interval and what differences of published cells say', async () => {
+  it('model predicts the unpublished cell, with its interval and what differences of published cells say', async () => {
     const out = join(folder, 'model.json')
     await call(['model', '--json', out])
     const { prediction, parameters } = JSON.parse(readFileSync(out, 'utf8'))

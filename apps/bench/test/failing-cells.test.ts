@@ -80,7 +80,7 @@ it('a cell that hangs in mid-trial is ended after the patience for it, and the o
   expect(isAlive(pid)).toBe(false)
 })
 
-it('Ctrl-C ends a trial that hangs, keeps those before it, and leaves no process behind', async () => {
+it('Ctrl-C ends a trial that hangs, keeps those before it, and ends every process', async () => {
   let pid = 0
   let interrupted = 0
   const { code, stderr } = await vringBench(run('--patience-ms', '100000'), {

@@ -125,7 +125,7 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     ['tap', 'dpdk,io-uring,io-uring-fixed', ['DPDK', 'C io_uring', 'C io_uring, registered memory']],
     ['af-xdp', 'dpdk', ['DPDK']],
     ['loopback', 'dpdk', ['DPDK']],
-  ])('counts what arrives behind %s, and what a peer brings there', async (backend, peer, names) => {
+  ])('counts what arrives at the far end of %s, and what a peer brings there', async (backend, peer, names) => {
     const before = hugePages()
     const file = join(folder, `${backend}.json`)
     const { code, stderr } = await vringBench(
@@ -182,7 +182,7 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     expect([hugePages(), folders(tmp), links()]).toEqual([before, [], []])
   })
 
-  test('a run that is killed in the middle of its slices leaves no process behind, though they are stopped', async () => {
+  test('a run that is killed in the middle of its slices ends its processes, though they are stopped', async () => {
     const { code } = await vringBench(
       [
         'run',
@@ -208,7 +208,7 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     await expect
       .poll(() => processes('vring-driver-|vring-backend-|(testpmd|peer)-cell'), { timeout: 10_000 })
       .toEqual([])
-    // What a killed run had reserved is nobody's to give back but its own.
+    // What a killed run had reserved only that run could give back.
     rmSync(tmp, { recursive: true, force: true })
     mkdirSync(tmp)
     writeFileSync('/proc/sys/vm/nr_hugepages', pages)

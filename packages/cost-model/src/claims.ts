@@ -77,7 +77,7 @@ function untestable(id: string, text: string, published: number, source: string,
 
 /** One answer for both claims of it: the model has no price of that machine. */
 const NO_SANDY_BRIDGE =
-  'cannot be tested: nobody published a rate of a Sandy Bridge, so no profile can be fitted; the residuals say what ' +
+  'cannot be tested: no rate of a Sandy Bridge was published, so no profile can be fitted; the residuals say what ' +
   "Broadwell's prices would give"
 
 const COVERS = 'cover letters of V1 to V3'
@@ -92,7 +92,7 @@ const BATCHING = 'Linux commit 0a0be13b8fe2'
 
 /** In process a packet ends at the verdict, so that the part which batching shortens is nearly all of it. */
 const NO_TAP =
-  'the TAP behind the verdict, which costs a packet the same however it is batched; and a batch of 1 is here a round for ' +
+  'the TAP after the verdict, which costs a packet the same however it is batched; and a batch of 1 is here a round for ' +
   'each packet, where the kernel went on taking many a round and handed them over one by one'
 
 const NO_IN_ORDER = 'IN_ORDER is not negotiated by this device'

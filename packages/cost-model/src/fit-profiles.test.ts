@@ -71,7 +71,7 @@ describe('the model fitted to the published rows', () => {
     ])
   })
 
-  test('puts the cell that nobody published between 4.9 and 5.5 Mpps, and differences of published cells at 5.34', () => {
+  test('puts the unpublished cell between 4.9 and 5.5 Mpps, and differences of published cells at 5.34', () => {
     const { low, high } = fitted.rateInterval('v4', 'nospec-masked', true)!
     expect([low.toFixed(1), high.toFixed(1)]).toEqual(['4.9', '5.5'])
     expect(maskedByDifference()).toBeCloseTo(5.34, 2)

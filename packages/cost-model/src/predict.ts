@@ -39,9 +39,9 @@ export function predict(profile: Profile, steps: Partial<Steps>, smap: boolean):
     mask: 0,
     lock: 0,
   }
-  // Nobody published a rate with the device IOTLB on, so no profile can price its lookups.
+  // No rate with the device IOTLB on was published, so no profile can price its lookups.
   const unpriced: string[] = (steps.iotlbLookup ?? 0) > 0 ? ['iotlbLookup'] : []
-  // The base has the copy of a published frame in it; what a byte more costs nobody published.
+  // The base has the copy of a published frame in it; what a byte more costs was not published.
   if ((steps.copyBytes ?? 0) > PUBLISHED_COPY_BYTES) unpriced.push('copyBytes')
   for (const name of COST_NAMES) {
     const cost = profile.costs[name]

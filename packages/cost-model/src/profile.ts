@@ -17,7 +17,7 @@ export interface Profile {
   readonly clockGHz: number
   /** ns a packet. */
   readonly base: number
-  /** ns a step; `smapPair` is one stac and the clac behind it. */
+  /** ns a step; `smapPair` is one stac and its clac. */
   readonly costs: Readonly<Record<CostName, number | null>>
 }
 

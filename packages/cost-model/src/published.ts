@@ -35,7 +35,7 @@ export interface PublishedRate {
   readonly source: string
 }
 
-/** A published gain without the rates behind it: after / before - 1. */
+/** A published gain without its rates: after / before - 1. */
 export interface PublishedGain {
   readonly kind: 'gain'
   readonly id: string

@@ -47,7 +47,7 @@ export function residuals(
 }
 
 /**
- * Each row predicted by a fit to all the others: the error that a row would meet that nobody has published yet. The residuals of a
+ * Each row predicted by a fit to all the others: the error of a row that is not published yet. The residuals of a
  * fit are smaller, as each row has drawn the fit towards itself.
  */
 export function leaveOneOut(rows: readonly PublishedRow[], steps: VariantSteps): Residual[] {

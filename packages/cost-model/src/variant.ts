@@ -1,5 +1,5 @@
 /**
- * A way of reaching virtqueue metadata that somebody published a rate for, named as this repository runs it. The payload
+ * A way of reaching virtqueue metadata whose rate was published, named as this repository runs it. The payload
  * is copied as Linux 5.0 does, header and frame one after the other (`payload: 'copy-split'` of a TX round).
  */
 export type Variant = 'copy-checked' | 'nospec-masked' | 'vmap-direct' | 'linear-rcu' | 'linear-spinlock'

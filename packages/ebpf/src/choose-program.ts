@@ -24,7 +24,7 @@ export function chooseProgram(
       : firstFound(
           candidates.filter(({ name }) => name === wanted),
           candidates.filter(({ section }) => section === wanted),
-          // In a section of another name: whoever asks for it by name has it so.
+          // In a section of another name: asked for by name, it is taken.
           programs.filter(({ name }) => name === wanted),
         )
   if (found.length === 1) return found[0]!

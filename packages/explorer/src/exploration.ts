@@ -18,7 +18,7 @@ export interface ExploreOptions {
   readonly memoryModel?: MemoryModel
   /**
    * Most times that a thread which could go on is interrupted by a step of another one; default: no bound. A store that
-   * becomes visible is no step of a thread and interrupts nobody.
+   * becomes visible is no step of a thread and interrupts none.
    */
   readonly preemptions?: number
   /** Ring accesses of others that a thread with `boundedWait` may have to wait for; default 1. */

@@ -149,7 +149,7 @@ describe('explore', () => {
     expect(explore(twoAdds(false), { preemptions: 1 }).finding?.kind).toBe('used-lost')
   })
 
-  it('a store that becomes visible interrupts nobody: store buffering needs no preemption', () => {
+  it('a store that becomes visible interrupts no thread: store buffering needs no preemption', () => {
     const late = storeBuffering(false)
     expect(explore(late, { memoryModel: 'tso', preemptions: 0 }).finding?.kind).toBe('stale-entry')
     // Both stores are visible before either thread loads, and none was interrupted: 1 and 1 takes a preemption.

@@ -189,7 +189,7 @@ class Search {
     return state.threads.map(({ pending }, thread) => pending !== null && machine.enabled(thread, pending))
   }
 
-  /** Somebody has accessed a ring while others wait: those whose waiting is bounded may not see many of them. */
+  /** A thread has accessed a ring while others wait: those whose waiting is bounded may not see many of them. */
   #countWaits(copy: State, actor: number, ready: readonly boolean[]): void {
     this.#threads.forEach(({ name, boundedWait }, thread) => {
       const pending = copy.threads[thread]!.pending

@@ -4,7 +4,7 @@ import { ThreadRunner } from './replayed-thread.ts'
 
 /**
  * Where operations go. While a thread's function is replayed they come from its log; otherwise, in setup and in final
- * checks, each happens at once, as there is nobody to interleave with.
+ * checks, each happens at once, as there is no thread to interleave with.
  */
 export class ExploredWorld {
   readonly machine: Machine

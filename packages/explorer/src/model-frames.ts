@@ -71,7 +71,7 @@ export class ModelFrames {
     if (!this.isDirty(frame)) this.#machine.set(this.#unsaved(frame), true)
   }
 
-  /** Was the frame written, and nobody knows? Then what was written is lost when its page goes. */
+  /** Was the frame written without a dirty mark? Then what was written is lost when its page goes. */
   isLost(frame: number): boolean {
     return this.#machine.get<boolean>(this.#unsaved(frame)) && !this.isDirty(frame)
   }

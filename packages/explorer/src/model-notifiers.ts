@@ -14,7 +14,7 @@ import type { ExploredWorld } from './explored-world.ts'
 export interface ModelNotifierOptions {
   /** Registrations fail from the n-th on, counted from 0; default: none does. */
   readonly refuseFrom?: number
-  /** Who is told the end of a refused invalidation; default `6.18`: everybody. */
+  /** Who is told the end of a refused invalidation; default `6.18`: every listener. */
   readonly endRule?: '2019' | '6.18'
   /** A registration waits until no invalidation is open (`mm_take_all_locks`); default true. */
   readonly registerWaits?: boolean
@@ -89,7 +89,7 @@ export class ModelNotifiers implements MmuNotifierRegistry {
       )
       machine.set(this.#references, references)
       if (references < 0)
-        machine.report('reference-count', 'a reference of the mm is dropped that nobody has taken (__mmdrop)')
+        machine.report('reference-count', 'a reference of the mm is dropped that was not taken (__mmdrop)')
     })
   }
 

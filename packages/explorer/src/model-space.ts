@@ -24,19 +24,19 @@ export interface ModelSpaceOptions extends ModelNotifierOptions {
   readonly pages: readonly number[]
   /** Pages that have none at the beginning. */
   readonly absent?: readonly number[]
-  /** Pages that belong to somebody else: direct access to them is a finding. */
+  /** Pages that belong to another process: direct access to them is a finding. */
   readonly foreign?: readonly number[]
   /** Pages of a file. They are refused unless `mapFiles`, as the merged version had it. */
   readonly files?: readonly number[]
   readonly mapFiles?: boolean
-  /** Changes tell nobody: what a memory management that forgot its notifiers would do. */
+  /** Changes call no notifier: what a memory management that forgot its notifiers would do. */
   readonly silent?: boolean
   /** What a page fault does before it has a frame: reclaim some memory. Thread code. */
   readonly onFault?: (space: ModelSpace) => void
 }
 
 /**
- * A small address space for the explorer: pages, frames, what is dirty and what was written behind the page table's back.
+ * A small address space for the explorer: pages, frames, what is dirty and what was written past the page table.
  * Small because its whole state is compared at every step; `PagedSpace` is the complete model.
  *
  * It watches what hardware would let pass: direct access to a frame that is no longer the page's (`stale-mapping`), memory
@@ -245,7 +245,10 @@ export class ModelSpace implements ExploredSpace, MappingOwner {
       for (const frame of mapping.frames) {
         const page = this.#frames.ownerOf(frame)
         if (page !== FREE && this.#options.files?.includes(page) && !this.#frames.hasBuffers(frame))
-          machine.report('lost-dirty', `page ${page} of a file is dirtied behind its filesystem, without buffers`)
+          machine.report(
+            'lost-dirty',
+            `page ${page} of a file is dirtied without its filesystem, which has no buffers of it`,
+          )
         if (page !== FREE) this.#frames.setDirty(frame)
       }
     })

@@ -10,7 +10,7 @@ export interface BufferedStore {
   readonly commit: ((machine: Machine) => void) | undefined
 }
 
-/** How a state was reached: a chain to the initial one, shared by all states behind it. */
+/** How a state was reached: a chain to the initial one, shared by all states after it. */
 export interface Trace {
   readonly parent: Trace | null
   readonly thread: number
@@ -52,7 +52,7 @@ export function stateKey(model: MemoryModel, state: State, bounded: boolean): st
   return key
 }
 
-/** What each thread may still read of the past; what nobody can read any more is left out. */
+/** What each thread may still read of the past; what no thread can read any more is left out. */
 function history(state: State): string {
   const parts: string[] = []
   for (const [location, old] of state.old.entries()) {

@@ -82,7 +82,7 @@ export class DeviceIotlb implements Iotlb {
       if (reach[middle] < iova) low = middle + 1
       else high = middle
     }
-    // The first entry that reaches iova; if it begins behind iova, so do all after it.
+    // The first entry that reaches iova; if it begins after iova, so do all later ones.
     return low < count && this.starts[low] <= iova ? this.sorted[low] : null
   }
 
@@ -100,7 +100,7 @@ export class DeviceIotlb implements Iotlb {
     return this.open.size
   }
 
-  /** Asks every open question again, oldest first: who was to answer them is gone, and somebody else has come. */
+  /** Asks every open question again, oldest first: the frontend that was asked is gone, and another has come. */
   askAgain(): void {
     this.unsent = []
     for (const miss of [...this.open.values()]) this.ask(miss)
@@ -195,7 +195,7 @@ export class DeviceIotlb implements Iotlb {
     this.index(at)
   }
 
-  /** First position behind all entries that begin at or before `iova`. */
+  /** First position after all entries that begin at or before `iova`. */
   private upperBound(iova: number): number {
     const starts = this.starts
     let low = 0

@@ -61,7 +61,7 @@ export class IotlbBufferMap implements AddressMap {
     const d = address - this.hitStart
     const inEntry = this.hitLength - d
     if (length <= inEntry) return this.space.resolve(this.hitTarget + d, length, access)
-    // It runs on: whoever goes piecewise will need what follows, so a missing translation is asked for now.
+    // It runs on: a caller that goes piecewise will need what follows, so a missing translation is asked for now.
     status = this.seek(address + inEntry, access)
     return status < 0 ? status : EXDEV
   }

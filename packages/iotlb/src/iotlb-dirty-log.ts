@@ -3,7 +3,7 @@ import { ACCESS_WRITE, type DirtyLog } from '@vring/memory'
 import type { Iotlb } from './iotlb.ts'
 
 /**
- * A migration log that is told IOVAs: what a used ring behind the IOTLB writes to. Source: Linux `log_used` with an IOTLB:
+ * A migration log that is told IOVAs: what a used ring under the IOTLB writes to. Source: Linux `log_used` with an IOTLB:
  * `translate_desc` for writing, then `log_write_hva` for each segment.
  */
 export class IotlbDirtyLog implements DirtyLog {
@@ -19,7 +19,7 @@ export class IotlbDirtyLog implements DirtyLog {
   /**
    * @param address IOVA
    * @returns 0; -EAGAIN for a translation that is missing (it was asked for); -EFAULT for one that may not be written, or
-   * that the log does not know. What is in front of either is noted.
+   * that the log does not know. What comes before either is noted.
    */
   write(address: number, length: number): number {
     for (let done = 0; done < length; ) {

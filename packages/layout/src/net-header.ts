@@ -35,7 +35,7 @@ export const VIRTIO_NET_HDR_GSO_ECN = 0x80
 /** Bytes of an Ethernet header: the least that a frame can be. */
 export const ETH_HEADER_BYTES = 14
 
-/** Bytes of the header in front of each frame under these features (VirtIO 1.3 section 5.1.6.1). */
+/** Bytes of the header before each frame under these features (VirtIO 1.3 section 5.1.6.1). */
 export function netHeaderBytes(features: bigint): number {
   return hasFeature(features, VIRTIO_F_VERSION_1) || hasFeature(features, VIRTIO_NET_F_MRG_RXBUF)
     ? NET_HDR_MRG_BYTES

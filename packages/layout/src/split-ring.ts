@@ -79,7 +79,7 @@ export function availRingOffset(slot: number): number {
   return AVAIL_RING_OFFSET + AVAIL_ENTRY_BYTES * slot
 }
 
-/** Offset of used_event, the word behind the avail ring. */
+/** Offset of used_event, the word after the avail ring. */
 export function usedEventOffset(queueSize: number): number {
   return AVAIL_RING_OFFSET + AVAIL_ENTRY_BYTES * queueSize
 }
@@ -94,7 +94,7 @@ export function usedRingOffset(slot: number): number {
   return USED_RING_OFFSET + USED_ELEM_BYTES * slot
 }
 
-/** Offset of avail_event, the word behind the used ring. */
+/** Offset of avail_event, the word after the used ring. */
 export function availEventOffset(queueSize: number): number {
   return USED_RING_OFFSET + USED_ELEM_BYTES * queueSize
 }

@@ -8,7 +8,7 @@
 // faults (32 bits), state (32 bits).
 
   bti c
-  ldr w4, [x1, #8]             // si_code: above 0 the kernel saw a fault, else somebody sent the signal
+  ldr w4, [x1, #8]             // si_code: above 0 the kernel saw a fault, else a process sent the signal
   cmp w4, #0
   b.le other
   ldr x5, [x1, #16]            // si_addr

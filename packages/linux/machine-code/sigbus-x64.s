@@ -9,7 +9,7 @@
 
 .intel_syntax noprefix
   endbr64
-  cmp dword ptr [rsi + 8], 0      # si_code: above 0 the kernel saw a fault, else somebody sent the signal
+  cmp dword ptr [rsi + 8], 0      # si_code: above 0 the kernel saw a fault, else a process sent the signal
   jle other
   mov r8, [rsi + 16]              # si_addr
   mov r9, [rip + table]

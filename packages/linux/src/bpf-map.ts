@@ -124,7 +124,7 @@ export class BpfMap {
   }
 
   /**
-   * A map that somebody else in this process made and closes: `options` as they were then. Another thread's, for example.
+   * A map that another part of this process, such as another thread, made and closes: `options` as they were then.
    */
   static borrow(fd: number, options: BpfMapOptions): BpfMap {
     const map = new BpfMap(fd, options)
@@ -154,7 +154,7 @@ export class BpfMap {
   }
 
   /**
-   * Sets the value under `key`; all CPUs' values, one behind the other at multiples of 8 bytes, in a per-CPU map.
+   * Sets the value under `key`; all CPUs' values, one after the other at multiples of 8 bytes, in a per-CPU map.
    *
    * @throws VringError ERR_OUT_OF_RANGE; ERR_SYSTEM: E2BIG or ENOSPC when the map is full
    */
@@ -173,7 +173,7 @@ export class BpfMap {
   }
 
   /**
-   * Nobody can change the map from here on but a program: with {@link BPF_F_RDONLY_PROG} its values are constants that the
+   * Only a program can change the map from here on: with {@link BPF_F_RDONLY_PROG} its values are constants that the
    * verifier knows.
    *
    * @throws VringError ERR_SYSTEM: EBUSY when it is frozen already

@@ -15,7 +15,7 @@ describe.each(methods)('an end of a round trip by %s', (method, reason) => {
   const end = (role: RoundTripRole, memory: SharedArrayBuffer) => roundTripEnd(role, memory, method)
 
   test.skipIf(reason !== null)(
-    'stores one word, and gives up when nobody answers',
+    'stores one word, and gives up when the other thread does not answer',
     () => {
       const memory = new SharedArrayBuffer(ROUND_TRIP_BYTES)
       const one = end('initiator', memory)

@@ -71,7 +71,7 @@ describe.skipIf(reason !== null)(`a shared eventfd${reason === null ? '' : ` (sk
     own.close()
   })
 
-  test('leaves no descriptor behind, and the next one starts again', () => {
+  test('leaves no descriptor open, and the next one starts again', () => {
     const before = processResources().openFds
     for (let i = 0; i < 4; i++) {
       const [one, other] = [shared(), shared()]

@@ -13,10 +13,10 @@ const RESULTS = 64
 /**
  * Adds one to eventfds without ever waiting, whatever others who share them do.
  *
- * write(2) waits when the counter is at its maximum and the open file is a blocking one. Both are in the hands of whoever
- * shares it, also between a look (poll, F_GETFL) and the write, and an eventfd has no write with RWF_NOWAIT. The kernel's
- * own signal (eventfd_signal, as vhost calls it) does not wait: it stops at the maximum. Asynchronous I/O gives it away:
- * the end of a request is told to any eventfd that the request names. The request here is a read of nothing, complete when
+ * write(2) waits when the counter is at its maximum and the open file is a blocking one. A process that shares it decides
+ * both, also between a look (poll, F_GETFL) and the write, and an eventfd has no write with RWF_NOWAIT. The kernel's own
+ * signal (eventfd_signal, as vhost calls it) does not wait: it stops at the maximum. Asynchronous I/O gives it away: the
+ * end of a request is told to any eventfd that the request names. The request here is a read of nothing, complete when
  * io_submit(2) returns.
  *
  * One serves all eventfds of a thread.

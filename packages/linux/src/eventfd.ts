@@ -21,7 +21,7 @@ export function isEventFd(fd: number): boolean {
 }
 
 export interface EventFdOptions {
-  /** Whoever has the same open file may be hostile: signals go by an {@link EventSignaller}. Default false. */
+  /** A process that has the same open file may be hostile: signals go by an {@link EventSignaller}. Default false. */
   readonly shared?: boolean
 }
 
@@ -29,8 +29,8 @@ export interface EventFdOptions {
  * An eventfd: a 64-bit counter that one side adds to and the other waits for. Neither signalling nor draining waits or
  * allocates.
  *
- * Whether read(2) and write(2) wait is a property of the open file, which whoever shares it may change. Draining does not
- * go by it. Signalling does, unless the eventfd is `shared`: the kernel has no write to an eventfd that does not wait.
+ * Whether read(2) and write(2) wait is a property of the open file: a process that shares it may change it. Draining does
+ * not go by it. Signalling does, unless the eventfd is `shared`: the kernel has no write to an eventfd that does not wait.
  */
 export class EventFd {
   readonly fd: number
@@ -53,7 +53,7 @@ export class EventFd {
     iovec.setBigUint64(IOVEC.iov_len, 8n, true)
   }
 
-  /** Nobody can make {@link signal} wait: false for one that is not `shared`, and where the kernel has no way. */
+  /** No other process can make {@link signal} wait: false for one that is not `shared`, and where the kernel has no way. */
   get neverWaits(): boolean {
     return this.#signaller !== null
   }

@@ -13,8 +13,8 @@ import {
 import { checked, fixedBytes, libc } from './libc.ts'
 
 /**
- * Closes a file descriptor. Never throws: Linux releases the number whatever close(2) returns, and a second try could
- * close somebody else's. Not `fs.closeSync`, which warns in worker threads about descriptors that it did not open.
+ * Closes a file descriptor. Never throws: Linux releases the number whatever close(2) returns, and a second try could close
+ * one that was opened since. Not `fs.closeSync`, which warns in worker threads about descriptors that it did not open.
  */
 export function closeFd(fd: number): void {
   if (fd >= 0) libc().close(fd)
@@ -30,8 +30,8 @@ export function duplicateFd(fd: number): number {
 }
 
 /**
- * Makes calls on an open file return EAGAIN where they would wait. It is a property of the open file, so everybody who
- * shares it sees it too.
+ * Makes calls on an open file return EAGAIN where they would wait. It is a property of the open file: every process that
+ * shares the file sees it too.
  *
  * @throws VringError ERR_SYSTEM
  */
@@ -92,7 +92,7 @@ export function fileSystemOf(fd: number): FileSystem {
   }
 }
 
-/** Can nobody shorten this file any more (F_SEAL_SHRINK)? False for a file that takes no seals. */
+/** Is this file sealed against shrinking (F_SEAL_SHRINK)? False for a file that takes no seals. */
 export function isSealedAgainstShrinking(fd: number): boolean {
   const seals = libc().fcntl(fd, F_GET_SEALS, 0)
   return seals !== -1 && (seals & F_SEAL_SHRINK) !== 0

@@ -113,7 +113,7 @@ describe('IoUring', () => {
       }
     })
 
-    test('reports an error per entry and goes on behind it', () => {
+    test('reports an error per entry and goes on with the next', () => {
       const ring = IoUring.create(2)
       try {
         ring.sqes[SQE_OPCODE] = IORING_OP_READ
@@ -128,7 +128,7 @@ describe('IoUring', () => {
       }
     })
 
-    test('leaves no descriptor behind when it is closed, and may be closed again', () => {
+    test('leaves no descriptor open when it is closed, and may be closed again', () => {
       const before = processResources()
       for (let i = 0; i < 8; i++) {
         const ring = IoUring.create(8)

@@ -53,7 +53,7 @@ const IORING_REGISTER_BUFFERS2 = 15
 const IORING_REGISTER_BUFFERS_UPDATE = 16
 const IORING_RSRC_REGISTER_SPARSE = 1
 /**
- * Go on behind an entry that fails, no interrupts for completions, a flag in the ring that some can be fetched, one thread
+ * Go on after an entry that fails, no interrupts for completions, a flag in the ring that some can be fetched, one thread
  * submits, completions only in its calls: Linux 5.18, 5.19, 5.19, 6.0, 6.1.
  */
 const SETUP_FLAGS = (1 << 7) | (1 << 8) | (1 << 9) | (1 << 12) | (1 << 13)
@@ -213,7 +213,7 @@ export class IoUring {
    *
    * @param wait completions to wait for instead; entries that complete at once have done so in any case
    * @returns how many were taken; fewer than `count` when the kernel is short of memory, the reason in {@link errno}.
-   * The rest is not submitted, and {@link tail} stands in front of it
+   * The rest is not submitted, and {@link tail} is its first entry
    */
   submit(count: number, wait: number = count): number {
     const words = this.words
@@ -240,7 +240,7 @@ export class IoUring {
 
   /** Completions that wait. */
   completions(): number {
-    // Acquire: pairs with the kernel's release of the tail behind the completions (io_commit_cqring).
+    // Acquire: pairs with the kernel's release of the tail after the completions (io_commit_cqring).
     return (Atomics.load(this.words, this.cqTail) - this.head) >>> 0
   }
 

@@ -46,9 +46,9 @@ export interface LinkInfo {
   readonly ifindex: number
   readonly name: string
   readonly up: boolean
-  /** Somebody is at the other end. */
+  /** The other end is there. */
   readonly carrier: boolean
-  /** Bytes behind the Ethernet header that a frame may have. */
+  /** Bytes that a frame may have after its Ethernet header. */
   readonly mtu: number
   /** `02:00:00:00:00:01`, or an empty string where the interface has none. */
   readonly address: string

@@ -27,8 +27,8 @@ export class MachineCode {
 
   /**
    * @param arch what the code is for, as `process.arch` names it
-   * @throws VringError ERR_UNSUPPORTED on another processor, ERR_OUT_OF_RANGE for a bad length, ERR_SYSTEM: a kernel that lets
-   * nobody make memory executable says EACCES or EPERM
+   * @throws VringError ERR_UNSUPPORTED on another processor, ERR_OUT_OF_RANGE for a bad length, ERR_SYSTEM: a kernel that
+   * forbids executable memory says EACCES or EPERM
    */
   static of(code: Uint8Array, arch: string): MachineCode {
     const { length } = code

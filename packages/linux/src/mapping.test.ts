@@ -77,7 +77,7 @@ describe.skipIf(reason !== null)(`a mapping${reason === null ? '' : ` (skipped: 
     expect(errnoOf(() => Mapping.of(fd, { length: 4096 }))).toBe('EBADF')
   })
 
-  test('a memfd is sealed: nobody shortens it under a mapping', async () => {
+  test('a memfd is sealed: a mapping of it keeps its pages', async () => {
     const { ftruncateSync } = await import('node:fs')
     const fd = createMemfd('sealed', 8192)
     expect(() => ftruncateSync(fd, 4096)).toThrow('EPERM')

@@ -73,7 +73,7 @@ export interface MapOptions {
  *
  * An ArrayBuffer over foreign memory can't be taken back from JavaScript. So the end of a mapping has two steps:
  * {@link revoke} puts zero pages under the views that may still be around (they read zero from then on; writing through
- * them faults), and {@link unmap} gives the addresses back once nobody can hold one any more.
+ * them faults), and {@link unmap} gives the addresses back once no view is held any more.
  */
 export class Mapping {
   /** Where the mapping lies in this process. */
@@ -213,14 +213,14 @@ interface Pages {
 
 const pagesOf = new WeakMap<ArrayBufferLike, Pages>()
 
-/** Bytes of a page of the memory behind a buffer: that of the file that a {@link Mapping} is of, 4096 for other memory. */
+/** Bytes of a page of a buffer's memory: that of the file for a {@link Mapping}, 4096 for other memory. */
 export function pageBytesOf(buffer: ArrayBufferLike): number {
   return pagesOf.get(buffer)?.pageBytes ?? PAGE_BYTES
 }
 
 /**
- * Did the file behind a buffer have all of its pages when it was mapped? Touching the hole of one that did not takes a new
- * page, which for huge pages is one of a few. False for memory that is of no {@link Mapping}.
+ * Did the file that a buffer maps have all of its pages when it was mapped? Touching the hole of one that did not takes a
+ * new page, which for huge pages is one of a few. False for memory that is of no {@link Mapping}.
  */
 export function isFilled(buffer: ArrayBufferLike): boolean {
   return pagesOf.get(buffer)?.filled ?? false

@@ -16,7 +16,7 @@ export interface MemfdOptions {
   /** Huge pages of this size instead of ordinary ones; they must have been reserved. Default: ordinary pages. */
   readonly hugePages?: '2M' | '1G'
   /**
-   * Seals the size: nobody who gets the descriptor can shorten the file under another's mapping (which would be a
+   * Seals the size: no process that gets the descriptor can shorten the file under another's mapping (which would be a
    * SIGBUS). Default true.
    */
   readonly sealed?: boolean

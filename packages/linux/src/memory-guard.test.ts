@@ -94,7 +94,7 @@ describe.skipIf(reason !== null)(`guarded memory${reason === null ? '' : ` (skip
     expect(child('unguarded')).toMatchObject({ output: ['7 1'], signal: 'SIGBUS' })
   })
 
-  test('a SIGBUS that somebody sends ends the process', () => {
+  test('a SIGBUS that a process sends ends this one', () => {
     expect(child('sent')).toMatchObject({ output: ['7 1'], signal: 'SIGBUS' })
   })
 

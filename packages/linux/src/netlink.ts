@@ -17,7 +17,7 @@ const NLM_F_REQUEST = 1
 const NLM_F_ACK = 4
 const NLM_F_ACK_TLVS = 0x200
 const NLMSG_ERROR = 2
-/** Behind the error number of an acknowledgement: the header of the request, then attributes. */
+/** After the error number of an acknowledgement: the header of the request, then attributes. */
 const NLMSGERR_BYTES = 4 + NLMSGHDR.size
 const NLMSGERR_ATTR_MSG = 1
 const NLA_HEADER_BYTES = 4
@@ -61,7 +61,7 @@ export function parseNetlinkAttributes(bytes: Uint8Array): Map<number, Uint8Arra
  * One rtnetlink request and its answer, over a socket of its own.
  *
  * @param type RTM_*
- * @param body the message behind its header
+ * @param body the message after its header
  * @param what for people
  * @returns the body of the answer, or null: only acknowledged
  * @throws VringError ERR_SYSTEM, with the kernel's own words (extended acknowledgement) where it gives some
@@ -117,7 +117,7 @@ function netlinkError(errno: number, what: string, attributes: Uint8Array): Vrin
   return new VringError('ERR_SYSTEM', `netlink: ${name} (${what}${reason})`, { field: 'netlink', value: name })
 }
 
-/** The text in front of the first zero byte, or all of it. */
+/** The text before the first zero byte, or all of it. */
 export function zeroTerminated(bytes: Uint8Array): string {
   const end = bytes.indexOf(0)
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end))

@@ -38,7 +38,7 @@ describe.skipIf(reason !== null)(`pipes${reason === null ? '' : ` (skipped: ${re
     for (let i = 0; i < 20_000; i++) signal.signal()
     expect(readSync(other, new Uint8Array(4096))).toBe(4096)
     closeFd(other)
-    // Nobody reads: no error, no signal of the system.
+    // Without a reader: no error, no signal of the system.
     signal.signal()
     signal.close()
     signal.close()

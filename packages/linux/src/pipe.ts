@@ -24,7 +24,7 @@ export function isPipe(fd: number): boolean {
 
 /**
  * Opens a pipe once more. Whether its calls wait is a property of the open file, which another process that shares it may
- * change at any moment; nobody shares this one.
+ * change at any moment; this one is not shared.
  */
 function openAgain(fd: number, flags: number): number {
   return checked('open', (c) => c.open(`/proc/self/fd/${fd}`, flags | O_NONBLOCK | O_CLOEXEC), `/proc/self/fd/${fd}`)
@@ -40,7 +40,7 @@ export class PipeSignal {
   /**
    * Takes ownership of the end that is written.
    *
-   * @throws VringError ERR_SYSTEM (`ENXIO`: nobody has it open for reading); the descriptor stays the caller's then
+   * @throws VringError ERR_SYSTEM (`ENXIO`: no process has it open for reading); the descriptor stays the caller's then
    */
   constructor(fd: number) {
     this.fd = openAgain(fd, O_WRONLY)
@@ -49,7 +49,7 @@ export class PipeSignal {
   }
 
   /**
-   * Writes once. A pipe that is full is as good as signalled, and one that nobody reads needs no signal.
+   * Writes once. A pipe that is full is as good as signalled, and one without a reader needs no signal.
    *
    * @throws VringError ERR_SYSTEM
    */
@@ -101,7 +101,7 @@ export class SocketSignal {
     checked('shutdown', (c) => c.shutdown(fd, SHUT_RD), `socket ${fd}`)
   }
 
-  /** Sends once. A socket that is full is as good as signalled, and one that nobody reads needs no signal. */
+  /** Sends once. A socket that is full is as good as signalled, and one without a reader needs no signal. */
   signal(): void {
     if (!this.#closed) this.#libc.sendto(this.fd, this.#one, 8, MSG_DONTWAIT | MSG_NOSIGNAL, null, 0)
   }
@@ -160,7 +160,10 @@ export class FileStream {
   }
 }
 
-/** A pipe as a stream of bytes, whichever end it is. Never waits, whoever shares the descriptor that it was made from. */
+/**
+ * A pipe as a stream of bytes, whichever end it is. Never waits, whatever other process shares the descriptor that it was
+ * made from.
+ */
 export class PipeStream extends FileStream {
   /**
    * Takes ownership of the descriptor.

@@ -27,7 +27,7 @@ describe.skipIf(reason !== null)(`waiting${reason === null ? '' : ` (skipped: ${
     expect(event.drain()).toBe(false)
   })
 
-  test('draining does not wait when somebody who shares the eventfd made it blocking', () => {
+  test('draining does not wait when a process that shares the eventfd made it blocking', () => {
     const event = EventFd.create()
     const c = libc()
     expect(c.fcntl(event.fd, F_SETFL, c.fcntl(event.fd, F_GETFL, 0) & ~O_NONBLOCK)).toBe(0)

@@ -12,7 +12,7 @@ const MSG_NOSIGNAL = 0x4000
  */
 export class ServiceNotifier {
   readonly #address: Uint8Array | null
-  /** How often to say that all is well, ms: half of `WATCHDOG_USEC`; null: nobody watches. */
+  /** How often to say that all is well, ms: half of `WATCHDOG_USEC`; null: there is no watchdog. */
   readonly watchdogMs: number | null
 
   /** @param env where `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` stand */

@@ -45,7 +45,7 @@ export interface TunQueueOptions {
   readonly headerBytes?: number
 }
 
-/** A queue of a TAP interface: a non-blocking descriptor; a read or write of it is one frame behind its header. */
+/** A queue of a TAP interface: a non-blocking descriptor; a read or write of it is one header and its frame. */
 export interface TunQueue {
   readonly fd: number
   /** Name of the interface, as the kernel gave it. */
@@ -59,8 +59,8 @@ export interface TunQueue {
  * The descriptor does not block: that and an unlimited send buffer are what tun's fast path for XDP asks for
  * (Linux drivers/net/tun.c, tun_can_build_skb).
  *
- * @throws VringError ERR_OUT_OF_RANGE for a name; ERR_SYSTEM: EBUSY (somebody has it open), EINVAL (it exists and is no
- * such TAP), EPERM, ENOENT (no /dev/net/tun)
+ * @throws VringError ERR_OUT_OF_RANGE for a name; ERR_SYSTEM: EBUSY (another process has it open), EINVAL (it exists and is
+ * no such TAP), EPERM, ENOENT (no /dev/net/tun)
  */
 export function openTunQueue(options: TunQueueOptions = {}): TunQueue {
   const { name = '', headerBytes = 12 } = options
@@ -127,8 +127,8 @@ export function setTunQueueAttached(fd: number, attached: boolean): void {
 }
 
 /**
- * Says whether somebody is at the other end of the interface: without a carrier the stack sends nothing into it. All queues
- * have one; Linux 5.0.
+ * Says whether the interface has a carrier: without one the stack sends nothing into it. All queues
+ * share it; Linux 5.0.
  *
  * @throws VringError ERR_SYSTEM, EBADFD when the interface is gone
  */
@@ -176,7 +176,7 @@ function setIffReason(errno: string, name: string, multiQueue: boolean): string 
         ...(own.owner === null ? [] : [`user ${own.owner}`]),
         ...(own.group === null ? [] : [`group ${own.group}`]),
       ].join(', ')
-      return `it was prepared for ${whose === '' ? 'nobody' : whose}, and this process is user ${process.getuid?.()}, group ${process.getgid?.()}`
+      return `it was prepared for ${whose === '' ? 'no user' : whose}, and this process is user ${process.getuid?.()}, group ${process.getgid?.()}`
     }
     default:
       return null

@@ -95,7 +95,7 @@ describe.skipIf(reason !== null)(`a unix socket${reason === null ? '' : ` (skipp
     const path = join(folder, 'busy.sock')
     const listener = UnixListener.listen(path)
     const waiting: UnixSocket[] = []
-    // As many connections as its queue holds, and nobody takes them.
+    // As many connections as its queue holds, and none is accepted.
     const connect = (): unknown => {
       try {
         waiting.push(UnixSocket.connect(path))

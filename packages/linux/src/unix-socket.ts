@@ -240,7 +240,8 @@ export class UnixListener {
     try {
       if (isOurs) unlinkSync(this.path)
     } catch {
-      // It was removed just now: it is gone, as wanted. Or its directory lets nobody remove it: the next one replaces it.
+      // It was removed just now: it is gone, as wanted. Or its directory does not let it be removed: the next one replaces
+      // it.
     }
     closeFd(this.fd)
   }
@@ -264,7 +265,7 @@ function socketAddress(path: string): Uint8Array {
   return address
 }
 
-/** @throws VringError ERR_INVALID_ARGUMENT for what is there and is no socket: nobody's file is replaced */
+/** @throws VringError ERR_INVALID_ARGUMENT for what is there and is no socket: no file is replaced */
 function removeStale(path: string): void {
   const status = lstatSync(path, { throwIfNoEntry: false })
   if (status === undefined) return
@@ -280,7 +281,7 @@ function removeStale(path: string): void {
   try {
     UnixSocket.connect(path).close()
   } catch (error) {
-    // Nothing else says that nobody listens: EAGAIN is a full queue of somebody who does, EPROTOTYPE a datagram socket.
+    // Nothing else says that no process listens: EAGAIN is the full queue of one that does, EPROTOTYPE a datagram socket.
     if (systemErrnoOf(error) === 'ECONNREFUSED') unlinkSync(path)
   }
 }

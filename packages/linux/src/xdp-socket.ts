@@ -168,7 +168,7 @@ export class XdpSocket {
     }
   }
 
-  /** Closes the socket, then unmaps rings and UMEM: nobody may hold a view of it any more. A second call does nothing. */
+  /** Closes the socket, then unmaps rings and UMEM: no view of it may be used any more. A second call does nothing. */
   close(): void {
     if (this.#closed) return
     this.#closed = true

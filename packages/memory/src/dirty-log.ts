@@ -55,7 +55,7 @@ export class DirtyBitmap implements DirtyLog {
     return 0
   }
 
-  /** Is the page that holds `address` noted? Addresses behind the log are not. */
+  /** Is the page that holds `address` noted? Addresses past its end are not. */
   isDirty(address: number): boolean {
     const page = Math.floor(address / LOG_PAGE_BYTES)
     return page >= 0 && page < this.pages && (Atomics.load(this.bytes, Math.floor(page / 8)) & (1 << (page & 7))) !== 0

@@ -84,7 +84,7 @@ describe('GuestMap', () => {
           let at = 0
           const regions = lengths.map((length, i) => {
             const region = { guestAddress: at, length, userAddress: 10_000 * (i + 1) }
-            // Every other one has a hole behind it.
+            // Every other one has a hole after it.
             at += length + (i % 2)
             return region
           })

@@ -43,9 +43,9 @@ export class MappedSpace implements UserSpace {
   readonly notifiers: MmuNotifierList
   view: MemoryView
   span = 0
-  /** Views that may still be made; whoever runs rounds sets it before each. */
+  /** Views that may still be made; the code that runs rounds sets it before each. */
   viewsLeft = Number.POSITIVE_INFINITY
-  /** A range was -EAGAIN for want of {@link viewsLeft}; whoever sets that clears it. */
+  /** A range was -EAGAIN for want of {@link viewsLeft}; to be cleared where that is set. */
   deferred = false
   private current: RegionSnapshot = { generation: 0, regions: [] }
   private index = new RegionIndex([])

@@ -1,9 +1,9 @@
 /**
- * Which of several sorted regions holds an address. Drivers use their buffers in order, so the region behind the one found
+ * Which of several sorted regions holds an address. Drivers use their buffers in order, so the region after the one found
  * last is tried first; then the sorted starts are halved.
  */
 export class RegionIndex {
-  /** Start of each region, and behind the last one infinity. */
+  /** Start of each region, and infinity after the last. */
   private readonly starts: Float64Array
   private last = -1
 

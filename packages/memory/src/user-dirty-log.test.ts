@@ -33,7 +33,7 @@ describe('UserDirtyLog', () => {
     expect(bitmap.take()).toEqual([1, 2, 3, 8, 9, 16])
   })
 
-  it('is -EFAULT for what is in no slot or behind the log; what is in front is noted', () => {
+  it('is -EFAULT for what is in no slot or past the end of the log; what comes before it is noted', () => {
     const { bitmap, log } = setup()
     expect(log.write(USER + 6 * PAGE - 1, 2)).toBe(EFAULT)
     expect(bitmap.take()).toEqual([17])

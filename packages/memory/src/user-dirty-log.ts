@@ -3,7 +3,7 @@ import type { DirtyLog } from './dirty-log.ts'
 import type { GuestMap } from './guest-map.ts'
 
 /**
- * A migration log that is told user addresses: behind a device IOTLB nobody knows the guest address of what was written.
+ * A migration log that is told user addresses: with a device IOTLB the guest address of what was written is not known.
  * Memory that is in several slots is noted in each. Source: Linux `log_write_hva`.
  */
 export class UserDirtyLog implements DirtyLog {
@@ -18,7 +18,7 @@ export class UserDirtyLog implements DirtyLog {
 
   /**
    * @param address user address
-   * @returns 0, or -EFAULT when a part of the range is in no slot (the parts in front of it are noted) or the log does not
+   * @returns 0, or -EFAULT when a part of the range is in no slot (the parts before it are noted) or the log does not
    * reach it
    */
   write(address: number, length: number): number {

@@ -18,7 +18,7 @@ export interface IntervalNotifierOps {
 export interface IntervalNotifier {
   /** First byte. */
   readonly start: number
-  /** First byte behind it. */
+  /** First byte after it. */
   readonly end: number
   readonly ops: IntervalNotifierOps
   /** Sequence of the last invalidation that the callback saw. */

@@ -96,7 +96,7 @@ describe('MmuNotifierList', () => {
     expect(list.takeFault()).toBeNull()
   })
 
-  it('M11 under the rule of 2019: after a refusal nobody is told the end, not even who started', () => {
+  it('M11 under the rule of 2019: after a refusal no listener is told the end, not even one that started', () => {
     const list = new MmuNotifierList({ endRule: '2019' })
     const willing = counter('willing')
     const busy = counter('busy', [], () => EAGAIN)
@@ -108,7 +108,7 @@ describe('MmuNotifierList', () => {
     expect(codeOf(() => list.invalidateRangeEnd(range))).toBe('ERR_INVALID_STATE')
   })
 
-  it('M11 under the rule of 6.18: after a refusal everybody is told the end, also who refused', () => {
+  it('M11 under the rule of 6.18: after a refusal every listener is told the end, also the one that refused', () => {
     const list = new MmuNotifierList({ endRule: '6.18' })
     const willing = counter('willing')
     const busy = counter('busy', [], () => EAGAIN)

@@ -9,8 +9,8 @@ import { Cell, Lock, type SyncPort } from './sync/sync-port.ts'
 /**
  * Who is told the end of an invalidation that a listener refused with -EAGAIN.
  *
- * - `2019`: nobody, not even those whose start succeeded. Source: Linux 5.0 `__mmu_notifier_invalidate_range_start`.
- * - `6.18`: everybody, at once, also the one that refused. Source: Linux 6.18 `mn_hlist_invalidate_range_start`.
+ * - `2019`: none, not even those whose start succeeded. Source: Linux 5.0 `__mmu_notifier_invalidate_range_start`.
+ * - `6.18`: every listener, at once, also the one that refused. Source: Linux 6.18 `mn_hlist_invalidate_range_start`.
  */
 export type EndRule = '2019' | '6.18'
 
@@ -91,7 +91,7 @@ export class MmuNotifierList implements MmuNotifierRegistry {
     return this.#faults.count
   }
 
-  /** The oldest faults of callbacks that nobody has taken yet: ERR_NOTIFIER, `value` is the listener's name. */
+  /** The oldest faults of callbacks that were not taken yet: ERR_NOTIFIER, `value` is the listener's name. */
   get faults(): readonly VringError[] {
     return this.#faults.kept
   }
@@ -148,7 +148,7 @@ export class MmuNotifierList implements MmuNotifierRegistry {
    * Opens an invalidation: tells every listener, the one registered last first. A listener whose refusal is not
    * -EAGAIN of a non-blockable range is faulty; its refusal is kept in {@link faults}.
    *
-   * @returns 0, or -EAGAIN when `range` is not blockable and somebody refused. The invalidation is then not open: its
+   * @returns 0, or -EAGAIN when `range` is not blockable and a listener refused. The invalidation is then not open: its
    * end must not be told.
    * @throws VringError ERR_INVALID_ARGUMENT for an empty range, ERR_INVALID_STATE for one that is open already
    */

@@ -13,7 +13,7 @@ export type MmuNotifierEvent =
 export interface MmuNotifierRange {
   /** First byte. */
   readonly start: number
-  /** First byte behind the range (exclusive). */
+  /** First byte after the range (exclusive). */
   readonly end: number
   readonly event: MmuNotifierEvent
   /** False: the callback must not wait (OOM reaper); it returns -EAGAIN where it would have to. */

@@ -1,7 +1,7 @@
 import { VringError } from '@vring/layout'
 import { Cell, Lock, type SyncPort } from './sync/sync-port.ts'
 
-/** Errors of callbacks that are kept until somebody takes them; the rest is counted. */
+/** Errors of callbacks that are kept until they are taken; the rest is counted. */
 const FAULTS_MAX = 64
 
 /** What callbacks threw, or returned without a right to: kept with the listener's name, so that none damages its caller. */
@@ -20,7 +20,7 @@ export class NotifierFaults {
     return this.#port.load(this.#count)
   }
 
-  /** Those that nobody has taken, oldest first. */
+  /** Those that were not taken yet, oldest first. */
   get kept(): readonly VringError[] {
     return this.#port.load(this.#kept)
   }

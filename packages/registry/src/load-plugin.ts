@@ -80,7 +80,7 @@ export async function loadPlugin(spec: string, options: LoadPluginOptions): Prom
   throw invalid('its export was made neither by defineAccessor nor by defineBackend')
 }
 
-/** A plugin whose description was read once, and found whole: anybody can put the mark of one on an object. */
+/** A plugin whose description was read once, and found whole: the mark of one can be put on any object. */
 function whole<T>(spec: string, define: () => T): T {
   try {
     return define()

@@ -98,7 +98,7 @@ describe('selection', () => {
     )
   })
 
-  it('refuses behind a device IOTLB what does not translate, also one that falls back elsewhere', () => {
+  it('refuses with a device IOTLB what does not translate, also one that falls back elsewhere', () => {
     const { rejected } = selectAccessor(preference, { iotlb: true })
     expect(rejected[0]).toEqual({
       name: 'vmap-direct',

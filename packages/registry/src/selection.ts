@@ -11,7 +11,7 @@ export interface SelectionConditions {
   readonly prefetch?: boolean
   /** The address space calls MMU notifiers. Default true. */
   readonly notifier?: boolean
-  /** Only accessors that stay safe when a check in front of an access is mispredicted. Default false. */
+  /** Only accessors that stay safe when a check before an access is mispredicted. Default false. */
   readonly speculationSafe?: boolean
   /** Take this accessor whatever the conditions, as long as it can work at all. */
   readonly force?: string
@@ -39,7 +39,7 @@ export function selectAccessor(preference: readonly AccessorPlugin[], conditions
   const { force } = conditions
   const candidates = preference.map((plugin) => ({ plugin, ...objectionTo(plugin, conditions) }))
   const ranked = candidates.filter(({ plugin }) => force === undefined || plugin.name === force)
-  const chosen = ranked.reduce((best, next) => (next.weight < best.weight ? next : best), ranked[0] ?? NOBODY)
+  const chosen = ranked.reduce((best, next) => (next.weight < best.weight ? next : best), ranked[0] ?? NONE)
   if (chosen.weight >= Weight.fatal || chosen.plugin === null) {
     const reasons = ranked.map(({ plugin, reason }) => `${plugin.name}: ${reason}`).join('; ')
     throw new VringError('ERR_UNSUPPORTED', `no accessor can serve this ring (${reasons})`, {
@@ -86,7 +86,7 @@ interface Objection {
   readonly reason: string
 }
 
-const NOBODY = { plugin: null, weight: Weight.fatal, reason: 'no accessor is registered' }
+const NONE = { plugin: null, weight: Weight.fatal, reason: 'no accessor is registered' }
 
 function objectionTo({ supports }: AccessorPlugin, conditions: SelectionConditions): Objection {
   const { fileBacked = false, iotlb = false, prefetch = true, notifier = true, speculationSafe = false } = conditions
@@ -105,7 +105,7 @@ function objectionTo({ supports }: AccessorPlugin, conditions: SelectionConditio
   if (speculationSafe && !supports.speculationSafe)
     return {
       weight: Weight.fatal,
-      reason: 'it leaves neither a barrier nor a data dependency between a check and the access behind it',
+      reason: 'it leaves neither a barrier nor a data dependency between a check and the access after it',
     }
   if (!prefetch && supports.needsPrefetch)
     return {

@@ -52,7 +52,7 @@ export const HOSTILE_RINGS: readonly HostileRing[] = [
     },
   },
   {
-    name: 'head just behind the table',
+    name: 'head just past the end of the table',
     write(ring) {
       ring.desc(0, ...descriptor(ring.bufferAddress, 64))
       publish(ring, 0, PAGE_ENTRIES)
@@ -75,5 +75,5 @@ export const HOSTILE_RINGS: readonly HostileRing[] = [
   },
 ]
 
-/** Descriptors of one page: the first index behind a table that fills its page. */
+/** Descriptors of one page: the first index after a table that fills its page. */
 const PAGE_ENTRIES = 4096 / DESC_BYTES

@@ -108,7 +108,7 @@ function bareDirect(masked: boolean): AccessorPlugin {
   }))
 }
 
-/** A checked accessor of the kind that Spectre broke: a limit check that is a branch, and nothing behind it. */
+/** A checked accessor of the kind that Spectre broke: a limit check that is a branch, and nothing after it. */
 class BranchOnlyUser extends UncheckedUser2019 {
   override get16Acquire(address: number): number {
     // As if the driver's avail.idx were an address: a kernel pointer that the branch refuses.
@@ -147,7 +147,7 @@ describe('speculate', () => {
     expect(found).toEqual(
       expect.arrayContaining([
         'left-mapping; head out of range; SplitReader.loadHeads',
-        'left-mapping; head just behind the table; SplitReader.loadHeads',
+        'left-mapping; head just past the end of the table; SplitReader.loadHeads',
         'secret-reached-address; head out of range; SplitReader.loadHeads',
       ]),
     )

@@ -126,7 +126,7 @@ function runPath(
     paged.mmap({ length: PAGE_BYTES * Math.ceil(length / PAGE_BYTES), populate: true })
   const buffers = map(BUFFER_BYTES)
   const desc = map(lengths.desc)
-  // Memory of the process that is nobody's business: where a descriptor index out of range leads.
+  // Memory of the process that the ring does not own: where a descriptor index out of range leads.
   paged.mmap({ length: STRAY_BYTES })
   const addresses: Record<Area, number> = { desc, driver: map(lengths.driver), device: map(lengths.device) }
   hostile.write({

@@ -13,7 +13,7 @@ export type LeakKind =
   | 'left-translation'
   /** A load outside a view that is neither user memory nor a mapping. */
   | 'left-view'
-  /** The address of an access depends on what an earlier load fetched of somebody else's. */
+  /** The address of an access depends on what an earlier load fetched from another object. */
   | 'secret-reached-address'
   /** The outcome of a named branch does. */
   | 'secret-reached-branch'
@@ -46,7 +46,7 @@ const squash: object = Object.freeze({ squash: true })
 const NOWHERE = 0x7000_0000
 
 /**
- * A processor that mispredicts: follows a {@link PathPlan}, executes what is behind a mispredicted branch as the program
+ * A processor that mispredicts: follows a {@link PathPlan}, executes what comes after a mispredicted branch as the program
  * would run it, until a fence or the end of the window, and notes every load that leaves its object. Such a load gives a
  * word of the plan's secret, and so does one of a private view at a place that the program had not loaded or stored before.
  * Two runs with different secrets tell whether one can be observed.

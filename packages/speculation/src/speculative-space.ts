@@ -17,7 +17,7 @@ export interface MappedObject {
   readonly name: string
   /** First byte of its first page. */
   readonly start: number
-  /** First byte behind its last page. */
+  /** First byte after its last page. */
   readonly end: number
 }
 

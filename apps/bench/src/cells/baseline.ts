@@ -106,7 +106,7 @@ export class BaselineRig implements Rig {
     const availRing = (avail + AVAIL_RING_OFFSET) >>> 1
     const usedRing = (used + USED_RING_OFFSET) >>> 2
     const descWords = desc >>> 2
-    // Acquire: ring entries and descriptors behind this index are the published ones.
+    // Acquire: ring entries and descriptors loaded after this index are the published ones.
     const availIdx = Atomics.load(u16, (avail + AVAIL_IDX_OFFSET) >>> 1)
     let lastAvail = this.lastAvail
     let usedIdx = this.usedIdx

@@ -67,7 +67,7 @@ export function bufferMap(
     return { guestAddress: GUEST_BASE + start, userAddress: USER_BASE + start, length }
   }
   const regions = pieces(0, plan.bytes, spec.regions).map(({ start, length }) => region(start, length))
-  // More regions than the memory has pages: the others are beyond it, where nobody looks, and searched all the same.
+  // More regions than the memory has pages: the others are beyond it, where no address leads, and searched all the same.
   for (let start = plan.bytes; regions.length < spec.regions; start += PAGE_BYTES)
     regions.push(region(start, PAGE_BYTES))
   return { buffers: new GuestMap(space, regions), iotlb: null }
@@ -75,7 +75,7 @@ export function bufferMap(
 
 /**
  * A device IOTLB that holds everything: one entry for each ring area, which metadata prefetch wants in one piece, the
- * rest over the buffers, and what is left beyond them, where nobody looks.
+ * rest over the buffers, and what is left beyond them, where no address leads.
  */
 function createIotlb(spec: CellSpec, plan: RingPlan): DeviceIotlb {
   const iotlb = new DeviceIotlb({ limit: Math.max(2, spec.iotlbEntries) })

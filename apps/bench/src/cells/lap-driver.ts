@@ -82,7 +82,7 @@ export class LapDriver {
     const u32 = this.u32
     const ring = this.usedRing
     const slotMask = this.slotMask
-    // Acquire: pairs with the device's release of used.idx behind the elements.
+    // Acquire: pairs with the device's release of used.idx after the elements.
     const usedIdx = Atomics.load(this.u16, this.usedIdx)
     const from = this.reclaimed
     let sum = 0

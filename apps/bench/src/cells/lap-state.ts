@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 /**
- * What a lap leaves behind, as text: a digest of the used area and the counts, each divided by the laps so that a long
+ * The result of a lap, as text: a digest of the used area and the counts, each divided by the laps so that a long
  * trial says the same as a short one. A count that the laps do not divide stays a fraction and makes hashes differ.
  */
 export function lapStateText(used: Uint8Array, counts: Readonly<Record<string, number>>, laps: number): string {

@@ -116,7 +116,7 @@ export function cellFeatures(spec: CellSpec): bigint {
 export type Poke = (offset: number, bytes: Uint8Array) => void
 
 /**
- * Writes what the driver writes once: frames behind zeroed virtio-net headers, descriptors, indirect tables. Chain k
+ * Writes what the driver writes once: frames after zeroed virtio-net headers, descriptors, indirect tables. Chain k
  * always is buffer k, as a driver that recycles its buffers in order has it.
  *
  * @param kinds `udp`: what testpmd's txonly sends; `mixed`: every kind that a parser tells apart

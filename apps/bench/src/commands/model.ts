@@ -225,7 +225,7 @@ function claimsText(claims: readonly ClaimResult[]): string {
   return [`Published claims: ${counts}`, table, ...failed.map((text) => `not reproduced  ${text}`)].join('\n')
 }
 
-/** The cell that nobody published: the masked accessor with SMAP on. */
+/** The unpublished cell: the masked accessor with SMAP on. */
 function unpublished({ fit, steps }: Model): {
   variant: string
   smap: 'on'
@@ -245,7 +245,7 @@ function cell(created: Model): string {
   if (prediction === null) return ''
   const { mpps, interval, byDifference } = prediction
   return (
-    `Nobody published nospec-masked with SMAP on. The model says ${mpps.toFixed(2)}${intervalText(interval)} Mpps (V4's machine); ` +
+    `nospec-masked with SMAP on was not published. The model says ${mpps.toFixed(2)}${intervalText(interval)} Mpps (V4's machine); ` +
     `differences of the published cells alone say ${byDifference.toFixed(2)}. Neither is a measurement.`
   )
 }

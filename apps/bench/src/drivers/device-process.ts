@@ -43,7 +43,7 @@ export class DeviceProcess<Request extends object> {
   /**
    * Asks, and waits for the answer.
    *
-   * @param limitMs how late the answer may be; Infinity where the end is somebody else's affair
+   * @param limitMs how late the answer may be; Infinity where the caller bounds it
    * @throws CellFailure
    * @throws CellInterrupted by the signal, when the process is gone
    */

@@ -21,7 +21,7 @@ export class DpdkTelemetry {
   readonly #answer = new Uint8Array(ANSWER_BYTES_MAX)
   #greeted = false
 
-  /** @throws VringError ERR_SYSTEM: nobody listens there yet */
+  /** @throws VringError ERR_SYSTEM: no process listens there yet */
   constructor(path: string) {
     this.#socket = UnixSocket.connect(path, 'seqpacket')
   }

@@ -85,7 +85,7 @@ export function telemetryPath(options: Pick<TestpmdOptions, 'role' | 'socket'>):
   return join(dirname(options.socket), 'dpdk', testpmdPrefix(options), 'dpdk_telemetry.v2')
 }
 
-/** Its ports: towards the other side, and the one behind it. */
+/** Its ports: towards the other side, and the one that it forwards to. */
 function devices({ role, socket, queueSize, forward, interface: name, driver }: TestpmdOptions): string[] {
   if (forward === 'nowhere') return ['net_null0']
   if (role === 'driver')

@@ -1,4 +1,4 @@
-/** Words that device and driver thread share beside the ring: 32-bit counts that wrap, and one double behind them. */
+/** Words that device and driver thread share beside the ring: 32-bit counts that wrap, and one double after them. */
 export const CONTROL_BYTES = 64
 /** Packets that the driver may publish in all. Written by the device. */
 export const DRIVER_BUDGET = 0

@@ -110,7 +110,7 @@ describe('recorded input', () => {
       /is truncated: it ends after 23 bytes/,
     ],
     ['pcap that ends in its first frame', () => cut(written('one.pcap', 1, 60), 99), /is truncated: it ends after 99/],
-    ['pcap that ends behind its header', () => cut(written('no.pcap', 1, 60), 24), /has no Ethernet frames/],
+    ['pcap that ends after its header', () => cut(written('no.pcap', 1, 60), 24), /has no Ethernet frames/],
     ['frames that are too short', () => written('short.pcap', 3, 13), /has no Ethernet frames/],
     ['more frames than there is memory for', () => written('long.pcap', 32_769, 60), /accepted: up to 32768 of them/],
   ])('%s is refused with exit code 2', (_what, path, message) => {

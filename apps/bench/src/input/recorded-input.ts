@@ -10,7 +10,7 @@ export interface RecordedInput {
   readonly frames: readonly Uint8Array[]
   /** Bytes of the longest frame. */
   readonly longestBytes: number
-  /** Bytes of a frame in the mean of a lap: a lap that ends within the capture begins it anew. */
+  /** Bytes of a frame in the mean of a lap: a lap that ends within the capture begins it again. */
   readonly meanBytes: number
 }
 

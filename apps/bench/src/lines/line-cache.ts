@@ -50,7 +50,7 @@ export class LineCache {
   #touchLine(side: Side, moves: LineMoves, line: number, write: boolean): void {
     const holders = this.#holders[line]!
     if ((holders & side) === 0) {
-      // Of a line that nobody has had yet nothing moves between the two.
+      // Of a line that neither side has had yet nothing moves between the two.
       if (holders !== 0) moves[side === DEVICE ? 'toDevice' : 'toDriver']++
     } else if (write && holders !== side) moves.upgrades++
     this.#holders[line] = write ? side : holders | side

@@ -27,7 +27,7 @@ export interface LineDriverOptions {
   readonly avail: number
   readonly used: number
   readonly queueSize: number
-  /** Byte offset of each chain's virtio-net header, and of the frame behind it. */
+  /** Byte offset of each chain's virtio-net header, and of the frame after it. */
   readonly header: (chain: number) => number
   readonly headerBytes: number
   /** Guest-physical address of byte offset 0. */

@@ -61,7 +61,7 @@ export function machineCosts(
   rows: readonly { readonly label: string; readonly steps: Partial<Steps> }[],
 ): MachineCost[] | null {
   if (machine.clockGHz === null) return null
-  // A step that hides behind the load beside it may come out a trace below nothing.
+  // A step that runs beside a load for nothing may come out a trace below nothing.
   const price = (step: string): number | null => {
     const interval = machine.steps[step]
     return interval === undefined ? null : Math.max(0, interval.median)

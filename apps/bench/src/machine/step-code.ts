@@ -44,7 +44,7 @@ export const STEP_CODE: readonly StepCode[] = [
     without: LOAD,
     // mov [rsi + 8], rax
     with: [0x48, 0x89, 0x46, 0x08, ...LOAD],
-    description: 'a store to the first cache, nobody waits for it',
+    description: 'a store to the first cache, nothing waits for it',
   },
   {
     step: 'limitCheck',
@@ -57,7 +57,7 @@ export const STEP_CODE: readonly StepCode[] = [
     without: [...CHECK, ...LOAD],
     // sbb r8, r8; and rax, r8
     with: [...CHECK, 0x4d, 0x19, 0xc0, 0x4c, 0x21, 0xc0, ...LOAD],
-    description: 'sbb, and: array_index_mask_nospec of get_user, behind its check',
+    description: 'sbb, and: array_index_mask_nospec of get_user, after its check',
   },
   {
     step: 'lfence',
@@ -70,7 +70,7 @@ export const STEP_CODE: readonly StepCode[] = [
     without: LOAD,
     // lock cmpxchg [rsi + 64], r9d; mov byte [rsi + 64], 0
     with: [0xf0, 0x44, 0x0f, 0xb1, 0x4e, 0x40, 0xc6, 0x46, 0x40, 0x00, ...LOAD],
-    description: 'lock cmpxchg and a store: a spinlock that nobody else wants, taken and released',
+    description: 'lock cmpxchg and a store: a spinlock without contention, taken and released',
   },
   {
     step: 'fullBarrier',

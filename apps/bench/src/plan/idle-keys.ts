@@ -3,7 +3,7 @@ import type { SweepKey } from '../sweep-keys.ts'
 
 /**
  * Keys that a driver's cells do not depend on. testpmd brings its own memory, batches and chains; memory that two threads
- * share has neither page tables to invalidate nor files behind it.
+ * share has neither page tables to invalidate nor a backing file.
  */
 const OF_DRIVER: Readonly<Record<DriverName, readonly SweepKey[]>> = {
   inproc: [],
@@ -47,6 +47,6 @@ export interface IdleKey {
 export function idleKeys({ driver, accessor, iotlb }: Pick<CellSpec, 'driver' | 'accessor' | 'iotlb'>): IdleKey[] {
   const idle = OF_DRIVER[driver].map((key): IdleKey => ({ key, of: `the driver ${driver}` }))
   if (accessor === BASELINE) return [...idle, ...OF_FLOOR.map((key) => ({ key, of: 'the floor' }))]
-  // Buffers are behind the device IOTLB, or in guest-physical regions: never both.
+  // Buffers are under the device IOTLB, or in guest-physical regions: never both.
   return [...idle, { key: iotlb ? 'regions' : 'iotlb-entries', of: `the accessor ${accessor}` }]
 }

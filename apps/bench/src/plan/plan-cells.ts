@@ -76,7 +76,7 @@ function accessorChoices(args: Arguments, registry: Registry, conditions: Condit
   })
   if (served.length === 0)
     throw usageError('--sweep', `no accessor depends on both ${swept.join(' and ')}; accepted: one of them in a run`)
-  // Preference is fastest first; a table reads better from what everybody knows to what was proposed.
+  // Preference is fastest first; a table reads better from what is known to what was proposed.
   const all = served.map(({ name }) => ({ name, options: SEED_OPTIONS[name] ?? {} })).reverse()
   const floor =
     swept.length === 0 &&

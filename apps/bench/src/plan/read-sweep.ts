@@ -21,7 +21,7 @@ export function readSweep(args: Arguments): Sweep {
   let steps: Partial<CellSpec>[] = [{}]
   for (const text of args.all('sweep')) {
     const [name = '', ...rest] = text.split('=')
-    // All behind the first sign: a second one is part of a value, and refused with it.
+    // All after the first sign: a second one is part of a value, and refused with it.
     const values = rest.join('=')
     const key = oneOf('--sweep', name, Object.keys(SWEEP_KEYS) as SweepKey[])
     if (keys.includes(key)) throw usageError('--sweep', `${key} is swept twice; each cell runs once`)

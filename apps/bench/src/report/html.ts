@@ -20,7 +20,7 @@ function cellClass({ number, wide, verdict }: HtmlColumn, content: string): stri
   return names.length === 0 ? '' : ` class="${escapeHtml(names.join(' '))}"`
 }
 
-/** Escaped text of a name such as `vmap-direct:sync=rcu/split`, which may be broken behind its parts. */
+/** Escaped text of a name such as `vmap-direct:sync=rcu/split`, which may be broken after its parts. */
 function breakable(text: string): string {
   return escapeHtml(text).replaceAll(/(?<=[:/])(?=\w)/g, '<wbr>')
 }
@@ -52,7 +52,7 @@ export function htmlTable(
 }
 
 /**
- * A chart for the eye and its table for everybody else: the picture is one labelled image, the numbers are below it.
+ * A chart for the eye and its table for all other readers: the picture is one labelled image, the numbers are below it.
  *
  * @param chart markup made by a chart function
  */

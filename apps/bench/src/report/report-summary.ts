@@ -8,7 +8,7 @@ import { claimsSummary, comparedNames } from './report-tables.ts'
 /** Comparisons that are told one by one. */
 const TOLD = 8
 
-/** What came out, in a few sentences, for whoever reads nothing else. */
+/** The result in a few sentences, for a reader of nothing else. */
 export function reportSummary(results: Results): string[] {
   const { claims } = results
   const few = tooFewTrialsOf(results)

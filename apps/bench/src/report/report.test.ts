@@ -330,7 +330,7 @@ describe('comparison', () => {
 describe('merge', () => {
   const part = (cells: CellResult[], seed = 7): Results => ({ ...results, seed, cells, peers: [], shard: '1/2' })
 
-  it('puts cells side by side and compares them anew', () => {
+  it('puts cells side by side and compares them again', () => {
     const merged = mergeResults([part([cell('copy-checked', 20)]), part([cell('vmap-direct', 50)])])
     expect(merged.cells).toHaveLength(2)
     expect(merged.comparisons?.map(({ verdict }) => verdict)).toEqual(['faster'])

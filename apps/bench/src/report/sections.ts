@@ -25,7 +25,7 @@ const ROWS = 100
 export const STRIPS = 40
 export const CURVES = 6
 
-/** A table, in parts that open by hand where it has more rows than anybody reads. */
+/** A table, in parts that open by hand where it has many rows. */
 export function table({ caption, columns, rows, paths = [] }: ReportTable): string {
   if (rows.length <= ROWS) return htmlTable(caption, columns, rows)
   const placed = rows.map((item, index) => ({ path: paths[index] ?? [], item }))

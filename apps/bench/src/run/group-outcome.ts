@@ -13,7 +13,7 @@ export interface CellOutcome {
   readonly finish: FinishAnswer | null
   /** Its steps where it was interrupted before it finished, else null. */
   readonly counted: CountAnswer | null
-  /** Names of the features that were negotiated; null: nobody was asked. */
+  /** Names of the features that were negotiated; null: they were not asked for. */
   readonly features: readonly string[] | null
   /** Why it has no result, or null. */
   readonly failure: string | null

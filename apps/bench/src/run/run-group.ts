@@ -27,7 +27,7 @@ export interface GroupOptions {
   readonly signal: AbortSignal
 }
 
-/** Somebody pressed Ctrl-C: counting takes a fraction of a second, of which most is the start of a process. */
+/** After Ctrl-C: counting takes a fraction of a second, of which most is the start of a process. */
 const COUNT_PATIENCE_MS = 10_000
 
 /** One cell while its group runs. */

@@ -47,7 +47,7 @@ export class Board {
   /** The device's side: notes the frames so far. */
   look(frames: number): void {
     this.#frames[0] = frames
-    // Release: whoever sees this look sees its frames, and the driver's last ones in the look after that.
+    // Release: a thread that sees this look sees its frames, and the driver's last ones in the look after that.
     Atomics.add(this.#words, LOOKS, 1)
   }
 

@@ -70,7 +70,7 @@ export class ConnectedPair implements SlicePair {
         driver.onEnd(reject)
         device.ended.catch(reject)
       })
-      // Nobody may be waiting for it at the moment.
+      // There may be no awaiting caller at the moment.
       this.#broken.catch(() => {})
       await this.#whole(this.#flow())
       await this.#whole(pause(WARM_UP_MS))

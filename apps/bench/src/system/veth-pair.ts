@@ -3,7 +3,7 @@ import { deleteLink, interfaceIndex, setLink, systemErrnoOf } from '@vring/linux
 import { KernelSink } from './kernel-sink.ts'
 import { enterPrivateNetwork } from './private-network.ts'
 
-/** Names in this process' own network namespace: nobody else has them. */
+/** Names in this process' own network namespace: no other process has them. */
 const NEAR = 'vring-near'
 const FAR = 'vring-far'
 

@@ -28,7 +28,7 @@ export type Action =
   | { readonly kind: 'switch'; readonly accessor: AccessorChoice }
   | { readonly kind: 'set-up' }
 
-/** Something that happens while a round runs: behind its `after`-th hook, of which every access is one. */
+/** Something that happens while a round runs: after its `after`-th hook, of which every access is one. */
 export interface Injection {
   readonly after: number
   readonly action: ConcurrentAction

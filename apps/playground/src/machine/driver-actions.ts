@@ -78,7 +78,7 @@ export class DriverActions {
       indirect: 'one descriptor that names a table of two',
       loop: 'a chain that leads back into itself: a hostile driver',
     }[shape]
-    return { actor: 'driver', title: `adds chain ${head}`, detail: `${what}; nobody is told yet` }
+    return { actor: 'driver', title: `adds chain ${head}`, detail: `${what}; not published yet` }
   }
 
   #addChain(shape: ChainShape, address: number, bytes: number, buffer: number): number {

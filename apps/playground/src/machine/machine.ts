@@ -247,7 +247,7 @@ export class Machine {
     })
   }
 
-  /** The chosen accessor over this ring, with a hook behind each access. */
+  /** The chosen accessor over this ring, with a hook after each access. */
   #createAccessor(): Accessor {
     const plugin = accessorNamed(this.#choice.name)
     const translated = needsIotlb(plugin)
@@ -288,7 +288,7 @@ export class Machine {
     this.#pass({ ...happening, steps })
   }
 
-  /** Notes one thing of a round; what the script has for the place behind it happens now. */
+  /** Notes one thing of a round; what the script has for the place after it happens now. */
   #pass(happening: Happening): void {
     this.#hooks++
     this.#note(happening)

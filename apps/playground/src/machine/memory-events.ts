@@ -9,7 +9,7 @@ export interface UserRange {
   readonly length: number
 }
 
-/** What a process, or the kernel behind it, does to mapped memory. */
+/** What a process, or the kernel for it, does to mapped memory. */
 export interface MemoryEvent {
   readonly title: string
   /** What it means for the device, in one line. */
@@ -39,7 +39,7 @@ export const MEMORY_EVENTS: Readonly<Record<MemoryEventName, MemoryEvent>> = {
   },
   fork: {
     title: 'Fork',
-    description: 'the process forks: private pages are write-protected until somebody writes',
+    description: 'the process forks: private pages are write-protected until the first write',
     // The child is never used again, but lives: the pages stay shared until they are written.
     everywhere: true,
     run: (space) => void space.fork(),

@@ -3,7 +3,7 @@ import type { RegionName } from './layout.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { AccessTrace } from './traced-accessor.ts'
 
-/** Who did something. `kernel`: memory management, with its notifiers; `control`: whoever set the device up. */
+/** Who did something. `kernel`: memory management, with its notifiers; `control`: the program that set the device up. */
 export type Actor = 'driver' | 'device' | 'kernel' | 'control'
 
 /** Bytes of a region that a moment is about, from the region's beginning. */
@@ -29,7 +29,7 @@ export interface Happening {
   readonly steps?: readonly Step[]
 }
 
-/** One indivisible thing that happened, and everything as it was behind it. */
+/** One indivisible thing that happened, and everything as it was after it. */
 export interface Moment extends Happening {
   /** Index of the action that it belongs to; -1 for the beginning. */
   readonly action: number

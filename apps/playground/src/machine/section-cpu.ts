@@ -7,7 +7,7 @@ import { RecordingCpu, type Step } from '@vring/accessor'
 export class SectionCpu extends RecordingCpu {
   #onClose: () => void = () => {}
 
-  /** From now on `listener` is called behind each clac. */
+  /** From now on `listener` is called after each clac. */
   onClose(listener: () => void): void {
     this.#onClose = listener
   }

@@ -15,7 +15,7 @@ interface Past {
  * A machine's history, and a place in it. The history is a list of actions that is executed from the beginning whenever
  * its past changes; so one can step back, let something else happen in the middle of a round, and take it back again.
  *
- * Acting in the middle rewrites what came behind: inside a round, what may happen concurrently happens at that place and
+ * Acting in the middle rewrites what came after: inside a round, what may happen concurrently happens at that place and
  * the round goes on; anything else waits for the end of the action that the cursor is in.
  */
 export class Session {
@@ -74,7 +74,7 @@ export class Session {
     this.#cursor = Math.max(0, Math.min(this.moments.length - 1, index))
   }
 
-  /** The next moment; behind the last one, a new round begins. */
+  /** The next moment; after the last one, a new round begins. */
   step(): void {
     if (this.#cursor < this.moments.length - 1) this.#cursor++
     else this.act(ROUND)

@@ -30,7 +30,7 @@ export interface PageState {
   readonly tlb: 'read' | 'read, write' | ''
 }
 
-/** A direct mapping that somebody holds. */
+/** A direct mapping that is held. */
 export interface MappingState {
   readonly area: Area
   readonly write: boolean
@@ -68,7 +68,7 @@ export interface Totals {
 
 /** Everything that the page shows, at one moment. */
 export interface Snapshot {
-  /** Bytes of each area as they lie in memory, or null where no frame is behind it. */
+  /** Bytes of each area as they lie in memory, or null where it has no frame. */
   readonly areas: Readonly<Record<Area, Uint8Array | null>>
   readonly pages: readonly PageState[]
   readonly mappings: readonly MappingState[]

@@ -21,7 +21,7 @@ describe('the examples', () => {
     }
   })
 
-  it('run anew, each gives the same moments', () => {
+  it('run again, each gives the same moments', () => {
     for (const example of EXAMPLES) expect(JSON.stringify(run(example))).toBe(JSON.stringify(run(example)))
   })
 

@@ -24,7 +24,7 @@ export const EXAMPLES: readonly Example[] = [
   {
     title: 'One packet, by copies',
     about:
-      'The driver has published a buffer. The device loads avail.idx, the ring’s entry and the descriptor, copies the payload and stores a used element: each access between stac and clac, the loads behind an lfence. So vhost does it to this day.',
+      'The driver has published a buffer. The device loads avail.idx, the ring’s entry and the descriptor, copies the payload and stores a used element: each access between stac and clac, the loads after an lfence. So vhost does it to this day.',
     options: using('copy-checked'),
     script: [...packet, ROUND],
     at: 'begins a round',
@@ -36,7 +36,7 @@ export const EXAMPLES: readonly Example[] = [
     options: using('vmap-direct'),
     script: [
       ...packet,
-      // Behind the descriptor's load: the store of the used element falls back, the next round maps again.
+      // After the descriptor's load: the store of the used element falls back, the next round maps again.
       { kind: 'round', injections: [{ after: 4, action: { kind: 'memory', event: 'migrate', region: 'device' } }] },
       ...packet,
       ROUND,
@@ -46,7 +46,7 @@ export const EXAMPLES: readonly Example[] = [
   {
     title: 'Deaf to the notifier',
     about:
-      'The same mapping, but nobody tells the device that the page of the avail ring has moved. The next round reads a frame that was freed: here no index, and the queue breaks; in a kernel it would be somebody else’s page by then. This is why the patch needs the MMU notifier.',
+      'The same mapping, but the device is not told that the page of the avail ring has moved. The next round reads a frame that was freed: here no index, and the queue breaks; in a kernel it would be another process’s page by then. This is why the patch needs the MMU notifier.',
     options: using('vmap-direct-deaf'),
     script: [...packet, ROUND, { kind: 'memory', event: 'migrate', region: 'driver' }, ROUND],
     at: 'Migrate: driver',

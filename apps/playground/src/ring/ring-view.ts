@@ -87,7 +87,7 @@ export class RingView {
         element(
           'p',
           { class: 'soft' },
-          'Step through it; at any place, in mid-round too, let something else happen: what came behind is run anew.',
+          'Step through it; at any place, in mid-round too, let something else happen: what came after it is run again.',
         ),
       ),
       this.#transport.root,

@@ -43,7 +43,7 @@ export class SchedulesView {
   #finding: Finding | null = null
   #timeline: Timeline | null = null
   #step = 0
-  /** Counts requests, so that an answer that nobody waits for any more is left alone. */
+  /** Counts requests, so that an answer to an older request is left alone. */
   #request = 0
 
   constructor(root: HTMLElement) {
@@ -185,7 +185,7 @@ export class SchedulesView {
   }
 }
 
-/** Counts beyond what anybody reads digit by digit are given in powers of ten. */
+/** Counts too long to read digit by digit are given in powers of ten. */
 function formatCount(count: number): string {
   return count < 1e9 ? count.toLocaleString('en') : count.toExponential(1).replace('e+', ' · 10^')
 }

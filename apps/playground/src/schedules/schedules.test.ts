@@ -4,7 +4,7 @@ import { answer } from './answer.ts'
 import { entries } from './entries.ts'
 import { sharedVariables, stepText } from './shared-variables.ts'
 
-describe('the explorer behind the page', () => {
+describe('the explorer of the page', () => {
   it('lists the catalogue without its functions, so that it can be sent', () => {
     const response = answer({ kind: 'list' })
     expect(response.kind === 'list' && response.entries.map(({ id }) => id)).toEqual(entries.map(({ id }) => id))

@@ -31,7 +31,7 @@ export class Timeline {
     )
   }
 
-  /** Marks step `current` (from 1; 0: none yet) and dims what comes behind it. */
+  /** Marks step `current` (from 1; 0: none yet) and dims what comes after it. */
   mark(current: number): void {
     this.#rows.forEach((row, index) => {
       row.classList.toggle('ahead', index >= current)

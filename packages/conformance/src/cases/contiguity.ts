@@ -54,7 +54,7 @@ export const contiguityCases: readonly ConformanceCase[] = [
           'device.storeWords(12, 1300 elements)',
         )
         const stored = new Uint32Array(world.driver.bytes('device').buffer, 12, 2 * count + 1)
-        checkEqual([...stored], [...elements, 0], 'the words of the batch, and the one behind it')
+        checkEqual([...stored], [...elements, 0], 'the words of the batch, and the next one')
       })
     },
   },
@@ -86,7 +86,7 @@ export const contiguityCases: readonly ConformanceCase[] = [
         const elements = new Uint32Array(2048)
         checkEqual(world.accessor.device.storeWords(4, elements, 0, 2048), EFAULT, 'device.storeWords across a hole')
         check(!world.cpu.ac, 'EFLAGS.AC is clear after the fault')
-        checkEqual(world.accessor.device.store16(2, 1), 0, 'device.store16 in front of the hole')
+        checkEqual(world.accessor.device.store16(2, 1), 0, 'device.store16 before the hole')
       })
     },
   },

@@ -88,7 +88,7 @@ export const deviceIotlbCases: readonly ConformanceCase[] = (
     },
     {
       suite: 'device IOTLB',
-      title: 'an update in front of the area shadows nothing: only its own translation is used',
+      title: 'an update below the area shadows nothing: only its own translation is used',
       run(subject) {
         const world = createWorld(subject, { iotlb: true })
         world.fill(25)

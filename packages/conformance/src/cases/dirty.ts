@@ -3,8 +3,8 @@ import { type ConformanceCase, check, checkEqual, type Subject } from '../confor
 import { ACCESSES } from './accesses.ts'
 
 /**
- * Host page dirtiness: a frame is saved before it is used for something else only if somebody said that it is dirty. The
- * page tables say so for copies; a direct mapping has to say it itself.
+ * Host page dirtiness: a frame is saved before it is used for something else only if it was marked dirty. The
+ * page tables mark it for copies; a direct mapping has to mark it itself.
  */
 export const dirtyCases: readonly ConformanceCase[] = [
   {
@@ -38,7 +38,7 @@ export const dirtyCases: readonly ConformanceCase[] = [
   },
   {
     suite: 'dirty',
-    title: 'M7: a store in front of an invalidation is not lost when the page is reclaimed in it',
+    title: 'M7: a store before an invalidation is not lost when the page is reclaimed in it',
     run(subject) {
       const world = cleanWorld(subject)
       world.round(() => {
@@ -53,7 +53,7 @@ export const dirtyCases: readonly ConformanceCase[] = [
   },
 ]
 
-/** A world whose used ring is present, writable and clean: swap has a copy that is right until somebody stores. */
+/** A world whose used ring is present, writable and clean: swap has a copy that is right until the next store. */
 function cleanWorld(subject: Subject): World {
   const world = createWorld(subject)
   world.fill(14)

@@ -2,7 +2,7 @@ import { AREAS, isVringError } from '@vring/layout'
 import { createWorld, type World } from '@vring/testkit'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 
-/** Rings in a file: who writes behind the page tables loses data at writeback (M8). */
+/** Rings in a file: a write past the page tables is lost at writeback (M8). */
 export const fileBackedCases: readonly ConformanceCase[] = [
   {
     suite: 'file-backed',

@@ -7,7 +7,7 @@ import { expectAgreement } from './accesses.ts'
 export const pageChangeCases: readonly ConformanceCase[] = [
   {
     suite: 'page changes',
-    title: 'M24: copy-on-write after fork is followed, whoever writes first',
+    title: 'M24: copy-on-write after fork is followed, by a first write of either side',
     run(subject) {
       const world = createWorld(subject)
       world.fill(11)

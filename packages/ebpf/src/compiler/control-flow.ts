@@ -2,7 +2,7 @@
 export interface Labelled {
   /** First slot inside. */
   open: number
-  /** First slot behind. */
+  /** First slot after it. */
   close: number
   /** `block`: `break` to it goes forward to `close`. `loop`: `continue` to it goes back to `open`. */
   readonly kind: 'block' | 'loop'

@@ -36,7 +36,7 @@ export function operand(one: { readonly source: number; readonly immediate: numb
   return { low: literal(one.immediate), top: literal(one.immediate >> 31) }
 }
 
-/** A constant that can stand behind any operator. */
+/** A constant that can follow any operator. */
 export function literal(value: number): string {
   return value < 0 ? `(${value})` : String(value)
 }
@@ -90,7 +90,7 @@ function alu32Value(operation: AluInstruction['operation'], a: string, b: string
   }
 }
 
-/** `highIsLive`: somebody reads the high half of the result. */
+/** `highIsLive`: a later instruction reads the high half of the result. */
 export function aluStatement(one: AluInstruction, flags: number, highIsLive: boolean): string {
   const d = one.destination
   const b = operand(one)

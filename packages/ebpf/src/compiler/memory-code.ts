@@ -38,7 +38,7 @@ export function addressOf(place: AccessPlace, base: number, offset: number, plus
   return distance === 0 ? `${low(base)}>>>0` : `${low(base)}+(${distance})>>>0`
 }
 
-/** Loads into a register; without the high half where nobody reads it. */
+/** Loads into a register; without the high half where it is never read. */
 export function loadStatement(
   one: LoadInstruction,
   place: AccessPlace,

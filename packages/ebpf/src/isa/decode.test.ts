@@ -104,7 +104,7 @@ describe('malformed programs are refused at the instruction, with the reason', (
     ['half a wide immediate', slots(EXIT, [0x18, 0, 0, 0]), 1, /second half .* missing/],
     ['a wide immediate whose half has an opcode', slots([0x18, 0, 0, 0], EXIT), 1, /has an opcode/],
     ['a map that is not there', slots([0x18, 0x11, 0, 3], [0, 0, 0, 0], EXIT), 0, /map 3 is not one of/],
-    ['a jump behind the end', slots([0x05, 0, 5, 0], EXIT), 0, /target 6 is outside/],
+    ['a jump past the end', slots([0x05, 0, 5, 0], EXIT), 0, /target 6 is outside/],
     ['a jump before the start', slots([0x05, 0, -2, 0], EXIT), 0, /target -1 is outside/],
     ['a jump into a wide immediate', slots([0x05, 0, 1, 0], [0x18, 0, 0, 0], [0, 0, 0, 0], EXIT), 0, /second half/],
     ['a call of an unknown kind', slots([0x85, 0x30, 0, 0], EXIT), 0, /call of kind 3/],

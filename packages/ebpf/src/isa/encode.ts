@@ -144,7 +144,7 @@ function wide(destination: number, source: number, low: number, high: number): S
   ]
 }
 
-/** Slots from behind an instruction to its target, as 16 bits hold them. */
+/** Slots from the end of an instruction to its target, as 16 bits hold them. */
 function distance(index: number, target: number): number {
   const slots = target - index - 1
   if (slots < -0x8000 || slots > 0x7fff)

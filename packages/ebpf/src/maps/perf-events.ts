@@ -78,7 +78,7 @@ export class PerfEventArray extends BaseMap {
   }
 }
 
-/** Records behind one another in a ring of bytes: length, contents. */
+/** Records one after the other in a ring of bytes: length, contents. */
 class PerfQueue {
   private readonly ring = new Uint8Array(BUFFER_BYTES)
   private head = 0

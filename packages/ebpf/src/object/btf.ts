@@ -100,7 +100,7 @@ export class Btf {
     return type
   }
 
-  /** The type behind typedefs and qualifiers. */
+  /** The type without typedefs and qualifiers. */
   resolve(number: number): BtfType {
     let type = this.type(number)
     for (let depth = 0; QUALIFIERS.has(type.kind); depth++) {

@@ -116,7 +116,7 @@ function position(view: DataView, at: number, field: string): number {
   return value
 }
 
-/** Bytes of a file; refuses what reaches behind its end. */
+/** Bytes of a file; refuses what reaches past its end. */
 function slice(file: Uint8Array, at: number, bytes: number, field: string): Uint8Array {
   if (at > file.length || bytes > file.length - at)
     throw new VringError(

@@ -39,7 +39,7 @@ const BTF_SECTION = '.maps'
 /** type, key_size, value_size, max_entries, map_flags. */
 const LEGACY_BYTES = 20
 
-/** A place where code finds a map, whose definition is read when somebody asks for it: an object may declare what nobody uses. */
+/** A place where code finds a map. Its definition is read when it is asked for: an object may declare maps without use. */
 export interface MapPlace {
   readonly name: string
   /** A section of global variables: references go into its value. */

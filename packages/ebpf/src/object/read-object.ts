@@ -35,7 +35,7 @@ export interface EbpfObject {
 
 /**
  * Reads what `clang -target bpf -O2 -c` wrote: every function outside of `.text` is a program. Programs and maps are read
- * when they are asked for: an object may hold what nobody here uses.
+ * when they are asked for: an object may hold more than is used here.
  *
  * @throws VringError naming the section or symbol that is malformed
  */

@@ -19,7 +19,7 @@ import {
 import { encode, type Instruction } from '../index.ts'
 
 describe('the verifier accepts', () => {
-  test('packet bytes behind a comparison with the end, on either side of it', () => {
+  test('packet bytes after a comparison with the end, on either side of it', () => {
     const frame = new Uint8Array(64)
     frame[13] = 2
     expect(
@@ -77,7 +77,7 @@ describe('the verifier accepts', () => {
     expect(run(program, frame)).toBe(2)
   })
 
-  test('a map value behind a null check, also through a copy of the pointer', () => {
+  test('a map value after a null check, also through a copy of the pointer', () => {
     expect(
       run([
         ...lookup(0),

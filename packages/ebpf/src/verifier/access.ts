@@ -41,7 +41,7 @@ export function loaded(bytes: number, signed: boolean): Register {
 }
 
 /**
- * `bytes` behind the packet pointer were compared with the end of the packet. Only pointers whose variable part is 0 to
+ * `bytes` from the packet pointer on were compared with the end of the packet. Only pointers whose variable part is 0 to
  * 65535 ever get a range.
  */
 function checkPacket(site: Site, pointer: Register, offset: number, bytes: number): void {
@@ -169,8 +169,8 @@ export function noteAccess(site: Site, pointer: Register, offset: number): void 
 }
 
 /**
- * What a map that nobody can change holds at a known place: configuration in `.rodata`.
- * Source: Linux kernel/bpf/verifier.c, bpf_map_direct_read.
+ * What a map that can't change holds at a known place: configuration in `.rodata`. Source: Linux kernel/bpf/verifier.c,
+ * bpf_map_direct_read.
  */
 function frozen(site: Site, pointer: Register, offset: number, bytes: number, signed: boolean): Register | undefined {
   const contents = site.contents(pointer.object)
@@ -269,7 +269,7 @@ export function modifyMemory(site: Site, pointer: Register, offset: number, byte
   return loaded(bytes, false)
 }
 
-/** A helper reads `bytes` behind a pointer. */
+/** A helper reads `bytes` from a pointer on. */
 export function checkReadable(site: Site, pointer: Register, bytes: number): void {
   switch (pointer.kind) {
     case 'packet':

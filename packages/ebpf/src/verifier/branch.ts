@@ -93,7 +93,7 @@ const ORDERED: Readonly<Partial<Record<Condition, { readonly less: boolean; read
 }
 
 /**
- * A packet pointer lies at or below a bound, so the bytes in front of it can be accessed through every pointer with the
+ * A packet pointer lies at or below a bound, so the bytes below the bound can be accessed through every pointer with the
  * same variable part. Source: Linux kernel/bpf/verifier.c, find_good_pkt_pointers.
  */
 function learnBound(state: VerifierState, low: Register, high: Register, strict: boolean): void {

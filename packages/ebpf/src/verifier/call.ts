@@ -182,7 +182,7 @@ function checkSized(
   else checkReadable(site, register, Number(size))
 }
 
-/** A record goes back; nobody may use it from here on. */
+/** A record goes back: no register may use it from here on. */
 function giveBack(site: Site, number: number, use: string): void {
   const register = initialised(site, number)
   if (register.kind !== 'memory' || register.reference === 0 || register.offset !== 0)

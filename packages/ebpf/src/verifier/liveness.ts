@@ -12,7 +12,7 @@ export interface Effect {
  * Bits that may still be read when control arrives at each slot: backward dataflow to the fixed point. A bit stands for a
  * register here, for half a register in the compiler.
  *
- * @param effect reads and writes of the instruction at a slot; reads may depend on the bits that are live behind it
+ * @param effect reads and writes of the instruction at a slot; reads may depend on the bits that are live after it
  */
 export function solveLiveness(program: Program, effect: (index: number, liveAfter: number) => Effect): Int32Array {
   const live = new Int32Array(program.length)

@@ -81,12 +81,12 @@ export class PathHistory {
     return one
   }
 
-  /** One more path is open behind `parent`. */
+  /** One more path is open after `parent`. */
   fork(parent: StoredState | null): void {
     if (parent !== null) parent.open++
   }
 
-  /** A path behind `parent` has ended; with its last one a stored state is safe, and a path of its own parent has ended. */
+  /** A path after `parent` has ended; with its last one a stored state is safe, and a path of its own parent has ended. */
   finish(parent: StoredState | null): void {
     for (let one = parent; one !== null && --one.open === 0; ) one = one.parent
   }
@@ -95,7 +95,7 @@ export class PathHistory {
   #liveMasks(index: number, state: VerifierState): number[] {
     return state.frames.map((_, depth) => {
       const inner = state.frames[depth + 1]
-      // A caller goes on behind its call, which takes r0 to r5 from the callee.
+      // A caller goes on after its call, which takes r0 to r5 from the callee.
       if (inner === undefined) return this.#live[index]!
       // A helper that calls back reads its registers again.
       return inner.callback === null ? this.#live[inner.returnTo]! & ~0x3f : this.#live[inner.returnTo]! | 0x3e

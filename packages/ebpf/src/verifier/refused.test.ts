@@ -37,7 +37,7 @@ describe('the verifier refuses', () => {
       /0 bytes are/,
     ],
     [
-      'a packet access in front of the frame',
+      'a packet access before the start of the frame',
       [...packet, copy(4, 2), addImmediate(4, 14), jump('gt', 4, 3, 6), load(0, 2, -1, 1), mov(0, 0), exit],
       5,
       /offset -1/,

@@ -23,7 +23,7 @@ export interface Site {
   readonly index: number
   /** State of the current path; checks change it in place. */
   readonly state: VerifierState
-  /** What a map holds that nobody can change, or undefined: its values may change. */
+  /** What a map holds whose values can't change; undefined where they may. */
   contents(map: number): Uint8Array | undefined
   /** An id that no register has yet. */
   newId(): number

@@ -83,18 +83,18 @@ export class VerifierState {
     }
   }
 
-  /** Somebody may change numbers on the stack: nothing is known of them. */
+  /** Numbers on the stack may have changed: nothing is known of them. */
   forgetStackNumbers(): void {
     for (const { spills } of this.frames)
       for (let i = 0; i < spills.length; i++) if (spills[i]?.register.kind === 'number') spills[i] = null
   }
 
-  /** The packet may have moved: nobody may use an old pointer into it. */
+  /** The packet may have moved: old pointers into it may not be used. */
   forgetPacket(): void {
     this.rewrite((one) => (isPacket(one.kind) ? STALE : one))
   }
 
-  /** Drops relations that a single register has with nobody, so that more states are found equal. */
+  /** Drops relations that only one register has, so that more states are found equal. */
   dropLonelyIds(): void {
     const uses = new Map<number, number>()
     this.rewrite((one) => {

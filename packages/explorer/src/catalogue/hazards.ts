@@ -77,7 +77,7 @@ export const hazards: readonly Draft[] = [
   },
   {
     id: 'M8',
-    title: 'a page of a file is dirtied behind its filesystem',
+    title: 'a page of a file is dirtied without its filesystem',
     source: REVIEW,
     variant: 'an address space that maps files',
     expected: 'lost-dirty',
@@ -253,7 +253,7 @@ export const hazards: readonly Draft[] = [
   },
   {
     id: 'M24',
-    title: 'copy-on-write that tells nobody leaves the old page mapped',
+    title: 'copy-on-write without a notification leaves the old page mapped',
     source: 'generic: read-only lookup of pages shared since a fork',
     variant: 'an address space without notification',
     expected: 'stale-mapping',

@@ -6,7 +6,7 @@ import { type Draft, FIXES } from './draft.ts'
 export const laterFixes: readonly Draft[] = [
   {
     id: 'fix 4',
-    title: 'the count is not reset when the ring is addressed anew',
+    title: 'the count is not reset when the ring gets new addresses',
     source: FIXES,
     variant: 'ReregisteringSync',
     expected: 'fast-path-off',

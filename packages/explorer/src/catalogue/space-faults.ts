@@ -23,7 +23,7 @@ interface SpaceFault {
 const faults: readonly SpaceFault[] = [
   {
     id: 'space 1',
-    title: 'a page is unmapped and nobody is told',
+    title: 'a page is unmapped without a notification',
     source: 'M24, in PagedSpace',
     variant: 'SilentMemory',
     expected: 'stale-mapping',
@@ -33,7 +33,7 @@ const faults: readonly SpaceFault[] = [
   },
   {
     id: 'space 2',
-    title: 'a process forks and nobody is told',
+    title: 'a process forks without a notification',
     source: 'M24, in PagedSpace',
     variant: 'SilentMemory',
     expected: 'stale-mapping',

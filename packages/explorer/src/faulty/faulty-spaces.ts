@@ -13,7 +13,7 @@ import { ExploredMemory, type ExploredParts } from '../paged/explored-memory.ts'
 import { ExploredPagedSpace } from '../paged/explored-paged-space.ts'
 import { ExploredTlb } from '../paged/explored-tlb.ts'
 
-/** An address space that changes translations and tells nobody. */
+/** An address space that changes translations and calls no notifier. */
 export class SilentMemory extends ExploredMemory {
   override createParts(id: number, options: MmuNotifierListOptions): ExploredParts {
     return { ...super.createParts(id, options), notifiers: new SilentNotifiers({ port: this.port, ...options }) }

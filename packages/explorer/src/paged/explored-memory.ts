@@ -123,7 +123,7 @@ export class ExploredMemory extends PhysicalMemory {
   }
 
   override isFree(frame: number): boolean {
-    // Asked by whoever marks a mapping dirty, without the lock.
+    // Asked by a thread that marks a mapping dirty, without the lock.
     return this.world.atomic(`frame ${frame} free?`, (machine) => this.referencesTo(machine, frame) === 0)
   }
 
@@ -188,7 +188,7 @@ export class ExploredMemory extends PhysicalMemory {
     return this.#get(machine, 'references', frame)
   }
 
-  /** Of no concern to others under the page table lock: who writes it holds the lock, and nobody reads it without. */
+  /** Of no concern to others under the page table lock: readers and writers hold the lock. */
   #look<K extends keyof FrameState>(what: K, frame: number): FrameState[K] {
     return this.world.guarded(`${what} of frame ${frame}?`, (m) => this.#get(m, what, frame), this.isLocked)
   }

@@ -31,7 +31,7 @@ export const fileBacked: QueueScenario = queueScenario(
 /** The used ring begins at the end of a page. */
 export const straddlingArea: QueueScenario = queueScenario(
   'straddling-area',
-  'the used ring begins 8 bytes before the end of its page; the next frame is somebody else’s',
+  'the used ring begins 8 bytes before the end of its page; the next frame is another process’s',
   (queue) => ({
     threads: [{ name: 'datapath', run: () => queue.round(() => void queue.accessor.device.store16(12, 1)) }],
     finish: settled(queue),

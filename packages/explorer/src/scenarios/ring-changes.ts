@@ -61,7 +61,7 @@ export const refusedRegistration: QueueScenario = queueScenario(
 /** A SET_VRING_ADDR that is refused because of one address, with another one that could be mapped. */
 export const refusedAddress: QueueScenario = queueScenario(
   'refused-address',
-  'SET_VRING_ADDR names memory of somebody else and is refused; then a round',
+  'SET_VRING_ADDR names memory of another process and is refused; then a round',
   (queue) => {
     const bad: RingAreas = {
       ...ringAt(DESC_PAGE, AVAIL_PAGE, OTHER_PAGE),

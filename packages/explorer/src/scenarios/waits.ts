@@ -7,7 +7,7 @@ import { type QueueScenario, queueScenario, settled } from './queue-scenario.ts'
 /** The OOM reaper invalidates memory that is no ring's, and must not wait. */
 export const unrelatedMustNotWait: QueueScenario = reaper(
   'unrelated-must-not-wait',
-  'the OOM reaper invalidates the page in front of the ring and must not wait',
+  'the OOM reaper invalidates the page before the ring and must not wait',
   pageRange(0, 'unmap', false),
 )
 

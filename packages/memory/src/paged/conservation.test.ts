@@ -17,7 +17,7 @@ const ELSEWHERE = BASE + 64 * PAGE
 
 type RegionName = keyof typeof REGIONS
 
-/** What a page must hold: one byte, in a cell that everybody shares who shares the page. */
+/** What a page must hold: one byte, in a cell that is shared by all processes that share the page. */
 interface Cell {
   value: number
 }
@@ -215,7 +215,7 @@ function perform(
       writeback(world.file)
       break
     case 'remap':
-      // Out and in again: private memory starts anew.
+      // Out and in again: private memory starts from zero.
       space.munmap(process.anonymousAt, PAGES * PAGE)
       space.mmap({ address: process.anonymousAt, length: PAGES * PAGE })
       process.writable = true

@@ -35,7 +35,7 @@ it('a huge page is one, and each of its pages has its frame', () => {
   expect(describe(space, at + 5 * PAGE_BYTES).frame).toBe(head.frame + 5)
 })
 
-it('a page that is being copied elsewhere is nobody’s', () => {
+it('a page that is being copied elsewhere gives no access', () => {
   expect(describeEntry((7 << PTE_FRAME_SHIFT) | PTE_MIGRATION)).toEqual({
     flags: ['migrating'],
     frame: -1,

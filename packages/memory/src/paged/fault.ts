@@ -26,7 +26,7 @@ export const USER_PAGE: number = PTE_PRESENT | PTE_USER | PTE_NX
  * Handles a page fault, with the tables locked: afterwards the page is present, and writable for a write.
  * Source: Linux `handle_mm_fault`.
  *
- * @returns 0, or -EFAULT: no mapping, no permission, behind the end of a file, or out of memory
+ * @returns 0, or -EFAULT: no mapping, no permission, past the end of a file, or out of memory
  */
 export function handleFault(mm: Mm, page: number, access: Access): number {
   const write = access === ACCESS_WRITE
@@ -53,7 +53,7 @@ function populate(mm: Mm, vma: Vma, page: number, write: boolean): number {
   if (cache === null) {
     const frame = physical.allocate()
     if (frame < 0) return frame
-    // Nobody else knows the page: no write fault needed later. The shared zero page is not modelled.
+    // No other process has the page: no write fault needed later. The shared zero page is not modelled.
     mm.map(page, frame, USER_PAGE | (vma.write ? PTE_WRITE : 0))
     return 0
   }
@@ -124,7 +124,7 @@ function breakWriteProtection(mm: Mm, vma: Vma, page: number): number {
   }
   const frame = frameOf(entry)
   if (!vma.private || isExclusive(mm, frame)) {
-    // page_mkwrite: the page will be newer than the disk. Reuse changes no translation, so nobody is told.
+    // page_mkwrite: the page will be newer than the disk. Reuse changes no translation: no notifier is called.
     if (!vma.private) physical.setDirty(frame)
     mm.setEntry(page, entry | PTE_WRITE)
     return 0

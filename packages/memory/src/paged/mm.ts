@@ -44,7 +44,7 @@ export class Mm {
   /** Kernel mappings that were not given back. */
   readonly kernelMappings: Set<PagedKernelMapping> = new Set()
   readonly #id: number
-  /** Frames whose last mapping went in this operation: freed behind its last invalidation, as `tlb_finish_mmu` does. */
+  /** Frames whose last mapping went in this operation: freed after its last invalidation, as `tlb_finish_mmu` does. */
   #gathered: number[] = []
   #operating = false
   readonly #closed = new Cell('closed', false)
@@ -197,7 +197,7 @@ export class Mm {
     for (let page = this.table.next(from, end); page >= 0; ) page = this.table.next(page + this.zap(page), end)
   }
 
-  /** Gives a mapping's reference back behind the invalidation. */
+  /** Gives a mapping's reference back after the invalidation. */
   gather(frame: number): void {
     this.#gathered.push(frame)
   }
@@ -207,7 +207,7 @@ export class Mm {
     for (const frame of this.#gathered.splice(0)) this.putMapping(frame)
   }
 
-  /** A mapping of `frame` is gone, here is its reference; a page in the swap cache that nobody maps leaves memory. */
+  /** A mapping of `frame` is gone, here is its reference; a page in the swap cache without a mapping leaves memory. */
   putMapping(frame: number): void {
     const { physical } = this
     const slot = physical.swap.slotOf(frame)

@@ -12,8 +12,8 @@ export type PageCacheKind = 'file' | 'shmem' | 'hugetlb'
 const FILE_BYTES_MAX = 2 ** 31
 
 /**
- * The pages of one file or shared memory object, whoever maps them. Lives as long as somebody holds it: a VMA that maps
- * it, or its creator until {@link close}.
+ * The pages of one file or shared memory object, for all processes that map it. Lives as long as it is held: by a VMA that
+ * maps it, or by its creator until {@link close}.
  */
 export class PageCache {
   readonly kind: PageCacheKind
@@ -64,7 +64,7 @@ export class PageCache {
   /**
    * The frame of page `index`, read in where it is missing (hugetlb: the whole huge page).
    *
-   * @returns a frame, -ENOMEM, or -1 for a page behind the end
+   * @returns a frame, -ENOMEM, or -1 for a page past the end
    */
   frame(index: number): number {
     if (!(index >= 0 && index < this.pages)) return -1
@@ -101,7 +101,7 @@ export class PageCache {
     this.#insert(index, frame)
   }
 
-  /** Forgets a page that nobody needs in memory. */
+  /** Forgets a page that is not needed in memory. */
   drop(index: number): void {
     const frame = this.#frames.get(index)
     if (frame === undefined) return
@@ -111,7 +111,7 @@ export class PageCache {
     this.physical.put(frame)
   }
 
-  /** Writes a page of shared memory, which nobody maps, to swap. Source: Linux `shmem_writepage`. */
+  /** Writes a page of shared memory without a mapping to swap. Source: Linux `shmem_writepage`. */
   swapOut(index: number): void {
     const { swap } = this.physical
     const frame = this.#frames.get(index)
@@ -131,7 +131,7 @@ export class PageCache {
   }
 
   /**
-   * Cached pages that are clean and yet differ from the disk: somebody wrote without telling, and the write will be lost
+   * Cached pages that are clean and yet differ from the disk: a writer did not mark them, and the write will be lost
    * when the page is dropped.
    */
   lostWrites(): number[] {

@@ -89,7 +89,7 @@ export class PagedKernelMapping implements KernelMapping {
  *
  * - any: a data cache that does not alias, else `aliasing-cache`: a second mapping would see other bytes (the merged
  *   version asked for VHOST_ARCH_CAN_ACCEL_UACCESS at build time); all pages present (and writable for a writer), else `page-absent`; outside of every mapping `unmapped`
- * - vmap (V4): no page of a file, `file-backed`: writes behind the page table would be lost; shared memory is fine
+ * - vmap (V4): no page of a file, `file-backed`: writes past the page table would be lost; shared memory is fine
  * - linear (merged): one run of frames in the linear map, else `not-contiguous` or `highmem`. The merged version took
  *   files too, and lost writes; here they are refused for both.
  */

@@ -52,7 +52,7 @@ export interface SpaceParts {
   readonly notifiers: MmuNotifierList
 }
 
-/** A frame that was written after it was freed: somebody used a stale mapping. */
+/** A frame that was written after it was freed: by a stale mapping. */
 export interface FrameCorruption {
   readonly frame: number
   /** Byte offset in the frame of the first damaged word. */

@@ -7,7 +7,7 @@ const EMPTY = -1
 
 /**
  * Translation lookaside buffer: direct-mapped, 1024 pages, tags apart for reading and writing, so that a write finds its
- * page only once the dirty bit is set. Nothing but a speed-up: whoever changes a page-table entry flushes it here, as
+ * page only once the dirty bit is set. Nothing but a speed-up: code that changes a page-table entry flushes it here, as
  * kernel and hardware do, before it tells the end of the invalidation.
  */
 export class Tlb {

@@ -99,7 +99,7 @@ export class VmaSet {
     old.cache?.put()
   }
 
-  /** Lowest address at or above `from` with `length` free bytes behind it, a multiple of `alignment`. */
+  /** Lowest address at or above `from` with `length` free bytes from there, a multiple of `alignment`. */
   gap(from: number, length: number, alignment: number): number {
     let at = Math.ceil(from / alignment) * alignment
     for (const vma of this.all) {

@@ -12,7 +12,7 @@ export interface SlotMapping {
 export interface SlotRange {
   /** First byte. */
   readonly start: number
-  /** First byte behind it. */
+  /** First byte after it. */
   readonly end: number
 }
 

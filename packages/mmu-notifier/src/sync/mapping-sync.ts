@@ -16,19 +16,19 @@ export interface Retired<M extends SlotMapping> {
  *   datapath                       notifier                        control
  *   beginRound   round mutex       start of an invalidation:       arm(ranges)
  *     install    map if none is      unpublish the mappings,       close()
- *     enter      -> map | null       wait until nobody uses them,
+ *     enter      -> map | null       wait for the last use,
  *     leave                          mark dirty, release           under the round mutex,
  *   endRound                       end: mapping is allowed again   so that no access runs
  * ```
  *
- * All that changes is in {@link Cell}s and behind the {@link SyncPort}; a strategy keeps no other state.
+ * All that changes is in {@link Cell}s, reached through the {@link SyncPort}; a strategy keeps no other state.
  */
 export abstract class MappingSync<M extends SlotMapping> {
   readonly port: SyncPort
   readonly slots: readonly MappingSlot<M>[]
   /** Held by the datapath for a round and by control for a change of the ring. Linux: vq->mutex. */
   readonly roundMutex: Lock = new Lock('vq mutex')
-  /** Held for a few steps by whoever changes mappings. Linux 5.3-rc: vq->mmu_lock. */
+  /** Held for a few steps to change mappings. Linux 5.3-rc: vq->mmu_lock. */
   readonly lock: Lock = new Lock('mmu_lock')
   /**
    * Mappings that are unpublished, but not yet marked dirty and released. A second invalidation that runs in parallel
@@ -105,7 +105,7 @@ export abstract class MappingSync<M extends SlotMapping> {
   }
 
   /**
-   * Under the round mutex: no access runs, so nobody needs to be waited for (the sixth of the fixes of August 2019).
+   * Under the round mutex: no access runs, so there is none to wait for (the sixth of the fixes of August 2019).
    * Dirty marks are set inside the lock: an invalidation that finds the slot empty may go on at once.
    */
   protected replaceRanges(ranges: readonly (SlotRange | null)[]): void {
@@ -121,8 +121,8 @@ export abstract class MappingSync<M extends SlotMapping> {
   /**
    * Under the lock: takes the mappings of the slots that `hit` names out of use.
    *
-   * @returns those, and those that an invalidation running in parallel has unpublished: to {@link settle} once nobody
-   * can be using them
+   * @returns those, and those that an invalidation running in parallel has unpublished: to {@link settle} once no
+   * access can be using them
    */
   protected unpublish(hit: (slot: MappingSlot<M>) => boolean): readonly Retired<M>[] {
     const { port } = this
@@ -138,7 +138,7 @@ export abstract class MappingSync<M extends SlotMapping> {
     return retiring
   }
 
-  /** Under the lock, when nobody uses them any more: marks dirty what was written and releases, once each. */
+  /** Under the lock, when no access uses them any more: marks dirty what was written and releases, once each. */
   protected settle(retired: readonly Retired<M>[]): void {
     if (retired.length === 0) return
     const { port } = this

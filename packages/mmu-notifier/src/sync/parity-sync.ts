@@ -6,8 +6,8 @@ import { Cell } from './sync-port.ts'
 const SEQUENCE_LIMIT = 2 ** 30
 
 /**
- * A number that is odd while an access runs. The notifier unpublishes the mapping, then looks: even means that whoever
- * comes later finds no mapping; odd means one access to wait for.
+ * A number that is odd while an access runs. The notifier unpublishes the mapping, then looks: even means that an access
+ * that comes later finds no mapping; odd means one access to wait for.
  *
  * That holds only if the datapath's odd number is visible before it loads the mapping, and the notifier's empty slot
  * before it loads the number: a store before a load on both sides, which takes a full barrier on both sides.
@@ -31,7 +31,7 @@ export abstract class ParitySync<M extends SlotMapping> extends RangeSync<M> {
   /** Publishes the odd number; a later load must not overtake it. */
   protected abstract markInside(sequence: number): void
 
-  /** Publishes the even number; no earlier access may fall behind it. */
+  /** Publishes the even number; no earlier access may move past it. */
   protected abstract markOutside(sequence: number): void
 
   protected quiesce(): void {

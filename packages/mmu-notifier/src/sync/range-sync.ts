@@ -17,7 +17,7 @@ export abstract class RangeSync<M extends SlotMapping> extends MappingSync<M> im
   readonly open: Cell<readonly MmuNotifierRange[]> = new Cell<readonly MmuNotifierRange[]>('open', [])
   readonly registration: Cell<Unregister | null> = new Cell<Unregister | null>('registration', null)
 
-  /** Waits until nobody who entered before still uses an unpublished mapping; false when nobody can be. */
+  /** Waits until no access that entered before still uses an unpublished mapping; false when none can. */
   protected abstract readonly waits: boolean
   protected abstract quiesce(): void
 
@@ -26,7 +26,7 @@ export abstract class RangeSync<M extends SlotMapping> extends MappingSync<M> im
       this.port.store(this.registration, registry.register(this))
       return true
     } catch (error) {
-      // e58112d71f77: the result was ignored, and the unregistration dropped a reference that nobody had taken.
+      // e58112d71f77: the result was ignored, and the unregistration dropped a reference that was not taken.
       if (!isVringError(error) || error.code !== 'ERR_NOTIFIER') throw error
       return false
     }

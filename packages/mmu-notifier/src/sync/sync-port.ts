@@ -30,7 +30,7 @@ export class Lock {
 export interface SyncPort {
   /** READ_ONCE: no order. */
   load<T>(cell: Cell<T>): T
-  /** smp_load_acquire: later accesses stay behind it. */
+  /** smp_load_acquire: later accesses stay after it. */
   loadAcquire<T>(cell: Cell<T>): T
   /** WRITE_ONCE: no order. */
   store<T>(cell: Cell<T>, value: T): void

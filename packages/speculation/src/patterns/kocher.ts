@@ -106,7 +106,7 @@ export const KOCHER_PATTERNS: readonly SpectrePattern[] = [
   pattern(14, 'bits of the index are inverted after the check', (v) => {
     if (v.if(v.x < v.size)) v.touch(v.array1(v.x ^ 255))
   }),
-  pattern(15, 'the index is behind a pointer', (v) => {
+  pattern(15, 'the index is read through a pointer', (v) => {
     if (v.if(v.variable('x') < v.size)) v.touch(v.array1(v.variable('x')))
   }),
 ]

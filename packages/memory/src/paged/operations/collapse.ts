@@ -6,7 +6,7 @@ import { isMapped, type Mm } from '../mm.ts'
 import { PTE_ACCESSED, PTE_DIRTY, PTE_FRAME_SHIFT, PTE_HUGE, PTE_MIGRATION, PTE_WRITE } from '../page-table.ts'
 
 /**
- * Makes one huge page of 2 MiB of anonymous memory. The small pages are taken away inside one invalidation; copied behind
+ * Makes one huge page of 2 MiB of anonymous memory. The small pages are taken away inside one invalidation; copied after
  * its end; only then the huge entry appears. Pages that were not there are zeroes; swapped ones come in first.
  * Source: Linux `collapse_huge_page` (MMU_NOTIFY_CLEAR, 2 MiB).
  *

@@ -5,7 +5,7 @@ import type { Vma } from '../vma.ts'
 
 /**
  * Copies an address space into an empty one. Private pages are shared and write-protected on both sides, inside an
- * invalidation of the parent's mapping: whoever writes first copies. Shared mappings need no entries, the child faults
+ * invalidation of the parent's mapping: the first to write copies. Shared mappings need no entries, the child faults
  * its own. Listeners are not inherited. Source: Linux `dup_mmap`, `copy_page_range` (MMU_NOTIFY_PROTECTION_PAGE).
  */
 export function fork(parent: Mm, child: Mm): void {

@@ -5,7 +5,7 @@ import { isMapped, type Mm } from '../mm.ts'
 import { frameOf, PTE_DIRTY, PTE_FLAGS, PTE_HUGE, PTE_WRITE } from '../page-table.ts'
 
 /**
- * Merges two anonymous pages of equal contents into one that nobody may write. Both are write-protected, each inside an
+ * Merges two anonymous pages of equal contents into one that may not be written. Both are write-protected, each inside an
  * invalidation, and compared only then; the second page's entry gets the first one's frame inside another invalidation.
  * Source: Linux `mm/ksm.c`, `write_protect_page`, `replace_page` (MMU_NOTIFY_CLEAR).
  *

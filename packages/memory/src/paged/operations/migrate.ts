@@ -6,7 +6,7 @@ import { unmapEverywhere } from './unmap-everywhere.ts'
 /**
  * Moves the pages of a range to other frames: compaction, NUMA balancing, memory hotplug. Every mapping of a page is
  * replaced by a migration entry, each inside its own invalidation; then the page is copied, and the entries get the new
- * frame without notice, as nobody can hold a translation that was not there. Pages of hugetlb stay.
+ * frame without notice, as no listener can hold a translation that was not there. Pages of hugetlb stay.
  * Source: Linux `migrate_pages`, `try_to_migrate` (MMU_NOTIFY_CLEAR), `remove_migration_ptes`.
  *
  * @returns pages that were moved; fewer than there are when memory runs out
@@ -25,7 +25,7 @@ export function migrate(mm: Mm, address: number, length: number): number {
   return moved
 }
 
-/** @returns 1 when the frame moved, 0 when somebody mapped it meanwhile, -ENOMEM */
+/** @returns 1 when the frame moved, 0 when another process mapped it meanwhile, -ENOMEM */
 function migrateFrame(mm: Mm, old: number): number {
   const { physical } = mm
   const fresh = physical.allocate()

@@ -84,7 +84,7 @@ function isPrivate(kind: VmaKind, options: MmapOptions): boolean {
   return options.private ?? false
 }
 
-/** The cache behind the mapping, checked to hold it. */
+/** The page cache of the mapping, checked to hold it. */
 function chooseCache(mm: Mm, kind: VmaKind, { cache, length, offset = 0 }: MmapOptions): PageCache | null {
   if (kind === 'anonymous') {
     if (cache !== undefined || offset !== 0)

@@ -34,7 +34,7 @@ export function mprotect(mm: Mm, address: number, length: number, protection: Pr
 function changeEntries(mm: Mm, vma: Vma): void {
   const end = vma.end / PAGE_BYTES
   const { table } = mm
-  // Copy-on-write and writeback have to see the first write; shared memory has nobody who asks.
+  // Copy-on-write and writeback have to see the first write; nothing asks for that of shared memory.
   const writable = vma.write && !vma.private && vma.kind !== 'file'
   for (let page = table.next(vma.start / PAGE_BYTES, end); page >= 0; ) {
     const entry = table.entry(page)

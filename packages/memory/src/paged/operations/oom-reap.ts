@@ -2,7 +2,7 @@ import { PAGE_BYTES } from '../../page-size.ts'
 import type { Mm } from '../mm.ts'
 
 /**
- * The OOM reaper takes a dying process's private memory. It must not wait for anybody, so its invalidations are not
+ * The OOM reaper takes a dying process's private memory. It must not wait for any process, so its invalidations are not
  * blockable, and a mapping whose listener would wait is left alone. Source: Linux `__oom_reap_task_mm`.
  *
  * @returns true when nothing was left alone

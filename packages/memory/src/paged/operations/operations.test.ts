@@ -65,7 +65,7 @@ describe('operations on a PagedSpace', () => {
     space.write(address, Uint8Array.of(8))
     expect(log.splice(0)).toEqual(['start clear 0..1: frame 0', 'end clear 0..1: frame 1'])
     expect(byte(child, address)).toBe(7)
-    // The child is alone with the old frame now: it writes in place, and nobody needs to know.
+    // The child is alone with the old frame now: it writes in place, and no listener needs to know.
     child.write(address, Uint8Array.of(9))
     expect(frameAt(child, address)).toBe(0)
     expect(byte(space, address)).toBe(8)
@@ -85,7 +85,7 @@ describe('operations on a PagedSpace', () => {
     expect(byte(space, shared)).toBe(5)
   })
 
-  it('migration takes the page away inside an invalidation and gives the new frame behind it', () => {
+  it('migration takes the page away inside an invalidation and gives the new frame after it', () => {
     const { space, log, trace } = traced()
     const address = space.mmap({ length: PAGE })
     space.write(address, Uint8Array.of(7))
@@ -135,7 +135,7 @@ describe('operations on a PagedSpace', () => {
     expect([space.physical.freeFrames, space.physical.swap.size]).toEqual([64, 0])
   })
 
-  it('M7: a write behind the page table that nobody marks dirty is lost when a clean page leaves; marked, it stays', () => {
+  it('M7: a write past the page table that is not marked dirty is lost when a clean page leaves; marked, it stays', () => {
     for (const mark of [false, true]) {
       const space = new PagedSpace({ frames: 8 })
       const address = space.mmap({ length: PAGE, populate: true })
@@ -155,7 +155,7 @@ describe('operations on a PagedSpace', () => {
   it('a page that was swapped in and written is written out again; one that was never out is, dirty or not', () => {
     const space = new PagedSpace({ frames: 8 })
     const address = space.mmap({ length: PAGE })
-    // Only read so far, so clean; written behind the page table: the first time out saves everything.
+    // Only read so far, so clean; written past the page table: the first time out saves everything.
     const at = space.resolve(address, 1, ACCESS_READ)
     space.view.u8[at] = 5
     space.reclaim(address, PAGE)
@@ -425,7 +425,7 @@ describe('operations on a PagedSpace', () => {
     expect(space.read(address, 3)).toEqual(Uint8Array.of(10, 2, 3))
   })
 
-  it('M8: a direct write to a page of a file behind its writeback is lost, and lostWrites finds it', () => {
+  it('M8: a direct write to a page of a file after its writeback is lost, and lostWrites finds it', () => {
     const space = new PagedSpace({ frames: 8 })
     const file = new PageCache(space.physical, 'file', PAGE)
     const address = space.mmap({ length: PAGE, cache: file })
@@ -471,7 +471,7 @@ describe('operations on a PagedSpace', () => {
     expect([space.physical.freeFrames, space.physical.swap.size]).toEqual([8, 0])
   })
 
-  it('an access behind the end of a file is -EFAULT (SIGBUS)', () => {
+  it('an access past the end of a file is -EFAULT (SIGBUS)', () => {
     const space = new PagedSpace({ frames: 8 })
     const file = new PageCache(space.physical, 'file', PAGE)
     const address = space.mmap({ length: 2 * PAGE, cache: file })

@@ -7,7 +7,7 @@ import { cleanPage } from './writeback.ts'
 
 /**
  * Takes the pages of a range out of memory: anonymous and shared ones to swap, those of a file back to the file.
- * Everybody who maps a page loses it, each inside its own invalidation; the contents are saved behind the last one, so
+ * Every process that maps a page loses it, inside an invalidation of its own; the contents are saved after the last, so
  * what a listener marked dirty in its callback is saved too, and what it did not may be lost. Pages of hugetlb stay.
  * Source: Linux `shrink_folio_list`, `try_to_unmap` (MMU_NOTIFY_CLEAR), `pageout`.
  *
@@ -44,7 +44,7 @@ function swapAnonymous(mm: Mm, frame: number): number {
     owner.setEntry(page, (slot << PTE_FRAME_SHIFT) | PTE_SWAP)
   })
   const gone = physical.mapCount(frame) === 0 && taken > 0
-  // The first of these writes the page out and takes it from the swap cache, if nobody maps it any more.
+  // The first of these writes the page out and takes it from the swap cache, if it has no mapping any more.
   for (let i = 0; i < taken; i++) mm.putMapping(frame)
   return gone ? 1 : 0
 }
