@@ -42,6 +42,6 @@ describe.skipIf(reason !== null)(`vring-serve latency${reason === null ? '' : ` 
       expect.stringMatching(/--bytes: "1515" .*accepted: an integer from 18 to 1514/),
     ])
     expect(latency(['--what']).status).toBe(2)
-    expect(latency(['--help']).stdout).toContain('vring-serve latency [--frames N]')
+    expect(latency(['--help']).stdout).toContain('vring-serve latency [options]')
   })
 })
