@@ -47,6 +47,7 @@ export const CONFIRMED: readonly Confirmed[] = [
   dpdk('expects a whole message in one read', 'messages/byte-by-byte', 'messages/payload-in-pieces'),
   dpdk('does not look at the version', 'messages/version-zero', 'messages/version-two'),
   dpdk('never signals the error descriptor', 'attacks/error-signalled'),
+  dpdk('sometimes ends by SIGSEGV: a race between its loads of a descriptor', 'attacks/changing'),
   qemu(
     'does not compare what is acknowledged with what it offers',
     'negotiation/unoffered-feature',
