@@ -133,6 +133,18 @@ describe.each(WAYS)('by %s', (way) => {
       expect(q.device.broken).toBeNull()
     })
 
+    it('chains that the device has not given back count: no more can be used than the ring holds', () => {
+      const q = flatQueue({ queueSize: 8, features: 0n, start: 4 })
+      for (let i = 0; i < 8; i++) q.driver.addOne(q.heap, 64, false)
+      q.driver.publish()
+      expect(q.device.popBatch(q.batch, 5)).toBe(5)
+      q.device.rewind(q.batch, 2)
+      // One entry is made available again before its chain is used: three are in flight and six wait.
+      q.raw.driver.store16Release(2, 13)
+      expect(q.device.popBatch(q.batch, 8)).toBeLessThan(0)
+      expect(q.device.broken).toBe('avail-idx-jump')
+    })
+
     it('rewind gives the last chains back', () => {
       const q = flatQueue({ queueSize: 8, features: 0n, start: 0xfffe })
       for (let i = 0; i < 4; i++) q.driver.addOne(q.heap, 10 + i, false)

@@ -56,6 +56,8 @@ export class SplitDeviceQueue implements DeviceQueue {
   private usedIdx = 0
   /** avail.idx as last seen. */
   private availIdx = 0
+  /** Chains that were taken and not published as used. */
+  private inFlight = 0
   private signalledUsed = 0
   private signalledUsedValid = false
   private notifySuppressed = false
@@ -99,6 +101,9 @@ export class SplitDeviceQueue implements DeviceQueue {
     this.usedIdx = used
     this.nextAvail = base & 0xffff
     this.availIdx = this.nextAvail
+    // What a device before this one took and did not give back; a base that lies behind used.idx says nothing of it.
+    const ahead = (this.nextAvail - used) & 0xffff
+    this.inFlight = ahead <= this.queueSize ? ahead : 0
     this.signalledUsedValid = false
     this.notifySuppressed = false
     this.pendingCount = 0
@@ -109,6 +114,7 @@ export class SplitDeviceQueue implements DeviceQueue {
   resume(): void {
     this.nextAvail = this.usedIdx
     this.availIdx = this.usedIdx
+    this.inFlight = 0
   }
 
   latch(reason: BrokenReason): number {
@@ -148,6 +154,7 @@ export class SplitDeviceQueue implements DeviceQueue {
     if (taken < 0) return taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)
     batch.count = taken
     this.nextAvail = (this.nextAvail + taken) & 0xffff
+    this.inFlight += taken
     return taken
   }
 
@@ -162,6 +169,7 @@ export class SplitDeviceQueue implements DeviceQueue {
 
   rewind(_batch: ChainBatch, count: number): void {
     this.nextAvail = (this.nextAvail - count) & 0xffff
+    this.inFlight -= count
   }
 
   push(batch: ChainBatch, chain: number, length: number): void {
@@ -242,9 +250,9 @@ export class SplitDeviceQueue implements DeviceQueue {
   private see(availIdx: number): number {
     if (availIdx < 0) return this.fault(availIdx)
     const ready = (availIdx - this.nextAvail) & 0xffff
-    // Chains that wait for flush count too: a driver that makes entries available again before they are used would have
-    // more used elements pending than the used ring holds.
-    if (ready + this.pendingCount > this.queueSize) return this.latch('avail-idx-jump')
+    // Chains that the device has not given back count too: a driver that makes entries available again before they are
+    // used would have more used elements published at once than the used ring holds.
+    if (ready + this.inFlight > this.queueSize) return this.latch('avail-idx-jump')
     this.availIdx = availIdx
     return ready
   }
@@ -269,6 +277,7 @@ export class SplitDeviceQueue implements DeviceQueue {
     // If the driver moves used_event more than 2^16 entries behind, "signalled" is no longer comparable.
     if (((usedIdx - this.signalledUsed) & 0xffff) < count) this.signalledUsedValid = false
     this.usedIdx = usedIdx
+    this.inFlight -= count
     return 0
   }
 
