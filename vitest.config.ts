@@ -13,6 +13,7 @@ export default defineConfig({
       'apps/*/test/**/*.test.ts',
       'test/**/*.test.ts',
       'fuzz/**/*.test.ts',
+      'faults/**/*.test.ts',
     ],
     exclude: ['**/node_modules/**', '**/dist/**', '**/*.interop.test.ts'],
     testTimeout: 60_000,

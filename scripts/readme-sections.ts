@@ -11,6 +11,7 @@ import { hasOutcome, LITMUS_TESTS, litmusOutcomes, parseLitmus } from '@vring/ex
 import { createRegistry } from '@vring/registry'
 import { KOCHER_PATTERNS, PROTECTIONS, programOf, SPECULATION_LIMITS, speculateProgram } from '@vring/speculation'
 import { createModel, judgedClaims } from '../apps/bench/src/model-results.ts'
+import { type FaultCase, readFaults } from '../faults/faults.ts'
 import { LAYERS } from './layers.ts'
 import type { WorkspacePackage } from './workspace.ts'
 
@@ -18,10 +19,11 @@ import type { WorkspacePackage } from './workspace.ts'
 export type Sections = Readonly<Record<string, string>>
 
 /** Every README with generated parts, by its path from the root. */
-export function generatedReadmes(packages: readonly WorkspacePackage[]): ReadonlyMap<string, Sections> {
+export async function generatedReadmes(packages: readonly WorkspacePackage[]): Promise<ReadonlyMap<string, Sections>> {
   return new Map([
     ['README.md', { claims: claimsSection(), packages: packagesSection(packages) }],
     ['packages/explorer/README.md', { litmus: litmusSection() }],
+    ['faults/README.md', { faults: faultsSection(await readFaults()) }],
     ['packages/speculation/README.md', { patterns: patternsSection(), limits: limitsSection() }],
   ])
 }
@@ -106,6 +108,18 @@ function patternsSection(): string {
     }),
   ])
   return table(['pattern', 'what is particular about it', ...PROTECTIONS], rows)
+}
+
+/** Each fault with where it would be here, what its test says, and the changes that put it back. */
+function faultsSection(faults: readonly FaultCase[]): string {
+  const rows = faults.map(({ module, fault }) => [
+    fault.id,
+    `${fault.system}: ${fault.fault}`,
+    `[${fault.here}](../${fault.here})`,
+    `[${module}](cases/${module}.ts): ${fault.holds}${fault.notHere === null ? '' : `. It can't occur: ${fault.notHere}`}`,
+    fault.mutants.map(({ change }) => change).join('; '),
+  ])
+  return table(['fault', 'what it was', 'where it would be', 'test: what holds', 'mutants, each found by it'], rows)
 }
 
 function limitsSection(): string {

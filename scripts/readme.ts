@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { generatedReadmes, replaceSections } from './readme-sections.ts'
 import { readWorkspace, repositoryRoot } from './workspace.ts'
 
-for (const [name, sections] of generatedReadmes(readWorkspace())) {
+for (const [name, sections] of await generatedReadmes(readWorkspace())) {
   const file = join(repositoryRoot, name)
   writeFileSync(file, replaceSections(readFileSync(file, 'utf8'), sections))
 }

@@ -34,6 +34,8 @@ function batchOf(...frames: TestFrame[]): FrameBatch {
     const { u8, u16 } = batch.view
     for (let i = 0; i < bytes; i++) u8[at + HEADER + i] = i
     u8[at + HEADER + 13] = index
+    // IPv4 where it is to be segmented.
+    if (gsoType !== 0) u8.set([0x08, 0], at + HEADER + 12)
     u8[at] = flags
     u8[at + 1] = gsoType
     for (const [offset, value] of Object.entries(fields)) u16[(at + Number(offset)) >>> 1] = value
@@ -180,6 +182,7 @@ describe('a TAP in process', () => {
     ['a header longer than the frame, without segmentation', { fields: { [NET_HDR_HDR_LEN_OFFSET]: 65 } }],
     ['segmentation without a size', { gsoType: 4 }],
     ['an unknown segmentation', { gsoType: 9, fields: { [NET_HDR_GSO_SIZE_OFFSET]: 9 } }],
+    ['segmentation of IPv6 in a frame of IPv4', { gsoType: 4, fields: { [NET_HDR_GSO_SIZE_OFFSET]: 9 } }],
   ])('a header that lies is a dropped frame: %s', (_, frame) => {
     const queue = device(() => XDP_PASS)
     send(queue, frame, {})

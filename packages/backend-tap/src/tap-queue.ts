@@ -140,7 +140,7 @@ export class TapQueue implements NetBackend, FrameSource {
    */
   give(header: MemoryView | null, frame: MemoryView, at: number, bytes: number): boolean {
     const checked = header ?? NO_HEADER
-    const refused = this.refusal(checked, bytes)
+    const refused = this.refusal(checked, frame, at, bytes)
     if (refused !== null || !this.toDriver.push(checked, 0, frame, at, bytes)) {
       this.rxDrops.add(refused ?? 'full')
       return false
@@ -167,9 +167,10 @@ export class TapQueue implements NetBackend, FrameSource {
     const { header, scratch, context } = this
     // Fetched once, then checked: the driver may change its memory meanwhile.
     plainCpu.copy(header, 0, view, at, headerBytes)
-    const refused = this.refusal(header, bytes)
-    if (refused !== null) return refused
+    if (bytes > FRAME_BYTES_MAX) return 'oversize'
     plainCpu.copy(scratch, XDP_PACKET_HEADROOM, view, at + headerBytes, bytes)
+    const refused = this.refusal(header, scratch, XDP_PACKET_HEADROOM, bytes)
+    if (refused !== null) return refused
     const program = this.device.program
     if (header.u8[NET_HDR_GSO_TYPE_OFFSET] !== VIRTIO_NET_HDR_GSO_NONE) this.skbFrames++
     if (program === null) return this.pass(XDP_PACKET_HEADROOM, bytes)
@@ -180,7 +181,10 @@ export class TapQueue implements NetBackend, FrameSource {
     this.verdicts[verdict]!++
     const { data } = context
     const length = context.dataEnd - data
-    if (verdict === XDP_PASS) return checkNetHeader(header.u8, 0, length) < 0 ? 'header' : this.pass(data, length)
+    if (verdict === XDP_PASS) {
+      if (checkNetHeader(header.u8, 0, scratch.u8, data, length) < 0) return 'header'
+      return this.pass(data, length)
+    }
     // A frame that leaves from the hook has no socket buffer whose offloads a header could tell.
     if (verdict === XDP_TX) return this.toDriver.push(NO_HEADER, 0, scratch, data, length) ? null : 'tx-full'
     if (verdict === XDP_REDIRECT) return this.redirect(data, length)
@@ -200,9 +204,9 @@ export class TapQueue implements NetBackend, FrameSource {
     return null
   }
 
-  private refusal(header: MemoryView, bytes: number): string | null {
+  private refusal(header: MemoryView, frame: MemoryView, at: number, bytes: number): string | null {
     if (bytes < ETH_HEADER_BYTES) return 'short'
-    if (checkNetHeader(header.u8, 0, bytes) < 0) return 'header'
+    if (checkNetHeader(header.u8, 0, frame.u8, at, bytes) < 0) return 'header'
     const segmented = header.u8[NET_HDR_GSO_TYPE_OFFSET] !== VIRTIO_NET_HDR_GSO_NONE
     return bytes > (segmented ? FRAME_BYTES_MAX : this.device.frameBytes) ? 'oversize' : null
   }
