@@ -13,7 +13,7 @@ import {
 } from './abi.ts'
 import { fileSystemOf, statFd } from './fd.ts'
 import { libc } from './libc.ts'
-import { MemoryGuard, unguardedHost } from './memory-guard.ts'
+import { MemoryGuard, unguardedHost, watchGuards } from './memory-guard.ts'
 import { systemError } from './system-error.ts'
 
 /**
@@ -33,21 +33,48 @@ export class MappingWindow {
   readonly offset: number
   /** Bytes. */
   readonly length: number
-  readonly #make: () => ArrayBuffer
+  /** What another thread needs to look through it, too. */
+  readonly handle: WindowHandle
   #buffer: ArrayBuffer | null = null
 
-  /** @param make called once */
-  constructor(offset: number, length: number, make: () => ArrayBuffer) {
+  constructor(offset: number, handle: WindowHandle) {
     this.offset = offset
-    this.length = length
-    this.#make = make
+    this.length = handle.bytes
+    this.handle = handle
   }
 
   /** The same one each time. */
   get buffer(): ArrayBuffer {
-    this.#buffer ??= this.#make()
+    this.#buffer ??= bufferOf(this.handle)
     return this.#buffer
   }
+}
+
+/** A window of a mapping as plain data: any thread of the process sees the same memory at the same address. */
+export interface WindowHandle {
+  /** Native address of its first byte. */
+  readonly address: bigint
+  /** Bytes. */
+  readonly bytes: number
+  /** Bytes of a page of the file, see {@link pageBytesOf}. */
+  readonly pageBytes: number
+  /** See {@link isFilled}. */
+  readonly filled: boolean
+}
+
+/**
+ * A buffer over a window that another thread of the process mapped: it lets go of it before that thread unmaps it. Where the
+ * mapping is guarded, this thread counts the guard's faults from now on ({@link guardFaults}).
+ */
+export function openWindow(handle: WindowHandle): ArrayBuffer {
+  watchGuards()
+  return bufferOf(handle)
+}
+
+function bufferOf({ address, bytes, pageBytes, filled }: WindowHandle): ArrayBuffer {
+  const buffer = libc().koffi.view(address, bytes)
+  pagesOf.set(buffer, { pageBytes, filled })
+  return buffer
 }
 
 export interface MapOptions {
@@ -134,17 +161,11 @@ export class Mapping {
         options.guard && unguardedHost() === null
           ? MemoryGuard.of(address, length, Math.max(pageBytes, c.sysconf(_SC_PAGESIZE)))
           : null
-      const pages = { pageBytes, filled: isFilledFile(fd) }
+      const filled = isFilledFile(fd)
       const windows: MappingWindow[] = []
       for (let at = 0; at < length; at += windowBytes) {
         const bytes = Math.min(windowBytes, length - at)
-        windows.push(
-          new MappingWindow(at, bytes, () => {
-            const buffer = c.koffi.view(address + BigInt(at), bytes)
-            pagesOf.set(buffer, pages)
-            return buffer
-          }),
-        )
+        windows.push(new MappingWindow(at, { address: address + BigInt(at), bytes, pageBytes, filled }))
       }
       return new Mapping(address, length, pageBytes, windows, guard)
     } catch (error) {

@@ -99,6 +99,11 @@ export function guardFaults(): number {
   return table === null ? 0 : table.words[TABLE.faults >> 2]!
 }
 
+/** Counts in {@link guardFaults} of this thread what guards of other threads count. */
+export function watchGuards(): void {
+  if (table === null && unguardedHost() === null) table = guardTable()
+}
+
 /** The table of the handler that is installed, by whichever thread; else installs one. */
 function guardTable(): GuardTable {
   const code = SIGBUS_CODE[process.arch]

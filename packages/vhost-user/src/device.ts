@@ -3,6 +3,7 @@ import type { RingAreas } from '@vring/layout'
 import type { DirtyLog, GuestMap, MappedSpace } from '@vring/memory'
 import type { InflightPacked } from './inflight-packed.ts'
 import type { InflightSplit } from './inflight-split.ts'
+import type { SharedMemory } from './shared-memory.ts'
 
 /** The frontend's memory, as one session maps it. The objects live as long as the session; their regions change. */
 export interface DeviceMemory {
@@ -12,6 +13,17 @@ export interface DeviceMemory {
   readonly buffers: GuestMap
   /** Takes what the device writes to buffers; notes nothing while no migration runs. */
   readonly dirtyLog: DirtyLog
+  /** What is mapped now, for other threads of the process. */
+  readonly shared: SharedMemory
+}
+
+/** Descriptors by which a driver and a device signal each other about a ring; -1: none. They are the session's. */
+export interface QueueEvents {
+  readonly kick: number
+  readonly call: number
+  readonly error: number
+  /** There is no kick: the device polls the ring. */
+  readonly polled: boolean
 }
 
 /** A ring that is about to run. */
@@ -31,6 +43,8 @@ export interface StartedVring {
    * nowhere. A packed ring's are logged where its areas are.
    */
   readonly usedLogAddress: number | null
+  /** What {@link notify} and {@link signalError} signal by now, for a device that serves the ring in another thread. */
+  readonly events: QueueEvents
   /** Tells the driver that buffers were used. Nothing happens when it wants no call. */
   readonly notify: () => void
   /** Tells the frontend that the ring is broken. */
@@ -136,12 +150,18 @@ export interface VhostUserDevice {
   /** A session begins; the link is good until {@link reset}. */
   connected?(link: DeviceLink): void
 
+  /** Another thread of the device serves the ring: here it is neither looked at nor waited for. Absent: none does. */
+  isElsewhere?(index: number): boolean
+  /** Other descriptors signal a running ring from now on; those before are closed after it. */
+  queueEvents?(index: number, events: QueueEvents): void
   /** Returns when no thread of the device is inside a round any more. For devices that have threads of their own. */
   quiesce?(): void
   /** Rounds may begin again. */
   resume?(): void
   /** Regions were added or went away. Rings that lost theirs are stopped, and what went away is unmapped, after it. */
   memoryChanged?(memory: DeviceMemory): void
+  /** Writes to buffers are logged elsewhere, or no longer. What was written to before is unmapped after it. */
+  logChanged?(memory: DeviceMemory): void
   /** The driver's device status (VirtIO 1.3 section 2.1). */
   setStatus?(status: number): void
   /** The MTU that the frontend tells, in bytes. */

@@ -90,7 +90,7 @@ export function createLinuxHost(policy: MemoryPolicy = {}): SessionHost {
       const end = Math.min(window.offset + window.length, lead + length)
       if (start >= end) continue
       const view = new LazyView(window.length, () => memoryView(window.buffer, true))
-      windows.push({ view, viewOffset: start - window.offset, length: end - start })
+      windows.push({ view, viewOffset: start - window.offset, length: end - start, handle: window.handle })
     }
     return {
       windows,

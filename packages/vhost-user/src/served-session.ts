@@ -1,22 +1,24 @@
-import type { BackendSession } from './backend-session.ts'
 import type { VhostUserDevice } from './device.ts'
 import type { RingEvent } from './session-host.ts'
+import type { WorkerSession } from './worker-session.ts'
 
 const NO_FDS: readonly number[] = []
 
 /** A session and its device as a worker serves them, with what its loop has looked up. */
 export class ServedSession {
-  readonly session: BackendSession
+  readonly session: WorkerSession
   readonly device: VhostUserDevice
   /** Called once, when the session is over. */
   readonly onClose: () => void
   #generation = -1
   #wakeFds = NO_FDS
   #roomFds = NO_FDS
+  #active: readonly number[] = []
+  #queues: readonly number[] = []
   #stateIn = -1
   #stateOut = -1
 
-  constructor(session: BackendSession, device: VhostUserDevice, onClose: () => void) {
+  constructor(session: WorkerSession, device: VhostUserDevice, onClose: () => void) {
     this.session = session
     this.device = device
     this.onClose = onClose
@@ -24,7 +26,20 @@ export class ServedSession {
 
   /** Of the rings that have one. */
   get kicks(): readonly RingEvent[] {
-    return this.session.vrings.flatMap(({ kick }) => (kick === null ? [] : [kick]))
+    const { device, session } = this
+    return session.vrings.flatMap(({ kick }, index) =>
+      kick === null || device.isElsewhere?.(index) === true ? [] : [kick],
+    )
+  }
+
+  /** The rings that run and are served by this thread. */
+  get queues(): readonly number[] {
+    const { device, session } = this
+    if (session.activeQueues !== this.#active) {
+      this.#active = session.activeQueues
+      this.#queues = this.#active.filter((index) => device.isElsewhere?.(index) !== true)
+    }
+    return this.#queues
   }
 
   get wakeFds(): readonly number[] {
@@ -65,14 +80,14 @@ export class ServedSession {
   arm(): boolean {
     // What waits for a view of its memory goes on in the next turn.
     let more = this.session.memory.space.deferred
-    for (const index of this.session.activeQueues) if (this.device.armQueue(index)) more = true
+    for (const index of this.queues) if (this.device.armQueue(index)) more = true
     return more
   }
 
   /** The longest time to sleep, in ms; -1: until something happens. A ring without a kick has to be looked at. */
   get waitMs(): number {
     const { session, device } = this
-    for (const index of session.activeQueues) if (session.vrings[index]!.polled) return 0
+    for (const index of this.queues) if (session.vrings[index]!.polled) return 0
     return sooner(device.sleepMs ?? -1, session.patienceMs)
   }
 }

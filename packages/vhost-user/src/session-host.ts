@@ -1,3 +1,4 @@
+import type { WindowHandle } from '@vring/linux'
 import type { LazyView, MemoryView } from '@vring/memory'
 import type { Transport } from './transport.ts'
 
@@ -8,6 +9,8 @@ export interface MemoryWindow {
   readonly viewOffset: number
   /** Bytes. */
   readonly length: number
+  /** Of the mapping that it is of, for other threads of the process; absent: there is none. */
+  readonly handle?: WindowHandle
 }
 
 /** Memory of the frontend, mapped here. */

@@ -1,6 +1,6 @@
 import { refused, VHOST_F_LOG_ALL } from '@vring/layout'
 import { DirtyBitmap, LazyView, noDirtyLog } from '@vring/memory'
-import type { MappedMemory, SessionHost } from './session-host.ts'
+import type { MappedMemory, MemoryWindow, SessionHost } from './session-host.ts'
 import type { SessionMemory } from './session-memory.ts'
 import type { SessionNegotiation } from './session-negotiation.ts'
 
@@ -16,6 +16,7 @@ export class SessionLog {
   readonly #negotiation: SessionNegotiation
   #mapped: MappedMemory | null = null
   #bytes: Uint8Array | null = null
+  #window: MemoryWindow | null = null
 
   constructor(host: SessionHost, memory: SessionMemory, negotiation: SessionNegotiation) {
     this.#host = host
@@ -41,6 +42,7 @@ export class SessionLog {
     this.#mapped = mapped
     const view = window.view instanceof LazyView ? window.view.make() : window.view
     this.#bytes = new Uint8Array(view.buffer, window.viewOffset, window.length)
+    this.#window = window
     this.update()
   }
 
@@ -52,7 +54,8 @@ export class SessionLog {
   /** Features changed: buffers' writes are logged from now on, or no longer. */
   update(): void {
     const on = this.#bytes !== null && this.#negotiation.has(VHOST_F_LOG_ALL)
-    this.#memory.setDirtyLog(on ? new DirtyBitmap(this.#bytes!) : noDirtyLog)
+    if (on) this.#memory.setDirtyLog(new DirtyBitmap(this.#bytes!), this.#window)
+    else this.#memory.setDirtyLog(noDirtyLog)
   }
 
   /** Gives the bitmap back; nothing is logged. */
@@ -61,5 +64,6 @@ export class SessionLog {
     this.#mapped?.close()
     this.#mapped = null
     this.#bytes = null
+    this.#window = null
   }
 }

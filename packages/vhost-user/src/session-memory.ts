@@ -2,7 +2,8 @@ import { isVringError, refused } from '@vring/layout'
 import { type DirtyLog, GUEST_SLOTS_MAX, GuestMap, type MappedRegion, MappedSpace, noDirtyLog } from '@vring/memory'
 import type { DeviceMemory } from './device.ts'
 import type { MemoryRegion } from './payload.ts'
-import type { MappedMemory, SessionHost } from './session-host.ts'
+import type { MappedMemory, MemoryWindow, SessionHost } from './session-host.ts'
+import type { SharedMemory, SharedWindow } from './shared-memory.ts'
 
 interface Slot {
   readonly region: MemoryRegion
@@ -32,16 +33,25 @@ export class SessionMemory implements DeviceMemory {
   readonly #log = new SwitchedLog()
   readonly #host: SessionHost
   readonly #onSwap: () => void
+  readonly #onLog: () => void
   readonly #bytesMax: number
   #slots: readonly Slot[] = []
+  #logWindow: MemoryWindow | null = null
   readonly #retired: Slot[] = []
 
   /**
    * @param onSwap called when the regions are new and those that went away are still mapped: rings let go of them
    * @param bytesMax bytes of all regions together, at most; default: what the host has. Mapping costs little, whatever the
    * size; but page tables of what is touched are this process's
+   * @param onLog called when the dirty log is another and the one before is still mapped
    */
-  constructor(host: SessionHost, onSwap: () => void, bytesMax: number = host.memoryBytes) {
+  constructor(
+    host: SessionHost,
+    onSwap: () => void,
+    bytesMax: number = host.memoryBytes,
+    onLog: () => void = () => {},
+  ) {
+    this.#onLog = onLog
     this.#host = host
     this.#onSwap = onSwap
     this.#bytesMax = bytesMax
@@ -55,14 +65,25 @@ export class SessionMemory implements DeviceMemory {
     return this.#slots.map((slot) => slot.region)
   }
 
+  get shared(): SharedMemory {
+    const regions = this.#slots.map(({ region: { guestAddress, userAddress, size }, memory }) => ({
+      ...{ guestAddress, userAddress, size },
+      windows: memory.windows.map(sharedWindow),
+    }))
+    return { regions, log: this.#logWindow === null ? null : sharedWindow(this.#logWindow) }
+  }
+
   /** A region of which pages turned out not to exist; null: none. What a device writes there nobody else sees. */
   get faulted(): MemoryRegion | null {
     return this.#slots.find(({ memory }) => memory.faults > 0)?.region ?? null
   }
 
-  /** Where the device's writes are noted from now on. */
-  setDirtyLog(log: DirtyLog): void {
+  /** Where the device's writes are noted from now on; `window`: where that is mapped. */
+  setDirtyLog(log: DirtyLog, window: MemoryWindow | null = null): void {
     this.#log.target = log
+    if (window === this.#logWindow) return
+    this.#logWindow = window
+    this.#onLog()
   }
 
   /**
@@ -185,6 +206,12 @@ export class SessionMemory implements DeviceMemory {
 
 function hasAddresses({ region }: Slot, { guestAddress, userAddress, size }: MemoryRegion): boolean {
   return region.guestAddress === guestAddress && region.userAddress === userAddress && region.size === size
+}
+
+/** @throws VringError ERR_UNSUPPORTED: its host maps for one thread only */
+function sharedWindow({ handle, viewOffset, length }: MemoryWindow): SharedWindow {
+  if (handle === undefined) throw refused('ERR_UNSUPPORTED', 'memory', 'of one thread', 'mappings with a handle')
+  return { handle, viewOffset, length }
 }
 
 /** A slot as the address space takes it: one region for each window. */

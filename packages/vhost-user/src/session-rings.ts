@@ -48,7 +48,10 @@ export class SessionRings {
     this.#negotiation = negotiation
     this.#inflight = inflight
     this.#note = note
-    this.vrings = Array.from({ length: device.queueCount }, (_, index) => new SessionVring(index))
+    this.vrings = Array.from(
+      { length: device.queueCount },
+      (_, index) => new SessionVring(index, (vring) => this.#exchanged(vring)),
+    )
   }
 
   /** Indices of the rings that run, ascending. Replaced, never changed. */
@@ -220,6 +223,10 @@ export class SessionRings {
     vring.base = this.#device.stopQueue(vring.index) >>> 0
   }
 
+  #exchanged(vring: SessionVring): void {
+    if (vring.running) this.#device.queueEvents?.(vring.index, vring.events)
+  }
+
   #changed(): void {
     this.#active = this.vrings.filter((vring) => vring.running).map((vring) => vring.index)
     this.#generation++
@@ -239,6 +246,7 @@ export class SessionRings {
       features: this.#negotiation.features,
       memory: this.#memory,
       usedLogAddress: (flags & VRING_F_LOG) !== 0 ? log : null,
+      events: vring.events,
       notify: () => vring.call?.signal(),
       signalError: () => vring.error?.signal(),
       iotlb: this.#hasPlatform ? this.#iotlb : null,

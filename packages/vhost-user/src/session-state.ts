@@ -47,7 +47,12 @@ export class SessionState {
     this.device = device
     this.host = host
     this.negotiation = new SessionNegotiation(device)
-    this.memory = new SessionMemory(host, () => this.#memorySwapped(), memoryBytesMax)
+    this.memory = new SessionMemory(
+      host,
+      () => this.#memorySwapped(),
+      memoryBytesMax,
+      () => device.logChanged?.(this.memory),
+    )
     this.iotlb = new DeviceIotlb({
       limit: Math.max(IOTLB_ENTRIES_MAX, iotlbEntriesFor(device.queueCount)),
       onMiss: (miss) => this.#askFor(miss),

@@ -1,4 +1,5 @@
 import type { VringError } from '@vring/layout'
+import type { QueueEvents } from './device.ts'
 import type { VringAddrPayload } from './payload.ts'
 import type { RingEvent } from './session-host.ts'
 
@@ -29,8 +30,18 @@ export class SessionVring {
   /** Why it does not run though its frontend believes so: the request and what is wrong with it; null: nothing is. */
   refusal: { readonly request: string; readonly error: VringError } | null = null
 
-  constructor(index: number) {
+  readonly #onEvents: (vring: SessionVring) => void
+
+  /** @param onEvents called when a descriptor is another now, and the one before is still open */
+  constructor(index: number, onEvents: (vring: SessionVring) => void = () => {}) {
     this.index = index
+    this.#onEvents = onEvents
+  }
+
+  /** Its descriptors. */
+  get events(): QueueEvents {
+    const { kick, call, error, polled } = this
+    return { kick: kick?.fd ?? -1, call: call?.fd ?? -1, error: error?.fd ?? -1, polled }
   }
 
   /** SET_VRING_KICK came since the ring was stopped last. */
@@ -39,25 +50,36 @@ export class SessionVring {
   }
 
   setKick(event: RingEvent | null): void {
-    this.kick?.close()
+    const before = this.kick
     this.kick = event
     this.polled = event === null
+    this.#exchanged(before)
   }
 
   setCall(event: RingEvent | null): void {
-    this.call?.close()
+    const before = this.call
     this.call = event
+    this.#exchanged(before)
   }
 
   setError(event: RingEvent | null): void {
-    this.error?.close()
+    const before = this.error
     this.error = event
+    this.#exchanged(before)
   }
 
   /** The ring is stopped: it starts again with a new kick. */
   dropKick(): void {
     this.setKick(null)
     this.polled = false
+  }
+
+  #exchanged(before: RingEvent | null): void {
+    try {
+      this.#onEvents(this)
+    } finally {
+      before?.close()
+    }
   }
 
   /** Back to the state before the first message. */

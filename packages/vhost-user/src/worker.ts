@@ -7,6 +7,7 @@ import type { FaultHandler } from './report-fault.ts'
 import { ServedSession, sooner } from './served-session.ts'
 import type { SessionHost } from './session-host.ts'
 import { WaitSet } from './wait-set.ts'
+import type { WorkerSession } from './worker-session.ts'
 
 export interface VhostUserWorkerOptions {
   /** How long to go on looking at empty rings before sleeping, in microseconds. Default 50; Infinity never sleeps. */
@@ -128,13 +129,13 @@ export class VhostUserWorker {
   }
 
   /** Serves a session that is connected, until it is over. */
-  add(session: BackendSession, device: VhostUserDevice, onClose: () => void = () => {}): void {
+  add(session: WorkerSession, device: VhostUserDevice, onClose: () => void = () => {}): void {
     session.memory.space.viewsLeft = CONTROL_VIEWS
     this.#served = [...this.#served, new ServedSession(session, device, onClose)]
   }
 
   /** The sessions that are open. */
-  get sessions(): readonly BackendSession[] {
+  get sessions(): readonly WorkerSession[] {
     return this.#served.map(({ session }) => session)
   }
 
@@ -355,6 +356,8 @@ export class VhostUserWorker {
   #fail({ session }: ServedSession, error: unknown): void {
     session.close(error)
     this.#dropClosed()
+    // A session that goes on has no rings here any more.
+    this.#arrange()
   }
 
   #dropClosed(): void {
@@ -366,7 +369,7 @@ export class VhostUserWorker {
   }
 
   #arrange(): void {
-    this.#rings = this.#served.flatMap((served) => served.session.activeQueues.map((index) => ({ served, index })))
+    this.#rings = this.#served.flatMap((served) => served.queues.map((index) => ({ served, index })))
     this.#waitingStale = true
   }
 
