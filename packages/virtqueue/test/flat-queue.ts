@@ -29,6 +29,17 @@ import {
   type DeviceQueueOptions,
   type DriverQueue,
 } from '../src/index.ts'
+import { WatchingCpu } from './watching-cpu.ts'
+
+/** More than any test resolves: a loop without end stops here. */
+const RESOLVE_LIMIT = 400_000
+
+/** Addresses without a translation, and what asking for one gives. */
+export interface Hole {
+  readonly from: number
+  readonly to: number
+  readonly errno: number
+}
 
 /** A space that maps address to offset one to one, 1 MiB from address 0x1000: what ring logic needs, and no more. */
 export class FlatSpace implements UserSpace {
@@ -38,8 +49,19 @@ export class FlatSpace implements UserSpace {
   readonly notifiers = { register: () => () => {} }
   /** Addresses from here fault; tests move it. */
   end = 1 << 20
+  /** Addresses that can't be resolved now; tests make it. */
+  hole: Hole | null = null
+  /** A lease is held: nothing else may be reached. */
+  held = false
+  /** Holds so far. */
+  holds = 0
+  private resolved = 0
 
   resolve(address: number, length: number): number {
+    if (this.held) throw new Error('an address is resolved inside a hold')
+    if (++this.resolved > RESOLVE_LIMIT) throw new Error('a loop without end')
+    const { hole } = this
+    if (hole !== null && address < hole.to && hole.from < address + length) return hole.errno
     return address >= 0x1000 && length <= this.end - address ? address : EFAULT
   }
 
@@ -94,7 +116,7 @@ export function flatQueue(options: FlatQueueOptions = {}): FlatQueue {
   const ring = areas(queueSize, eventIdx, 0x1000, after, after + 0x1000 + 4 * queueSize)
   const heap = 0x1_0000 + 64 * queueSize
   const accessor = (): Accessor => flatAccessor(space, ring, way, cpu)
-  const driver = createDriverQueue({ ring, memory: space, features })
+  const driver = createDriverQueue({ ring, memory: space, features, pinned: true })
   if (format === 'split') {
     Object.assign(driver, { availIdx: start, lastUsed: start, published: start })
     driver.windows.driver.store16Release(2, start)
@@ -108,17 +130,27 @@ export function flatQueue(options: FlatQueueOptions = {}): FlatQueue {
 function flatAccessor(space: FlatSpace, ring: RingAreas, way: Way, cpu: Cpu): Accessor {
   const user = new UncheckedUser2019(cpu, space)
   const counters = new AccessCounters()
+  // Views of their own for each hold show one that is used after it.
+  let { view } = space
   const hold = (lease: RingLease): boolean => {
     if (AREAS.some((area) => space.resolve(ring[area].address, ring[area].length) < 0)) return false
-    for (const area of AREAS) lease.place(area, space.view, ring[area].address)
+    if (cpu instanceof WatchingCpu) view = memoryView(space.view.buffer)
+    for (const area of AREAS) lease.place(area, view, ring[area].address)
+    space.held = true
+    space.holds++
     return true
+  }
+  const drop = (): void => {
+    if (!space.held) throw new Error('nothing is held')
+    space.held = false
+    if (cpu instanceof WatchingCpu) cpu.retired.add(view.u16).add(view.u32)
   }
   return {
     name: 'test',
     desc: new CopyWindow(user, ring.desc),
     driver: new CopyWindow(user, ring.driver),
     device: new CopyWindow(user, ring.device),
-    lease: way === 'lease' ? new RingLease({ hold, drop: () => {} }, counters) : null,
+    lease: way === 'lease' ? new RingLease({ hold, drop }, counters) : null,
     beginRound: () => 'ready',
     endRound: () => {},
     counters,

@@ -15,6 +15,7 @@ import {
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type FlatQueue, type FlatQueueOptions, flatQueue, WAYS } from '../../test/flat-queue.ts'
+import { WatchingCpu } from '../../test/watching-cpu.ts'
 import { CHAIN_DESCRIPTORS_MAX, ChainBatch } from '../chain-batch.ts'
 
 const INDIRECT = featureSet(VIRTIO_F_INDIRECT_DESC)
@@ -208,6 +209,19 @@ describe.each(WAYS)('a packed ring by %s', (way) => {
       (q) => descriptor(q, 0, q.heap, 24, AVAILABLE | VIRTQ_DESC_F_INDIRECT),
     ],
     [
+      'an indirect table of 65537 descriptors',
+      'indirect-length',
+      (q) => descriptor(q, 0, q.heap, 16 * 65537, AVAILABLE | VIRTQ_DESC_F_INDIRECT),
+    ],
+    [
+      'readable after writable in a table',
+      'readable-after-writable',
+      (q) => {
+        new DataView(q.space.view.buffer).setUint16(q.heap + 14, VIRTQ_DESC_F_WRITE, true)
+        descriptor(q, 0, q.heap, 32, AVAILABLE | VIRTQ_DESC_F_INDIRECT)
+      },
+    ],
+    [
       'an indirect table longer than a chain may be',
       'chain-too-long',
       (q) => descriptor(q, 0, q.heap, 16 * (CHAIN_DESCRIPTORS_MAX + 1), AVAILABLE | VIRTQ_DESC_F_INDIRECT),
@@ -254,8 +268,110 @@ describe.each(WAYS)('a packed ring by %s', (way) => {
     for (let slot = 0; slot < 4; slot++) descriptor(q, slot, q.heap, 60, AVAILABLE)
     expect(q.device.popBatch(q.batch, 64)).toBe(4)
     for (let slot = 0; slot < 4; slot++) descriptor(q, slot, q.heap, 60, VIRTQ_DESC_F_USED)
+    expect(q.device.enableNotification()).toBe(0)
     expect(q.device.popBatch(q.batch, 64)).toBe(0)
     expect(q.device.useBatch(q.batch, 0)).toBe(0)
+  })
+
+  it('a chain may not take entries that are not published yet', () => {
+    const q = packed({ queueSize: 4 })
+    for (const [slot, more] of [true, false, true, true].entries())
+      descriptor(q, slot, q.heap, 60, AVAILABLE | (more ? VIRTQ_DESC_F_NEXT : 0))
+    expect(q.device.popBatch(q.batch, 64)).toBe(1)
+    expect(q.device.popBatch(q.batch, 64)).toBeLessThan(0)
+    expect(q.device.broken).toBe('chain-too-long')
+  })
+
+  it('a batch ends with the last entry of the ring, even if the first is available again by then', () => {
+    const cpu = new WatchingCpu()
+    const q = packed({ queueSize: 2, cpu })
+    descriptor(q, 1, q.heap, 60, AVAILABLE)
+    descriptor(q, 0, q.heap, 60, AVAILABLE | VIRTQ_DESC_F_NEXT)
+    cpu.onLoad = (at) => {
+      if (at === q.ring.desc.address + 16) q.raw.desc.store16Release(14, VIRTQ_DESC_F_USED)
+    }
+    expect(q.device.popBatch(q.batch, 64)).toBe(1)
+    expect(q.device.base).toBe(0x8000_0000)
+  })
+
+  it('a chain has at most 1024 descriptors, and its table too, however large its ring is', () => {
+    const q = packed({ queueSize: 2048 })
+    for (let slot = 0; slot < 1025; slot++) descriptor(q, slot, q.heap, 0, AVAILABLE | VIRTQ_DESC_F_NEXT)
+    expect(q.device.popBatch(q.batch, 64)).toBeLessThan(0)
+    expect(q.device.broken).toBe('chain-too-long')
+  })
+
+  it('a batch ends when enough descriptors were walked, whatever segments they left', () => {
+    const q = packed({ queueSize: 64, features: INDIRECT })
+    for (let slot = 0; slot < 64; slot++) descriptor(q, slot, q.heap, 16 * 1024, AVAILABLE | VIRTQ_DESC_F_INDIRECT)
+    expect(q.device.popBatch(q.batch, 64)).toBe(2)
+    expect(q.batch.descriptors).toBe(2 * 1025)
+  })
+
+  it('virtio 1.3 2.8.6 a chain has the buffer id of its last descriptor', () => {
+    const q = packed()
+    descriptor(q, 1, q.heap, 60, AVAILABLE, 5)
+    descriptor(q, 0, q.heap, 60, AVAILABLE | VIRTQ_DESC_F_NEXT, 3)
+    expect(q.device.popBatch(q.batch, 64)).toBe(1)
+    expect(q.batch.idOf(0)).toBe(5)
+  })
+
+  it('chains and batches go over the end of the ring, are given back over it, and are used over it', () => {
+    const q = packed({ queueSize: 5 })
+    const add = (count: number): void => {
+      for (let i = 0; i < count; i++) q.driver.addOne(q.heap, 10 + i, false)
+      q.driver.publish()
+    }
+    add(3)
+    expect(q.device.popBatch(q.batch, 64)).toBe(3)
+    expect(q.device.useBatch(q.batch, 3)).toBe(0)
+    expect(q.driver.reclaim()).toBe(3)
+    q.driver.add([0, 1, 2].map((part) => ({ address: q.heap, length: 20 + part })))
+    add(2)
+    expect(q.device.popBatch(q.batch, 64)).toBe(3)
+    q.device.rewind(q.batch, 3)
+    expect(q.device.base).toBe(0x8003_8003)
+    for (const base of [0x8003_8003, 0x8003_0001]) {
+      expect(q.device.popBatch(q.batch, base === 0x8003_8003 ? 64 : 2)).toBe(base === 0x8003_8003 ? 3 : 2)
+      expect([...q.batch.length.subarray(0, 3)]).toEqual(base === 0x8003_8003 ? [20, 21, 22] : [10, 11, 22])
+      if (base === 0x8003_8003) q.device.rewind(q.batch, 2)
+    }
+    q.device.rewind(q.batch, 2)
+    expect(q.device.base).toBe(0x8003_0001)
+    expect(q.device.popBatch(q.batch, 64)).toBe(2)
+    q.device.rewind(q.batch, 2)
+    q.device.resume()
+    expect(q.device.base).toBe(0x8003_8003)
+    expect(q.device.popBatch(q.batch, 64)).toBe(3)
+    expect(q.device.useBatch(q.batch, 3)).toBe(0)
+    expect([3, 1, 2].map((slot) => flagsAt(q, slot))).toEqual([AVAILABLE | VIRTQ_DESC_F_USED, 0, 0])
+    expect(q.driver.reclaim()).toBe(3)
+    expect(q.device.base).toBe(0x0003_0003)
+  })
+
+  it('virtio 1.3 2.8.10 an event of the lap before is met by a batch that goes over the end of the ring', () => {
+    const q = packed({ features: EVENT_IDX })
+    for (const count of [6, 4]) {
+      q.raw.driver.store32(0, 7 | (1 << 15) | (RING_EVENT_FLAGS_DESC << 16))
+      for (let i = 0; i < count; i++) q.driver.addOne(q.heap, 60, false)
+      q.driver.publish()
+      q.device.popBatch(q.batch, 64)
+      q.device.useBatch(q.batch, count)
+      q.driver.reclaim()
+      expect(q.device.needsNotification()).toBe(count === 4)
+    }
+  })
+
+  it('virtio 1.3 2.8.10 without EVENT_IDX a descriptor event is neither asked for nor believed', () => {
+    const q = packed()
+    q.raw.driver.store32(0, 5 | (1 << 15) | (RING_EVENT_FLAGS_DESC << 16))
+    q.driver.addOne(q.heap, 60, false)
+    q.driver.publish()
+    q.device.popBatch(q.batch, 64)
+    q.device.useBatch(q.batch, 1)
+    expect(q.device.needsNotification()).toBe(true)
+    q.device.enableNotification()
+    expect(q.raw.device.load16(2)).toBe(0)
   })
 
   it('any bytes in the ring: bounded work, no throw, no write outside the ring', () => {

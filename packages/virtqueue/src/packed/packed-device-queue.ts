@@ -254,7 +254,9 @@ export class PackedDeviceQueue implements DeviceQueue {
     const { publisher, lease } = this
     publisher.begin(this.nextUsed, this.usedWrap)
     let status = 0
-    if (lease?.hold() === true) lease.release(publisher.publishByLease(lease, elements, slots, from, stored), 0, 0)
+    // More than a hold may publish goes by windows: an access at a time keeps no notifier waiting.
+    if (stored <= HOLD_CHAINS && lease?.hold() === true)
+      lease.release(publisher.publishByLease(lease, elements, slots, from, stored), 0, 0)
     else status = publisher.publishByWindow(elements, slots, from, stored)
     if (status < 0) return this.fault(status)
     if (this.log !== null) publisher.logTo(this.log, slots, from, stored)

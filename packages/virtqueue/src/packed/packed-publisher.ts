@@ -88,7 +88,6 @@ export class PackedPublisher {
       slot += slots[i]!
       if (slot >= queueSize) slot -= queueSize
     }
-    if (status < 0) return status
     // Orders lengths and ids before the flags of all but the first; the first's are a release.
     if (count > 1) this.cpu.wmb()
     slot = this.slot + slots[from]!

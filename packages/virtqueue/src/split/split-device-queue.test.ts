@@ -42,7 +42,7 @@ function expose(q: FlatQueue, ...heads: number[]): void {
   q.raw.driver.store16Release(2, (q.device.base + heads.length) & 0xffff)
 }
 
-describe.each(WAYS)('by %s', (way) => {
+describe.each(WAYS)('a split ring by %s', (way) => {
   const flatQueue = (options: FlatQueueOptions = {}): FlatQueue => makeQueue({ way, ...options })
 
   describe('chains', () => {
@@ -162,7 +162,14 @@ describe.each(WAYS)('by %s', (way) => {
     const attacks: readonly Attack[] = [
       ['avail.idx ahead by more than the queue size', 'avail-idx-jump', (q) => q.raw.driver.store16(2, 9)],
       ['avail.idx behind', 'avail-idx-jump', (q) => q.raw.driver.store16(2, 0xffff)],
-      ['a head out of range', 'head-out-of-range', (q) => expose(q, 8)],
+      [
+        'a head out of range',
+        'head-out-of-range',
+        (q) => {
+          descriptor(q, 0, q.heap, 60, 0)
+          expose(q, 8)
+        },
+      ],
       [
         'next out of range',
         'next-out-of-range',
@@ -483,6 +490,24 @@ describe.each(WAYS)('by %s', (way) => {
         ['device', 0, 2],
       ])
     })
+
+    it('elements over the end of the ring are two pieces in the migration log', () => {
+      const written: [string, number, number][] = []
+      const q = flatQueue({
+        queueSize: 4,
+        start: 3,
+        device: { log: { write: (area, offset, length) => void written.push([area, offset, length]) } },
+      })
+      for (let i = 0; i < 3; i++) q.driver.addOne(q.heap, 10, false)
+      q.driver.publish()
+      q.device.popBatch(q.batch, 64)
+      expect(q.device.useBatch(q.batch, 3)).toBe(0)
+      expect(written).toEqual([
+        ['device', 4 + 8 * 3, 8],
+        ['device', 4, 16],
+        ['device', 2, 2],
+      ])
+    })
   })
 
   describe('notifications', () => {
@@ -505,6 +530,22 @@ describe.each(WAYS)('by %s', (way) => {
       q.raw.driver.store16(4 + 2 * 8, 0xffff)
       // The first one after a start always notifies (vhost: signalled_used_valid).
       expect([use(), use(), use(), use(), use(), use()]).toEqual([true, false, false, true, false, false])
+    })
+
+    it('the driver is notified when 65536 chains were used since it was last asked: its event may lie anywhere', () => {
+      const q = flatQueue({ queueSize: 64, features: featureSet(VIRTIO_F_EVENT_IDX) })
+      const use = (): void => {
+        for (let i = 0; i < 64; i++) q.driver.addOne(q.heap, 60, false)
+        q.driver.publish()
+        q.device.popBatch(q.batch, 64)
+        q.device.useBatch(q.batch, 64)
+        q.driver.reclaim()
+      }
+      use()
+      expect(q.device.needsNotification()).toBe(true)
+      for (let lap = 0; lap < 1024; lap++) use()
+      q.raw.driver.store16(4 + 2 * 64, 5)
+      expect(q.device.needsNotification()).toBe(true)
     })
 
     it('NOTIFY_ON_EMPTY notifies when the device ran out, whatever the flag says', () => {

@@ -268,8 +268,9 @@ export class SplitDeviceQueue implements DeviceQueue {
     const toEnd = (this.queueSize - slot) | 0
     const first = stored < toEnd ? stored | 0 : toEnd
     const { lease } = this
+    // More than a hold may publish goes by windows: an access at a time keeps no notifier waiting.
     const status =
-      lease?.hold() === true
+      stored <= HOLD_CHAINS && lease?.hold() === true
         ? this.publishByLease(lease, slot, elements, at, first, stored, usedIdx)
         : this.publishByWindow(slot, elements, at, first, stored, usedIdx)
     if (status < 0) return this.fault(status)

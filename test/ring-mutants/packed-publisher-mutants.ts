@@ -1,0 +1,105 @@
+import { mutantsOf, type RingMutant } from './ring-mutant.ts'
+
+/** Mutants of `packed-publisher.ts`. */
+export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/packed-publisher.ts', [
+  {
+    name: 'packed write barrier, lease',
+    flaw: 'flags may be visible before lengths and ids',
+    edits: [['if (count > 1) cpu.wmb()', '']],
+    killedBy: 'packed > by lease > what publishes used chains is a release, after all that it publishes',
+  },
+  {
+    name: 'packed write barrier, windows',
+    flaw: 'flags may be visible before lengths and ids',
+    edits: [['if (count > 1) this.cpu.wmb()', '']],
+    killedBy: 'packed > by windows > what publishes used chains is a release, after all that it publishes',
+  },
+  {
+    name: 'packed release, lease',
+    flaw: 'the first flags are stored without release',
+    edits: [
+      [
+        'cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot',
+        'cpu.store16(desc16, descHalf + DESC_HALVES * this.slot',
+      ],
+    ],
+    killedBy: 'packed > by lease > what publishes used chains is a release, after all that it publishes',
+  },
+  {
+    name: 'packed release, windows',
+    flaw: 'the first flags are stored without release',
+    edits: [['return desc.store16Release(', 'return desc.store16(']],
+    killedBy: 'packed > by windows > what publishes used chains is a release, after all that it publishes',
+  },
+  {
+    name: 'packed first flags first, lease',
+    flaw: 'the first flags are stored before those of the others',
+    edits: [
+      [
+        '    slot = this.slot + slots[from]!\n    let wrap = this.wrap\n    for (let i = from + 1; i < end; i++) {',
+        '    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), usedFlags(this.wrap) | (elements[2 * from + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE))\n    slot = this.slot + slots[from]!\n    let wrap = this.wrap\n    for (let i = from + 1; i < end; i++) {',
+      ],
+      [
+        '    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), first)\n',
+        '',
+      ],
+    ],
+    killedBy: 'packed > by lease > what publishes used chains is a release, after all that it publishes',
+  },
+  {
+    name: 'packed first flags first, windows',
+    flaw: 'the first flags are stored before those of the others',
+    edits: [
+      [
+        '    slot = this.slot + slots[from]!\n    let wrap = this.wrap\n    for (let i = from + 1; i < end && status === 0; i++) {',
+        '    desc.store16Release(PACKED_DESC_BYTES * this.slot + PACKED_DESC_FLAGS_OFFSET, usedFlags(this.wrap) | (elements[2 * from + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE))\n    slot = this.slot + slots[from]!\n    let wrap = this.wrap\n    for (let i = from + 1; i < end && status === 0; i++) {',
+      ],
+      [
+        '    return desc.store16Release(PACKED_DESC_BYTES * this.slot + PACKED_DESC_FLAGS_OFFSET, first)',
+        '    return 0',
+      ],
+    ],
+    killedBy: 'packed > by windows > what publishes used chains is a release, after all that it publishes',
+  },
+  {
+    name: 'packed used wrap, lease',
+    flaw: 'used descriptors of the next lap have the wrap counter of this one',
+    edits: [
+      [
+        '        slot -= queueSize\n        wrap ^= 1\n      }\n      const flags = usedFlags(wrap) | (elements[2 * i + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)\n      cpu',
+        '        slot -= queueSize\n      }\n      const flags = usedFlags(wrap) | (elements[2 * i + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)\n      cpu',
+      ],
+    ],
+    killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+  },
+  {
+    name: 'packed used wrap, windows',
+    flaw: 'used descriptors of the next lap have the wrap counter of this one',
+    edits: [
+      [
+        '        slot -= queueSize\n        wrap ^= 1\n      }\n      const flags = usedFlags(wrap) | (elements[2 * i + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)\n      status',
+        '        slot -= queueSize\n      }\n      const flags = usedFlags(wrap) | (elements[2 * i + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)\n      status',
+      ],
+    ],
+    killedBy:
+      'a packed ring by windows > chains and batches go over the end of the ring, are given back over it, and are used over it',
+  },
+  {
+    name: 'packed fault among the flags',
+    flaw: 'the first flags are stored although others were not',
+    edits: [['    if (status < 0) return status\n    const first', '    const first']],
+    killedBy: 'packed > by windows > nothing is published when a part of the flags can not be stored',
+  },
+  {
+    name: 'packed log of descriptors',
+    flaw: 'used descriptors up to the end of the ring are not in the migration log',
+    edits: [["    log.write('desc', PACKED_DESC_BYTES * this.slot, PACKED_DESC_BYTES * toEnd)\n", '']],
+    killedBy: 'a packed ring by windows > every write of the ring is in the migration log, found by area',
+  },
+  {
+    name: 'packed log wrap',
+    flaw: 'descriptors at the start of the ring are not in the migration log',
+    edits: [["    if (toEnd < entries) log.write('desc', 0, PACKED_DESC_BYTES * (entries - toEnd))\n", '']],
+    killedBy: 'a packed ring by windows > every write of the ring is in the migration log, found by area',
+  },
+])

@@ -1,0 +1,348 @@
+import { mutantsOf, type RingMutant } from './ring-mutant.ts'
+
+/** Mutants of `packed-device-queue.ts`. */
+export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packed-device-queue.ts', [
+  {
+    name: 'packed room',
+    flaw: 'descriptors are taken that are not published yet',
+    edits: [['if (room < limit) limit = room', '']],
+    killedBy:
+      'a packed ring by lease > a driver that makes used descriptors available before they are used gives no more than the ring has',
+  },
+  {
+    name: 'packed columns bound',
+    flaw: 'a batch takes more chains than its columns hold',
+    edits: [['let limit = max < batch.entry.length ? max | 0 : batch.entry.length | 0', 'let limit = max | 0']],
+    killedBy: 'packed > by windows > a batch takes no more than its columns hold',
+  },
+  {
+    name: 'packed hold bound',
+    flaw: 'one hold reads a whole batch',
+    edits: [['const end = Math.min(taken + HOLD_CHAINS, limit) | 0', 'const end = limit']],
+    killedBy: 'a hold of a packed ring > reads at most 64 chains, and publishes at most as many',
+  },
+  {
+    name: 'packed publish hold bound',
+    flaw: 'one hold publishes whatever is pending',
+    edits: [['if (stored <= HOLD_CHAINS && lease', 'if (lease']],
+    killedBy: 'a hold of a packed ring > reads at most 64 chains, and publishes at most as many',
+  },
+  {
+    name: 'packed walk under hold',
+    flaw: 'chains are walked while the lease is held',
+    edits: [
+      [
+        '      taken = reader.readByLease(lease, batch, from, end)\n',
+        '      taken = reader.readByLease(lease, batch, from, end)\n      if (taken < end && !reader.empty) taken = reader.readByWindow(batch, taken, end, room)\n',
+      ],
+    ],
+    killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+  },
+  {
+    name: 'packed read without hold',
+    flaw: 'descriptors are read through a lease that is not held',
+    edits: [
+      [
+        'while (taken < limit && !reader.empty && lease?.hold() === true) {',
+        'while (taken < limit && !reader.empty && lease !== null) {',
+      ],
+    ],
+    killedBy:
+      'a packed ring by lease > virtio 1.3 2.8.9 in order, one used descriptor stands for a batch that was only read',
+  },
+  {
+    name: 'packed read after the hold',
+    flaw: 'descriptors are read after the hold has ended',
+    edits: [
+      [
+        '      const from = taken\n      taken = reader.readByLease(lease, batch, from, end)\n      // The descriptor that it stopped at was loaded too.\n      lease.release(taken < end ? taken - from + 1 : taken - from, 0, 0)\n',
+        '      const from = taken\n      lease.release(0, 0, 0)\n      taken = reader.readByLease(lease, batch, from, end)\n',
+      ],
+    ],
+    killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+  },
+  {
+    name: 'packed publish without hold',
+    flaw: 'used descriptors are stored through a lease that is not held',
+    edits: [['lease?.hold() === true)\n      lease.release(', 'lease !== null)\n      lease.release(']],
+    killedBy:
+      'a packed ring by lease > virtio 1.3 2.8.9 in order, one used descriptor stands for a batch that was only read',
+  },
+  {
+    name: 'packed broken: pop',
+    flaw: 'a broken queue goes on taking chains',
+    edits: [['    batch.begin()\n    if (this.broken !== null) return EINVAL\n', '    batch.begin()\n']],
+    killedBy: 'a packed ring by windows > ring memory that goes away breaks the queue and nothing else',
+  },
+  {
+    name: 'packed broken: publish',
+    flaw: 'a broken queue goes on publishing',
+    edits: [['    if (this.broken !== null) return EINVAL\n    const { publisher', '    const { publisher']],
+    killedBy: 'a packed ring by windows > an id out of range breaks the queue and nothing else',
+  },
+  {
+    name: 'packed broken: notify',
+    flaw: 'a broken queue notifies',
+    edits: [
+      [
+        '  needsNotification(): boolean {\n    if (this.broken !== null) return false\n',
+        '  needsNotification(): boolean {\n',
+      ],
+    ],
+    killedBy: 'a packed ring by windows > an id out of range breaks the queue and nothing else',
+  },
+  {
+    name: 'packed broken: disable',
+    flaw: 'a broken queue stores flags',
+    edits: [['if (this.notifySuppressed || this.broken !== null) return', 'if (this.notifySuppressed) return']],
+    killedBy: 'a packed ring by windows > an id out of range breaks the queue and nothing else',
+  },
+  {
+    name: 'packed broken: enable',
+    flaw: 'a broken queue asks to be notified',
+    edits: [
+      [
+        '  enableNotification(): number {\n    if (this.broken !== null) return EINVAL\n',
+        '  enableNotification(): number {\n',
+      ],
+    ],
+    killedBy: 'a packed ring by windows > an id out of range breaks the queue and nothing else',
+  },
+  {
+    name: 'packed refusal latched',
+    flaw: 'a malformed chain is refused again and again',
+    edits: [['taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)', 'taken']],
+    killedBy: 'a packed ring by windows > an indirect table without the feature',
+  },
+  {
+    name: 'packed miss breaks',
+    flaw: 'a missing translation breaks the queue',
+    edits: [["if (status !== EAGAIN) this.latch('metadata-fault')", "this.latch('metadata-fault')"]],
+    killedBy: 'packed > by windows > a missing translation is asked for again, and nothing is lost or done twice',
+  },
+  {
+    name: 'packed fault does not break',
+    flaw: 'a ring that can not be reached does not break the queue',
+    edits: [["if (status !== EAGAIN) this.latch('metadata-fault')", '']],
+    killedBy: 'packed > by windows > flush breaks the queue when its memory is gone',
+  },
+  {
+    name: 'packed miss in a TX batch',
+    flaw: 'chains that could not be published are forgotten',
+    edits: [['if (status === EAGAIN) for (let chain = 0; chain < count; chain++) this.push(batch, chain, 0)', '']],
+    killedBy: 'packed > by windows > a missing translation is asked for again, and nothing is lost or done twice',
+  },
+  {
+    name: 'packed barrier before the event',
+    flaw: 'the event is loaded before used descriptors are visible',
+    edits: [['    this.cpu.mb()\n    const published', '    const published']],
+    killedBy:
+      'packed > by windows > a full barrier stands between publishing and the look at what the driver asked for',
+  },
+  {
+    name: 'packed barrier before the second look',
+    flaw: 'flags are loaded before the driver sees what was asked',
+    edits: [['    this.cpu.mb()\n    const now', '    const now']],
+    killedBy:
+      'packed > by windows > a full barrier stands between asking for notification and the second look, which is an acquire',
+  },
+  {
+    name: 'packed acquire, second look',
+    flaw: 'flags are loaded without acquire after notifications were asked for',
+    edits: [['const now = this.desc.load16Acquire(', 'const now = this.desc.load16(']],
+    killedBy:
+      'packed > by windows > a full barrier stands between asking for notification and the second look, which is an acquire',
+  },
+  {
+    name: 'packed second look',
+    flaw: 'a chain that came while notifications were asked for is not seen',
+    edits: [['return isAvailable(now, this.seenWrap) ? 1 : 0', 'return 0']],
+    killedBy:
+      'a packed ring by windows > virtio 1.3 2.8.14 kicks are suppressed and asked for again by flags, and nothing is lost between',
+  },
+  {
+    name: 'packed second look fault',
+    flaw: 'flags that can not be loaded are used',
+    edits: [['if (now < 0) return this.fault(now)', '']],
+    killedBy: 'packed > by windows > the second look after asking for notification fails as the first does',
+  },
+  {
+    name: 'packed nothing left to see',
+    flaw: 'a descriptor that is not published yet is looked at',
+    edits: [['if (this.inFlight === this.queueSize) return 0', '']],
+    killedBy:
+      'a packed ring by windows > a driver that makes used descriptors available before they are used gives no more than the ring has',
+  },
+  {
+    name: 'packed event in halves',
+    flaw: 'the driver can see flags that belong to another offset',
+    edits: [
+      [
+        '    const status = this.device.store32(PACKED_EVENT_OFF_WRAP_OFFSET, (offWrap | (flags << 16)) >>> 0)\n',
+        '    this.device.store16(PACKED_EVENT_OFF_WRAP_OFFSET, offWrap)\n    const status = this.device.store16(PACKED_EVENT_FLAGS_OFFSET, flags)\n',
+      ],
+    ],
+    killedBy:
+      'packed > by windows > a full barrier stands between asking for notification and the second look, which is an acquire',
+  },
+  {
+    name: 'packed event wrap of the device',
+    flaw: 'the wrap counter of the event is left out',
+    edits: [['const offWrap = this.seenSlot | (this.seenWrap << 15)', 'const offWrap = this.seenSlot']],
+    killedBy:
+      'a packed ring by windows > virtio 1.3 2.8.14 kicks are suppressed and asked for again by a descriptor event, and nothing is lost between',
+  },
+  {
+    name: 'packed event kind',
+    flaw: 'a descriptor event is asked for without VIRTIO_F_EVENT_IDX',
+    edits: [
+      [
+        'const flags = this.eventIdx ? RING_EVENT_FLAGS_DESC : RING_EVENT_FLAGS_ENABLE',
+        'const flags = RING_EVENT_FLAGS_DESC',
+      ],
+    ],
+    killedBy:
+      'a packed ring by windows > virtio 1.3 2.8.10 without EVENT_IDX a descriptor event is neither asked for nor believed',
+  },
+  {
+    name: 'packed flags say no',
+    flaw: 'RING_EVENT_FLAGS_DISABLE is not looked at',
+    edits: [['if (flags === RING_EVENT_FLAGS_DISABLE) return false', '']],
+    killedBy:
+      'a packed ring by windows > virtio 1.3 2.8.10 the driver is notified by its flags, and with a descriptor event only by the step over it',
+  },
+  {
+    name: 'packed event index',
+    flaw: 'the driver is notified of everything',
+    edits: [
+      [
+        'return needEvent(position & 0xffff, this.nextUsed & 0xffff, (this.nextUsed - published) & 0xffff)',
+        'return true',
+      ],
+    ],
+    killedBy:
+      'a packed ring by windows > virtio 1.3 2.8.10 the driver is notified by its flags, and with a descriptor event only by the step over it',
+  },
+  {
+    name: 'packed event wrap of the driver',
+    flaw: 'the event of the lap before is taken for one of this lap',
+    edits: [
+      [
+        'const position = ((event >>> 15) & 1) === this.usedWrap ? offset : offset - this.queueSize',
+        'const position = offset',
+      ],
+    ],
+    killedBy:
+      'a packed ring by windows > virtio 1.3 2.8.10 an event of the lap before is met by a batch that goes over the end of the ring',
+  },
+  {
+    name: 'packed event not negotiated',
+    flaw: 'a descriptor event is believed without VIRTIO_F_EVENT_IDX',
+    edits: [
+      [
+        'if (flags !== RING_EVENT_FLAGS_DESC || !this.eventIdx) return true',
+        'if (flags !== RING_EVENT_FLAGS_DESC) return true',
+      ],
+    ],
+    killedBy:
+      'a packed ring by windows > virtio 1.3 2.8.10 without EVENT_IDX a descriptor event is neither asked for nor believed',
+  },
+  {
+    name: 'packed event miss',
+    flaw: 'an event that can not be loaded is used',
+    edits: [['if (event < 0) return this.fault(event) < 0', 'if (event < 0) return false']],
+    killedBy: 'packed > by windows > needsNotification breaks the queue when its memory is gone',
+  },
+  {
+    name: 'packed in order, written',
+    flaw: 'one descriptor stands for buffers that were written',
+    edits: [['const one = this.inOrder && batch.flags !== VIRTQ_DESC_F_WRITE', 'const one = this.inOrder']],
+    killedBy:
+      'packed > by windows > in order, every buffer that the device may have written has a used element of its own',
+  },
+  {
+    name: 'packed log',
+    flaw: 'used descriptors are not in the migration log',
+    edits: [['if (this.log !== null) publisher.logTo(this.log, slots, from, stored)', '']],
+    killedBy: 'a packed ring by windows > every write of the ring is in the migration log, found by area',
+  },
+  {
+    name: 'packed log before data',
+    flaw: 'the log is told before the descriptors are stored',
+    edits: [
+      [
+        '    publisher.begin(this.nextUsed, this.usedWrap)\n',
+        '    publisher.begin(this.nextUsed, this.usedWrap)\n    if (this.log !== null) publisher.logTo(this.log, slots, from, stored)\n',
+      ],
+      [
+        '    if (status < 0) return this.fault(status)\n    if (this.log !== null) publisher.logTo(this.log, slots, from, stored)\n',
+        '    if (status < 0) return this.fault(status)\n',
+      ],
+    ],
+    killedBy:
+      'packed > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
+  },
+  {
+    name: 'packed log of flags',
+    flaw: 'flags of the event suppression structure are not in the migration log',
+    edits: [["    else this.log?.write('device', PACKED_EVENT_FLAGS_OFFSET, 2)\n", '']],
+    killedBy: 'a packed ring by windows > every write of the ring is in the migration log, found by area',
+  },
+  {
+    name: 'packed log of the event',
+    flaw: 'the event suppression structure is not in the migration log',
+    edits: [["    this.log?.write('device', 0, PACKED_EVENT_BYTES)\n", '']],
+    killedBy:
+      'packed > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
+  },
+  {
+    name: 'packed used wrap counter',
+    flaw: 'the used wrap counter stays in the second lap',
+    edits: [
+      ['      this.nextUsed -= this.queueSize\n      this.usedWrap ^= 1\n', '      this.nextUsed -= this.queueSize\n'],
+    ],
+    killedBy:
+      'a packed ring by windows > virtio 1.3 2.8.6 a used descriptor has id, written length and both bits of the wrap counter; WRITE where it was written',
+  },
+  {
+    name: 'packed entries in flight',
+    flaw: 'published descriptors still count as taken',
+    edits: [['    this.inFlight -= entries\n    this.sinceAsked += entries\n', '    this.sinceAsked += entries\n']],
+    killedBy:
+      'a packed ring by windows > virtio 1.3 2.8.6 a used descriptor has id, written length and both bits of the wrap counter; WRITE where it was written',
+  },
+  {
+    name: 'packed base: slots',
+    flaw: 'a base beyond the ring is accepted',
+    edits: [['if ((avail & 0x7fff) >= this.queueSize || (used & 0x7fff) >= this.queueSize) return EINVAL\n', '\n']],
+    killedBy:
+      'a packed ring by windows > a base of 32 bits has both positions; one of 16 stands for both, and a slot beyond the ring is refused',
+  },
+  {
+    name: 'packed base: order',
+    flaw: 'a base whose used position is ahead is accepted',
+    edits: [['if (this.availWrap === this.usedWrap ? ahead < 0 : ahead > 0) return EINVAL', '']],
+    killedBy:
+      'a packed ring by windows > a base of 32 bits has both positions; one of 16 stands for both, and a slot beyond the ring is refused',
+  },
+  {
+    name: 'packed rewind wrap',
+    flaw: 'the wrap counter stays when a batch is given back over the end of the ring',
+    edits: [
+      ['    this.nextAvail += this.queueSize\n    this.availWrap ^= 1\n', '    this.nextAvail += this.queueSize\n'],
+    ],
+    killedBy:
+      'a packed ring by windows > chains and batches go over the end of the ring, are given back over it, and are used over it',
+  },
+  {
+    name: 'packed what was seen',
+    flaw: 'what was seen and given back counts as more',
+    edits: [
+      [
+        '    this.seenSlot = reader.slot\n    this.seenWrap = reader.wrap\n    // Chains',
+        '    this.seenSlot = this.nextAvail\n    this.seenWrap = this.availWrap\n    // Chains',
+      ],
+    ],
+    killedBy: 'a packed ring by windows > what was seen and given back does not count as more',
+  },
+])

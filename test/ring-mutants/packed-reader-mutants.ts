@@ -1,0 +1,201 @@
+import { mutantsOf, type RingMutant } from './ring-mutant.ts'
+
+/** Mutants of `packed-reader.ts`. */
+export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/packed-reader.ts', [
+  {
+    name: 'packed acquire, lease',
+    flaw: 'flags are loaded without acquire',
+    edits: [['const flags = cpu.load16Acquire(desc16,', 'const flags = cpu.load16(desc16,']],
+    killedBy:
+      'packed > by lease > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
+  },
+  {
+    name: 'packed acquire, windows',
+    flaw: 'flags are loaded without acquire',
+    edits: [['const flags = desc.load16Acquire(', 'const flags = desc.load16(']],
+    killedBy:
+      'packed > by windows > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
+  },
+  {
+    name: 'packed flags last, lease',
+    flaw: 'the length is loaded before the flags',
+    edits: [
+      [
+        '      const flags = cpu.load16Acquire(desc16, half',
+        '      const early = cpu.load32(desc32, descWord + DESC_WORDS * slot + (PACKED_DESC_LEN_OFFSET >>> 2))\n      const flags = cpu.load16Acquire(desc16, half',
+      ],
+      ['const bytes = cpu.load32(desc32, word + (PACKED_DESC_LEN_OFFSET >>> 2))', 'const bytes = early'],
+    ],
+    killedBy:
+      'packed > by lease > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
+  },
+  {
+    name: 'packed wrap, lease',
+    flaw: 'a descriptor of any lap is available',
+    edits: [
+      ['(flags & (POSITION_FLAGS | SINGLE_FLAGS)) !== wanted', '(flags & SINGLE_FLAGS) !== (wanted & SINGLE_FLAGS)'],
+    ],
+    killedBy:
+      'a packed ring by lease > virtio 1.3 2.8.1 a descriptor is available when AVAIL is the wrap counter and USED its inverse',
+  },
+  {
+    name: 'packed USED bit, lease',
+    flaw: 'only AVAIL is compared',
+    edits: [
+      [
+        '(flags & (POSITION_FLAGS | SINGLE_FLAGS)) !== wanted',
+        '(flags & (VIRTQ_DESC_F_AVAIL | SINGLE_FLAGS)) !== (wanted & ~VIRTQ_DESC_F_USED)',
+      ],
+    ],
+    killedBy:
+      'a packed ring by lease > virtio 1.3 2.8.1 a descriptor is available when AVAIL is the wrap counter and USED its inverse',
+  },
+  {
+    name: 'packed kind, lease',
+    flaw: 'a chain of several descriptors is taken for one buffer',
+    edits: [
+      [
+        '(flags & (POSITION_FLAGS | SINGLE_FLAGS)) !== wanted',
+        '(flags & POSITION_FLAGS) !== (wanted & POSITION_FLAGS)',
+      ],
+    ],
+    killedBy: 'a packed ring by lease > INDIRECT with NEXT breaks the queue and nothing else',
+  },
+  {
+    name: 'packed empty buffer, lease',
+    flaw: 'a buffer of no bytes becomes a segment',
+    edits: [['if (bytes === 0 || !cpu', 'if (!cpu']],
+    killedBy: 'packed > by lease > a chain after 0 others is met as it is, whichever loop meets it',
+  },
+  {
+    name: 'packed id bound, lease',
+    flaw: 'an id is not compared with the queue size',
+    edits: [['if (bytes === 0 || !cpu.predict(id < queueSize)) break', 'if (bytes === 0) break']],
+    killedBy: 'a packed ring by lease > an id out of range breaks the queue and nothing else',
+  },
+  {
+    name: 'packed length twice, lease',
+    flaw: 'the length is fetched again after it was checked',
+    edits: [
+      [
+        '      length[chain] = bytes\n',
+        '      length[chain] = cpu.load32(desc32, word + (PACKED_DESC_LEN_OFFSET >>> 2))\n',
+      ],
+    ],
+    killedBy:
+      'packed > by lease > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
+  },
+  {
+    name: 'packed id twice, lease',
+    flaw: 'the id is fetched again after it was checked',
+    edits: [
+      [
+        '      used[2 * chain] = id\n',
+        '      used[2 * chain] = cpu.load16(desc16, half + (PACKED_DESC_ID_OFFSET >>> 1))\n',
+      ],
+    ],
+    killedBy:
+      'packed > by lease > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
+  },
+  {
+    name: 'packed wrap counter, lease',
+    flaw: 'the wrap counter stays in the second lap',
+    edits: [['        slot = 0\n        wrap ^= 1\n', '        slot = 0\n']],
+    killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+  },
+  {
+    name: 'packed flags of the next lap, lease',
+    flaw: 'flags are compared with those of the lap before',
+    edits: [['        wanted = availFlags(wrap) | kind\n      }', '      }']],
+    killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+  },
+  {
+    name: 'packed end of the ring, lease',
+    flaw: 'descriptors are read past the end of the ring',
+    edits: [['if (slot === queueSize) {', 'if (slot > queueSize) {']],
+    killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+  },
+  {
+    name: 'packed fault, windows',
+    flaw: 'flags that can not be loaded are used',
+    edits: [["if (flags < 0) {\n        status = this.refuse('metadata-fault', flags)\n        break\n      }", '']],
+    killedBy: 'packed > by windows > popBatch breaks the queue when its memory is gone',
+  },
+  {
+    name: 'packed wrap, windows',
+    flaw: 'a descriptor of any lap is available',
+    edits: [['if ((flags & POSITION_FLAGS) !== availFlags(this.wrap)) {', 'if (false as boolean) {']],
+    killedBy:
+      'a packed ring by windows > virtio 1.3 2.8.1 a descriptor is available when AVAIL is the wrap counter and USED its inverse',
+  },
+  {
+    name: 'packed USED bit, windows',
+    flaw: 'only AVAIL is compared',
+    edits: [
+      [
+        'if ((flags & POSITION_FLAGS) !== availFlags(this.wrap)) {',
+        'if ((flags & VIRTQ_DESC_F_AVAIL) !== (availFlags(this.wrap) & VIRTQ_DESC_F_AVAIL)) {',
+      ],
+    ],
+    killedBy:
+      'a packed ring by windows > virtio 1.3 2.8.1 a descriptor is available when AVAIL is the wrap counter and USED its inverse',
+  },
+  {
+    name: 'packed room of a batch',
+    flaw: 'a batch takes entries that are not published yet',
+    edits: [['this.entries < room && ', '']],
+    killedBy:
+      'a packed ring by windows > a batch ends with the last entry of the ring, even if the first is available again by then',
+  },
+  {
+    name: 'packed room of a chain',
+    flaw: 'a chain takes entries that are not published yet',
+    edits: [['flags, room - this.entries)', 'flags, this.queueSize)']],
+    killedBy: 'a packed ring by windows > a chain may not take entries that are not published yet',
+  },
+  {
+    name: 'packed work of a batch',
+    flaw: 'a batch walks descriptors without a bound',
+    edits: [[' && batch.descriptors < descriptorLimit', '']],
+    killedBy:
+      'a packed ring by windows > a batch ends when enough descriptors were walked, whatever segments they left',
+  },
+  {
+    name: 'packed wrap counter, windows',
+    flaw: 'the wrap counter stays in the second lap',
+    edits: [['        this.slot -= this.queueSize\n        this.wrap ^= 1\n', '        this.slot -= this.queueSize\n']],
+    killedBy:
+      'a packed ring by windows > virtio 1.3 2.8.6 a used descriptor has id, written length and both bits of the wrap counter; WRITE where it was written',
+  },
+  {
+    name: 'packed flags twice, windows',
+    flaw: 'a chain is followed by flags that were fetched again',
+    edits: [
+      [
+        'this.slot, flags, room',
+        'this.slot, desc.load16(PACKED_DESC_BYTES * this.slot + PACKED_DESC_FLAGS_OFFSET), room',
+      ],
+    ],
+    killedBy:
+      'packed > by windows > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
+  },
+  {
+    name: 'packed refused chain',
+    flaw: 'a malformed chain is passed over',
+    edits: [['status = this.refuse(walker.refusal, entries)', 'status = 0']],
+    killedBy: 'a packed ring by windows > an indirect table without the feature',
+  },
+  {
+    name: 'packed entries of a chain',
+    flaw: 'every chain takes one entry of the ring',
+    edits: [['slots[chain] = entries', 'slots[chain] = 1']],
+    killedBy: 'packed > by windows > a missing translation is asked for again, and nothing is lost or done twice',
+  },
+  {
+    name: 'packed columns not parted',
+    flaw: 'chains of several segments keep the columns of single ones',
+    edits: [['    batch.part()\n', '']],
+    killedBy:
+      'a packed ring by lease > chains and batches go over the end of the ring, are given back over it, and are used over it',
+  },
+])

@@ -1,0 +1,412 @@
+import { mutantsOf, type RingMutant } from './ring-mutant.ts'
+
+/** Mutants of `split-device-queue.ts`. */
+export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-device-queue.ts', [
+  {
+    name: 'split acquire, lease',
+    flaw: 'avail.idx is loaded without acquire',
+    edits: [['return this.cpu.load16Acquire(lease.driver16', 'return this.cpu.load16(lease.driver16']],
+    killedBy:
+      'split > by lease > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
+  },
+  {
+    name: 'split acquire, windows',
+    flaw: 'avail.idx is loaded without acquire',
+    edits: [
+      [
+        'this.see(held ? this.loadIdx(lease!) : this.driver.load16Acquire(AVAIL_IDX_OFFSET))',
+        'this.see(held ? this.loadIdx(lease!) : this.driver.load16(AVAIL_IDX_OFFSET))',
+      ],
+    ],
+    killedBy:
+      'split > by windows > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
+  },
+  {
+    name: 'split acquire, second look',
+    flaw: 'avail.idx is loaded without acquire after notifications were asked for',
+    edits: [
+      [
+        'const ready = this.see(this.driver.load16Acquire(AVAIL_IDX_OFFSET))\n    if (ready < 0) return ready',
+        'const ready = this.see(this.driver.load16(AVAIL_IDX_OFFSET))\n    if (ready < 0) return ready',
+      ],
+    ],
+    killedBy:
+      'split > by windows > a full barrier stands between asking for notification and the second look, which is an acquire',
+  },
+  {
+    name: 'split release, lease',
+    flaw: 'used.idx is stored without release',
+    edits: [['cpu.store16Release(lease.device16,', 'cpu.store16(lease.device16,']],
+    killedBy: 'split > by lease > what publishes used chains is a release, after all that it publishes',
+  },
+  {
+    name: 'split release, windows',
+    flaw: 'used.idx is stored without release',
+    edits: [['device.store16Release(USED_IDX_OFFSET, usedIdx)', 'device.store16(USED_IDX_OFFSET, usedIdx)']],
+    killedBy: 'split > by windows > what publishes used chains is a release, after all that it publishes',
+  },
+  {
+    name: 'split index first, lease',
+    flaw: 'used.idx is stored before the elements',
+    edits: [
+      [
+        '    cpu.storeWords(lease.device32, ring + 2 * slot, elements, at, 2 * first)\n',
+        '    cpu.store16Release(lease.device16, lease.deviceHalf + (USED_IDX_OFFSET >>> 1), usedIdx)\n    cpu.storeWords(lease.device32, ring + 2 * slot, elements, at, 2 * first)\n',
+      ],
+      [
+        '    cpu.store16Release(lease.device16, lease.deviceHalf + (USED_IDX_OFFSET >>> 1), usedIdx)\n    lease.release(',
+        '    lease.release(',
+      ],
+    ],
+    killedBy: 'split > by lease > what publishes used chains is a release, after all that it publishes',
+  },
+  {
+    name: 'split index first, windows',
+    flaw: 'used.idx is stored before the elements',
+    edits: [
+      [
+        '    let status = device.storeWords(',
+        '    device.store16Release(USED_IDX_OFFSET, usedIdx)\n    let status = device.storeWords(',
+      ],
+      ['return status < 0 ? status : device.store16Release(USED_IDX_OFFSET, usedIdx)', 'return status'],
+    ],
+    killedBy: 'split > by windows > what publishes used chains is a release, after all that it publishes',
+  },
+  {
+    name: 'split used wrap, lease',
+    flaw: 'elements are stored past the end of the used ring',
+    edits: [
+      [
+        'elements, at, 2 * first)\n    if (first < stored) cpu.storeWords(lease.device32, ring, elements, at + 2 * first, 2 * (stored - first))',
+        'elements, at, 2 * stored)',
+      ],
+    ],
+    killedBy: 'a split ring by lease > used ring > virtio 1.3 2.7.8.2 elements come before the index, wrap included',
+  },
+  {
+    name: 'split used wrap, windows',
+    flaw: 'elements past the end of the used ring are left out',
+    edits: [
+      [
+        '    if (status === 0 && first < stored)\n      status = device.storeWords(USED_RING_OFFSET, elements, at + 2 * first, 2 * (stored - first))\n',
+        '',
+      ],
+    ],
+    killedBy: 'a split ring by windows > used ring > virtio 1.3 2.7.8.2 elements come before the index, wrap included',
+  },
+  {
+    name: 'split publish fault',
+    flaw: 'used.idx is stored although the elements were not',
+    edits: [['return status < 0 ? status : device', 'return device']],
+    killedBy: 'split > by windows > nothing is published when a part of the elements can not be stored',
+  },
+  {
+    name: 'split barrier before the event',
+    flaw: 'the event word is loaded before used.idx is visible',
+    edits: [['    this.cpu.mb()\n    if (this.notifyOnEmpty', '    if (this.notifyOnEmpty']],
+    killedBy: 'split > by windows > a full barrier stands between publishing and the look at what the driver asked for',
+  },
+  {
+    name: 'split barrier before the second look',
+    flaw: 'avail.idx is loaded before the driver sees what was asked',
+    edits: [['    this.cpu.mb()\n    const ready', '    const ready']],
+    killedBy:
+      'split > by windows > a full barrier stands between asking for notification and the second look, which is an acquire',
+  },
+  {
+    name: 'split index jump',
+    flaw: 'more chains than the ring has entries are taken',
+    edits: [["if (ready + this.pendingCount > this.queueSize) return this.latch('avail-idx-jump')", '']],
+    killedBy:
+      'a split ring by windows > a hostile driver breaks its queue and nothing else > avail.idx ahead by more than the queue size',
+  },
+  {
+    name: 'split pending chains',
+    flaw: 'chains that wait to be published do not count',
+    edits: [['if (ready + this.pendingCount > this.queueSize)', 'if (ready > this.queueSize)']],
+    killedBy:
+      'a split ring by windows > a hostile driver breaks its queue and nothing else > more chains than the ring has entries, none of them used yet (CVE-2016-5403)',
+  },
+  {
+    name: 'split index fault',
+    flaw: 'an avail.idx that can not be loaded is used',
+    edits: [['if (availIdx < 0) return this.fault(availIdx)', 'if (availIdx < 0) return 0']],
+    killedBy: 'split > by windows > popBatch breaks the queue when its memory is gone',
+  },
+  {
+    name: 'split hold bound',
+    flaw: 'one hold reads a whole batch',
+    edits: [['const end = Math.min(taken + HOLD_CHAINS, limit) | 0', 'const end = limit']],
+    killedBy: 'a hold of a split ring > reads at most 64 chains, and publishes at most as many',
+  },
+  {
+    name: 'split publish hold bound',
+    flaw: 'one hold publishes whatever is pending',
+    edits: [['stored <= HOLD_CHAINS && lease', 'lease']],
+    killedBy: 'a hold of a split ring > reads at most 64 chains, and publishes at most as many',
+  },
+  {
+    name: 'split walk under hold',
+    flaw: 'chains are walked while the lease is held',
+    edits: [
+      [
+        '      taken = reader.readByLease(lease!, batch, this.nextAvail, from, end)\n',
+        '      taken = reader.readByLease(lease!, batch, this.nextAvail, from, end)\n      if (taken < end) taken = reader.readByWindows(batch, this.nextAvail, taken, end)\n',
+      ],
+    ],
+    killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
+  },
+  {
+    name: 'split hold without end',
+    flaw: 'the lease stays held after the chains were read',
+    edits: [['      lease!.release(loaded, looks + loaded, 0)\n', '']],
+    killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
+  },
+  {
+    name: 'split second hold',
+    flaw: 'the lease is used again without a hold',
+    edits: [['held = taken === end && taken < limit && lease!.hold()', 'held = taken === end && taken < limit']],
+    killedBy: 'a hold of a split ring > reads at most 64 chains, and publishes at most as many',
+  },
+  {
+    name: 'split index after the hold',
+    flaw: 'avail.idx is loaded from a lease that is not held',
+    edits: [
+      ['let held = lease?.hold() === true', 'let held = lease?.hold() === true\n    if (held) lease!.release(0, 0, 0)'],
+    ],
+    killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
+  },
+  {
+    name: 'split publish without hold',
+    flaw: 'used elements are stored through a lease that is not held',
+    edits: [['stored <= HOLD_CHAINS && lease?.hold() === true', 'stored <= HOLD_CHAINS && lease !== null']],
+    killedBy:
+      'a split ring by lease > used ring > another accessor goes on with another queue, from the base of the one before',
+  },
+  {
+    name: 'split publish after the hold',
+    flaw: 'used.idx is stored after the hold has ended',
+    edits: [
+      [
+        '    cpu.store16Release(lease.device16, lease.deviceHalf + (USED_IDX_OFFSET >>> 1), usedIdx)\n    lease.release(0, 0, first < stored ? 3 : 2)\n',
+        '    lease.release(0, 0, first < stored ? 3 : 2)\n    cpu.store16Release(lease.device16, lease.deviceHalf + (USED_IDX_OFFSET >>> 1), usedIdx)\n',
+      ],
+    ],
+    killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
+  },
+  {
+    name: 'split columns bound',
+    flaw: 'a batch takes more chains than its columns hold',
+    edits: [['let limit = max < batch.entry.length ? max | 0 : batch.entry.length | 0', 'let limit = max | 0']],
+    killedBy: 'split > by lease > a batch takes no more than its columns hold',
+  },
+  {
+    name: 'split broken: pop',
+    flaw: 'a broken queue goes on taking chains',
+    edits: [['    batch.begin()\n    if (this.broken !== null) return EINVAL\n', '    batch.begin()\n']],
+    killedBy:
+      'a split ring by windows > a hostile driver breaks its queue and nothing else > ring memory that goes away',
+  },
+  {
+    name: 'split broken: publish',
+    flaw: 'a broken queue goes on publishing',
+    edits: [['    if (this.broken !== null) return EINVAL\n    const slot', '    const slot']],
+    killedBy:
+      'a split ring by windows > a hostile driver breaks its queue and nothing else > avail.idx ahead by more than the queue size',
+  },
+  {
+    name: 'split broken: notify',
+    flaw: 'a broken queue notifies',
+    edits: [
+      [
+        '  needsNotification(): boolean {\n    if (this.broken !== null) return false\n',
+        '  needsNotification(): boolean {\n',
+      ],
+    ],
+    killedBy:
+      'a split ring by windows > a hostile driver breaks its queue and nothing else > avail.idx ahead by more than the queue size',
+  },
+  {
+    name: 'split broken: disable',
+    flaw: 'a broken queue stores flags',
+    edits: [['if (this.notifySuppressed || this.broken !== null) return', 'if (this.notifySuppressed) return']],
+    killedBy:
+      'a split ring by windows > a hostile driver breaks its queue and nothing else > avail.idx ahead by more than the queue size',
+  },
+  {
+    name: 'split broken: enable',
+    flaw: 'a broken queue asks to be notified',
+    edits: [
+      [
+        '  enableNotification(): number {\n    if (this.broken !== null) return EINVAL\n',
+        '  enableNotification(): number {\n',
+      ],
+    ],
+    killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > a head out of range',
+  },
+  {
+    name: 'split refusal latched',
+    flaw: 'a malformed chain is refused again and again',
+    edits: [['taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)', 'taken']],
+    killedBy:
+      'a split ring by windows > a hostile driver breaks its queue and nothing else > chains in front of a bad one are worked off before the queue breaks',
+  },
+  {
+    name: 'split miss breaks',
+    flaw: 'a missing translation breaks the queue',
+    edits: [["if (status !== EAGAIN) this.latch('metadata-fault')", "this.latch('metadata-fault')"]],
+    killedBy: 'split > by windows > a missing translation is asked for again, and nothing is lost or done twice',
+  },
+  {
+    name: 'split fault does not break',
+    flaw: 'a ring that can not be reached does not break the queue',
+    edits: [["if (status !== EAGAIN) this.latch('metadata-fault')", '']],
+    killedBy: 'split > by windows > flush breaks the queue when its memory is gone',
+  },
+  {
+    name: 'split miss in a TX batch',
+    flaw: 'chains that could not be published are forgotten',
+    edits: [['if (status === EAGAIN) for (let chain = 0; chain < count; chain++) this.push(batch, chain, 0)', '']],
+    killedBy: 'split > by windows > a missing translation is asked for again, and nothing is lost or done twice',
+  },
+  {
+    name: 'split flags say no',
+    flaw: 'VIRTQ_AVAIL_F_NO_INTERRUPT is not looked at',
+    edits: [['return (flags & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0', 'return true']],
+    killedBy:
+      'a split ring by windows > notifications > virtio 1.3 2.7.7.1 without EVENT_IDX the flag in avail decides',
+  },
+  {
+    name: 'split notify on empty',
+    flaw: 'VIRTIO_F_NOTIFY_ON_EMPTY is not kept',
+    edits: [['if (this.notifyOnEmpty && this.availIdx === this.nextAvail) return true', '']],
+    killedBy:
+      'a split ring by windows > notifications > NOTIFY_ON_EMPTY notifies when the device ran out, whatever the flag says',
+  },
+  {
+    name: 'split event index',
+    flaw: 'the driver is notified of everything',
+    edits: [['return needEvent(event, this.usedIdx, oldIdx)', 'return true']],
+    killedBy:
+      'a split ring by windows > notifications > virtio 1.3 2.7.7.2 with EVENT_IDX only the step over used_event notifies',
+  },
+  {
+    name: 'split event off by one',
+    flaw: 'the step over used_event is looked for one element late',
+    edits: [
+      ['return needEvent(event, this.usedIdx, oldIdx)', 'return needEvent((event + 1) & 0xffff, this.usedIdx, oldIdx)'],
+    ],
+    killedBy:
+      'a split ring by windows > notifications > virtio 1.3 2.7.7.2 with EVENT_IDX only the step over used_event notifies',
+  },
+  {
+    name: 'split first notification',
+    flaw: 'used_event is believed before anything was signalled',
+    edits: [['if (!valid) return true', '']],
+    killedBy:
+      'a split ring by windows > notifications > virtio 1.3 2.7.7.2 with EVENT_IDX only the step over used_event notifies',
+  },
+  {
+    name: 'split event 65536 behind',
+    flaw: 'used_event is compared with an index of another lap',
+    edits: [['if (((usedIdx - this.signalledUsed) & 0xffff) < count) this.signalledUsedValid = false', '']],
+    killedBy:
+      'a split ring by windows > notifications > the driver is notified when 65536 chains were used since it was last asked: its event may lie anywhere',
+  },
+  {
+    name: 'split second look',
+    flaw: 'a chain that came while notifications were asked for is not seen',
+    edits: [['return this.availIdx === seen ? 0 : 1', 'return 0']],
+    killedBy:
+      'a split ring by windows > notifications > kicks are suppressed and asked for again through avail_event, and nothing is lost between',
+  },
+  {
+    name: 'split avail event',
+    flaw: 'avail_event asks for what was seen already',
+    edits: [
+      [
+        'this.storeUsedWord(availEventOffset(this.queueSize), seen)',
+        'this.storeUsedWord(availEventOffset(this.queueSize), (seen - 1) & 0xffff)',
+      ],
+    ],
+    killedBy:
+      'a split ring by windows > notifications > kicks are suppressed and asked for again through avail_event, and nothing is lost between',
+  },
+  {
+    name: 'split flags again',
+    flaw: 'notifications stay off',
+    edits: [
+      [': this.storeUsedWord(USED_FLAGS_OFFSET, 0)', ': this.storeUsedWord(USED_FLAGS_OFFSET, VIRTQ_USED_F_NO_NOTIFY)'],
+    ],
+    killedBy:
+      'a split ring by windows > notifications > kicks are suppressed and asked for again through flags, and nothing is lost between',
+  },
+  {
+    name: 'split flags off',
+    flaw: 'notifications are not turned off',
+    edits: [['if (!this.eventIdx) this.storeUsedWord(USED_FLAGS_OFFSET, VIRTQ_USED_F_NO_NOTIFY)', '']],
+    killedBy:
+      'a split ring by windows > notifications > kicks are suppressed and asked for again through flags, and nothing is lost between',
+  },
+  {
+    name: 'split in order, written',
+    flaw: 'one element stands for buffers that were written',
+    edits: [['const one = this.inOrder && batch.flags !== VIRTQ_DESC_F_WRITE', 'const one = this.inOrder']],
+    killedBy:
+      'split > by windows > in order, every buffer that the device may have written has a used element of its own',
+  },
+  {
+    name: 'split log',
+    flaw: 'published elements are not in the migration log',
+    edits: [['if (this.log !== null) logUsed(this.log, slot, first, stored)', '']],
+    killedBy:
+      'split > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
+  },
+  {
+    name: 'split log of elements',
+    flaw: 'published elements are not in the migration log',
+    edits: [["  log.write('device', USED_RING_OFFSET + USED_ELEM_BYTES * slot, USED_ELEM_BYTES * first)\n", '']],
+    killedBy:
+      'a split ring by windows > used ring > every write of the ring is in the migration log: elements, index, flags',
+  },
+  {
+    name: 'split log over the end',
+    flaw: 'elements at the start of the used ring are not in the migration log',
+    edits: [["  if (first < stored) log.write('device', USED_RING_OFFSET, USED_ELEM_BYTES * (stored - first))\n", '']],
+    killedBy:
+      'a split ring by windows > used ring > elements over the end of the ring are two pieces in the migration log',
+  },
+  {
+    name: 'split log of the index',
+    flaw: 'used.idx is not in the migration log',
+    edits: [["  log.write('device', USED_IDX_OFFSET, 2)\n}", '}']],
+    killedBy:
+      'a split ring by windows > used ring > every write of the ring is in the migration log: elements, index, flags',
+  },
+  {
+    name: 'split log before data',
+    flaw: 'the log is told before the elements are stored',
+    edits: [
+      [
+        '    const { lease } = this\n    // More than',
+        '    const { lease } = this\n    if (this.log !== null) logUsed(this.log, slot, first, stored)\n    // More than',
+      ],
+      ['    if (this.log !== null) logUsed(this.log, slot, first, stored)\n    // If', '    // If'],
+    ],
+    killedBy:
+      'split > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
+  },
+  {
+    name: 'split log of flags',
+    flaw: 'flags and events are not in the migration log',
+    edits: [["    this.log?.write('device', offset, 2)\n", '']],
+    killedBy:
+      'split > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
+  },
+  {
+    name: 'split used index taken over',
+    flaw: 'a ring that is taken over begins at used index 0',
+    edits: [['    this.usedIdx = used\n    this.nextAvail', '    this.usedIdx = 0\n    this.nextAvail']],
+    killedBy: 'a split ring by windows > used ring > the used index of a ring that is taken over is read from it',
+  },
+])

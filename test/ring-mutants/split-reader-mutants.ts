@@ -1,0 +1,167 @@
+import { mutantsOf, type RingMutant } from './ring-mutant.ts'
+
+/** Mutants of `split-reader.ts`. */
+export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-reader.ts', [
+  {
+    name: 'split head bound, lease',
+    flaw: 'a head is not compared with the queue size',
+    edits: [['      if (!cpu.predict(head < queueSize)) break\n', '']],
+    killedBy: 'a split ring by lease > a hostile driver breaks its queue and nothing else > a head out of range',
+  },
+  {
+    name: 'split head mask, lease',
+    flaw: 'a head is not masked',
+    edits: [['table + 4 * (nospec ? cpu.indexNospec(head, queueSize) : head)', 'table + 4 * head']],
+    killedBy: 'split > by lease > a mispredicted bound check leads to no load outside the ring',
+  },
+  {
+    name: 'split flags, lease',
+    flaw: 'a chain of several descriptors is taken for one buffer',
+    edits: [
+      ['if ((cpu.load32(desc32, word + 3) & SINGLE_FLAGS) !== flags || bytes === 0) break', 'if (bytes === 0) break'],
+    ],
+    killedBy: 'a split ring by lease > chains > virtio 1.3 2.7.5 a descriptor gives its address, length and direction',
+  },
+  {
+    name: 'split empty buffer, lease',
+    flaw: 'a buffer of no bytes becomes a segment',
+    edits: [
+      [
+        '!== flags || bytes === 0) break\n      used[2 * chain] = head',
+        '!== flags) break\n      used[2 * chain] = head',
+      ],
+    ],
+    killedBy: 'split > by lease > a chain after 0 others is met as it is, whichever loop meets it',
+  },
+  {
+    name: 'split length twice, lease',
+    flaw: 'the length is fetched again after it was checked',
+    edits: [
+      [
+        '      length[chain] = bytes\n    }\n    return chain\n  }\n\n  /**\n   * Reads chains of every kind',
+        '      length[chain] = cpu.load32(desc32, word + 2)\n    }\n    return chain\n  }\n\n  /**\n   * Reads chains of every kind',
+      ],
+    ],
+    killedBy:
+      'split > by lease > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
+  },
+  {
+    name: 'split head twice, lease',
+    flaw: 'the head is fetched again after it was checked',
+    edits: [
+      [
+        '      used[2 * chain] = head\n',
+        '      used[2 * chain] = cpu.load16(driver16, ring + ((nextAvail + chain) & mask))\n',
+      ],
+    ],
+    killedBy:
+      'split > by lease > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
+  },
+  {
+    name: 'split avail wrap, lease',
+    flaw: 'the avail ring is read past its end',
+    edits: [['ring + ((nextAvail + chain) & mask)', 'ring + nextAvail + chain']],
+    killedBy: 'a split ring by lease > chains > rewind gives the last chains back',
+  },
+  {
+    name: 'split head bound, windows',
+    flaw: 'a head is not compared with the queue size',
+    edits: [['if (!cpu.predict(heads[valid]! < queueSize)) break', '{}']],
+    killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > a head out of range',
+  },
+  {
+    name: 'split head mask, windows',
+    flaw: 'a head is not masked',
+    edits: [
+      ['const head = nospec ? cpu.indexNospec(entry[chain]!, queueSize) : entry[chain]!', 'const head = entry[chain]!'],
+    ],
+    killedBy: 'split > by windows > a mispredicted bound check leads to no load outside the ring',
+  },
+  {
+    name: 'split avail wrap, windows',
+    flaw: 'the avail ring is read past its end',
+    edits: [['((nextAvail + loaded) & (queueSize - 1))', '(nextAvail + loaded)']],
+    killedBy: 'a split ring by windows > chains > rewind gives the last chains back',
+  },
+  {
+    name: 'split entry fault, windows',
+    flaw: 'an entry that can not be loaded is taken for a head',
+    edits: [['      if (status < 0) break\n', '']],
+    killedBy: 'split > by lease > what can not be reached ends the batch before its chain, whatever part of it that is',
+  },
+  {
+    name: 'split first entry fault, windows',
+    flaw: 'a first entry that can not be loaded is a head out of range',
+    edits: [["if (loaded === from) return this.refuse('metadata-fault', status)", '']],
+    killedBy:
+      'split > by windows > what can not be reached ends the batch before its chain, whatever part of it that is',
+  },
+  {
+    name: 'split head refused, windows',
+    flaw: 'a first head out of range looks like an empty ring',
+    edits: [["return valid === from ? this.refuse('head-out-of-range', EINVAL) : valid", 'return valid']],
+    killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > a head out of range',
+  },
+  {
+    name: 'split descriptor fault, windows',
+    flaw: 'a descriptor that can not be loaded is used',
+    edits: [
+      [
+        "if (status < 0) return chain > from ? chain : this.refuse('metadata-fault', status)",
+        'if (status > 0) return chain',
+      ],
+    ],
+    killedBy: 'split > by lease > what can not be reached ends the batch before its chain, whatever part of it that is',
+  },
+  {
+    name: 'split flags, windows',
+    flaw: 'a chain of several descriptors is taken for one buffer',
+    edits: [['(descriptor[word + 3]! & SINGLE_FLAGS) !== kind || bytes === 0', 'bytes === 0']],
+    killedBy:
+      'a split ring by windows > chains > virtio 1.3 2.7.5 a descriptor gives its address, length and direction',
+  },
+  {
+    name: 'split empty buffer, windows',
+    flaw: 'a buffer of no bytes becomes a segment',
+    edits: [['!== kind || bytes === 0', '!== kind']],
+    killedBy: 'split > by windows > a chain after 0 others is met as it is, whichever loop meets it',
+  },
+  {
+    name: 'split empty buffer, after others',
+    flaw: 'a buffer of no bytes becomes a segment',
+    edits: [['(flags & NOT_SINGLE) === 0 && descriptor[word + 2]! !== 0', '(flags & NOT_SINGLE) === 0']],
+    killedBy:
+      'a split ring by windows > chains > zero-length descriptors leave no segment (CVE-2019-14835, CVE-2016-6490)',
+  },
+  {
+    name: 'split flags, after others',
+    flaw: 'a chain of several descriptors is taken for one buffer',
+    edits: [['(flags & NOT_SINGLE) === 0 && descriptor[word + 2]! !== 0', 'descriptor[word + 2]! !== 0']],
+    killedBy: 'a split ring by windows > chains > virtio 1.3 2.7.4.2 a chain is readable segments, then writable ones',
+  },
+  {
+    name: 'split work of a batch',
+    flaw: 'a batch walks descriptors without a bound',
+    edits: [[' && batch.descriptors < descriptorLimit', '']],
+    killedBy:
+      'a split ring by windows > a hostile driver breaks its queue and nothing else > a batch ends when enough descriptors were walked, whatever segments they left',
+  },
+  {
+    name: 'split chains of a table not counted',
+    flaw: 'descriptors are not counted',
+    edits: [['        batch.descriptors++\n        segments++', '        segments++']],
+    killedBy: 'split > by windows > a batch counts every descriptor that was walked for it, and the next begins anew',
+  },
+  {
+    name: 'split refused chain',
+    flaw: 'a malformed chain is passed over',
+    edits: [['return chain > 0 ? chain : this.refuse(this.walker.refusal, last)', 'return chain']],
+    killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > next out of range',
+  },
+  {
+    name: 'split columns not parted',
+    flaw: 'chains of several segments keep the columns of single ones',
+    edits: [['    batch.part()\n', '']],
+    killedBy: 'split > by windows > a batch counts every descriptor that was walked for it, and the next begins anew',
+  },
+])
