@@ -2,7 +2,7 @@ import { refused } from '@vring/layout'
 import { chooseProgram } from './choose-program.ts'
 import { compile } from './compiler/compile.ts'
 import { giveWay } from './give-way.ts'
-import { decode } from './isa/decode.ts'
+import { decodeSteps } from './isa/decode.ts'
 import { createMap } from './maps/create-map.ts'
 import type { EbpfMap } from './maps/ebpf-map.ts'
 import { isMapOfMaps } from './maps/map-of-maps.ts'
@@ -121,13 +121,13 @@ function* loadLinked<C extends HookContext>(
   const { type, options } = loading
   if (linked.maps.length > PROGRAM_MAPS_MAX)
     throw refused('ERR_OUT_OF_RANGE', 'maps of a program', linked.maps.length, `0 to ${PROGRAM_MAPS_MAX}`)
-  const code = decode(linked.code, linked.maps.length)
+  const code = yield* decodeSteps(linked.code, linked.maps.length)
   const contents = initialContents(linked.maps, variables)
   const maps = linked.maps.map((definition) => loading.map(definition, contents.get(definition.name)))
   const machine = new Machine<C>(maps, options)
   const verified = yield* verify(type, code, maps, (map) => machine.frozenContents(map))
   const compiled =
-    options.engine === 'interpret' ? null : tryCompile(() => compile(type, code, verified, machine), options)
+    options.engine === 'interpret' ? null : yield* tryCompile(compile(type, code, verified, machine), options)
   const program: EbpfProgram<C> = {
     name: linked.name,
     readOnly: verified.readOnly,
@@ -184,9 +184,9 @@ function create(definition: ObjectMap, contents: Uint8Array | undefined, options
 }
 
 /** Null where code generation is forbidden and an interpreter will do. */
-function tryCompile<T>(make: () => T, options: LoadProgramOptions): T | null {
+function* tryCompile<T>(work: Generator<void, T>, options: LoadProgramOptions): Generator<void, T | null> {
   try {
-    return make()
+    return yield* work
   } catch (error) {
     if (error instanceof EvalError && options.engine !== 'compile') return null
     throw error

@@ -1,3 +1,4 @@
+import { PIECES_BETWEEN_YIELDS } from '../give-way.ts'
 import { createHelpers } from '../helpers/create-helpers.ts'
 import { MAP_LOOKUP_ELEM } from '../helpers/map-helpers.ts'
 import { enterFromFunction, tailCalls, tailTarget } from '../helpers/tail-call.ts'
@@ -33,17 +34,19 @@ import {
 
 /**
  * Translates a verified program to JavaScript, one function for each subprogram. The engine's optimiser does the rest:
- * registers are local variables, jumps are labelled blocks and loops, memory accesses are DataView methods.
+ * registers are local variables, jumps are labelled blocks and loops, memory accesses are DataView methods. In steps, but
+ * for the engine's parser, which takes all of the text at once.
  *
  * @throws EvalError where generating code is forbidden (a Content-Security-Policy without unsafe-eval)
  */
-export function compile<C extends HookContext>(
+export function* compile<C extends HookContext>(
   type: ProgramType<C>,
   program: Program,
   verified: Verified,
   machine: Machine<C>,
-): Entry<C> {
-  const make = new Function('env', generate(type, program, verified, machine)) as (env: object) => Entry<C>
+): Generator<void, Entry<C>> {
+  const text = yield* generate(type, program, verified, machine)
+  const make = new Function('env', text) as (env: object) => Entry<C>
   return make({
     machine,
     wide,
@@ -56,13 +59,14 @@ export function compile<C extends HookContext>(
 }
 
 /** The source text of the compiled program: a function body that takes `env` and returns an {@link Entry}. */
-export function generate<C extends HookContext>(
+export function* generate<C extends HookContext>(
   type: ProgramType<C>,
   program: Program,
   verified: Verified,
   machine: Machine<C>,
-): string {
-  return new Generator(type, program, verified, machine).generate()
+): Generator<void, string> {
+  const live = yield* liveHalves(program, verified.facts, type.helpers)
+  return yield* new Translation(type, program, verified, machine, live).generate()
 }
 
 /** Ways into a compiled program. Both return the low half of r0 and leave the high half in `high[0]`. */
@@ -73,23 +77,26 @@ export interface Entry<C> {
   enter(context: C): number
 }
 
-class Generator<C extends HookContext> {
+class Translation<C extends HookContext> {
   readonly #type: ProgramType<C>
   readonly #program: Program
   readonly #verified: Verified
   readonly #machine: Machine<C>
   readonly #live: Int32Array
 
-  constructor(type: ProgramType<C>, program: Program, verified: Verified, machine: Machine<C>) {
+  constructor(type: ProgramType<C>, program: Program, verified: Verified, machine: Machine<C>, live: Int32Array) {
     this.#type = type
     this.#program = program
     this.#verified = verified
     this.#machine = machine
-    this.#live = liveHalves(program, verified.facts, type.helpers)
+    this.#live = live
   }
 
-  generate(): string {
+  *generate(): Generator<void, string> {
     const [main, ...others] = this.#verified.subprograms
+    const functions: string[] = []
+    for (const one of others) functions.push(yield* this.#subprogram(one))
+    const entry = yield* this.#main(main!)
     return [
       "'use strict'",
       'const {machine,wide:W,atomic,helpers,tailCalls,tailTarget,enterFromFunction}=env,H=W.high,R=machine.regions,M=machine.maps',
@@ -100,9 +107,9 @@ class Generator<C extends HookContext> {
       ...this.#helperNumbers().map((helper) => `const help${helper}=helpers.get(${helper})`),
       'let bound=null,packet=null',
       'function bind(u8){packet=machine.bindPacket(u8).view;bound=u8}',
-      ...others.map((one) => this.#subprogram(one)),
+      ...functions,
       ...this.#invoke(others),
-      this.#main(main!),
+      entry,
       this.#run(),
     ].join('\n')
   }
@@ -113,7 +120,7 @@ class Generator<C extends HookContext> {
     return [...new Set(numbers)].filter((number) => this.#type.helpers.has(number))
   }
 
-  #main(main: Subprogram): string {
+  *#main(main: Subprogram): Generator<void, string> {
     const helps = this.#helperNumbers().some((number) => this.#type.helpers.get(number) !== MAP_LOOKUP_ELEM)
     const { entry } = this.#type
     return [
@@ -127,7 +134,7 @@ class Generator<C extends HookContext> {
         ? `h1=${REGION_CONTEXT};`
         : `r1=context.data|0;h1=${REGION_PACKET};r2=${entry.bytes | 0};`,
       `r10=${STACK_BYTES};h10=${REGION_STACK};`,
-      ...this.#body(main, 'H[0]=h0;return r0'),
+      ...(yield* this.#body(main, 'H[0]=h0;return r0')),
       '}',
     ].join('\n')
   }
@@ -152,25 +159,25 @@ class Generator<C extends HookContext> {
   }
 
   /** Arguments r1 .. r5 in halves, then the frame's end; the high half of r0 is left in H[0]. */
-  #subprogram(one: Subprogram): string {
+  *#subprogram(one: Subprogram): Generator<void, string> {
     const parameters = [1, 2, 3, 4, 5].flatMap((register) => [low(register), top(register)])
     return [
       `function f${one.start}(context,${parameters.join()},r10){`,
       'const P=packet,P8=bound',
       variables(new Set([...parameters, 'r10'])),
       `h10=${REGION_STACK};`,
-      ...this.#body(one, 'H[0]=h0;return r0'),
+      ...(yield* this.#body(one, 'H[0]=h0;return r0')),
       '}',
     ].join('\n')
   }
 
   /** Statements of one subprogram; `exit` is what its exit instruction becomes. */
-  #body(subprogram: Subprogram, exit: string): string[] {
+  *#body(subprogram: Subprogram, exit: string): Generator<void, string[]> {
     const edges = this.#edges(subprogram)
     const structure = structureJumps(edges)
     return structure === null
-      ? this.#dispatched(subprogram, edges, exit)
-      : this.#structured(subprogram, structure, exit)
+      ? yield* this.#dispatched(subprogram, edges, exit)
+      : yield* this.#structured(subprogram, structure, exit)
   }
 
   /** Jumps that some path takes. */
@@ -186,25 +193,38 @@ class Generator<C extends HookContext> {
     return edges
   }
 
-  #structured({ start, end }: Subprogram, structure: readonly Labelled[], exit: string): string[] {
+  *#structured(
+    { start, end }: Subprogram,
+    structure: readonly Labelled[],
+    exit: string,
+  ): Generator<void, string[]> {
     const lines: string[] = []
     const jump = (from: number, to: number): string =>
       to > from ? `break ${blockLabel(to)}` : `continue ${loopLabel(to)}`
+    const open: Labelled[] = []
+    let opened = 0
     for (let index = start; index <= end; index++) {
-      for (const one of structure.filter(({ close }) => close === index).reverse())
+      if (index % PIECES_BETWEEN_YIELDS === 0) yield
+      while (open[open.length - 1]?.close === index) {
+        const one = open.pop()!
         lines.push(one.kind === 'loop' ? `break ${one.label}}` : '}')
-      for (const one of structure.filter(({ open }) => open === index))
+      }
+      for (; structure[opened]?.open === index; opened++) {
+        const one = structure[opened]!
+        open.push(one)
         lines.push(one.kind === 'loop' ? `${one.label}:for(;;){` : `${one.label}:{`)
+      }
       if (index < end) lines.push(this.#statement(index, (to) => jump(index, to), exit))
     }
     return lines
   }
 
   /** Jumps into the middle of loops: one loop over a switch, as a machine would do it. */
-  #dispatched({ start, end }: Subprogram, edges: readonly Edge[], exit: string): string[] {
+  *#dispatched({ start, end }: Subprogram, edges: readonly Edge[], exit: string): Generator<void, string[]> {
     const targets = new Set(edges.map(({ to }) => to))
     const lines = [`let pc=${start}`, 'D:for(;;)switch(pc){', `case ${start}:`]
     for (let index = start; index < end; index++) {
+      if (index % PIECES_BETWEEN_YIELDS === 0) yield
       if (targets.has(index) && index !== start) lines.push(`case ${index}:`)
       lines.push(this.#statement(index, (to) => `{pc=${to};continue D}`, exit))
     }

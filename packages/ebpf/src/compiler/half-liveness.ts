@@ -52,7 +52,7 @@ export function comparesLowHalves(one: JumpInstruction, flags: number): boolean 
  */
 type Helpers = ReadonlyMap<number, HelperSignature>
 
-export function liveHalves(program: Program, facts: Facts, helpers: Helpers): Int32Array {
+export function liveHalves(program: Program, facts: Facts, helpers: Helpers): Generator<void, Int32Array> {
   return solveLiveness(program, (index, after) => effectOf(program[index]!, index, after, facts, helpers))
 }
 

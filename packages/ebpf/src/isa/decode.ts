@@ -1,3 +1,4 @@
+import { PIECES_BETWEEN_YIELDS, runAtOnce } from '../give-way.ts'
 import { EbpfError } from './ebpf-error.ts'
 import type { AccessBytes, AluOperation, AtomicOperation, Condition, Instruction, Program } from './instruction.ts'
 import { FRAME_POINTER } from './instruction.ts'
@@ -94,6 +95,11 @@ interface Slot {
  * @throws EbpfError naming the first instruction that is malformed
  */
 export function decode(code: Uint8Array, mapCount = 0): Program {
+  return runAtOnce(decodeSteps(code, mapCount))
+}
+
+/** {@link decode} in steps: a program may have a million instructions. */
+export function* decodeSteps(code: Uint8Array, mapCount: number): Generator<void, Program> {
   const slots = code.length / SLOT_BYTES
   if (!Number.isInteger(slots) || slots === 0 || slots > PROGRAM_SLOTS_MAX)
     throw new EbpfError(
@@ -105,13 +111,14 @@ export function decode(code: Uint8Array, mapCount = 0): Program {
   const view = new DataView(new Uint8Array(code).buffer)
   const program: (Instruction | null)[] = []
   for (let index = 0; index < slots; index++) {
+    if (index % PIECES_BETWEEN_YIELDS === 0) yield
     const slot = readSlot(view, index)
     if (slot.opcode === OPCODE_LD_IMM64) {
       program.push(decodeWideImmediate(slot, index + 1 < slots ? readSlot(view, index + 1) : null, mapCount), null)
       index++
     } else program.push(decodeSlot(slot))
   }
-  checkTargets(program)
+  yield* checkTargets(program)
   return program
 }
 
@@ -315,9 +322,10 @@ function decodeWideImmediate(slot: Slot, second: Slot | null, mapCount: number):
   return { kind: 'load-map', destination, map }
 }
 
-function checkTargets(program: Program): void {
-  program.forEach((instruction, index) => {
-    if (instruction === null || !('target' in instruction)) return
+function* checkTargets(program: Program): Generator<void, void> {
+  for (const [index, instruction] of program.entries()) {
+    if (index % PIECES_BETWEEN_YIELDS === 0) yield
+    if (instruction === null || !('target' in instruction)) continue
     const { target } = instruction
     if (!(target >= 0 && target < program.length))
       throw new EbpfError(
@@ -327,5 +335,5 @@ function checkTargets(program: Program): void {
       )
     if (program[target] === null)
       throw new EbpfError(index, instruction.kind, `target ${target} is the second half of a 64-bit immediate`)
-  })
+  }
 }

@@ -97,14 +97,14 @@ function frameOf(site: Site, pointer: Register): Frame {
 
 /** What is stored in [low, high) is no register any more. */
 function dropSpills(frame: Frame, low: number, high: number): void {
-  for (let slot = Math.floor(low / SLOT_BYTES); slot * SLOT_BYTES < high; slot++) frame.spills[slot] = null
+  for (let slot = Math.floor(low / SLOT_BYTES); slot * SLOT_BYTES < high; slot++) frame.setSpill(slot, null)
 }
 
 function readStack(site: Site, pointer: Register, offset: number, bytes: number, signed: boolean): Register {
   checkStackAlignment(site, pointer, offset, bytes)
   const { low, high } = stackBounds(site, pointer, offset, bytes)
   if (low !== high) return loaded(bytes, signed)
-  const spill = frameOf(site, pointer).spills[Math.floor(low / SLOT_BYTES)]
+  const spill = frameOf(site, pointer).spill(Math.floor(low / SLOT_BYTES))
   if (!spill) return loaded(bytes, signed)
   const { register } = spill
   if (low % SLOT_BYTES === 0) {
@@ -134,7 +134,7 @@ function writeStack(site: Site, pointer: Register, offset: number, bytes: number
   dropSpills(frame, low, high + bytes)
   const whole = low === high && low % SLOT_BYTES === 0
   if (whole && (bytes === SLOT_BYTES || value.number.max < 1n << BigInt(bytes * 8)))
-    frame.spills[low / SLOT_BYTES] = { register: value, bytes }
+    frame.setSpill(low / SLOT_BYTES, { register: value, bytes })
 }
 
 /** Which region an access reaches, and where if that is constant: for the compiler. */

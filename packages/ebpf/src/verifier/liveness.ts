@@ -1,3 +1,4 @@
+import { PIECES_BETWEEN_YIELDS } from '../give-way.ts'
 import type { HelperSignature } from '../helpers/helper.ts'
 import type { Program } from '../isa/instruction.ts'
 import { successors } from './structure.ts'
@@ -8,25 +9,65 @@ export interface Effect {
   readonly writes: number
 }
 
+/** Slots that may come right before each slot: those of slot i are `from[starts[i]]` to `from[starts[i + 1]]`. */
+interface Predecessors {
+  readonly starts: Int32Array
+  readonly from: Int32Array
+}
+
+function* predecessors(program: Program): Generator<void, Predecessors> {
+  const starts = new Int32Array(program.length + 1)
+  const edges: number[] = []
+  for (let index = 0; index < program.length; index++) {
+    if (index % PIECES_BETWEEN_YIELDS === 0) yield
+    if (program[index] === null) continue
+    for (const next of successors(program, index)) {
+      if (next >= program.length) continue
+      starts[next + 1]!++
+      edges.push(index, next)
+    }
+  }
+  for (let index = 0; index < program.length; index++) starts[index + 1]! += starts[index]!
+  const from = new Int32Array(edges.length / 2)
+  const filled = starts.slice()
+  for (let edge = 0; edge < edges.length; edge += 2) from[filled[edges[edge + 1]!]!++] = edges[edge]!
+  return { starts, from }
+}
+
 /**
  * Bits that may still be read when control arrives at each slot: backward dataflow to the fixed point. A bit stands for a
- * register here, for half a register in the compiler.
+ * register here, for half a register in the compiler. Bits are only ever added, and a slot is looked at again when one of
+ * its successors got one: the work is bounded by jumps times bits, whatever the loops.
  *
  * @param effect reads and writes of the instruction at a slot; reads may depend on the bits that are live after it
  */
-export function solveLiveness(program: Program, effect: (index: number, liveAfter: number) => Effect): Int32Array {
+export function* solveLiveness(
+  program: Program,
+  effect: (index: number, liveAfter: number) => Effect,
+): Generator<void, Int32Array> {
   const live = new Int32Array(program.length)
-  const indices = program.flatMap((one, index) => (one === null ? [] : [index])).reverse()
-  for (let changed = true; changed; ) {
-    changed = false
-    for (const index of indices) {
+  const { starts, from } = yield* predecessors(program)
+  const waits = new Uint8Array(program.length).fill(1)
+  const pending: number[] = []
+  let walked = 0
+  // The last slot first: most code is done after one look at each slot.
+  for (let last = program.length - 1; last >= 0; last--) {
+    if (waits[last] === 1) pending.push(last)
+    for (let index = pending.pop(); index !== undefined; index = pending.pop()) {
+      if (++walked % PIECES_BETWEEN_YIELDS === 0) yield
+      waits[index] = 0
+      if (program[index] === null) continue
       let after = 0
       for (const next of successors(program, index)) if (next < program.length) after |= live[next]!
       const { reads, writes } = effect(index, after)
       const before = reads | (after & ~writes)
-      if (before !== live[index]) {
-        live[index] = before
-        changed = true
+      if (before === live[index]) continue
+      live[index] = before
+      for (let i = starts[index]!; i < starts[index + 1]!; i++) {
+        const one = from[i]!
+        if (waits[one] === 1) continue
+        waits[one] = 1
+        pending.push(one)
       }
     }
   }
@@ -42,7 +83,10 @@ function argumentsMask(count: number): number {
 const CALL_WRITES = 0x3f
 
 /** Registers that may still be read when control arrives at each slot. */
-export function liveRegisters(program: Program, helpers: ReadonlyMap<number, HelperSignature>): Int32Array {
+export function liveRegisters(
+  program: Program,
+  helpers: ReadonlyMap<number, HelperSignature>,
+): Generator<void, Int32Array> {
   return solveLiveness(program, (index) => {
     const one = program[index]!
     const source = 'source' in one && one.source >= 0 ? 1 << one.source : 0

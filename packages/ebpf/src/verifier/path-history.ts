@@ -9,7 +9,8 @@ const INSTRUCTIONS_BETWEEN = 8
 
 /** A state that a path had at a join. Proven safe once no path that leads on from it is open. */
 export interface StoredState {
-  readonly state: VerifierState
+  /** Null once it is not compared with any more: a path keeps all its parents, but not what they knew. */
+  state: VerifierState | null
   readonly parent: StoredState | null
   /** Instructions that had been followed when it was kept. */
   readonly at: number
@@ -66,18 +67,23 @@ export class PathHistory {
     this.#stored[index] = stored
     for (let i = stored.length - 1; i >= 0; i--) {
       const known = stored[i]!
-      if (!stateCovers(known.state, state, live)) continue
+      const before = known.state!
+      if (!stateCovers(before, state, live)) continue
       if (known.open === 0) return 'safe'
       state.dropLonelyIds()
-      if (!stateCovers(state, known.state, live)) continue
+      if (!stateCovers(state, before, live)) continue
       // A helper calls a function again, a bounded number of times: what is being followed already stands for it.
-      return sameCall(known.state, state) ? 'loop' : 'safe'
+      return sameCall(before, state) ? 'loop' : 'safe'
     }
     if (parent !== null && followed - parent.at < INSTRUCTIONS_BETWEEN) return parent
     state.dropLonelyIds()
     const one: StoredState = { state: state.copy(), parent, at: followed, open: 1 }
     if (stored.length < STATES_PER_SLOT) stored.push(one)
-    else stored[this.#turn++ % STATES_PER_SLOT] = one
+    else {
+      const oldest = this.#turn++ % STATES_PER_SLOT
+      stored[oldest]!.state = null
+      stored[oldest] = one
+    }
     return one
   }
 

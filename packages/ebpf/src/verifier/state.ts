@@ -8,6 +8,9 @@ import { type IdPairs, isPacket, NONE, type Register, registerCovers, STALE, sta
 export const SLOT_BYTES = 8
 const SLOTS = STACK_BYTES / SLOT_BYTES
 
+/** The stack of a new frame. */
+const NO_SPILLS: (Spill | null)[] = new Array<Spill | null>(SLOTS).fill(null)
+
 /** A register stored whole: `bytes` at the start of a slot. */
 export interface Spill {
   readonly register: Register
@@ -28,15 +31,40 @@ export class Frame {
   readonly registers: Register[]
   /** If a helper called it. */
   readonly callback: FrameCallback | null
-  readonly spills: (Spill | null)[]
+  /** By slot; copies of a frame share it until one of them stores, see {@link setSpill}. */
+  #spills: (Spill | null)[]
+  #isShared = false
+  /** No spill was ever kept below this slot: the stack is filled from its end. */
+  #lowest: number
 
   constructor(number: number, returnTo: number, from?: Frame, callback: FrameCallback | null = null) {
     this.number = number
     this.returnTo = returnTo
     this.callback = from?.callback ?? callback
     this.registers = from?.registers.slice() ?? new Array<Register>(REGISTER_COUNT).fill(NONE)
-    this.spills = from?.spills.slice() ?? new Array<Spill | null>(SLOTS).fill(null)
+    this.#spills = from === undefined ? NO_SPILLS : from.#spills
+    this.#isShared = true
+    this.#lowest = from === undefined ? SLOTS : from.#lowest
     if (from === undefined) this.registers[10] = stackRegister(number)
+    else from.#isShared = true
+  }
+
+  /** What is kept of a slot of the stack, or null: its bytes may be anything. */
+  spill(slot: number): Spill | null {
+    return this.#spills[slot]!
+  }
+
+  setSpill(slot: number, spill: Spill | null): void {
+    if (this.#spills[slot] === spill) return
+    if (this.#isShared) this.#spills = this.#spills.slice()
+    this.#isShared = false
+    this.#spills[slot] = spill
+    if (slot < this.#lowest) this.#lowest = slot
+  }
+
+  /** The first slot that may have a spill; {@link SLOTS} if none has. */
+  get lowestSpill(): number {
+    return this.#lowest
   }
 
   copy(): Frame {
@@ -72,21 +100,23 @@ export class VerifierState {
 
   /** Replaces every register and spill for which `change` returns something else. */
   rewrite(change: (one: Register) => Register): void {
-    for (const { registers, spills } of this.frames) {
+    for (const frame of this.frames) {
+      const { registers } = frame
       for (let i = 0; i < registers.length; i++) registers[i] = change(registers[i]!)
-      for (let i = 0; i < spills.length; i++) {
-        const spill = spills[i]
-        if (spill === null || spill === undefined) continue
+      for (let slot = frame.lowestSpill; slot < SLOTS; slot++) {
+        const spill = frame.spill(slot)
+        if (spill === null) continue
         const changed = change(spill.register)
-        if (changed !== spill.register) spills[i] = { register: changed, bytes: spill.bytes }
+        if (changed !== spill.register) frame.setSpill(slot, { register: changed, bytes: spill.bytes })
       }
     }
   }
 
   /** Numbers on the stack may have changed: nothing is known of them. */
   forgetStackNumbers(): void {
-    for (const { spills } of this.frames)
-      for (let i = 0; i < spills.length; i++) if (spills[i]?.register.kind === 'number') spills[i] = null
+    for (const frame of this.frames)
+      for (let slot = frame.lowestSpill; slot < SLOTS; slot++)
+        if (frame.spill(slot)?.register.kind === 'number') frame.setSpill(slot, null)
   }
 
   /** The packet may have moved: old pointers into it may not be used. */
@@ -101,6 +131,7 @@ export class VerifierState {
       if (one.id !== 0) uses.set(one.id, (uses.get(one.id) ?? 0) + 1)
       return one
     })
+    if (uses.size === 0) return
     this.rewrite((one) => (one.kind === 'number' && one.id !== 0 && uses.get(one.id) === 1 ? { ...one, id: 0 } : one))
   }
 }
@@ -130,10 +161,10 @@ export function stateCovers(known: VerifierState, now: VerifierState, live: read
 }
 
 function stackCovers(known: Frame, now: Frame, ids: IdPairs): boolean {
-  for (let slot = 0; slot < SLOTS; slot++) {
-    const spill = known.spills[slot]!
+  for (let slot = known.lowestSpill; slot < SLOTS; slot++) {
+    const spill = known.spill(slot)
     if (spill === null) continue
-    const other = now.spills[slot]!
+    const other = now.spill(slot)
     if (other === null || other.bytes !== spill.bytes || !registerCovers(spill.register, other.register, ids))
       return false
   }

@@ -1,3 +1,4 @@
+import { PIECES_BETWEEN_YIELDS } from '../give-way.ts'
 import { disassemble } from '../isa/disassemble.ts'
 import { EbpfError } from '../isa/ebpf-error.ts'
 import { nextSlot, type Program } from '../isa/instruction.ts'
@@ -22,32 +23,34 @@ export function successors(program: Program, index: number): number[] {
  *
  * @throws EbpfError
  */
-export function findSubprograms(program: Program): readonly Subprogram[] {
+export function* findSubprograms(program: Program): Generator<void, readonly Subprogram[]> {
   const starts = new Set([0])
   for (const one of program) if (one?.kind === 'call-local' || one?.kind === 'load-function') starts.add(one.target)
   const sorted = [...starts].sort((a, b) => a - b)
   const subprograms = sorted.map((start, i) => ({ start, end: sorted[i + 1] ?? program.length }))
-  for (const subprogram of subprograms) checkFlow(program, subprogram)
+  const reached = new Uint8Array(program.length)
+  for (const subprogram of subprograms) yield* checkFlow(program, subprogram, reached)
   return subprograms
 }
 
-function checkFlow(program: Program, { start, end }: Subprogram): void {
-  const reached = new Set([start])
+function* checkFlow(program: Program, { start, end }: Subprogram, reached: Uint8Array): Generator<void, void> {
+  reached[start] = 1
   const pending = [start]
+  let walked = 0
   for (let index = pending.pop(); index !== undefined; index = pending.pop()) {
+    if (++walked % PIECES_BETWEEN_YIELDS === 0) yield
     for (const next of successors(program, index)) {
       if (next < start || next >= end) {
         const reason = next >= program.length ? 'runs off the end of the program' : `leaves its subprogram for ${next}`
         throw new EbpfError(index, disassemble(program[index]!), reason)
       }
-      if (!reached.has(next)) {
-        reached.add(next)
-        pending.push(next)
-      }
+      if (reached[next] === 1) continue
+      reached[next] = 1
+      pending.push(next)
     }
   }
   for (let index = start; index < end; index++) {
     const one = program[index]
-    if (one && !reached.has(index)) throw new EbpfError(index, disassemble(one), 'can never be reached')
+    if (one && reached[index] === 0) throw new EbpfError(index, disassemble(one), 'can never be reached')
   }
 }

@@ -77,13 +77,15 @@ interface Pending {
  *
  * @throws EbpfError naming the instruction and the reason
  */
-export function verify(
+export function* verify(
   type: VerifiedType,
   program: Program,
   maps: readonly EbpfMapDefinition[],
   contents: (map: number) => Uint8Array | undefined = () => undefined,
 ): Generator<void, Verified> {
-  return new Verifier(type, program, maps, contents).run()
+  const subprograms = yield* findSubprograms(program)
+  const live = yield* liveRegisters(program, type.helpers)
+  return yield* new Verifier(type, program, maps, contents, subprograms, live).run()
 }
 
 class Verifier implements Site {
@@ -107,6 +109,8 @@ class Verifier implements Site {
     program: Program,
     maps: readonly EbpfMapDefinition[],
     contents: (map: number) => Uint8Array | undefined,
+    subprograms: readonly Subprogram[],
+    live: Int32Array,
   ) {
     this.type = type
     this.contents = contents
@@ -114,8 +118,8 @@ class Verifier implements Site {
     this.maps = [...maps, ...maps.map((map) => map.inner ?? map)]
     this.mapCount = maps.length
     this.facts = new Facts(program.length)
-    this.#subprograms = findSubprograms(program)
-    this.#history = new PathHistory(program, liveRegisters(program, type.helpers))
+    this.#subprograms = subprograms
+    this.#history = new PathHistory(program, live)
   }
 
   newId(): number {
