@@ -193,11 +193,7 @@ class Translation<C extends HookContext> {
     return edges
   }
 
-  *#structured(
-    { start, end }: Subprogram,
-    structure: readonly Labelled[],
-    exit: string,
-  ): Generator<void, string[]> {
+  *#structured({ start, end }: Subprogram, structure: readonly Labelled[], exit: string): Generator<void, string[]> {
     const lines: string[] = []
     const jump = (from: number, to: number): string =>
       to > from ? `break ${blockLabel(to)}` : `continue ${loopLabel(to)}`

@@ -18,7 +18,7 @@ export class ArrayMap extends BaseMap {
   readonly base: number
 
   constructor(definition: EbpfMapDefinition, cpus = 1, cpu = 0) {
-    super(definition)
+    super(definition, cpus)
     checkIndexKey(definition)
     this.stride = valueStride(definition.valueBytes)
     this.cpus = cpus

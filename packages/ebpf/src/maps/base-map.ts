@@ -10,12 +10,16 @@ const VALUE_BYTES_MAX = 1 << 20
 /** All values of a map together, and all keys. */
 const MAP_BYTES_MAX = 1 << 30
 
-/** Checks the sizes of a definition. @throws VringError naming the field */
-function checkDefinition(definition: EbpfMapDefinition): void {
+/** Checks the sizes of a definition, with one copy of its values for each CPU. @throws VringError naming the field */
+function checkDefinition(definition: EbpfMapDefinition, cpus: number): void {
   const { name, keyBytes, valueBytes, maxEntries } = definition
   within(`map ${name}: key size`, keyBytes, KEY_BYTES_MAX)
   within(`map ${name}: value size`, valueBytes, VALUE_BYTES_MAX)
-  within(`map ${name}: max entries`, maxEntries, Math.floor(MAP_BYTES_MAX / Math.max(keyBytes, valueBytes, 8)))
+  within(
+    `map ${name}: max entries`,
+    maxEntries,
+    Math.floor(MAP_BYTES_MAX / Math.max(keyBytes, cpus * Math.max(valueBytes, 8))),
+  )
 }
 
 /** Buffers of records, which check their sizes themselves. */
@@ -44,8 +48,8 @@ export abstract class BaseMap implements EbpfMap {
 
   readonly flags: number
 
-  constructor(definition: EbpfMapDefinition) {
-    if (!HAS_NO_VALUES.has(definition.type)) checkDefinition(definition)
+  constructor(definition: EbpfMapDefinition, cpus = 1) {
+    if (!HAS_NO_VALUES.has(definition.type)) checkDefinition(definition, cpus)
     this.name = definition.name
     this.type = definition.type
     this.keyBytes = definition.keyBytes

@@ -6,7 +6,7 @@ import { HashMap } from './hash-map.ts'
 import { LpmTrie } from './lpm-trie.ts'
 import { LruHashMap } from './lru-hash-map.ts'
 import { ArrayOfMaps, HashOfMaps } from './map-of-maps.ts'
-import type { EbpfMapType } from './map-types.ts'
+import { type EbpfMapType, MAP_TYPE_NUMBERS } from './map-types.ts'
 import { PerfEventArray } from './perf-events.ts'
 import { ProgArray } from './prog-array.ts'
 import { RedirectTable } from './redirect-table.ts'
@@ -55,7 +55,12 @@ export function createMap(definition: EbpfMapDefinition, options: CreateMapOptio
     throw refused('ERR_OUT_OF_RANGE', 'cpu', cpu, `0 to ${cpus - 1}`)
   const create = MAPS[definition.type]
   if (create === undefined)
-    throw refused('ERR_UNSUPPORTED', `map ${definition.name}: type`, definition.type, Object.keys(MAPS).join(', '))
+    throw refused(
+      'ERR_UNSUPPORTED',
+      `map ${definition.name}: type`,
+      `${definition.type} (${MAP_TYPE_NUMBERS[definition.type] ?? 'no number'})`,
+      Object.keys(MAPS).join(', '),
+    )
   try {
     return create(definition, cpus, cpu)
   } catch (error) {

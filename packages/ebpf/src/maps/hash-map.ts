@@ -1,16 +1,19 @@
 import { EINVAL, refused } from '@vring/layout'
 import { BaseMap, copyValue } from './base-map.ts'
 import { BPF_EXIST, BPF_NOEXIST, E2BIG, type EbpfMapDefinition, EEXIST, ENOENT, valueStride } from './ebpf-map.ts'
+import { hashKey } from './hash-key.ts'
 
-/** No entry: end of a chain. */
+/** No entry. Links hold entries counted from 1, and 0 for none: a map that is made touches no memory. */
 const NONE = -1
+/** BPF_F_ZERO_SEED. */
+const ZERO_SEED = 1 << 6
 
 /**
  * Values by key: chained buckets over entries that are all allocated at creation, so that a value never moves.
  * Source: Linux kernel/bpf/hashtab.c, preallocated form. A full map refuses new keys with -E2BIG.
  *
  * ```
- *   buckets[hash(key)] -> entry -> next[entry] -> ...      free -> next[free] -> ...
+ *   buckets[hash(key)] -> entry -> next[entry] -> ...      free -> next[free] -> ...      fresh: never used, nor those after it
  *                         keys at entry * keyBytes, value at base + entry * stride
  * ```
  *
@@ -30,20 +33,21 @@ export class HashMap extends BaseMap {
   private readonly keyStore: Uint8Array
   private readonly buckets: Int32Array
   private readonly next: Int32Array
-  private free: number
+  private free = NONE
+  private fresh = 0
+  private readonly seed: number
 
   constructor(definition: EbpfMapDefinition, cpus = 1, cpu = 0) {
-    super(definition)
+    super(definition, cpus)
     const entries = definition.maxEntries
     this.stride = valueStride(definition.valueBytes)
     this.cpus = cpus
     this.base = cpu * entries * this.stride
     this.values = new Uint8Array(cpus * entries * this.stride)
     this.keyStore = new Uint8Array(entries * definition.keyBytes)
-    this.buckets = new Int32Array(2 ** Math.ceil(Math.log2(entries))).fill(NONE)
+    this.buckets = new Int32Array(2 ** Math.ceil(Math.log2(entries)))
     this.next = new Int32Array(entries)
-    for (let entry = 0; entry < entries; entry++) this.next[entry] = entry + 1 < entries ? entry + 1 : NONE
-    this.free = 0
+    this.seed = (this.flags & ZERO_SEED) === 0 ? Math.floor(Math.random() * 2 ** 32) : 0
   }
 
   find(memory: Uint8Array, key: number): number {
@@ -67,15 +71,15 @@ export class HashMap extends BaseMap {
   delete(memory: Uint8Array, key: number): number {
     const bucket = this.bucketOf(memory, key)
     let before = NONE
-    let entry = this.buckets[bucket]!
+    let entry = this.buckets[bucket]! - 1
     while (entry !== NONE && !this.hasKey(entry, memory, key)) {
       before = entry
-      entry = this.next[entry]!
+      entry = this.next[entry]! - 1
     }
     if (entry === NONE) return ENOENT
     if (before === NONE) this.buckets[bucket] = this.next[entry]!
     else this.next[before] = this.next[entry]!
-    this.next[entry] = this.free
+    this.next[entry] = this.free + 1
     this.free = entry
     this.size--
     return 0
@@ -84,7 +88,8 @@ export class HashMap extends BaseMap {
   keys(): Uint8Array[] {
     const found: Uint8Array[] = []
     for (const first of this.buckets)
-      for (let entry = first; entry !== NONE; entry = this.next[entry]!) found.push(new Uint8Array(this.keyOf(entry)))
+      for (let entry = first - 1; entry !== NONE; entry = this.next[entry]! - 1)
+        found.push(new Uint8Array(this.keyOf(entry)))
     return found
   }
 
@@ -99,8 +104,8 @@ export class HashMap extends BaseMap {
 
   /** @returns the entry of a key, or -1 */
   protected findEntry(memory: Uint8Array, key: number): number {
-    let entry = this.buckets[this.bucketOf(memory, key)]!
-    while (entry !== NONE && !this.hasKey(entry, memory, key)) entry = this.next[entry]!
+    let entry = this.buckets[this.bucketOf(memory, key)]! - 1
+    while (entry !== NONE && !this.hasKey(entry, memory, key)) entry = this.next[entry]! - 1
     return entry
   }
 
@@ -116,13 +121,11 @@ export class HashMap extends BaseMap {
   }
 
   private insert(memory: Uint8Array, key: number): number {
-    if (this.free === NONE) this.evict()
-    const entry = this.free
+    const entry = this.take()
     if (entry === NONE) return NONE
     const bucket = this.bucketOf(memory, key)
-    this.free = this.next[entry]!
     this.next[entry] = this.buckets[bucket]!
-    this.buckets[bucket] = entry
+    this.buckets[bucket] = entry + 1
     copyValue(this.keyStore, entry * this.keyBytes, memory, key, this.keyBytes)
     // The values of the other CPUs start with zeros. Source: Linux pcpu_init_value.
     for (let cpu = 0; cpu < this.cpus && this.cpus > 1; cpu++) {
@@ -133,12 +136,17 @@ export class HashMap extends BaseMap {
     return entry
   }
 
-  /** FNV-1a over the key's bytes, finished so that short keys reach all buckets. */
+  /** An entry that nobody uses, or -1: the map is full. */
+  private take(): number {
+    if (this.free === NONE && this.fresh < this.maxEntries) return this.fresh++
+    if (this.free === NONE) this.evict()
+    const entry = this.free
+    if (entry !== NONE) this.free = this.next[entry]! - 1
+    return entry
+  }
+
   private bucketOf(memory: Uint8Array, key: number): number {
-    let hash = 0x811c9dc5
-    for (let i = 0; i < this.keyBytes; i++) hash = Math.imul(hash ^ memory[key + i]!, 0x01000193)
-    hash ^= hash >>> 15
-    return hash & (this.buckets.length - 1)
+    return hashKey(memory, key, this.keyBytes, this.seed) & (this.buckets.length - 1)
   }
 
   private hasKey(entry: number, memory: Uint8Array, key: number): boolean {

@@ -2,6 +2,7 @@ import { EINVAL, ENOSPC, refused } from '@vring/layout'
 import { BaseMap, copyValue, indexAt } from './base-map.ts'
 import { BPF_EXIST, BPF_NOEXIST, type EbpfMapDefinition, EEXIST, ENOENT, valueStride } from './ebpf-map.ts'
 
+/** No node. Children are counted from 1, and 0 is none: a map that is made touches no memory. */
 const NONE = -1
 /** struct bpf_lpm_trie_key: the prefix length, then the address in network order. */
 const PREFIX_BYTES = 4
@@ -24,7 +25,9 @@ export class LpmTrie extends BaseMap {
   private readonly children: Int32Array
   private readonly hasValue: Uint8Array
   private root = NONE
-  private free = 0
+  private free = NONE
+  /** Nodes from here on were never used. */
+  private fresh = 0
   private size = 0
 
   constructor(definition: EbpfMapDefinition) {
@@ -47,8 +50,7 @@ export class LpmTrie extends BaseMap {
     this.prefix = new Int32Array(nodes)
     this.hasValue = new Uint8Array(nodes)
     // Free nodes follow one another by their first child.
-    this.children = new Int32Array(2 * nodes).fill(NONE)
-    for (let node = 0; node + 1 < nodes; node++) this.children[2 * node] = node + 1
+    this.children = new Int32Array(2 * nodes)
   }
 
   find(memory: Uint8Array, key: number): number {
@@ -60,7 +62,7 @@ export class LpmTrie extends BaseMap {
       if (matched < this.prefix[node]!) break
       if (this.hasValue[node] === 1) found = node
       if (matched === 8 * this.dataBytes) break
-      node = this.children[2 * node + bitAt(memory, key + PREFIX_BYTES, this.prefix[node]!)]!
+      node = this.child(node, bitAt(memory, key + PREFIX_BYTES, this.prefix[node]!))
     }
     return found === NONE ? -1 : found * this.stride
   }
@@ -76,7 +78,7 @@ export class LpmTrie extends BaseMap {
       matched = this.match(node, memory, data, bits)
       if (matched !== this.prefix[node] || matched === bits) break
       parent = node
-      node = this.children[2 * node + bitAt(memory, data, matched)]!
+      node = this.child(node, bitAt(memory, data, matched))
     }
     const isHere = node !== NONE && matched === bits && this.prefix[node] === bits
     const exists = isHere && this.hasValue[node] === 1
@@ -105,7 +107,7 @@ export class LpmTrie extends BaseMap {
       if (matched === bits) break
       grandparent = parent
       parent = node
-      node = this.children[2 * node + bitAt(memory, data, matched)]!
+      node = this.child(node, bitAt(memory, data, matched))
     }
     if (node === NONE || this.hasValue[node] === 0) return ENOENT
     this.size--
@@ -126,20 +128,28 @@ export class LpmTrie extends BaseMap {
         key.set(this.data.subarray(node * this.dataBytes, (node + 1) * this.dataBytes), PREFIX_BYTES)
         found.push(key)
       }
-      for (const child of [this.children[2 * node + 1]!, this.children[2 * node]!])
-        if (child !== NONE) pending.push(child)
+      for (const child of [this.child(node, 1), this.child(node, 0)]) if (child !== NONE) pending.push(child)
     }
     return found
   }
 
+  /** The child whose prefix goes on with that bit, or -1. */
+  private child(node: number, bit: number): number {
+    return this.children[2 * node + bit]! - 1
+  }
+
+  private setChild(node: number, bit: number, child: number): void {
+    this.children[2 * node + bit] = child + 1
+  }
+
   /** Takes a node without a value out, unless it parts two others. */
   private prune(node: number, parent: number): void {
-    const zero = this.children[2 * node]!
-    const one = this.children[2 * node + 1]!
+    const zero = this.child(node, 0)
+    const one = this.child(node, 1)
     if (zero !== NONE && one !== NONE) return
     this.replaceChild(parent, node, zero === NONE ? one : zero)
-    this.children[2 * node] = this.free
-    this.children[2 * node + 1] = NONE
+    this.setChild(node, 0, this.free)
+    this.setChild(node, 1, NONE)
     this.free = node
   }
 
@@ -155,33 +165,33 @@ export class LpmTrie extends BaseMap {
     const node = this.take(memory, data, bits)
     if (other === NONE) {
       if (parent === NONE) this.root = node
-      else this.children[2 * parent + bitAt(memory, data, this.prefix[parent]!)] = node
+      else this.setChild(parent, bitAt(memory, data, this.prefix[parent]!), node)
       return node
     }
     if (matched === bits) {
       this.replaceChild(parent, other, node)
-      this.children[2 * node + bitAt(this.data, other * this.dataBytes, bits)] = other
+      this.setChild(node, bitAt(this.data, other * this.dataBytes, bits), other)
       return node
     }
     const fork = this.take(memory, data, matched)
     this.replaceChild(parent, other, fork)
     const side = bitAt(memory, data, matched)
-    this.children[2 * fork + side] = node
-    this.children[2 * fork + 1 - side] = other
+    this.setChild(fork, side, node)
+    this.setChild(fork, 1 - side, other)
     return node
   }
 
   private replaceChild(parent: number, child: number, by: number): void {
     if (parent === NONE) this.root = by
-    else this.children[2 * parent + (this.children[2 * parent] === child ? 0 : 1)] = by
+    else this.setChild(parent, this.child(parent, 0) === child ? 0 : 1, by)
   }
 
   /** A free node: each entry brings one for itself and at most one that parts it from others. */
   private take(memory: Uint8Array, data: number, bits: number): number {
-    const node = this.free
-    this.free = this.children[2 * node]!
-    this.children[2 * node] = NONE
-    this.children[2 * node + 1] = NONE
+    const node = this.free === NONE ? this.fresh++ : this.free
+    if (node === this.free) this.free = this.child(node, 0)
+    this.setChild(node, 0, NONE)
+    this.setChild(node, 1, NONE)
     this.hasValue[node] = 0
     this.prefix[node] = bits
     copyValue(this.data, node * this.dataBytes, memory, data, this.dataBytes)

@@ -1,6 +1,7 @@
 import type { EbpfMapDefinition } from './ebpf-map.ts'
 import { HashMap } from './hash-map.ts'
 
+/** No entry. Links hold entries counted from 1, and 0 for none. */
 const NONE = -1
 
 /**
@@ -19,8 +20,8 @@ export class LruHashMap extends HashMap {
 
   constructor(definition: EbpfMapDefinition, cpus = 1, cpu = 0) {
     super(definition, cpus, cpu)
-    this.newer = new Int32Array(definition.maxEntries).fill(NONE)
-    this.older = new Int32Array(definition.maxEntries).fill(NONE)
+    this.newer = new Int32Array(definition.maxEntries)
+    this.older = new Int32Array(definition.maxEntries)
   }
 
   override find(memory: Uint8Array, key: number): number {
@@ -54,19 +55,19 @@ export class LruHashMap extends HashMap {
 
   /** Takes an entry out of the order; one that is not in it stays out. */
   private unlink(entry: number): void {
-    const newer = this.newer[entry]!
-    const older = this.older[entry]!
-    if (newer !== NONE) this.older[newer] = older
+    const newer = this.newer[entry]! - 1
+    const older = this.older[entry]! - 1
+    if (newer !== NONE) this.older[newer] = older + 1
     else if (this.newest === entry) this.newest = older
-    if (older !== NONE) this.newer[older] = newer
+    if (older !== NONE) this.newer[older] = newer + 1
     else if (this.oldest === entry) this.oldest = newer
-    this.newer[entry] = NONE
-    this.older[entry] = NONE
+    this.newer[entry] = 0
+    this.older[entry] = 0
   }
 
   private link(entry: number): void {
-    this.older[entry] = this.newest
-    if (this.newest !== NONE) this.newer[this.newest] = entry
+    this.older[entry] = this.newest + 1
+    if (this.newest !== NONE) this.newer[this.newest] = entry + 1
     this.newest = entry
     if (this.oldest === NONE) this.oldest = entry
   }

@@ -157,3 +157,48 @@ describe('definitions are checked', () => {
     expect(() => map.set(indexKeyOf(9), new Uint8Array(8))).toThrow(/map is full/)
   })
 })
+
+describe('sizes of maps', () => {
+  const one = { name: 'm', keyBytes: 4, valueBytes: 8, maxEntries: 1 } as const
+
+  test.each([
+    ['array', { valueBytes: 1 << 20, maxEntries: 1 << 20 }],
+    ['hash', { maxEntries: 0xffff_ffff }],
+    ['lru-hash', { maxEntries: 0xffff_ffff }],
+    ['lpm-trie', { keyBytes: 8, flags: 1, maxEntries: 2 ** 31 }],
+    ['prog-array', { valueBytes: 4, maxEntries: 0xffff_ffff }],
+    ['devmap', { maxEntries: 0xffff_ffff }],
+    ['devmap-hash', { maxEntries: 0xffff_ffff }],
+    ['ringbuf', { keyBytes: 0, valueBytes: 0, maxEntries: 2 ** 31 }],
+    ['perf-event-array', { valueBytes: 4, maxEntries: 0xffff_ffff }],
+  ] as const)('a %s of a terabyte is refused', (type, sizes) => {
+    expect(() => createMap({ ...one, type, ...sizes })).toThrow(/map m: max entries is \d+; accepted: /)
+  })
+
+  test('copies for each CPU count', () => {
+    const sizes = { ...one, type: 'percpu-hash', maxEntries: 1 << 24 } as const
+    expect(() => createMap(sizes, { cpus: 1024 })).toThrow(/accepted: 1 to 131072/)
+  })
+
+  test.each(['hash', 'lru-hash'] as const)(
+    'a %s of 2^22 entries is there at once, and works from end to end',
+    (type) => {
+      const map = createMap({ ...one, type, maxEntries: 1 << 22 })
+      for (let key = 0; key < 100; key++) map.set(indexKeyOf(key * 0x1000_0001), new Uint8Array(8).fill(key))
+      expect(map.get(indexKeyOf(99 * 0x1000_0001))![0]).toBe(99)
+      expect(map.keys().length).toBe(100)
+    },
+  )
+
+  test('a type that is not there is refused by name and number', () => {
+    expect(() => createMap({ ...one, type: 'bloom-filter' })).toThrow(/type is bloom-filter \(30\); accepted: hash, /)
+  })
+
+  test('padding is part of a key: as in the kernel, all its bytes are compared', () => {
+    const map = createMap({ ...one, type: 'hash', keyBytes: 8, maxEntries: 4 })
+    map.set(Uint8Array.of(1, 0, 0, 0, 17, 0, 0, 0), new Uint8Array(8))
+    expect(map.get(Uint8Array.of(1, 0, 0, 0, 17, 0, 0, 0))).toBeDefined()
+    expect(map.get(Uint8Array.of(1, 0, 0, 0, 17, 0, 0, 9))).toBeUndefined()
+    expect(() => map.get(Uint8Array.of(1, 0, 0, 0, 17))).toThrow(/key bytes is 5; accepted: 8/)
+  })
+})

@@ -12,12 +12,12 @@ export interface TailTarget {
 /** Programs by index, for tail calls. They are set from outside, with {@link setProgram}. */
 export class ProgArray extends BaseMap {
   readonly values: Uint8Array = new Uint8Array(0)
-  private readonly programs: (TailTarget | undefined)[]
+  /** By index; what was never set takes no room. */
+  private readonly programs: (TailTarget | undefined)[] = []
 
   constructor(definition: EbpfMapDefinition) {
     super(definition)
     checkIndexKey(definition)
-    this.programs = new Array<TailTarget | undefined>(definition.maxEntries).fill(undefined)
   }
 
   /** The program at an index, or undefined: the tail call falls through. */
@@ -50,6 +50,10 @@ export class ProgArray extends BaseMap {
   }
 
   keys(): Uint8Array[] {
-    return this.programs.flatMap((program, index) => (program === undefined ? [] : [indexKeyOf(index)]))
+    const found: Uint8Array[] = []
+    this.programs.forEach((program, index) => {
+      if (program !== undefined) found.push(indexKeyOf(index))
+    })
+    return found
   }
 }

@@ -157,8 +157,28 @@ function readSections(file: Uint8Array, view: DataView): ElfSection[] {
       info: view.getUint32(header + 44, true),
     }
   })
+  refuseOverlaps(sections)
   const strings = sections[names]?.bytes ?? new Uint8Array(0)
   return sections.map((section, index) => ({ ...section, name: stringAt(strings, nameOffsets[index]!) }))
+}
+
+/**
+ * Sections that share bytes of the file are no compiler's work; without them, all sections together are no longer than the
+ * file, which bounds what reading them takes.
+ */
+function refuseOverlaps(sections: readonly ElfSection[]): void {
+  const filled = sections.filter(({ bytes }) => bytes.length > 0)
+  filled.sort((a, b) => a.bytes.byteOffset - b.bytes.byteOffset)
+  for (const [i, { index, bytes }] of filled.entries()) {
+    const next = filled[i + 1]
+    if (next !== undefined && next.bytes.byteOffset < bytes.byteOffset + bytes.length)
+      throw refused(
+        'ERR_INVALID_ARGUMENT',
+        `section ${index}: bytes`,
+        `those of section ${next.index} as well`,
+        'bytes of its own',
+      )
+  }
 }
 
 /** Names are shorter than this. Source: Linux KSYM_NAME_LEN, 512; generously. */

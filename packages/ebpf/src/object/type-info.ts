@@ -64,6 +64,8 @@ function settleSections(elf: ElfObject, original: Uint8Array, strings: Uint8Arra
   const btf = new Uint8Array(original)
   const view = new DataView(btf.buffer)
   const names = new Map<number, number>()
+  const sections = new Map(elf.sections.map((one) => [one.name, one]))
+  const placesOf = new Map<ElfSection, ReadonlyMap<string, number>>()
   const start = view.getUint32(4, true) + view.getUint32(8, true)
   const end = start + view.getUint32(12, true)
   for (let at = start, number = 1; at < end; number++) {
@@ -73,10 +75,13 @@ function settleSections(elf: ElfObject, original: Uint8Array, strings: Uint8Arra
     names.set(number, view.getUint32(at, true))
     if (kind === KIND_DATASEC) {
       const name = stringAt(strings, view.getUint32(at, true), '.BTF')
-      const section = elf.sections.find((one) => one.name === name)
+      const section = sections.get(name)
       if (section !== undefined) {
         view.setUint32(at + 8, section.size, true)
-        const places = new Map(elf.symbolsOf(section.index).map((symbol) => [symbol.name, symbol.value]))
+        const places =
+          placesOf.get(section) ??
+          new Map(elf.symbolsOf(section.index).map((symbol): [string, number] => [symbol.name, symbol.value]))
+        placesOf.set(section, places)
         for (let i = 0; i < count; i++) {
           const variable = at + TYPE_BYTES + i * VARIABLE_BYTES
           const symbol = stringAt(strings, names.get(view.getUint32(variable, true)) ?? 0, '.BTF')
