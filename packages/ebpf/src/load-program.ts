@@ -44,6 +44,8 @@ export interface RawEbpf {
 /** A verified eBPF program, ready for a hook. */
 export interface EbpfProgram<C extends HookContext = HookContext> {
   readonly name: string
+  /** The section of the object that it is in; of raw instructions the empty name. */
+  readonly section: string
   /** No path writes to the context's memory or moves its ends. */
   readonly readOnly: boolean
   /** Its maps by name, to be read and written from outside. */
@@ -130,6 +132,7 @@ function* loadLinked<C extends HookContext>(
     options.engine === 'interpret' ? null : yield* tryCompile(compile(type, code, verified, machine), options)
   const program: EbpfProgram<C> = {
     name: linked.name,
+    section: linked.functions?.[0]?.section ?? '',
     readOnly: verified.readOnly,
     ...(compiled ?? interpret(type, code, verified, machine)),
     maps: new Map(maps.map((map) => [map.name, map])),

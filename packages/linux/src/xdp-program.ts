@@ -18,6 +18,8 @@ import { zeroTerminated } from './netlink.ts'
 import { systemErrnoName, systemErrnoOf, systemError } from './system-error.ts'
 
 const BPF_PROG_TYPE_XDP = 6
+/** Source: Linux include/uapi/linux/bpf.h, flags of BPF_PROG_LOAD. */
+const BPF_F_XDP_HAS_FRAGS = 1 << 5
 /** enum bpf_attach_type. */
 const BPF_XDP = 37
 const XDP_LINK_FLAGS = { generic: 2, native: 4 } as const
@@ -36,6 +38,8 @@ export interface KernelXdpProgramOptions {
   readonly instructions: Uint8Array
   /** Some helpers want `GPL`. Default `Apache-2.0`. */
   readonly license?: string
+  /** It takes frames of several pieces (BPF_F_XDP_HAS_FRAGS, sections `xdp.frags`); default false. */
+  readonly acceptsFragments?: boolean
   /** Types of the program's functions, which the kernel wants to know where a helper calls them. */
   readonly types?: KernelProgramTypes
 }
@@ -93,6 +97,7 @@ export class KernelXdpProgram {
       .u32(4, bytes / INSTRUCTION_BYTES)
       .pointer(8, code)
       .pointer(16, licenseBytes)
+      .u32(44, options.acceptsFragments === true ? BPF_F_XDP_HAS_FRAGS : 0)
       .name(48, name)
       .u32(68, BPF_XDP)
     const { types } = options

@@ -17,6 +17,9 @@ const CPUS = ['v1', 'v2', 'v3'] as const
 const FRAMES = 40
 /** Room that BPF_PROG_TEST_RUN leaves around a frame: XDP_PACKET_HEADROOM and what its page has after it. */
 const HEADROOM = 256
+const PAGE_BYTES = 4096
+/** Bytes of a frame in its first page: without headroom and struct skb_shared_info. */
+const LINEAR_BYTES = PAGE_BYTES - HEADROOM - 320
 const missing =
   process.getuid?.() !== 0
     ? 'needs root'
@@ -57,6 +60,34 @@ function frames(): Uint8Array[] {
     if (i % 5 === 0) frame.fill(i, 0, 8)
     return frame
   })
+}
+
+/** Frames that the kernel's test run lays out in several pieces. */
+function jumboFrames(short: readonly Uint8Array[]): Uint8Array[] {
+  return [LINEAR_BYTES, LINEAR_BYTES + 1, 4096, LINEAR_BYTES + 4096, LINEAR_BYTES + 4097, 9000].map((length, i) =>
+    Uint8Array.from({ length }, (_, at) => short[(i + at) % short.length]![at % 14]! + at),
+  )
+}
+
+/** A frame laid out as the kernel's test run does it: a page with headroom and tailroom, then whole pages. */
+function contextOf(frame: Uint8Array): XdpContext {
+  const context = new XdpContext()
+  const first = new Uint8Array(HEADROOM + LINEAR_BYTES)
+  first.set(frame.subarray(0, LINEAR_BYTES), HEADROOM)
+  const length = Math.min(frame.length, LINEAR_BYTES)
+  context.setFrame(first, HEADROOM, length, HEADROOM, LINEAR_BYTES - length)
+  for (let at = LINEAR_BYTES; at < frame.length; at += PAGE_BYTES) {
+    const page = new Uint8Array(PAGE_BYTES)
+    const piece = frame.subarray(at, at + PAGE_BYTES)
+    page.set(piece)
+    context.addFragment(page, 0, piece.length, PAGE_BYTES - piece.length)
+  }
+  return context
+}
+
+/** Metadata and all pieces. */
+function contentsOf({ u8, dataMeta, dataEnd, fragments }: XdpContext): Uint8Array {
+  return Buffer.concat([u8.slice(dataMeta, dataEnd), ...fragments.map((one) => one.u8.slice(one.start, one.end))])
 }
 
 /** Everything that a map holds, as text: by key, and in order. */
@@ -118,15 +149,15 @@ describe.skipIf(missing !== null)(
         try {
           expect(program === null, `${cpu}: ${why}`).toBe(kernel === null)
           if (program === null || kernel === null) continue
-          for (const [i, frame] of frames().entries()) {
-            const context = new XdpContext()
-            const u8 = new Uint8Array(HEADROOM + frame.length)
-            u8.set(frame, HEADROOM)
-            context.setFrame(u8, HEADROOM, frame.length, HEADROOM)
+          const short = frames()
+          expect(program.acceptsFragments).toBe(source.startsWith('frags-'))
+          const all = program.acceptsFragments ? [...short, ...jumboFrames(short)] : short
+          for (const [i, frame] of all.entries()) {
+            const context = contextOf(frame)
             const theirs = kernel.program.testRun(frame)
             const name = `${cpu}, frame ${i}`
             expect(program.run(context) >>> 0, name).toBe(theirs.verdict)
-            expect(u8.slice(context.dataMeta, context.dataEnd), name).toEqual(theirs.frame)
+            expect(Buffer.from(contentsOf(context)).equals(theirs.frame), name).toBe(true)
           }
           for (const [name, map] of program.maps) {
             const both = contents(map, kernel.maps.get(name)!)

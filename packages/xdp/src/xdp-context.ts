@@ -1,5 +1,6 @@
 import type { RedirectTargets } from '@vring/ebpf'
 import { EACCES, EINVAL, ETH_HEADER_BYTES } from '@vring/layout'
+import type { XdpFragment } from './xdp-fragment.ts'
 
 /** A redirect goes to every target of the map. Source: Linux include/uapi/linux/bpf.h. */
 export const BPF_F_BROADCAST = 8
@@ -42,13 +43,20 @@ export class XdpContext {
   redirectMap: RedirectTargets | null = null
   /** Flags of a redirect through a map: {@link BPF_F_BROADCAST}, {@link BPF_F_EXCLUDE_INGRESS}; the target is then every one. */
   redirectFlags = 0
+  /**
+   * Pieces of the frame after the one from `data` to `dataEnd`: helpers reach them, loads and stores do not. A hook gives
+   * such frames only to programs of sections `xdp.frags`, see `XdpEbpfProgram.acceptsFragments`.
+   */
+  readonly fragments: XdpFragment[] = []
+  /** Bytes of all {@link fragments}. */
+  fragmentBytes = 0
 
   constructor(u8: Uint8Array = new Uint8Array(0)) {
     this.u8 = u8
   }
 
   /**
-   * Points the context at a frame.
+   * Points the context at a frame, or at its first piece: see {@link addFragment}.
    *
    * @param data offset of the Ethernet header in `u8`
    * @param length bytes of the frame
@@ -62,6 +70,23 @@ export class XdpContext {
     this.dataEnd = data + length
     this.hardStart = data - headroom
     this.hardEnd = data + length + tailroom
+    if (this.fragments.length > 0) this.fragments.length = 0
+    this.fragmentBytes = 0
+  }
+
+  /**
+   * One more piece of the frame.
+   *
+   * @param tailroom bytes after it that {@link adjustTail} may grow the frame by, if it is the last piece
+   */
+  addFragment(u8: Uint8Array, start: number, length: number, tailroom = 0): void {
+    this.fragments.push({ u8, start, end: start + length, hardEnd: start + length + tailroom })
+    this.fragmentBytes += length
+  }
+
+  /** Bytes of the frame, all its pieces together. Source: Linux include/net/xdp.h, xdp_get_buff_len. */
+  get frameBytes(): number {
+    return this.dataEnd - this.data + this.fragmentBytes
   }
 
   /**
@@ -82,11 +107,13 @@ export class XdpContext {
 
   /**
    * Moves the end of the frame: a positive `delta` grows it into the tailroom with zeros, a negative one cuts it.
+   * A frame of several pieces grows in its last one and is cut from its last one on.
    * Source: Linux net/core/filter.c, bpf_xdp_adjust_tail.
    *
    * @returns 0, or -EINVAL: beyond the tailroom, or fewer than 14 bytes would remain
    */
   adjustTail(delta: number): number {
+    if (this.fragments.length > 0) return this.#adjustFragments(delta)
     const dataEnd = this.dataEnd + delta
     if (dataEnd > this.hardEnd || dataEnd < this.data + ETH_HEADER_BYTES) return EINVAL
     if (delta > 0) this.u8.fill(0, this.dataEnd, dataEnd)
@@ -106,6 +133,31 @@ export class XdpContext {
     const metaBytes = this.data - dataMeta
     if ((metaBytes & 3) !== 0 || metaBytes > XDP_META_BYTES_MAX) return EACCES
     this.dataMeta = dataMeta
+    return 0
+  }
+
+  /** Source: Linux net/core/filter.c, bpf_xdp_frags_increase_tail and bpf_xdp_frags_shrink_tail. */
+  #adjustFragments(delta: number): number {
+    const { fragments } = this
+    const last = fragments[fragments.length - 1]!
+    if (delta >= 0) {
+      if (last.end + delta > last.hardEnd) return EINVAL
+      last.u8.fill(0, last.end, last.end + delta)
+      last.end += delta
+      this.fragmentBytes += delta
+      return 0
+    }
+    if (this.frameBytes + delta < ETH_HEADER_BYTES) return EINVAL
+    let left = -delta
+    while (left > 0 && fragments.length > 0) {
+      const one = fragments[fragments.length - 1]!
+      const cut = Math.min(left, one.end - one.start)
+      one.end -= cut
+      left -= cut
+      this.fragmentBytes -= cut
+      if (one.end === one.start) fragments.pop()
+    }
+    this.dataEnd -= left
     return 0
   }
 }

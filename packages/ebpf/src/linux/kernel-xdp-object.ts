@@ -70,6 +70,7 @@ export class KernelXdpObject {
         name: linked.name,
         instructions: withDescriptors(linked.code, maps),
         license,
+        acceptsFragments: /^xdp\.frags(\/|$)/.test(linked.functions?.[0]?.section ?? ''),
         ...('code' in object ? {} : typesOf(object, linked)),
       })
       return new KernelXdpObject(program, new Map(maps.map((map, index) => [linked.maps[index]!.name, map])), owned)
