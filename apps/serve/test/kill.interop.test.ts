@@ -14,14 +14,17 @@ import { Testpmd, testpmdMissing } from './testpmd.ts'
 const isRoot = process.getuid?.() === 0
 const reason = unsupportedHost() ?? (isRoot ? null : 'needs root') ?? testpmdMissing
 
-/** Kills of each kind; so many of them with testpmd, whose start takes a second or more, the others with a small driver. */
-const KILLS = 50
+/**
+ * Kills of each kind; so many of them with testpmd, whose start takes a second or more, the others with a small driver.
+ * `VRING_KILLS=1000` is the long run.
+ */
+const KILLS = Number(process.env['VRING_KILLS'] ?? 50)
 const WITH_TESTPMD = 6
 /** Tests of this kind run side by side in so many lanes: most of the time goes into starting processes. */
 const LANES = 2
 /** Frames that each driver gets through before something is killed. */
 const FRAMES = 2000
-const LIMIT_MS = 300_000
+const LIMIT_MS = 300_000 * Math.max(1, KILLS / 50)
 
 const FLOOD_DRIVER = fileURLToPath(new URL('flood-driver.ts', import.meta.url))
 const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url))

@@ -1,4 +1,7 @@
-import { closeFd, createMemfd, EventFd, Mapping, type MemfdOptions, UnixSocket } from '@vring/linux'
+import { closeFd, createMemfd, Mapping, type MemfdOptions, UnixSocket } from '@vring/linux'
+import { RawPackedRing, type RawRing, RawSplitRing, WRITE } from './raw-ring.ts'
+
+export { INDIRECT, NEXT, WRITE } from './raw-ring.ts'
 
 /** Requests by their numbers in the vhost-user document: nothing here goes through this project's own codec. */
 export const REQUEST = {
@@ -24,15 +27,12 @@ export const REQUEST = {
 } as const
 export const NEED_REPLY = 8
 
-export const NEXT = 1
-export const WRITE = 2
-export const INDIRECT = 4
-
 const bit = (...bits: number[]): bigint => bits.reduce((set, one) => set | (1n << BigInt(one)), 0n)
 /** MRG_RXBUF, INDIRECT_DESC, PROTOCOL_FEATURES, VERSION_1. */
 export const FEATURES = bit(15, 28, 30, 32)
 export const LOG_ALL = bit(26)
 export const ACCESS_PLATFORM = bit(33)
+export const RING_PACKED = bit(34)
 /** MQ, LOG_SHMFD, REPLY_ACK, RESET_DEVICE, CONFIGURE_MEM_SLOTS, STATUS. */
 export const PROTOCOL = bit(0, 1, 3, 13, 15, 16)
 export const BACKEND_REQ = bit(5)
@@ -56,53 +56,6 @@ export function words(...values: (number | bigint)[]): Uint8Array<ArrayBuffer> {
 /** Where the guest has its memory, and where the frontend says that it has it. */
 export const GUEST = 0x4000_0000
 export const USER = 0x7f00_0000_0000
-
-/** One split ring, written by hand: with whatever indices, lengths and flags a test wants. */
-export class RawRing {
-  readonly kick = EventFd.create()
-  readonly call = EventFd.create()
-  readonly error = EventFd.create()
-  readonly size: number
-  readonly desc: number
-  readonly avail: number
-  readonly used: number
-  availIdx = 0
-  readonly #view: DataView
-
-  /** @param at offset in the memory, a multiple of 4096 */
-  constructor(view: DataView, size: number, at: number) {
-    this.#view = view
-    this.size = size
-    this.desc = at
-    this.avail = at + 16 * size
-    this.used = (this.avail + 6 + 2 * size + 4095) & ~4095
-  }
-
-  descriptor(index: number, address: number, length: number, flags = 0, next = 0, table = this.desc): void {
-    const at = table + 16 * index
-    this.#view.setBigUint64(at, BigInt(address), true)
-    this.#view.setUint32(at + 8, length, true)
-    this.#view.setUint16(at + 12, flags, true)
-    this.#view.setUint16(at + 14, next, true)
-  }
-
-  offer(...heads: number[]): void {
-    for (const head of heads) {
-      this.#view.setUint16(this.avail + 4 + 2 * (this.availIdx % this.size), head, true)
-      this.availIdx = (this.availIdx + 1) & 0xffff
-    }
-    this.#view.setUint16(this.avail + 2, this.availIdx, true)
-    this.kick.signal()
-  }
-
-  get usedIdx(): number {
-    return this.#view.getUint16(this.used + 2, true)
-  }
-
-  close(): void {
-    for (const event of [this.kick, this.call, this.error]) event.close()
-  }
-}
 
 export interface RawOptions {
   /** Of the memory file, in bytes. Default 16 MiB. */
@@ -130,6 +83,7 @@ export class RawFrontend {
   readonly u8: Uint8Array
   readonly rings: RawRing[] = []
   #user = USER
+  #packed = false
   readonly #mapping: Mapping
 
   private constructor(socket: UnixSocket, { bytes = 16 << 20, memfd = {} }: RawOptions) {
@@ -153,6 +107,7 @@ export class RawFrontend {
   }
 
   async #negotiate({ features = FEATURES, protocol = PROTOCOL }: RawOptions): Promise<this> {
+    this.#packed = (features & RING_PACKED) !== 0n
     await this.ask(REQUEST.GET_FEATURES)
     this.send(REQUEST.SET_OWNER)
     this.send(REQUEST.SET_PROTOCOL_FEATURES, words(protocol))
@@ -171,12 +126,12 @@ export class RawFrontend {
   }
 
   startRing(queue: number, size: number, at = RING_BYTES * (queue + 1)): RawRing {
-    const ring = new RawRing(this.view, size, at)
+    const ring = new (this.#packed ? RawPackedRing : RawSplitRing)(this.view, size, at)
     this.rings[queue]?.close()
     this.rings[queue] = ring
     this.send(REQUEST.SET_VRING_NUM, words(queue, size))
     this.sendAddress(queue, ring)
-    this.send(REQUEST.SET_VRING_BASE, words(queue, 0))
+    this.send(REQUEST.SET_VRING_BASE, words(queue, ring.base))
     this.send(REQUEST.SET_VRING_CALL, words(BigInt(queue)), [ring.call.fd])
     this.send(REQUEST.SET_VRING_ERR, words(BigInt(queue)), [ring.error.fd])
     this.send(REQUEST.SET_VRING_KICK, words(BigInt(queue)), [ring.kick.fd])

@@ -1,5 +1,5 @@
 import { EAGAIN, EFAULT, EXDEV } from '@vring/layout'
-import type { Access, AddressMap, MemoryView } from '@vring/memory'
+import { type Access, type AddressMap, type MemoryView, work } from '@vring/memory'
 import type { Iotlb } from './iotlb.ts'
 
 /**
@@ -69,6 +69,7 @@ export class IotlbBufferMap implements AddressMap {
   /** Makes the entry that translates `address` for `access` the hit. @returns 0, -EAGAIN (asked for), -EFAULT */
   private seek(address: number, access: Access): number {
     if (!(address >= 0 && address <= Number.MAX_SAFE_INTEGER)) return EFAULT
+    work.charge(1)
     const entry = this.iotlb.lookup(address)
     if (entry === null) {
       this.iotlb.miss(address, access)

@@ -1,5 +1,5 @@
 import { EAGAIN, EFAULT } from '@vring/layout'
-import { ACCESS_WRITE, type DirtyLog } from '@vring/memory'
+import { ACCESS_WRITE, type DirtyLog, work } from '@vring/memory'
 import type { Iotlb } from './iotlb.ts'
 
 /**
@@ -24,6 +24,7 @@ export class IotlbDirtyLog implements DirtyLog {
   write(address: number, length: number): number {
     for (let done = 0; done < length; ) {
       const iova = address + done
+      work.charge(1)
       const entry = this.iotlb.lookup(iova)
       if (entry === null) {
         if (!(iova >= 0 && iova <= Number.MAX_SAFE_INTEGER)) return EFAULT

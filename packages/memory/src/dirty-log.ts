@@ -1,4 +1,5 @@
 import { EFAULT, refused } from '@vring/layout'
+import { work } from './work-meter.ts'
 
 /** Bytes that one bit of the log stands for. Source: Linux `VHOST_PAGE_SIZE`. */
 export const LOG_PAGE_BYTES = 4096
@@ -48,10 +49,11 @@ export class DirtyBitmap implements DirtyLog {
     if (length === 0) return 0
     const limit = this.pages * LOG_PAGE_BYTES
     if (!(address >= 0 && length > 0 && length <= limit - address)) return EFAULT
+    const first = Math.floor(address / LOG_PAGE_BYTES)
     const last = Math.floor((address + length - 1) / LOG_PAGE_BYTES)
+    work.charge(last - first + 1)
     // Bounded by the log: at most `pages` bits. The page number may exceed 32 bits only in a log above 512 MiB.
-    for (let page = Math.floor(address / LOG_PAGE_BYTES); page <= last; page++)
-      Atomics.or(this.bytes, Math.floor(page / 8), 1 << (page & 7))
+    for (let page = first; page <= last; page++) Atomics.or(this.bytes, Math.floor(page / 8), 1 << (page & 7))
     return 0
   }
 

@@ -3,6 +3,7 @@ import type { Access, AddressMap } from './address-map.ts'
 import { checkObjects } from './check-argument.ts'
 import type { MemoryView } from './memory-view.ts'
 import { RegionIndex } from './region-index.ts'
+import { work } from './work-meter.ts'
 
 /** Memory slots that KVM and QEMU give a vhost device at most. Source: Linux 5.0 x86 `KVM_USER_MEM_SLOTS`. */
 export const GUEST_SLOTS_MAX = 509
@@ -116,6 +117,7 @@ export class GuestMap implements AddressMap {
   private seek(address: number): boolean {
     const d = address - this.hitStart
     if (d >= 0 && d < this.hitLength) return true
+    work.charge(1)
     const found = this.index.find(address)
     if (found < 0) return false
     const region = this.sorted[found]

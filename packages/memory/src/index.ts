@@ -46,3 +46,4 @@ export { type Violation, type ViolationKind, ViolationLog } from './paged/violat
 export { type Vma, type VmaKind, VmaSet } from './paged/vma.ts'
 export * from './user-dirty-log.ts'
 export * from './user-space.ts'
+export * from './work-meter.ts'

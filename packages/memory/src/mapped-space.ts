@@ -7,6 +7,7 @@ import { type MemoryView, memoryView } from './memory-view.ts'
 import { TASK_SIZE_MAX } from './page-size.ts'
 import { RegionIndex } from './region-index.ts'
 import type { KernelMapping, MapRefusal, MapRequest, UserSpace } from './user-space.ts'
+import { work } from './work-meter.ts'
 
 /** Memory of another process that is mapped here: readable and writable, there until its region is replaced. */
 export interface MappedRegion {
@@ -187,6 +188,7 @@ export class MappedSpace implements UserSpace {
   private seek(address: number): number {
     const d = address - this.hitStart
     if (d >= 0 && d < this.hitLength) return 0
+    work.charge(1)
     const found = this.index.find(address)
     if (found < 0) return EFAULT
     const region = this.current.regions[found]

@@ -1,13 +1,13 @@
 import type { Cpu } from '@vring/accessor'
-import { EXDEV } from '@vring/layout'
-import { ACCESS_READ, type AddressMap, type MemoryView } from '@vring/memory'
-import type { ChainBatch } from '@vring/virtqueue'
+import { ENOBUFS, EXDEV } from '@vring/layout'
+import { ACCESS_READ, type AddressMap, type MemoryView, work } from '@vring/memory'
+import { type ChainBatch, PIECES_MAX } from '@vring/virtqueue'
 
 /**
  * Copies the segments of chain `chain` to byte `at` of `to`: its first `head` bytes under one stac and clac pair, as the
  * header is copied by Linux 5.0, and the rest under another.
  *
- * @returns 0 or a negative errno
+ * @returns 0 or a negative errno; -ENOBUFS: it lies in more than {@link PIECES_MAX} pieces
  */
 export function copyChain(
   cpu: Cpu,
@@ -21,7 +21,9 @@ export function copyChain(
   const last = chains.segStart[chain + 1]!
   cpu.stac()
   let done = 0
-  for (let segment = chains.segStart[chain]!; segment < last; segment++) {
+  let pieces = 0
+  let status = 0
+  for (let segment = chains.segStart[chain]!; segment < last && status === 0; segment++) {
     let address = chains.address[segment]!
     let left = chains.length[segment]!
     while (left > 0) {
@@ -30,10 +32,10 @@ export function copyChain(
         cpu.stac()
       }
       const want = done < head ? Math.min(left, head - done) : left
-      const copied = copyPiece(cpu, buffers, address, want, to, at + done)
+      const copied = pieces++ < PIECES_MAX ? copyPiece(cpu, buffers, address, want, to, at + done) : ENOBUFS
       if (copied < 0) {
-        cpu.clac()
-        return copied
+        status = copied
+        break
       }
       address += copied
       left -= copied
@@ -41,7 +43,8 @@ export function copyChain(
     }
   }
   cpu.clac()
-  return 0
+  work.charge(pieces)
+  return status
 }
 
 /** Copies up to `length` bytes that are contiguous; how many, or a negative errno. */

@@ -1,7 +1,7 @@
 import type { Cpu } from '@vring/accessor'
-import { EXDEV, NET_HDR_NUM_BUFFERS_OFFSET } from '@vring/layout'
-import { ACCESS_WRITE, type AddressMap, type MemoryView } from '@vring/memory'
-import type { ChainBatch } from '@vring/virtqueue'
+import { ENOBUFS, EXDEV, NET_HDR_NUM_BUFFERS_OFFSET } from '@vring/layout'
+import { ACCESS_WRITE, type AddressMap, type MemoryView, work } from '@vring/memory'
+import { type ChainBatch, PIECES_MAX } from '@vring/virtqueue'
 
 /** The guest-migration log, as payload is marked in it. */
 export interface PayloadLog {
@@ -13,6 +13,8 @@ export class PayloadWriter {
   private readonly cpu: Cpu
   private readonly buffers: AddressMap
   private readonly log: PayloadLog | null
+  /** Contiguous pieces of the frame in hand. */
+  private pieces = 0
 
   constructor(cpu: Cpu, buffers: AddressMap, log: PayloadLog | null) {
     this.cpu = cpu
@@ -45,7 +47,7 @@ export class PayloadWriter {
   /**
    * Writes header and frame to `count` chains from `first`, shares[i] bytes to each.
    *
-   * @returns 0 or a negative errno
+   * @returns 0 or a negative errno; -ENOBUFS: they lie in more than {@link PIECES_MAX} pieces
    */
   scatter(
     chains: ChainBatch,
@@ -60,6 +62,7 @@ export class PayloadWriter {
     const { segStart, address, length } = chains
     // Position in header and frame together.
     let done = 0
+    this.pieces = 0
     for (let i = 0; i < count; i++) {
       let left = shares[i]!
       for (let segment = segStart[first + i]!; left > 0; segment++) {
@@ -82,7 +85,12 @@ export class PayloadWriter {
     const buffers = this.buffers
     cpu.stac()
     let status = 0
+    let pieces = 0
     for (let done = 0; done < length; ) {
+      if (this.pieces + pieces >= PIECES_MAX) {
+        status = ENOBUFS
+        break
+      }
       let span = length - done
       let at = cpu.translate(buffers, address + done, span, ACCESS_WRITE)
       if (at === EXDEV) {
@@ -95,8 +103,11 @@ export class PayloadWriter {
       }
       cpu.copy(buffers.view, at, from, fromOffset + done, span)
       done += span
+      pieces++
     }
     cpu.clac()
+    work.charge(pieces)
+    this.pieces += pieces
     // Data first, then the log: a reader of the log must find what it points at.
     if (status === 0 && this.log !== null) this.log.write(address, length)
     return status

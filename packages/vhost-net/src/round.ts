@@ -1,23 +1,18 @@
 import type { Cpu } from '@vring/accessor'
 import { EAGAIN, netHeaderBytes, VringError } from '@vring/layout'
-import type { AddressMap } from '@vring/memory'
-import type { DeviceQueue } from '@vring/virtqueue'
+import { type AddressMap, WORK_BYTES, work } from '@vring/memory'
+import type { ChainBatch, DeviceQueue } from '@vring/virtqueue'
 
 /** Packets that one round handles at most. Source: Linux drivers/vhost/net.c, VHOST_NET_PKT_WEIGHT. */
 export const ROUND_PACKETS = 256
 /** Bytes that one round handles, the packet that crosses it included. Source: VHOST_NET_WEIGHT. */
 export const ROUND_BYTES = 0x80000
-/**
- * Descriptors of chains that one round walks, the chain that crosses it included: those of length zero are no bytes and no
- * packets, but each is a load. A frame of 64 KiB in pages takes 19.
- */
-export const ROUND_DESCRIPTORS = 4096
 /** The longest frame that the device takes or gives, in bytes without the virtio-net header: a GSO frame. */
 export const FRAME_BYTES_MAX: number = 65_535 + 14
 
 /**
  * Why a round ended.
- * `empty`: nothing more to do. `budget`: more is waiting, call again. `miss`: a translation is missing, call again when
+ * `empty`: nothing more to do. `budget`: packets, bytes or work (`WORK_PER_LOOK`) are used up; more is waiting, call again. `miss`: a translation is missing, call again when
  * the IOTLB was updated. `backpressure`: the backend has no room, call again later. `no-buffers`: the driver made no
  * room for a frame that waits. `broken`: the queue is broken.
  */
@@ -82,6 +77,7 @@ export abstract class Round {
     }
     if (guard.running) throw roundInRound(this.constructor.name)
     guard.running = true
+    work.begin()
     try {
       if (queue.accessor.beginRound() === 'miss') {
         this.end = 'miss'
@@ -125,6 +121,19 @@ function roundInRound(name: string): VringError {
     'ERR_INVALID_STATE',
     `${name}: a round is running in this thread; run this one when it has ended`,
   )
+}
+
+/** Units of work of a look at a ring, beside the descriptors that it walks. */
+const LOOK_WORK = 4
+
+/** Charges a look at a ring, whatever it found. */
+export function chargeLook({ descriptors }: ChainBatch): void {
+  work.charge(descriptors + LOOK_WORK)
+}
+
+/** Charges frames that were taken or dropped, and their bytes. */
+export function chargeFrames(frames: number, bytes: number): void {
+  work.charge(frames + Math.ceil(bytes / WORK_BYTES))
 }
 
 function ignore(): void {}

@@ -1,20 +1,22 @@
 import {
   EAGAIN,
+  ENOBUFS,
   hasFeature,
   NET_HDR_LEGACY_BYTES,
   NET_HDR_MRG_BYTES,
   NET_HDR_NUM_BUFFERS_OFFSET,
   VIRTIO_NET_F_MRG_RXBUF,
 } from '@vring/layout'
-import { type MemoryView, memoryView } from '@vring/memory'
-import { ChainBatch, type DeviceQueue } from '@vring/virtqueue'
+import { type MemoryView, memoryView, work } from '@vring/memory'
+import { type BrokenReason, ChainBatch, type DeviceQueue } from '@vring/virtqueue'
 import type { FrameBatch } from './frame-batch.ts'
 import type { FrameSource } from './frame-source.ts'
 import { FrameTotals } from './frame-totals.ts'
 import { type PayloadLog, PayloadWriter } from './payload-writer.ts'
 import {
+  chargeFrames,
+  chargeLook,
   ROUND_BYTES,
-  ROUND_DESCRIPTORS,
   ROUND_PACKETS,
   Round,
   type RoundEnd,
@@ -44,7 +46,8 @@ const guard: RoundGuard = { running: false }
  * 256 packets or 512 KiB, each frame into one chain or, with MRG_RXBUF, into as many as it needs (`num_buffers`).
  *
  * A frame that no chain can hold is dropped and counted, its chains go back untouched. A driver without buffers stops the
- * round with the frame still waiting. Every path through the loop counts towards the budget (CVE-2019-3900).
+ * round with the frame still waiting. Chains that a frame found too few or too small are kept for the next frames of the round:
+ * they are not walked again. Every path through the loop counts towards the budget (CVE-2019-3900).
  */
 export class RxRound extends Round {
   /** Frames dropped because no chain, or not {@link RX_CHAINS_MAX} of them, could hold them. */
@@ -59,8 +62,6 @@ export class RxRound extends Round {
   /** Chains in the batch, and the first of them that is not used. */
   private popped = 0
   private next = 0
-  /** Descriptors of chains that this round has walked. */
-  private walked = 0
 
   constructor(options: RxRoundOptions) {
     super(options, guard)
@@ -82,19 +83,19 @@ export class RxRound extends Round {
   protected batches(queue: DeviceQueue): number {
     let packets = 0
     this.roundBytes = 0
-    this.walked = 0
+    this.popped = this.next = 0
     for (;;) {
       const frames = this.source.receive()
       if (frames.count === 0) {
         this.end = 'empty'
+        this.giveBack(queue)
         return packets
       }
-      this.popped = this.next = 0
+      const before = this.roundBytes
       let done = 0
       let stop: RoundEnd | null = null
       while (done < frames.count) {
-        if (packets >= ROUND_PACKETS || this.roundBytes >= ROUND_BYTES || this.walked >= ROUND_DESCRIPTORS)
-          stop = 'budget'
+        if (packets >= ROUND_PACKETS || this.roundBytes >= ROUND_BYTES || work.full) stop = 'budget'
         else stop = this.deliver(queue, frames, done)
         if (stop !== null) break
         this.roundBytes += frames.length[done]!
@@ -102,17 +103,20 @@ export class RxRound extends Round {
         packets += end - done
         done = end
       }
-      queue.rewind(chains, this.popped - this.next)
       this.source.consume(done)
+      chargeFrames(done, this.roundBytes - before)
+      if (stop !== null) this.giveBack(queue)
       if (done > 0) stop = this.signal(queue, queue.flush()) ?? stop
       // Kicks were suppressed while the driver may have added buffers: look again before the round ends.
       const more = stop === 'no-buffers' && this.event ? queue.enableNotification() : 0
       if (more > 0) {
         queue.disableNotification()
-        continue
+        if (!work.full) continue
+        stop = 'budget'
       }
       if (more === EAGAIN) stop = 'miss'
       if (stop !== null || queue.broken !== null) {
+        this.giveBack(queue)
         this.end = queue.broken === null ? stop! : 'broken'
         return packets
       }
@@ -130,16 +134,11 @@ export class RxRound extends Round {
     const total = this.headerBytes + frameBytes
     let count = this.reserve(total)
     // A chain for each frame that waits, which is all that most drivers need; then whatever there is.
-    for (let want = frames.count - index; count === NEED_CHAINS; want = RX_CHAINS_MAX) {
+    for (let want = frames.count - index; count === NEED_CHAINS && !this.exhausted(queue); want = RX_CHAINS_MAX) {
       const stop = this.refill(queue, want)
       if (stop !== null) return stop
       count = this.reserve(total)
-      // Of a batch that was cut because its chains are long, or of a ring that is on offer as a whole, no more can come.
-      if (count === NEED_CHAINS && this.popped < want) {
-        if (this.popped < queue.queueSize && chains.descriptors < chains.descriptorLimit) return 'no-buffers'
-        break
-      }
-      if (want === RX_CHAINS_MAX) break
+      if (count === NEED_CHAINS && this.popped < want && !this.exhausted(queue)) return 'no-buffers'
     }
     if (count === NEED_CHAINS || count === TOO_SMALL) {
       this.truncated++
@@ -152,7 +151,7 @@ export class RxRound extends Round {
     const first = this.next
     const status = this.writer.scatter(chains, shares, first, count, header, this.headerBytes, frames.view, from)
     if (status === EAGAIN) return 'miss'
-    if (status < 0) return this.refuse(queue, 'buffer-fault')
+    if (status < 0) return this.refuse(queue, status === ENOBUFS ? 'too-many-pieces' : 'buffer-fault')
     for (let i = 0; i < count; i++) queue.push(chains, first + i, shares[i]!)
     this.next = first + count
     this.delivered.add(1, frameBytes)
@@ -174,6 +173,7 @@ export class RxRound extends Round {
       if (chain >= this.popped) return NEED_CHAINS
       const first = segStart[chain]!
       if (writeStart[chain]! !== first) return READABLE
+      work.charge((segStart[chain + 1]! - first) >>> SEGMENT_SHIFT)
       let room = 0
       for (let segment = first; segment < segStart[chain + 1]!; segment++) room += length[segment]!
       if (count === 0 && room < this.headerBytes) return SHORT
@@ -186,16 +186,32 @@ export class RxRound extends Round {
   }
 
   /**
+   * No refill gives the frame in hand more chains than it has: it is the first of the batch, which is as long as it may be or has
+   * the whole ring, as far as its driver can fill it with chains like these.
+   */
+  private exhausted({ queueSize }: DeviceQueue): boolean {
+    const { popped } = this
+    if (this.next > 0 || popped === 0) return false
+    if (popped === RX_CHAINS_MAX || chains.descriptors >= chains.descriptorLimit) return true
+    return (queueSize - chains.entries) * popped < chains.entries
+  }
+
+  /** What was taken and not used goes back to the ring. */
+  private giveBack(queue: DeviceQueue): void {
+    queue.rewind(chains, this.popped - this.next)
+    this.popped = this.next = 0
+  }
+
+  /**
    * Gives unused chains back and takes a new batch of at most `want`. What is delivered is published first: should the next
    * chain break the queue, the frames before it have reached the driver.
    */
   private refill(queue: DeviceQueue, want: number): RoundEnd | null {
     const status = queue.flush()
     if (status < 0) return status === EAGAIN ? 'miss' : 'broken'
-    queue.rewind(chains, this.popped - this.next)
-    this.popped = this.next = 0
+    this.giveBack(queue)
     const popped = queue.popBatch(chains, want)
-    this.walked += chains.descriptors
+    chargeLook(chains)
     if (popped === EAGAIN) return 'miss'
     if (popped < 0) return 'broken'
     this.popped = popped
@@ -203,7 +219,7 @@ export class RxRound extends Round {
   }
 
   /** Frames before this one are delivered: they are published before the queue breaks. */
-  private refuse(queue: DeviceQueue, reason: 'readable-in-rx' | 'buffer-fault' | 'shorter-than-header'): 'broken' {
+  private refuse(queue: DeviceQueue, reason: BrokenReason): 'broken' {
     queue.flush()
     queue.latch(reason)
     return 'broken'
@@ -239,6 +255,9 @@ export class RxRound extends Round {
     return index
   }
 }
+
+/** Segments whose lengths are summed for a unit of work: 16. */
+const SEGMENT_SHIFT = 4
 
 const NEED_CHAINS = -1
 const TOO_SMALL = -2

@@ -1,13 +1,14 @@
-import { EAGAIN, EBUSY, EINVAL } from '@vring/layout'
-import { ACCESS_READ, type MemoryView, memoryView } from '@vring/memory'
-import { ChainBatch, type DeviceQueue } from '@vring/virtqueue'
+import { EAGAIN, EBUSY, EINVAL, ENOBUFS } from '@vring/layout'
+import { ACCESS_READ, type MemoryView, memoryView, work } from '@vring/memory'
+import { type BrokenReason, ChainBatch, type DeviceQueue } from '@vring/virtqueue'
 import { copyChain } from './copy-chain.ts'
 import { FrameBatch, NET_BATCH } from './frame-batch.ts'
 import type { NetBackend } from './net-backend.ts'
 import {
+  chargeFrames,
+  chargeLook,
   FRAME_BYTES_MAX,
   ROUND_BYTES,
-  ROUND_DESCRIPTORS,
   ROUND_PACKETS,
   Round,
   type RoundEnd,
@@ -75,31 +76,34 @@ export class TxRound extends Round {
 
   protected batches(queue: DeviceQueue): number {
     let packets = 0
-    let walked = 0
     this.bytes = 0
     frames.headerBytes = this.headerBytes
     for (;;) {
       const wanted = Math.min(NET_BATCH, ROUND_PACKETS - packets)
       const popped = queue.popBatch(chains, wanted)
+      chargeLook(chains)
       if (popped <= 0) {
         const more = popped === 0 && this.event ? queue.enableNotification() : popped
-        if (more > 0) {
+        // Whose index comes and goes is looked at no more often than there is work for a round.
+        if (more > 0 && !work.full) {
           queue.disableNotification()
           continue
         }
         if (queue.broken !== null) this.end = 'broken'
+        else if (more > 0) this.end = 'budget'
         else this.end = more === EAGAIN ? 'miss' : 'empty'
         return packets
       }
-      walked += chains.descriptors
+      const before = this.bytes
       const stopped = this.transmit(popped)
       packets += this.taken
+      chargeFrames(this.taken, this.bytes - before)
       const unpublished = this.taken > 0 ? this.signal(queue, queue.useBatch(chains, this.taken)) : null
       if (stopped !== null || unpublished !== null) {
         this.end = queue.broken === null ? (unpublished ?? stopped!) : 'broken'
         return packets
       }
-      if (packets >= ROUND_PACKETS || this.bytes >= ROUND_BYTES || walked >= ROUND_DESCRIPTORS) {
+      if (packets >= ROUND_PACKETS || this.bytes >= ROUND_BYTES || work.full) {
         this.end = 'budget'
         return packets
       }
@@ -124,7 +128,7 @@ export class TxRound extends Round {
     frames.count = 0
     let next = 0
     let stopped: RoundEnd | null = null
-    while (next < popped && this.bytes < ROUND_BYTES) {
+    while (next < popped && this.bytes < ROUND_BYTES && (next === 0 || !work.full)) {
       if (this.inPlace) {
         const collected = this.collect(next, popped)
         if (collected > next) {
@@ -228,7 +232,7 @@ export class TxRound extends Round {
     const header = this.splitCopy ? this.headerBytes : total
     const status = copyChain(this.cpu, this.buffers, chains, chain, header, bounce, to)
     if (status === EAGAIN) return EAGAIN
-    if (status < 0) return this.refuse(chain, 'buffer-fault')
+    if (status < 0) return this.refuse(chain, status === ENOBUFS ? 'too-many-pieces' : 'buffer-fault')
     frames.view = bounce
     frames.offset[frames.count] = to
     frames.length[frames.count] = total
@@ -239,7 +243,7 @@ export class TxRound extends Round {
   }
 
   /** Chains before it are good: they are worked off first, and the queue breaks when this one is the first. */
-  private refuse(chain: number, reason: 'writable-in-tx' | 'shorter-than-header' | 'buffer-fault'): number {
+  private refuse(chain: number, reason: BrokenReason): number {
     return chain > 0 ? EBUSY : this.queue.latch(reason)
   }
 

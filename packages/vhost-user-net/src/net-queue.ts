@@ -144,7 +144,8 @@ export class NetQueue {
     }
     const disabled = this.disabled.counters.txFrames
     const oversize = (round?.oversize ?? 0) + (this.disabledRound?.oversize ?? 0)
-    const reasons = Object.entries({ oversize, disabled }).filter(([, frames]) => frames > 0)
+    const short = (round?.short ?? 0) + (this.disabledRound?.short ?? 0)
+    const reasons = Object.entries({ oversize, short, disabled }).filter(([, frames]) => frames > 0)
     return { ...common, delivered: null, dropped: Object.fromEntries(reasons) }
   }
 

@@ -1,5 +1,6 @@
 import type { DeviceIotlb } from '@vring/iotlb'
 import { hasFeature, isVringError, refused, VringError } from '@vring/layout'
+import { WORK_PER_LOOK, work } from '@vring/memory'
 import type { VhostUserDevice } from './device.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
 import { type IncomingMessage, MessageReader, OVERLONG_BYTES_MAX } from './message-reader.ts'
@@ -52,12 +53,10 @@ export interface BackendSessionOptions {
  */
 export const MESSAGE_MS = 10_000
 
-/**
- * Messages that one {@link BackendSession.poll} handles at most, and how long it goes on, in ms: rings get their turn whatever
- * the frontend sends.
- */
-const MESSAGES_PER_POLL = 64
+/** How long one {@link BackendSession.poll} goes on, in ms: rings get their turn whatever the frontend sends. */
 const POLL_MS = 1
+/** What a message is in units of work, so that a poll handles at most 64; it looks at the clock after each. */
+const MESSAGE_WORK = WORK_PER_LOOK / 64
 
 /** Requests that pass on what a guest writes: a bad value is the ring's fault, and not the connection's. */
 const OF_THE_GUEST: ReadonlySet<RequestName | null> = new Set<RequestName>([
@@ -210,8 +209,8 @@ export class BackendSession {
     this.#state.askUnsent()
     this.#askDue = this.#state.hasUnsent ? performance.now() + UNSENT_MS : Number.POSITIVE_INFINITY
     this.#state.transfer.step()
-    for (let count = 0; count < MESSAGES_PER_POLL && !this.#closed; count++) {
-      if (count > 0 && performance.now() >= end) break
+    for (work.begin(); !work.full && !this.#closed; work.charge(MESSAGE_WORK)) {
+      if (work.spent > 0 && performance.now() >= end) break
       try {
         if (this.#transport.hungUp?.() === true) {
           this.close()

@@ -13,6 +13,7 @@ export type BrokenReason =
   | 'indirect-length'
   | 'indirect-fault'
   | 'buffer-fault'
+  | 'too-many-pieces'
   | 'writable-in-tx'
   | 'readable-in-rx'
   | 'shorter-than-header'

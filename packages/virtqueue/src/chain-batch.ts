@@ -4,6 +4,14 @@ import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '@v
 export const CHAIN_DESCRIPTORS_MAX = 1024
 /** Descriptors that a batch has room for, a chain: more than a segmented frame takes, so that only odd drivers fill one early. */
 export const BATCH_DESCRIPTORS_PER_CHAIN = 32
+/** Descriptors at which no batch takes a further chain, however many it may hold: what a look at a ring costs at most. */
+export const BATCH_DESCRIPTORS_MAX = 2048
+/**
+ * Contiguous pieces that the buffers of one frame may lie in: a chain of {@link CHAIN_DESCRIPTORS_MAX}, each across the boundary
+ * of two pages, and a frame of 64 KiB in pages. More are translations smaller than a page, which no IOTLB has room for. Source:
+ * Linux `translate_desc`, which gives up with -ENOBUFS.
+ */
+export const PIECES_MAX: number = 2 * CHAIN_DESCRIPTORS_MAX + 17
 /** Chains that one hold of a lease reads or publishes at most: what the MMU notifier may have to wait for. */
 export const HOLD_CHAINS = 64
 /** Flags that tell whether a descriptor is one buffer, and whose: those of a single buffer are 0 or VIRTQ_DESC_F_WRITE. */
@@ -26,6 +34,8 @@ export class ChainBatch {
   count = 0
   /** Descriptors that were walked for it, those of indirect tables and empty ones too: the work that it was. */
   descriptors = 0
+  /** Ring entries that its chains take: the whole ring is on offer when they are as many as it has. */
+  entries = 0
   /** Every chain is one segment of the batch's kind: segment i is chain i. */
   uniform = true
   /** What the {@link SINGLE_FLAGS} of a single buffer of the batch's kind are. */
@@ -59,7 +69,7 @@ export class ChainBatch {
    * @param kind what nearly all of them are: `readable` by the device (default), or `writable` for what a driver receives
    */
   constructor(chains: number, kind: 'readable' | 'writable' = 'readable') {
-    this.descriptorLimit = BATCH_DESCRIPTORS_PER_CHAIN * chains
+    this.descriptorLimit = Math.min(BATCH_DESCRIPTORS_PER_CHAIN * chains, BATCH_DESCRIPTORS_MAX)
     const segments = this.descriptorLimit + CHAIN_DESCRIPTORS_MAX
     this.flags = kind === 'writable' ? VIRTQ_DESC_F_WRITE : 0
     this.used = new Uint32Array(2 * chains)
@@ -96,6 +106,7 @@ export class ChainBatch {
   begin(): void {
     this.count = 0
     this.descriptors = 0
+    this.entries = 0
     if (this.touched === 0) return
     const readable = this.flags === VIRTQ_DESC_F_WRITE ? 0 : 1
     for (let chain = 0; chain < this.touched; chain++) {

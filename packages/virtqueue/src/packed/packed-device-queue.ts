@@ -161,6 +161,7 @@ export class PackedDeviceQueue implements DeviceQueue {
     // Chains before a malformed one are worked off first: what stopped them is met again, and latched, as the first.
     if (taken < 0) return taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)
     batch.count = taken
+    batch.entries = reader.entries
     this.inFlight += reader.entries
     this.nextAvail = reader.slot
     this.availWrap = reader.wrap

@@ -53,6 +53,7 @@ export class SplitChainWalker {
     let limit = Math.min(tableSize, this.chainMax)
     for (let walked = 1; ; walked++) {
       batch.descriptors++
+      if (!indirect) batch.entries++
       const flags = words[3]! & 0xffff
       if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
         if (!this.indirect) return this.refuse('indirect-not-negotiated')

@@ -144,7 +144,7 @@ export class SplitDeviceQueue implements DeviceQueue {
       // The chain that it stopped at was loaded too.
       const loaded = taken < end ? taken - from + 1 : taken - from
       lease!.release(loaded, looks + loaded, 0)
-      batch.descriptors = taken
+      batch.descriptors = batch.entries = taken
       looks = 0
       held = taken === end && taken < limit && lease!.hold()
     }

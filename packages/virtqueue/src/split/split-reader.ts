@@ -121,7 +121,7 @@ export class SplitReader {
       address[chain] = descriptor[word + 1]! * 0x1_0000_0000 + descriptor[word]!
       length[chain] = bytes
     }
-    batch.descriptors = chain
+    batch.descriptors = batch.entries = chain
     return chain === upTo ? chain : this.takeOthers(batch, chain, upTo)
   }
 
@@ -143,11 +143,14 @@ export class SplitReader {
         length[segments] = descriptor[word + 2]!
         writeStart[chain] = (flags & VIRTQ_DESC_F_WRITE) === 0 ? segments + 1 : segments
         batch.descriptors++
+        batch.entries++
         segments++
         continue
       }
+      const { entries } = batch
       const last = this.walker.walk(desc, batch, chain, segments)
       if (last < 0) {
+        batch.entries = entries
         segStart[chain] = segments
         return chain > 0 ? chain : this.refuse(this.walker.refusal, last)
       }
