@@ -156,7 +156,7 @@ describe('the four accessors, under whatever a kernel does to the process', () =
           if (round > 0 && ++age % 3 === 0) current = machine.accessor(plugins[(age / 3) % plugins.length]!)
           return current
         })
-        // A queue that takes over signals once more: it can't know what the one before has told.
+        // A queue that takes over signals again: it can't know what the one before has told.
         const told = ({ events, ...rest }: Observed) => ({
           ...rest,
           events: events.filter((e) => !e.endsWith('notified')),

@@ -116,14 +116,14 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
   {
     name: 'split index jump',
     flaw: 'more chains than the ring has entries are taken',
-    edits: [["if (ready + this.pendingCount > this.queueSize) return this.latch('avail-idx-jump')", '']],
+    edits: [["if (ready + this.inFlight > this.queueSize) return this.latch('avail-idx-jump')", '']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > avail.idx ahead by more than the queue size',
   },
   {
     name: 'split pending chains',
     flaw: 'chains that wait to be published do not count',
-    edits: [['if (ready + this.pendingCount > this.queueSize)', 'if (ready > this.queueSize)']],
+    edits: [['if (ready + this.inFlight > this.queueSize)', 'if (ready > this.queueSize)']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > more chains than the ring has entries, none of them used yet (CVE-2016-5403)',
   },
@@ -249,7 +249,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     flaw: 'a malformed chain is refused again and again',
     edits: [['taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)', 'taken']],
     killedBy:
-      'a split ring by windows > a hostile driver breaks its queue and nothing else > chains in front of a bad one are worked off before the queue breaks',
+      'a split ring by windows > a hostile driver breaks its queue and nothing else > chains before a bad one are worked off, then the queue breaks',
   },
   {
     name: 'split miss breaks',
@@ -307,7 +307,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
       'a split ring by windows > notifications > virtio 1.3 2.7.7.2 with EVENT_IDX only the step over used_event notifies',
   },
   {
-    name: 'split event 65536 behind',
+    name: 'split event 65536 back',
     flaw: 'used_event is compared with an index of another lap',
     edits: [['if (((usedIdx - this.signalledUsed) & 0xffff) < count) this.signalledUsedValid = false', '']],
     killedBy:

@@ -150,7 +150,8 @@ export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-
     name: 'split chains of a table not counted',
     flaw: 'descriptors are not counted',
     edits: [['        batch.descriptors++\n        segments++', '        segments++']],
-    killedBy: 'split > by windows > a batch counts every descriptor that was walked for it, and the next begins anew',
+    killedBy:
+      'split > by windows > a batch counts every descriptor that was walked for it, and the next begins at zero',
   },
   {
     name: 'split refused chain',
@@ -162,6 +163,7 @@ export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-
     name: 'split columns not parted',
     flaw: 'chains of several segments keep the columns of single ones',
     edits: [['    batch.part()\n', '']],
-    killedBy: 'split > by windows > a batch counts every descriptor that was walked for it, and the next begins anew',
+    killedBy:
+      'split > by windows > a batch counts every descriptor that was walked for it, and the next begins at zero',
   },
 ])

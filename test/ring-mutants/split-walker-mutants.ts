@@ -79,7 +79,7 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     name: 'split readable after writable',
     flaw: 'readable descriptors may follow writable ones',
     edits: [["} else if (writable >= 0) return this.refuse('readable-after-writable')", '}']],
-    killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > readable behind writable',
+    killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > readable after writable',
   },
   {
     name: 'split empty segment',

@@ -18,7 +18,7 @@ describe('arguments', () => {
     })
   })
 
-  test('a value may begin with dashes behind an equals sign', () => {
+  test('a value may begin with dashes after an equals sign', () => {
     expect(readArguments(['--socket=--odd'])).toEqual({ socket: '--odd' })
   })
 

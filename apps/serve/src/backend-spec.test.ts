@@ -30,7 +30,7 @@ describe('--backend', () => {
     ['lopback', 'is unknown; accepted: drop, loopback, tap:NAME, .*; did you mean loopback\\?'],
     ['taps:x', 'is unknown; .*; did you mean tap:NAME\\?'],
     ['', 'is unknown; accepted: [^;]*$'],
-    ['drop:1', 'takes nothing behind its name; accepted: drop'],
+    ['drop:1', 'takes nothing after its name; accepted: drop'],
     ['tap', 'names no interface; accepted: tap:NAME'],
     ['tap:', 'names no interface'],
     ['tap:sixteen-letters-', 'names no interface'],

@@ -41,7 +41,7 @@ export function parseBackend(text: string, plugins: readonly string[] = []): Bac
   switch (kind) {
     case 'drop':
     case 'loopback':
-      if (rest !== null) throw refuse(`takes nothing behind its name; accepted: ${FORMS[kind]}`)
+      if (rest !== null) throw refuse(`takes nothing after its name; accepted: ${FORMS[kind]}`)
       return { kind }
     case 'tap':
       if (rest === null || !INTERFACE.test(rest))

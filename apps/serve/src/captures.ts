@@ -130,6 +130,6 @@ export function openCapture(spec: CaptureSpec, note: (line: string) => void): Ca
 const TROUBLE: Readonly<Record<string, string>> = {
   ENOSPC: 'ENOSPC (the disk is full); the file ends with its last whole block',
   EDQUOT: 'EDQUOT (the quota is used up); the file ends with its last whole block',
-  'no-reader': 'nobody reads the FIFO',
+  'no-reader': 'the FIFO has no reader',
   'slow-reader': 'the reader of the FIFO is slower than the traffic',
 }

@@ -55,7 +55,7 @@ export interface DaemonConfig {
 /** What a driver may share as its memory. */
 export interface MemoryConfig {
   readonly files: MemoryFiles
-  /** Only files that nobody can shorten. */
+  /** Only files that can't be shortened (F_SEAL_SHRINK). */
   readonly requireSealed: boolean
   /** Bytes of all regions together; null: what this host has. */
   readonly bytesMax: number | null

@@ -141,7 +141,7 @@ async function show(device: Daemon['devices'][number]): Promise<Readonly<Record<
   }
 }
 
-/** A socket that a daemon left which is no more; nobody else's file is replaced. */
+/** A socket of a daemon that has ended; no other file is replaced. */
 function removeDead(path: string): void {
   try {
     UnixListener.listen(path).close()

@@ -138,7 +138,7 @@ export async function runDaemon(
   const ended = new Promise<Snapshot | null>((resolve) => {
     end = resolve
   })
-  // Nobody has to hear of it.
+  // It may be left unawaited.
   ended.catch(() => {})
   const single = config.devices.length === 1 && config.devices[0]!.name === ''
   const daemon = new Daemon(log, (name, outcome) => {

@@ -31,7 +31,7 @@ export interface PairEnds {
   readonly source: FrameSource | null
   /** Frames for the driver that the backend dropped, by reason. */
   readonly rxDropped: () => Readonly<Record<string, number>>
-  /** The device behind it was deleted: its frames are dropped as `gone`. */
+  /** Its network device was deleted: its frames are dropped as `gone`. */
   readonly gone: () => boolean
 }
 
@@ -40,7 +40,10 @@ type ReplaySpec = Extract<DatapathSpec, { kind: 'replay' }>
 /** The backends of all queue pairs, in the thread that serves them. They outlive sessions: devices and counts stay. */
 export interface Datapath {
   readonly pairs: readonly PairEnds[]
-  /** Bytes behind the Ethernet header that a frame may have now, unless it is a segment; Infinity: no device is behind it. */
+  /**
+   * Bytes after the Ethernet header that a frame may have now, unless it is a segment; Infinity: there is no network
+   * device.
+   */
   readonly mtu: () => number
   /** What people should know of it: one line, or null. */
   readonly note: string | null

@@ -8,7 +8,7 @@ export interface Device {
   readonly features: bigint
   /** Lines for people. */
   readonly notes: readonly string[]
-  /** The interface behind it, or null. */
+  /** Its network interface, or null. */
   readonly link: FollowedLink | null
   /** Frames by XDP verdict or protocol that the kernel counted, read now; null where the kernel has no program of ours. */
   kernelCounts(): Readonly<Record<string, number>> | null

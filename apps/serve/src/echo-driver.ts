@@ -21,7 +21,7 @@ const BUFFER_BYTES = 2048
 const FRAME = 0x2_0000
 /** Local experimental Ethertype 1 (IEEE 802): no stack answers it. */
 const ETHERTYPE = 0x88b5
-/** Bytes of the frame that say which it is, behind its Ethernet header. */
+/** Bytes of the frame that say which it is, after its Ethernet header. */
 export const ECHO_BYTES_MIN: number = ETH_HEADER_BYTES + 4
 export const ECHO_BYTES_MAX = 1514
 /** A frame that is not back by then is lost, ms. */
@@ -67,7 +67,7 @@ export class EchoDriver {
     this.poll.watch([this.receiver.signals.call.fd])
     for (let at = BUFFERS; at < BUFFERS + ENTRIES * BUFFER_BYTES; at += BUFFER_BYTES) this.offer(at)
     this.kick(this.receiver)
-    // Frames that were sent are taken back with the next one: nobody waits for them.
+    // Frames that were sent are taken back with the next one: nothing waits for them.
     this.sender.queue.setNotification(false)
     const { u8 } = this.view
     u8.fill(0xff, FRAME + NET_HDR_MRG_BYTES, FRAME + NET_HDR_MRG_BYTES + 6)

@@ -64,7 +64,7 @@ export class History {
   }
 }
 
-/** While nobody looked there was no driver. */
+/** Between two looks there was no driver. */
 function quiet(atMs: number): HistoryPoint {
   return { atMs, txRate: 0, rxRate: 0, dropRate: 0 }
 }

@@ -33,7 +33,7 @@ export const LATENCY_USAGE: string = helpText({
 /**
  * `vring-serve latency`.
  *
- * @param rawArgs arguments behind `latency`
+ * @param rawArgs arguments after `latency`
  * @returns what to print
  * @throws ServeError
  */

@@ -44,7 +44,7 @@ describe('lines for people', () => {
     expect(writer.leftOut).toBe(1)
   })
 
-  test('into a pipe that nobody reads are left out once it is full, and nobody waits; read, they come again', () => {
+  test('into a pipe that is not read are left out once it is full, without a wait; read, they come again', () => {
     const path = join(folder, 'pipe')
     spawnSync('mkfifo', [path])
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -61,7 +61,7 @@ describe('lines for people', () => {
       `vring-serve: ${lost} lines were left out\nread again\n`,
     )
     closeSync(reader)
-    writer.write('to nobody\n')
+    writer.write('without a reader\n')
     expect(writer.leftOut).toBe(1)
     closeSync(fd)
   })

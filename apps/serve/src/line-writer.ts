@@ -63,7 +63,7 @@ export class LineWriter {
       if ((this.#poll.revents(0) & POLLOUT) === 0) return false
       writeSync(this.#fd, bytes)
     } catch {
-      // Nobody reads any more (EPIPE), or somebody made it non-blocking and it is full (EAGAIN).
+      // It has no reader any more (EPIPE), or another process made it non-blocking and it is full (EAGAIN).
       return false
     }
     this.leftOut = 0

@@ -49,7 +49,7 @@ export class LinkWatch {
     }
   }
 
-  /** Somebody has noticed that it is gone. */
+  /** A datapath has noticed that it is gone. */
   gone(): void {
     if (this.place === 'deleted') return
     this.place = 'deleted'

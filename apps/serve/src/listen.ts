@@ -14,7 +14,7 @@ export interface OpenedSocket {
 }
 
 /**
- * Makes the socket of a device, with its permissions, before anybody can connect.
+ * Makes the socket of a device, with its permissions, before a driver can connect.
  *
  * @throws ServeError naming the argument
  */

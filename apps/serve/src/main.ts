@@ -49,7 +49,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
     // Not once: a second signal does not end the process before it has given everything back.
     const ending: readonly NodeJS.Signals[] = given.config === undefined ? [...ENDING, 'SIGHUP'] : ENDING
     for (const signal of ending) process.on(signal, onSignal)
-    // Without a listener Node opens a debugger for everybody who can reach the port.
+    // Without a listener Node opens a debugger for every process that can reach the port.
     process.on('SIGUSR1', ignore)
     try {
       await runDaemon(config, stop.signal, log, {

@@ -13,7 +13,7 @@ export interface Observation {
   readonly snapshot: Snapshot
   /** Counts of the XDP program in the kernel, or null. */
   readonly kernel: Readonly<Record<string, number>> | null
-  /** The interface behind the device, or null. */
+  /** The network interface of the device, or null. */
   readonly link: LinkObservation | null
   /** Rates of the last minutes. */
   readonly history: readonly HistoryPoint[]

@@ -8,7 +8,7 @@ import { startError } from './serve-error.ts'
 import { openTap } from './tap.ts'
 
 /**
- * Opens what `--backend` and `--xdp` ask for. Nothing is left behind when it fails.
+ * Opens what `--backend` and `--xdp` ask for. Nothing stays open when it fails.
  *
  * @throws ServeError naming the argument
  */

@@ -70,7 +70,7 @@ export type WorkerMessage =
   | { readonly type: 'ready' }
   /** One line for people. */
   | { readonly type: 'note'; readonly line: string }
-  /** The device behind a queue pair was deleted. */
+  /** The network device of a queue pair was deleted. */
   | { readonly type: 'gone' }
   | { readonly type: 'opened'; readonly peer: PeerCredentials }
   /** A command was done; or why not. */

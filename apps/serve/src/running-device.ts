@@ -54,7 +54,7 @@ export class RunningDevice {
   }
 
   /**
-   * Opens everything and starts the worker. Nothing is left behind when it fails.
+   * Opens everything and starts the worker. Nothing stays open when it fails.
    *
    * @throws ServeError
    */
@@ -155,7 +155,7 @@ export class RunningDevice {
         described = snapshot.sessions
         this.#log(describe(snapshot))
       }
-      // Once more after it has left: the last losses, and rates that fall to zero.
+      // Again after it has left: the last losses, and rates that fall to zero.
       if (snapshot.session !== null || !this.history.isQuiet) this.#again(look, LOOK_MS)
     }
     this.#again(look, SETTLED_MS)

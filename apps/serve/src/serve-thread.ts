@@ -67,7 +67,7 @@ export class ServeThread {
       else if (message.type === 'opened' || message.type === 'closed') options.onSession?.(message)
     })
     this.done = this.#outcome()
-    // Whoever awaits it hears of a failure; nobody has to.
+    // A caller that awaits it gets the failure; none has to.
     this.done.catch(() => {})
   }
 
@@ -141,7 +141,7 @@ export class ServeThread {
     this.#wake.signal()
   }
 
-  /** Everybody who asked up to this number is answered: the worker answers the latest only. */
+  /** All requests up to this number are answered: the worker answers the latest only. */
   #answer(request: number, snapshot: Snapshot): void {
     for (const [number, resolve] of this.#waiting) if (number <= request) resolve(snapshot)
   }

@@ -110,7 +110,7 @@ export class ServedDevice extends NetDevice {
     for (let index = 0; index < 2 * this.queueNum; index += 2) this.follow(index)
   }
 
-  /** Tells the device behind a pair when its receive ring begins to take frames, and when it ends. */
+  /** Tells the network device of a pair when its receive ring begins to take frames, and when it ends. */
   private follow(index: number): void {
     if (index % 2 !== 0 || index >>> 1 >= this.queueNum) return
     const receiving = this.started.has(index) && this.enabled.has(index) && index >>> 1 < this.activePairs
@@ -207,7 +207,7 @@ export class ServedDevice extends NetDevice {
   refused({ request, error, ends }: Refusal): void {
     addCounts(this.refusals, { [`${request ?? 'unknown'}.${ends}`]: 1 })
     if (ends === 'session') return
-    const then = ends === 'ring' ? 'its ring does not run until it is set up anew' : 'the driver was told'
+    const then = ends === 'ring' ? 'its ring does not run until it is set up again' : 'the driver was told'
     this.note(`refused ${request ?? 'an unknown request'}: ${error.message}; ${then}`)
   }
 

@@ -74,7 +74,10 @@ export class StatusServer {
   }
 }
 
-/** Ends the oldest connections that ask nothing when there are too many: who asks is answered, whoever else is there. */
+/**
+ * Ends the oldest connections that ask nothing when there are too many: a connection that asks is answered, however many
+ * others there are.
+ */
 function boundConnections(server: Server): void {
   const idle = new Set<Socket>()
   let open = 0

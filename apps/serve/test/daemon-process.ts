@@ -12,7 +12,7 @@ export interface DaemonProcessOptions {
   readonly from?: keyof typeof CLI
   /** Where it runs: plugins are looked up from there. Default: the repository. */
   readonly cwd?: string
-  /** A command that runs the command line behind it: `setpriv --bounding-set -net_admin`. */
+  /** A command that runs the command line after it: `setpriv --bounding-set -net_admin`. */
   readonly by?: readonly string[]
   /** Descriptors that it gets as 3 and following. */
   readonly fds?: readonly number[]

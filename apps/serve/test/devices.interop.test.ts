@@ -20,7 +20,7 @@ const XDP1 = fileURLToPath(new URL('../programs/xdp1.o', import.meta.url))
 const HEADER = 12
 const SLOT = 2048
 
-/** Frames to everybody of a type that no stack answers; their last bytes say which they are. */
+/** Broadcast frames of a type that no stack answers; their last bytes say which they are. */
 function frames(count: number, bytes = 100): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => {
     const frame = new Uint8Array(bytes).fill(i & 0xff)
@@ -39,7 +39,7 @@ function ip(...args: string[]): void {
   if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`)
 }
 
-/** xdp1 whose instruction in front of its exit reads beyond the stack. */
+/** xdp1 whose instruction before its exit reads beyond the stack. */
 function wildObject(): Buffer {
   const object = readFileSync(XDP1)
   const exit = object.indexOf(Buffer.from([0x95, 0, 0, 0, 0, 0, 0, 0]))
@@ -154,7 +154,7 @@ describe.skipIf(reason !== null)(`vring-serve on devices${reason === null ? '' :
     expect(linkInfo(interfaceIndex('vdxskA')).xdp.mode).toBe('none')
   })
 
-  test('af-xdp behind a link that is slower than the driver: the daemon sleeps, and every frame leaves', async () => {
+  test('af-xdp over a link that is slower than the driver: the daemon sleeps, and every frame leaves', async () => {
     // A bridge to a port that lets 2500 frames a second pass: those that wait hold on to the socket's memory.
     ip('link', 'add', 'vdslowA', 'type', 'veth', 'peer', 'name', 'vdslowB')
     ip('link', 'add', 'vdslowC', 'type', 'veth', 'peer', 'name', 'vdslowD')
@@ -172,7 +172,7 @@ describe.skipIf(reason !== null)(`vring-serve on devices${reason === null ? '' :
     const started = await serve(['--backend', 'af-xdp:vdslowA:0'])
     const driver = keep(new TestDriver(socket))
     const [frame] = frames(1, 60)
-    // To one station: of frames to everybody the bridge forwards copies, which hold on to nothing.
+    // To one station: of broadcast frames the bridge forwards copies, which hold on to nothing.
     frame![0] = 2
     driver.send([frame!])
     const flood = async (ms: number): Promise<void> => {

@@ -84,7 +84,7 @@ const FILE_CASES: readonly FileCase[] = [
     ...{ features: OFFLOAD_FEATURES, guest: { card: ['mrg_rxbuf=off'] } },
   },
   {
-    ...{ accessor: 'iotlb-translated', what: 'offloads behind an IOMMU', family: 'v4', bytes: 16 * MIB },
+    ...{ accessor: 'iotlb-translated', what: 'offloads with an IOMMU', family: 'v4', bytes: 16 * MIB },
     ...{ mode: 'translated', features: ON | featureSet(VIRTIO_F_ACCESS_PLATFORM) },
     guest: { card: BEHIND_IOMMU, args: IOMMU, append: 'intel_iommu=on' },
   },
@@ -132,7 +132,7 @@ describe.skipIf(reason !== null)(`Linux guests${reason === null ? '' : ` (skippe
     return daemon
   }
 
-  /** Addresses of this host; a TAP that went with its daemon needs them anew. */
+  /** Addresses of this host; a TAP that went with its daemon needs them again. */
   function addressHost(): void {
     ip(`addr add ${HOST.v4}/24 dev ${tap}`)
     ip(`addr add ${HOST.v6}/64 dev ${tap} nodad`)
@@ -263,7 +263,7 @@ describe.skipIf(reason !== null)(`Linux guests${reason === null ? '' : ` (skippe
         async () => (await guest.run(`ping -c 1 -W 1 ${HOST.v4} >/dev/null && echo ok; true`)) === 'ok',
       )
       await ping(guest, HOST.v4)
-      // The same driver module, loaded anew, goes on in the same session.
+      // The same driver module, loaded again, goes on in the same session.
       await guest.run('rmmod virtio_net && insmod /modules/virtio_net.ko')
       await addressGuest(guest)
       await ping(guest, HOST.v6)

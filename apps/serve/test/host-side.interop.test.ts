@@ -159,14 +159,14 @@ describe.skipIf(reason !== null)(
       ip('tuntap', 'add', 'dev', 'vhroot', 'mode', 'tap', 'vnet_hdr', 'user', '65534')
       closing.push({ close: () => ip('tuntap', 'del', 'dev', 'vhroot', 'mode', 'tap') })
       ip('link', 'set', 'vhroot', 'up')
-      const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+      const unprivileged = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
       spawnSync('chown', ['65534', folder])
-      const serving = await serve(['--backend', 'tap:vhroot'], { by: nobody })
+      const serving = await serve(['--backend', 'tap:vhroot'], { by: unprivileged })
       closing.push(new TestDriver(socket))
       await until('the carrier', () => carrier('vhroot'))
       expect(await serving.end('SIGTERM')).toBe(0)
       const refused = async (...args: string[]): Promise<string> => {
-        const one = new DaemonProcess(['--socket', socket, ...args], { from: 'built', by: nobody })
+        const one = new DaemonProcess(['--socket', socket, ...args], { from: 'built', by: unprivileged })
         expect(await one.exit()).not.toBe(0)
         return one.output
       }
@@ -181,7 +181,7 @@ describe.skipIf(reason !== null)(
       expect(await refused('--backend', 'tap:vhnew')).toMatch(/making an interface needs CAP_NET_ADMIN/)
     })
 
-    test('af-xdp: a pair takes the frames of pairs that do not receive, and frames without a driver go to nobody', async () => {
+    test('af-xdp: a pair takes the frames of pairs that do not receive, and frames without a driver are dropped', async () => {
       ip(
         'link',
         'add',

@@ -72,7 +72,7 @@ describe.skipIf(reason !== null)(`operating vring-serve${reason === null ? '' : 
       control,
       { command: 'add', device: device('three') },
       { command: 'add', device: device('three') },
-      { command: 'remove', name: 'nobody' },
+      { command: 'remove', name: 'four' },
       '{',
       { command: 'show' },
     )
@@ -80,7 +80,7 @@ describe.skipIf(reason !== null)(`operating vring-serve${reason === null ? '' : 
     expect(again).toMatchObject({ ok: false, error: expect.stringMatching(/three is served already/) })
     expect(unknown).toMatchObject({
       ok: false,
-      error: expect.stringMatching(/"nobody" is not served; served: one, two, three/),
+      error: expect.stringMatching(/"four" is not served; served: one, two, three/),
     })
     expect(broken).toMatchObject({ ok: false, error: expect.stringMatching(/no JSON/) })
     const names = (shown!['devices'] as { name: string }[]).map(({ name }) => name)

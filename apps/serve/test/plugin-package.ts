@@ -10,7 +10,7 @@ const SOURCE = join(REPOSITORY, 'test/fixtures/outside-plugin/accessor.ts')
 const NEEDED = ['accessor', 'iotlb', 'layout', 'memory', 'mmu-notifier']
 
 /**
- * An accessor as somebody publishes it who knows vring from the registry only: a package of its own, packed, and installed
+ * An accessor as an author publishes it who knows vring from the registry only: a package of its own, packed, and installed
  * into an empty directory beside tarballs of the packages that it imports. Nothing in there leads back to the repository.
  *
  * @param folder an empty directory

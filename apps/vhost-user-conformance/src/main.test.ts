@@ -40,7 +40,7 @@ describe('vhost-user-conformance', () => {
     expect(err).toContain(`vhost-user-conformance: ${message}`)
   })
 
-  test('ends with 4 where nobody listens, and where the back-end does not start', async () => {
+  test('ends with 4 where no process listens, and where the back-end does not start', async () => {
     expect(await main(['--socket', '/nowhere/x.sock', '--patience', '50'])).toBe(4)
     expect(err).toContain('/nowhere/x.sock: no back-end answers GET_FEATURES here')
     expect(await main(['--socket', '/nowhere/x.sock', '--spawn', 'echo sorry {socket}; exit 7'])).toBe(4)

@@ -16,8 +16,8 @@ const START_MS = 20_000
 /** How long it may take to end after SIGTERM, in ms. */
 const END_MS = 3000
 
-/** Errors of connect(2) that say that nobody accepts there now. */
-const NOBODY = new Set(['ENOENT', 'ECONNREFUSED', 'EAGAIN'])
+/** Errors of connect(2) that say that no process accepts there now. */
+const NOT_ACCEPTED = new Set(['ENOENT', 'ECONNREFUSED', 'EAGAIN'])
 
 export interface TargetOptions {
   readonly socket: string
@@ -75,7 +75,7 @@ export class Target {
   /**
    * A new connection; a back-end that is about to listen again is waited for.
    *
-   * @throws CaseFailure when nobody accepts
+   * @throws CaseFailure when no process accepts
    */
   connect(timeoutMs: number = this.patienceMs): Connection {
     const end = performance.now() + timeoutMs
@@ -85,8 +85,8 @@ export class Target {
       } catch (error) {
         if (!isVringError(error)) throw error
         const errno = systemErrnoOf(error) ?? ''
-        if (!NOBODY.has(errno)) throw missingError(`${this.socket}: ${error.message}`)
-        if (performance.now() > end) fail(`nobody accepts a connection at ${this.socket} (${errno})`)
+        if (!NOT_ACCEPTED.has(errno)) throw missingError(`${this.socket}: ${error.message}`)
+        if (performance.now() > end) fail(`no process accepts a connection at ${this.socket} (${errno})`)
         pause(2)
       }
     }
@@ -147,7 +147,7 @@ export class Target {
   #spawn(command: string): void {
     rmSync(this.socket, { force: true })
     const log = openSync(this.#logPath, 'w')
-    // A file and not a pipe: nobody would read it while a case runs. Standard input stays open: testpmd ends with it.
+    // A file and not a pipe: a pipe would not be read while a case runs. Standard input stays open: testpmd ends with it.
     this.#child = spawn('/bin/sh', ['-c', command], { stdio: ['pipe', log, log], detached: true })
     closeSync(log)
   }

@@ -100,7 +100,7 @@ export const CONFIRMED: readonly Confirmed[] = [
   qemu('does not look at the version', 'messages/version-zero', 'messages/version-two'),
   qemu('closes no descriptor that it does not use', 'messages/surplus-descriptors', 'messages/many-descriptors'),
   qemu(
-    'holds the channel, waits for the end of the connection for ever, and serves nobody else',
+    'holds the channel, waits for the end of the connection for ever, and serves no other front-end',
     'messages/own-socket',
   ),
   qemu('never signals the error descriptor', 'attacks/error-signalled'),

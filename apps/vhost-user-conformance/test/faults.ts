@@ -199,7 +199,7 @@ export const FAULTS: readonly Fault[] = [
   net('ignores-log-offset', 'begins at the begin of the file', 'log/offset'),
   blk('logs-always', 'marks without LOG_ALL', 'log/turned-off', 'log/not-before'),
   net('first-log-only', 'keeps its first log', 'log/other-log'),
-  net('logs-beyond', 'marks behind the end of the log', 'log/too-small'),
+  net('logs-beyond', 'marks past the end of the log', 'log/too-small'),
   net('refuses-iotlb', 'refuses IOTLB messages', 'iotlb/update', 'iotlb/runs'),
   net('no-everything', 'refuses an invalidation of everything', 'iotlb/everything'),
   net('asks-no-miss', 'does not ask for what it misses', 'iotlb/miss', 'iotlb/invalidate'),

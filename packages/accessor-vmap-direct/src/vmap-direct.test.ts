@@ -67,7 +67,7 @@ describe.each(SYNC_NAMES)('vmap-direct with sync %s', (sync) => {
     expect(accessor.counters.snapshot()).toEqual({ 'driver.direct': 1, 'desc.direct': 1, 'device.direct': 2 })
   })
 
-  it('falls back while an invalidation is open and maps again in the round behind it', () => {
+  it('falls back while an invalidation is open and maps again in the round after it', () => {
     const { space, ring, accessor } = paged({ sync })
     accessor.beginRound()
     const range = invalidation(ring)

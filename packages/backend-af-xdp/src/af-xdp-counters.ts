@@ -6,6 +6,6 @@ export interface AfXdpCounters extends NetBackendCounters {
   readonly rxFrames: number
   /** Bytes of those frames. */
   readonly rxBytes: number
-  /** Frames that the kernel dropped in front of the socket, by reason. */
+  /** Frames that the kernel dropped before the socket, by reason. */
   readonly rxDropped: Readonly<Record<string, number>>
 }

@@ -25,11 +25,11 @@ export class AfXdpGroup {
 
   /** A pair can receive, or no longer. */
   setReceiving(pair: number, receiving: boolean): void {
-    const nobody = this.receiving.size === 0
+    const none = this.receiving.size === 0
     if (receiving) this.receiving.add(pair)
     else this.receiving.delete(pair)
-    // What waits is for the driver that leaves; and what came without one is for nobody.
-    if (nobody || this.receiving.size === 0) for (const queue of this.queues) queue.dropWaiting()
+    // What waits is for the driver that leaves; and what came without one is for none.
+    if (none || this.receiving.size === 0) for (const queue of this.queues) queue.dropWaiting()
     this.share()
   }
 

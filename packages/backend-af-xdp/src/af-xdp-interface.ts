@@ -60,7 +60,7 @@ export class AfXdpInterface {
   }
 
   /**
-   * Loads the program and attaches it. Nothing is left behind when it fails.
+   * Loads the program and attaches it. Nothing stays open when it fails.
    *
    * @throws VringError ERR_SYSTEM: ENODEV (no such interface), EBUSY (it has an XDP program), EPERM
    */

@@ -50,12 +50,12 @@ const IDLE_CHECK = 4096
  * nothing else that tells.
  *
  * A frame out is copied once, into the UMEM, which is the only memory that the interface sends from; a checksum that the
- * driver left to the device is completed in the copy. A frame in lies in the UMEM, with an empty virtio-net header in
- * front of it, until it is consumed.
+ * driver left to the device is completed in the copy. A frame in lies in the UMEM, with an empty virtio-net header before
+ * it, until it is consumed.
  *
- * Dropped and counted: `short`, `oversize`, `segmentation` (not offered: the interface can't), `header` (its checksum
- * lies outside of the frame), `down` and `gone` (the interface is). No free chunk is no drop: the rest of the batch is
- * offered again. Of frames for the driver: `no-driver` (they waited while nobody could receive them), and what the kernel
+ * Dropped and counted: `short`, `oversize`, `segmentation` (not offered: the interface can't), `header` (its checksum lies
+ * outside of the frame), `down` and `gone` (the interface is). No free chunk is no drop: the rest of the batch is offered
+ * again. Of frames for the driver: `no-driver` (they waited while no driver could receive them), and what the kernel
  * counts, `kernel`, `ring-full`, `fill-ring-empty`.
  */
 export class AfXdpQueue implements NetBackend, FrameSource {

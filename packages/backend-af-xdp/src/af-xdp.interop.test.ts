@@ -21,7 +21,7 @@ const SLOT = 2048
 const ETHERTYPE = 0x88b5
 const isRoot = process.getuid?.() === 0
 
-/** `count` frames of `bytes` bytes to everybody; byte 14 of each is its number. */
+/** `count` broadcast frames of `bytes` bytes; byte 14 of each is its number. */
 function batchOf(count: number, bytes = 64, headerBytes = HEADER): FrameBatch {
   const batch = new FrameBatch(headerBytes, memoryView(new ArrayBuffer(NET_BATCH * SLOT)))
   for (let i = 0; i < count; i++) {
@@ -134,7 +134,7 @@ describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root
   test('an interface that is slower than its driver holds it back: no frame is lost, and waiting costs no CPU', () => {
     const [a, b] = slowPair()
     const batch = batchOf(NET_BATCH, 1000)
-    // To one station: of frames to everybody the bridge forwards copies, which let their socket go.
+    // To one station: of broadcast frames the bridge forwards copies, which let their socket go.
     for (let i = 0; i < NET_BATCH; i++) batch.view.u8[batch.offset[i]! + HEADER] = 2
     const poll = new PollSet()
     const total = 4 * NET_BATCH
@@ -223,7 +223,7 @@ describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root
     poll.wait(2000)
     const batch = b.receive()
     const frame = batch.offset[0]! + HEADER
-    // All bytes behind csum_start are zero: the checksum is all ones.
+    // All bytes from csum_start on are zero: the checksum is all ones.
     expect([...batch.view.u8.subarray(frame + 26, frame + 28)]).toEqual([0xff, 0xff])
   })
 
@@ -261,7 +261,7 @@ describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root
     expect(b.gone).toBe(true)
   })
 
-  test('missing, busy, without that queue or mode: an error that says so, and nothing left behind', () => {
+  test('missing, busy, without that queue or mode: an error that says so, and nothing stays open', () => {
     expect(() => AfXdpInterface.open({ name: 'xskNone' })).toThrow(/ENODEV.*xskNone/)
     ip('link', 'add', 'xskA', 'type', 'veth', 'peer', 'name', 'xskB')
     ip('link', 'set', 'xskA', 'up')

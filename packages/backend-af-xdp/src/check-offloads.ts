@@ -41,7 +41,7 @@ export function unseenOffloads(name: string, mode: XdpMode): UnseenOffload[] {
   return asked.filter((one) => isOn(one.name, one.offload))
 }
 
-/** True when a veth's peer is in another network namespace, where nobody can ask for its offloads. */
+/** True when a veth's peer is in another network namespace, where its offloads can't be asked for. */
 export function hasFarPeer(name: string): boolean {
   const { kind, peer, peerHere } = linkInfo(interfaceIndex(name))
   return kind === 'veth' && peer !== 0 && !peerHere

@@ -20,7 +20,7 @@ const IPV6_HEADER_BYTES = 40
  * header (Linux CHECKSUM_PARTIAL), which no metadata of AF_XDP tells. A frame whose checksum is right stays as it is, also
  * where the field happens to hold that number; fragments and IPv6 extension headers are not looked into.
  *
- * @param u8 memory that nobody else writes to
+ * @param u8 memory that no other thread writes to
  * @param frame where the frame starts
  * @param bytes its length
  * @returns whether it was completed

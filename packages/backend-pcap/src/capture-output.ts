@@ -165,7 +165,7 @@ function isDevice(path: string): boolean {
 /** How long to leave a FIFO alone that has no reader, ms. */
 const READER_MS = 100
 
-/** A FIFO that somebody may read: each reader gets a capture of its own, from when it came. */
+/** A FIFO that may have readers: each reader gets a capture of its own, from when it came. */
 class FifoOutput implements CaptureOutput {
   trouble: string | null = 'no-reader'
   private readonly path: string
@@ -220,7 +220,7 @@ class FifoOutput implements CaptureOutput {
     return at - from
   }
 
-  /** ENXIO: nobody has it open for reading; EPIPE: who had is gone. */
+  /** ENXIO: no process has it open for reading; EPIPE: the reader is gone. */
   private left(code: string): void {
     this.trouble = code === 'ENXIO' || code === 'EPIPE' ? 'no-reader' : code
     if (this.fd >= 0) closeSync(this.fd)

@@ -41,7 +41,7 @@ const fixture = (name: string): Uint8Array =>
 /** 2026-01-02T03:04:05.678875Z, which a double of ms carries exactly. */
 const NOW_MS = 1767323045678.875
 
-/** A batch of frames, each behind a header of 12 bytes of 0xee. */
+/** A batch of frames, each after a header of 12 bytes of 0xee. */
 function batch(frames: readonly Uint8Array[]): FrameBatch {
   const bytes = frames.reduce((sum, one) => sum + 12 + one.length, 0)
   const one = new FrameBatch(12, memoryView(new ArrayBuffer((bytes + 3) & ~3)))
@@ -373,7 +373,7 @@ describe('reading', () => {
     expect(readCapture(file.subarray(0, file.length - 1)).truncatedAt).not.toBeNull()
   })
 
-  test('any bytes behind a known magic are read, or refused with a VringError', () => {
+  test('any bytes after a known magic are read, or refused with a VringError', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('tcpdump.pcap', 'dumpcap.pcapng'),

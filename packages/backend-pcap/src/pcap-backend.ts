@@ -50,7 +50,7 @@ export class PcapBackend implements NetBackend {
     this.next?.flush()
   }
 
-  /** One in front of a backend that writes to frames gets copies, as that one would. */
+  /** One before a backend that writes to frames gets copies, as that one would. */
   get needsCopy(): boolean {
     return this.next?.needsCopy === true
   }

@@ -134,7 +134,7 @@ export class PcapngEncoder {
     this.word(OPTION_END)
   }
 
-  /** Goes on behind `bytes` that were put here, with zeros up to a whole word. */
+  /** Goes on after `bytes` that were put here, with zeros up to a whole word. */
   private pad(bytes: number): void {
     this.bytes.fill(0, this.length + bytes, this.length + padded(bytes))
     this.length += padded(bytes)

@@ -18,7 +18,7 @@ export class ReplayClock {
     return this.before + now - this.since
   }
 
-  /** Stands still until somebody asks again: no driver is there. */
+  /** Stands still until it is asked again: no driver is there. */
   pause(): void {
     if (Number.isNaN(this.since)) return
     this.before += this.nowMs() - this.since

@@ -7,7 +7,7 @@ import type { ReplayReport } from './replay-report.ts'
 import { ReplayTimeline } from './replay-timeline.ts'
 
 export interface ReplayOptions {
-  /** Bytes of the virtio-net header in front of every frame (`netHeaderBytes`). */
+  /** Bytes of the virtio-net header before every frame (`netHeaderBytes`). */
   readonly headerBytes: number
   /** Start again at the end. Default false. */
   readonly loop?: boolean
@@ -33,8 +33,8 @@ const BUFFER_BYTES = 512 << 10
 const STEPS_PER_RECEIVE = 1024
 
 /**
- * Recorded traffic as a source of frames, read as it is replayed: memory does not grow with the capture. Each frame lies
- * behind an empty virtio-net header. Frames that were cut while capturing are replayed as they are.
+ * Recorded traffic as a source of frames, read as it is replayed: memory does not grow with the capture. Each frame follows
+ * an empty virtio-net header. Frames that were cut while capturing are replayed as they are.
  *
  * Every source reads the whole capture and computes the same times: sources that share a clock share a time base, whatever
  * frames are theirs and however fast their drivers are.
@@ -193,7 +193,7 @@ export class ReplaySource implements FrameSource {
     try {
       this.reader = this.read()
     } catch (error) {
-      // It could be read before: somebody has changed it.
+      // It could be read before: the file has changed since.
       if (!isVringError(error)) throw error
       this.malformed = error.message
       this.report()

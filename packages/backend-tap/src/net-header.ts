@@ -34,7 +34,7 @@ const VLAN_TAGS_MAX = 2
  * Does a virtio-net header tell the truth about its frame? Source: Linux include/linux/virtio_net.h,
  * virtio_net_hdr_to_skb, and drivers/net/tun.c, tun_get_user.
  *
- * @param u8 a copy that nobody else writes to
+ * @param u8 a copy that no other thread writes to
  * @param at where the header starts
  * @param frame where the frame is, with its first byte at `frameAt`
  * @param frameBytes bytes of the frame

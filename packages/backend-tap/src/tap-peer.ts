@@ -11,7 +11,7 @@ export interface PeerFrame {
 }
 
 /**
- * The other end of a queue: what would be the network stack behind a TAP. For tests, pages and small programs; a
+ * The other end of a queue: what would be the network stack of a TAP. For tests, pages and small programs; a
  * consumer in a hurry reads {@link frames}.
  */
 export class TapPeer {

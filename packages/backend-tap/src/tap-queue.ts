@@ -24,9 +24,9 @@ import { checkNetHeader } from './net-header.ts'
 import type { TapQueueCounters } from './tap-counters.ts'
 import { TapPeer } from './tap-peer.ts'
 
-/** Bytes in front of a frame that a program may grow it into. Source: Linux include/uapi/linux/bpf.h. */
+/** Bytes before a frame that a program may grow it into. Source: Linux include/uapi/linux/bpf.h. */
 export const XDP_PACKET_HEADROOM = 256
-/** Bytes behind it. */
+/** Bytes after it. */
 const TAILROOM = 256
 const NO_HEADER = memoryView(new ArrayBuffer(NET_HDR_MRG_BYTES))
 
@@ -61,7 +61,7 @@ export interface TapQueueDevice {
 export class TapQueue implements NetBackend, FrameSource {
   readonly name: string
   readonly index: number
-  /** The other end: the network stack behind the device. */
+  /** The other end: the network stack of the device. */
   readonly peer: TapPeer
   /** Frames by verdict of the program: ABORTED, DROP, PASS, TX, REDIRECT. */
   readonly verdicts: Float64Array = new Float64Array(XDP_VERDICT_NAMES.length)

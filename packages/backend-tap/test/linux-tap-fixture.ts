@@ -5,7 +5,7 @@ import { FrameBatch, NET_BATCH } from '@vring/vhost-net'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { LinuxTap, type LinuxTapOptions, LinuxTapQueue, type TapIo } from '../src/linux.ts'
 
-/** Bytes of the virtio-net header in front of each frame of these tests. */
+/** Bytes of the virtio-net header before each frame of these tests. */
 export const HEADER = 12
 /** Bytes from one short frame of a batch to the next. */
 export const SLOT = 256
@@ -19,7 +19,7 @@ export interface TapFixture {
   serve(tap: LinuxTap, io?: TapIo, index?: number): LinuxTapQueue
 }
 
-/** A file of tests in a network namespace of its own, the last of which sees that nothing is left behind. */
+/** A file of tests in a network namespace of its own, the last of which sees that nothing is left over. */
 export function describeLinuxTap(title: string, tests: (fixture: TapFixture) => void): void {
   describe.skipIf(!isRoot)(`${title}${isRoot ? '' : ' (skipped: needs root)'}`, () => {
     const closing: { close(): void }[] = []
@@ -42,7 +42,7 @@ export function describeLinuxTap(title: string, tests: (fixture: TapFixture) => 
       serve: (tap, io, index = 0) => keep(new LinuxTapQueue(tap.queues[index]!, io === undefined ? {} : { io })),
     })
 
-    test('nothing is left behind: descriptors and interfaces are gone', () => {
+    test('nothing is left over: descriptors and interfaces are gone', () => {
       expect(processResources().openFds).toBe(openFds)
       const { fd, name } = openTunQueue()
       closeFd(fd)
@@ -51,7 +51,7 @@ export function describeLinuxTap(title: string, tests: (fixture: TapFixture) => 
   })
 }
 
-/** A batch of `count` frames of `bytes` bytes each, addressed to everybody, in a view of its own. */
+/** A batch of `count` frames of `bytes` bytes each, broadcast, in a view of its own. */
 export function batchOf(count: number, bytes: number, headerBytes = HEADER): FrameBatch {
   const batch = new FrameBatch(
     headerBytes,

@@ -23,7 +23,7 @@ export function isPipe(fd: number): boolean {
 }
 
 /**
- * Opens a pipe once more. Whether its calls wait is a property of the open file, which another process that shares it may
+ * Opens a pipe again. Whether its calls wait is a property of the open file, which another process that shares it may
  * change at any moment; this one is not shared.
  */
 function openAgain(fd: number, flags: number): number {

@@ -41,7 +41,7 @@ export interface TunQueueOptions {
   readonly multiQueue?: boolean
   /** Hands frames to the stack through NAPI: GRO, at the price of XDP's fast path. Default false. */
   readonly napi?: boolean
-  /** Bytes of the virtio-net header in front of each frame: 10 or 12. Default 12. */
+  /** Bytes of the virtio-net header before each frame: 10 or 12. Default 12. */
   readonly headerBytes?: number
 }
 
@@ -94,7 +94,7 @@ export function setTunOffload(fd: number, offloads: number): void {
 }
 
 /**
- * Sets the bytes of the virtio-net header in front of each frame, for all queues of the interface.
+ * Sets the bytes of the virtio-net header before each frame, for all queues of the interface.
  *
  * @param headerBytes 10 or 12
  * @throws VringError ERR_OUT_OF_RANGE; ERR_SYSTEM, EBADFD when the interface is gone

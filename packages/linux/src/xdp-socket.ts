@@ -35,7 +35,7 @@ const SOCKADDR_XDP = { size: 16, flags: 2, ifindex: 4, queue: 8 } as const
 /** Frames that one call may send in copy mode, where the kernel can be told: a batch. Otherwise 32. */
 const TX_BUDGET = 64
 
-/** Bytes that the kernel keeps free in front of a received frame. Source: Linux include/uapi/linux/bpf.h. */
+/** Bytes that the kernel keeps free before a received frame. Source: Linux include/uapi/linux/bpf.h. */
 export const XDP_PACKET_HEADROOM = 256
 
 export interface XdpSocketOptions {

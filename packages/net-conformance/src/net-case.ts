@@ -37,7 +37,9 @@ export function expect(condition: boolean, message: string): asserts condition {
   if (!condition) throw new NetAssertionFailure(message)
 }
 
-/** A frame of `bytes` whose bytes tell it from others: destination, source, an EtherType that nobody parses, then `tag`. */
+/**
+ * A frame of `bytes` whose bytes tell it from others: destination, source, an EtherType that no stack parses, then `tag`.
+ */
 export function frameOf(bytes: number, tag: number): Uint8Array {
   const frame = new Uint8Array(bytes)
   for (let i = 0; i < bytes; i++) frame[i] = i < 12 ? i : i === 12 ? 0x88 : i === 13 ? 0xb5 : (tag + i) & 0xff

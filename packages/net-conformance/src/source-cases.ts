@@ -57,7 +57,7 @@ export const SOURCE_CASES: readonly NetCase[] = [
         const first = receivedOf(source)
         expect(first.length > 0, 'receive: no frame, where some came in')
         same(first, arrived, 'receive')
-        for (const what of ['receive, once more', 'receive after consume(0)']) {
+        for (const what of ['receive, again', 'receive after consume(0)']) {
           const again = receivedOf(source)
           expect(again.length >= first.length, `${what}: ${again.length} frames of ${first.length} that wait`)
           same(again, arrived, what)

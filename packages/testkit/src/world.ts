@@ -248,7 +248,7 @@ export class World {
 
   /**
    * Translates an area, which begins with its page and lies in shared memory, in two pieces: its first page, and the rest.
-   * They lead to two further mappings of its memory, far apart, with nothing behind the first.
+   * They lead to two further mappings of its memory, far apart, with nothing mapped after the first.
    */
   splitTranslation(area: Area): void {
     const { length, start, mapped, cache } = this.#areas[area]

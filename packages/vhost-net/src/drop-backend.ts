@@ -3,7 +3,7 @@ import type { FrameBatch } from './frame-batch.ts'
 import { FrameTotals } from './frame-totals.ts'
 import type { NetBackend, NetBackendCounters } from './net-backend.ts'
 
-/** Counts frames and forgets them: the cheapest backend, for measuring what is in front of it. */
+/** Counts frames and forgets them: the cheapest backend, for measuring what comes before it. */
 export class DropBackend implements NetBackend {
   readonly name = 'drop'
   private readonly sent = new FrameTotals()

@@ -15,7 +15,7 @@ export const NET_BATCH = 64
  * In place, the view is the driver's own memory and may change while it is read: read once, check the copy.
  */
 export class FrameBatch {
-  /** Bytes of the virtio-net header in front of every frame. */
+  /** Bytes of the virtio-net header before every frame. */
   headerBytes: number
   count = 0
   view: MemoryView
@@ -32,9 +32,9 @@ export class FrameBatch {
 
 /**
  * Loads byte `at` of what each frame begins with (0: its header, `headerBytes`: the frame). The driver wrote frames on
- * another CPU: loads that nobody waits for fetch their cache lines side by side, where whoever parses or copies frame by
+ * another CPU: loads whose results are not used fetch their cache lines side by side, where a reader that goes frame by
  * frame would wait for one after the other. What a prefetch instruction would do, which JavaScript does not have. Frames in
- * memory that nobody else has are near anyway.
+ * memory that is not shared are near anyway.
  *
  * @returns a number that means nothing: keep it in a field, so that the loads are not optimised away
  */

@@ -11,7 +11,7 @@ import type { FrameSource } from './frame-source.ts'
  *                    ^ oldest                             ^ next
  * ```
  *
- * A frame is always in one piece: one that does not fit in front of the buffer's end starts at its beginning. Reading is
+ * A frame is always in one piece: one that does not fit before the buffer's end starts at its beginning. Reading is
  * a {@link FrameSource}; the frames of a batch stay where they are until they are consumed.
  */
 export class FrameQueue implements FrameSource {
@@ -29,7 +29,7 @@ export class FrameQueue implements FrameSource {
   private readonly batch: FrameBatch
 
   /**
-   * @param headerBytes bytes of the header in front of each frame
+   * @param headerBytes bytes of the header before each frame
    * @param limit frames that may wait
    * @param bytes room for them together, headers included; a multiple of 4
    */
@@ -43,7 +43,7 @@ export class FrameQueue implements FrameSource {
   }
 
   /**
-   * Copies header and frame from two places behind the others.
+   * Copies header and frame from two places after the others.
    *
    * @returns false when there is no room: nothing is copied
    */

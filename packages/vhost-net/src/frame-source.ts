@@ -2,7 +2,7 @@ import type { FrameBatch } from './frame-batch.ts'
 
 /**
  * Where frames for the driver come from: a batch of frames that wait in the source's own memory, each with a virtio-net
- * header in front of it, as tun gives them with IFF_VNET_HDR (a source without offloads writes zeros).
+ * header before it, as tun gives them with IFF_VNET_HDR (a source without offloads writes zeros).
  */
 export interface FrameSource {
   /** Descriptor that is readable when frames come, for a loop that sleeps; absent or negative: none. */

@@ -26,7 +26,7 @@ function frames(batch: FrameBatch): Uint8Array[] {
 }
 
 describe('LoopbackBackend', () => {
-  test('gives every frame back in order, behind an empty header, until it is consumed', () => {
+  test('gives every frame back in order, after an empty header, until it is consumed', () => {
     const loop = new LoopbackBackend()
     const sent = batchOf([60, 61, 1514, FRAME_BYTES_MAX], 0xa5, 10)
     for (let i = 0; i < 4; i++) sent.view.u8[sent.offset[i]! + 10] = i

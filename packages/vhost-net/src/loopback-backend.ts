@@ -14,7 +14,7 @@ export interface LoopbackOptions {
   readonly bytes?: number
 }
 
-/** In front of the header, so that the frame behind it is aligned as drivers align theirs, and copied by 64-bit words. */
+/** Before the header, so that the frame after it is aligned as drivers align theirs, and copied by 64-bit words. */
 const LEAD_BYTES = 4
 
 /** Bytes that the longest frame takes with its header. */
@@ -22,7 +22,7 @@ const SLOT_BYTES_MAX = spanOf(NET_HDR_MRG_BYTES + FRAME_BYTES_MAX)
 
 /**
  * A wire whose ends are one driver's: every frame that it sends is copied once and comes back on its receive queue, in
- * order, behind an empty virtio-net header. What the driver does not take in time fills a bounded memory, and then frames
+ * order, after an empty virtio-net header. What the driver does not take in time fills a bounded memory, and then frames
  * are dropped and counted, as a wire would.
  *
  * ```
@@ -30,7 +30,7 @@ const SLOT_BYTES_MAX = spanOf(NET_HDR_MRG_BYTES + FRAME_BYTES_MAX)
  *                    ^ oldest                             ^ head
  * ```
  *
- * A frame is always in one piece: one that does not fit in front of the buffer's end starts at its beginning. Whenever
+ * A frame is always in one piece: one that does not fit before the buffer's end starts at its beginning. Whenever
  * nothing waits it begins at the front again, so that a driver that keeps up stays within the CPU's caches.
  */
 export class LoopbackBackend implements NetBackend, FrameSource {
@@ -117,7 +117,7 @@ export class LoopbackBackend implements NetBackend, FrameSource {
 
   close(): void {}
 
-  /** Copies a frame behind the others; false when there is no room. */
+  /** Copies a frame after the others; false when there is no room. */
   private push(from: MemoryView, fromOffset: number, frameBytes: number): boolean {
     const total = NET_HDR_MRG_BYTES + frameBytes
     const span = spanOf(total)
@@ -126,7 +126,7 @@ export class LoopbackBackend implements NetBackend, FrameSource {
     const at = start + LEAD_BYTES
     const word = at >>> 2
     const { u32 } = this.view
-    // The sender's header asks the device for things (checksum, segments) that nobody does on this wire.
+    // The sender's header asks the device for things (checksum, segments) that this wire does not do.
     u32[word] = 0
     u32[word + 1] = 0
     u32[word + 2] = 0

@@ -259,15 +259,15 @@ describe('a round', () => {
       q.driver.windows.driver.store16Release(2, ++availIdx)
       return write(address, length)
     }
-    const behind = () => q.read(LOW + 0xa_0000 + usedRingBytes(4, false), 4096)
-    const before = behind()
+    const after = () => q.read(LOW + 0xa_0000 + usedRingBytes(4, false), 4096)
+    const before = after()
     const rx = round(q, source, () => {}, log)
     for (let rounds = 0; rounds < 8; rounds++) rx.run()
-    expect(behind()).toBe(before)
+    expect(after()).toBe(before)
     expect(rx.frames).toBe(q.driver.reclaim())
   })
 
-  it('frames in front of a head that breaks the queue are published', () => {
+  it('frames before a head that breaks the queue are published', () => {
     const q = netQueue(256, PLAIN)
     const source = new ArraySource()
     source.waiting.push(frame(0), frame(1), frame(2))
@@ -282,7 +282,7 @@ describe('a round', () => {
   it.each<[string, (q: NetQueue) => void]>([
     ['a head', (q) => q.driver.windows.driver.store16(4 + 2 * 2, 999)],
     ['a buffer', (q) => q.driver.windows.driver.store16(4 + 2 * 2, 2)],
-  ])('the driver is told of frames in front of %s that breaks the queue', (_what, attack) => {
+  ])('the driver is told of frames before %s that breaks the queue', (_what, attack) => {
     const q = netQueue(256, PLAIN)
     const source = new ArraySource()
     source.waiting.push(frame(0), frame(1), frame(2))
@@ -342,7 +342,7 @@ describe('a round', () => {
   it.each<[string, string, (q: NetQueue) => void]>([
     ['a readable descriptor', 'readable-in-rx', (q) => q.driver.addOne(HEAP, 2048, false)],
     ['a buffer in a hole', 'buffer-fault', (q) => q.driver.addOne(0x1000, 2048, true)],
-  ])('%s breaks the queue; frames in front of it are published', (_title, reason, attack) => {
+  ])('%s breaks the queue; frames before it are published', (_title, reason, attack) => {
     const q = netQueue(256, PLAIN)
     const source = new ArraySource()
     source.waiting.push(frame(0), frame(1), frame(2))

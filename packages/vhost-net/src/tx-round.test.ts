@@ -43,7 +43,7 @@ describe.each<Payload>(['in-place', 'copy', 'copy-split'])('payload %s', (payloa
 
   it('who polls gets the round back with the batch that took all there was', () => {
     const q = netQueue()
-    // The driver adds two frames while a batch is being sent: the first time behind a full one.
+    // The driver adds two frames while a batch is being sent: the first time after a full one.
     const backend = new RecordingBackend()
     const flush = backend.flush.bind(backend)
     let added = 0

@@ -14,7 +14,7 @@ export interface XdpBackendOptions {
 
 /**
  * Runs an XDP program on every frame, where it lies, and counts the verdicts: tun's receive hook without a network stack
- * behind it, so that PASS, TX and REDIRECT are counted and end here too. As tun does, a frame shorter than an Ethernet
+ * after it, so that PASS, TX and REDIRECT are counted and end here too. As tun does, a frame shorter than an Ethernet
  * header is refused before the program sees it, and an unknown verdict counts as ABORTED.
  */
 export class XdpBackend implements NetBackend {
@@ -63,7 +63,7 @@ export class XdpBackend implements NetBackend {
       context.data = data
       context.dataEnd = end
       context.dataMeta = data
-      // In front of the frame is its virtio-net header, behind it other memory of the driver: no room to grow into.
+      // Before the frame is its virtio-net header, after it other memory of the driver: no room to grow into.
       context.hardStart = data
       context.hardEnd = end
       const answer = program.run(context)

@@ -36,7 +36,7 @@ export class MissableMap implements AddressMap {
   }
 }
 
-/** A window on the used ring whose stores can be made to miss, as behind a device IOTLB without prefetch. */
+/** A window on the used ring whose stores can be made to miss, as under a device IOTLB without prefetch. */
 export class MissableUsed extends CopyWindow {
   /** Which stores miss. */
   missing: 'none' | 'elements' | 'index' | 'flags' = 'none'

@@ -1,5 +1,5 @@
 /**
- * A virtio network device behind a vhost-user session: queue pairs whose metadata an accessor plugin reaches, transmit
+ * A virtio network device for a vhost-user session: queue pairs whose metadata an accessor plugin reaches, transmit
  * rounds towards a backend, receive rounds from a source of frames.
  *
  * @packageDocumentation

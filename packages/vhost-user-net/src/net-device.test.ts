@@ -363,7 +363,7 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
     error.close()
   })
 
-  test('behind a device IOTLB the migration log notes guest pages: of buffers, and of the used ring', () => {
+  test('with a device IOTLB the migration log notes guest pages: of buffers, and of the used ring', () => {
     const features = featureSet(VIRTIO_F_ACCESS_PLATFORM)
     const batch = new FrameBatch(12, memoryView(new ArrayBuffer(4096)))
     const source: FrameSource = {
@@ -398,7 +398,7 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
     expect(bitmap.take()).toEqual([(GUEST + 0x8000) / 4096, (GUEST + BUFFERS) / 4096])
   })
 
-  test('behind a device IOTLB the ring waits for its translations and starts with them', () => {
+  test('with a device IOTLB the ring waits for its translations and starts with them', () => {
     bench = new Bench(
       { accessor: iotlbTranslated, features: featureSet(VIRTIO_F_ACCESS_PLATFORM) },
       FEATURES | featureSet(VIRTIO_F_ACCESS_PLATFORM),

@@ -129,7 +129,7 @@ export class NetQueue {
     }
     const more = this.queue.enableNotification() > 0
     this.accessor.endRound()
-    // A ring that broke just now is served once more: that tells the frontend.
+    // A ring that broke just now is served again: that tells the frontend.
     return more || (this.queue.broken !== null && !this.errorSignalled)
   }
 

@@ -121,7 +121,7 @@ describe('the session of a backend', () => {
     expect(pair.session.lastRefusal?.message).toContain('queue index is 2; accepted: 0 to 1')
   })
 
-  test('a bad size or address that nobody asks about breaks its ring; the others and the connection go on, a good one mends it', () => {
+  test('a bad size or address without need_reply breaks its ring; the others and the connection go on, a good one mends it', () => {
     for (const [name, payload, message] of [
       ['SET_VRING_NUM', { index: 1, num: 12 }, 'queue size is 12'],
       ['SET_VRING_NUM', { index: 1, num: 0 }, 'queue size is 0'],
@@ -329,7 +329,7 @@ describe('the session of a backend', () => {
     const { iotlb } = device.rings.get(0)!.vring
     iotlb!.miss(0x5000, ACCESS_READ)
     expect(pair.host.sent).toHaveLength(0)
-    // What nobody could be asked is asked as soon as somebody can, and again when it is somebody else.
+    // A question without a channel is asked as soon as there is one, and again when it is another.
     for (const asked of [1, 2]) {
       pair.send('SET_BACKEND_REQ_FD', null, [pair.host.file('socket')])
       expect(pair.host.sent).toHaveLength(asked)
@@ -640,7 +640,7 @@ describe('malformed messages', () => {
   })
 })
 
-/** An IOTLB message behind its header. */
+/** An IOTLB message after its header. */
 function decodeIotlb(bytes: Uint8Array): IotlbPayload {
   return iotlb.decode(new DataView(bytes.buffer, HEADER_BYTES))
 }

@@ -49,7 +49,7 @@ export interface BackendSessionOptions {
 
 /**
  * Frontends send a message by one call. What came with the first part of one is held until the rest comes, and among it
- * can be the frontend's own end of this connection: then nobody sees it hang up.
+ * can be the frontend's own end of this connection: then its hang-up is not seen.
  */
 export const MESSAGE_MS = 10_000
 
@@ -76,7 +76,7 @@ export interface Refusal {
   /** Its name, or null for a number that the protocol does not have. */
   readonly request: RequestName | null
   readonly error: VringError
-  /** `answered`: with a failure. `ring`: its ring does not run until it is set up anew. `session`: the session ends. */
+  /** `answered`: with a failure. `ring`: its ring does not run until it is set up again. `session`: the session ends. */
   readonly ends: 'answered' | 'ring' | 'session'
 }
 
@@ -199,7 +199,7 @@ export class BackendSession {
 
   /**
    * Handles the messages that are there, without waiting, for about {@link POLL_MS}. Call it between rounds. Nothing is done
-   * for a frontend that has hung up: who reads no answer needs none, and the next one waits.
+   * for a frontend that has hung up: it reads no answer, and the next one waits.
    *
    * @returns `idle`: nothing was there. `handled`: look again soon. `closed`: the session is over.
    */
@@ -392,7 +392,7 @@ export class BackendSession {
 
   /**
    * A refused request: a failure is answered where one can be, else the frontend would believe it was done. Where a guest's
-   * own value is refused that nobody asked about, its ring is what fails.
+   * own value is refused and no answer was asked for, its ring is what fails.
    */
   #refuse(name: RequestName | null, message: IncomingMessage, error: VringError): void {
     const { request, flags } = message

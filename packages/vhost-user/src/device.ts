@@ -74,7 +74,7 @@ export interface DeviceLink {
 }
 
 /**
- * The device behind a session: what a network (or any other) device implements to be served over vhost-user.
+ * The device of a session: what a network (or any other) device implements to be served over vhost-user.
  *
  * The session calls it from one thread, between rounds. Order: `startQueue` comes before `setQueueEnabled`,
  * `serveQueue` and `armQueue` of a queue, `stopQueue` ends them; `memoryChanged` and every other change come between
@@ -116,7 +116,7 @@ export interface VhostUserDevice {
   setQueueEnabled(index: number, enabled: boolean): void
   /** Runs one bounded round. Returns packets done; 0 lets the loop think of sleeping. Never throws. */
   serveQueue(index: number): number
-  /** Asks the driver to notify, then looks once more. True: there is work, do not sleep. */
+  /** Asks the driver to notify, then looks again. True: there is work, do not sleep. */
   armQueue(index: number): boolean
 
   /**

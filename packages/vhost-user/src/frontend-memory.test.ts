@@ -20,7 +20,7 @@ describe.skipIf(reason !== null)(`memory of a frontend${reason === null ? '' : `
     expect(held()).toEqual(before)
   })
 
-  test('at an address that can’t be leaves nothing behind', () => {
+  test('at an address that can’t be leaves nothing mapped', () => {
     const before = held()
     expect(() => new FrontendMemory({ bytes: 8192, userAddress: -4096 })).toThrow('address')
     expect(held()).toEqual(before)

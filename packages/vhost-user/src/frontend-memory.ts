@@ -9,7 +9,7 @@ export interface FrontendMemoryOptions {
   readonly guestAddress?: number
   /** Where the frontend says it has it: any address will do, both sides only calculate with it. Default 2^40. */
   readonly userAddress?: number
-  /** Nobody can shorten the file (F_SEAL_SHRINK). Default true. */
+  /** The file can't be shortened (F_SEAL_SHRINK). Default true. */
   readonly sealed?: boolean
 }
 

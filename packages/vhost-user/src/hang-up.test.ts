@@ -29,7 +29,7 @@ function connect(): { mine: UnixSocket; session: BackendSession; frontend: Vhost
   return { mine, session, frontend }
 }
 
-/** A socket is open as long as anybody holds a descriptor of it, the device as well. */
+/** A socket is open as long as one process holds a descriptor of it, the device as well. */
 describe.skipIf(reason !== null)(
   `a frontend that gives its own end away${reason === null ? '' : ` (skipped: ${reason})`}`,
   () => {

@@ -21,7 +21,7 @@ describe.skipIf(reason !== null)(`memory of a frontend${reason === null ? '' : `
     rmSync(folder, { recursive: true })
   })
 
-  test('a memfd is taken; nothing is made before somebody looks', () => {
+  test('a memfd is taken; no view is made before it is used', () => {
     const fd = createMemfd('memory', 8192)
     const memory = createLinuxHost().mapMemory(fd, 4096, 4096)
     const view = memory.windows[0]!.view as LazyView

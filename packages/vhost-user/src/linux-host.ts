@@ -123,7 +123,7 @@ function ringEvent(fd: number, use: RingEventUse): RingEvent {
   throw refused('ERR_PROTOCOL', `${use} descriptor`, fd, accepted)
 }
 
-/** A file is there at once; a pipe is opened again, so that nobody else can make it wait. */
+/** A file is there at once; a pipe is opened again, so that no other process can make it wait. */
 function stream(fd: number): StateStream {
   if (isPipe(fd)) return new PipeStream(fd)
   if (statFd(fd).isRegular) return new FileStream(fd)

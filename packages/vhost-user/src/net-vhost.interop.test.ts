@@ -12,7 +12,7 @@ const TESTPMD = ['/usr/bin/dpdk-testpmd', '/usr/local/bin/dpdk-testpmd'].find((p
 const reason = unsupportedHost() ?? (TESTPMD === undefined ? 'dpdk-testpmd (Debian package dpdk-dev) is missing' : null)
 const HEADER_BYTES = 12
 
-/** DPDK's own backend, which offers STATUS and serves nobody who acknowledges it and never says DRIVER_OK. */
+/** DPDK's own backend, which offers STATUS and serves no driver that acknowledges it and never says DRIVER_OK. */
 describe.skipIf(reason !== null)(
   `DPDK net_vhost as the device${reason === null ? '' : ` (skipped: ${reason})`}`,
   () => {

@@ -168,7 +168,7 @@ export const memoryTable: PayloadCodec<readonly MemoryRegion[]> = {
   },
 }
 
-/** One region behind 8 bytes of padding. */
+/** One region after 8 bytes of padding. */
 export const singleRegion: PayloadCodec<MemoryRegion> = fixed(
   'memory region',
   8 + REGION_BYTES,

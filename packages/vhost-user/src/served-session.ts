@@ -76,7 +76,7 @@ export class ServedSession {
     return changed
   }
 
-  /** Asks the driver of every ring to notify, and looks once more; true: there is work, do not sleep. */
+  /** Asks the driver of every ring to notify, and looks again; true: there is work, do not sleep. */
   arm(): boolean {
     // What waits for a view of its memory goes on in the next turn.
     let more = this.session.memory.space.deferred

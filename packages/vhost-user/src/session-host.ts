@@ -19,7 +19,7 @@ export interface MappedMemory {
   readonly windows: readonly MemoryWindow[]
   /** Pages that turned out not to exist when they were touched and are zeros of our own since: what is written there is lost. */
   readonly faults: number
-  /** Gives the mapping back: nobody may hold a view of it any more. */
+  /** Gives the mapping back: no view of it may be used any more. */
   close(): void
 }
 
@@ -61,7 +61,7 @@ export interface SessionHost {
   ringEvent(fd: number, use: RingEventUse): RingEvent
   /** Takes a connected socket over. */
   transport(fd: number): Transport
-  /** Memory of this many bytes, zero, that nobody can make shorter: its descriptor. @throws VringError ERR_SYSTEM */
+  /** Memory of this many bytes, zero, sealed against shrinking: its descriptor. @throws VringError ERR_SYSTEM */
   createMemory(bytes: number): number
   /**
    * Takes a pipe or a file over, for a device's state.

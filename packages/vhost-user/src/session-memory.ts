@@ -73,7 +73,7 @@ export class SessionMemory implements DeviceMemory {
     return { regions, log: this.#logWindow === null ? null : sharedWindow(this.#logWindow) }
   }
 
-  /** A region of which pages turned out not to exist; null: none. What a device writes there nobody else sees. */
+  /** A region of which pages turned out not to exist; null: none. What a device writes there the driver does not see. */
   get faulted(): MemoryRegion | null {
     return this.#slots.find(({ memory }) => memory.faults > 0)?.region ?? null
   }

@@ -139,8 +139,8 @@ export class SessionRings {
   }
 
   /**
-   * What a guest wrote for a ring is refused and nobody asked whether it was done: the ring does not run until it is set up
-   * anew. The others go on.
+   * What a guest wrote for a ring is refused and no answer was asked for: the ring does not run until it is set up
+   * again. The others go on.
    */
   break(vring: SessionVring, request: string, error: VringError): void {
     this.#stop(vring)

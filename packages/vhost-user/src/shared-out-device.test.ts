@@ -55,7 +55,7 @@ class TwoThreads {
       ...{ thread: 1, limitMs },
       onOverdue: () => {
         this.overdue++
-        // Nobody waits for the promise: this thread is about to wait for the end itself.
+        // The promise is not awaited: this thread is about to wait for the end itself.
         void this.thread.terminate()
       },
     })

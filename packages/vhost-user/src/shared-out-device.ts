@@ -91,7 +91,7 @@ export class SharedOutDevice implements VhostUserDevice {
       throw new VringError('ERR_INVALID_STATE', `queue ${index}: thread ${follower.thread} has ended`, {
         field: 'thread',
       })
-    if (iotlb !== null) throw refused('ERR_UNSUPPORTED', `queue ${index}`, 'behind an IOTLB', 'rings of the home')
+    if (iotlb !== null) throw refused('ERR_UNSUPPORTED', `queue ${index}`, 'with an IOTLB', 'rings of the home')
     follower.call({ kind: 'start', vring: { index, ring, base, features, usedLogAddress, events } })
   }
 

@@ -37,7 +37,7 @@ export interface HomeEnd {
 }
 
 interface Answer {
-  /** Of the command; 0: a fault, which nobody asked for. */
+  /** Of the command; 0: a fault, which was not asked for. */
   readonly number: number
   readonly fault?: string
   readonly result?: unknown

@@ -57,7 +57,7 @@ interface Listening {
 const TURN_MS = 1
 /**
  * Wake-ups one after the other that bring nothing before the worker looks by time: an eventfd that is a semaphore, or that
- * somebody else writes to without end, would be looked at without end.
+ * another process writes to without end, would be looked at without end.
  */
 const EMPTY_WAKES_MAX = 64
 /** How long it leaves such descriptors alone, in ms. */
@@ -72,7 +72,7 @@ const ASK_MS = 1000
  * The loop of a thread: serves the rings of any number of sessions, looks at sockets between two turns over them, and sleeps
  * in one poll(2) over sockets, kicks and the devices' descriptors when all rings have been empty for a while.
  *
- * No wake-up is lost: before it sleeps it asks the driver of every ring for notifications and looks at the ring once more
+ * No wake-up is lost: before it sleeps it asks the driver of every ring for notifications and looks at the ring again
  * (`armQueue`); what is made available after that look comes with a kick. A device that throws ends its own session.
  *
  * {@link run} is the loop. Those who have a loop of their own do the same with its parts:
@@ -231,7 +231,7 @@ export class VhostUserWorker {
     return packets
   }
 
-  /** In each turn another session may make a view of memory that nobody has pointed into before: that takes long. */
+  /** In each turn another session may make a view of memory that no address led into before: that takes long. */
   #allowView(): void {
     const served = this.#served
     this.#viewTurn = this.#viewTurn + 1 < served.length ? this.#viewTurn + 1 : 0
@@ -242,7 +242,7 @@ export class VhostUserWorker {
     }
   }
 
-  /** Ends the sessions whose memory has lost pages: what is written to those nobody else sees. */
+  /** Ends the sessions whose memory has lost pages: what is written to those the driver does not see. */
   #checkMemory(): void {
     const faults = guardFaults()
     if (faults === this.#faults) return
@@ -268,7 +268,7 @@ export class VhostUserWorker {
     }
   }
 
-  /** Asks all drivers for notifications, then looks once more; true: there is work, do not sleep. */
+  /** Asks all drivers for notifications, then looks again; true: there is work, do not sleep. */
   arm(): boolean {
     let more = false
     for (const one of this.#served) {

@@ -96,7 +96,7 @@ export interface DeviceQueue {
   /** Asks the driver not to notify: a hint. */
   disableNotification(): void
   /**
-   * Asks the driver to notify of what it makes available beyond what was seen, then looks once more.
+   * Asks the driver to notify of what it makes available beyond what was seen, then looks again.
    *
    * @returns 0: sleep until it notifies. 1: there may be more. -EAGAIN (a translation is missing: it was not asked) or
    * another negative errno when the queue is broken

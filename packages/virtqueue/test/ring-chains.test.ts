@@ -100,7 +100,7 @@ describe.each(FORMATS)('%s', (format) => {
       else expect([0, 1, 2].map((slot) => q.raw.desc.load16(16 * slot + 14))).toEqual([both, both, both])
     })
 
-    it('a batch counts every descriptor that was walked for it, and the next begins anew', () => {
+    it('a batch counts every descriptor that was walked for it, and the next begins at zero', () => {
       const q = queue()
       q.driver.addOne(q.heap, 60, false)
       q.driver.add([0, 1].map((part) => ({ address: q.heap + 0x100 * part, length: 10 })))

@@ -119,7 +119,7 @@ describe.each(VARIANTS)('objects for $cpu, engine $engine', ({ cpu, engine }) =>
     expect(program.maps.get('.rodata')!.readOnly).toBe(true)
   })
 
-  test('a hash map counts flows behind an IP header of variable length, and refuses the fifth', async () => {
+  test('a hash map counts flows after an IP header of variable length, and refuses the fifth', async () => {
     const program = await features('count_flows')
     const flows = program.maps.get('flows')!
     for (const options of [0, 3, 10]) expect(program.run(contextOf(udp(100, options)))).toBe(XDP_PASS)

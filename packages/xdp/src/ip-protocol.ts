@@ -16,7 +16,7 @@ export const IPPROTO_TCP = 6
 export const IPPROTO_UDP = 17
 
 /**
- * The protocol number of the frame's IPv4 or IPv6 header, behind up to two VLAN tags (802.1Q, 802.1ad). 0 for anything
+ * The protocol number of the frame's IPv4 or IPv6 header, after up to two VLAN tags (802.1Q, 802.1ad). 0 for anything
  * else and for an IP header that the frame cuts off. Source: Linux 5.0 samples/bpf/xdp1_kern.c.
  *
  * @returns 0 .. 255, or -1 if the frame ends inside its Ethernet header or VLAN tags

@@ -7,7 +7,7 @@ export const BPF_F_BROADCAST = 8
 /** ... but to the interface that the frame came from. */
 export const BPF_F_EXCLUDE_INGRESS = 16
 
-/** The longest metadata area in front of a frame, bytes. Source: Linux include/net/xdp.h, xdp_metalen_invalid. */
+/** The longest metadata area before a frame, bytes. Source: Linux include/net/xdp.h, xdp_metalen_invalid. */
 export const XDP_META_BYTES_MAX = 252
 
 /**
@@ -60,8 +60,8 @@ export class XdpContext {
    *
    * @param data offset of the Ethernet header in `u8`
    * @param length bytes of the frame
-   * @param headroom bytes in front of it that the program may use; default 0: the memory there is not ours
-   * @param tailroom bytes behind it that the program may use; default 0
+   * @param headroom bytes before it that the program may use; default 0: the memory there is not ours
+   * @param tailroom bytes after it that the program may use; default 0
    */
   setFrame(u8: Uint8Array, data: number, length: number, headroom = 0, tailroom = 0): void {
     this.u8 = u8

@@ -37,7 +37,7 @@ function contextOf(u8: Uint8Array, length: number = u8.length): XdpContext {
 }
 
 describe('xdp1', () => {
-  test('counts IPv4 and IPv6 by protocol, bare and behind one or two VLAN tags, and drops', () => {
+  test('counts IPv4 and IPv6 by protocol, bare and after one or two VLAN tags, and drops', () => {
     const program = new Xdp1()
     for (const tags of [[], VLAN, SERVICE_VLAN, [...SERVICE_VLAN, ...VLAN]]) {
       expect(program.run(contextOf(frame([...tags, ...IPV4], 17)))).toBe(XDP_DROP)

@@ -17,7 +17,7 @@ function count(accessor: string, conditions: Partial<LineConditions> = {}, more:
 }
 
 describe('a line between two caches', () => {
-  it('moves to who has it not, and is an upgrade for who has it with the other and writes', () => {
+  it('moves to the side that has it not, and is an upgrade for one that shares it and writes', () => {
     const cache = new LineCache(256)
     const { desc } = cache.moves
     cache.touch(DRIVER, 'desc', 0, 16, true)
@@ -76,7 +76,7 @@ describe('lines that move per packet', () => {
     for (const other of others) expect(other).toEqual(first)
   })
 
-  it('are not counted where no port sees who reads the frames', () => {
+  it('are not counted where no port sees the reads of frames', () => {
     const spec = makeCell({ name: 'vmap-direct', options: {} }, registry.accessor('vmap-direct'), { backend: 'xdp1' })
     expect(countLines({ ...spec, backend: 'tap' }, registry, TESTPMD_LINES)).toBeNull()
     expect(countLines({ ...spec, chainLength: 2 }, registry, TESTPMD_LINES)).toBeNull()

@@ -33,7 +33,7 @@ const OF_FLOOR: readonly SweepKey[] = [
   'hooks',
 ]
 
-/** Who does not depend on a key. */
+/** What does not depend on a key. */
 export interface IdleKey {
   readonly key: SweepKey
   /** For people: `the driver testpmd`. */

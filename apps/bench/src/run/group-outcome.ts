@@ -32,7 +32,7 @@ export interface PeerOutcome {
 
 export interface GroupOutcome {
   readonly cells: readonly CellOutcome[]
-  /** The first accessor once more, or null. */
+  /** The first accessor again, or null. */
   readonly self: CellOutcome | null
   readonly peers: readonly PeerOutcome[]
 }

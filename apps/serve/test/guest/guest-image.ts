@@ -63,13 +63,13 @@ export function buildGuestImage(folder: string): GuestImage {
   return { kernel: join('/boot', `vmlinuz-${version}`), initramfs }
 }
 
-/** The files of {@link MODULES} and of all that they need, each behind what it needs. Source: modules.dep(5). */
+/** The files of {@link MODULES} and of all that they need, each after what it needs. Source: modules.dep(5). */
 function moduleFiles(folder: string): string[] {
   const lines = readFileSync(join(folder, 'modules.dep'), 'utf8').trim().split('\n')
   const files = MODULES.flatMap((name) => {
     const line = lines.find((one) => one.split(':')[0]!.endsWith(`/${name}.ko`))
     if (line === undefined) throw new Error(`${folder} has no module ${name}`)
-    // A line names a module and what it needs; each of these stands in front of what it needs itself.
+    // A line names a module and what it needs; each of these stands before what it needs itself.
     return line.replace(':', '').trim().split(' ').reverse()
   })
   return [...new Set(files)].map((file) => join(folder, file))

@@ -68,7 +68,7 @@ export class WatchedDaemon {
     return this.process.metric(name)
   }
 
-  /** Looks once more and ends it; what is not as it was. */
+  /** Looks again and ends it; what is not as it was. */
   async end(): Promise<string[]> {
     const wrong: string[] = []
     await this.look()

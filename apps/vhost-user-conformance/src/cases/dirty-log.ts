@@ -245,7 +245,7 @@ export const dirtyLog: readonly Case[] = [
   one(
     'too-small',
     'robustness',
-    'a log that is too small for the memory is refused, or nothing behind it is written',
+    'a log that is too small for the memory is refused, or nothing past its end is written',
     (bench) => {
       const session = bench.open({ protocol: [PROTOCOL_F_LOG_SHMFD] })
       const queue = session.startDevice()
@@ -260,7 +260,7 @@ export const dirtyLog: readonly Case[] = [
       queue.settle(50)
       check(
         log.file.bytes.subarray(8).every((byte) => byte === 0),
-        'bytes behind the log were written',
+        'bytes past the end of the log were written',
       )
     },
   ),

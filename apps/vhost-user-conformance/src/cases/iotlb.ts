@@ -64,7 +64,7 @@ function map(session: Session, permission = BOTH): void {
   session.tell('IOTLB_MSG', entry(session, IOTLB_UPDATE, permission))
 }
 
-/** The device runs behind an IOTLB that has everything, and is told again of what it asks for. */
+/** The device runs with an IOTLB that has everything, and is told again of what it asks for. */
 function running(bench: Bench): Rig & { queue: Queue } {
   const rig = open(bench)
   const { session, channel } = rig

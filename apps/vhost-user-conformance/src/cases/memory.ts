@@ -55,7 +55,7 @@ const BAD_TABLES: readonly {
   },
   {
     name: 'offset-beyond-file',
-    title: 'a region that begins behind the end of its file',
+    title: 'a region that begins past the end of its file',
     regions: (good) => [{ ...good, mmapOffset: 2 ** 32 }],
   },
   {

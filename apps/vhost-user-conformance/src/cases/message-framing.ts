@@ -84,7 +84,7 @@ export const messageFraming: readonly Case[] = [
     const answer = connection.receive(200)
     check(typeof answer === 'string', 'it is answered')
   }),
-  raw('reply-flag', 'a reply that nobody asked for does no harm', (connection) => {
+  raw('reply-flag', 'a reply that was not asked for does no harm', (connection) => {
     connection.sendBytes(header(REQUESTS.GET_FEATURES, 5, 0))
     connection.send('GET_FEATURES')
     connection.receive(500)

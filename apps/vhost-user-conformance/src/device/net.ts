@@ -6,7 +6,7 @@ import type { DeviceProfile } from './profile.ts'
 /** Bytes of a frame of the judge, without checksum. */
 export const FRAME_BYTES = 60
 
-/** A frame behind its virtio header, of an EtherType for local experiments; its offset. */
+/** A frame after its virtio header, of an EtherType for local experiments; its offset. */
 export function writeFrame(memory: SharedMemory, seed = 0): number {
   const offset = memory.take(NET_HDR_MRG_BYTES + FRAME_BYTES, 4)
   const frame = offset + NET_HDR_MRG_BYTES

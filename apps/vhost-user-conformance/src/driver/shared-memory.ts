@@ -15,9 +15,9 @@ export interface SharedMemoryOptions {
   readonly regionGuestAddress?: number
   /** Default 2^40 plus 64 KiB. */
   readonly userAddress?: number
-  /** Bytes of the file in front of the region. Default 0. */
+  /** Bytes of the file before the region. Default 0. */
   readonly mmapOffset?: number
-  /** Nobody can shorten the file. Default true. */
+  /** The file can't be shortened. Default true. */
   readonly sealed?: boolean
 }
 
@@ -75,7 +75,7 @@ export class SharedMemory {
     Atomics.store(this.u16, offset >>> 1, value)
   }
 
-  /** Shortens the file to nothing, which may not be sealed: nobody may touch the memory any more. */
+  /** Shortens the file to nothing, which may not be sealed: the memory may not be touched any more. */
   truncate(): void {
     ftruncateSync(this.fd, 0)
   }

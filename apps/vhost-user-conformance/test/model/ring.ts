@@ -111,7 +111,7 @@ export class ModelRing {
         if (chain === null) {
           this.avail = rewind.avail
           this.availWrap = rewind.wrap
-          // Nobody waits for it: a driver that gives no buffers gets no frames.
+          // It does not wait for them: a driver that gives no buffers gets no frames.
           if (chains.length === 0 && !this.fault('keeps-frames')) frames.splice(0)
           return
         }

@@ -10,7 +10,7 @@ const LONG_COPY_BYTES = 384
  * process sees one shape.
  */
 class PlainCpu implements Cpu {
-  // A page that is not isolated from other origins has no shared memory, and nobody to be ordered against.
+  // A page that is not isolated from other origins has no shared memory, and no other thread to be ordered against.
   private readonly fence = new Int32Array(
     typeof SharedArrayBuffer === 'undefined' ? new ArrayBuffer(4) : new SharedArrayBuffer(4),
   )

@@ -22,7 +22,7 @@ export interface TapQueueHandle {
   readonly name: string
   /** Number of the queue, from 0. */
   readonly index: number
-  /** Bytes of the virtio-net header in front of frames when it was opened. */
+  /** Bytes of the virtio-net header before frames when it was opened. */
   readonly headerBytes: number
   /** Those bytes now: one number in shared memory, as the kernel keeps one for all queues of an interface. */
   readonly headerNow: Int32Array
@@ -66,7 +66,7 @@ export function tapFrameBytes(mtu: number): number {
  *
  * Dropped and counted: `short` (less than an Ethernet header), `oversize` (longer than the MTU allows and no GSO frame),
  * `gone` (the interface was deleted), `down` (it is down), and by errno what else the kernel refuses, `EINVAL` for a
- * virtio-net header that lies. Of frames for the driver also `no-driver`: they waited while nobody could receive them.
+ * virtio-net header that lies. Of frames for the driver also `no-driver`: they waited while no driver could receive them.
  */
 export class LinuxTapQueue implements NetBackend, FrameSource {
   readonly name: string
@@ -183,7 +183,7 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
   }
 
   /**
-   * Changes the length of the header in front of frames, for all queues of the interface, as the driver's features ask
+   * Changes the length of the header before frames, for all queues of the interface, as the driver's features ask
    * for. Frames that wait are dropped and counted as `header-change`.
    */
   setHeaderBytes(bytes: number): void {

@@ -36,7 +36,7 @@ describeLinuxTap('a Linux TAP', ({ keep, open }) => {
     expect(systemErrnoOf(error)).toBe('EBUSY')
   })
 
-  test('a process that is killed leaves neither interface nor program behind', async () => {
+  test('of a process that is killed neither interface nor program remains', async () => {
     const script = `
       import { CountingXdp, LinuxTap, LinuxTapQueue } from '@vring/backend-tap/linux'
       import { attachXdp, interfaceIndex } from '@vring/linux'

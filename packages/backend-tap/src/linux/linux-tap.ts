@@ -75,7 +75,7 @@ export class LinuxTap {
   }
 
   /**
-   * Opens a TAP. Nothing is left behind when it fails.
+   * Opens a TAP. Nothing stays open when it fails.
    *
    * @throws VringError ERR_OUT_OF_RANGE for an option; ERR_SYSTEM: ENODEV (`create: false` and missing), EBUSY, EINVAL
    * (no TAP, or other flags or offloads), EPERM

@@ -6,7 +6,7 @@ import { describeLinuxTap, drain, HEADER, ip } from '../../test/linux-tap-fixtur
 import type { LinuxTapQueue } from '../linux.ts'
 
 describeLinuxTap('offloads of a Linux TAP', ({ open, serve }) => {
-  test('segmentation offload: who accepts it gets the long frame as it was, who does not gets segments with checksums', () => {
+  test('segmentation offload: a queue that accepts it gets the long frame as it was, another gets segments with checksums', () => {
     const sender = serve(open({ name: 'vringgso' }))
     const accepting = serve(open({ name: 'vringtso', offloads: { csum: true, tso4: true } }))
     const plain = serve(open({ name: 'vringplain' }))

@@ -48,7 +48,7 @@ describeLinuxTap('frames in huge pages', ({ keep, open, serve }) => {
   afterAll(() => writeFileSync(NR_HUGEPAGES, String(before)))
   afterEach(() => vi.restoreAllMocks())
 
-  test('reach the TAP from registered memory, between frames of other memory, and leave no page behind', () => {
+  test('reach the TAP from registered memory, between frames of other memory, and keep no page', () => {
     const tap = open()
     const drop = keep(new CountingXdp(XDP_DROP))
     tap.attachXdp(drop.program)
@@ -97,7 +97,7 @@ describeLinuxTap('frames in huge pages', ({ keep, open, serve }) => {
   test('do not fill the holes of a driver that reserves more than it uses', () => {
     const queue = serve(open(), 'io_uring')
     const free = meminfo('HugePages_Free')
-    // More than the host has: filling it would take the last huge page from everybody, and fail.
+    // More than the host has: filling it would take the host's last huge page, and fail.
     const { batch, mapping } = hugeBatch(meminfo('HugePages_Total') + 1, 1)
     queue.transmit(batch)
     queue.flush()

@@ -9,7 +9,7 @@ import { expect, test } from 'vitest'
 import { batchOf, describeLinuxTap, drain, HEADER, ip, SLOT } from '../../test/linux-tap-fixture.ts'
 import { CountingXdp } from '../linux.ts'
 
-describeLinuxTap('a Linux TAP behind the rounds of a driver', ({ keep, open, serve }) => {
+describeLinuxTap('a Linux TAP at the end of the rounds of a driver', ({ keep, open, serve }) => {
   test('the chains of a driver reach the program through a transmit round, in place, from several memory regions', () => {
     const tap = open()
     const drop = keep(new CountingXdp(XDP_DROP))

@@ -9,7 +9,7 @@ import { UringReceiver } from './uring-receiver.ts'
 const SLOT = 2048
 
 describeLinuxTap('reading a TAP by io_uring', ({ keep, open, serve }) => {
-  /** Two TAPs with a bridge between them and nobody else who sends: what goes into one comes out of the other. */
+  /** Two TAPs with a bridge between them and no other sender: what goes into one comes out of the other. */
   function wire(): { receiver: UringReceiver; sender: LinuxTapQueue } {
     const [to, from] = [open({ name: 'vringto', up: false }), open({ name: 'vringfrom', up: false })]
     ip('link', 'add', 'vringwire', 'type', 'bridge', 'mcast_snooping', '0')
@@ -28,7 +28,7 @@ describeLinuxTap('reading a TAP by io_uring', ({ keep, open, serve }) => {
     return { receiver, sender }
   }
 
-  /** Frames whose bytes behind the type are their numbers, from `first` on. */
+  /** Frames whose bytes after the type are their numbers, from `first` on. */
   function send(sender: LinuxTapQueue, count: number, first: number): void {
     const batch = batchOf(count, 64)
     for (let i = 0; i < count; i++) batch.view.u32[(batch.offset[i]! + HEADER + 16) >>> 2] = first + i

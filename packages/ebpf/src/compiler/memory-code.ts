@@ -6,7 +6,7 @@ import { low, operand, top } from './expressions.ts'
 /*
  * JavaScript for memory accesses. The region is known for nearly every instruction, and with it the DataView: `P` for the
  * packet, `S` for the stack, `V3` for the values of map 3. Where paths differ, the pointer's high half picks it from the
- * table `R`. The verifier has proved every access to be in bounds; the engine checks once more.
+ * table `R`. The verifier has proved every access to be in bounds; the engine checks again.
  */
 
 /** What the verifier knows of an access: region, and constant address or a negative number. */

@@ -15,7 +15,7 @@ function tail(memory: Uint8Array, at: number, bytes: number): number {
 }
 
 /**
- * A hash of a key's bytes. The seed is random for each map: whoever sends frames can't choose keys that share a bucket.
+ * A hash of a key's bytes. The seed is random for each map: a sender of frames can’t choose keys that share a bucket.
  * Source: Linux include/linux/jhash.h, jhash (Bob Jenkins, lookup3); kernel/bpf/hashtab.c, htab->hashrnd.
  */
 export function hashKey(memory: Uint8Array, key: number, bytes: number, seed: number): number {

@@ -136,7 +136,7 @@ export class HashMap extends BaseMap {
     return entry
   }
 
-  /** An entry that nobody uses, or -1: the map is full. */
+  /** A free entry, or -1: the map is full. */
   private take(): number {
     if (this.free === NONE && this.fresh < this.maxEntries) return this.fresh++
     if (this.free === NONE) this.evict()

@@ -78,7 +78,7 @@ export const publishDuringPoll: QueueScenario = publishing(
   (device, batch) => device.popBatch(batch, 1),
 )
 
-/** The driver publishes a chain while the device asks to be notified and looks once more. */
+/** The driver publishes a chain while the device asks to be notified and looks again. */
 export const publishDuringEnable: QueueScenario = publishing(
   'publish-during-enable',
   'the driver publishes a chain while the device enables notification and looks again',

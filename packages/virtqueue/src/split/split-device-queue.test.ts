@@ -161,7 +161,7 @@ describe.each(WAYS)('a split ring by %s', (way) => {
     type Attack = readonly [title: string, reason: string, arrange: (q: FlatQueue) => void]
     const attacks: readonly Attack[] = [
       ['avail.idx ahead by more than the queue size', 'avail-idx-jump', (q) => q.raw.driver.store16(2, 9)],
-      ['avail.idx behind', 'avail-idx-jump', (q) => q.raw.driver.store16(2, 0xffff)],
+      ['avail.idx moved backwards', 'avail-idx-jump', (q) => q.raw.driver.store16(2, 0xffff)],
       [
         'a head out of range',
         'head-out-of-range',
@@ -196,7 +196,7 @@ describe.each(WAYS)('a split ring by %s', (way) => {
         },
       ],
       [
-        'readable behind writable',
+        'readable after writable',
         'readable-after-writable',
         (q) => {
           descriptor(q, 0, q.heap, 1, VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT, 1)
@@ -356,7 +356,7 @@ describe.each(WAYS)('a split ring by %s', (way) => {
       expect(q.device.broken).toBe('indirect-not-negotiated')
     })
 
-    it('chains in front of a bad one are worked off before the queue breaks', () => {
+    it('chains before a bad one are worked off, then the queue breaks', () => {
       const q = flatQueue()
       descriptor(q, 0, q.heap, 60, 0)
       expose(q, 0, 99)

@@ -101,7 +101,7 @@ export class SplitDeviceQueue implements DeviceQueue {
     this.usedIdx = used
     this.nextAvail = base & 0xffff
     this.availIdx = this.nextAvail
-    // What a device before this one took and did not give back; a base that lies behind used.idx says nothing of it.
+    // What a device before this one took and did not give back; a base before used.idx says nothing of it.
     const ahead = (this.nextAvail - used) & 0xffff
     this.inFlight = ahead <= this.queueSize ? ahead : 0
     this.signalledUsedValid = false
@@ -275,7 +275,7 @@ export class SplitDeviceQueue implements DeviceQueue {
         : this.publishByWindow(slot, elements, at, first, stored, usedIdx)
     if (status < 0) return this.fault(status)
     if (this.log !== null) logUsed(this.log, slot, first, stored)
-    // If the driver moves used_event more than 2^16 entries behind, "signalled" is no longer comparable.
+    // If used_event lags by more than 2^16 entries, "signalled" is no longer comparable.
     if (((usedIdx - this.signalledUsed) & 0xffff) < count) this.signalledUsedValid = false
     this.usedIdx = usedIdx
     this.inFlight -= count
