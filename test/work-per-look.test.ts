@@ -162,7 +162,7 @@ class Worst {
   }
 }
 
-/** As many frames as anybody wants. */
+/** As many frames as are asked for. */
 class EndlessSource implements FrameSource {
   consumed = 0
   private readonly batch: FrameBatch

@@ -30,7 +30,7 @@ const BUFFERS = 0x80_0000
 const FEATURES = featureSet(VIRTIO_F_VERSION_1, VIRTIO_F_INDIRECT_DESC, VIRTIO_NET_F_MRG_RXBUF)
 
 /** A driver whose buffers lie in an IOTLB of `limit` entries, which is asked page by page. */
-function behind(limit: number) {
+function framesOver(limit: number) {
   const memory = new DataView(new ArrayBuffer(BYTES))
   const view = memoryView(memory.buffer as ArrayBuffer)
   const space = new MappedSpace([{ address: 0, length: BYTES, view, viewOffset: 0 }])
@@ -81,14 +81,14 @@ describe.each([
   ['a quarter of what the frame needs', 500, false],
 ] as const)('the worst frame through an IOTLB with %s', (_what, limit, ends) => {
   test('sent: 1024 buffers, each in two pages', () => {
-    const one = behind(limit)
+    const one = framesOver(limit)
     one.table(0, CHAIN_DESCRIPTORS_MAX, 64, 0)
     const round = new TxRound({ ...one.common, backend: new DropBackend() })
     expect(one.rounds(round, 600) > 0).toBe(ends)
   })
 
   test('received: 256 chains, each with a table in two pages and three buffers in two pages', () => {
-    const one = behind(limit)
+    const one = framesOver(limit)
     for (let i = 0; i < RX_CHAINS_MAX; i++) one.table(i, 3, 64, 2)
     const batch = new FrameBatch(12, memoryView(new ArrayBuffer(1 << 16)))
     batch.count = 1
