@@ -175,7 +175,7 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['backend-pcap: readCapture', [capture, (bytes) => readCapture(bytes)]],
   [
     'backend-tap: checkNetHeader',
-    [Uint8Array.of(1, 0, 0, 0, 0, 0, 34, 0, 6, 0), (bytes) => checkNetHeader(bytes, 0, 64)],
+    [Uint8Array.of(1, 0, 0, 0, 0, 0, 34, 0, 6, 0), (bytes) => checkNetHeader(bytes, 0, new Uint8Array(64), 0, 64)],
   ],
   ...mapReaders('EbpfMap', () => map('array'), ['find', 'update', 'delete', 'get', 'set']),
   ...mapReaders('ArrayMap', () => map('percpu-array'), ['find', 'update']),

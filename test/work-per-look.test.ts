@@ -262,11 +262,12 @@ test.each(cases)('$unit ($what): a round does a bounded amount of work, and the 
     one.receive === undefined
       ? new TxRound({ ...worst.common, backend: new LoopbackBackend(), payload: 'copy' })
       : new RxRound({ ...worst.common, source, log: worst.log })
-  for (let rounds = 0; rounds < 16 && round.end !== 'broken' && worst.driver.freeCount < RING_SIZE; rounds++) {
+  const isBroken = (): boolean => round.end === 'broken'
+  for (let rounds = 0; rounds < 16 && !isBroken() && worst.driver.freeCount < RING_SIZE; rounds++) {
     const before = [source.consumed, worst.driver.freeCount]
     expect(worst.run(round)).toBeLessThanOrEqual(BOUND)
     if (round.end === 'no-buffers') break
-    expect(round.end === 'broken' || `${before}` !== `${[source.consumed, worst.driver.freeCount]}`).toBe(true)
+    expect(isBroken() || `${before}` !== `${[source.consumed, worst.driver.freeCount]}`).toBe(true)
   }
   expect(worst.queue.broken).toBe(one.ends ?? null)
 })

@@ -21,7 +21,7 @@ device.serveQueue = (index) => {
   if (bad) throw new TypeError('a mistake of the device')
   return serve(index)
 }
-const session = new FollowedSession({
+const session: FollowedSession = new FollowedSession({
   end,
   device,
   onFault: () => {
