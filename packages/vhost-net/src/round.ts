@@ -1,7 +1,7 @@
 import type { Cpu } from '@vring/accessor'
 import { EAGAIN, netHeaderBytes, VringError } from '@vring/layout'
-import { type AddressMap, WORK_BYTES, work } from '@vring/memory'
-import type { ChainBatch, DeviceQueue } from '@vring/virtqueue'
+import { type AddressMap, work } from '@vring/memory'
+import type { DeviceQueue } from '@vring/virtqueue'
 
 /** Packets that one round handles at most. Source: Linux drivers/vhost/net.c, VHOST_NET_PKT_WEIGHT. */
 export const ROUND_PACKETS = 256
@@ -121,19 +121,6 @@ function roundInRound(name: string): VringError {
     'ERR_INVALID_STATE',
     `${name}: a round is running in this thread; run this one when it has ended`,
   )
-}
-
-/** Units of work of a look at a ring, beside the descriptors that it walks. */
-const LOOK_WORK = 4
-
-/** Charges a look at a ring, whatever it found. */
-export function chargeLook({ descriptors }: ChainBatch): void {
-  work.charge(descriptors + LOOK_WORK)
-}
-
-/** Charges frames that were taken or dropped, and their bytes. */
-export function chargeFrames(frames: number, bytes: number): void {
-  work.charge(frames + Math.ceil(bytes / WORK_BYTES))
 }
 
 function ignore(): void {}

@@ -13,16 +13,8 @@ import type { FrameBatch } from './frame-batch.ts'
 import type { FrameSource } from './frame-source.ts'
 import { FrameTotals } from './frame-totals.ts'
 import { type PayloadLog, PayloadWriter } from './payload-writer.ts'
-import {
-  chargeFrames,
-  chargeLook,
-  ROUND_BYTES,
-  ROUND_PACKETS,
-  Round,
-  type RoundEnd,
-  type RoundGuard,
-  type RoundOptions,
-} from './round.ts'
+import { ROUND_BYTES, ROUND_PACKETS, Round, type RoundEnd, type RoundGuard, type RoundOptions } from './round.ts'
+import { chargeFrames, chargeLook } from './round-work.ts'
 
 /** Chains that one frame may spread over; a driver whose buffers are so small that more are needed loses the frame. */
 export const RX_CHAINS_MAX = 256

@@ -5,8 +5,6 @@ import { copyChain } from './copy-chain.ts'
 import { FrameBatch, NET_BATCH } from './frame-batch.ts'
 import type { NetBackend } from './net-backend.ts'
 import {
-  chargeFrames,
-  chargeLook,
   FRAME_BYTES_MAX,
   ROUND_BYTES,
   ROUND_PACKETS,
@@ -15,6 +13,7 @@ import {
   type RoundGuard,
   type RoundOptions,
 } from './round.ts'
+import { chargeFrames, chargeLook } from './round-work.ts'
 
 /**
  * How frames reach the backend. `in-place`: the backend reads the driver's memory (a frame in several pieces is put
