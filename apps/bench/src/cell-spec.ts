@@ -10,7 +10,8 @@ export const DRIVERS = ['inproc', 'inproc-threads', 'testpmd'] as const
 export type DriverName = (typeof DRIVERS)[number]
 
 /** Ring formats. */
-export const RINGS = ['split'] as const
+export const RINGS = ['split', 'packed'] as const
+export type RingFormat = (typeof RINGS)[number]
 
 /** The floor: the loop written out by hand. Not an accessor. */
 export const BASELINE = 'baseline'
@@ -27,7 +28,9 @@ export interface CellSpec {
   readonly accessor: string
   /** Every option of the accessor, defaults included. */
   readonly options: AccessorOptions
-  readonly ring: 'split'
+  readonly ring: RingFormat
+  /** VIRTIO_F_IN_ORDER is negotiated: one used element may stand for a batch. */
+  readonly inOrder: boolean
   readonly driver: DriverName
   readonly backend: string
   /** Bytes of the Ethernet frame; 0 stands for the IMIX (7 x 64, 4 x 594, 1 x 1518); of recorded frames the mean. */
@@ -51,7 +54,7 @@ export interface CellSpec {
   readonly iotlbEntries: number
   /** Invalidations of the ring's pages a second. */
   readonly invalidations: number
-  /** How many of the ring's areas (desc, avail, used, in this order) lie in file-backed memory: 0 to 3. */
+  /** How many of the ring's areas (desc, driver, device, in this order) lie in file-backed memory: 0 to 3. */
   readonly fileBacked: number
   readonly eventIdx: boolean
   /** 1: each lfence, which JavaScript can't issue, is a locked add ({@link barrierCpu}). 0: it is nothing. */
@@ -68,6 +71,7 @@ export interface CellSpec {
 /** The seed's experiment: 64-byte frames, split ring of 256, batches of 64. */
 export const DEFAULT_CELL: Omit<CellSpec, 'id' | 'accessor' | 'options' | 'iotlb'> = {
   ring: 'split',
+  inOrder: false,
   driver: 'inproc',
   backend: 'xdp1',
   frameBytes: 64,
@@ -157,7 +161,39 @@ export function cellLabel(id: string): string {
   return id.slice(0, id.indexOf('/'))
 }
 
-/** Cells that differ in the accessor only: they run interleaved and are compared. */
+/** Cells that differ in the accessor only: they are compared. */
 export function groupKey(cell: Pick<CellSpec, 'id'>): string {
   return cell.id.slice(cell.id.indexOf('/'))
+}
+
+/** What cells that move the same frames may differ in beside the accessor, as an id has it. */
+export const VARIANT_KEYS = ['ring', 'inOrder', 'barrier', 'hooks'] as const
+type VariantKey = (typeof VARIANT_KEYS)[number]
+export type Variant = Readonly<Record<VariantKey, string>>
+
+/** What each is where an id does not say. */
+export const USUAL_VARIANT: Variant = { ring: 'split', inOrder: 'false', barrier: '0', hooks: '1' }
+
+/** The ring and the build of a cell, by its id. */
+export function variantOf({ id }: Pick<CellSpec, 'id'>): Variant {
+  const [, ring = USUAL_VARIANT.ring, ...rest] = id.split('/')
+  const variant: Record<VariantKey, string> = { ...USUAL_VARIANT, ring }
+  for (const part of rest) {
+    const [key, value = ''] = part.split('=')
+    if (isVariantKey(key)) variant[key] = value
+  }
+  return variant
+}
+
+/**
+ * Cells that move the same frames from the same driver, whatever accessor, ring or build: they run in turn, and what they
+ * deliver is the same.
+ */
+export function turnKey({ id }: Pick<CellSpec, 'id'>): string {
+  const [, , ...rest] = id.split('/')
+  return rest.filter((part) => !isVariantKey(part.split('=')[0])).join('/')
+}
+
+function isVariantKey(key: string | undefined): key is VariantKey {
+  return VARIANT_KEYS.some((one) => one === key)
 }

@@ -37,7 +37,8 @@ interface LiveCell {
   readonly seed: number
   readonly plugins: readonly string[]
   readonly rig: Rig
-  trialHash: string
+  /** The last one. */
+  trial: TrialAnswer | null
 }
 
 let live: LiveCell | null = null
@@ -55,7 +56,7 @@ async function prepare({ spec, seed, plugins, quick, cores }: PrepareRequest): P
   const registry = await loadRegistry(plugins)
   const rig = await createRig(spec, registry, seed, cores)
   makeBytesNatively()
-  live = { spec, seed, plugins, rig, trialHash: '' }
+  live = { spec, seed, plugins, rig, trial: null }
   const piece = (): number => {
     const { packets, seconds } = runTrial(rig, WARM_UP_PIECE_MS)
     return packets / seconds
@@ -83,16 +84,24 @@ async function createRig(spec: CellSpec, registry: Registry, seed: number, cores
 
 function trial(cell: LiveCell, durationMs: number): TrialAnswer {
   const result = runTrial(cell.rig, durationMs)
-  cell.trialHash = result.hash
+  cell.trial = result
   return result
 }
 
-async function finish({ spec, seed, plugins, rig, trialHash }: LiveCell): Promise<FinishAnswer> {
+async function finish({ spec, seed, plugins, rig, trial }: LiveCell): Promise<FinishAnswer> {
   const accesses = rig.accesses()
   const residentBytes = process.resourceUsage().maxRSS * 1024
-  const hash = spec.accessor === BASELINE ? '' : digest(trialHash, verifyCell(spec, await loadRegistry(plugins), seed))
+  const lapHash = trial?.hash ?? ''
+  const lapRingHash = trial?.ringHash ?? ''
+  let hash = ''
+  let ringHash = ''
+  if (spec.accessor !== BASELINE) {
+    const { delivered, ring } = verifyCell(spec, await loadRegistry(plugins), seed)
+    hash = digest(lapHash, delivered)
+    ringHash = digest(lapRingHash, ring)
+  }
   const { steps, payloadSteps } = await count({ spec, seed, plugins })
-  return { type: 'finished', hash, lapHash: trialHash, steps, payloadSteps, accesses, residentBytes }
+  return { type: 'finished', hash, ringHash, lapHash, lapRingHash, steps, payloadSteps, accesses, residentBytes }
 }
 
 async function count({ spec, seed, plugins }: Omit<CountRequest, 'type'>): Promise<CountAnswer> {

@@ -1,7 +1,7 @@
 import { workerData } from 'node:worker_threads'
 import { memoryView } from '@vring/memory'
-import type { LapDriverOptions } from './cells/lap-driver.ts'
-import { createLapDriver, type Replay } from './cells/replay-driver.ts'
+import { createLapDriver } from './cells/create-lap-driver.ts'
+import type { LapPlan } from './cells/lap-driver.ts'
 import { DRIVER_BUDGET, DRIVER_READY, DRIVER_RETURNED, DRIVER_STOP, ID_SUM_OFFSET } from './drivers/thread-control.ts'
 import { tryPin } from './placement/try-pin.ts'
 
@@ -13,26 +13,24 @@ export interface DriverThreadData {
   readonly batch: number
   /** The CPU to run on; null: any. */
   readonly cpu: number | null
-  readonly driver: Omit<LapDriverOptions, 'view'>
-  /** Recorded frames; null: frames stay in their buffers. */
-  readonly replay: Replay | null
+  readonly driver: LapPlan
 }
 
 /**
  * The driver in a thread of its own: publishes as long as there is budget and room in the ring, takes used elements back,
  * and spins in between, as a poll-mode driver does.
  */
-function main({ memory, control, batch, cpu, driver: options, replay }: DriverThreadData): void {
+function main({ memory, control, batch, cpu, driver: plan }: DriverThreadData): void {
   if (cpu !== null) tryPin(cpu)
   const words = new Int32Array(control)
   const idSum = new Float64Array(control, ID_SUM_OFFSET, 1)
-  const driver = createLapDriver({ ...options, view: memoryView(memory) }, replay)
+  const driver = createLapDriver(plan, memoryView(memory))
   let published = 0
   let returned = 0
   Atomics.store(words, DRIVER_READY, 1)
   Atomics.notify(words, DRIVER_READY)
   // Looks at the used ring when half of the ring is out, as poll-mode drivers do: a look takes a cache line from the device.
-  const { chains } = options
+  const { chains } = plan
   const enough = Math.max(batch, chains >>> 1)
   let left = 0
   for (;;) {

@@ -88,8 +88,8 @@ export function publishedRates(): PublishedRow[] {
   }))
 }
 
-/** What every published rate was measured under: 64-byte frames into xdp1, rings of 256, batches of 64. */
-const PUBLISHED_CONDITIONS = '/xdp1/64B/q256/b64'
+/** What every published rate was measured under: a split ring, 64-byte frames into xdp1, rings of 256, batches of 64. */
+const PUBLISHED_CONDITIONS = /\/split\/[^/]+\/xdp1\/64B\/q256\/b64$/
 
 /** The rate that V4 or its thread published of what a cell does: same accessor, same options, same conditions. */
 export function publishedFor(
@@ -101,7 +101,7 @@ export function publishedFor(
     const run = VARIANTS[variant as Variant]
     return run?.accessor === accessor && Object.entries(run.options).every(([name, value]) => options[name] === value)
   }
-  if (!id.endsWith(PUBLISHED_CONDITIONS)) return undefined
+  if (!PUBLISHED_CONDITIONS.test(id)) return undefined
   return rows.find((row) => row.smap === smap && row.profile === DEFAULT_SETUP && isThis(row.variant ?? ''))
 }
 

@@ -44,8 +44,10 @@ export interface TrialAnswer {
   readonly seconds: number
   /** ns a packet of chunks: median and 99th percentile. */
   readonly nsPerPacket: { readonly median: number; readonly p99: number }
-  /** Of the used ring and the verdicts of the trial's laps, per lap. */
+  /** Of the counts and verdicts of the trial's laps, per lap. */
   readonly hash: string
+  /** Of the used elements and the ids that came back, per lap. */
+  readonly ringHash: string
 }
 
 /** What is known when the trials are over. */
@@ -53,8 +55,11 @@ export interface FinishAnswer {
   readonly type: 'finished'
   /** Of the trials' laps and of a verification run whose delivered frames are hashed too; empty for the floor. */
   readonly hash: string
+  /** The same of the used elements; empty for the floor and of a real driver's. */
+  readonly ringHash: string
   /** Of the trials' laps alone: what the floor can be compared by. */
   readonly lapHash: string
+  readonly lapRingHash: string
   readonly steps: CountAnswer['steps']
   readonly payloadSteps: CountAnswer['payloadSteps']
   readonly accesses: Record<string, number>

@@ -73,6 +73,8 @@ const cellSchema = z.object({
   /** Options of the accessor; `{}` for none. */
   options: z.record(z.string(), z.string()),
   ring: z.string(),
+  /** VIRTIO_F_IN_ORDER was negotiated. Absent: no. */
+  inOrder: z.boolean().optional(),
   driver: z.string(),
   backend: z.string(),
   /** Bytes of the Ethernet frame, without virtio-net header and FCS; a mix has its mean. */
@@ -100,9 +102,11 @@ const cellSchema = z.object({
   modelled: z.array(modelledSchema),
   /** Accesses by `area.mode`. */
   accesses: z.record(z.string(), finite),
-  /** Of used ring, delivered frames and verdict counts; equal across accessors for one seed. */
+  /** Of delivered frames and verdict counts; equal across accessors, ring formats and orders for one seed. */
   hash: z.string().nullable(),
-  /** Names of the virtio features that a real driver and the device negotiated. */
+  /** Of the used elements; equal across accessors over rings of one format and order. Null: of a real driver's ring, or the floor's. */
+  ringHash: z.string().nullable().optional(),
+  /** Names of the virtio features that driver and device negotiated. */
   features: z.array(z.string()).optional(),
   /** Largest resident set of the cell's process, bytes. */
   residentBytes: count.optional(),
@@ -129,6 +133,9 @@ const peerSchema = z.object({
     )
     .optional(),
   features: z.array(z.string()).optional(),
+  /** Of a peer that serves a driver: its ring. */
+  ring: z.string().optional(),
+  inOrder: z.boolean().optional(),
   ...slicedSchema,
 })
 

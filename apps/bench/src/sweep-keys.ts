@@ -9,6 +9,7 @@ export const SWEEP_KEYS = {
   'iotlb-entries': { field: 'iotlbEntries', least: 4, most: 2048 },
   invalidations: { field: 'invalidations', least: 0, most: 100_000 },
   'file-backed': { field: 'fileBacked', least: 0, most: 3 },
+  'in-order': { field: 'inOrder', least: 0, most: 1 },
   barrier: { field: 'barrier', least: 0, most: 1 },
   hooks: { field: 'hooks', least: 0, most: 1 },
 } as const

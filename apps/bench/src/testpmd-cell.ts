@@ -64,7 +64,7 @@ async function listen(request: ListenRequest): Promise<void> {
   }
 }
 
-async function serve({ listener, board, end, backend, device }: Listening): Promise<ServedDevice> {
+async function serve({ spec, listener, board, end, backend, device }: Listening): Promise<ServedDevice> {
   try {
     const transport = await accept(listener)
     const session = new BackendSession({ transport, device, host: linuxHost })
@@ -77,6 +77,8 @@ async function serve({ listener, board, end, backend, device }: Listening): Prom
       worker.add(session, device)
       if (worker.run() === 'closed')
         throw new Error(`the driver hung up: ${String(session.error ?? 'no reason given')}`)
+      const features = negotiatedNames(session.features)
+      checkNegotiated(spec, features)
       const accesses = device.report().find(({ index }) => index === 1)?.accesses ?? {}
       const counted = Object.keys(backendCounts(backend.inner)).filter((name) =>
         /^(verdict|proto|dropped)\./.test(name),
@@ -84,7 +86,7 @@ async function serve({ listener, board, end, backend, device }: Listening): Prom
       return {
         hash: digest(...counted.sort(), ...backend.distinct),
         accesses: { ...accesses },
-        features: negotiatedNames(session.features),
+        features,
         residentBytes: process.resourceUsage().maxRSS * 1024,
       }
     } finally {
@@ -94,6 +96,14 @@ async function serve({ listener, board, end, backend, device }: Listening): Prom
     listener.close()
     end.close()
   }
+}
+
+/** A cell is named after the ring that its driver was asked for: one that got another is no cell of that name. */
+function checkNegotiated({ ring, inOrder }: CellSpec, features: readonly string[]): void {
+  const wanted = { RING_PACKED: ring === 'packed', IN_ORDER: inOrder }
+  for (const [name, asked] of Object.entries(wanted))
+    if (features.includes(name) !== asked)
+      throw new Error(`${name} was ${asked ? 'asked for and is not' : 'not asked for and is'} negotiated`)
 }
 
 /** A device that the driver also receives from. */

@@ -32,12 +32,14 @@ export function runTrial(rig: Rig, durationMs: number): TrialAnswer {
     laps++
   } while (now < deadline)
   const seconds = (now - start) / 1000
+  const { delivered, ring } = rig.lapState(laps)
   const ascending = Array.from(samples.subarray(0, chunks).sort(), (ms) => (1e6 * ms) / CHUNK_PACKETS)
   return {
     type: 'trial',
     packets: laps * LAP_PACKETS,
     seconds,
     nsPerPacket: { median: quantileSorted(ascending, 0.5), p99: quantileSorted(ascending, 0.99) },
-    hash: digest(rig.lapState(laps)),
+    hash: digest(delivered),
+    ringHash: digest(ring),
   }
 }

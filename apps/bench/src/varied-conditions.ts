@@ -3,11 +3,12 @@ import type { CellResult } from './results.ts'
 
 /** A condition that the cells of a table differ in beside the accessor: a column of it. */
 export interface VariedCondition {
-  readonly title: 'driver' | 'backend' | 'frames'
+  readonly title: 'ring' | 'driver' | 'backend' | 'frames'
   of(cell: CellResult): string
 }
 
 const CONDITIONS: readonly VariedCondition[] = [
+  { title: 'ring', of: ({ ring, inOrder }) => ringText(ring, inOrder) },
   { title: 'driver', of: ({ driver }) => driver },
   { title: 'backend', of: ({ backend }) => backend },
   // As the id has it: `64B`, `imix`, or the name of a capture. A result has a mix by its mean only.
@@ -21,6 +22,11 @@ export function variedConditions(cells: readonly CellResult[]): VariedCondition[
     if (title === 'frames' && swept.has('frame-bytes')) return false
     return new Set(cells.map(of)).size > 1
   })
+}
+
+/** `packed, in order`: format and order of a ring, for a table. */
+export function ringText(ring: string, inOrder = false): string {
+  return inOrder ? `${ring}, in order` : ring
 }
 
 /** Where a cell stands in a sweep: `['barrier 1']`. */

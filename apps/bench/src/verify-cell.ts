@@ -1,7 +1,7 @@
 import type { Registry } from '@vring/registry'
 import type { CellSpec } from './cell-spec.ts'
 import { LAP_PACKETS } from './cells/lap-driver.ts'
-import { digest } from './cells/lap-state.ts'
+import type { LapState } from './cells/lap-state.ts'
 import { RecordingBackend } from './cells/recording-backend.ts'
 import { InprocRig } from './drivers/inproc.ts'
 
@@ -10,9 +10,9 @@ const VERIFIED_PACKETS = 8192
 
 /**
  * One run outside the clock with every kind of frame and notifications on: hashes each delivered frame, the used ring, the
- * verdicts and the notifications. The same text for every accessor and seed.
+ * verdicts and the notifications.
  */
-export function verifyCell(spec: CellSpec, registry: Registry, seed: number): string {
+export function verifyCell(spec: CellSpec, registry: Registry, seed: number): LapState {
   let recording: RecordingBackend | null = null
   let notifications = 0
   const rig = new InprocRig(spec, registry, {
@@ -28,7 +28,8 @@ export function verifyCell(spec: CellSpec, registry: Registry, seed: number): st
     const packets = Math.min(LAP_PACKETS, Math.max(VERIFIED_PACKETS, 2 * spec.queueSize))
     rig.run(packets)
     const delivered = (recording as RecordingBackend | null)?.digest() ?? ''
-    return digest(rig.lapState(1), delivered, String(notifications))
+    const state = rig.lapState(1)
+    return { delivered: `${state.delivered} ${delivered}`, ring: `${state.ring} ${notifications}` }
   } finally {
     rig.close()
   }

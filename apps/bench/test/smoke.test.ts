@@ -188,7 +188,7 @@ describe('exit codes', () => {
     [
       ['run', '--driver', 'testpmd', '--sweep', 'regions=1,8'],
       2,
-      /changes nothing for .* testpmd; accepted: frame-bytes, queue-size$/m,
+      /changes nothing for .* testpmd; accepted: frame-bytes, queue-size, in-order$/m,
     ],
     [
       ['run', '--driver', 'inproc-threads', '--sweep', 'file-backed=0,1'],
@@ -210,11 +210,18 @@ describe('exit codes', () => {
     [
       ['run', '--accessor', 'baseline', '--sweep', 'invalidations=0,9'],
       2,
-      /changes nothing for the floor; .*, batch$/m,
+      /changes nothing for the floor; .*, batch, in-order$/m,
     ],
     [['run', '--accessor', 'baseline', '--backend', 'xdp2'], 2, /the floor has no xdp2; .*--backend drop,xdp1$/m],
     [['run', '--accessor', 'baseline', '--driver', 'inproc-threads'], 2, /the floor has no driver inproc-threads/],
     [['run', '--accessor', 'iotlb-translated', '--driver', 'testpmd'], 2, /testpmd has no device IOTLB/],
+    [['run', '--ring', 'paked'], 2, /--ring: "paked" is unknown; accepted: split, packed; did you mean packed\?$/m],
+    [['run', '--in-order', '--sweep', 'in-order=0,1'], 2, /--in-order: in-order is swept; accepted: one of --in-order/],
+    [
+      ['run', '--plugin', fixture('lies.mjs'), '--accessor', 'lies', '--sweep', 'hooks=0,1'],
+      2,
+      /hooks changes nothing for the plugin lies;/,
+    ],
     [['run', '--json', '-', '--html', '-'], 2, /--html: - is where --json goes; accepted: another file/],
     [['run', '--json', 'x', '--html', './x'], 2, /--html: \.\/x is where --json goes/],
     [

@@ -122,16 +122,16 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
   })
 
   test.each([
-    ['tap', 'dpdk,io-uring,io-uring-fixed', ['DPDK', 'C io_uring', 'C io_uring, registered memory']],
-    ['af-xdp', 'dpdk', ['DPDK']],
-    ['loopback', 'dpdk', ['DPDK']],
-  ])('counts what arrives at the far end of %s, and what a peer brings there', async (backend, peer, names) => {
+    ['tap', 'dpdk,io-uring,io-uring-fixed', ['DPDK', 'C io_uring', 'C io_uring, registered memory'], []],
+    ['af-xdp', 'dpdk', ['DPDK'], ['--ring', 'packed']],
+    ['loopback', 'dpdk', ['DPDK'], ['--ring', 'packed', '--in-order']],
+  ])('counts what arrives at %s, and what a peer brings there', async (backend, peer, names, ring) => {
     const before = hugePages()
     const file = join(folder, `${backend}.json`)
     const { code, stderr } = await vringBench(
       [
         ...['run', '--smoke', '--driver', 'testpmd', '--backend', backend, '--accessor', 'copy-checked,vmap-direct'],
-        ...['--peer', peer, '--trials', '1', '--duration-ms', '200', '--json', file],
+        ...[...ring, '--peer', peer, '--trials', '1', '--duration-ms', '200', '--json', file],
       ],
       { tmp },
     )
@@ -145,6 +145,10 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     // How fast is not the question here: others may use this machine.
     for (const cell of cells) expect(cell.measured?.mpps.median).toBeGreaterThan(0)
     expect(cells[1]!.hash).toBe(cells[0]!.hash)
+    for (const { features } of [...cells, ...peers.filter(({ name }) => name === 'DPDK')]) {
+      expect(features!.includes('RING_PACKED')).toBe(ring.includes('packed'))
+      expect(features!.includes('IN_ORDER')).toBe(ring.includes('--in-order'))
+    }
     expect(peers.map(({ name }) => name)).toEqual(names)
     for (const { mpps: rate, ratios } of peers) {
       expect(rate.median).toBeGreaterThan(0)
@@ -182,7 +186,7 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     expect([hugePages(), folders(tmp), links()]).toEqual([before, [], []])
   })
 
-  test('a run that is killed in the middle of its slices ends its processes, though they are stopped', async () => {
+  test('a run that is killed in the middle of its slices leaves no process behind, though they are stopped', async () => {
     const { code } = await vringBench(
       [
         'run',
@@ -208,7 +212,7 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     await expect
       .poll(() => processes('vring-driver-|vring-backend-|(testpmd|peer)-cell'), { timeout: 10_000 })
       .toEqual([])
-    // What a killed run had reserved only that run could give back.
+    // What a killed run had reserved is nobody's to give back but its own.
     rmSync(tmp, { recursive: true, force: true })
     mkdirSync(tmp)
     writeFileSync('/proc/sys/vm/nr_hugepages', pages)

@@ -36,7 +36,7 @@ const SPARE_FRAMES = 64
  */
 export function createDriverMemory(spec: CellSpec, plan: RingPlan, smap: AccessControl | null): DriverMemory {
   const space = new PagedSpace({ frames: plan.bytes / PAGE_BYTES + SPARE_FRAMES, smap })
-  const starts = [plan.desc, plan.avail, plan.used, plan.slots]
+  const starts = [plan.desc, plan.driver, plan.device, plan.slots]
   for (const [area, start] of starts.entries()) {
     const end = starts[area + 1] ?? plan.bytes
     const kind = area < spec.fileBacked ? 'file' : 'anonymous'
@@ -83,9 +83,9 @@ function createIotlb(spec: CellSpec, plan: RingPlan): DeviceIotlb {
   const map = (start: number, length: number): void => {
     iotlb.update(GUEST_BASE + start, length, USER_BASE + start, both)
   }
-  map(plan.desc, plan.avail - plan.desc)
-  map(plan.avail, plan.used - plan.avail)
-  map(plan.used, plan.slots - plan.used)
+  map(plan.desc, plan.driver - plan.desc)
+  map(plan.driver, plan.device - plan.driver)
+  map(plan.device, plan.slots - plan.device)
   for (const { start, length } of pieces(plan.slots, plan.bytes, spec.iotlbEntries - 3)) map(start, length)
   // Two pages apart, so that no two of them look like one range.
   for (let start = plan.bytes + PAGE_BYTES; iotlb.size < spec.iotlbEntries; start += 2 * PAGE_BYTES)

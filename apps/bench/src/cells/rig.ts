@@ -1,3 +1,5 @@
+import type { LapState } from './lap-state.ts'
+
 /** What a cell's process measures: a driver and a device over one ring. */
 export interface Rig {
   /**
@@ -10,12 +12,12 @@ export interface Rig {
    */
   run(packets: number, ahead?: number): void
   /**
-   * The ring's used area and everything that is counted, per lap, as text: equal for every accessor, every trial and any
-   * number of laps. Call it at the end of a lap.
+   * What the ring holds and everything that is counted, per lap: equal for every accessor, every trial and any number of laps.
+   * Call it at the end of a lap.
    *
    * @param laps laps since the last call
    */
-  lapState(laps: number): string
+  lapState(laps: number): LapState
   /** Accesses to metadata by `area.mode` since the beginning. */
   accesses(): Record<string, number>
   close(): void

@@ -37,7 +37,7 @@ export const check: BenchCommand = {
   },
 }
 
-function text({ moves, gone, added }: RatioCheck, kept: Results, fresh: Results, tolerance: number): string {
+function text({ moves, gone, added, unheld }: RatioCheck, kept: Results, fresh: Results, tolerance: number): string {
   const right = 'right' as const
   const classes = moves.some((one) => one.class !== undefined)
   const columns = [
@@ -66,6 +66,7 @@ function text({ moves, gone, added }: RatioCheck, kept: Results, fresh: Results,
     renderTable(columns, rows, colours.bold),
     ...gone.map((id) => colours.red(`gone: ${id}${whyGone(fresh, id)}`)),
     ...added.map((id) => `new: ${id}`),
+    ...unheld.map((id) => colours.yellow(`no ratio: ${id}: neither floor nor copy-checked was measured beside it`)),
     ...(kept.environment.cpu === fresh.environment.cpu
       ? []
       : [colours.yellow(`different machines: kept on ${kept.environment.cpu}, now on ${fresh.environment.cpu}`)]),

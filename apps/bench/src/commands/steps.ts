@@ -1,16 +1,17 @@
 import { eraOption } from '@vring/accessor'
 import type { Registry } from '@vring/registry'
 import { runAccessorCode } from '../accessor-code.ts'
-import { oneOf } from '../arguments.ts'
-import { type AccessorChoice, makeCell, parseAccessorChoice } from '../cell-spec.ts'
+import { listOf, oneOf } from '../arguments.ts'
+import { type AccessorChoice, type CellSpec, DEFAULT_CELL, makeCell, parseAccessorChoice, RINGS } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
 import { countSteps, type PacketSteps } from '../count-steps.ts'
 import { countLines, type LineConditions, movedLines, type PacketLines } from '../lines/count-lines.ts'
+import { RECYCLING } from '../lines/line-buffers.ts'
 import { LINE_AREAS } from '../lines/line-cache.ts'
-import { RECYCLING } from '../lines/line-driver.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { printText, toJson, writeOutput } from '../output.ts'
 import { renderTable } from '../table.ts'
+import { ringText } from '../varied-conditions.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg, pluginArg } from './shared-args.ts'
 
@@ -27,6 +28,12 @@ export const steps: BenchCommand = {
       description: `kernel eras: ${eraOption.values.join(', ')}; default 2019,6.18`,
       valueHint: '2019,6.18',
     },
+    ring: {
+      type: 'string',
+      description: `ring formats: ${RINGS.join(', ')}; default split`,
+      valueHint: 'split,packed',
+    },
+    'in-order': { type: 'boolean', description: 'with VIRTIO_F_IN_ORDER' },
     seed: { type: 'string', description: 'seed of the frames; default 1', valueHint: 'N' },
     ...pluginArg,
     ...jsonArg,
@@ -36,21 +43,20 @@ export const steps: BenchCommand = {
     const eras = (args.list('era') ?? ['2019', '6.18']).map((era) => oneOf('--era', era, eraOption.values))
     const seed = args.integer('seed', 0, 2 ** 32 - 1, 1)
     const texts = args.list('accessor') ?? registry.accessors.map(({ name }) => name)
-    const rows: ({ accessor: string; era: string; options: object } & PacketSteps)[] = []
-    for (const text of texts) {
-      const choice = parseAccessorChoice(text, registry)
-      const plugin = registry.accessor(choice.name)
-      for (const { era, options } of inEras(choice, plugin.options.some(({ name }) => name === 'era') ? eras : [])) {
-        const spec = makeCell({ ...choice, options }, plugin, { payload: PAYLOAD[era] ?? 'copy' })
-        rows.push({
-          accessor: choice.name,
-          era,
-          options,
-          ...runAccessorCode(choice.name, () => countSteps(spec, registry, seed)),
-        })
+    const inOrder = args.flag('in-order')
+    const rings = (listOf(args, 'ring', RINGS) ?? [DEFAULT_CELL.ring]).map((ring): Ring => ({ ring, inOrder }))
+    const rows: StepRow[] = []
+    for (const ring of rings)
+      for (const text of texts) {
+        const choice = parseAccessorChoice(text, registry)
+        const plugin = registry.accessor(choice.name)
+        for (const { era, options } of inEras(choice, plugin.options.some(({ name }) => name === 'era') ? eras : [])) {
+          const spec = makeCell({ ...choice, options }, plugin, { payload: PAYLOAD[era] ?? 'copy', ...ring })
+          const counted = runAccessorCode(choice.name, () => countSteps(spec, registry, seed))
+          rows.push({ accessor: choice.name, era, options, ...ring, ...counted })
+        }
       }
-    }
-    const lines = lineRows(registry, texts[0]!)
+    const lines = rings.flatMap((ring) => lineRows(registry, texts[0]!, ring))
     const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ perPacket: rows, lines }))
     else printText([table(rows), '', linesText(lines)].join('\n'))
@@ -58,26 +64,34 @@ export const steps: BenchCommand = {
   },
 }
 
+type Ring = Pick<CellSpec, 'ring' | 'inOrder'>
+
+interface StepRow extends PacketSteps, Ring {
+  readonly accessor: string
+  readonly era: string
+  readonly options: object
+}
+
 /** Batches and payloads that {@link countLines} is shown for. */
 const LINE_BATCHES = [1, 32, 64]
 const LINE_PAYLOADS = ['in-place', 'copy'] as const
 
 /** Cache lines per packet under one set of conditions. */
-interface LineRow extends LineConditions {
+interface LineRow extends LineConditions, Ring {
   readonly payload: string
   readonly lines: PacketLines
 }
 
 /** Lines do not depend on the accessor: each reaches the same bytes. */
-function lineRows(registry: Registry, accessor: string): LineRow[] {
+function lineRows(registry: Registry, accessor: string, ring: Ring): LineRow[] {
   const choice = parseAccessorChoice(accessor, registry)
   return LINE_PAYLOADS.flatMap((payload) =>
     LINE_BATCHES.flatMap((batch) =>
       RECYCLING.flatMap((recycling): LineRow[] => {
-        const spec = makeCell(choice, registry.accessor(choice.name), { payload, driver: 'testpmd' })
+        const spec = makeCell(choice, registry.accessor(choice.name), { payload, driver: 'testpmd', ...ring })
         const conditions = { batch, recycling, rewrites: true }
         const lines = runAccessorCode(choice.name, () => countLines(spec, registry, conditions))
-        return lines === null ? [] : [{ ...conditions, payload, lines }]
+        return lines === null ? [] : [{ ...conditions, ...ring, payload, lines }]
       }),
     ),
   )
@@ -86,6 +100,7 @@ function lineRows(registry: Registry, accessor: string): LineRow[] {
 function linesText(rows: readonly LineRow[]): string {
   const right = 'right' as const
   const columns = [
+    { title: 'ring' },
     { title: 'payload' },
     { title: 'batch', align: right },
     { title: 'recycling' },
@@ -93,7 +108,8 @@ function linesText(rows: readonly LineRow[]): string {
     { title: 'lines', align: right },
     { title: 'upgrades', align: right },
   ]
-  const cells = rows.map(({ payload, batch, recycling, lines }) => [
+  const cells = rows.map(({ ring, inOrder, payload, batch, recycling, lines }) => [
+    ringText(ring, inOrder),
     payload,
     String(batch),
     recycling,
@@ -102,7 +118,7 @@ function linesText(rows: readonly LineRow[]): string {
     LINE_AREAS.reduce((sum, area) => sum + lines[area].upgrades, 0).toFixed(3),
   ])
   return [
-    'Cache lines that move between driver and device per packet, both ways, xdp1, a split ring of 256, a driver that writes',
+    'Cache lines that move between driver and device per packet, both ways, xdp1, a ring of 256, a driver that writes',
     'descriptors and frames each time. upgrades: lines that a side had and took from the other to write.',
     renderTable(columns, cells, colours.bold),
   ].join('\n')
@@ -114,18 +130,20 @@ function inEras(choice: AccessorChoice, eras: readonly string[]): { era: string;
   return eras.map((era) => ({ era, options: { ...choice.options, era } }))
 }
 
-function table(rows: readonly ({ accessor: string; era: string } & PacketSteps)[]): string {
+function table(rows: readonly StepRow[]): string {
   const names = [...new Set(rows.flatMap(({ metadata }) => Object.keys(metadata)))]
   const columns = [
     { title: 'accessor' },
     { title: 'era' },
+    { title: 'ring' },
     { title: 'accesses', align: 'right' as const },
     ...names.map((title) => ({ title, align: 'right' as const })),
     { title: 'payload' },
   ]
-  const cells = rows.map(({ accessor, era, accesses, metadata, payload }) => [
+  const cells = rows.map(({ accessor, era, ring, inOrder, accesses, metadata, payload }) => [
     accessor,
     era,
+    ringText(ring, inOrder),
     accesses.toFixed(3),
     ...names.map((name) => (metadata[name] === undefined ? '' : metadata[name].toFixed(3))),
     Object.entries(payload)

@@ -7,9 +7,9 @@ import { createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
 import type { CellSpec } from '../cell-spec.ts'
 import { backendCounts, countsBetween } from '../cells/backend-counts.ts'
 import { bufferMap } from '../cells/driver-memory.ts'
-import { lapStateText } from '../cells/lap-state.ts'
+import { type LapState, lapState } from '../cells/lap-state.ts'
 import type { Rig } from '../cells/rig.ts'
-import { cellFeatures, headOf, planRing, replayOf, USER_BASE, writeRing } from '../cells/ring-layout.ts'
+import { cellFeatures, FIRST_BASE, lapPlan, planRing, USER_BASE, usedArea, writeRing } from '../cells/ring-layout.ts'
 import type { DriverThreadData } from '../driver-thread.ts'
 import type { Cores } from '../placement/core-watch.ts'
 import { tryPin } from '../placement/try-pin.ts'
@@ -64,7 +64,8 @@ export class ThreadsRig implements Rig {
     const { buffers, iotlb } = bufferMap(spec, plan, space)
     const features = cellFeatures(spec)
     const { ring } = plan
-    this.used = view.u8.subarray(plan.used, plan.used + ring.device.length)
+    const { offset, length } = usedArea(plan)
+    this.used = view.u8.subarray(offset, offset + length)
     this.words = new Int32Array(control)
     this.idSum = new Float64Array(control, ID_SUM_OFFSET, 1)
     this.accessor = registry.accessor(spec.accessor).create({ cpu, space, ring, iotlb }, spec.options)
@@ -81,7 +82,7 @@ export class ThreadsRig implements Rig {
       notification: 'poll',
     })
     this.accessor.beginRound()
-    const status = this.queue.start(0)
+    const status = this.queue.start(FIRST_BASE[spec.ring])
     this.accessor.endRound()
     if (status < 0) throw new Error(`${spec.id}: the queue does not start: ${this.queue.broken}`)
     const data: DriverThreadData = {
@@ -89,14 +90,7 @@ export class ThreadsRig implements Rig {
       control,
       cpu: cores?.[0] ?? null,
       batch: spec.batch,
-      replay: replayOf(plan, plan.desc),
-      driver: {
-        avail: plan.avail,
-        used: plan.used,
-        queueSize: spec.queueSize,
-        chains: plan.chains,
-        headStep: headOf(spec, 1),
-      },
+      driver: lapPlan(plan, spec),
     }
     if (cores !== null) tryPin(cores[1])
     startThread(data)
@@ -134,13 +128,14 @@ export class ThreadsRig implements Rig {
       if ((++idle & 0xfffff) === 0) this.checkPatience(idle)
   }
 
-  lapState(laps: number): string {
+  lapState(laps: number): LapState {
     const now = backendCounts(this.backend)
     const idSum = this.idSum[0]! - this.summed
     this.summed = this.idSum[0]!
-    const counts = { ...countsBetween(this.counted, now), idSum }
+    const counts = countsBetween(this.counted, now)
     this.counted = now
-    return lapStateText(this.used, counts, laps)
+    // In order the device writes the last element of each batch that it finds, and what it finds is a matter of time.
+    return lapState(this.spec.inOrder ? null : this.used, counts, idSum, laps)
   }
 
   accesses(): Record<string, number> {

@@ -5,13 +5,21 @@ import { type NetBackend, TxRound } from '@vring/vhost-net'
 import { createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
 import type { CellSpec } from '../cell-spec.ts'
 import { backendCounts, countsBetween } from '../cells/backend-counts.ts'
+import { createLapDriver } from '../cells/create-lap-driver.ts'
 import { createDriverMemory, type DriverMemory } from '../cells/driver-memory.ts'
 import { Invalidator } from '../cells/invalidator.ts'
 import type { LapDriver } from '../cells/lap-driver.ts'
-import { lapStateText } from '../cells/lap-state.ts'
-import { createLapDriver } from '../cells/replay-driver.ts'
+import { type LapState, lapState } from '../cells/lap-state.ts'
 import type { Rig } from '../cells/rig.ts'
-import { cellFeatures, headOf, planRing, type RingPlan, replayOf, writeRing } from '../cells/ring-layout.ts'
+import {
+  cellFeatures,
+  FIRST_BASE,
+  lapPlan,
+  planRing,
+  type RingPlan,
+  usedArea,
+  writeRing,
+} from '../cells/ring-layout.ts'
 
 /** What distinguishes one rig of a cell from another: timing, counting, verifying. */
 export interface InprocOptions {
@@ -71,24 +79,16 @@ export class InprocRig implements Rig {
       ...(notify === undefined ? { notification: 'poll' as const } : { notify }),
     })
     this.counted = backendCounts(backend)
-    const avail = this.areaOffset(ring.driver.length, this.plan.avail)
-    const used = this.areaOffset(ring.device.length, this.plan.used)
-    const lap = {
-      view: space.view,
-      avail,
-      used,
-      queueSize: spec.queueSize,
-      chains: this.plan.chains,
-      headStep: headOf(spec, 1),
-    }
-    const desc = this.plan.frames === null ? 0 : this.areaOffset(ring.desc.length, this.plan.desc)
-    this.driver = createLapDriver(lap, replayOf(this.plan, desc))
+    this.driver = createLapDriver(
+      lapPlan(this.plan, spec, (offset, length) => this.areaOffset(offset, length)),
+      space.view,
+    )
     this.invalidator =
       spec.invalidations === 0
         ? null
         : new Invalidator(space.notifiers, this.memory.base, this.plan.slots, spec.invalidations)
     this.accessor.beginRound()
-    const status = this.queue.start(0)
+    const status = this.queue.start(FIRST_BASE[spec.ring])
     this.accessor.endRound()
     if (status < 0) throw new Error(`${spec.id}: the queue does not start: ${this.queue.broken}`)
   }
@@ -116,12 +116,14 @@ export class InprocRig implements Rig {
     }
   }
 
-  lapState(laps: number): string {
+  lapState(laps: number): LapState {
     const now = backendCounts(this.backend)
-    const counts = { ...countsBetween(this.counted, now), idSum: this.driver.idSum }
+    const counts = countsBetween(this.counted, now)
+    const { idSum } = this.driver
     this.counted = now
     this.driver.idSum = 0
-    return lapStateText(this.memory.peek(this.plan.used, this.plan.ring.device.length), counts, laps)
+    const { offset, length } = usedArea(this.plan)
+    return lapState(this.memory.peek(offset, length), counts, idSum, laps)
   }
 
   accesses(): Record<string, number> {
@@ -139,7 +141,7 @@ export class InprocRig implements Rig {
   }
 
   /** Where an area is in the view: the driver writes it flat, so its frames have to be neighbours. */
-  private areaOffset(length: number, offset: number): number {
+  private areaOffset(offset: number, length: number): number {
     const at = this.memory.space.userMode.resolve(this.memory.base + offset, length, ACCESS_WRITE)
     if (at < 0) throw new Error(`${this.spec.id}: a ring area is not in one piece`)
     return at

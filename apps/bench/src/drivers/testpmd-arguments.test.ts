@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_DRIVER, type TestpmdOptions, telemetryPath, testpmdArguments } from './testpmd-arguments.ts'
+import { driverOptionsOf, type TestpmdOptions, telemetryPath, testpmdArguments } from './testpmd-arguments.ts'
 
 describe('arguments of testpmd', () => {
   const common = {
@@ -8,7 +8,7 @@ describe('arguments of testpmd', () => {
     queueSize: 256,
     frameBytes: 64,
     forward: 'drop',
-    driver: DEFAULT_DRIVER,
+    driver: driverOptionsOf({ ring: 'split', inOrder: false }),
   } as const
   const driver = { ...common, role: 'driver', cpu: 0, hugePages: true } as const
   const backend = { ...common, role: 'backend', cpu: 1, hugePages: false } as const

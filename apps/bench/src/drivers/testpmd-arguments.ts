@@ -1,4 +1,5 @@
 import { basename, dirname, join } from 'node:path'
+import type { CellSpec } from '../cell-spec.ts'
 
 /** Memory of one testpmd in MiB: with huge pages, of which its pool takes a third, and without, where the pool is larger. */
 export const TESTPMD_HUGE_MIB = 64
@@ -43,8 +44,10 @@ export interface DriverOptions {
   readonly mergeable: boolean
 }
 
-/** A split ring, in any order, with mergeable receive buffers. */
-export const DEFAULT_DRIVER: DriverOptions = { inOrder: false, packed: false, mergeable: true }
+/** The ring of a cell, with mergeable receive buffers. */
+export function driverOptionsOf({ ring, inOrder }: Pick<CellSpec, 'ring' | 'inOrder'>): DriverOptions {
+  return { inOrder, packed: ring === 'packed', mergeable: true }
+}
 
 /** As they stand on its command line: `in_order=0,packed_vq=0,mrg_rxbuf=1`. */
 export function driverOptionsText({ inOrder, packed, mergeable }: DriverOptions): string {

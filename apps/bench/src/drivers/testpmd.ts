@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { CellSpec } from '../cell-spec.ts'
 import { makeTemporary } from '../output.ts'
 import { type HugePages, reserveHugePages } from './huge-pages.ts'
-import { DEFAULT_DRIVER, type PeerForward, TESTPMD_HUGE_MIB } from './testpmd-arguments.ts'
+import { driverOptionsOf, type PeerForward, TESTPMD_HUGE_MIB } from './testpmd-arguments.ts'
 import { findTestpmd, TestpmdProcess } from './testpmd-process.ts'
 
 /**
@@ -55,7 +55,7 @@ export class TestpmdBench {
       frameBytes: spec.frameBytes,
       hugePages: this.onHugePages,
       forward,
-      driver: DEFAULT_DRIVER,
+      driver: driverOptionsOf(spec),
     })
   }
 }

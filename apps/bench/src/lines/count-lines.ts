@@ -5,11 +5,20 @@ import { type FrameBatch, type NetBackend, type NetBackendCounters, TxRound } fr
 import { createDeviceQueue } from '@vring/virtqueue'
 import type { CellSpec } from '../cell-spec.ts'
 import { bufferMap } from '../cells/driver-memory.ts'
-import { cellFeatures, GUEST_BASE, planRing, type RingPlan, USER_BASE, writeRing } from '../cells/ring-layout.ts'
+import {
+  cellFeatures,
+  FIRST_BASE,
+  GUEST_BASE,
+  planRing,
+  type RingPlan,
+  USER_BASE,
+  writeRing,
+} from '../cells/ring-layout.ts'
 import { seededRandom } from '../stats/index.ts'
+import type { Recycling } from './line-buffers.ts'
 import { DEVICE, LINE_AREAS, LINE_BYTES, type LineArea, LineCache, type LineMoves } from './line-cache.ts'
 import { LineCpu } from './line-cpu.ts'
-import { LineDriver, type Recycling } from './line-driver.ts'
+import { createLineDriver } from './line-driver.ts'
 
 /** What a driver does that lines depend on. */
 export interface LineConditions {
@@ -38,7 +47,7 @@ const BATCHES = 256
 
 /**
  * Counts which cache lines move between driver and device for each packet: the device is the real datapath (accessor, queue,
- * transmit round) under a port that says what it touches, the driver a {@link LineDriver}. They take turns, a batch each.
+ * transmit round) under a port that says what it touches, the driver one that says so too ({@link createLineDriver}). They take turns, a batch each.
  *
  * @returns null for a backend that reads frames where no port is
  */
@@ -75,8 +84,8 @@ export function countLines(spec: CellSpec, registry: Registry, conditions: LineC
     }
   })
   const round = new TxRound({ queue, buffers, backend, cpu, features, payload: spec.payload, notification: 'poll' })
-  const driver = new LineDriver({
-    ...{ view, cache, desc: plan.desc, avail: plan.avail, used: plan.used, queueSize: spec.queueSize },
+  const driver = createLineDriver(spec.ring, {
+    ...{ view, cache, areas: plan, queueSize: spec.queueSize, inOrder: spec.inOrder },
     header: (chain) => plan.slots + (chain % plan.slotCount) * plan.slotBytes + HEADER_AT,
     headerBytes: NET_HDR_MRG_BYTES,
     guestBase: GUEST_BASE,
@@ -87,7 +96,7 @@ export function countLines(spec: CellSpec, registry: Registry, conditions: LineC
   })
   try {
     accessor.beginRound()
-    const status = queue.start(0)
+    const status = queue.start(FIRST_BASE[spec.ring])
     accessor.endRound()
     if (status < 0) throw new Error(`${spec.id}: the queue does not start: ${queue.broken}`)
     const run = (batches: number): void => {
@@ -126,9 +135,9 @@ function perPacket(cache: LineCache, packets: number): PacketLines {
 }
 
 /** Which area a byte of the driver's memory belongs to. */
-function areaOf({ avail, used, slots, slotBytes }: RingPlan, offset: number): LineArea {
-  if (offset < avail) return 'desc'
-  if (offset < used) return 'driver'
+function areaOf({ driver, device, slots, slotBytes }: RingPlan, offset: number): LineArea {
+  if (offset < driver) return 'desc'
+  if (offset < device) return 'driver'
   if (offset < slots) return 'device'
   return (offset - slots) % slotBytes < HEADER_AT + NET_HDR_MRG_BYTES ? 'header' : 'frame'
 }

@@ -17,7 +17,7 @@ function count(accessor: string, conditions: Partial<LineConditions> = {}, more:
 }
 
 describe('a line between two caches', () => {
-  it('moves to the side that has it not, and is an upgrade for one that shares it and writes', () => {
+  it('moves to who has it not, and is an upgrade for who has it with the other and writes', () => {
     const cache = new LineCache(256)
     const { desc } = cache.moves
     cache.touch(DRIVER, 'desc', 0, 16, true)
@@ -40,7 +40,7 @@ describe('lines that move per packet', () => {
     const { desc, driver, device, header, frame } = count('vmap-direct')
     expect(desc.toDevice).toBeCloseTo(1 / 4, 9)
     expect(frame.toDevice).toBe(1)
-    // In place, only the driver looks at the header.
+    // In place, nobody looks at the header but the driver.
     expect(header).toEqual({ toDevice: 0, toDriver: 0, upgrades: 0 })
     // 32 entries of two bytes are a line, beside that of avail.idx; used.idx comes back, its entries are what they were.
     expect(driver.toDevice).toBeGreaterThanOrEqual(2 / 32)
@@ -48,7 +48,21 @@ describe('lines that move per packet', () => {
     expect(device.toDriver).toBeCloseTo(1 / 32, 9)
   })
 
-  it('a copy moves the frame; the header that is not written again stays with both; a backend that reads nothing moves neither', () => {
+  it('a packed ring has one area that both write: four descriptors a line, there and back, and no index', () => {
+    const { desc, driver, device, frame } = count('vmap-direct', {}, { ring: 'packed' })
+    expect(desc.toDevice).toBeCloseTo(1 / 4, 9)
+    expect(desc.toDriver).toBeCloseTo(1 / 4, 9)
+    expect([driver.toDevice, driver.toDriver, device.toDriver, device.toDevice]).toEqual([0, 0, 0, 0])
+    expect(frame.toDevice).toBe(1)
+    expect(movedLines(count('vmap-direct', {}, { ring: 'packed', payload: 'copy' }))).toBeGreaterThan(1)
+  })
+
+  it.each(['split', 'packed'] as const)('in order, a batch of a %s ring is given back by one element', (ring) => {
+    const [each, inOrder] = [false, true].map((order) => count('vmap-direct', {}, { ring, inOrder: order }))
+    expect(movedLines(inOrder!)).toBeLessThanOrEqual(movedLines(each!))
+  })
+
+  it('a copy moves the frame; the header that nobody writes again stays with both; a backend that reads nothing moves neither', () => {
     const copied = count('copy-checked', {}, { payload: 'copy' })
     expect([copied.header.toDevice, copied.frame.toDevice]).toEqual([0, 1])
     const dropped = count('vmap-direct', {}, { backend: 'drop' })
@@ -76,7 +90,7 @@ describe('lines that move per packet', () => {
     for (const other of others) expect(other).toEqual(first)
   })
 
-  it('are not counted where no port sees the reads of frames', () => {
+  it('are not counted where no port sees who reads the frames', () => {
     const spec = makeCell({ name: 'vmap-direct', options: {} }, registry.accessor('vmap-direct'), { backend: 'xdp1' })
     expect(countLines({ ...spec, backend: 'tap' }, registry, TESTPMD_LINES)).toBeNull()
     expect(countLines({ ...spec, chainLength: 2 }, registry, TESTPMD_LINES)).toBeNull()

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { interfaceIndex, systemErrnoOf } from '@vring/linux'
 import { DpdkTelemetry } from '../drivers/dpdk-telemetry.ts'
-import { DEFAULT_DRIVER, type PeerForward, telemetryPath } from '../drivers/testpmd-arguments.ts'
+import { driverOptionsOf, type PeerForward, telemetryPath } from '../drivers/testpmd-arguments.ts'
 import { TestpmdProcess } from '../drivers/testpmd-process.ts'
 import { KernelSink } from '../system/kernel-sink.ts'
 import { enterPrivateNetwork } from '../system/private-network.ts'
@@ -29,7 +29,7 @@ export async function startDpdk({ spec, socket, binary, cpu, hugePages }: StartR
     hugePages,
     forward: forwardOf(spec.backend),
     interface: veth?.near ?? TAP_NAME,
-    driver: DEFAULT_DRIVER,
+    driver: driverOptionsOf(spec),
   })
   await testpmd.until('socket', START_LIMIT_MS, () => existsSync(socket))
   // Said once, at the beginning.

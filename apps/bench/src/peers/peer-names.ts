@@ -9,6 +9,18 @@ export function isPeerOf(peer: PeerName, { driver, backend }: Pick<CellSpec, 'dr
   return peer === 'dpdk' ? driver === 'testpmd' : backend === 'tap'
 }
 
+/** Does a driver connect to it, so that it has a ring? */
+export function servesDriver(peer: PeerName): boolean {
+  return peer === 'dpdk'
+}
+
+/** The cells of a group that a peer is measured in the place of: one for each ring, if it has one. */
+export function peerCells<T extends Pick<CellSpec, 'ring' | 'inOrder'>>(peer: PeerName, cells: readonly T[]): T[] {
+  if (!servesDriver(peer)) return cells.slice(0, 1)
+  const ringOf = (cell: T): string => `${cell.ring} ${cell.inOrder}`
+  return cells.filter((cell, index) => cells.findIndex((other) => ringOf(other) === ringOf(cell)) === index)
+}
+
 /** What a peer does, for people. */
 export function peerRole(peer: PeerName, backend: string): string {
   if (peer === 'io-uring') return 'a loop in C that writes batches of 64 frames into a TAP, without a driver'

@@ -1,7 +1,8 @@
 import type { CellSpec } from '../cell-spec.ts'
 import { DeviceProcess } from '../drivers/device-process.ts'
 import type { PairDevice } from '../slices/connected-pair.ts'
-import { PEER_TITLES, type PeerName } from './peer-names.ts'
+import { ringText } from '../varied-conditions.ts'
+import { PEER_TITLES, type PeerName, servesDriver } from './peer-names.ts'
 import type { PeerProgram } from './peer-program.ts'
 import type { PeerReport, PeerRequest } from './peer-protocol.ts'
 
@@ -38,7 +39,8 @@ export class Peer implements PairDevice {
   }
 
   get label(): string {
-    return `peer ${this.name}, ${this.spec.backend}`
+    const { backend, ring, inOrder } = this.spec
+    return `peer ${this.name}, ${backend}${this.connects ? `, ${ringText(ring, inOrder)}` : ''}`
   }
 
   get title(): string {
@@ -46,7 +48,7 @@ export class Peer implements PairDevice {
   }
 
   get connects(): boolean {
-    return this.name === 'dpdk'
+    return servesDriver(this.name)
   }
 
   async start(socket: string): Promise<void> {

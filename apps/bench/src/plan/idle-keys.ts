@@ -1,9 +1,10 @@
+import { createRegistry } from '@vring/registry'
 import { BASELINE, type CellSpec, type DriverName } from '../cell-spec.ts'
 import type { SweepKey } from '../sweep-keys.ts'
 
 /**
  * Keys that a driver's cells do not depend on. testpmd brings its own memory, batches and chains; memory that two threads
- * share has neither page tables to invalidate nor a backing file.
+ * share has neither page tables to invalidate nor files behind it.
  */
 const OF_DRIVER: Readonly<Record<DriverName, readonly SweepKey[]>> = {
   inproc: [],
@@ -33,7 +34,7 @@ const OF_FLOOR: readonly SweepKey[] = [
   'hooks',
 ]
 
-/** What does not depend on a key. */
+/** Who does not depend on a key. */
 export interface IdleKey {
   readonly key: SweepKey
   /** For people: `the driver testpmd`. */
@@ -47,6 +48,9 @@ export interface IdleKey {
 export function idleKeys({ driver, accessor, iotlb }: Pick<CellSpec, 'driver' | 'accessor' | 'iotlb'>): IdleKey[] {
   const idle = OF_DRIVER[driver].map((key): IdleKey => ({ key, of: `the driver ${driver}` }))
   if (accessor === BASELINE) return [...idle, ...OF_FLOOR.map((key) => ({ key, of: 'the floor' }))]
-  // Buffers are under the device IOTLB, or in guest-physical regions: never both.
+  // The build without hooks is one of the sources here; a plugin brings its own.
+  const ours = createRegistry().accessors.some(({ name }) => name === accessor)
+  if (!ours) idle.push({ key: 'hooks', of: `the plugin ${accessor}` })
+  // Buffers are behind the device IOTLB, or in guest-physical regions: never both.
   return [...idle, { key: iotlb ? 'regions' : 'iotlb-entries', of: `the accessor ${accessor}` }]
 }

@@ -1,6 +1,7 @@
 import { createRegistry } from '@vring/registry'
 import { describe, expect, it } from 'vitest'
 import { readArguments } from '../arguments.ts'
+import { groupsOf } from '../cell-groups.ts'
 import { type CellSpec, cellLabel } from '../cell-spec.ts'
 import { run } from '../commands/run.ts'
 import { sweepValue } from '../sweep-value.ts'
@@ -27,6 +28,25 @@ describe('cells of a run', () => {
     expect(specs.map(({ frameBytes }) => frameBytes)).toEqual([64, 256, 0])
     expect(specs.map((spec) => sweepValue(spec, 'frame-bytes'))).toEqual([64, 256, 'imix'])
     expect(specs.at(-1)!.id).toBe('copy-checked/split/inproc/xdp1/imix/q256/b64')
+  })
+
+  it('are of every ring format that is listed, with a floor each, and in order when asked', () => {
+    const specs = plan('--ring', 'split,packed', '--in-order')
+    expect(specs.filter(({ accessor }) => accessor === 'baseline').map(({ id }) => id)).toEqual([
+      'baseline/split/inproc/xdp1/64B/q256/b64/inOrder=true',
+      'baseline/packed/inproc/xdp1/64B/q256/b64/inOrder=true',
+    ])
+    // They run in turn, and stay together when a run is shared out.
+    expect(groupsOf(specs)).toEqual([specs])
+    expect(shardOf(specs, { part: 2, of: 2 })).toEqual([])
+  })
+
+  it('of a ring, an order, a build or a barrier run in turn; of another batch they do not', () => {
+    const groups = (...args: string[]): number => groupsOf(plan('--accessor', 'copy-checked', ...args)).length
+    expect(groups('--sweep', 'hooks=0,1')).toBe(1)
+    expect(groups('--sweep', 'barrier=0,1', '--ring', 'split,packed')).toBe(1)
+    expect(groups('--sweep', 'in-order=0,1')).toBe(1)
+    expect(groups('--sweep', 'batch=1,64')).toBe(2)
   })
 
   it('two sweeps are every combination of their values', () => {

@@ -38,6 +38,7 @@ export function planCells(args: Arguments, registry: Registry): CellSpec[] {
   const known = registry.backends.map(({ name }) => name)
   for (const backend of backends) oneOf('--backend', backend, known)
   const sweep = readSweep(args)
+  const inOrder = inOrderOf(args, sweep.keys)
   const input = inputOf(args, drivers)
   const frames = input === null ? framesOf(args, sweep.keys) : [input.meanBytes]
   const choices = accessorChoices(args, registry, { backends, drivers, swept: sweep.keys })
@@ -49,7 +50,7 @@ export function planCells(args: Arguments, registry: Registry): CellSpec[] {
           for (const frameBytes of frames)
             for (const choice of choices) {
               const plugin = choice.name === BASELINE ? null : registry.accessor(choice.name)
-              const conditions = { ring, driver, backend, frameBytes, input: input?.path ?? null }
+              const conditions = { ring, inOrder, driver, backend, frameBytes, input: input?.path ?? null }
               specs.push(makeCell(choice, plugin, { ...conditions, ...varied }))
             }
   checkCells(specs)
@@ -84,6 +85,14 @@ function accessorChoices(args: Arguments, registry: Registry, conditions: Condit
     drivers.every((driver) => driver === 'inproc') &&
     backends.every((backend) => BASELINE_BACKENDS.includes(backend))
   return floor ? [...all, { name: BASELINE, options: {} }] : all
+}
+
+/** `--in-order`. */
+function inOrderOf(args: Arguments, swept: readonly SweepKey[]): boolean {
+  const inOrder = args.flag('in-order')
+  if (inOrder && swept.includes('in-order'))
+    throw usageError('--in-order', 'in-order is swept; accepted: one of --in-order and --sweep in-order=0,1')
+  return inOrder
 }
 
 /** `--frame-bytes 64,imix`. */

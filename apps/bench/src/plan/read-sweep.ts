@@ -31,10 +31,15 @@ export function readSweep(args: Arguments): Sweep {
       throw usageError('--sweep', `${text} lists a value twice; each cell runs once`)
     const { field } = SWEEP_KEYS[key]
     steps = steps.flatMap((step) =>
-      numbers.map((value) => ({ ...step, [field]: field === 'indirect' ? value === 1 : value })),
+      numbers.map((value) => ({ ...step, [field]: isSwitch(field) ? value === 1 : value })),
     )
   }
   return { keys, steps: keys.length === 0 ? steps : steps.map((step) => ({ ...step, swept: keys })) }
+}
+
+/** Fields that are true or false. */
+function isSwitch(field: string): boolean {
+  return field === 'indirect' || field === 'inOrder'
 }
 
 function sweptValue(key: SweepKey, text: string): number {

@@ -1,6 +1,6 @@
 import type { Arguments } from '../arguments.ts'
 import { usageError } from '../bench-error.ts'
-import { type CellSpec, groupKey } from '../cell-spec.ts'
+import { type CellSpec, turnKey } from '../cell-spec.ts'
 import { parseShard, SHARD_ACCEPTED, type Shard } from '../parse-shard.ts'
 
 /**
@@ -20,7 +20,7 @@ export function readShard(args: Arguments): Shard | null {
 /** The cells of one part: whole groups, dealt out in turn, so that cells that are compared stay on one machine. */
 export function shardOf(specs: readonly CellSpec[], shard: Shard | null): readonly CellSpec[] {
   if (shard === null) return specs
-  const groups = [...new Set(specs.map(groupKey))]
+  const groups = [...new Set(specs.map(turnKey))]
   const mine = new Set(groups.filter((_, index) => index % shard.of === shard.part - 1))
-  return specs.filter((spec) => mine.has(groupKey(spec)))
+  return specs.filter((spec) => mine.has(turnKey(spec)))
 }

@@ -4,7 +4,7 @@ import type { CellResult, PeerResult, Results } from '../results.ts'
 import { floorFor } from '../run/noise-floor.ts'
 import { slicesIn, sliceTally } from '../slices/class-rates.ts'
 import { SLICES_A_ROW } from '../slices/slice-times.ts'
-import { cellNames, cellPaths } from '../varied-conditions.ts'
+import { cellNames, cellPaths, ringText } from '../varied-conditions.ts'
 import type { Placed } from './parts.ts'
 import type { ReportTable } from './report-tables.ts'
 import type { Strip } from './row-charts.ts'
@@ -115,6 +115,8 @@ export function classRatesText({ classes }: Sliced): string {
 function slicedRows(results: Results): SlicedRow[] {
   const cells = results.cells.filter(({ measured }) => measured?.classes !== undefined)
   const [nameOf, pathOf] = [cellNames(cells), cellPaths(cells)]
+  // One for each ring.
+  const several = new Set(results.peers.map(({ ring, inOrder }) => `${ring} ${inOrder}`)).size > 1
   return [
     ...cells.map((cell) => ({
       name: nameOf(cell),
@@ -128,7 +130,7 @@ function slicedRows(results: Results): SlicedRow[] {
         ? []
         : [
             {
-              name: `${peer.name} ${peer.version} (peer)`,
+              name: `${peer.name} ${peer.version} (peer${several ? `, ${ringText(peer.ring ?? '', peer.inOrder)}` : ''})`,
               path: ['peers'],
               of: peer,
               features: peer.features ?? [],

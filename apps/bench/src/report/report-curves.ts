@@ -1,6 +1,6 @@
-import { cellLabel } from '../cell-spec.ts'
 import { formatRateInterval } from '../format.ts'
 import type { CellResult, Results } from '../results.ts'
+import { cellNames } from '../varied-conditions.ts'
 import type { Curve } from './curve-chart.ts'
 import type { ReportTable } from './report-tables.ts'
 import type { Strip } from './row-charts.ts'
@@ -15,9 +15,12 @@ export interface CurveSet {
   readonly strips: readonly Strip[]
 }
 
-/** Every sweep of a run as ns a packet over the swept key, a line for each accessor. */
+type NameOf = (cell: CellResult) => string
+
+/** Every sweep of a run as ns a packet over the swept key, a line for each accessor under each of the other conditions. */
 export function curveSets({ cells }: Results): CurveSet[] {
   const swept = cells.filter((cell) => cell.measured !== null && Object.keys(cell.sweep ?? {}).length > 0)
+  const nameOf = cellNames(swept)
   const keys = [...new Set(swept.flatMap((cell) => Object.keys(cell.sweep ?? {})))]
   return keys.flatMap((key) => {
     const sets = new Map<string, { held: string[]; members: CellResult[] }>()
@@ -32,8 +35,8 @@ export function curveSets({ cells }: Results): CurveSet[] {
     return [...sets.values()].map(({ held, members }) => ({
       key,
       held,
-      curves: curvesOf(key, members),
-      strips: stripsOf(key, members),
+      curves: curvesOf(key, members, nameOf),
+      strips: stripsOf(key, members, nameOf),
     }))
   })
 }
@@ -47,26 +50,25 @@ export function isCurve({ curves }: Pick<CurveSet, 'curves'>): boolean {
   return new Set(places.filter((place) => typeof place === 'number')).size >= CURVE_PLACES
 }
 
-function stripsOf(key: string, cells: readonly CellResult[]): Strip[] {
-  const labels = [...new Set(cells.map((cell) => cellLabel(cell.id)))]
+function stripsOf(key: string, cells: readonly CellResult[], nameOf: NameOf): Strip[] {
+  const labels = [...new Set(cells.map(nameOf))]
   return cells
     .toSorted(
-      (a, b) =>
-        byPlace(a.sweep![key]!, b.sweep![key]!) || labels.indexOf(cellLabel(a.id)) - labels.indexOf(cellLabel(b.id)),
+      (a, b) => byPlace(a.sweep![key]!, b.sweep![key]!) || labels.indexOf(nameOf(a)) - labels.indexOf(nameOf(b)),
     )
-    .map(({ id, sweep, measured }) => ({
-      label: `${key} ${sweep![key]}: ${cellLabel(id)}`,
-      values: measured!.trials,
-      ...measured!.mpps,
+    .map((cell) => ({
+      label: `${key} ${cell.sweep![key]}: ${nameOf(cell)}`,
+      values: cell.measured!.trials,
+      ...cell.measured!.mpps,
     }))
 }
 
-function curvesOf(key: string, cells: readonly CellResult[]): Curve[] {
-  const labels = [...new Set(cells.map((cell) => cellLabel(cell.id)))]
+function curvesOf(key: string, cells: readonly CellResult[], nameOf: NameOf): Curve[] {
+  const labels = [...new Set(cells.map(nameOf))]
   return labels.map((label) => ({
     label,
     points: cells
-      .filter((cell) => cellLabel(cell.id) === label)
+      .filter((cell) => nameOf(cell) === label)
       .map((cell) => {
         const { median, low, high } = cell.measured!.mpps
         return { x: cell.sweep![key]!, y: 1000 / median, low: 1000 / high, high: 1000 / low }

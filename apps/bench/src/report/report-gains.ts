@@ -1,8 +1,7 @@
-import { cellLabel } from '../cell-spec.ts'
 import { DEFAULT_SETUP, publishedFor } from '../model-results.ts'
 import type { CellResult, Comparison, Results } from '../results.ts'
 import { cellNames, sweptValues } from '../varied-conditions.ts'
-import { type ReportTable, resultCells } from './report-tables.ts'
+import { againstName, comparedNames, type ReportTable, resultCells } from './report-tables.ts'
 import { type Gain, type GainGroup, gainName, gainText } from './row-charts.ts'
 
 /** Comparisons of the cells that the result shows; those of a sweep have a section of their own. */
@@ -31,7 +30,13 @@ export function gainGroups(results: Results): GainGroup[] {
       high: ratio.high - 1,
     }
     const label = [nameOf(cell), ...sweptValues(cell), ...(place === undefined ? [] : [`cores ${place}`])].join(', ')
-    return [{ label, reference: cellLabel(before), gains: [...known(results, reference, cell), measured] }]
+    return [
+      {
+        label,
+        reference: againstName(before, after, comparedNames(results)),
+        gains: [...known(results, reference, cell), measured],
+      },
+    ]
   })
 }
 

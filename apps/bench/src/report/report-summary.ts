@@ -1,9 +1,9 @@
-import { cellLabel, groupKey } from '../cell-spec.ts'
+import { turnKey } from '../cell-spec.ts'
 import { formatRatio } from '../format.ts'
 import type { Results } from '../results.ts'
 import { tooFewTrialsOf, tooFewTrialsText } from '../run/too-few-trials.ts'
 import { resultComparisons } from './report-gains.ts'
-import { claimsSummary, comparedNames } from './report-tables.ts'
+import { againstName, claimsSummary, comparedNames } from './report-tables.ts'
 
 /** Comparisons that are told one by one. */
 const TOLD = 8
@@ -28,7 +28,7 @@ function comparisonSentences(results: Results): string[] {
   if (shown.length <= TOLD)
     return shown.map(
       ({ before, after, ratio, verdict, class: place }) =>
-        `Measured${place === undefined ? '' : `, cores ${place}`}: ${nameOf(after)} has ${formatRatio(ratio)} times the rate of ${cellLabel(before)}: ${verdict}.`,
+        `Measured${place === undefined ? '' : `, cores ${place}`}: ${nameOf(after)} has ${formatRatio(ratio)} times the rate of ${againstName(before, after, nameOf)}: ${verdict}.`,
     )
   return [`Measured, of ${shown.length} comparisons: ${tally(shown.map(({ verdict }) => verdict))}.`]
 }
@@ -38,21 +38,21 @@ export function tally(words: readonly string[]): string {
   return [...new Set(words)].map((word) => `${words.filter((one) => one === word).length} ${word}`).join(', ')
 }
 
-/** Whether cells that differ in the accessor only left the same frames, used ring and verdicts. */
+/** Whether cells that move the same frames, whatever accessor and ring, delivered the same. */
 function agreement({ cells }: Results): string[] {
   const hashes = new Map<string, Set<string>>()
   let compared = 0
   for (const cell of cells) {
     if (cell.hash === null) continue
-    const ofGroup = hashes.get(groupKey(cell)) ?? new Set()
-    hashes.set(groupKey(cell), ofGroup.add(cell.hash))
+    const ofGroup = hashes.get(turnKey(cell)) ?? new Set()
+    hashes.set(turnKey(cell), ofGroup.add(cell.hash))
     compared++
   }
   if (compared <= hashes.size) return []
   const differing = [...hashes.values()].filter(({ size }) => size > 1).length
   return [
     differing === 0
-      ? 'All accessors gave the same result: frames, used ring and verdicts, by their hash.'
-      : `The accessors do not give the same result: hashes differ under ${differing} of ${hashes.size} conditions.`,
+      ? 'All cells gave the same result: frames and verdicts, by their hash.'
+      : `The cells do not give the same result: hashes differ under ${differing} of ${hashes.size} conditions.`,
   ]
 }

@@ -1,10 +1,10 @@
 import { claimDifferenceText, claimText } from '@vring/cost-model'
 import { modelledRate, publishedRate } from '../cell-rates.ts'
-import { cellLabel } from '../cell-spec.ts'
+import { cellLabel, groupKey } from '../cell-spec.ts'
 import { formatBytes, formatFloor, formatP, formatRateInterval, formatRatio } from '../format.ts'
 import type { CellResult, ClaimResult, Results } from '../results.ts'
 import { tooFewTrialsOf, tooFewTrialsText } from '../run/too-few-trials.ts'
-import { cellNames, cellPaths, sweptValues, variedConditions } from '../varied-conditions.ts'
+import { cellNames, cellPaths, ringText, sweptValues, variedConditions } from '../varied-conditions.ts'
 import type { HtmlColumn } from './html.ts'
 import { classRatesText } from './near-far.ts'
 
@@ -48,11 +48,11 @@ export function seedTable(results: Results): ReportTable {
     cell.measured === null || cell.measured.classes !== undefined ? '–' : cell.measured.nsPerPacket.median.toFixed(1),
     cell.hash?.slice(0, 8) ?? '–',
   ])
-  for (const { name, version, role, mpps, classes } of results.peers)
+  for (const { name, version, role, mpps, classes, ring, inOrder } of results.peers)
     rows.push([
       `${name} ${version} (peer: ${role})`,
-      // What a peer is measured with is in its role.
-      ...varied.map(() => '–'),
+      // What else a peer is measured with is in its role.
+      ...varied.map(({ title }) => (title === 'ring' && ring !== undefined ? ringText(ring, inOrder) : '–')),
       '–',
       '–',
       '–',
@@ -117,7 +117,7 @@ export function comparisonTable(results: Results): ReportTable {
     ],
     rows: comparisons.map(({ before, after, ratio, p, verdict, class: place, floor }) => [
       nameOf(after),
-      cellLabel(before),
+      againstName(before, after, nameOf),
       ...(classes ? [place ?? ''] : []),
       formatRatio(ratio),
       formatP(p),
@@ -129,6 +129,11 @@ export function comparisonTable(results: Results): ReportTable {
       return cell === undefined ? [] : pathOf(cell)
     }),
   }
+}
+
+/** The cell that another is compared with: its accessor is enough where both stand under the same conditions. */
+export function againstName(before: string, after: string, nameOf: (id: string) => string): string {
+  return groupKey({ id: before }) === groupKey({ id: after }) ? cellLabel(before) : nameOf(before)
 }
 
 /** Names of compared cells, by their ids: the accessor, the conditions that cells differ in, and the place in a sweep. */

@@ -186,7 +186,7 @@ describe('report', () => {
     }
     for (const text of [reportHtml(compared), reportMarkdown(compared)]) {
       expect(text).toContain('Measured: vmap-direct has 2.50')
-      expect(text).toContain('All accessors gave the same result')
+      expect(text).toContain('All cells gave the same result')
       expect(text).toContain('+150 % [+140 %, +160 %]')
       expect(text).toContain('measured here [95 %]')
     }

@@ -1,5 +1,7 @@
 import { BASELINE } from '../cell-spec.ts'
+import { cellFeatures } from '../cells/ring-layout.ts'
 import { meanFrameBytes } from '../frames.ts'
+import { negotiatedNames } from '../negotiated.ts'
 import type { CellResult, Measured } from '../results.ts'
 import { classRates, sliceResult } from '../slices/class-rates.ts'
 import type { Slice, SliceCount } from '../slices/slice.ts'
@@ -41,6 +43,7 @@ export function cellResult(
     accessor: spec.accessor,
     options: { ...spec.options },
     ring: spec.ring,
+    inOrder: spec.inOrder,
     driver: spec.driver,
     backend: spec.backend,
     frameBytes: spec.frameBytes === 0 ? meanFrameBytes(0, 12) : spec.frameBytes,
@@ -55,7 +58,9 @@ export function cellResult(
     modelled: [],
     accesses: finish?.accesses ?? {},
     hash: finish === null || floor || failure !== null ? null : finish.hash,
-    ...(features === null ? {} : { features: [...features] }),
+    ringHash: finish === null || finish.ringHash === '' || failure !== null ? null : finish.ringHash,
+    features:
+      features === null && spec.driver !== 'testpmd' ? negotiatedNames(cellFeatures(spec)) : [...(features ?? [])],
     ...(finish === null ? {} : { residentBytes: finish.residentBytes }),
     ...(failure === null ? {} : { failure }),
   }

@@ -16,6 +16,14 @@ describe('checkRatios', () => {
     expect([gone, added]).toEqual([[], []])
   })
 
+  it('names the cells that have nothing beside them to be held against', () => {
+    const packed = madeCell('vmap-direct', 50, { id: 'vmap-direct/packed/inproc/xdp1/64B/q256/b64', ring: 'packed' })
+    const both = madeResults([madeCell('copy-checked', 40), madeCell('vmap-direct', 90), packed])
+    const { moves, unheld } = checkRatios(both, both, 0.1, seededRandom(1))
+    expect(moves.map(({ cell }) => cell)).toEqual(['vmap-direct/split/inproc/xdp1/64B/q256/b64'])
+    expect(unheld).toEqual([packed.id])
+  })
+
   it('finds the one cell that became slower, by how much, and against what', () => {
     const { moves } = check(KEPT, { ...KEPT, 'vmap-direct': 60 })
     expect(moves.map(({ verdict }) => verdict)).toEqual(['no change', 'slower'])

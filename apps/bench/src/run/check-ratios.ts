@@ -36,6 +36,8 @@ export interface RatioCheck {
   readonly gone: readonly string[]
   /** Measured in the fresh run only. */
   readonly added: readonly string[]
+  /** Measured in both, with nothing beside them that both measured too: neither the floor nor copy-checked. */
+  readonly unheld: readonly string[]
 }
 
 /** Chance that any cell of a check is called moved although none is. */
@@ -77,7 +79,8 @@ export function checkRatios(kept: Results, fresh: Results, tolerance: number, ra
     const where = place === null ? {} : { class: place }
     return { cell, reference, ...where, kept: before, fresh: after, change, floor, verdict }
   })
-  return { moves, gone: onlyIn(then, now), added: onlyIn(now, then) }
+  const unheld = [...now.values()].filter((cell) => then.has(cell.id) && !references.has(groupKey(cell)))
+  return { moves, gone: onlyIn(then, now), added: onlyIn(now, then), unheld: unheld.map(({ id }) => id) }
 }
 
 /** One ratio of both runs, and how its change is estimated. */

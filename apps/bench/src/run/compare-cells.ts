@@ -1,3 +1,4 @@
+import { cellLabel, groupKey, USUAL_VARIANT, VARIANT_KEYS, variantOf } from '../cell-spec.ts'
 import { PLACEMENTS, type Placement } from '../placement/classes.ts'
 import type { CellResult, Comparison, Results } from '../results.ts'
 import { pairedRatios, slicesIn } from '../slices/class-rates.ts'
@@ -58,14 +59,34 @@ function isBeyond(ratio: number, { floor, class: place, trialsBefore, trialsAfte
   return Math.max(ratio, 1 / ratio) - 1 > floor
 }
 
-/** Every cell against the reference of its group: copy-checked where there is one, else the first accessor. */
+/**
+ * Every cell of a group against two: under its own conditions the reference, copy-checked where there is one, else the first
+ * accessor; and the same accessor over another ring, or in another build, where only that differs.
+ */
 export function pairsOfGroup(cells: readonly CellResult[], noiseFloor: Results['noiseFloor']): Pair[] {
   const measured = cells.filter((cell) => cell.measured !== null && cell.role !== 'floor')
-  const reference = measured.find((cell) => cell.accessor === 'copy-checked') ?? measured[0]
-  if (reference === undefined) return []
-  return measured
-    .filter((cell) => cell !== reference)
-    .flatMap((cell) => pairsOfCells(reference, cell, (place) => floorFor(noiseFloor, place), true))
+  const against = (before: CellResult, after: CellResult): Pair[] =>
+    pairsOfCells(before, after, (place) => floorFor(noiseFloor, place), true)
+  const accessors = [...new Set(measured.map(groupKey))].flatMap((key) => {
+    const same = measured.filter((cell) => groupKey(cell) === key)
+    const reference = same.find((cell) => cell.accessor === 'copy-checked') ?? same[0]!
+    return same.filter((cell) => cell !== reference).flatMap((cell) => against(reference, cell))
+  })
+  const variants = measured.flatMap((cell) => variantsBefore(cell, measured).flatMap((other) => against(other, cell)))
+  return [...accessors, ...variants]
+}
+
+/** Cells that this one is a variant of: they differ in one key, of which they have the usual value, or the first one measured. */
+function variantsBefore(cell: CellResult, cells: readonly CellResult[]): CellResult[] {
+  const own = variantOf(cell)
+  const same = cells.filter((other) => cellLabel(other.id) === cellLabel(cell.id))
+  return VARIANT_KEYS.flatMap((key) => {
+    const others = same.filter((other) =>
+      VARIANT_KEYS.every((one) => one === key || variantOf(other)[one] === own[one]),
+    )
+    const usual = others.find((other) => variantOf(other)[key] === USUAL_VARIANT[key]) ?? others[0]!
+    return usual === cell ? [] : [usual]
+  })
 }
 
 /**

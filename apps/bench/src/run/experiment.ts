@@ -1,7 +1,7 @@
 import { groupsOf } from '../cell-groups.ts'
 import type { CellSpec } from '../cell-spec.ts'
 import { finishEnvironment, startEnvironment } from '../environment.ts'
-import { isPeerOf, type PeerName } from '../peers/peer-names.ts'
+import { isPeerOf, type PeerName, peerCells } from '../peers/peer-names.ts'
 import { PeerPrograms } from '../peers/peer-programs.ts'
 import type { ClassBounds } from '../placement/classes.ts'
 import { type Cores, CoreWatch } from '../placement/core-watch.ts'
@@ -117,7 +117,8 @@ export async function runExperiment(specs: readonly CellSpec[], options: Experim
 function stepCount(groups: readonly (readonly CellSpec[])[], options: ExperimentOptions): number {
   const { peers, noiseFloor, trials, times } = options
   return groups.reduce((steps, group) => {
-    const beside = peers.filter((name) => isPeerOf(name, group[0]!)).length
+    const names = peers.filter((name) => isPeerOf(name, group[0]!))
+    const beside = names.reduce((sum, name) => sum + peerCells(name, group).length, 0)
     const rounds = isPlaced(group[0]!) ? times.needed : trials
     return steps + (group.length + beside + (noiseFloor ? 1 : 0)) * (rounds + 1) + group.length
   }, 0)

@@ -9,9 +9,9 @@ function outcome(name: string, trials: string[], hash: string | null, lapHash = 
   return {
     spec,
     trials: trials.map((of) => {
-      return { type: 'trial', packets: 1, seconds: 1, hash: of, nsPerPacket: { median: 1, p99: 1 } }
+      return { type: 'trial', packets: 1, seconds: 1, hash: of, ringHash: '', nsPerPacket: { median: 1, p99: 1 } }
     }),
-    finish: hash === null ? null : { type: 'finished', hash, lapHash, ...counts },
+    finish: hash === null ? null : { type: 'finished', hash, ringHash: '', lapHash, lapRingHash: '', ...counts },
     counted: null,
     slices: null,
     features: null,
@@ -35,5 +35,20 @@ it('names the cell and what it differs in: its result, its laps, or one of its t
   ])
   expect(lines(outcome('b', ['laps', 'laps', 'x'], null))).toEqual([
     expect.stringMatching(/^b\/.*: hash x of trial 3 differs from laps of trial 1$/),
+  ])
+})
+
+it('what is delivered agrees over all rings, used elements over rings of one format and order', () => {
+  const over = (ring: 'split' | 'packed', name: string, hash: string, ringHash: string): CellOutcome => {
+    const made = outcome(name, ['laps'], hash)
+    return { ...made, spec: makeCell({ name, options: {} }, null, { ring }), finish: { ...made.finish!, ringHash } }
+  }
+  const split = over('split', 'a', 'h', 'ring')
+  expect(hashDisagreements([split, over('packed', 'a', 'h', 'another')])).toEqual([])
+  expect(hashDisagreements([split, over('packed', 'a', 'other', 'another')])).toEqual([
+    expect.stringMatching(/^a\/packed\/.*: hash other differs from h of a\/split/),
+  ])
+  expect(hashDisagreements([split, over('split', 'b', 'h', 'another')])).toEqual([
+    expect.stringMatching(/^b\/split\/.*: used elements another differs from ring of a/),
   ])
 })

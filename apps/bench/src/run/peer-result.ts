@@ -1,4 +1,4 @@
-import { PEER_TITLES, peerRole } from '../peers/peer-names.ts'
+import { PEER_TITLES, peerRole, servesDriver } from '../peers/peer-names.ts'
 import { PLACEMENTS } from '../placement/classes.ts'
 import type { CellResult, PeerResult } from '../results.ts'
 import { classRates, pairedRatios, sliceResult, slicesIn } from '../slices/class-rates.ts'
@@ -21,13 +21,18 @@ export function peerResult(
   if (trials.length === 0) return null
   const own = slices?.map(sliceResult)
   const rates = ratesOf(trials, slices)
+  // One that serves a driver has the ring of its own cells.
+  const serves = servesDriver(name)
   return {
     name: PEER_TITLES[name],
     version: report?.version ?? 'unknown',
     role: peerRole(name, spec.backend),
     mpps: medianInterval(rates.counted, random),
     trials: rates.all,
-    ratios: cells.flatMap((cell) => ratiosTo(cell, own ?? null, rates.counted, random)),
+    ratios: cells
+      .filter((cell) => !serves || (cell.ring === spec.ring && cell.inOrder === spec.inOrder))
+      .flatMap((cell) => ratiosTo(cell, own ?? null, rates.counted, random)),
+    ...(serves ? { ring: spec.ring, inOrder: spec.inOrder } : {}),
     ...(own === undefined ? {} : { slices: own, classes: classRates(own, needed, random) }),
     ...(report?.features == null ? {} : { features: [...report.features] }),
   }

@@ -2,7 +2,7 @@ import { CellProcess } from '../cell-process.ts'
 import { BASELINE, type CellSpec } from '../cell-spec.ts'
 import { TestpmdBench } from '../drivers/testpmd.ts'
 import { Peer } from '../peers/peer.ts'
-import type { PeerName } from '../peers/peer-names.ts'
+import { type PeerName, peerCells, servesDriver } from '../peers/peer-names.ts'
 import type { PeerPrograms } from '../peers/peer-programs.ts'
 import type { ClassBounds } from '../placement/classes.ts'
 import { type CoreWatch, isVirtual } from '../placement/core-watch.ts'
@@ -14,6 +14,7 @@ import type { SliceTimes } from '../slices/slice-times.ts'
 import { ThreadsPair } from '../slices/threads-pair.ts'
 import { type ServedDevice, VringDevice } from '../slices/vring-device.ts'
 import type { CellOutcome, GroupOutcome, PeerOutcome } from './group-outcome.ts'
+import { leftTheSame } from './hash-check.ts'
 import type { GroupOptions } from './run-group.ts'
 
 /** What a group of cells whose drivers have a core of their own is run with. */
@@ -44,16 +45,17 @@ export async function runTestpmdGroup(
   const served = specs.filter(({ accessor }) => accessor !== BASELINE)
   const [driverCpu, cpu] = watch.cores!
   const withSelf = [...served, ...(options.noiseFloor ? served.slice(0, 1) : [])]
-  const processes = withSelf.length + peers.length + peers.filter((name) => name === 'dpdk').length
+  const beside = peers.flatMap((name) => peerCells(name, served).map((spec) => ({ name, spec })))
+  const processes = withSelf.length + beside.length + beside.filter(({ name }) => servesDriver(name)).length
   const bench = new TestpmdBench(driverCpu, processes)
   const pairs: ConnectedPair[] = []
   try {
     const devices = withSelf.map((spec) => new VringDevice(spec, { plugins, cpu, patienceMs, signal }))
     const place = { cpu, hugePages: bench.onHugePages }
-    const programsOf = peers.map((name) => new Peer(name, served[0]!, programs.of(name), place, signal))
+    const programsOf = beside.map(({ name, spec }) => new Peer(name, spec, programs.of(name), place, signal))
     const cells = devices.map((device) => new ConnectedPair(device.spec, device, bench))
-    const beside = programsOf.map((peer) => new ConnectedPair(peer.spec, peer, bench))
-    pairs.push(...cells, ...beside)
+    const besides = programsOf.map((peer) => new ConnectedPair(peer.spec, peer, bench))
+    pairs.push(...cells, ...besides)
     await connectAll(pairs, options)
     await slice(pairs, options)
     const ends = new Map<ConnectedPair, ServedDevice>()
@@ -68,7 +70,7 @@ export async function runTestpmdGroup(
       cells: outcomes.slice(0, served.length),
       self: outcomes[served.length] ?? null,
       peers: programsOf.map(({ name, label, spec }, index): PeerOutcome => {
-        const { slices, failure } = beside[index]!
+        const { slices, failure } = besides[index]!
         return { name, label, spec, trials: slices, slices, report: reports[index]!, failure }
       }),
     }
@@ -144,6 +146,8 @@ function servedOutcome(spec: CellSpec, { slices, failure }: ConnectedPair, end: 
             type: 'finished',
             hash: end.hash,
             lapHash: end.hash,
+            ringHash: '',
+            lapRingHash: '',
             steps: {},
             payloadSteps: {},
             accesses: end.accesses,
@@ -158,12 +162,12 @@ function servedOutcome(spec: CellSpec, { slices, failure }: ConnectedPair, end: 
 /** A slice has one figure of ns a packet: its own. */
 function asTrial({ packets, seconds }: Slice, hash: string): TrialAnswer {
   const ns = (1e9 * seconds) / packets
-  return { type: 'trial', packets, seconds, hash, nsPerPacket: { median: ns, p99: ns } }
+  return { type: 'trial', packets, seconds, hash, ringHash: '', nsPerPacket: { median: ns, p99: ns } }
 }
 
 function threadsOutcome(spec: CellSpec, { slices, failure }: ThreadsPair, finish: FinishAnswer | null): CellOutcome {
   const trials = slices.map(({ trial }) => trial!)
-  const other = trials.findIndex(({ hash }) => hash !== trials[0]!.hash)
+  const other = trials.findIndex((trial) => !leftTheSame(trial, trials[0]!))
   const differs = other < 0 ? null : `result hash of trial ${other + 1} differs from that of the first one`
   return { spec, slices, trials, finish, counted: null, features: null, failure: failure ?? differs }
 }

@@ -79,6 +79,7 @@ function cellsTable(results: Results): string {
     `${commonConditions(cells)} Columns off and on: SMAP, Mpps.`,
     'measured: this TypeScript on this machine, which can neither toggle SMAP nor fence.',
     ...(barrier === null ? [] : [barrier]),
+    ...negotiatedLine(cells),
     'modelled: the steps of the cell times a profile fitted to published rates. published: patch V4 and its thread, 2019.',
     renderTable(columns, rows, colours.bold),
   ].join('\n')
@@ -90,12 +91,27 @@ function commonConditions(cells: readonly CellResult[]): string {
     const values = [...new Set(cells.map(of))]
     return values.length === 1 ? values : []
   }
+  const ring = one((cell) => `${cell.ring} ring of ${cell.queueSize}${cell.inOrder ? ' in order' : ''}`)
   const parts = [
     ...one(({ id }) => `frames of ${id.split('/')[4]}`),
-    ...one(({ queueSize }) => `split ring of ${queueSize}`),
+    ...(ring.length > 0 ? ring : one(({ queueSize }) => `rings of ${queueSize}`)),
     ...one(({ batch }) => `batches of ${batch}`),
   ]
   return parts.length === 0 ? '' : `Common: ${parts.join(', ')}.`
+}
+
+/** `Negotiated: VERSION_1.`, or by whom where they differ. Files of an older version do not say. */
+function negotiatedLine(cells: readonly CellResult[]): string[] {
+  const by = new Map<string, Set<string>>()
+  for (const { accessor, features } of cells) {
+    if (features === undefined) continue
+    const names = features.join(' ') || 'nothing'
+    by.set(names, (by.get(names) ?? new Set()).add(accessor))
+  }
+  if (by.size === 0) return []
+  const text = ([names, who]: [string, Set<string>]): string =>
+    by.size === 1 ? names : `${names} (${[...who].join(', ')})`
+  return [`Negotiated: ${[...by].map(text).join('; ')}.`]
 }
 
 function peersTable({ peers }: Results): string {
@@ -188,7 +204,7 @@ function claimsLine({ claims }: Results): string {
 
 /** The part of an id that differs between cells of one experiment. */
 function shortId(id: string): string {
-  return id.replace('/split/inproc/xdp1/64B/q256/b64', '')
+  return id.replace('/inproc/xdp1/64B/q256/b64', '').replace(/^([^/]+)\/split(?=$|\/[^/]+=)/, '$1')
 }
 
 function footer({ cells, residentBytes = 0 }: Results): string {

@@ -8,6 +8,7 @@ import type { PeerPrograms } from '../peers/peer-programs.ts'
 import type { CountAnswer, FinishAnswer, TrialAnswer } from '../protocol.ts'
 import type { Random } from '../stats/index.ts'
 import type { CellOutcome, GroupOutcome, PeerOutcome } from './group-outcome.ts'
+import { leftTheSame } from './hash-check.ts'
 
 /** What a group of cells is run with. */
 export interface GroupOptions {
@@ -128,7 +129,7 @@ export async function runGroup(
           const trial = await process.trial(options.durationMs)
           cell.trials.push(trial)
           // Kept, so that the run knows it for a disagreement; see hash-check.ts.
-          if (cell.trials[0]!.hash !== trial.hash)
+          if (!leftTheSame(trial, cell.trials[0]!))
             throw new CellFailure(`result hash of trial ${cell.trials.length} differs from that of the first one`)
         })
       }
