@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { bundled } from './bundle.ts'
 
-const ENTRY = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
 export interface CliResult {
@@ -24,12 +24,12 @@ export interface CliOptions {
   readonly beside?: (program: ChildProcess) => Promise<void>
 }
 
-/** Program and arguments that run vring-bench from its sources. */
+/** Program and arguments that run vring-bench as its sources are. */
 export function commandLine(args: readonly string[]): string[] {
-  return [process.execPath, '--import', 'tsx', '--conditions=@vring/source', ENTRY, ...args]
+  return [process.execPath, bundled('cli.js'), ...args]
 }
 
-/** Runs vring-bench from its sources, as a process of its own. */
+/** Runs vring-bench as its sources are, as a process of its own. */
 export function vringBench(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const started = performance.now()
   const [program, ...rest] = commandLine(args)

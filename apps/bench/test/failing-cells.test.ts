@@ -2,12 +2,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { parseResults } from '../src/parse-results.ts'
+import { bundled } from './bundle.ts'
 import { vringBench } from './cli.ts'
 
-const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
+const fixture = (name: string): string => bundled(`fixtures/${name}`)
 // Processes of their own: a busy machine takes its time.
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -23,7 +23,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const run = (...more: string[]): string[] => [
-  ...['run', '--smoke', '--plugin', fixture('victim.mjs'), '--accessor', 'victim,copy-checked'],
+  ...['run', '--smoke', '--plugin', fixture('victim.js'), '--accessor', 'victim,copy-checked'],
   ...['--trials', '4', '--json', file, ...more],
 ]
 
@@ -113,7 +113,7 @@ it('Ctrl-C ends a trial that hangs, keeps those before it, and ends every proces
 })
 
 it('a run in which every cell fails ends with 1, says so, and leaves its results', async () => {
-  const args = ['run', '--smoke', '--plugin', fixture('dies.mjs'), '--accessor', 'dies', '--json', file]
+  const args = ['run', '--smoke', '--plugin', fixture('dies.js'), '--accessor', 'dies', '--json', file]
   const { code, stderr, stdout } = await vringBench(args)
   const { cells, complete } = parseResults(readFileSync(file, 'utf8'), file)
   expect(cells).toMatchObject([{ measured: null, failure: expect.stringContaining('exited with code 7') }])

@@ -8,9 +8,11 @@ import { CellFailure, CellProcess } from '../src/cell-process.ts'
 import { makeCell } from '../src/cell-spec.ts'
 import { main } from '../src/main.ts'
 import { parseResults } from '../src/parse-results.ts'
-import { vringBench } from './cli.ts'
+import type { CellResult } from '../src/results.ts'
+import { bundled } from './bundle.ts'
+import { type CliResult, vringBench } from './cli.ts'
 
-const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
+const fixture = (name: string): string => bundled(`fixtures/${name}`)
 /** Six frames, recorded from a veth pair: see the folder's README. */
 const CAPTURE = fileURLToPath(new URL('../../../packages/backend-pcap/fixtures/dumpcap.pcapng', import.meta.url))
 // Processes of their own: a busy machine takes its time.
@@ -48,54 +50,55 @@ describe('vring-bench run --smoke', () => {
     expect(results.residentBytes).toBeLessThan(250 * 2 ** 20)
   })
 
-  it('--json - writes JSON to standard output and nothing else', async () => {
-    const { code, stdout } = await vringBench(['run', '--smoke', '--accessor', 'copy-checked', '--json', '-'])
-    expect(code).toBe(0)
-    expect(parseResults(stdout, 'stdout').cells).toHaveLength(1)
+  describe('with a driver in turn and one in a thread of its own', () => {
+    let run: CliResult
+    let cells: readonly CellResult[]
+    beforeAll(async () => {
+      const drivers = ['--driver', 'inproc,inproc-threads', '--accessor', 'copy-checked,vmap-direct']
+      run = await vringBench(['run', '--smoke', ...drivers, '--json', '-'])
+      cells = parseResults(run.stdout, 'stdout').cells
+    }, 120_000)
+
+    it('--json - writes JSON to standard output and nothing else', () => {
+      expect([run.code, run.stderr]).toEqual([0, ''])
+      expect(cells).toHaveLength(4)
+    })
+
+    it('both give the same hash', () => {
+      expect(cells.map(({ driver }) => driver)).toEqual(['inproc', 'inproc', 'inproc-threads', 'inproc-threads'])
+      for (const cell of cells) expect(cell.failure).toBeUndefined()
+      expect(new Set(cells.map(({ hash }) => hash)).size).toBe(1)
+      expect(new Set(cells.map(({ ringHash }) => ringHash)).size).toBe(1)
+    })
+
+    it('the one in a thread is measured in slices, and says where its core was', () => {
+      const { placement, comparisons } = parseResults(run.stdout, 'stdout')
+      expect(placement).toMatchObject({ sliceMs: 50, needed: 3, patienceMs: 0 })
+      for (const { measured, lines } of cells.slice(2)) {
+        expect(measured!.slices!.map(({ round }) => round)).toEqual([0, 1, 2])
+        const classes = Object.values(measured!.classes!)
+        expect(classes.filter((rate) => rate !== null)).toHaveLength(1)
+        expect(lines!['driver.toDevice']).toBeGreaterThan(0)
+      }
+      // Three slices are no evidence, whatever they are of; nor are three trials.
+      expect(comparisons!.length).toBeGreaterThan(0)
+      expect(comparisons!.every(({ verdict }) => verdict === 'no change')).toBe(true)
+    })
   })
 
-  it('a driver in a thread of its own gives the same hash as one in turn', async () => {
-    const args = ['run', '--smoke', '--driver', 'inproc,inproc-threads', '--accessor', 'vmap-direct', '--json', '-']
-    const { code, stdout } = await vringBench(args)
-    expect(code).toBe(0)
-    const { cells } = parseResults(stdout, 'stdout')
-    expect(cells.map(({ driver }) => driver)).toEqual(['inproc', 'inproc-threads'])
-    for (const cell of cells) expect(cell.failure).toBeUndefined()
-    expect(cells[1]!.hash).toBe(cells[0]!.hash)
-  })
-
-  it('a driver in a thread of its own is measured in slices, and says where its core was', async () => {
-    const args = [
-      'run',
-      '--smoke',
-      '--driver',
-      'inproc-threads',
-      '--accessor',
-      'copy-checked,vmap-direct',
-      '--json',
-      '-',
-    ]
-    const { code, stdout } = await vringBench(args)
-    expect(code).toBe(0)
-    const { cells, placement, comparisons } = parseResults(stdout, 'stdout')
-    expect(placement).toMatchObject({ sliceMs: 50, needed: 3, patienceMs: 0 })
-    for (const { measured, lines } of cells) {
-      expect(measured!.slices!.map(({ round }) => round)).toEqual([0, 1, 2])
-      const classes = Object.values(measured!.classes!)
-      expect(classes.filter((rate) => rate !== null)).toHaveLength(1)
-      expect(lines!['driver.toDevice']).toBeGreaterThan(0)
-    }
-    // Three slices are no evidence, whatever they are of.
-    expect(comparisons!.every(({ verdict }) => verdict === 'no change')).toBe(true)
-  })
-
-  it('recorded frames give the same hash from a driver in turn and from one in a thread', async () => {
+  it('recorded frames give the same hash over both ring formats, in order, from a driver in turn and from one in a thread', async () => {
     const args = ['run', '--smoke', '--driver', 'inproc,inproc-threads', '--accessor', 'copy-checked']
-    const { code, stdout } = await vringBench([...args, '--input', CAPTURE, '--json', '-'])
+    const rings = ['--ring', 'split,packed', '--in-order']
+    const { code, stdout } = await vringBench([...args, ...rings, '--input', CAPTURE, '--json', '-'])
     expect(code).toBe(0)
     const { cells } = parseResults(stdout, 'stdout')
-    expect(cells.map(({ id }) => id.split('/')[4])).toEqual(['dumpcap.pcapng', 'dumpcap.pcapng'])
-    expect(cells[1]!.hash).toBe(cells[0]!.hash)
+    expect(cells.map(({ id, features }) => [id.split('/')[4], ...features!])).toEqual([
+      ['dumpcap.pcapng', 'VERSION_1', 'IN_ORDER'],
+      ['dumpcap.pcapng', 'VERSION_1', 'RING_PACKED', 'IN_ORDER'],
+      ['dumpcap.pcapng', 'VERSION_1', 'IN_ORDER'],
+      ['dumpcap.pcapng', 'VERSION_1', 'RING_PACKED', 'IN_ORDER'],
+    ])
+    expect(new Set(cells.map(({ hash }) => hash)).size).toBe(1)
   })
 
   it('Ctrl-C leaves a valid partial result', async () => {
@@ -113,7 +116,7 @@ describe('vring-bench run --smoke', () => {
   })
 
   it('a cell that dies fails with its reason and the others go on', async () => {
-    const args = ['run', '--smoke', '--plugin', fixture('dies.mjs'), '--accessor', 'dies,copy-checked', '--json', '-']
+    const args = ['run', '--smoke', '--plugin', fixture('dies.js'), '--accessor', 'dies,copy-checked', '--json', '-']
     const { code, stdout } = await vringBench(args)
     expect(code).toBe(0)
     const [dies, copy] = parseResults(stdout, 'stdout').cells
@@ -123,7 +126,7 @@ describe('vring-bench run --smoke', () => {
   })
 
   it('an accessor whose result differs ends the run with exit code 3', async () => {
-    const args = ['run', '--smoke', '--plugin', fixture('lies.mjs'), '--accessor', 'copy-checked,lies', '--json', '-']
+    const args = ['run', '--smoke', '--plugin', fixture('lies.js'), '--accessor', 'copy-checked,lies', '--json', '-']
     const { code, stdout, stderr } = await vringBench(args)
     expect(code).toBe(3)
     expect(stderr).toMatch(/results disagree: lies\/split.* differs from .* of copy-checked\/split/)
@@ -133,7 +136,7 @@ describe('vring-bench run --smoke', () => {
 
 describe('a cell', () => {
   it('that hangs is ended and says so', async () => {
-    const plugins = [fixture('hangs.mjs')]
+    const plugins = [fixture('hangs.js')]
     const spec = { ...makeCell({ name: 'hangs', options: {} }, null, {}), iotlb: false }
     const cell = new CellProcess(spec, {
       patienceMs: 3000,
@@ -218,7 +221,7 @@ describe('exit codes', () => {
     [['run', '--ring', 'paked'], 2, /--ring: "paked" is unknown; accepted: split, packed; did you mean packed\?$/m],
     [['run', '--in-order', '--sweep', 'in-order=0,1'], 2, /--in-order: in-order is swept; accepted: one of --in-order/],
     [
-      ['run', '--plugin', fixture('lies.mjs'), '--accessor', 'lies', '--sweep', 'hooks=0,1'],
+      ['run', '--plugin', fixture('lies.js'), '--accessor', 'lies', '--sweep', 'hooks=0,1'],
       2,
       /hooks changes nothing for the plugin lies;/,
     ],

@@ -1,11 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { bundled } from './bundle.ts'
 import { vringBench } from './cli.ts'
 
-const PLUGIN = fileURLToPath(new URL('../fixtures/optimised.mjs', import.meta.url))
+const PLUGIN = bundled('fixtures/optimised.js')
 // Processes of their own: a busy machine takes its time.
 vi.setConfig({ testTimeout: 120_000 })
 
