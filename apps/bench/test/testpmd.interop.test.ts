@@ -186,7 +186,7 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     expect([hugePages(), folders(tmp), links()]).toEqual([before, [], []])
   })
 
-  test('a run that is killed in the middle of its slices leaves no process behind, though they are stopped', async () => {
+  test('a run that is killed in the middle of its slices leaves no process, though they are stopped', async () => {
     const { code } = await vringBench(
       [
         'run',
@@ -212,7 +212,7 @@ describe.skipIf(reason !== null)(`run --driver testpmd${reason === null ? '' : `
     await expect
       .poll(() => processes('vring-driver-|vring-backend-|(testpmd|peer)-cell'), { timeout: 10_000 })
       .toEqual([])
-    // What a killed run had reserved is nobody's to give back but its own.
+    // What a killed run had reserved is only its own to give back.
     rmSync(tmp, { recursive: true, force: true })
     mkdirSync(tmp)
     writeFileSync('/proc/sys/vm/nr_hugepages', pages)

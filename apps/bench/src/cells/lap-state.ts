@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 /**
- * What a lap leaves behind, as text. Counts are divided by the laps, so that a long trial says the same as a short one; one that
+ * What a lap leaves in the ring and in counts, as text. Counts are divided by the laps, so that a long trial says the same as a short one; one that
  * the laps do not divide stays a fraction and makes hashes differ.
  */
 export interface LapState {

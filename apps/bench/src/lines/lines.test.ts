@@ -40,7 +40,7 @@ describe('lines that move per packet', () => {
     const { desc, driver, device, header, frame } = count('vmap-direct')
     expect(desc.toDevice).toBeCloseTo(1 / 4, 9)
     expect(frame.toDevice).toBe(1)
-    // In place, nobody looks at the header but the driver.
+    // In place, only the driver looks at the header.
     expect(header).toEqual({ toDevice: 0, toDriver: 0, upgrades: 0 })
     // 32 entries of two bytes are a line, beside that of avail.idx; used.idx comes back, its entries are what they were.
     expect(driver.toDevice).toBeGreaterThanOrEqual(2 / 32)
@@ -62,7 +62,7 @@ describe('lines that move per packet', () => {
     expect(movedLines(inOrder!)).toBeLessThanOrEqual(movedLines(each!))
   })
 
-  it('a copy moves the frame; the header that nobody writes again stays with both; a backend that reads nothing moves neither', () => {
+  it('a copy moves the frame; the header that is not written again stays with both; a backend that reads nothing moves neither', () => {
     const copied = count('copy-checked', {}, { payload: 'copy' })
     expect([copied.header.toDevice, copied.frame.toDevice]).toEqual([0, 1])
     const dropped = count('vmap-direct', {}, { backend: 'drop' })

@@ -4,7 +4,7 @@ import type { SweepKey } from '../sweep-keys.ts'
 
 /**
  * Keys that a driver's cells do not depend on. testpmd brings its own memory, batches and chains; memory that two threads
- * share has neither page tables to invalidate nor files behind it.
+ * share has neither page tables to invalidate nor files under it.
  */
 const OF_DRIVER: Readonly<Record<DriverName, readonly SweepKey[]>> = {
   inproc: [],
@@ -51,6 +51,6 @@ export function idleKeys({ driver, accessor, iotlb }: Pick<CellSpec, 'driver' | 
   // The build without hooks is one of the sources here; a plugin brings its own.
   const ours = createRegistry().accessors.some(({ name }) => name === accessor)
   if (!ours) idle.push({ key: 'hooks', of: `the plugin ${accessor}` })
-  // Buffers are behind the device IOTLB, or in guest-physical regions: never both.
+  // Buffers are under the device IOTLB, or in guest-physical regions: never both.
   return [...idle, { key: iotlb ? 'regions' : 'iotlb-entries', of: `the accessor ${accessor}` }]
 }
