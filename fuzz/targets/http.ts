@@ -42,6 +42,7 @@ const config: ServeConfig = {
   replay: { pace: 'recorded', loop: false, maxGapMs: 1000 },
   captures: [],
   queuePairs: 1,
+  announce: false,
   memory: DEFAULT_MEMORY,
 }
 const observation: Observation = { snapshot, kernel: null, link: null, history: [] }

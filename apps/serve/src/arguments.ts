@@ -53,6 +53,10 @@ export const OPTIONS = {
     description: 'The longest gap of a recorded replay, 0 to 86400; longer ones are shortened; default 10',
   },
   loop: { type: 'boolean', description: 'Begin replay:FILE again at its end' },
+  announce: {
+    type: 'boolean',
+    description: 'Leave it to the driver to announce itself after a migration (VIRTIO_NET_F_GUEST_ANNOUNCE)',
+  },
   queues: { type: 'string', valueHint: 'N', description: 'Queue pairs, 1 to 128; default 1' },
   plugin: {
     type: 'string',

@@ -57,6 +57,7 @@ describe('configuration', () => {
     replay: { pace: 'recorded', loop: false, maxGapMs: 10_000 },
     captures: [],
     queuePairs: 1,
+    announce: false,
     memory: DEFAULT_MEMORY,
   }
   const log = { level: 'info', format: 'text' }
@@ -233,7 +234,7 @@ describe('configuration', () => {
       ...least,
       ...{ client: true, accessor: 'a', plugin: ['p'], xdp: 'b', mtu: 9000, pace: 'asap', loop: true },
       ...{ queues: 3, metrics: 'c:1', 'max-gap': 0.5, capture: ['x.pcapng'], 'socket-path': 's', fd: 3 },
-      ...{ 'socket-mode': '660', 'socket-group': 'g', user: 'u', control: 'c', 'fix-offloads': true },
+      ...{ 'socket-mode': '660', 'socket-group': 'g', user: 'u', control: 'c', 'fix-offloads': true, announce: true },
       ...{ 'log-level': 'debug', 'log-format': 'json', memory: 'any', 'require-sealed': true, 'memory-max': '64G' },
     }
     expect(Object.keys(all).sort()).toEqual(

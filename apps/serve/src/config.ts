@@ -38,6 +38,8 @@ export interface ServeConfig {
   readonly replay: ReplayConfig
   readonly captures: readonly CaptureSpec[]
   readonly queuePairs: number
+  /** Offer VIRTIO_NET_F_GUEST_ANNOUNCE, and VIRTIO_NET_F_CTRL_VQ with it. */
+  readonly announce: boolean
   readonly memory: MemoryConfig
 }
 
@@ -124,6 +126,7 @@ const DEVICE_SETTINGS = {
   'max-gap': z.number(GAP_ACCEPTED).min(0, GAP_ACCEPTED).max(GAP_SECONDS_MAX, GAP_ACCEPTED).optional(),
   capture: z.array(text, 'accepted: a list of texts').optional(),
   queues: integer(1, QUEUE_PAIRS_MAX).optional(),
+  announce: flag.optional(),
   memory: z.enum(MEMORY_FILES, `accepted: ${MEMORY_FILES.join(', ')}`).optional(),
   'require-sealed': flag.optional(),
   'memory-max': text.optional(),
@@ -252,6 +255,7 @@ async function resolveDevice(
     },
     captures: (all.capture ?? []).map((one) => within(where, () => captureOf(one, all.queues ?? 1))),
     queuePairs: all.queues ?? 1,
+    announce: all.announce ?? false,
     memory: {
       files: all.memory ?? 'memory',
       requireSealed: all['require-sealed'] ?? false,

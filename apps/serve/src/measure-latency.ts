@@ -70,6 +70,7 @@ async function withDaemon(tap: LinuxTap, socket: string, options: LatencyOptions
       accessor,
       plugins,
       queuePairs: 1,
+      announce: false,
       captures: [],
       memory: DEFAULT_MEMORY,
       features: 0n,

@@ -22,6 +22,7 @@ const config: ServeConfig = {
   replay: { pace: 'recorded', loop: false, maxGapMs: 10_000 },
   captures: [],
   queuePairs: 1,
+  announce: false,
   memory: DEFAULT_MEMORY,
 }
 const none = { count: 0, sum: 0, p50: 0, p90: 0, p99: 0, max: 0 }

@@ -33,6 +33,8 @@ export interface WorkerSettings {
   /** Accessors beside the built-in ones, see `ServeConfig`. */
   readonly plugins: readonly string[]
   readonly queuePairs: number
+  /** See `ServeConfig`. */
+  readonly announce: boolean
   readonly memory: MemoryConfig
   readonly datapath: DatapathSpec
   /** Captures that are on from the start. */

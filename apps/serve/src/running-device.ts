@@ -108,10 +108,22 @@ export class RunningDevice {
 
   async #start(): Promise<void> {
     const { config } = this
-    const { socket, role, accessor, plugins, queuePairs, captures, memory } = config
+    const { socket, role, accessor, plugins, queuePairs, announce, captures, memory } = config
     const { datapath, features, notes } = this.#device
     this.#thread = await ServeThread.start({
-      ...{ socket, fd: this.#socket.fd, role, accessor, plugins, queuePairs, captures, memory, datapath, features },
+      ...{
+        socket,
+        fd: this.#socket.fd,
+        role,
+        accessor,
+        plugins,
+        queuePairs,
+        announce,
+        captures,
+        memory,
+        datapath,
+        features,
+      },
       onNote: (line) => this.#log(line),
       onGone: () => this.#link?.gone(),
       onSession: (event) => {

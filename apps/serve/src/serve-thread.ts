@@ -22,7 +22,7 @@ const SNAPSHOT_LIMIT_MS = 2000
 export interface ServeThreadOptions
   extends Pick<
     WorkerSettings,
-    'socket' | 'fd' | 'role' | 'accessor' | 'plugins' | 'queuePairs' | 'features' | 'captures' | 'memory'
+    'socket' | 'fd' | 'role' | 'accessor' | 'plugins' | 'queuePairs' | 'announce' | 'features' | 'captures' | 'memory'
   > {
   readonly datapath: DatapathSpec
   /** One line for people. */
@@ -48,14 +48,14 @@ export class ServeThread {
 
   private constructor(options: ServeThreadOptions) {
     this.#wake = EventFd.create()
-    const { socket, fd, role, accessor, plugins, queuePairs, features, captures, memory, datapath } = options
+    const { socket, fd, role, accessor, plugins, queuePairs, announce, features, captures, memory, datapath } = options
     const control = this.#control.buffer as SharedArrayBuffer
     const commands = new MessageChannel()
     this.#commands = commands.port1
     // It keeps no process alive.
     this.#commands.unref()
     const settings: WorkerSettings = {
-      ...{ socket, fd, role, accessor, plugins, queuePairs, features, captures, memory, datapath },
+      ...{ socket, fd, role, accessor, plugins, queuePairs, announce, features, captures, memory, datapath },
       ...{ wakeFd: this.#wake.fd, control, commands: commands.port2 },
     }
     this.#worker = startWorker(settings)

@@ -15,6 +15,8 @@ export interface ServedDeviceOptions {
   readonly datapath: Datapath
   /** Virtio features beside those of the datapath itself. */
   readonly features: bigint
+  /** See `NetDeviceOptions`. */
+  readonly announce?: boolean
   /** What stands between the rings and the ends of their pairs. */
   readonly captures: Captures
   /** Takes one line for people. */
@@ -64,7 +66,15 @@ export class ServedDevice extends NetDevice {
   private readonly sessionEnds: Record<string, number> = {}
   private readonly note: (line: string) => void
 
-  constructor({ accessor, accessorOptions = {}, datapath, features, captures, onNote }: ServedDeviceOptions) {
+  constructor({
+    accessor,
+    accessorOptions = {},
+    datapath,
+    features,
+    announce = false,
+    captures,
+    onNote,
+  }: ServedDeviceOptions) {
     super({
       accessor,
       accessorOptions,
@@ -72,6 +82,7 @@ export class ServedDevice extends NetDevice {
       backend: (pair) => captures.backend(pair),
       source: (pair) => captures.source(pair),
       features,
+      announce,
     })
     this.datapath = datapath
     this.captures = captures

@@ -42,6 +42,7 @@ async function work(settings: WorkerSettings): Promise<void> {
       accessorOptions: settings.accessor.options,
       datapath,
       features,
+      announce: settings.announce,
       captures,
       onNote: note,
     })

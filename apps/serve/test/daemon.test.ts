@@ -2,9 +2,18 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CaptureFile, PcapBackend, readCapture } from '@vring/backend-pcap'
+import {
+  featureNames,
+  featureSet,
+  VIRTIO_ID_NET,
+  VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_GUEST_ANNOUNCE,
+  VIRTIO_NET_F_MQ,
+} from '@vring/layout'
 import { clockNs, UnixListener, UnixSocket, unsupportedHost } from '@vring/linux'
 import { memoryView } from '@vring/memory'
 import { FrameBatch } from '@vring/vhost-net'
+import { VhostUserFrontend } from '@vring/vhost-user'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { DaemonProcess, until } from './daemon-process.ts'
 import { TestDriver } from './test-driver.ts'
@@ -37,6 +46,23 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
     await daemon.ready()
     return daemon
   }
+
+  test('offers GUEST_ANNOUNCE with --announce, and never without CTRL_VQ: one pair, then two', async () => {
+    const bits = featureSet(VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, VIRTIO_NET_F_GUEST_ANNOUNCE)
+    const offered = async (...args: string[]): Promise<string> => {
+      const serve = await start('--backend', 'drop', ...args)
+      const frontend = new VhostUserFrontend({ transport: UnixSocket.connect(socket) })
+      const features = frontend.call('GET_FEATURES', null)
+      frontend.close()
+      await serve.end('SIGTERM')
+      return featureNames(features & bits, VIRTIO_ID_NET)
+    }
+    expect(await offered()).toBe('none')
+    expect(await offered('--announce')).toBe('VIRTIO_NET_F_CTRL_VQ (17), VIRTIO_NET_F_GUEST_ANNOUNCE (21)')
+    expect(await offered('--announce', '--queues', '2')).toBe(
+      'VIRTIO_NET_F_CTRL_VQ (17), VIRTIO_NET_F_GUEST_ANNOUNCE (21), VIRTIO_NET_F_MQ (22)',
+    )
+  })
 
   test('serves the backend of a plugin, given the text after its name, and names one whose create gives none', async () => {
     const plugin = (create: string): string => {

@@ -68,6 +68,20 @@ export function refused(code: VringErrorCode, field: string, value: unknown, acc
   })
 }
 
+/**
+ * Checks that an object which a caller made has these methods: when it is handed over, not when it is first used.
+ *
+ * @param accepted what it is to be, for the message
+ * @throws VringError ERR_INVALID_ARGUMENT
+ */
+export function checkMethods(field: string, value: unknown, accepted: string, methods: readonly string[]): void {
+  if (typeof value !== 'object' || value === null) throw refused('ERR_INVALID_ARGUMENT', field, value, accepted)
+  for (const method of methods) {
+    const type = typeof (value as Record<string, unknown>)[method]
+    if (type !== 'function') throw refused('ERR_INVALID_ARGUMENT', `${field}.${method}`, type, 'a function')
+  }
+}
+
 function shown(value: unknown, hexadecimal: boolean): string {
   const whole = typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))
   return hexadecimal && whole && value >= 0 ? `0x${value.toString(16)}` : String(value)

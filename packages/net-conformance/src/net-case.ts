@@ -54,7 +54,7 @@ export const HEADER_BYTES = 12
  * filled with what would be out of the buffer.
  */
 export function batchOf(frames: readonly Uint8Array[]): FrameBatch {
-  const total = frames.reduce((sum, frame) => sum + HEADER_BYTES + frame.length + GAP, GAP)
+  const total = frames.reduce((sum, frame) => sum + HEADER_BYTES + frame.length + GAP, GAP + HEADER_BYTES)
   const view = memoryView(new ArrayBuffer((total + 7) & ~7))
   view.u8.fill(0xee)
   const batch = new FrameBatch(HEADER_BYTES, view)

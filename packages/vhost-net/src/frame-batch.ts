@@ -1,3 +1,4 @@
+import { NET_HDR_LEGACY_BYTES, NET_HDR_MRG_BYTES, refused } from '@vring/layout'
 import { type MemoryView, memoryView } from '@vring/memory'
 
 /** Frames that one batch holds. Source: Linux drivers/vhost/net.c, VHOST_NET_BATCH. */
@@ -24,9 +25,18 @@ export class FrameBatch {
   /** Bytes of header and frame together; at least `headerBytes`. */
   readonly length: Int32Array = new Int32Array(NET_BATCH)
 
-  constructor(headerBytes: number, view: MemoryView = memoryView(new ArrayBuffer(0))) {
+  /**
+   * @param headerBytes 10 or 12, as VirtIO 1.3 section 5.1.6.1 has the header without and with MRG_RXBUF or VERSION_1
+   * @param view where the frames are; absent: it is set with every batch
+   * @throws VringError ERR_OUT_OF_RANGE for another header, or a view that holds none
+   */
+  constructor(headerBytes: number, view?: MemoryView) {
+    if (headerBytes !== NET_HDR_LEGACY_BYTES && headerBytes !== NET_HDR_MRG_BYTES)
+      throw refused('ERR_OUT_OF_RANGE', 'headerBytes', headerBytes, `${NET_HDR_LEGACY_BYTES} or ${NET_HDR_MRG_BYTES}`)
+    if (view !== undefined && view.u8.length < headerBytes)
+      throw refused('ERR_OUT_OF_RANGE', 'view', `${view.u8.length} bytes`, `room for a header of ${headerBytes} bytes`)
     this.headerBytes = headerBytes
-    this.view = view
+    this.view = view ?? memoryView(new ArrayBuffer(0))
   }
 }
 

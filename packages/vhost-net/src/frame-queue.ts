@@ -1,4 +1,5 @@
 import { plainCpu } from '@vring/accessor'
+import { refused } from '@vring/layout'
 import { type MemoryView, memoryView } from '@vring/memory'
 import { FrameBatch, NET_BATCH } from './frame-batch.ts'
 import type { FrameSource } from './frame-source.ts'
@@ -29,11 +30,16 @@ export class FrameQueue implements FrameSource {
   private readonly batch: FrameBatch
 
   /**
-   * @param headerBytes bytes of the header before each frame
+   * @param headerBytes bytes of the header before each frame, 10 or 12
    * @param limit frames that may wait
    * @param bytes room for them together, headers included; a multiple of 4
+   * @throws VringError ERR_OUT_OF_RANGE
    */
   constructor(headerBytes: number, limit: number, bytes: number) {
+    if (!(Number.isInteger(limit) && limit >= 1 && limit <= 65_536))
+      throw refused('ERR_OUT_OF_RANGE', 'limit', limit, '1 to 65536 frames')
+    if (!(Number.isInteger(bytes) && bytes >= 4 && bytes <= 2 ** 30 && bytes % 4 === 0))
+      throw refused('ERR_OUT_OF_RANGE', 'bytes', bytes, 'a multiple of 4, up to 2^30')
     this.view = memoryView(new ArrayBuffer(bytes))
     this.bytes = bytes
     this.limit = limit

@@ -1,4 +1,5 @@
 import {
+  checkMethods,
   EAGAIN,
   ENOBUFS,
   hasFeature,
@@ -55,7 +56,9 @@ export class RxRound extends Round {
   private popped = 0
   private next = 0
 
+  /** @throws VringError ERR_INVALID_ARGUMENT for a source that is none */
   constructor(options: RxRoundOptions) {
+    checkMethods('source', options.source, 'a FrameSource', ['receive', 'consume'])
     super(options, guard)
     this.source = options.source
     this.mergeable = hasFeature(options.features, VIRTIO_NET_F_MRG_RXBUF)

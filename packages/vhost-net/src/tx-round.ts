@@ -1,4 +1,4 @@
-import { EAGAIN, EBUSY, EINVAL, ENOBUFS } from '@vring/layout'
+import { checkMethods, EAGAIN, EBUSY, EINVAL, ENOBUFS, NET_HDR_LEGACY_BYTES, refused } from '@vring/layout'
 import { ACCESS_READ, type MemoryView, memoryView, work } from '@vring/memory'
 import { type BrokenReason, ChainBatch, type DeviceQueue } from '@vring/virtqueue'
 import { copyChain } from './copy-chain.ts'
@@ -20,7 +20,8 @@ import { chargeFrames, chargeLook } from './round-work.ts'
  * together first). `copy`: every frame is copied through the Cpu port first, as the kernel does; `copy-split` copies
  * header and frame one after the other, as Linux 5.0 does.
  */
-export type Payload = 'in-place' | 'copy' | 'copy-split'
+export type Payload = (typeof PAYLOADS)[number]
+const PAYLOADS = ['in-place', 'copy', 'copy-split'] as const
 
 export interface TxRoundOptions extends RoundOptions {
   readonly backend: NetBackend
@@ -34,7 +35,7 @@ const BOUNCE_BYTES = 256 * 1024
 // What the stages hand on to each other, written over with every batch. The module's and not a round's: a thread runs one
 // round at a time, and V8 then compiles the columns' addresses into the loops.
 const chains = new ChainBatch(NET_BATCH)
-const frames = new FrameBatch(0)
+const frames = new FrameBatch(NET_HDR_LEGACY_BYTES)
 /** Where frames are put together or copied to; filled from the front, emptied when it is flushed. */
 const bounce: MemoryView = memoryView(new ArrayBuffer(BOUNCE_BYTES))
 const guard: RoundGuard = { running: false }
@@ -61,10 +62,13 @@ export class TxRound extends Round {
   private full = false
   private bytes = 0
 
+  /** @throws VringError ERR_INVALID_ARGUMENT for a backend that is none, or an unknown payload */
   constructor(options: TxRoundOptions) {
+    checkMethods('backend', options.backend, 'a NetBackend', ['transmit', 'flush'])
     super(options, guard)
     this.backend = options.backend
     const payload = options.payload ?? (options.backend.needsCopy ? 'copy' : 'in-place')
+    if (!PAYLOADS.includes(payload)) throw refused('ERR_INVALID_ARGUMENT', 'payload', payload, PAYLOADS.join(', '))
     this.inPlace = payload === 'in-place'
     this.splitCopy = payload === 'copy-split'
   }

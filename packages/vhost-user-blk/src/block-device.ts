@@ -1,6 +1,7 @@
 import type { AccessCounters, AccessorOptions, AccessorPlugin, Cpu } from '@vring/accessor'
 import { copyChecked } from '@vring/accessor-copy-checked'
 import {
+  checkMethods,
   featureSet,
   refused,
   VIRTIO_BLK_F_BLK_SIZE,
@@ -147,11 +148,7 @@ export class BlockDevice implements VhostUserDevice {
 }
 
 function checkStore(store: BlockStore | AsyncBlockStore): void {
-  const accepted = 'a BlockStore or an AsyncBlockStore'
-  if (typeof store !== 'object' || store === null) throw refused('ERR_INVALID_ARGUMENT', 'store', store, accepted)
-  for (const method of ['read', 'write', 'flush'] as const)
-    if (typeof store[method] !== 'function')
-      throw refused('ERR_INVALID_ARGUMENT', `store.${method}`, typeof store[method], 'a function')
+  checkMethods('store', store, 'a BlockStore or an AsyncBlockStore', ['read', 'write', 'flush'])
   const { bytes } = store
   if (!Number.isSafeInteger(bytes) || bytes <= 0 || bytes % SECTOR_BYTES !== 0)
     throw refused('ERR_OUT_OF_RANGE', 'store.bytes', bytes, `a positive multiple of ${SECTOR_BYTES}`)

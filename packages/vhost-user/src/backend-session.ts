@@ -1,6 +1,7 @@
 import type { DeviceIotlb } from '@vring/iotlb'
-import { hasFeature, isVringError, refused, VringError } from '@vring/layout'
+import { checkMethods, hasFeature, isVringError, refused, VringError } from '@vring/layout'
 import { WORK_PER_LOOK, work } from '@vring/memory'
+import { checkDevice } from './check-device.ts'
 import type { VhostUserDevice } from './device.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
 import { type IncomingMessage, MessageReader, OVERLONG_BYTES_MAX } from './message-reader.ts'
@@ -111,8 +112,13 @@ export class BackendSession {
   #askDue = Number.POSITIVE_INFINITY
   #closed = false
 
+  /** @throws VringError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE for options that can't be served */
   constructor(options: BackendSessionOptions) {
-    const { transport, device, host } = options
+    const { transport, device, host, messageMs = MESSAGE_MS } = options
+    checkMethods('transport', transport, 'a Transport', ['receive', 'send', 'close'])
+    checkDevice(device)
+    checkMethods('host', host, 'a SessionHost', ['closeFd', 'mapMemory', 'ringEvent'])
+    if (!(messageMs >= 1)) throw refused('ERR_OUT_OF_RANGE', 'messageMs', messageMs, 'at least 1')
     this.#transport = transport
     this.#device = device
     this.#host = host
@@ -120,7 +126,7 @@ export class BackendSession {
     this.#reader = new MessageReader(transport, PAYLOAD_BYTES_MAX, MESSAGE_FDS_MAX, OVERLONG_BYTES_MAX)
     this.#state = new SessionState(device, host, options.memoryBytesMax, options.onNote ?? reportNote)
     this.#handlers = sessionHandlers(this.#state)
-    this.#messageMs = options.messageMs ?? MESSAGE_MS
+    this.#messageMs = messageMs
     this.#onFault = options.onFault ?? reportFault
     this.#onRefusal = options.onRefusal ?? (() => {})
     this.#state.onRefused = (error) => this.#refused(this.#known(error))

@@ -94,7 +94,9 @@ export class VhostUserDriver {
    * @throws VringError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE; ERR_PROTOCOL, ERR_CLOSED and ERR_SYSTEM as `VhostUserFrontend`
    */
   static connect(options: VhostUserDriverOptions): VhostUserDriver {
-    const { queues = 1, slotBytes = 4096 } = options
+    const { queues = 1, queueSize = 256, slotBytes = 4096 } = options
+    if (!Number.isInteger(queueSize) || queueSize < 1 || queueSize > 32_768)
+      throw refused('ERR_OUT_OF_RANGE', 'queueSize', queueSize, '1 to 32768 entries')
     if (options.path === undefined && options.transport === undefined)
       throw refused('ERR_INVALID_ARGUMENT', 'path', options.path, 'the path of a socket, or transport')
     if (!Number.isInteger(queues) || queues < 1 || queues > 256)

@@ -1,5 +1,7 @@
+import { refused } from '@vring/layout'
 import { guardFaults, PollSet } from '@vring/linux'
 import { BackendSession, type Refusal, type SessionTrace } from './backend-session.ts'
+import { checkDevice } from './check-device.ts'
 import type { VhostUserDevice } from './device.ts'
 import { type EndpointOptions, VhostUserEndpoint } from './endpoint.ts'
 import { linuxHost } from './linux-host.ts'
@@ -111,7 +113,13 @@ export class VhostUserWorker {
   /** Times the loop slept. */
   sleeps = 0
 
+  /** @throws VringError ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT */
   constructor(options: VhostUserWorkerOptions = {}) {
+    for (const field of ['busyPollUs', 'pauseUs', 'controlUs'] as const)
+      if (!((options[field] ?? 0) >= 0))
+        throw refused('ERR_OUT_OF_RANGE', field, options[field], '0 or more microseconds')
+    if (options.shouldStop !== undefined && typeof options.shouldStop !== 'function')
+      throw refused('ERR_INVALID_ARGUMENT', 'shouldStop', typeof options.shouldStop, 'a function')
     this.#busyPollMs = (options.busyPollUs ?? 50) / 1000
     this.#pauseMs = (options.pauseUs ?? 3) / 1000
     this.#controlMs = (options.controlUs ?? 1000) / 1000
@@ -122,9 +130,10 @@ export class VhostUserWorker {
   /**
    * Serves a device at a path, to one frontend after the other.
    *
-   * @throws VringError when the endpoint can't be made (path in use, no permission)
+   * @throws VringError when the endpoint can't be made (path in use, no permission), or the device is none
    */
   serve(path: ServedPath): void {
+    checkDevice(path.device)
     this.#listening.push({ endpoint: new VhostUserEndpoint(path), path, busy: false })
   }
 
