@@ -298,6 +298,8 @@ test('what a device can’t be made of is refused when it is made', () => {
   )
   expect(() => new BlockDevice({ store, queues: 0 })).toThrow('queues is 0; accepted: 1 to 256')
   expect(() => new BlockDevice({ store, id: 'ü' })).toThrow('id is ü')
+  expect(() => new BlockDevice({ store, accessor: 'vmap-direct' as never })).toThrow('accepted: an accessor plugin')
+  expect(() => new BlockDevice({ store, accessorOptions: { era: '1999' } })).toThrow('era')
   expect(() => new FileStore('/dev/null')).toThrow('no regular file')
   expect(featureSet(VIRTIO_BLK_F_MQ) & new BlockDevice({ store }).features).toBe(0n)
 })

@@ -1,4 +1,10 @@
-import type { AccessCounters, AccessorOptions, AccessorPlugin, Cpu } from '@vring/accessor'
+import {
+  type AccessCounters,
+  type AccessorOptions,
+  type AccessorPlugin,
+  type Cpu,
+  resolveOptions,
+} from '@vring/accessor'
 import { copyChecked } from '@vring/accessor-copy-checked'
 import {
   checkMethods,
@@ -12,8 +18,10 @@ import {
   VIRTIO_BLK_F_SEG_MAX,
   VIRTIO_BLK_F_SIZE_MAX,
   VIRTIO_BLK_F_WRITE_ZEROES,
+  VIRTIO_F_ACCESS_PLATFORM,
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_RING_PACKED,
   VIRTIO_F_VERSION_1,
   VIRTIO_ID_BLOCK,
 } from '@vring/layout'
@@ -33,7 +41,10 @@ export interface BlockDeviceOptions {
   readonly id?: string
   /** Request queues. Default 1. */
   readonly queues?: number
-  /** How ring metadata is reached. Default copy-checked: this device does no metadata prefetching of its own. */
+  /**
+   * How ring metadata is reached. Default copy-checked: this device does no metadata prefetching of its own. With one that
+   * translates, ACCESS_PLATFORM is offered: addresses may be IOVAs.
+   */
   readonly accessor?: AccessorPlugin
   readonly accessorOptions?: AccessorOptions
   readonly cpu?: Cpu
@@ -66,8 +77,10 @@ export class BlockDevice implements VhostUserDevice {
 
   /** @throws VringError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE */
   constructor(options: BlockDeviceOptions) {
-    const { store, queues = 1, id = 'vring' } = options
+    const { store, queues = 1, id = 'vring', accessor = copyChecked } = options
     checkStore(store)
+    checkMethods('accessor', accessor, 'an accessor plugin', ['create'])
+    resolveOptions(accessor.name, accessor.options, options.accessorOptions ?? {})
     if (!Number.isInteger(queues) || queues < 1 || queues > BLOCK_QUEUES_MAX)
       throw refused('ERR_OUT_OF_RANGE', 'queues', queues, `1 to ${BLOCK_QUEUES_MAX}`)
     if (!/^[\x20-\x7e]{0,20}$/.test(id))
@@ -83,10 +96,11 @@ export class BlockDevice implements VhostUserDevice {
     this.wakeFds = this.#wake === null ? [] : [this.#wake.fd]
     const writable = [VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_WRITE_ZEROES]
     this.features = featureSet(
-      ...[VIRTIO_F_VERSION_1, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX],
+      ...[VIRTIO_F_VERSION_1, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_PACKED],
       ...[VIRTIO_BLK_F_SIZE_MAX, VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_FLUSH],
       ...(store.readOnly === true ? [VIRTIO_BLK_F_RO] : writable),
       ...(queues > 1 ? [VIRTIO_BLK_F_MQ] : []),
+      ...(accessor.supports.iotlb ? [VIRTIO_F_ACCESS_PLATFORM] : []),
     )
   }
 

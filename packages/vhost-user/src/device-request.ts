@@ -31,6 +31,8 @@ export class DeviceRequest {
   readonly readBytes: number
   /** Bytes that the device may write. */
   readonly writeBytes: number
+  /** Where its being in flight is noted; -1: nowhere. */
+  readonly note: number
   readonly #memory: RequestMemory
 
   constructor(
@@ -39,7 +41,9 @@ export class DeviceRequest {
     readable: readonly RequestBuffer[],
     writable: readonly RequestBuffer[],
     memory: RequestMemory,
+    note = -1,
   ) {
+    this.note = note
     this.id = id
     this.slots = slots
     this.readable = readable

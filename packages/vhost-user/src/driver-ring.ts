@@ -1,6 +1,6 @@
-import { type RingAreas, USED_IDX_OFFSET } from '@vring/layout'
+import { DESC_BYTES, type RingAreas, USED_IDX_OFFSET, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '@vring/layout'
 import { ACCESS_READ, ACCESS_WRITE } from '@vring/memory'
-import type { DriverQueue } from '@vring/virtqueue'
+import type { DriverBuffer, DriverQueue } from '@vring/virtqueue'
 import type { FrontendQueue } from './frontend.ts'
 import type { FrontendMemory } from './frontend-memory.ts'
 
@@ -12,6 +12,14 @@ export interface DriverAnswer {
   readonly length: number
   /** A copy of its room, as much as the device wrote. */
   readonly bytes: Uint8Array
+}
+
+/** How {@link DriverRing.send} cuts a request into descriptors. */
+export interface SendOptions {
+  /** The last byte of its room is a descriptor of its own, as block drivers have it. Default false. */
+  readonly status?: boolean
+  /** Its descriptors are in an indirect table, which takes 16 bytes of its slot for each. Needs INDIRECT_DESC. Default false. */
+  readonly indirect?: boolean
 }
 
 /** Where a {@link DriverRing} is. */
@@ -78,28 +86,32 @@ export class DriverRing {
    * Makes a request available; the device sees it with {@link kick}.
    *
    * @param parts bytes that the device reads, one descriptor each
-   * @param room bytes that the device may write; with `status`, its last one is a descriptor of its own, as block drivers do
+   * @param room bytes that the device may write
    * @returns a token, or -1: every slot is under way
    * @throws RangeError when it is longer than a slot
    */
-  send(parts: readonly Uint8Array[], room = 0, { status = false }: { readonly status?: boolean } = {}): number {
-    const bytes = parts.reduce((sum, part) => sum + part.length, 0)
-    if (bytes + room > this.#slotBytes)
-      throw new RangeError(`a request of ${bytes + room} bytes; accepted: at most ${this.#slotBytes} (slotBytes)`)
+  send(parts: readonly Uint8Array[], room = 0, { status = false, indirect = false }: SendOptions = {}): number {
+    const last = status && room > 1 ? 1 : 0
+    const count = parts.length + (room > last ? 1 : 0) + last
+    const tableBytes = indirect ? DESC_BYTES * count : 0
+    const bytes = parts.reduce((sum, part) => sum + part.length, room + tableBytes)
+    if (bytes > this.#slotBytes)
+      throw new RangeError(`a request of ${bytes} bytes; accepted: at most ${this.#slotBytes} (slotBytes)`)
     const slot = this.#free.pop()
     if (slot === undefined) return -1
-    let at = this.#at + slot * this.#slotBytes
-    const buffers: { address: number; length: number; writable?: boolean }[] = []
+    const tableAt = this.#at + slot * this.#slotBytes
+    let at = tableAt + tableBytes
+    const buffers: DriverBuffer[] = []
     for (const part of parts) {
       this.#copyIn(at, part)
       buffers.push({ address: at, length: part.length })
       at += part.length
     }
     const roomAt = at
-    const last = status && room > 1 ? 1 : 0
     if (room > last) buffers.push({ address: at, length: room - last, writable: true })
     if (last > 0) buffers.push({ address: at + room - last, length: last, writable: true })
-    const token = this.queue.add(buffers)
+    if (indirect) this.#copyIn(tableAt, this.#tableOf(buffers))
+    const token = indirect ? this.queue.addIndirect(tableAt, count) : this.queue.add(buffers)
     if (token < 0) this.#free.push(slot)
     else this.#sent.set(token, { slot, roomAt, room })
     return token
@@ -122,6 +134,25 @@ export class DriverRing {
     this.#free.push(sent.slot)
     const length = this.queue.usedLength
     return { token, length, bytes: this.#copyOut(sent.roomAt, Math.min(length, sent.room)) }
+  }
+
+  /** An indirect table as the ring's format has it: VirtIO 1.3 sections 2.7.5.3 and 2.8.7. */
+  #tableOf(buffers: readonly DriverBuffer[]): Uint8Array {
+    const table = new DataView(new ArrayBuffer(DESC_BYTES * buffers.length))
+    const packed = this.userRing.format === 'packed'
+    for (const [i, { address, length, writable = false }] of buffers.entries()) {
+      const at = DESC_BYTES * i
+      const next = !packed && i + 1 < buffers.length
+      table.setBigUint64(at, BigInt(address), true)
+      table.setUint32(at + 8, length, true)
+      table.setUint16(
+        at + (packed ? 14 : 12),
+        (writable ? VIRTQ_DESC_F_WRITE : 0) | (next ? VIRTQ_DESC_F_NEXT : 0),
+        true,
+      )
+      if (next) table.setUint16(at + 14, i + 1, true)
+    }
+    return new Uint8Array(table.buffer)
   }
 
   #copyIn(address: number, bytes: Uint8Array): void {

@@ -68,6 +68,8 @@ export interface PackedUsedPosition {
  */
 export class InflightPacked {
   readonly queueSize: number
+  /** No device has used it before. */
+  readonly fresh: boolean
   readonly #view: DataView
   readonly #u8: Uint8Array
   readonly #u16: Uint16Array
@@ -88,7 +90,8 @@ export class InflightPacked {
     this.#u16 = new Uint16Array(buffer, offset, bytes / 2)
     this.#batch = new Uint16Array(queueSize)
     const version = this.#load(VERSION)
-    if (version === 0) {
+    this.fresh = version === 0
+    if (this.fresh) {
       for (let entry = 0; entry < queueSize; entry++) this.#store(this.#at(entry) + STATE_NEXT, (entry + 1) % queueSize)
       this.#store(DESC_NUM, queueSize)
       this.#setUsed({ index: 0, wrap: 1 })
@@ -101,6 +104,12 @@ export class InflightPacked {
     const entries = this.#load(DESC_NUM)
     if (entries !== queueSize)
       throw refused('ERR_PROTOCOL', 'inflight desc_num', entries, `${queueSize}, the size of the ring`)
+  }
+
+  /** A {@link fresh} area is that of a ring which goes on at this position. */
+  begin(used: PackedUsedPosition): void {
+    this.#setUsed(used)
+    this.#copyToOld()
   }
 
   /** Where the last device stopped giving chains back, after {@link recover}. */
@@ -141,8 +150,16 @@ export class InflightPacked {
       found.push({ entry, descriptors: this.#chain(entry), counter: this.#counterOf(entry) })
     }
     found.sort((one, other) => one.counter - other.counter)
-    for (const { counter } of found) this.#counter = Math.max(this.#counter, counter + 1)
-    return found.map(({ entry, descriptors }) => ({ entry, descriptors }))
+    // The area is the frontend's, too: what it says is no more than the ring has room for.
+    let room = this.queueSize
+    const kept = found.filter(({ entry, descriptors: { length } }) => {
+      const fits = length > 0 && length <= room
+      if (fits) room -= length
+      else this.#mark(entry, 0)
+      return fits
+    })
+    for (const { counter } of kept) this.#counter = Math.max(this.#counter, counter + 1)
+    return kept.map(({ entry, descriptors }) => ({ entry, descriptors }))
   }
 
   /**

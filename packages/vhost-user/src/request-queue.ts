@@ -1,13 +1,12 @@
 import { type Accessor, type AccessorOptions, type AccessorPlugin, type Cpu, plainCpu } from '@vring/accessor'
 import { IotlbBufferMap } from '@vring/iotlb'
-import { EAGAIN, hasFeature, USED_IDX_OFFSET, VIRTIO_F_INDIRECT_DESC, VringError } from '@vring/layout'
+import { EAGAIN, VringError } from '@vring/layout'
 import type { AddressMap } from '@vring/memory'
 import { type BrokenReason, ChainBatch, createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
-import { chainAt } from './chain-at.ts'
 import type { StartedVring } from './device.ts'
 import { DeviceRequest, type RequestBuffer, type RequestMemory } from './device-request.ts'
-import { InflightSplit } from './inflight-split.ts'
 import { packedBase } from './packed-base.ts'
+import { type RequestNotes, requestNotes } from './request-notes.ts'
 import { migrationLog, ringLog } from './ring-log.ts'
 
 export interface RequestQueueOptions {
@@ -43,13 +42,10 @@ export class RequestQueue {
   readonly #queue: DeviceQueue
   readonly #buffers: AddressMap
   readonly #memory: RequestMemory
-  readonly #inflight: InflightSplit | null
-  /** What an earlier device had taken and not given back. */
-  #recovered: number[] = []
+  /** What is in flight, noted for the device that comes after this one. */
+  readonly #notes: RequestNotes | null
   /** Requests that were taken and not finished. */
   #open = 0
-  /** used.idx of a split ring whose requests in flight are noted. */
-  #usedIdx = 0
   #started = false
   #errorSignalled = false
   #base: number
@@ -64,12 +60,12 @@ export class RequestQueue {
     this.#base = vring.base
     this.#buffers = iotlb === null ? memory.buffers : new IotlbBufferMap(iotlb, memory.space)
     this.#memory = { buffers: this.#buffers, log: migrationLog(vring) }
-    this.#inflight = vring.inflight instanceof InflightSplit ? vring.inflight : null
     this.accessor = options.accessor.create({ cpu, space: memory.space, ring, iotlb }, options.accessorOptions ?? {})
     this.#queue = createDeviceQueue({
       ...{ accessor: this.accessor, cpu, ring, features, buffers: this.#buffers },
       log: ringLog(vring),
     })
+    this.#notes = requestNotes(vring, { queue: this.#queue, accessor: this.accessor, buffers: this.#buffers })
     const status = this.#start()
     // With an IOTLB the ring may not be translated yet: this asked for it, and a later round starts the ring.
     if (status < 0 && iotlb === null) {
@@ -104,7 +100,7 @@ export class RequestQueue {
    * whose ring is malformed are not among them; the frontend is told of that once.
    */
   take(max: number): DeviceRequest[] {
-    if (this.#queue.broken !== null) return []
+    if (this.#queue.broken !== null || !this.#publishNoted()) return []
     if (this.accessor.beginRound() === 'miss') {
       this.accessor.endRound()
       return []
@@ -112,7 +108,8 @@ export class RequestQueue {
     const requests: DeviceRequest[] = []
     if (this.#started || this.#start(true) === 0) {
       this.#takeRecovered(requests, max)
-      this.#takeAvailable(requests, Math.min(max - requests.length, BATCH_CHAINS))
+      if (this.#notes === null || this.#queue.pending === 0)
+        this.#takeAvailable(requests, Math.min(max - requests.length, BATCH_CHAINS))
     }
     this.accessor.endRound()
     this.#open += requests.length
@@ -123,28 +120,33 @@ export class RequestQueue {
   /** A request is done, and the device wrote `length` bytes from the beginning of its room. Published by {@link flush}. */
   finish(request: DeviceRequest, length: number): void {
     this.#open--
-    this.#push(request.id, request.slots, length)
+    this.#push(request.id, request.slots, request.note, length)
   }
 
   /** Publishes what is finished, and tells the driver if it wants to know. */
   flush(): void {
     const queue = this.#queue
     if (queue.pending === 0 || queue.broken !== null) return
-    const { pending } = queue
+    this.#notes?.publishing()
     if (this.accessor.beginRound() !== 'miss' && queue.flush() === 0) {
-      this.#usedIdx = (this.#usedIdx + pending) & 0xffff
-      this.#inflight?.commit(this.#usedIdx)
+      this.#notes?.published()
       if (queue.needsNotification()) this.#vring.notify()
     }
     this.accessor.endRound()
     this.#tellBroken()
   }
 
+  /** What is noted as done has to be published before more is noted as taken; false: it can't be now. */
+  #publishNoted(): boolean {
+    if (this.#notes !== null) this.flush()
+    return this.#notes === null || this.#queue.pending === 0
+  }
+
   /** Asks for kicks; true: there is work, do not sleep. */
   arm(): boolean {
     const queue = this.#queue
     if (!this.#started || queue.broken !== null) return false
-    if (this.#recovered.length > 0) return true
+    if (this.#notes !== null && this.#notes.left > 0) return true
     if (this.accessor.beginRound() === 'miss') {
       this.accessor.endRound()
       return false
@@ -162,13 +164,14 @@ export class RequestQueue {
   }
 
   #takeRecovered(requests: DeviceRequest[], max: number): void {
-    const indirect = hasFeature(this.features, VIRTIO_F_INDIRECT_DESC)
-    for (const head of this.#recovered.splice(0, max)) {
-      const chain = chainAt(this.accessor.desc, this.#buffers, this.#queue.queueSize, head, indirect)
+    if (this.#notes === null) return
+    while (requests.length < max) {
+      const noted = this.#notes.next()
+      if (noted === null) return
+      const { id, slots, note, chain } = noted
       // Noted by a device that is gone, and no chain now: the driver gets it back with nothing written.
-      if (chain === null) {
-        this.#push(head, 1, 0)
-      } else requests.push(new DeviceRequest(head, 1, chain.readable, chain.writable, this.#memory))
+      if (chain === null) this.#push(id, slots, note, 0)
+      else requests.push(new DeviceRequest(id, slots, chain.readable, chain.writable, this.#memory, note))
     }
   }
 
@@ -177,15 +180,15 @@ export class RequestQueue {
     const count = this.#queue.popBatch(batch, max)
     for (let chain = 0; chain < count; chain++) {
       const id = batch.idOf(chain)
-      this.#inflight?.take(id)
+      const note = this.#notes?.take(batch, chain) ?? -1
       const [first, middle, end] = [batch.segStart[chain]!, batch.writeStart[chain]!, batch.segStart[chain + 1]!]
       const [readable, writable] = [buffersOf(first, middle), buffersOf(middle, end)]
-      requests.push(new DeviceRequest(id, batch.slots[chain]!, readable, writable, this.#memory))
+      requests.push(new DeviceRequest(id, batch.slots[chain]!, readable, writable, this.#memory, note))
     }
   }
 
-  #push(id: number, slots: number, length: number): void {
-    this.#inflight?.use(id)
+  #push(id: number, slots: number, note: number, length: number): void {
+    this.#notes?.use(note, slots)
     finished.used[0] = id
     finished.slots[0] = slots
     this.#queue.push(finished, 0, length)
@@ -215,17 +218,14 @@ export class RequestQueue {
     const queue = this.#queue
     const status = queue.start(packedBase(this.accessor.desc, queue.ring, this.#base))
     if (status < 0) return status
-    if (this.#inflight === null) queue.resume()
+    let left = 0
+    if (this.#notes === null) queue.resume()
     else {
-      const usedIdx = this.accessor.device.load16(USED_IDX_OFFSET)
-      if (usedIdx < 0) return usedIdx
-      this.#usedIdx = usedIdx
-      this.#recovered = this.#inflight.recover(usedIdx)
-      const restarted = queue.start((usedIdx + this.#recovered.length) & 0xffff)
-      if (restarted < 0) return restarted
+      left = this.#notes.recover()
+      if (left < 0) return left
     }
     if (queue.base === this.#base) return 0
-    const flight = this.#recovered.length === 0 ? '' : `, ${this.#recovered.length} requests in flight,`
+    const flight = left === 0 ? '' : `, ${left} requests in flight,`
     this.#vring.note(`the frontend's base is ${this.#base}; as the ring says${flight} it goes on at ${queue.base}`)
     return 0
   }

@@ -49,7 +49,10 @@ export class ChainBatch {
   readonly slots: Uint16Array
   /** The private copy of each avail entry that was loaded by itself. */
   readonly entry: Uint16Array
-  /** The private copy of each chain's head descriptor, four words each: fetched once, checked here. */
+  /**
+   * The private copy of each chain's head descriptor, four words each: fetched once, checked here. Of a packed ring those
+   * with an indirect table only.
+   */
   readonly descriptor: Uint32Array
   /** First segment of each chain; entry `count` is the end of the last one. */
   readonly segStart: Uint32Array

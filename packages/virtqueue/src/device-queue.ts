@@ -60,10 +60,12 @@ export interface DeviceQueue {
    */
   start(base: number): number
   /**
-   * For a device that uses chains in the order in which they were made available: goes back to where the ring says that the
-   * device before it stopped, and takes again what was taken and not used.
+   * Goes back to where the ring says that the device before it stopped, and takes again what was taken and not used: all of
+   * it by default, for a device that uses chains in the order in which they were made available.
+   *
+   * @param entries ring entries after that place which are in flight, and are not taken again; 0 to the queue size
    */
-  resume(): void
+  resume(entries?: number): void
   /**
    * Takes up to `max` chains that the driver made available; fewer where a batch is full, or before one that is malformed.
    *

@@ -71,6 +71,7 @@ export class PackedChainWalker {
         if (!this.indirect) return this.refuse('indirect-not-negotiated')
         if (taken > 1 || !last) return this.refuse('indirect-with-next')
         this.id = words[3]! & 0xffff
+        batch.descriptor.set(words, 4 * chain)
         const walked = this.walkTable(batch)
         if (walked < 0) return walked
         break

@@ -164,6 +164,14 @@ describe.each(WAYS)('a packed ring by %s', (way) => {
     expect(q.device.base).toBe(0x8000_8000)
     expect(q.device.start(0x8003)).toBe(0)
     expect(q.device.base).toBe(0x8003_8003)
+    // Entries that stay in flight: the avail position is so many after the used one, in the next lap if need be.
+    q.device.resume(1)
+    expect(q.device.base).toBe(0x8003_8004)
+    q.device.resume(4)
+    expect(q.device.base).toBe(0x8003_0002)
+    q.device.resume(5)
+    expect(q.device.base).toBe(0x8003_0003)
+    expect(q.device.popBatch(q.batch, 64)).toBe(0)
     for (const bad of [5, 0x8005, 0x8005_8000, 0x8001_8000]) expect(q.device.start(bad)).toBeLessThan(0)
   })
 

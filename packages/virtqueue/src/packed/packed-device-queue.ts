@@ -124,10 +124,11 @@ export class PackedDeviceQueue implements DeviceQueue {
     return 0
   }
 
-  resume(): void {
-    this.nextAvail = this.nextUsed
-    this.availWrap = this.usedWrap
-    this.inFlight = 0
+  resume(entries = 0): void {
+    const past = this.nextUsed + entries >= this.queueSize
+    this.nextAvail = past ? this.nextUsed + entries - this.queueSize : this.nextUsed + entries
+    this.availWrap = past ? this.usedWrap ^ 1 : this.usedWrap
+    this.inFlight = entries
     this.seenSlot = this.nextAvail
     this.seenWrap = this.availWrap
   }

@@ -443,6 +443,8 @@ describe.each(WAYS)('a split ring by %s', (way) => {
       expect(q.device.base).toBe(80)
       q.device.resume()
       expect(q.device.base).toBe(77)
+      q.device.resume(5)
+      expect(q.device.base).toBe(82)
     })
 
     it('another accessor goes on with another queue, from the base of the one before', () => {

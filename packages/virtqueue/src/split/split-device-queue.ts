@@ -111,10 +111,10 @@ export class SplitDeviceQueue implements DeviceQueue {
     return 0
   }
 
-  resume(): void {
-    this.nextAvail = this.usedIdx
-    this.availIdx = this.usedIdx
-    this.inFlight = 0
+  resume(entries = 0): void {
+    this.nextAvail = (this.usedIdx + entries) & 0xffff
+    this.availIdx = this.nextAvail
+    this.inFlight = entries
   }
 
   latch(reason: BrokenReason): number {

@@ -1,0 +1,205 @@
+import type { Accessor } from '@vring/accessor'
+import {
+  hasFeature,
+  PACKED_DESC_BYTES,
+  PACKED_DESC_FLAGS_OFFSET,
+  USED_IDX_OFFSET,
+  VIRTIO_F_INDIRECT_DESC,
+} from '@vring/layout'
+import type { AddressMap } from '@vring/memory'
+import type { ChainBatch, DeviceQueue } from '@vring/virtqueue'
+import { chainAt, chainOf, type FoundChain } from './chain-at.ts'
+import type { StartedVring } from './device.ts'
+import type { InflightPacked, PackedUsedPosition } from './inflight-packed.ts'
+import { InflightSplit } from './inflight-split.ts'
+import { packedDescriptors } from './packed-descriptors.ts'
+
+/** A request that an earlier device had taken and not given back. */
+export interface NotedRequest {
+  readonly id: number
+  /** Ring entries. */
+  readonly slots: number
+  readonly note: number
+  /** Null: no chain now. */
+  readonly chain: FoundChain | null
+}
+
+/** What a {@link RequestNotes} needs of its queue. */
+export interface NotedQueue {
+  readonly queue: DeviceQueue
+  readonly accessor: Accessor
+  readonly buffers: AddressMap
+}
+
+/**
+ * The requests of a ring that are in flight, noted in memory that outlives the process, whatever the ring's format. The order
+ * of calls: {@link take} for each chain; {@link use} for each that is done; {@link publishing}, the queue's `flush`, and
+ * {@link published}.
+ */
+export interface RequestNotes {
+  /**
+   * Puts a queue that was started where the ring and the area say that it is, inside a round.
+   *
+   * @returns how many requests are in flight, or a negative errno
+   */
+  recover(): number
+  /** The next of those that are in flight, in the order in which they were taken; null: that was all. */
+  next(): NotedRequest | null
+  /** Those that {@link next} did not give yet. */
+  readonly left: number
+  /** A chain of a batch was taken. @returns what {@link use} takes */
+  take(batch: ChainBatch, chain: number): number
+  /** A chain is done. @param slots ring entries that it takes */
+  use(note: number, slots: number): void
+  publishing(): void
+  published(): void
+}
+
+/** Notes of a ring; null where nothing is noted. */
+export function requestNotes(vring: StartedVring, of: NotedQueue): RequestNotes | null {
+  const { inflight } = vring
+  if (inflight === null) return null
+  const indirect = hasFeature(vring.features, VIRTIO_F_INDIRECT_DESC)
+  return inflight instanceof InflightSplit
+    ? new SplitNotes(inflight, of, indirect)
+    : new PackedNotes(inflight, of, indirect)
+}
+
+class SplitNotes implements RequestNotes {
+  readonly #area: InflightSplit
+  readonly #of: NotedQueue
+  readonly #indirect: boolean
+  #heads: number[] = []
+  #usedIdx = 0
+  #batched = 0
+
+  constructor(area: InflightSplit, of: NotedQueue, indirect: boolean) {
+    this.#area = area
+    this.#of = of
+    this.#indirect = indirect
+  }
+
+  get left(): number {
+    return this.#heads.length
+  }
+
+  recover(): number {
+    const { queue, accessor } = this.#of
+    const usedIdx = accessor.device.load16(USED_IDX_OFFSET)
+    if (usedIdx < 0) return usedIdx
+    this.#usedIdx = usedIdx
+    this.#heads = this.#area.recover(usedIdx)
+    queue.resume(this.#heads.length)
+    return this.#heads.length
+  }
+
+  next(): NotedRequest | null {
+    const head = this.#heads.shift()
+    if (head === undefined) return null
+    const { queue, accessor, buffers } = this.#of
+    const chain = chainAt(accessor.desc, buffers, queue.queueSize, head, this.#indirect)
+    return { id: head, slots: 1, note: head, chain }
+  }
+
+  take(batch: ChainBatch, chain: number): number {
+    const head = batch.idOf(chain)
+    this.#area.take(head)
+    return head
+  }
+
+  use(note: number): void {
+    this.#area.use(note)
+    this.#batched++
+  }
+
+  publishing(): void {}
+
+  published(): void {
+    this.#usedIdx = (this.#usedIdx + this.#batched) & 0xffff
+    this.#batched = 0
+    this.#area.commit(this.#usedIdx)
+  }
+}
+
+class PackedNotes implements RequestNotes {
+  readonly #area: InflightPacked
+  readonly #of: NotedQueue
+  readonly #indirect: boolean
+  #noted: NotedRequest[] = []
+  /** Ring entries of chains that are done and not published. */
+  #slots = 0
+
+  constructor(area: InflightPacked, of: NotedQueue, indirect: boolean) {
+    this.#area = area
+    this.#of = of
+    this.#indirect = indirect
+  }
+
+  get left(): number {
+    return this.#noted.length
+  }
+
+  recover(): number {
+    const { queue, accessor, buffers } = this.#of
+    // Of a ring that nobody served before, the frontend says where it is; after that the area does, which knows it better
+    // than a frontend whose backend was killed.
+    if (this.#area.fresh) {
+      queue.resume()
+      this.#area.begin(usedPosition(queue.base >>> 16))
+      return 0
+    }
+    let fault = 0
+    const found = this.#area.recover((index) => {
+      const flags = accessor.desc.load16Acquire(PACKED_DESC_BYTES * index + PACKED_DESC_FLAGS_OFFSET)
+      if (flags < 0) fault = flags
+      return Math.max(flags, 0)
+    })
+    if (fault < 0) return fault
+    const { index, wrap } = this.#area.used
+    const used = index | (wrap << 15)
+    const status = queue.start((used | (used << 16)) >>> 0)
+    if (status < 0) return status
+    let slots = 0
+    for (const { entry, descriptors } of found) {
+      slots += descriptors.length
+      this.#noted.push({
+        ...{ id: descriptors.at(-1)!.id, slots: descriptors.length, note: entry },
+        chain: chainOf(descriptors, buffers, this.#indirect),
+      })
+    }
+    queue.resume(slots)
+    return found.length
+  }
+
+  next(): NotedRequest | null {
+    return this.#noted.shift() ?? null
+  }
+
+  take(batch: ChainBatch, chain: number): number {
+    return this.#area.take(packedDescriptors(batch, chain))
+  }
+
+  use(note: number, slots: number): void {
+    this.#slots += slots
+    if (note >= 0) this.#area.use(note)
+  }
+
+  publishing(): void {
+    const { queueSize, base } = this.#of.queue
+    const { index, wrap } = usedPosition(base >>> 16)
+    const next = index + this.#slots
+    this.#area.publishing(
+      next < queueSize ? { index: next, wrap } : { index: next - queueSize, wrap: wrap === 0 ? 1 : 0 },
+    )
+  }
+
+  published(): void {
+    this.#slots = 0
+    this.#area.commit()
+  }
+}
+
+/** The used half of a packed ring's base. */
+function usedPosition(half: number): PackedUsedPosition {
+  return { index: half & 0x7fff, wrap: half >>> 15 === 0 ? 0 : 1 }
+}
