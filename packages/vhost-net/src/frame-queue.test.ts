@@ -73,7 +73,7 @@ describe('what can’t carry frames is refused when it is made', () => {
     expect(() => new FrameQueue(HEADER, 1, 63)).toThrow('bytes is 63; accepted: a multiple of 4')
   })
 
-  test('a round over no backend, no source, or a payload that nobody knows', () => {
+  test('a round over no backend, no source, or an unknown payload', () => {
     const { device: queue, map: buffers, cpu, features } = netQueue()
     const options = { queue, buffers, cpu, features }
     const backend = { name: 'b', transmit: () => 0, flush: () => {}, close: () => {}, counters: {} } as never

@@ -60,7 +60,7 @@ class Mortal {
     const store = Atomics.store.bind(Atomics)
     let left = count
     const spy = vi.spyOn(Atomics, 'store').mockImplementation(((view: Uint8Array, index: number, value: number) => {
-      // What is dead stores no more, whoever catches the exception.
+      // What is dead stores no more, whatever catches the exception.
       if (left <= 0 || --left === 0) throw new Error('killed')
       return store(view, index, value)
     }) as never)

@@ -141,7 +141,7 @@ class PackedNotes implements RequestNotes {
 
   recover(): number {
     const { queue, accessor, buffers } = this.#of
-    // Of a ring that nobody served before, the frontend says where it is; after that the area does, which knows it better
+    // Of a ring that no device served before, the frontend says where it is; after that the area does, which knows it better
     // than a frontend whose backend was killed.
     if (this.#area.fresh) {
       queue.resume()
