@@ -149,7 +149,7 @@ export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-
   {
     name: 'split chains of a table not counted',
     flaw: 'descriptors are not counted',
-    edits: [['        batch.descriptors++\n        segments++', '        segments++']],
+    edits: [['        batch.descriptors++\n        batch.entries++\n', '        batch.entries++\n']],
     killedBy:
       'split > by windows > a batch counts every descriptor that was walked for it, and the next begins at zero',
   },

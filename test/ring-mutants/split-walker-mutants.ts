@@ -139,7 +139,7 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
   {
     name: 'split walk not counted',
     flaw: 'descriptors of chains are not counted',
-    edits: [['      batch.descriptors++\n      const flags', '      const flags']],
+    edits: [['walked++) {\n      batch.descriptors++\n', 'walked++) {\n']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > a batch ends when enough descriptors were walked, whatever segments they left',
   },
