@@ -6,14 +6,16 @@ import { repositoryRoot } from '../scripts/workspace.ts'
 import { parseDuration } from './duration.ts'
 import { nameOf, readCorpus, replaceCorpus, writeInput } from './engine/corpus.ts'
 import { runTarget } from './engine/run-target.ts'
+import { keepFigures, type TargetFigures } from './figures.ts'
 import { TARGETS } from './targets.ts'
 
-const USAGE = `npm run fuzz -- [TARGET ...] [--time 10s] [--seed N] [--dry]
+const USAGE = `npm run fuzz -- [TARGET ...] [--time 10s] [--seed N] [--dry] [--figures]
 
 targets: ${TARGETS.join(', ')}; all without one, the time is that of each
 --time   how long, as in 5s, 10m, 1h; default 10s
 --seed   of the first target's changes; default: the clock's
 --dry    leave the corpus as it is
+--figures keep what each target did in figures.json, for the table of the README
 --reduce after it, leave only inputs that pass an edge as no shorter one does`
 
 /** @returns the exit code: 0, 1 for a failure, 2 for arguments */
@@ -24,6 +26,7 @@ async function main(): Promise<number> {
       time: { type: 'string', default: '10s' },
       seed: { type: 'string' },
       dry: { type: 'boolean', default: false },
+      figures: { type: 'boolean', default: false },
       reduce: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -44,9 +47,16 @@ async function main(): Promise<number> {
   if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32))
     throw new Error(`--seed is ${values.seed}; accepted: 0 to 2^32 - 1`)
   let failed = false
-  for (const name of positionals.length > 0 ? positionals : TARGETS)
-    if (!(await fuzzOne(name, timeMs, seed, values.dry))) failed = true
-    else if (values.reduce) await reduce(name, seed)
+  for (const name of positionals.length > 0 ? positionals : TARGETS) {
+    const figures = await fuzzOne(name, timeMs, seed, values.dry)
+    if (figures === null) {
+      failed = true
+      continue
+    }
+    if (values.reduce) await reduce(name, seed)
+    const command = `npm run fuzz -- --time ${values.time} --seed ${seed}`
+    if (values.figures) keepFigures({ command, targets: { [name]: figures } })
+  }
   return failed ? 1 : 0
 }
 
@@ -62,7 +72,8 @@ async function reduce(name: string, seed: number): Promise<void> {
   )
 }
 
-async function fuzzOne(name: string, timeMs: number, seed: number, dry: boolean): Promise<boolean> {
+/** What it did; null: something failed. */
+async function fuzzOne(name: string, timeMs: number, seed: number, dry: boolean): Promise<TargetFigures | null> {
   const folder = join(repositoryRoot, 'fuzz/corpus', name)
   const started = performance.now()
   let shown = started
@@ -82,12 +93,13 @@ async function fuzzOne(name: string, timeMs: number, seed: number, dry: boolean)
     `${name}: ${run.executions} executions, ${run.operations} ${run.unit}, ${run.edges} edges, ` +
       `${run.corpus.length} inputs, seed ${seed}, ${seconds.toFixed(1)} s`,
   )
-  if (run.failure === null) return true
+  const { executions, operations, edges, corpus } = run
+  if (run.failure === null) return { executions, operations, edges, inputs: corpus.length }
   const file = writeInput(join(repositoryRoot, 'fuzz/failures', name), run.failure.input)
   console.log(
     `${name} FAILED: ${run.failure.text}\n  input (${run.failure.input.length} bytes): ${relative(process.cwd(), file)}`,
   )
-  return false
+  return null
 }
 
 try {

@@ -12,6 +12,8 @@ import { createRegistry } from '@vring/registry'
 import { KOCHER_PATTERNS, PROTECTIONS, programOf, SPECULATION_LIMITS, speculateProgram } from '@vring/speculation'
 import { createModel, judgedClaims } from '../apps/bench/src/model-results.ts'
 import { type FaultCase, readFaults } from '../faults/faults.ts'
+import type { FuzzTarget } from '../fuzz/engine/target.ts'
+import { readFigures, readTargets } from '../fuzz/figures.ts'
 import { LAYERS } from './layers.ts'
 import type { WorkspacePackage } from './workspace.ts'
 
@@ -23,6 +25,7 @@ export async function generatedReadmes(packages: readonly WorkspacePackage[]): P
   return new Map([
     ['README.md', { claims: claimsSection(), packages: packagesSection(packages) }],
     ['packages/explorer/README.md', { litmus: litmusSection() }],
+    ['fuzz/README.md', { targets: fuzzSection(await readTargets()) }],
     ['faults/README.md', { faults: faultsSection(await readFaults()) }],
     ['packages/speculation/README.md', { patterns: patternsSection(), limits: limitsSection() }],
   ])
@@ -120,6 +123,26 @@ function faultsSection(faults: readonly FaultCase[]): string {
     fault.mutants.map(({ change }) => change).join('; '),
   ])
   return table(['fault', 'what it was', 'where it would be', 'test: what holds', 'mutants, each found by it'], rows)
+}
+
+/** Each fuzz target with what its last kept run did. */
+function fuzzSection(targets: readonly FuzzTarget[]): string {
+  const { targets: kept } = readFigures()
+  const rows = targets.map(({ name, description, unit }) => {
+    const figures = kept[name]
+    if (figures === undefined) throw new Error(`fuzz/figures.json has no ${name}; npm run fuzz -- ${name} --figures`)
+    const { executions, operations, edges, inputs } = figures
+    const counted = (value: number): string => value.toLocaleString('en-US')
+    return [
+      `\`${name}\``,
+      description,
+      counted(executions),
+      `${counted(operations)} ${unit}`,
+      String(edges),
+      String(inputs),
+    ]
+  })
+  return table(['target', 'what must hold', 'executions', 'operations', 'edges', 'inputs kept'], rows)
 }
 
 function limitsSection(): string {

@@ -72,6 +72,8 @@ export interface Exploration {
   readonly schedules: number
   /** The distinct final states that `observe` of the scenario gave, in a fixed order; empty where it has none. */
   readonly outcomes: readonly Outcome[]
+  /** Steps that accessed a ring, through a mapping and through the page tables: with none of a kind, nothing is shown of it. */
+  readonly accesses: { readonly mapped: number; readonly user: number }
   /** Steps of the longest schedule. */
   readonly depth: number
 }

@@ -205,6 +205,17 @@ describe('explore', () => {
     })
   })
 
+  it('a thread that is there to access a ring, and never did, is a finding: nothing was shown', () => {
+    const idle = scenario(() => ({ threads: [{ name: 'datapath', accesses: true, run: () => {} }] }))
+    expect(explore(idle).finding).toMatchObject({ kind: 'not-reached', message: expect.stringContaining('datapath') })
+    const random = explore(idle, { random: { seed: 1, schedules: 2 } })
+    expect(random.finding?.kind).toBe('not-reached')
+    const round = explore(migrateDuringRound({ parts, sync: 'spinlock' }))
+    expect(round.finding).toBeNull()
+    expect(round.accesses.mapped).toBeGreaterThan(0)
+    expect(round.accesses.user).toBeGreaterThan(0)
+  })
+
   it('an error in a thread is a finding, not a crash', () => {
     const one = scenario((port) => {
       const cell = new Cell('x', 0)

@@ -33,6 +33,9 @@ class Search {
   readonly #maxStates: number
   readonly #model: MemoryModel
   #steps = 0
+  readonly #accesses = { mapped: 0, user: 0 }
+  /** By thread: it has accessed a ring. */
+  readonly #reached: boolean[] = []
   #finding: Finding | null = null
 
   constructor(scenario: Scenario, options: ExploreOptions) {
@@ -84,6 +87,7 @@ class Search {
       if (states > this.#maxStates) return this.#result({ exhausted: false, states, schedules, depth })
       layer = next.values()
     }
+    this.#checkReached()
     return this.#result({ exhausted: this.#finding === null, states, schedules, depth })
   }
 
@@ -99,6 +103,7 @@ class Search {
       const scheduler = strategy === 'pct' ? pctScheduler(random, actors, steps, constraints) : uniformScheduler(random)
       depth = Math.max(depth, this.#run(scheduler, seed + done))
     }
+    this.#checkReached()
     return this.#result({ exhausted: false, states: 0, schedules: done, depth })
   }
 
@@ -115,7 +120,13 @@ class Search {
   }
 
   #result(counts: Pick<Exploration, 'exhausted' | 'states' | 'schedules' | 'depth'>): Exploration {
-    return { finding: this.#finding, ...counts, steps: this.#steps, outcomes: this.#outcomes.list() }
+    return {
+      finding: this.#finding,
+      ...counts,
+      steps: this.#steps,
+      outcomes: this.#outcomes.list(),
+      accesses: this.#accesses,
+    }
   }
 
   /** Takes every step that a state allows; returns how many. A state without one is an end or a deadlock. */
@@ -153,7 +164,11 @@ class Search {
         machine.state = copy
         const result = machine.execute(thread, operation, choice)
         copy.waits[thread] = 0
-        if (operation.access === true) this.#countWaits(copy, thread, ready)
+        if (operation.access === true) {
+          this.#reached[thread] = true
+          this.#accesses[operation.mapped === true ? 'mapped' : 'user']++
+          this.#countWaits(copy, thread, ready)
+        }
         copy.threads[thread] = runner.next(this.#threads[thread]!.run, node, result)
         deliver(
           copy,
@@ -237,6 +252,14 @@ class Search {
         machine.report('exception', `after the last step: ${messageOf(error)}`)
       }
     if (machine.found !== null) this.#record(state, seed)
+  }
+
+  /** Where nothing was found: a thread that is there to access a ring, and did not in any schedule, shows nothing. */
+  #checkReached(): void {
+    const idle = this.#threads.find(({ accesses }, thread) => accesses === true && this.#reached[thread] !== true)
+    if (this.#finding !== null || idle === undefined) return
+    this.#world.machine.report('not-reached', `${idle.name} accessed no ring in any schedule`)
+    this.#record(this.#initial, null)
   }
 
   #recordError(error: unknown, state: State, seed: number | null): void {

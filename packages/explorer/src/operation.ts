@@ -18,6 +18,7 @@ export type FindingKind =
   | 'unbounded-wait'
   | 'refused'
   | 'stuck'
+  | 'not-reached'
   | 'exception'
 
 /**
@@ -36,6 +37,8 @@ export type Operation =
       readonly acquire?: boolean
       /** The access is one of a ring, for bounds of waiting. */
       readonly access?: boolean
+      /** It goes through a mapping, and not through the page tables. */
+      readonly mapped?: boolean
       /** Called when it happens. */
       check?(machine: Machine): void
     }
@@ -47,6 +50,7 @@ export type Operation =
       readonly value: unknown
       readonly release?: boolean
       readonly access?: boolean
+      readonly mapped?: boolean
       /** Called when it happens, before it is visible to others. */
       check?(machine: Machine): void
       /** Called when it becomes visible. */
@@ -56,6 +60,7 @@ export type Operation =
       readonly kind: 'atomic'
       readonly label: string
       readonly access?: boolean
+      readonly mapped?: never
       /** May it happen now? Default: always. */
       enabled?(machine: Machine): boolean
       /**
@@ -65,7 +70,7 @@ export type Operation =
       isPrivate?(machine: Machine): boolean
       run(machine: Machine): unknown
     }
-  | { readonly kind: 'rmb' | 'wmb' | 'mb'; readonly label: string; readonly access?: never }
+  | { readonly kind: 'rmb' | 'wmb' | 'mb'; readonly label: string; readonly access?: never; readonly mapped?: never }
 
 /** How stores become visible and loads may be overtaken. */
 export type MemoryModel =

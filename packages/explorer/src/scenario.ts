@@ -6,6 +6,8 @@ export interface ScenarioThread {
   readonly name: string
   /** Its waiting must be bounded: see `ExploreOptions.waitLimit`. */
   readonly boundedWait?: boolean
+  /** It accesses a ring: a search in which it never did shows nothing, and ends with the finding `not-reached`. */
+  readonly accesses?: boolean
   /** What it returns, its registers say, is given to {@link PreparedScenario.observe}. */
   run(): unknown
 }

@@ -1,6 +1,7 @@
 import type { SpeculationFinding } from './path-search.ts'
 import type { SpeculationReport } from './speculate.ts'
 import type { LeakKind } from './speculating-cpu.ts'
+import type { UnseenGuard } from './window-probe.ts'
 
 const MEANING: Readonly<Record<LeakKind, string>> = {
   'left-mapping': 'loads outside the direct mapping: other kernel memory, at an index the driver chose',
@@ -10,6 +11,12 @@ const MEANING: Readonly<Record<LeakKind, string>> = {
   'secret-reached-address': 'what is not its own decides where the next access goes: a cache can be read out',
   'secret-reached-branch':
     'what is not its own decides a branch: a predictor or a cache of instructions can be read out',
+}
+
+const UNSEEN: Readonly<Record<UnseenGuard['kind'], string>> = {
+  offset: 'keeps offsets in its area by what the port does not see (a plain if?)',
+  value: 'decides by a value that it loaded, by what the port does not see (a plain if?)',
+  idle: 'did nothing: what was run shows nothing',
 }
 
 /** A report as lines for people. */
@@ -22,11 +29,8 @@ export function formatSpeculation(report: SpeculationReport): string {
       `${report.window} accesses deep; ${report.strayUserLoads} stray loads of user memory`,
   ]
   for (const finding of report.findings) lines.push(...formatFinding(finding))
-  for (const { window, access, detail } of report.unseen)
-    lines.push(
-      `  not shown: ${window}.${access} keeps offsets in its area by what the port does not see (a plain if?)`,
-      `    ${detail}`,
-    )
+  for (const { kind, window, access, detail } of report.unseen)
+    lines.push(`  not shown: ${window}.${access} ${UNSEEN[kind]}`, `    ${detail}`)
   lines.push('  what this can not say:')
   for (const limit of report.limits) lines.push(`    - ${limit}`)
   return lines.join('\n')

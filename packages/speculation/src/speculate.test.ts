@@ -8,6 +8,7 @@ import {
   CopyAccessor,
   type Cpu,
   defineAccessor,
+  RingLease,
   UncheckedUser2019,
   type UserAccess,
   type Window,
@@ -235,6 +236,69 @@ describe('what the port does not see', () => {
   it('a window that lets every offset through relies on its ring, and one that masks on nothing', () => {
     expect(speculate(bareDirect(false)).unseen).toEqual([])
     expect(speculate(bareDirect(true)).unseen).toEqual([])
+  })
+
+  /** Looks a value of the driver up in a table of its own, behind a check of the value. */
+  const lookingUp = (check: (cpu: Cpu, inside: boolean) => boolean): AccessorPlugin =>
+    copying('looking-up', ({ cpu, space }) => {
+      const table = memoryView(new ArrayBuffer(64))
+      class TableUser extends UncheckedUser2019 {
+        override get16Acquire(address: number): number {
+          const value = super.get16Acquire(address)
+          if (check(cpu, value < 32)) cpu.load16(table.u16, value)
+          return value
+        }
+      }
+      return new TableUser(cpu, space)
+    })
+
+  it('a plain if on a value of the driver is not called clear', () => {
+    const report = speculate(lookingUp((_, inside) => inside))
+    expect([report.verdict, report.findings]).toEqual(['not-shown', []])
+    expect(report.unseen).toContainEqual(
+      expect.objectContaining({ kind: 'value', window: 'driver', access: 'load16Acquire' }),
+    )
+    expect(formatSpeculation(report)).toMatch(/not shown: driver\.load16Acquire decides by a value that it loaded/)
+  })
+
+  it('the same check, named, is one that the checker mispredicts', () => {
+    const report = speculate(lookingUp((cpu, inside) => cpu.predict(inside)))
+    expect(report.unseen).toEqual([])
+    expect(report.mispredictedPaths).toBeGreaterThan(
+      speculate(copying('fenced', ({ cpu, space }) => new UncheckedUser2019(cpu, space))).mispredictedPaths,
+    )
+  })
+
+  it('an accessor that loads nothing shows nothing', () => {
+    const report = speculate(
+      copying('absent', ({ cpu, space }) => {
+        class AbsentUser extends UncheckedUser2019 {
+          override get16(): number {
+            return -14
+          }
+          override get16Acquire(): number {
+            return -14
+          }
+        }
+        return new AbsentUser(cpu, space)
+      }),
+    )
+    expect(report.verdict).toBe('not-shown')
+    expect(report.unseen.filter(({ kind }) => kind === 'idle').length).toBeGreaterThan(0)
+  })
+
+  it('a lease that is never held shows nothing of the loop over it', () => {
+    const lazy = copying('lazy', ({ cpu, space }) => new UncheckedUser2019(cpu, space))
+    const report = speculate({
+      ...lazy,
+      create: (context) => {
+        const accessor = lazy.create(context, {})
+        const holder = { hold: () => false, drop: () => {} }
+        return Object.assign(accessor, { lease: new RingLease(holder, accessor.counters) })
+      },
+    })
+    expect(report.unseen).toContainEqual(expect.objectContaining({ kind: 'idle', access: 'hold' }))
+    expect(report.verdict).toBe('not-shown')
   })
 
   /** Loads a byte of a table of its own, at an index that a mispredicted check let through, and touches by it. */

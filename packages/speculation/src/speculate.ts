@@ -17,7 +17,7 @@ import { HOSTILE_RINGS, type HostileRing } from './hostile-rings.ts'
 import { PathSearch, type SpeculationFinding } from './path-search.ts'
 import { type PathPlan, SpeculatingCpu } from './speculating-cpu.ts'
 import { type KnownRange, SpeculativeSpace } from './speculative-space.ts'
-import { probeWindows, type UnseenGuard, type WindowProbe } from './window-probe.ts'
+import { probeValues, probeWindows, type UnseenGuard, type WindowProbe } from './window-probe.ts'
 
 /** How far the checker looks. */
 export interface SpeculateOptions {
@@ -40,7 +40,7 @@ export interface SpeculationReport {
   /** `not-shown`: nothing was found, and something that was relied on can't be seen; see {@link unseen}. */
   readonly verdict: 'clear' | 'flagged' | 'not-shown'
   readonly findings: readonly SpeculationFinding[]
-  /** Accesses that keep an offset inside their area by what the port does not see, such as a plain `if`. */
+  /** What was relied on and can't be seen, such as a plain `if` that keeps an offset inside its area. */
   readonly unseen: readonly UnseenGuard[]
   /** Paths that were executed, and how many of them mispredicted something. */
   readonly paths: number
@@ -61,7 +61,7 @@ export const SPECULATION_LIMITS: readonly string[] = [
   'A transient fault gives the program its errno; what a processor forwards from a faulting load (Meltdown, L1TF, MDS) is not modelled.',
   'User memory is not taken to be secret: a transient load of it outside the ring is counted, not flagged, as the kernel does. Other memory is, unless the program itself loaded or stored it before the misprediction.',
   'Secrets are three values of 32 bits: code in which all three make the same observations passes.',
-  'A plain if, and any other arithmetic on an offset that goes past the port, can not be mispredicted. Windows are asked with offsets out of range, and one that answers without mask, fence, named branch or walk is reported as not shown; elsewhere a plain if is not seen at all.',
+  'A plain if, and any other arithmetic that goes past the port, can not be mispredicted. Windows are asked with offsets out of range, and for words of different values; where the accesses differ without mask, fence, named branch or walk, the verdict is not shown. A plain if on anything else, in a hook of a round say, is not seen at all.',
   'Reads of memory that go past the port are not seen.',
   'The window is a number of accesses, not a reorder buffer; lfence is taken to stop it at once, stac and clac not at all.',
   'Paths begin at the rings of HOSTILE_RINGS, one round each, and mispredict up to depth branches; a path ends with its first squash and does not go on architecturally.',
@@ -87,10 +87,24 @@ export function speculate(plugin: AccessorPlugin, options: SpeculateOptions = {}
   const { depth = 2, window = 64, nospec = 'mask' } = options
   const accessorOptions = options.options ?? {}
   const search = new PathSearch(depth, window)
-  for (const ring of HOSTILE_RINGS)
-    search.follow(ring.name, (plan) => runPath(plugin, accessorOptions, ring, plan, nospec))
+  const leases: LeaseWatch = { given: false, held: 0 }
+  const idle: UnseenGuard[] = []
+  for (const ring of HOSTILE_RINGS) {
+    let loads = 0
+    search.follow(ring.name, (plan) => {
+      const cpu = runPath(plugin, accessorOptions, ring, plan, nospec, { leases })
+      loads += cpu.loads
+      return cpu
+    })
+    if (loads === 0)
+      idle.push({ kind: 'idle', window: 'driver', access: 'round', detail: `ring: ${ring.name}; nothing was loaded` })
+  }
+  if (leases.given && leases.held === 0)
+    idle.push({ kind: 'idle', window: 'desc', access: 'hold', detail: 'the lease was held for no ring' })
   const { findings, paths, mispredictedPaths, strayUserLoads } = search
-  const unseen = probeWindows((plan, probe) => runPath(plugin, accessorOptions, HOSTILE_RINGS[0]!, plan, nospec, probe))
+  const probed = (plan: PathPlan, probe: WindowProbe): SpeculatingCpu =>
+    runPath(plugin, accessorOptions, HOSTILE_RINGS[0]!, plan, nospec, { probe })
+  const unseen = [...idle, ...probeWindows(probed), ...probeValues(probed)]
   return {
     accessor: plugin.name,
     options: accessorOptions,
@@ -107,6 +121,12 @@ export function speculate(plugin: AccessorPlugin, options: SpeculateOptions = {}
   }
 }
 
+/** Was there a lease, and how often was it held? */
+interface LeaseWatch {
+  given: boolean
+  held: number
+}
+
 /** One path in a fresh world: one TX round of a device, payload looked up as the datapath does. */
 function runPath(
   plugin: AccessorPlugin,
@@ -114,7 +134,7 @@ function runPath(
   hostile: HostileRing,
   plan: PathPlan,
   nospec: 'mask' | 'none',
-  probe?: WindowProbe,
+  watch: { readonly probe?: WindowProbe; readonly leases?: LeaseWatch } = {},
 ): SpeculatingCpu {
   const paged = new PagedSpace({ frames: 32 })
   const lengths: Record<Area, number> = {
@@ -144,13 +164,26 @@ function runPath(
   for (const area of AREAS) iotlb?.update(addresses[area], lengths[area], addresses[area], 3)
   const ring = splitRingAreas(QUEUE_SIZE, false, addresses.desc, addresses.driver, addresses.device)
   const accessor = plugin.create({ cpu, space, ring, iotlb }, options)
+  const { probe, leases } = watch
+  const { lease } = accessor
+  if (leases !== undefined && lease !== null) {
+    leases.given = true
+    const hold = lease.hold.bind(lease)
+    lease.hold = () => {
+      const held = hold()
+      if (held) leases.held++
+      return held
+    }
+  }
   const guest = new GuestMap(space, [{ guestAddress: GUEST_BUFFERS, length: BUFFER_BYTES, userAddress: buffers }])
   const features = featureSet(VIRTIO_F_INDIRECT_DESC)
   const queue = createDeviceQueue({ accessor, cpu, ring, features, buffers: guest, nospec })
   const batch = new ChainBatch(QUEUE_SIZE)
+  const fill = (area: Area, value: number): void =>
+    paged.write(addresses[area], bytesOf(new Uint16Array(lengths[area] >>> 1).fill(value)))
   cpu.run(() => {
     accessor.beginRound()
-    if (probe !== undefined) return probe(accessor, cpu, ring)
+    if (probe !== undefined) return probe(accessor, cpu, ring, fill)
     queue.start(0)
     for (let taken = queue.popBatch(batch, 64); taken > 0; taken = queue.popBatch(batch, 64)) {
       for (let segment = 0; segment < batch.segStart[taken]!; segment++) {

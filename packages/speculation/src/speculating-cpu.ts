@@ -68,6 +68,10 @@ export class SpeculatingCpu implements Cpu {
   readonly leaks: TransientLoad[] = []
   /** Words of the plan's secret that loads gave. */
   secretsGiven = 0
+  /** From {@link observe} on: accesses by kind and address, fences, masks and named branches, in order. */
+  readonly observed: string[] = []
+  /** Loads of any kind that were no transient ones. */
+  loads = 0
   /** Transient data dependencies on a bound. */
   masks = 0
   /** A fence, or the end of the window, ended the transient path. */
@@ -79,6 +83,7 @@ export class SpeculatingCpu implements Cpu {
   readonly #private: PrivateMemory
   readonly #translated: { view: MemoryView; start: number; end: number }[] = []
   #remaining = 0
+  #observing = false
 
   constructor(plan: PathPlan, space: SpeculatedMemory) {
     this.#plan = plan
@@ -102,6 +107,11 @@ export class SpeculatingCpu implements Cpu {
     this.#remaining = this.#plan.window
   }
 
+  /** From here on the path stays as it is, and what it does is noted in {@link observed}. */
+  observe(): void {
+    this.#observing = true
+  }
+
   get #transient(): boolean {
     return this.transientFrom >= 0
   }
@@ -117,6 +127,7 @@ export class SpeculatingCpu implements Cpu {
   }
 
   lfence(): void {
+    this.#note('fence')
     if (this.#transient) throw squash
   }
 
@@ -136,6 +147,7 @@ export class SpeculatingCpu implements Cpu {
 
   predict(condition: boolean): boolean {
     this.#tick()
+    this.#note('branch')
     const ordinal = this.branches.length
     this.branches.push(callerName())
     if (this.#transient) this.transientBranches.push(`${this.branches[ordinal]} is ${condition}`)
@@ -149,18 +161,21 @@ export class SpeculatingCpu implements Cpu {
 
   mask(value: number, limit: number): number {
     this.#tick()
+    this.#note('mask')
     if (this.#transient) this.masks++
     return plainCpu.mask(value, limit)
   }
 
   indexNospec(index: number, size: number): number {
     this.#tick()
+    this.#note('mask')
     if (this.#transient) this.masks++
     return plainCpu.indexNospec(index, size)
   }
 
   translate(map: AddressMap, address: number, length: number, access: Access): number {
     this.#tick()
+    this.#note(`walk at ${address}`)
     if (this.#transient) {
       this.#trace('walk', address)
       const outside = map === this.#space && (address < 0 || length > this.#space.limit - address)
@@ -237,6 +252,7 @@ export class SpeculatingCpu implements Cpu {
   /** Notes a store; false: there is no memory at its address. */
   #stores(words: Uint16Array | Uint32Array, offset: number, length: number): boolean {
     this.#tick()
+    this.#note(`store at ${offset}`)
     if (this.#transient) this.#trace('store', offset)
     if (offset >= NOWHERE) return false
     this.#private.own(words, offset, length)
@@ -246,7 +262,9 @@ export class SpeculatingCpu implements Cpu {
   /** Is this a transient load of what is not the program's? Notes a load that leaves its object. */
   #leaves(words: Uint16Array | Uint32Array, offset: number, length: number): boolean {
     this.#tick()
+    this.#note(`load at ${offset}`)
     if (!this.#transient) {
+      this.loads++
       this.#private.own(words, offset, length)
       return false
     }
@@ -275,6 +293,10 @@ export class SpeculatingCpu implements Cpu {
   #tick(): void {
     if (!this.#transient) return
     if (this.#remaining-- === 0) throw squash
+  }
+
+  #note(event: string): void {
+    if (this.#observing) this.observed.push(event)
   }
 
   #trace(kind: string, address: number): void {

@@ -2,19 +2,32 @@ import type { Accessor, Window } from '@vring/accessor'
 import type { Area, RingAreas } from '@vring/layout'
 import type { PathPlan, SpeculatingCpu } from './speculating-cpu.ts'
 
-/** An access whose window keeps an offset in its area by what the port does not see. */
+/** Something that was relied on and can't be seen. */
 export interface UnseenGuard {
+  /**
+   * `offset`: a window keeps offsets in its area by what the port does not see. `value`: what a load gives decides about
+   * further accesses by what the port does not see. `idle`: a ring whose memory was never loaded, or a lease that was never
+   * held: what was run shows nothing.
+   */
+  readonly kind: 'offset' | 'value' | 'idle'
   readonly window: Area
   readonly access: string
   /** For people: what was asked, and what was accessed. */
   readonly detail: string
 }
 
-/** What runs in a round in place of the queue. */
-export type WindowProbe = (accessor: Accessor, cpu: SpeculatingCpu, ring: RingAreas) => void
+/** What runs in a round in place of the queue; `fill` makes all 16-bit words of an area a value. */
+export type WindowProbe = (
+  accessor: Accessor,
+  cpu: SpeculatingCpu,
+  ring: RingAreas,
+  fill: (area: Area, value: number) => void,
+) => void
 
 /** Far outside of every area and its pages, aligned to every access. */
 const OFFSETS = [0x10_0000, 0x28_0040] as const
+/** What a driver may write where it is asked for an index: the least and the most. */
+const VALUES = [0, 0xffff] as const
 
 type Access = readonly [name: string, run: (window: Window, offset: number) => unknown]
 
@@ -49,9 +62,56 @@ export function probeWindows(runPath: (plan: PathPlan, probe: WindowProbe) => Sp
       const [first, second] = OFFSETS.map((offset) => answerTo(runPath, window, ask, offset))
       if (first == null || second == null || follows(first, second)) continue
       const shown = [first, second].map((answer, index) => `offset 0x${OFFSETS[index]!.toString(16)}: ${text(answer)}`)
-      unseen.push({ window, access, detail: shown.join('; ') })
+      unseen.push({ kind: 'offset', window, access, detail: shown.join('; ') })
     }
   return unseen
+}
+
+/**
+ * Asks each window for the first words of its area, with one value there and with others. Where the value decides which
+ * accesses follow, a fence, a mask or a named branch must come between the load and what differs.
+ */
+export function probeValues(runPath: (plan: PathPlan, probe: WindowProbe) => SpeculatingCpu): UnseenGuard[] {
+  const unseen: UnseenGuard[] = []
+  // What the driver writes; of the device area a device loads what it wrote itself.
+  for (const window of ['desc', 'driver'] as const)
+    for (const [access, ask] of ASKED[window]) {
+      const [low, high] = VALUES.map((value) => observedWith(runPath, window, ask, value)) as [Events, Events]
+      if (!decidesUnseen(low, high)) continue
+      const [one, two] = [low, high].map((events) => text(events.filter((event) => event.includes(' at '))))
+      const detail = `value ${VALUES[0]}: ${one}; value 0x${VALUES[1].toString(16)}: ${two}`
+      unseen.push({ kind: 'value', window, access, detail })
+    }
+  return unseen
+}
+
+/** What a path did, in order. */
+type Events = readonly string[]
+
+/** What a load of the first words of an area does, with a value there. */
+function observedWith(
+  runPath: (plan: PathPlan, probe: WindowProbe) => SpeculatingCpu,
+  window: Area,
+  ask: Access[1],
+  value: number,
+): Events {
+  return runPath({ mispredict: [], window: 0, secret: [1] }, (accessor, processor, _, fill) => {
+    fill(window, value)
+    processor.observe()
+    ask(accessor[window], 0)
+  }).observed
+}
+
+/** Do two runs part after a load, with nothing between that the port sees? */
+function decidesUnseen(one: Events, other: Events): boolean {
+  let loaded = false
+  for (let index = 0; index < Math.max(one.length, other.length); index++) {
+    const event = one[index]
+    if (event !== other[index]) return loaded
+    if (event!.startsWith('load at ')) loaded = true
+    else if (['fence', 'mask', 'branch'].includes(event!)) loaded = false
+  }
+  return false
 }
 
 /** Where two offsets were accessed, or what was thrown. */

@@ -68,10 +68,10 @@ export class Guest {
   }
 
   /** Starts a machine and waits until it takes commands. */
-  static async boot(options: GuestOptions): Promise<Guest> {
+  static async boot(options: GuestOptions, limitMs: number = LIMIT_MS): Promise<Guest> {
     const guest = new Guest(options)
     try {
-      await guest.#says(/^ready\n/, 'start', LIMIT_MS)
+      await guest.#says(/^ready\n/, 'start', limitMs)
       return guest
     } catch (error) {
       await guest.kill()

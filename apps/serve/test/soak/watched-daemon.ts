@@ -64,8 +64,15 @@ export class WatchedDaemon {
     }).length
   }
 
-  metric(name: string): Promise<number> {
-    return this.process.metric(name)
+  /** One metric. Asked again where the connection went, as one that was kept may when the daemon closes it at that moment. */
+  async metric(name: string): Promise<number> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.process.metric(name)
+      } catch (error) {
+        if (tries === 2 || this.process.child.exitCode !== null) throw error
+      }
+    }
   }
 
   /** Looks again and ends it; what is not as it was. */

@@ -8,7 +8,7 @@ export const absentPage: QueueScenario = queueScenario(
   'absent-page',
   'the used page is absent when a round wants to map it; the copy faults it in',
   (queue) => ({
-    threads: [{ name: 'datapath', run: () => queue.round(queue.write) }],
+    threads: [{ name: 'datapath', accesses: true, run: () => queue.round(queue.write) }],
     finish: settled(queue),
   }),
   { space: { absent: [USED_PAGE] }, mapped: false },
@@ -20,7 +20,7 @@ export const fileBacked: QueueScenario = queueScenario(
   'the used page is of a file, and its filesystem drops the buffers of a page that looks clean',
   (queue) => ({
     threads: [
-      { name: 'datapath', run: () => queue.round(queue.write) },
+      { name: 'datapath', accesses: true, run: () => queue.round(queue.write) },
       { name: 'filesystem', run: () => queue.space.dropBuffers(USED_PAGE) },
     ],
     finish: () => queue.checkClosed(),
@@ -33,7 +33,9 @@ export const straddlingArea: QueueScenario = queueScenario(
   'straddling-area',
   'the used ring begins 8 bytes before the end of its page; the next frame is another process’s',
   (queue) => ({
-    threads: [{ name: 'datapath', run: () => queue.round(() => void queue.accessor.device.store16(12, 1)) }],
+    threads: [
+      { name: 'datapath', accesses: true, run: () => queue.round(() => void queue.accessor.device.store16(12, 1)) },
+    ],
     finish: settled(queue),
   }),
   {

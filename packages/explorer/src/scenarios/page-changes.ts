@@ -14,7 +14,7 @@ function during(
     const range = pageRange(page, 'clear')
     return {
       threads: [
-        { name: 'datapath', run: () => queue.round(queue.readAndWrite) },
+        { name: 'datapath', accesses: true, run: () => queue.round(queue.readAndWrite) },
         { name: change, boundedWait: true, run: () => void act(queue.space, range) },
       ],
       finish: settled(queue),
@@ -38,7 +38,7 @@ export const migrateDuringAccess: QueueScenario = queueScenario(
     const range = pageRange(USED_PAGE, 'migrate')
     return {
       threads: [
-        { name: 'datapath', run: queue.write },
+        { name: 'datapath', accesses: true, run: queue.write },
         { name: 'migration', boundedWait: true, run: () => void queue.space.migrate(range) },
       ],
       finish: settled(queue),
@@ -55,7 +55,7 @@ export const parallelStarts: QueueScenario = queueScenario(
     const second = pageRange(USED_PAGE, 'protection-page')
     return {
       threads: [
-        { name: 'datapath', run: queue.write },
+        { name: 'datapath', accesses: true, run: queue.write },
         { name: 'mprotect', boundedWait: true, run: () => void queue.space.invalidate(second) },
         { name: 'migration', boundedWait: true, run: () => void queue.space.migrate(first) },
       ],
@@ -72,7 +72,7 @@ export const writebackDuringReclaim: QueueScenario = queueScenario(
     const range = pageRange(USED_PAGE, 'clear')
     return {
       threads: [
-        { name: 'datapath', run: () => queue.round(queue.write) },
+        { name: 'datapath', accesses: true, run: () => queue.round(queue.write) },
         { name: 'reclaim', boundedWait: true, run: () => void queue.space.reclaim(range) },
         { name: 'writeback', run: () => queue.space.writeBack(USED_PAGE) },
       ],
@@ -95,7 +95,7 @@ export const parallelInvalidations: QueueScenario = queueScenario(
     }
     return {
       threads: [
-        { name: 'datapath', run: () => queue.round(queue.write) },
+        { name: 'datapath', accesses: true, run: () => queue.round(queue.write) },
         { name: 'migration', boundedWait: true, run: () => void queue.space.migrate(moved) },
         { name: 'mprotect', boundedWait: true, run: () => void queue.space.invalidate(other) },
       ],
@@ -113,7 +113,7 @@ export const reclaimAfterWrite: QueueScenario = queueScenario(
     queue.round(queue.write)
     return {
       threads: [
-        { name: 'datapath', run: () => queue.round(queue.write) },
+        { name: 'datapath', accesses: true, run: () => queue.round(queue.write) },
         { name: 'reclaim', boundedWait: true, run: () => void queue.space.reclaim(range) },
       ],
       finish: settled(queue),
@@ -137,7 +137,7 @@ export const aboveFourGiB: QueueScenario = (options) => {
       const crossing = { ...range, start: (first - 1) * PAGE_BYTES }
       return {
         threads: [
-          { name: 'datapath', run: () => queue.round(queue.write) },
+          { name: 'datapath', accesses: true, run: () => queue.round(queue.write) },
           { name: 'migration', boundedWait: true, run: () => void queue.space.migrate(crossing) },
         ],
         finish: settled(queue),

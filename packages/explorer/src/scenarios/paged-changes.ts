@@ -43,7 +43,7 @@ function during(name: string, description: string, parts: PagedParts): PagedScen
       const work = parts.work ?? (({ readAndWrite }) => readAndWrite())
       return {
         threads: [
-          { name: 'datapath', run: () => queue.round(() => work(queue)) },
+          { name: 'datapath', accesses: true, run: () => queue.round(() => work(queue)) },
           { name, boundedWait: true, run: () => parts.change(queue) },
         ],
         finish: () => finish(queue, parts.destroys === true),

@@ -29,7 +29,7 @@ export const moveDuringRound: QueueScenario = queueScenario(
     const next = ringAt(DESC_PAGE, AVAIL_PAGE, OTHER_PAGE)
     return {
       threads: [
-        { name: 'datapath', run: () => queue.round(queue.write) },
+        { name: 'datapath', accesses: true, run: () => queue.round(queue.write) },
         { name: 'ioctl', run: () => queue.accessor.setRing(next) },
         { name: 'migration', boundedWait: true, run: () => void queue.space.migrate(range) },
       ],
@@ -44,7 +44,7 @@ export const refusedRegistration: QueueScenario = queueScenario(
   'registration fails; then an ioctl, a round, and close',
   (queue) => ({
     threads: [
-      { name: 'datapath', run: () => queue.round(queue.write) },
+      { name: 'datapath', accesses: true, run: () => queue.round(queue.write) },
       {
         name: 'ioctl',
         run: () => {
@@ -79,7 +79,7 @@ export const refusedAddress: QueueScenario = queueScenario(
             }
           },
         },
-        { name: 'datapath', run: () => queue.round(queue.write) },
+        { name: 'datapath', accesses: true, run: () => queue.round(queue.write) },
       ],
       finish: () => queue.checkClosed(),
     }
@@ -95,7 +95,7 @@ export const closeAfterWrite: QueueScenario = queueScenario(
     const range = pageRange(USED_PAGE, 'clear')
     return {
       threads: [
-        { name: 'datapath', run: () => queue.round(queue.write) },
+        { name: 'datapath', accesses: true, run: () => queue.round(queue.write) },
         { name: 'close', run: () => queue.accessor.close() },
         { name: 'reclaim', boundedWait: true, run: () => void queue.space.reclaim(range) },
       ],
@@ -116,7 +116,7 @@ export const twoQueues: QueueScenario = (options) => {
       return {
         threads: [
           { name: 'ioctl of queue 0', run: () => queue.accessor.setRing(queue.ring) },
-          { name: 'datapath of queue 1', run: () => second.round(second.write) },
+          { name: 'datapath of queue 1', accesses: true, run: () => second.round(second.write) },
           { name: 'migration', boundedWait: true, run: () => void queue.space.migrate(range) },
         ],
       }
@@ -131,7 +131,7 @@ export const iotlbTurnedOn: QueueScenario = queueScenario(
   'a device IOTLB is turned on while areas are mapped',
   (queue) => ({
     threads: [
-      { name: 'datapath', run: () => queue.round(queue.write) },
+      { name: 'datapath', accesses: true, run: () => queue.round(queue.write) },
       {
         name: 'ioctl',
         run: () => {

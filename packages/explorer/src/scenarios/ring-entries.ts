@@ -45,6 +45,7 @@ export const batchDuringInvalidation: QueueScenario = queueScenario(
       threads: [
         {
           name: 'datapath',
+          accesses: true,
           run: () =>
             queue.round(() => {
               const device = deviceQueue(queue)

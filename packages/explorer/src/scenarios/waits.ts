@@ -14,7 +14,7 @@ export const unrelatedMustNotWait: QueueScenario = reaper(
 function reaper(name: string, description: string, range: MmuNotifierRange): QueueScenario {
   return queueScenario(name, description, (queue, world) => ({
     threads: [
-      { name: 'datapath', run: () => queue.round(queue.write) },
+      { name: 'datapath', accesses: true, run: () => queue.round(queue.write) },
       {
         name: 'oom reaper',
         boundedWait: true,
@@ -36,7 +36,7 @@ export function ringMustNotWait(endRule: '2019' | '6.18'): QueueScenario {
       const range = pageRange(USED_PAGE, 'unmap', false)
       return {
         threads: [
-          { name: 'datapath', run: () => queue.round(queue.write) },
+          { name: 'datapath', accesses: true, run: () => queue.round(queue.write) },
           { name: 'oom reaper', boundedWait: true, run: () => void queue.space.migrate(range) },
         ],
         finish: settled(queue),
@@ -85,7 +85,9 @@ export const faultReclaims: QueueScenario = (options) => {
     'fault-reclaims',
     'a round falls back to a copy, its page fault has to reclaim a page of the same ring',
     (queue) => ({
-      threads: [{ name: 'datapath', run: () => queue.round(() => void queue.accessor.driver.load16(2)) }],
+      threads: [
+        { name: 'datapath', accesses: true, run: () => queue.round(() => void queue.accessor.driver.load16(2)) },
+      ],
       finish: () => queue.checkClosed(),
     }),
     { space: { absent: [AVAIL_PAGE], onFault: (space) => void space.reclaim(range) } },
