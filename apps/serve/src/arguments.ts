@@ -35,7 +35,7 @@ export const OPTIONS = {
   xdp: {
     type: 'string',
     valueHint: 'PROGRAM',
-    description: 'xdp1, or an object file of clang -target bpf; with tap or drop',
+    description: 'xdp1, FILE.o of clang -target bpf, or FILE.o:PROGRAM; with tap or drop',
   },
   'fix-offloads': {
     type: 'boolean',

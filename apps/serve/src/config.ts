@@ -29,7 +29,7 @@ export interface ServeConfig {
   /** Packages, paths or `file:` URLs of accessors beside the built-in ones, as the working directory sees them. */
   readonly plugins: readonly string[]
   readonly backend: BackendSpec
-  /** `xdp1`, the path of an object file, or null. */
+  /** `xdp1`, an object file with or without `:PROGRAM`, or null. */
   readonly xdp: string | null
   /** Switch off what hides something from af-xdp. */
   readonly fixOffloads: boolean

@@ -1,46 +1,46 @@
-import type { EbpfMap } from '@vring/ebpf'
+import { type EbpfMap, HashMap, readObject } from '@vring/ebpf'
 import { loadEbpf, Xdp1, type XdpProgram } from '@vring/xdp'
-import { addCounts } from './counts.ts'
-import { COUNTED_ENTRIES_MAX } from './kernel-program.ts'
+import { addEntry, COUNTED_ENTRIES_MAX, type CountedMap, countedMaps } from './map-counts.ts'
 import type { ProgramSpec } from './protocol.ts'
 
 /** An XDP program of this thread, with what it counts. */
 export interface CountedProgram {
   readonly program: XdpProgram
-  /** Counters that are not zero, `rxcnt[17]`: 64-bit values of its arrays, named as those of a program in the kernel. */
+  /** Counters that are not zero, see `addEntry`: named as those of a program in the kernel. */
   counts(): Record<string, number>
 }
 
 /**
  * Loads a program once; each queue pair has one of its own.
  *
+ * @param trace where lines of `bpf_printk` go
  * @throws VringError for a malformed object; EbpfError naming the instruction that verification refuses, and why
  */
-export async function loadCountedProgram(spec: ProgramSpec): Promise<CountedProgram> {
+export async function loadCountedProgram(spec: ProgramSpec, trace: (line: string) => void): Promise<CountedProgram> {
   if (spec.kind === 'xdp1') {
     const program = new Xdp1()
     return { program, counts: () => nonZero('rxcnt', program.counters) }
   }
-  const program = await loadEbpf(spec.bytes)
-  const arrays = [...program.maps.values()].filter(isCounter)
+  const program = await loadEbpf(spec.bytes, { trace, ...(spec.program === null ? {} : { program: spec.program }) })
+  const maps = countedMaps(readObject(spec.bytes), program.maps.keys())
   return {
     program,
     counts: () => {
       const counts: Record<string, number> = {}
-      for (const map of arrays) addCounts(counts, nonZero(map.name, numbersOf(map)))
+      for (const one of maps) addMap(counts, one, program.maps.get(one.definition.name)!)
       return counts
     },
   }
 }
 
-function isCounter({ type, valueBytes, maxEntries }: EbpfMap): boolean {
-  return (type === 'array' || type === 'percpu-array') && valueBytes === 8 && maxEntries <= COUNTED_ENTRIES_MAX
-}
-
-/** The first copy of a per-CPU array: the program runs on one CPU as it sees it. Exact up to 2^53. */
-function numbersOf({ values, maxEntries }: EbpfMap): number[] {
-  const view = new DataView(values.buffer, values.byteOffset, values.byteLength)
-  return Array.from({ length: maxEntries }, (_, index) => Number(view.getBigUint64(8 * index, true)))
+/** A per-CPU map gives its first copy: the program runs on one CPU as it sees it. */
+function addMap(counts: Record<string, number>, one: CountedMap, map: EbpfMap): void {
+  const entries = map instanceof HashMap ? map.size : map.maxEntries
+  if (entries > COUNTED_ENTRIES_MAX) return
+  for (const key of map.keys()) {
+    const value = map.get(key)
+    if (value !== undefined) addEntry(counts, one, key, [value])
+  }
 }
 
 function nonZero(name: string, counters: ArrayLike<number>): Record<string, number> {

@@ -20,6 +20,7 @@ import { PacedReplay } from './paced-replay.ts'
 import type { DatapathSpec, ProgramSpec } from './protocol.ts'
 import { startError } from './serve-error.ts'
 import { tapCarrier, tapOffloads } from './tap-offloads.ts'
+import { limitLines } from './trace-lines.ts'
 
 /** Of an Ethernet header with two VLAN tags, which a queue's longest frame has. */
 const LINK_HEADER_BYTES = ETH_HEADER_BYTES + 8
@@ -65,20 +66,21 @@ export interface Datapath {
 /**
  * Builds the backends.
  *
- * @param note takes one line for people, whenever there is one
+ * @param note takes one line for people, whenever there is one; `debug` what programs print
  * @throws VringError when a file or a device can't be used; ServeError for a program
  */
 export async function createDatapath(
   spec: DatapathSpec,
   queuePairs: number,
   note: (line: string) => void,
+  debug: (line: string) => void,
   registry: Registry,
 ): Promise<Datapath> {
   switch (spec.kind) {
     case 'drop':
       return spec.program === null
         ? dropPath(queuePairs)
-        : programPath(await Promise.all(Array.from({ length: queuePairs }, () => loadProgram(spec.program!))))
+        : programPath(await loadPrograms(spec.program, queuePairs, debug))
     case 'loopback':
       return loopbackPath(queuePairs)
     case 'pcap':
@@ -119,11 +121,16 @@ function dropPath(queuePairs: number): Datapath {
 }
 
 /** @throws ServeError naming --xdp */
-async function loadProgram(spec: ProgramSpec): Promise<CountedProgram> {
+async function loadPrograms(
+  spec: ProgramSpec,
+  queuePairs: number,
+  debug: (line: string) => void,
+): Promise<CountedProgram[]> {
+  const trace = limitLines(debug)
   try {
-    return await loadCountedProgram(spec)
+    return await Promise.all(Array.from({ length: queuePairs }, () => loadCountedProgram(spec, trace)))
   } catch (error) {
-    throw startError(`--xdp ${spec.kind === 'xdp1' ? 'xdp1' : spec.path}`, error)
+    throw startError(`--xdp ${spec.kind === 'xdp1' ? 'xdp1' : spec.xdp}`, error)
   }
 }
 

@@ -1,37 +1,35 @@
-import { readFileSync } from 'node:fs'
+import { readObject } from '@vring/ebpf'
 import { KernelXdpObject } from '@vring/ebpf/linux'
 import type { KernelXdpProgram } from '@vring/linux'
-
-/** Maps with more entries are not read for metrics. */
-export const COUNTED_ENTRIES_MAX = 4096
-
-/** The object of `xdp1`: counts frames by IP protocol in `rxcnt`, and drops them. */
-export function readXdp1(): Uint8Array {
-  return new Uint8Array(readFileSync(new URL('../programs/xdp1.o', import.meta.url)))
-}
+import { addEntry, COUNTED_ENTRIES_MAX, type CountedMap, countedMaps } from './map-counts.ts'
+import type { ObjectSpec } from './protocol.ts'
 
 /** An XDP program of an object file, in the kernel with its maps. */
 export class KernelProgram {
   readonly #object: KernelXdpObject
+  readonly #counted: readonly CountedMap[]
 
-  /** Makes the object's maps and loads its only program, see `KernelXdpObject.load`. */
-  constructor(bytes: Uint8Array) {
-    this.#object = KernelXdpObject.load(bytes)
+  /** Makes the object's maps and loads the program, see `KernelXdpObject.load`. */
+  constructor({ bytes, program }: ObjectSpec) {
+    const object = readObject(bytes)
+    this.#object = KernelXdpObject.load(object, program === null ? {} : { program })
+    this.#counted = countedMaps(object, this.#object.maps.keys())
   }
 
   get program(): KernelXdpProgram {
     return this.#object.program
   }
 
-  /** Counters that are not zero, `rxcnt[17]`: 64-bit values of its arrays, summed over all CPUs. */
+  /** Counters that are not zero, see `addEntry`, summed over all CPUs. */
   counts(): Record<string, number> {
     const counts: Record<string, number> = {}
-    for (const [name, map] of this.#object.maps) {
-      const { type, valueSize, maxEntries } = map.options
-      if (!/array$/.test(type) || valueSize !== 8 || maxEntries > COUNTED_ENTRIES_MAX) continue
-      for (let key = 0; key < maxEntries; key++) {
-        const count = map.counter(key)
-        if (count > 0) counts[`${name}[${key}]`] = count
+    for (const one of this.#counted) {
+      const map = this.#object.maps.get(one.definition.name)!
+      const keys = map.keys(COUNTED_ENTRIES_MAX + 1)
+      if (keys.length > COUNTED_ENTRIES_MAX) continue
+      for (const key of keys) {
+        const values = map.lookup(key)
+        if (values !== null) addEntry(counts, one, key, values)
       }
     }
     return counts

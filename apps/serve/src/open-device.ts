@@ -2,8 +2,8 @@ import { openAfXdp } from './af-xdp.ts'
 import { formatBackend } from './backend-spec.ts'
 import type { ServeConfig } from './config.ts'
 import type { Device } from './device.ts'
+import { readObjectSpec } from './program-spec.ts'
 import type { DatapathSpec, ProgramSpec } from './protocol.ts'
-import { readProgram } from './read-program.ts'
 import { startError } from './serve-error.ts'
 import { openTap } from './tap.ts'
 
@@ -40,5 +40,5 @@ function inProcess(datapath: DatapathSpec): Device {
 }
 
 function programSpec(xdp: string): ProgramSpec {
-  return xdp === 'xdp1' ? { kind: 'xdp1' } : { kind: 'object', path: xdp, bytes: readProgram(xdp) }
+  return xdp === 'xdp1' ? { kind: 'xdp1' } : readObjectSpec(xdp)
 }

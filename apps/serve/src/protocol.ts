@@ -6,6 +6,7 @@ import type { AccessorSpec } from '@vring/registry'
 import type { SocketRole } from '@vring/vhost-user'
 import type { CaptureSpec } from './capture-spec.ts'
 import type { MemoryConfig, ReplayConfig } from './config.ts'
+import type { LogLevel } from './log.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What the worker thread builds its backends from: plain data, devices as descriptors that the main thread opened. */
@@ -19,9 +20,17 @@ export type DatapathSpec =
   | { readonly kind: 'af-xdp'; readonly queues: readonly AfXdpQueueHandle[] }
 
 /** An XDP program that runs in the worker. */
-export type ProgramSpec =
-  | { readonly kind: 'xdp1' }
-  | { readonly kind: 'object'; readonly path: string; readonly bytes: Uint8Array }
+export type ProgramSpec = { readonly kind: 'xdp1' } | ObjectSpec
+
+/** A program of an object file. */
+export interface ObjectSpec {
+  readonly kind: 'object'
+  /** As `--xdp` names it. */
+  readonly xdp: string
+  /** Function or section; null: its only XDP program. */
+  readonly program: string | null
+  readonly bytes: Uint8Array
+}
 
 /** What the worker thread is started with. */
 export interface WorkerSettings {
@@ -71,7 +80,7 @@ export type WorkerMessage =
   /** The socket is there (server), or attempts to connect begin (client). */
   | { readonly type: 'ready' }
   /** One line for people. */
-  | { readonly type: 'note'; readonly line: string }
+  | { readonly type: 'note'; readonly line: string; readonly level?: LogLevel }
   /** The network device of a queue pair was deleted. */
   | { readonly type: 'gone' }
   | { readonly type: 'opened'; readonly peer: PeerCredentials }

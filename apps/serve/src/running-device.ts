@@ -124,7 +124,7 @@ export class RunningDevice {
         datapath,
         features,
       },
-      onNote: (line) => this.#log(line),
+      onNote: this.#log,
       onGone: () => this.#link?.gone(),
       onSession: (event) => {
         if (event.type === 'opened') {

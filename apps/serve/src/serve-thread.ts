@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import { EventFd } from '@vring/linux'
 import { EXIT_INTERNAL, EXIT_USAGE } from './exit-codes.ts'
+import type { Log } from './log.ts'
 import {
   CONTROL_CELLS,
   CONTROL_SNAPSHOT,
@@ -26,7 +27,7 @@ export interface ServeThreadOptions
   > {
   readonly datapath: DatapathSpec
   /** One line for people. */
-  readonly onNote?: (line: string) => void
+  readonly onNote?: Log
   /** The device was found to be deleted. */
   readonly onGone?: () => void
   /** A driver came or went. */
@@ -61,7 +62,7 @@ export class ServeThread {
     this.#worker = startWorker(settings)
     this.#worker.on('message', (message: WorkerMessage) => {
       if (message.type === 'snapshot') this.#answer(message.request, message.snapshot)
-      else if (message.type === 'note') options.onNote?.(message.line)
+      else if (message.type === 'note') options.onNote?.(message.line, message.level)
       else if (message.type === 'gone') options.onGone?.()
       else if (message.type === 'done') this.#pending.get(message.number)?.(message.error)
       else if (message.type === 'opened' || message.type === 'closed') options.onSession?.(message)

@@ -6,7 +6,13 @@ import { ServedDevice } from './served-device.ts'
 
 test('an MTU that does not fit through the device is refused', async () => {
   const accessor = createRegistry().accessor('vmap-direct')
-  const drop = await createDatapath({ kind: 'drop', program: null }, 1, () => {}, createRegistry())
+  const drop = await createDatapath(
+    { kind: 'drop', program: null },
+    1,
+    () => {},
+    () => {},
+    createRegistry(),
+  )
   const captures = new Captures(drop.pairs, () => {})
   new ServedDevice({ accessor, datapath: drop, features: 0n, captures }).setMtu(65535)
   const device = new ServedDevice({ accessor, datapath: { ...drop, mtu: () => 1500 }, features: 0n, captures })

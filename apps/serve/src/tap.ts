@@ -1,14 +1,14 @@
 import { LinuxTap } from '@vring/backend-tap/linux'
 import type { Device } from './device.ts'
-import { KernelProgram, readXdp1 } from './kernel-program.ts'
-import { readProgram } from './read-program.ts'
+import { KernelProgram } from './kernel-program.ts'
+import { readObjectSpec } from './program-spec.ts'
 import { startError } from './serve-error.ts'
 import { TAP_FEATURES } from './tap-offloads.ts'
 
 export interface ServedTapOptions {
   readonly name: string
   readonly queuePairs: number
-  /** `xdp1`, the path of an object file, or null. */
+  /** `xdp1`, an object file with or without `:PROGRAM`, or null. */
   readonly xdp: string | null
   /** Bytes; null: as it is. */
   readonly mtu: number | null
@@ -27,7 +27,10 @@ export function openTap({ name, queuePairs, xdp, mtu }: ServedTapOptions): Devic
       // Drivers may take segments; each session tells the TAP what its own does.
       datapath: { kind: 'tap', queues: tap.queues.map((queue) => ({ ...queue, segmentation: true })) },
       features: TAP_FEATURES,
-      notes: attached === null ? [] : [`${xdp} runs on ${tap.name} in ${attached.mode} mode`],
+      notes:
+        attached === null
+          ? []
+          : [`${xdp} runs on ${tap.name} in ${attached.mode} mode; bpf_printk goes to /sys/kernel/tracing/trace_pipe`],
       link: {
         ...{ ifindex: tap.ifindex, name: tap.name, followMtu: (mtu) => tap.followMtu(mtu) },
         whenMoved: 'its frames go on; its state and MTU are no longer followed',
@@ -51,7 +54,7 @@ interface Attached {
 
 function attach(tap: LinuxTap, xdp: string): Attached {
   try {
-    const program = new KernelProgram(xdp === 'xdp1' ? readXdp1() : readProgram(xdp))
+    const program = new KernelProgram(readObjectSpec(xdp))
     try {
       return { program, mode: tap.attachXdp(program.program) }
     } catch (error) {

@@ -29,9 +29,12 @@ async function work(settings: WorkerSettings): Promise<void> {
   let features = settings.features
   if (accessor.supports.iotlb) features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)
   const note = (line: string): void => tell({ type: 'note', line })
-  const datapath = await createDatapath(settings.datapath, queuePairs, note, registry).catch((error: unknown) => {
-    throw startError('--backend', error)
-  })
+  const debug = (line: string): void => tell({ type: 'note', line, level: 'debug' })
+  const datapath = await createDatapath(settings.datapath, queuePairs, note, debug, registry).catch(
+    (error: unknown) => {
+      throw startError('--backend', error)
+    },
+  )
   const captures = new Captures(datapath.pairs, note)
   if (datapath.note !== null) note(datapath.note)
   const { files, requireSealed, bytesMax } = settings.memory

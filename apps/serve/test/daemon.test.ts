@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { CaptureFile, PcapBackend, readCapture } from '@vring/backend-pcap'
 import {
   featureNames,
@@ -248,6 +249,20 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
     driver.send(udp)
     await until('frames', () => driver.sent() === 30)
     expect(await serve.metric('vring_xdp_program_packets_total{counter="rxcnt[17]"}')).toBe(30)
+    driver.close()
+    expect(await serve.end('SIGTERM')).toBe(0)
+  })
+
+  test('runs one program of an object, tells its counters by name, and logs what it prints at debug level', async () => {
+    const object = fileURLToPath(new URL('../../../packages/xdp/fixtures/counters.v3.o', import.meta.url))
+    const serve = await start('--backend', 'drop', '--xdp', `${object}:count`, '--log-level', 'debug', ...METRICS)
+    const driver = new TestDriver(socket)
+    driver.send(frames(3).map((frame) => frame.subarray(0, 60)))
+    await until('frames', () => driver.sent() === 3)
+    await serve.says(/debug: bpf_printk: short: 60/)
+    expect(await serve.metric('vring_xdp_program_packets_total{counter="seen"}')).toBe(3)
+    expect(await serve.metric('vring_xdp_program_packets_total{counter="totals[0].bytes"}')).toBe(180)
+    expect(await serve.metric('vring_xdp_program_packets_total{counter="other.short_frames.frames"}')).toBe(3)
     driver.close()
     expect(await serve.end('SIGTERM')).toBe(0)
   })

@@ -4,6 +4,7 @@ import {
   BPF_MAP_CREATE,
   BPF_MAP_DELETE_ELEM,
   BPF_MAP_FREEZE,
+  BPF_MAP_GET_NEXT_KEY,
   BPF_MAP_LOOKUP_ELEM,
   BPF_MAP_UPDATE_ELEM,
   BPF_OBJ_GET,
@@ -145,6 +146,27 @@ export class BpfMap {
     return Array.from({ length: this.valuesPerKey }, (_, cpu) =>
       this.#value.slice(cpu * this.#stride, cpu * this.#stride + this.options.valueSize),
     )
+  }
+
+  /**
+   * Keys in the order of the kernel, at most `limit`: a map may change while it is walked, and then begin again.
+   *
+   * @throws VringError ERR_SYSTEM
+   */
+  keys(limit: number): Uint8Array[] {
+    const found: Uint8Array[] = []
+    const { keySize } = this.options
+    let last: Uint8Array | null = null
+    while (found.length < limit) {
+      const next = fixedBytes(keySize)
+      const attribute = new BpfAttribute(32).u32(0, this.fd).pointer(16, next)
+      const result = bpf(BPF_MAP_GET_NEXT_KEY, last === null ? attribute : attribute.pointer(8, last))
+      if (result === ENOENT) return found
+      if (result < 0) throw systemError('bpf', -result, `walking ${this.#label}`)
+      found.push(next.slice())
+      last = next
+    }
+    return found
   }
 
   /** Sum over all CPUs of the 64-bit counter under a 32-bit key; 0 when there is none. Exact up to 2^53. */

@@ -7,6 +7,7 @@ export const BPF_MAP_CREATE = 0
 export const BPF_MAP_LOOKUP_ELEM = 1
 export const BPF_MAP_UPDATE_ELEM = 2
 export const BPF_MAP_DELETE_ELEM = 3
+export const BPF_MAP_GET_NEXT_KEY = 4
 export const BPF_PROG_LOAD = 5
 export const BPF_OBJ_PIN = 6
 export const BPF_OBJ_GET = 7

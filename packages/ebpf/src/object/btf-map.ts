@@ -4,6 +4,7 @@ import { mapTypeOf } from '../maps/map-types.ts'
 import { type Btf, type BtfType, KIND_STRUCT } from './btf.ts'
 import type { ElfObject, ElfSymbol } from './elf.ts'
 import type { ObjectMap, ObjectSlot } from './map-definitions.ts'
+import { type MapLayout, typedLayout } from './map-layout.ts'
 
 /** libbpf's LIBBPF_PIN_BY_NAME. */
 const PIN_BY_NAME = 1
@@ -25,6 +26,17 @@ export function btfMap(elf: ElfObject, btf: Btf, symbol: ElfSymbol): ObjectMap {
   // `__array(values, struct inner)` of a map of maps, `__array(values, int (void *))` of a prog array.
   if (pointee.kind !== KIND_STRUCT) return { ...definition, slots }
   return { ...definition, inner: readStruct(btf, `${name}.inner`, pointee), slots }
+}
+
+/** Integers in keys and values of a map that BTF declares. */
+export function btfLayout(btf: Btf, name: string): MapLayout {
+  const variable = btf.variable(name)
+  const members = variable === undefined ? [] : btf.resolve(variable.sizeOrType).members
+  const typeOf = (wanted: string): number => {
+    const member = members.find((one) => one.name === wanted)
+    return member === undefined ? 0 : btf.pointee(member.type)
+  }
+  return typedLayout(btf, typeOf('key'), typeOf('value'))
 }
 
 function readStruct(btf: Btf, name: string, struct: BtfType): ObjectMap & EbpfMapDefinition {

@@ -1,5 +1,6 @@
 import { refused, VringError } from '@vring/layout'
 import { stringAt } from './elf.ts'
+import { INTEGER_FIELDS_MAX, type IntegerField } from './integer-field.ts'
 
 /** One type of the BTF type section; numbers start at 1, 0 is void. */
 export interface BtfType {
@@ -11,6 +12,8 @@ export interface BtfType {
   readonly members: readonly BtfMember[]
   /** Elements and element type of an array. */
   readonly array: { readonly type: number; readonly count: number } | undefined
+  /** Of an integer. */
+  readonly signed: boolean
 }
 
 export interface BtfMember {
@@ -18,6 +21,8 @@ export interface BtfMember {
   readonly type: number
   /** Offset in the struct. */
   readonly bitOffset?: number
+  /** Bits of a bit field; 0: a member of whole bytes. */
+  readonly bits?: number
 }
 
 // Kinds, Linux Documentation/bpf/btf.rst.
@@ -39,6 +44,7 @@ const KIND_DECL_TAG = 17
 const KIND_TYPE_TAG = 18
 const KIND_ENUM64 = 19
 const BTF_MAGIC = 0xeb9f
+const INT_SIGNED = 1
 const POINTER_BYTES = 8
 /** Bytes that follow a type, apiece for each of its `vlen` entries. */
 const ENTRY_BYTES: Readonly<Record<number, number>> = {
@@ -120,6 +126,37 @@ export class Btf {
     throw refused('ERR_INVALID_ARGUMENT', `BTF type ${number}: kind`, type.kind, 'a type with a size')
   }
 
+  /** Integers and enums of a type, members and elements one by one, at most {@link INTEGER_FIELDS_MAX}; no bit fields. */
+  integers(number: number): IntegerField[] {
+    const found: IntegerField[] = []
+    this.#addIntegers(number, '', 0, 0, found)
+    return found
+  }
+
+  #addIntegers(number: number, path: string, offset: number, depth: number, found: IntegerField[]): void {
+    if (depth === DEPTH_MAX || found.length >= INTEGER_FIELDS_MAX) return
+    const { kind, array, members, sizeOrType: bytes, signed } = this.resolve(number)
+    if (kind === KIND_INT || kind === KIND_ENUM || kind === KIND_ENUM64) {
+      if (bytes === 1 || bytes === 2 || bytes === 4 || bytes === 8) found.push({ path, offset, bytes, signed })
+      return
+    }
+    if (array !== undefined) {
+      const step = this.sizeOf(array.type)
+      for (let i = 0; i < array.count && found.length < INTEGER_FIELDS_MAX; i++) {
+        const before = found.length
+        this.#addIntegers(array.type, `${path}[${i}]`, offset + i * step, depth + 1, found)
+        // Elements that hold no integer are all alike.
+        if (found.length === before) return
+      }
+    }
+    if (kind !== KIND_STRUCT && kind !== KIND_UNION) return
+    for (const one of kind === KIND_UNION ? members.slice(0, 1) : members) {
+      if (one.bits !== 0) continue
+      const name = one.name === '' || path === '' ? `${path}${one.name}` : `${path}.${one.name}`
+      this.#addIntegers(one.type, name, offset + (one.bitOffset ?? 0) / 8, depth + 1, found)
+    }
+  }
+
   /** The number that `__uint(name, number)` put into a map definition: elements of the array pointed to. */
   encodedNumber(number: number): number {
     const pointer = this.resolve(number)
@@ -163,7 +200,7 @@ function parse(section: Uint8Array): BtfType[] {
   const stringStart = headerBytes + view.getUint32(16, true)
   const strings = section.subarray(stringStart, stringStart + view.getUint32(20, true))
   if (end > section.length) throw new RangeError('types')
-  const types: BtfType[] = [{ kind: 0, name: 'void', sizeOrType: 0, members: [], array: undefined }]
+  const types: BtfType[] = [{ kind: 0, name: 'void', sizeOrType: 0, members: [], array: undefined, signed: false }]
   for (let at = start; at < end; ) {
     const info = view.getUint32(at + 4, true)
     const kind = (info >>> 24) & 0x1f
@@ -180,13 +217,20 @@ function parse(section: Uint8Array): BtfType[] {
         ? Array.from({ length: count }, (_, i) => ({
             name: stringAt(strings, view.getUint32(body + i * entryBytes, true), '.BTF'),
             type: view.getUint32(body + i * entryBytes + 4, true),
-            ...(entryBytes === 12 ? { bitOffset: view.getUint32(body + i * entryBytes + 8, true) & 0xffffff } : {}),
+            ...(entryBytes === 12 ? placeOf(view.getUint32(body + i * entryBytes + 8, true), info) : {}),
           }))
         : [],
       array:
         kind === KIND_ARRAY ? { type: view.getUint32(body, true), count: view.getUint32(body + 8, true) } : undefined,
+      signed: kind === KIND_INT && ((view.getUint32(body, true) >>> 24) & INT_SIGNED) !== 0,
     })
     at = body + (EXTRA_BYTES[kind] ?? 0) + count * entryBytes
   }
   return types
+}
+
+/** Where a member lies: where types have bit fields, the upper byte is their width. */
+function placeOf(place: number, info: number): Pick<BtfMember, 'bitOffset' | 'bits'> {
+  const hasBitFields = info >>> 31 === 1
+  return { bitOffset: hasBitFields ? place & 0xffffff : place, bits: hasBitFields ? place >>> 24 : 0 }
 }

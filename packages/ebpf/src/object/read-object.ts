@@ -1,8 +1,10 @@
 import { refused, VringError } from '@vring/layout'
 import { Btf } from './btf.ts'
+import { btfLayout } from './btf-map.ts'
 import { type ElfObject, readElf, SHF_EXECINSTR, STT_FUNC, stringAt } from './elf.ts'
 import { type LinkedProgram, Linker } from './linker.ts'
 import { findMaps, type MapPlace, type ObjectMap } from './map-definitions.ts'
+import { type MapLayout, plainLayout, variablesLayout } from './map-layout.ts'
 import { readTypeInfo, type TypeInfo } from './type-info.ts'
 
 /** A program of an object file. */
@@ -31,6 +33,12 @@ export interface EbpfObject {
   typeInfo(): TypeInfo | undefined
   /** @throws VringError if there is none of that name, or its definition is malformed */
   map(name: string): ObjectMap
+  /**
+   * Where integers lie in its keys and values, by the names of BTF; without types, what sizes tell.
+   *
+   * @throws VringError as {@link map}, or if types are malformed
+   */
+  layout(name: string): MapLayout
 }
 
 /**
@@ -55,6 +63,13 @@ export function readObject(file: Uint8Array): EbpfObject {
   }
   const functions = elf.symbols.filter((symbol) => symbol.type === STT_FUNC && isCode(elf, symbol.section))
   const entries = functions.filter((symbol) => elf.sections[symbol.section]!.name !== '.text')
+  const map = (name: string): ObjectMap => {
+    const place = table.places.find((one) => one.name === name)
+    if (place === undefined)
+      throw refused('ERR_UNKNOWN_NAME', 'map', name, table.places.map((one) => one.name).join(', '))
+    return define(place)
+  }
+  const hasTypes = elf.sections.some(({ name }) => name === '.BTF')
   const license = elf.sections.find(({ name }) => name === 'license')
   return {
     ...(license === undefined ? {} : { license: stringAt(license.bytes, 0, 'license') }),
@@ -65,11 +80,16 @@ export function readObject(file: Uint8Array): EbpfObject {
     })),
     mapNames: table.places.map(({ name }) => name),
     typeInfo: () => readTypeInfo(elf),
-    map: (name) => {
-      const place = table.places.find((one) => one.name === name)
-      if (place === undefined)
-        throw refused('ERR_UNKNOWN_NAME', 'map', name, table.places.map((one) => one.name).join(', '))
-      return define(place)
+    map,
+    layout: (name) => {
+      const definition = map(name)
+      if (definition.variables !== undefined) return variablesLayout(hasTypes ? btf() : undefined, definition)
+      const declared = hasTypes ? btfLayout(btf(), name) : undefined
+      const plain = plainLayout(definition)
+      return {
+        key: declared?.key.length ? declared.key : plain.key,
+        value: declared?.value.length ? declared.value : plain.value,
+      }
     },
   }
 }
