@@ -6,9 +6,9 @@ export default defineConfig([
   // What runs packets is one module: V8 folds a constant that it sees defined, and loads and checks one that is imported
   // at every use. `linux` stays a package.
   packageOptions({
-    entry: ['src/worker.ts'],
+    entry: ['src/worker.ts', 'src/block-worker.ts'],
     noExternal: [/^@vring\/(?!linux$)/],
     splitting: false,
-    clean: ['worker.js*'],
+    clean: ['worker.js*', 'block-worker.js*'],
   }),
 ])

@@ -1,7 +1,12 @@
+import { once } from 'node:events'
 import { parseArgs } from 'node:util'
-import { runWorker, VhostUserWorker } from '@vring/vhost-user'
-import { BLOCK_QUEUES_MAX, BlockDevice, FileStore } from '@vring/vhost-user-blk'
-import { startError, usageError } from './serve-error.ts'
+import type { Worker } from 'node:worker_threads'
+import { EventFd } from '@vring/linux'
+import { BLOCK_QUEUES_MAX } from '@vring/vhost-user-blk'
+import type { BlockSettings, BlockWorkerMessage } from './block-protocol.ts'
+import { EXIT_INTERNAL } from './exit-codes.ts'
+import { ServeError, usageError } from './serve-error.ts'
+import { startThread } from './start-worker.ts'
 
 export const BLOCK_USAGE = `USAGE vring-serve block --socket PATH --file FILE [--read-only] [--queues N] [--client]
 
@@ -16,14 +21,7 @@ export const BLOCK_USAGE = `USAGE vring-serve block --socket PATH --file FILE [-
 `
 
 /** What was given, checked. */
-interface BlockArguments {
-  readonly socket: string
-  readonly file: string
-  readonly readOnly: boolean
-  readonly queues: number
-  readonly id: string
-  readonly client: boolean
-}
+type BlockArguments = Omit<BlockSettings, 'wakeFd' | 'stop'>
 
 /**
  * `vring-serve block`: serves until `stop` is aborted.
@@ -39,30 +37,36 @@ export async function blockCommand(
 ): Promise<string | null> {
   const given = readArguments(rawArgs)
   if (given === null) return BLOCK_USAGE
-  const { socket, file, readOnly, queues, id, client } = given
-  const store = attempt('--file', () => new FileStore(file, { readOnly }))
-  const worker = new VhostUserWorker()
+  const wake = EventFd.create()
+  const cell = new Int32Array(new SharedArrayBuffer(4))
+  const settings: BlockSettings = { ...given, wakeFd: wake.fd, stop: cell.buffer as SharedArrayBuffer }
+  const onStop = (): void => {
+    Atomics.store(cell, 0, 1)
+    wake.signal()
+  }
+  if (stop.aborted) onStop()
+  stop.addEventListener('abort', onStop)
   try {
-    const device = attempt('--id', () => new BlockDevice({ store, queues, id }))
-    attempt('--socket', () =>
-      worker.serve({
-        ...{ path: socket, role: client ? 'client' : 'server', device },
-        onNote: log,
-        onOpen: () => log('a driver connected'),
-        onClose: ({ error }) =>
-          log(error === null ? 'the driver hung up' : `the driver's session ended: ${error.message}`),
-      }),
-    )
-    const kind = `${store.bytes} bytes${readOnly ? ', read-only' : ''}, ${queues} queue${queues === 1 ? '' : 's'}`
-    log(`${client ? 'connecting to' : 'listening on'} ${socket}; block device ${file}, ${kind}`)
-    await runWorker(worker, stop)
-    const { reads, writes, flushes, errors } = device.counters
-    log(`stopped; ${reads} reads, ${writes} writes, ${flushes} flushes, ${errors} errors`)
+    await ended(startThread('block-worker', settings), log)
     return null
   } finally {
-    worker.close()
-    store.close()
+    stop.removeEventListener('abort', onStop)
+    wake.close()
   }
+}
+
+/** Waits until the thread has given everything back. @throws ServeError with what it failed of */
+async function ended(thread: Worker, log: (line: string) => void): Promise<void> {
+  let failure: ServeError | null = null
+  thread.on('message', (message: BlockWorkerMessage) => {
+    if (message.type === 'note') log(message.line)
+    else failure = new ServeError(message.exitCode, message.message)
+  })
+  thread.on('error', (error: Error) => {
+    failure ??= new ServeError(EXIT_INTERNAL, `the worker thread died: ${error.message}`, error)
+  })
+  await once(thread, 'exit')
+  if (failure !== null) throw failure
 }
 
 function readArguments(rawArgs: readonly string[]): BlockArguments | null {
@@ -96,14 +100,5 @@ function parse(rawArgs: readonly string[]) {
     }).values
   } catch (error) {
     throw usageError('block', (error as Error).message)
-  }
-}
-
-/** Errors say which argument asked for what failed. */
-function attempt<T>(argument: string, step: () => T): T {
-  try {
-    return step()
-  } catch (error) {
-    throw startError(argument, error)
   }
 }

@@ -14,6 +14,8 @@ import type { AsyncBlockStore, BlockStore } from './block-store.ts'
 /** Requests that are taken at once, and bytes after which a round ends. */
 const BATCH = 16
 const ROUND_BYTES = 2 ** 22
+/** Bytes that are given back together: what is longer keeps the driver waiting for what is done already. */
+const FLUSH_BYTES = 2 ** 14
 /** Zeroes that are written at once where a store has no way of its own. */
 const ZEROES = new Uint8Array(2 ** 16)
 
@@ -56,9 +58,15 @@ export class BlockQueue {
     let bytes = 0
     while (this.enabled && !this.#draining && bytes < ROUND_BYTES) {
       const requests = this.queue.take(BATCH)
+      let unpublished = 0
       for (const request of requests) {
-        bytes += request.readBytes + request.writeBytes
+        const length = request.readBytes + request.writeBytes
+        bytes += length
+        unpublished += length
         this.#start(request)
+        if (unpublished < FLUSH_BYTES) continue
+        unpublished = 0
+        this.queue.flush()
       }
       this.queue.flush()
       done += requests.length
