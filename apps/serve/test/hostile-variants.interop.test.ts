@@ -172,7 +172,6 @@ describe.skipIf(reason !== null)(
           (driver: RawFrontend) => {
             const ring = driver.rings[1]!
             for (let i = 0; i < ring.size; i++) ring.descriptor(i, GUEST + buffersOf(1), 0, NEXT, i + 1)
-            ring.descriptor(ring.size, GUEST + buffersOf(1), 0, 0)
             ring.offer(0)
           },
         ],

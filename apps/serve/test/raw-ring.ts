@@ -107,7 +107,8 @@ export class RawPackedRing extends Placed implements RawRing {
           this.#slot = 0
           this.#lap ^= 1
         }
-        if ((flags & NEXT) === 0) break
+        // A chain without end takes the ring once.
+        if ((flags & NEXT) === 0 || entries + 1 === this.size) break
         index = next
       }
       this.#open.push(entries + 1)
