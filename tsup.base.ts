@@ -10,6 +10,14 @@ export function vringPackage(options: Options = {}): ReturnType<typeof defineCon
   return defineConfig(packageOptions(options))
 }
 
+/**
+ * What an earlier build left is removed, except the declarations, which tsc may be writing at this moment, and `modules`, which
+ * another build of the same package writes. tsup takes a list as exceptions only: it puts all files before it.
+ */
+export function allBut(...modules: string[]): string[] {
+  return ['!**/*.d.ts', ...modules.map((name) => `!${name}.js*`)]
+}
+
 /** The options of {@link vringPackage}, for a package that builds in several ways. */
 export function packageOptions(options: Options = {}): Options {
   return {
@@ -17,8 +25,7 @@ export function packageOptions(options: Options = {}): Options {
     format: 'esm',
     target: 'node20',
     sourcemap: true,
-    // Everything of an earlier build but the declarations: tsc may be writing them at this moment.
-    clean: ['!**/*.d.ts'],
+    clean: allBut(),
     dts: false,
     splitting: true,
     treeshake: false,

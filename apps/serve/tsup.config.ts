@@ -1,14 +1,14 @@
 import { defineConfig } from 'tsup'
-import { packageOptions } from '../../tsup.base.ts'
+import { allBut, packageOptions } from '../../tsup.base.ts'
 
 export default defineConfig([
-  packageOptions({ entry: ['src/index.ts', 'src/cli.ts'], clean: ['index.js*', 'cli.js*', 'chunk-*.js*'] }),
+  packageOptions({ entry: ['src/index.ts', 'src/cli.ts'], clean: allBut('worker', 'block-worker') }),
   // What runs packets is one module: V8 folds a constant that it sees defined, and loads and checks one that is imported
   // at every use. `linux` stays a package.
   packageOptions({
     entry: ['src/worker.ts', 'src/block-worker.ts'],
     noExternal: [/^@vring\/(?!linux$)/],
     splitting: false,
-    clean: ['worker.js*', 'block-worker.js*'],
+    clean: allBut('index', 'cli', 'chunk-*'),
   }),
 ])

@@ -1,5 +1,5 @@
 import { ftruncateSync, readFileSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
+import { type MessagePort, Worker } from 'node:worker_threads'
 import { featureSet, VIRTIO_F_VERSION_1 } from '@vring/layout'
 import { EventFd, guardFaults, processResources, UnixSocket, unsupportedHost } from '@vring/linux'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -47,7 +47,7 @@ class TwoThreads {
     const entry = new URL('../test/follower-thread.ts', import.meta.url).href
     const load = `import('${tsx}').then(({ register }) => { register(); return import('${entry}') })`
     this.thread = new Worker(load, {
-      ...{ eval: true, workerData: data, transferList: [data.end.port] },
+      ...{ eval: true, workerData: data, transferList: [data.end.port as MessagePort] },
       execArgv: ['--conditions=@vring/source'],
     })
     this.exited = new Promise((resolve) => this.thread.on('exit', resolve))

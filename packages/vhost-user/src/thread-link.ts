@@ -19,6 +19,11 @@ const CELL = {
   count: 5,
 } as const
 
+/** A MessagePort of node:worker_threads, by the part of it that needs no types of Node. */
+export interface LinkPort {
+  postMessage(message: unknown): void
+}
+
 /** The end of a thread that follows: plain data, to be given to it when it starts; `port` is transferred. */
 export interface FollowerEnd {
   readonly cells: SharedArrayBuffer
@@ -26,14 +31,14 @@ export interface FollowerEnd {
   readonly bellFd: number
   /** Eventfd that wakes the home. */
   readonly homeFd: number
-  readonly port: MessagePort
+  readonly port: LinkPort
 }
 
 /** The end of the home, alike. */
 export interface HomeEnd {
   readonly cells: SharedArrayBuffer
   readonly bellFd: number
-  readonly port: MessagePort
+  readonly port: LinkPort
 }
 
 interface Answer {
@@ -106,7 +111,7 @@ export class Follower {
     this.thread = thread
     this.#cells = new Int32Array(end.cells)
     this.#bell = new EventFd(end.bellFd)
-    this.#port = end.port
+    this.#port = end.port as MessagePort
     this.#limitMs = limitMs
     this.#onOverdue = onOverdue
   }
@@ -199,7 +204,7 @@ export class Home {
     this.#cells = new Int32Array(cells)
     this.#bell = new EventFd(bellFd)
     this.#wake = new EventFd(homeFd)
-    this.#port = port
+    this.#port = port as MessagePort
   }
 
   /** Handles the commands that are there. */
