@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads'
 import { IO_EVENT, IOCB, TIMESPEC } from './abi.ts'
 import { closeFd } from './fd.ts'
 import { fixedBytes, type Libc, libc } from './libc.ts'
@@ -19,14 +20,16 @@ const RESULTS = 64
  * end of a request is told to any eventfd that the request names. The request here is a read of nothing, complete when
  * io_submit(2) returns.
  *
- * One serves all eventfds of a thread.
+ * One serves all eventfds of a thread. io_destroy(2) waits until the kernel has forgotten the context, tens of milliseconds:
+ * between two users it is kept, without a descriptor, and goes with its thread.
  */
 export class EventSignaller {
   private static current: EventSignaller | null = null
 
   private readonly libc: Libc
   private readonly context: bigint
-  private readonly fd: number
+  /** What is read from; -1 while there is no user. */
+  private fd = -1
   private readonly eventFd: Uint32Array
   private readonly requests: Uint8Array
   private readonly request: Uint8Array
@@ -35,14 +38,12 @@ export class EventSignaller {
   private unfetched = 0
   private users = 0
 
-  private constructor(c: Libc, context: bigint, fd: number) {
+  private constructor(c: Libc, context: bigint) {
     this.libc = c
     this.context = context
-    this.fd = fd
     this.request = fixedBytes(IOCB.size)
     const request = new DataView(this.request.buffer)
     request.setUint16(IOCB.aio_lio_opcode, IOCB_CMD_PREAD, true)
-    request.setUint32(IOCB.aio_fildes, fd, true)
     request.setUint32(IOCB.aio_flags, IOCB_FLAG_RESFD, true)
     this.eventFd = new Uint32Array(this.request.buffer, IOCB.aio_resfd, 1)
     this.requests = fixedBytes(8)
@@ -57,8 +58,11 @@ export class EventSignaller {
    */
   static acquire(): EventSignaller | null {
     EventSignaller.current ??= EventSignaller.create()
-    if (EventSignaller.current !== null) EventSignaller.current.users++
-    return EventSignaller.current
+    const { current } = EventSignaller
+    if (current === null) return null
+    if (current.users === 0) current.open()
+    current.users++
+    return current
   }
 
   /** Adds one to an eventfd. False: the kernel refused, and nothing was added. */
@@ -70,12 +74,16 @@ export class EventSignaller {
     return true
   }
 
-  /** One user less: with the last one goes what the kernel keeps for it. */
+  /** One user less: with the last one goes its descriptor. */
   release(): void {
     if (--this.users > 0) return
-    EventSignaller.current = null
-    this.libc.io_destroy(this.context)
     closeFd(this.fd)
+    this.fd = -1
+  }
+
+  private open(): void {
+    this.fd = createMemfd('vring-signal', 4096)
+    new DataView(this.request.buffer).setUint32(IOCB.aio_fildes, this.fd, true)
   }
 
   private static create(): EventSignaller | null {
@@ -83,12 +91,9 @@ export class EventSignaller {
     const context = fixedBytes(8)
     if (c.io_setup(RESULTS, context) !== 0) return null
     const id = new DataView(context.buffer).getBigUint64(0, true)
-    try {
-      return new EventSignaller(c, id, createMemfd('vring-signal', 4096))
-    } catch (error) {
-      c.io_destroy(id)
-      throw error
-    }
+    // The process takes its contexts with it; a thread that ends before has to give its own back.
+    if (!isMainThread) process.once('exit', () => c.io_destroy(id))
+    return new EventSignaller(c, id)
   }
 
   /** All of them are complete: fetching does not wait. */
