@@ -238,7 +238,7 @@ describe('what the port does not see', () => {
     expect(speculate(bareDirect(true)).unseen).toEqual([])
   })
 
-  /** Looks a value of the driver up in a table of its own, behind a check of the value. */
+  /** Looks a value of the driver up in a table of its own, after a check of the value. */
   const lookingUp = (check: (cpu: Cpu, inside: boolean) => boolean): AccessorPlugin =>
     copying('looking-up', ({ cpu, space }) => {
       const table = memoryView(new ArrayBuffer(64))
