@@ -34,9 +34,9 @@ import { expect, test } from 'vitest'
 
 /**
  * What the step that crosses {@link WORK_PER_LOOK} may add: a batch with its longest chain, then one frame in the most pieces,
- * each looked up three times, copied, and noted in the log.
+ * each looked up three times, copied, and looked up and noted for the log.
  */
-const STEP = BATCH_DESCRIPTORS_MAX + CHAIN_DESCRIPTORS_MAX + 8 * PIECES_MAX
+const STEP = BATCH_DESCRIPTORS_MAX + CHAIN_DESCRIPTORS_MAX + 9 * PIECES_MAX
 const BOUND = WORK_PER_LOOK + STEP
 
 const RING_SIZE = 256

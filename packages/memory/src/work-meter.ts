@@ -1,16 +1,16 @@
 /**
- * Units of work between two looks at the clock and at the stop signal: about half a millisecond on memory that is present. The
- * step that crosses it is finished; each is bounded by itself.
+ * Units of work between two looks at the clock and at the stop signal, so many that they stay under a millisecond on memory that
+ * is present. The step that crosses it is finished; each is bounded by itself.
  */
 export const WORK_PER_LOOK = 8192
 /** Bytes copied that are one unit. */
 export const WORK_BYTES = 256
 
 /**
- * Counts the work of a thread in one unit, whatever a driver makes it do: about 50 ns on memory that is present. One unit is a
- * descriptor that is walked (an empty one too), a piece of a buffer that is not contiguous, a look-up of a region or of an IOTLB
- * entry that the last hit did not save, a page noted in the migration log, a frame, or {@link WORK_BYTES} bytes copied. What has
- * a number already is charged a batch at a time; what only the slow paths do is charged there.
+ * Counts the work of a thread in one unit, whatever a driver makes it do. One unit is a descriptor that is walked (an empty one
+ * too), a look-up of a region or of an IOTLB entry that the last hit did not save, a page noted in the migration log, a frame, or
+ * {@link WORK_BYTES} bytes copied; a contiguous piece of a buffer, translated and copied by itself, is two. What has a number
+ * already is charged a batch at a time; what only the slow paths do is charged there.
  */
 export class WorkMeter {
   /** Units since {@link begin}. */
