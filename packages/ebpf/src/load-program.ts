@@ -60,8 +60,9 @@ export interface EbpfProgram<C extends HookContext = HookContext> {
 }
 
 /**
- * Loads an eBPF program: reads the object, creates its maps, verifies the program and compiles it. Verification gives way
- * to other work of the thread every 5 ms. The source is read before this returns.
+ * Loads an eBPF program: reads the object, creates its maps, verifies the program and compiles it. It gives way to other
+ * work of the thread every 5 ms; only the engine's own parser takes the generated code at once, about 1 us an instruction.
+ * The source is read before this returns.
  *
  * @param type what the program is given and what it may call
  * @param source an ELF object of `clang -target bpf`, or raw instructions
