@@ -23,8 +23,7 @@ const snapshot = {
   accesses: {},
   notifications: 0,
   wakeups: 0,
-  round: none,
-  wakeToBackend: none,
+  threads: [{ thread: 0, notifications: 0, wakeups: 0, round: none, wakeToBackend: none }],
 } satisfies Snapshot
 const config: ServeConfig = {
   name: '',
@@ -43,6 +42,7 @@ const config: ServeConfig = {
   captures: [],
   queuePairs: 1,
   announce: false,
+  threads: 1,
   memory: DEFAULT_MEMORY,
 }
 const observation: Observation = { snapshot, kernel: null, link: null, history: [] }

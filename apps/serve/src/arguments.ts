@@ -58,6 +58,11 @@ export const OPTIONS = {
     description: 'Leave it to the driver to announce itself after a migration (VIRTIO_NET_F_GUEST_ANNOUNCE)',
   },
   queues: { type: 'string', valueHint: 'N', description: 'Queue pairs, 1 to 128; default 1' },
+  threads: {
+    type: 'string',
+    valueHint: 'N',
+    description: 'Threads that share the queue pairs out, 1 to --queues; default 1',
+  },
   plugin: {
     type: 'string',
     valueHint: 'SPEC',

@@ -58,6 +58,7 @@ describe('configuration', () => {
     captures: [],
     queuePairs: 1,
     announce: false,
+    threads: 1,
     memory: DEFAULT_MEMORY,
   }
   const log = { level: 'info', format: 'text' }
@@ -160,6 +161,21 @@ describe('configuration', () => {
     ],
     [{ ...least, queues: '0' }, /^--queues: "0" is not accepted; accepted: an integer from 1 to 128/],
     [{ ...least, queues: '129' }, /^--queues: /],
+    [{ ...least, threads: '2' }, /^--threads: is 2; accepted: 1 to 1, the queue pairs that --queues gives them/],
+    [{ ...least, queues: '4', threads: '5' }, /^--threads: is 5; accepted: 1 to 4, /],
+    [{ ...least, threads: '0' }, /^--threads: "0" is not accepted; accepted: an integer from 1 to 128/],
+    [
+      { ...least, backend: 'pcap:x', queues: '2', threads: '2' },
+      /^--threads: is 2, and pcap is one thread's; accepted: 1, or drop, loopback, tap, plugin/,
+    ],
+    [
+      { ...least, queues: '2', threads: '2', accessor: 'iotlb-translated' },
+      /^--threads: is 2, and an IOTLB is one thread's; accepted: 1, or another --accessor/,
+    ],
+    [
+      { ...least, queues: '2', threads: '2', capture: ['x.pcapng'] },
+      /^--capture: is of all pairs, which 2 threads serve; accepted: pair=N, or --threads 1/,
+    ],
     [{ ...least, queues: '1e1' }, /^--queues: /],
     [{ ...least, backend: 'loopback', xdp: 'xdp1' }, /^--xdp: runs before drop and on a tap/],
     [{ ...least, mtu: '1500' }, /^--mtu: is that of a tap; the backend is drop/],
@@ -233,7 +249,7 @@ describe('configuration', () => {
     const all = {
       ...least,
       ...{ client: true, accessor: 'a', plugin: ['p'], xdp: 'b', mtu: 9000, pace: 'asap', loop: true },
-      ...{ queues: 3, metrics: 'c:1', 'max-gap': 0.5, capture: ['x.pcapng'], 'socket-path': 's', fd: 3 },
+      ...{ queues: 3, threads: 2, metrics: 'c:1', 'max-gap': 0.5, capture: ['x.pcapng'], 'socket-path': 's', fd: 3 },
       ...{ 'socket-mode': '660', 'socket-group': 'g', user: 'u', control: 'c', 'fix-offloads': true, announce: true },
       ...{ 'log-level': 'debug', 'log-format': 'json', memory: 'any', 'require-sealed': true, 'memory-max': '64G' },
     }

@@ -40,6 +40,8 @@ export interface ServeConfig {
   readonly queuePairs: number
   /** Offer VIRTIO_NET_F_GUEST_ANNOUNCE, and VIRTIO_NET_F_CTRL_VQ with it. */
   readonly announce: boolean
+  /** Threads that its queue pairs are shared out over. */
+  readonly threads: number
   readonly memory: MemoryConfig
 }
 
@@ -97,6 +99,9 @@ const MTU_MAX = 65_521
 const GAP_SECONDS_MAX = MAX_GAP_MS_MOST / 1000
 const GAP_ACCEPTED = `accepted: seconds, 0 to ${GAP_SECONDS_MAX}`
 
+/** Backends whose pairs have nothing in common that one thread would have to keep. */
+const THREADED: readonly BackendSpec['kind'][] = ['drop', 'loopback', 'tap', 'plugin']
+
 const text = z.string('accepted: text').min(1, 'accepted: text that is not empty')
 const flag = z.boolean('accepted: true or false')
 const integer = (least: number, most: number): z.ZodInt => {
@@ -127,6 +132,7 @@ const DEVICE_SETTINGS = {
   capture: z.array(text, 'accepted: a list of texts').optional(),
   queues: integer(1, QUEUE_PAIRS_MAX).optional(),
   announce: flag.optional(),
+  threads: integer(1, QUEUE_PAIRS_MAX).optional(),
   memory: z.enum(MEMORY_FILES, `accepted: ${MEMORY_FILES.join(', ')}`).optional(),
   'require-sealed': flag.optional(),
   'memory-max': text.optional(),
@@ -235,6 +241,17 @@ async function resolveDevice(
   for (const option of ['pace', 'loop', 'max-gap'] as const)
     if (all[option] !== undefined && kind !== 'replay')
       throw refuse(option, `is for replay:FILE; the backend is ${kind}`)
+  const accessor = within(where, () => chooseAccessor(all.accessor ?? null, registry))
+  const { queues = 1, threads = 1 } = all
+  if (threads > queues)
+    throw refuse('threads', `is ${threads}; accepted: 1 to ${queues}, the queue pairs that --queues gives them`)
+  if (threads > 1 && !THREADED.includes(kind))
+    throw refuse('threads', `is ${threads}, and ${kind} is one thread's; accepted: 1, or ${THREADED.join(', ')}`)
+  if (threads > 1 && registry.accessor(accessor.name).supports.iotlb)
+    throw refuse('threads', `is ${threads}, and an IOTLB is one thread's; accepted: 1, or another --accessor`)
+  const captures = (all.capture ?? []).map((one) => within(where, () => captureOf(one, queues)))
+  if (threads > 1 && captures.some(({ pair }) => pair === null))
+    throw refuse('capture', `is of all pairs, which ${threads} threads serve; accepted: pair=N, or --threads 1`)
   const mode = all['socket-mode']
   return {
     name,
@@ -243,7 +260,7 @@ async function resolveDevice(
     role: all.client === true ? 'client' : 'server',
     socketMode: mode === undefined ? null : Number.parseInt(mode, 8),
     socketGroup: all['socket-group'] ?? null,
-    accessor: within(where, () => chooseAccessor(all.accessor ?? null, registry)),
+    accessor,
     plugins,
     backend,
     xdp: all.xdp ?? null,
@@ -253,9 +270,10 @@ async function resolveDevice(
       ...{ pace: all.pace ?? 'recorded', loop: all.loop ?? false },
       maxGapMs: 1000 * (all['max-gap'] ?? MAX_GAP_MS / 1000),
     },
-    captures: (all.capture ?? []).map((one) => within(where, () => captureOf(one, all.queues ?? 1))),
-    queuePairs: all.queues ?? 1,
+    captures,
+    queuePairs: queues,
     announce: all.announce ?? false,
+    threads,
     memory: {
       files: all.memory ?? 'memory',
       requireSealed: all['require-sealed'] ?? false,
@@ -285,7 +303,7 @@ function fromArguments(given: GivenArguments): Settings {
     'log-format': format,
     ...some
   } = given
-  const { queues, mtu, fd, pace, plugin, capture, memory, ...rest } = some
+  const { queues, threads, mtu, fd, pace, plugin, capture, memory, ...rest } = some
   const mode = rest['socket-mode']
   if (mode !== undefined && !/^0?[0-7]{3}$/.test(mode))
     throw usageError('--socket-mode', `${JSON.stringify(mode)} is not accepted; accepted: octal permissions, as 0660`)
@@ -296,6 +314,7 @@ function fromArguments(given: GivenArguments): Settings {
     ...(maxGap === undefined ? {} : { 'max-gap': readSeconds('--max-gap', maxGap) }),
     ...(fd === undefined ? {} : { fd: integerIn('--fd', fd, 0, 2 ** 31 - 1) }),
     ...(queues === undefined ? {} : { queues: integerIn('--queues', queues, 1, QUEUE_PAIRS_MAX) }),
+    ...(threads === undefined ? {} : { threads: integerIn('--threads', threads, 1, QUEUE_PAIRS_MAX) }),
     ...(mtu === undefined ? {} : { mtu: integerIn('--mtu', mtu, MTU_MIN, MTU_MAX) }),
     ...(pace === undefined ? {} : { pace: oneOf('--pace', pace, PACES) }),
     ...(memory === undefined ? {} : { memory: oneOf('--memory', memory, MEMORY_FILES) }),

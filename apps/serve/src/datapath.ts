@@ -40,6 +40,7 @@ type ReplaySpec = Extract<DatapathSpec, { kind: 'replay' }>
 
 /** The backends of all queue pairs, in the thread that serves them. They outlive sessions: devices and counts stay. */
 export interface Datapath {
+  /** By pair; of those of other threads ends that nothing comes to. */
   readonly pairs: readonly PairEnds[]
   /**
    * Bytes after the Ethernet header that a frame may have now, unless it is a segment; Infinity: there is no network
@@ -64,18 +65,34 @@ export interface Datapath {
 }
 
 /**
- * Builds the backends.
+ * Builds the backends of the pairs of one thread.
  *
+ * @param owned its pairs, ascending
  * @param note takes one line for people, whenever there is one; `debug` what programs print
  * @throws VringError when a file or a device can't be used; ServeError for a program
  */
 export async function createDatapath(
   spec: DatapathSpec,
   queuePairs: number,
+  owned: readonly number[],
   note: (line: string) => void,
   debug: (line: string) => void,
   registry: Registry,
 ): Promise<Datapath> {
+  const path = await ownDatapath(spec, owned, note, debug, registry)
+  const pairs = Array.from({ length: queuePairs }, (_, pair) => path.pairs[owned.indexOf(pair)] ?? ELSEWHERE)
+  return { ...path, pairs, setReceiving: (pair, now) => path.setReceiving(owned.indexOf(pair), now) }
+}
+
+/** Its pairs are `owned`, in that order. */
+async function ownDatapath(
+  spec: DatapathSpec,
+  owned: readonly number[],
+  note: (line: string) => void,
+  debug: (line: string) => void,
+  registry: Registry,
+): Promise<Datapath> {
+  const queuePairs = owned.length
   switch (spec.kind) {
     case 'drop':
       return spec.program === null
@@ -90,10 +107,17 @@ export async function createDatapath(
     case 'plugin':
       return pluginPath(registry.backend(spec.name), spec.argument, queuePairs)
     case 'tap':
-      return tapPath(openAll(spec.queues, (handle) => new LinuxTapQueue(handle)))
+      return tapPath(
+        openAll(of(spec.queues, owned), (handle) => new LinuxTapQueue(handle)),
+        spec.receiving,
+      )
     case 'af-xdp':
-      return afXdpPath(openAll(spec.queues, (handle) => new AfXdpQueue(handle)))
+      return afXdpPath(openAll(of(spec.queues, owned), (handle) => new AfXdpQueue(handle)))
   }
+}
+
+function of<T>(all: readonly T[], owned: readonly number[]): T[] {
+  return owned.map((pair) => all[pair]!)
 }
 
 const nothing = {
@@ -115,6 +139,9 @@ const never = (): boolean => false
 function sink(backend: NetBackend): PairEnds {
   return { backend, source: null, rxDropped: noDrops, gone: never }
 }
+
+/** Of the pairs of other threads. */
+const ELSEWHERE: PairEnds = sink(new DropBackend())
 
 function dropPath(queuePairs: number): Datapath {
   return { ...nothing, pairs: Array.from({ length: queuePairs }, () => sink(new DropBackend())) }
@@ -218,20 +245,19 @@ function replayPath({ path, replay }: ReplaySpec, queuePairs: number, note: (lin
 }
 
 /** Its carrier says whether a driver receives: without one the stack sends nothing into it. */
-function tapPath(queues: readonly LinuxTapQueue[]): Datapath {
+function tapPath(queues: readonly LinuxTapQueue[], receiving: Int32Array): Datapath {
   const { ioRefusal, handle } = queues[0]!
-  const receiving = new Set<number>()
   tapCarrier(handle.fd, false)
   for (const queue of queues) queue.setReceiving(false)
   return {
     ...devicePath(queues),
     note: ioRefusal === null ? null : `without io_uring, by one call a frame: ${ioRefusal}`,
     setReceiving: (pair, now) => {
-      if (now) receiving.add(pair)
-      else receiving.delete(pair)
-      if (receiving.size === 0) tapCarrier(handle.fd, false)
+      // Pairs begin and end one after the other, whichever thread has them.
+      const pairs = now ? Atomics.add(receiving, 0, 1) + 1 : Atomics.sub(receiving, 0, 1) - 1
+      if (pairs === 0) tapCarrier(handle.fd, false)
       queues[pair]!.setReceiving(now)
-      if (now && receiving.size === 1) tapCarrier(handle.fd, true)
+      if (now && pairs === 1) tapCarrier(handle.fd, true)
     },
     negotiated: (features) => tapOffloads(handle.fd, features),
   }

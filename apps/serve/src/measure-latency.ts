@@ -71,11 +71,12 @@ async function withDaemon(tap: LinuxTap, socket: string, options: LatencyOptions
       plugins,
       queuePairs: 1,
       announce: false,
+      threads: 1,
       captures: [],
       memory: DEFAULT_MEMORY,
       features: 0n,
     },
-    datapath: { kind: 'tap', queues: tap.queues },
+    datapath: { kind: 'tap', queues: tap.queues, receiving: new Int32Array(new SharedArrayBuffer(4)) },
   })
   try {
     const driver = new EchoDriver(socket, bytes)

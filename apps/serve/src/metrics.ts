@@ -5,7 +5,7 @@ import { formatBackend } from './backend-spec.ts'
 import type { ServeConfig } from './config.ts'
 import type { HistoryPoint } from './history.ts'
 import type { LinkPlace } from './link-watch.ts'
-import type { LatencySnapshot, Snapshot } from './snapshot.ts'
+import type { LatencySnapshot, Snapshot, ThreadSnapshot } from './snapshot.ts'
 import { version } from './version.ts'
 
 /** The moment that metrics describe. */
@@ -120,8 +120,6 @@ function addDevice(words: MetricWords, { config, observation: { snapshot, kernel
     words.counter('vring_capture_lost_frames_total', 'Frames that did not get into a capture.', lost, { file: path })
   }
   addProgram(words, snapshot, kernel)
-  words.counter('vring_notifications_total', 'Times the driver was told of used buffers.', snapshot.notifications)
-  words.counter('vring_wakeups_total', 'Times the worker was woken, by a kick or another event.', snapshot.wakeups)
   for (const [key, count] of Object.entries(snapshot.accesses)) {
     const dot = key.indexOf('.')
     const labels = { area: key.slice(0, dot), mode: key.slice(dot + 1) }
@@ -141,18 +139,22 @@ function addDevice(words: MetricWords, { config, observation: { snapshot, kernel
   }
   words.gauge('vring_connected', '1 while a driver is connected.', snapshot.session === null ? 0 : 1)
   words.gauge('vring_driver_memory_bytes', 'Memory that the driver shares.', snapshot.session?.memoryBytes ?? 0)
-  addLatency(
-    words,
-    'vring_round_seconds',
-    'Duration of a round that did something; one round in 16 is timed.',
-    snapshot.round,
-  )
-  addLatency(
-    words,
-    'vring_wake_to_backend_seconds',
-    "From the worker's wake-up to the end of the round that handed the driver's frames to the backend.",
-    snapshot.wakeToBackend,
-  )
+  for (const one of snapshot.threads) addThread(words, one, snapshot.threads.length)
+}
+
+/** Of a device with one thread there is no label that says which. */
+function addThread(words: MetricWords, one: ThreadSnapshot, threads: number): void {
+  const labels: Labels = threads === 1 ? {} : { thread: one.thread }
+  const told = 'Times the driver was told of used buffers.'
+  words.declare('vring_notifications_total', told, ['thread'])
+  words.counter('vring_notifications_total', told, one.notifications, labels)
+  const woken = 'Times a thread was woken, by a kick or another event.'
+  words.declare('vring_wakeups_total', woken, ['thread'])
+  words.counter('vring_wakeups_total', woken, one.wakeups, labels)
+  const rounds = 'Duration of a round that did something; one round in 16 is timed.'
+  addLatency(words, 'vring_round_seconds', rounds, one.round, labels)
+  const wakes = "From a thread's wake-up to the end of the round that handed the driver's frames to the backend."
+  addLatency(words, 'vring_wake_to_backend_seconds', wakes, one.wakeToBackend, labels)
 }
 
 function addProgram(words: MetricWords, snapshot: Snapshot, kernel: Observation['kernel']): void {
@@ -191,11 +193,11 @@ function addQueues(words: MetricWords, { queues, broken }: Snapshot): void {
 }
 
 /** Quantiles were computed elsewhere: a summary of Prometheus, of which gauges and counters are made. */
-function addLatency(words: MetricWords, name: string, help: string, latency: LatencySnapshot): void {
+function addLatency(words: MetricWords, name: string, help: string, latency: LatencySnapshot, labels: Labels): void {
   const { registry } = words
   const summary =
     (registry.getSingleMetric(name) as LatencySummary | undefined) ?? new LatencySummary(name, help, registry)
-  summary.add(words.labels(), latency)
+  summary.add(words.labels(labels), latency)
 }
 
 function addProcess(words: MetricWords): void {

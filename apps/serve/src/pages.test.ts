@@ -23,6 +23,7 @@ const config: ServeConfig = {
   captures: [],
   queuePairs: 1,
   announce: false,
+  threads: 1,
   memory: DEFAULT_MEMORY,
 }
 const none = { count: 0, sum: 0, p50: 0, p90: 0, p99: 0, max: 0 }
@@ -43,8 +44,7 @@ const quiet: Snapshot = {
   accesses: {},
   notifications: 0,
   wakeups: 0,
-  round: none,
-  wakeToBackend: none,
+  threads: [{ thread: 0, notifications: 0, wakeups: 0, round: none, wakeToBackend: none }],
 }
 const busy: Snapshot = {
   ...quiet,
@@ -75,7 +75,12 @@ const busy: Snapshot = {
   accesses: { 'desc.direct': 9, 'used.fallback:page-absent': 2 },
   notifications: 11,
   wakeups: 12,
-  round: { count: 100, sum: 250_000, p50: 2000, p90: 3000, p99: 9000, max: 12_000 },
+  threads: [
+    {
+      ...{ thread: 0, notifications: 11, wakeups: 12, wakeToBackend: none },
+      round: { count: 100, sum: 250_000, p50: 2000, p90: 3000, p99: 9000, max: 12_000 },
+    },
+  ],
 }
 
 /** A device with this in place of nothing. */
@@ -127,6 +132,13 @@ describe('metrics', () => {
       vring_round_seconds_sum: 2.5e-4,
       vring_round_seconds_count: 100,
       vring_wake_to_backend_seconds_count: 0,
+    })
+    const threads = [0, 1].map((thread) => ({ ...busy.threads[0]!, thread }))
+    expect(Object.fromEntries(await values({ ...busy, threads }))).toMatchObject({
+      'vring_notifications_total{thread="1"}': 11,
+      'vring_wakeups_total{thread="0"}': 12,
+      'vring_round_seconds{thread="1",quantile="0.5"}': 2e-6,
+      'vring_round_seconds_count{thread="0"}': 100,
     })
     expect(found['process_resident_memory_bytes']).toBeGreaterThan(1 << 20)
   })

@@ -3,7 +3,7 @@ import type { AfXdpQueueHandle } from '@vring/backend-af-xdp'
 import type { TapQueueHandle } from '@vring/backend-tap/linux'
 import type { PeerCredentials } from '@vring/linux'
 import type { AccessorSpec } from '@vring/registry'
-import type { SocketRole } from '@vring/vhost-user'
+import type { FollowerEnd, HomeEnd, SocketRole } from '@vring/vhost-user'
 import type { CaptureSpec } from './capture-spec.ts'
 import type { MemoryConfig, ReplayConfig } from './config.ts'
 import type { LogLevel } from './log.ts'
@@ -16,7 +16,8 @@ export type DatapathSpec =
   | { readonly kind: 'pcap'; readonly capture: CaptureSpec }
   | { readonly kind: 'replay'; readonly path: string; readonly replay: ReplayConfig }
   | { readonly kind: 'plugin'; readonly name: string; readonly argument: string | null }
-  | { readonly kind: 'tap'; readonly queues: readonly TapQueueHandle[] }
+  /** `receiving`: pairs that take frames, one number for all threads. */
+  | { readonly kind: 'tap'; readonly queues: readonly TapQueueHandle[]; readonly receiving: Int32Array }
   | { readonly kind: 'af-xdp'; readonly queues: readonly AfXdpQueueHandle[] }
 
 /** An XDP program that runs in the worker. */
@@ -32,19 +33,16 @@ export interface ObjectSpec {
   readonly bytes: Uint8Array
 }
 
-/** What the worker thread is started with. */
-export interface WorkerSettings {
-  readonly socket: string
-  /** A socket that is open already, in place of the path; null: none. */
-  readonly fd: number | null
-  readonly role: SocketRole
+/** What every thread of a device is started with. */
+export interface ThreadSettings {
   readonly accessor: AccessorSpec
   /** Accessors beside the built-in ones, see `ServeConfig`. */
   readonly plugins: readonly string[]
   readonly queuePairs: number
   /** See `ServeConfig`. */
   readonly announce: boolean
-  readonly memory: MemoryConfig
+  /** Threads of the device; number p mod `threads` serves pair p, and number 0 has the socket. */
+  readonly threads: number
   readonly datapath: DatapathSpec
   /** Captures that are on from the start. */
   readonly captures: readonly CaptureSpec[]
@@ -54,14 +52,46 @@ export interface WorkerSettings {
   readonly wakeFd: number
   /** Int32 cells, see {@link CONTROL_STOP}. */
   readonly control: SharedArrayBuffer
-  /** Commands come here; it is looked at when {@link wakeFd} wakes the worker. */
+}
+
+/** What the thread that has the socket, the home of its sessions, is started with, too. */
+export interface HomeSeat {
+  readonly kind: 'home'
+  readonly socket: string
+  /** A socket that is open already, in place of the path; null: none. */
+  readonly fd: number | null
+  readonly role: SocketRole
+  readonly memory: MemoryConfig
+  /** Commands come here; it is looked at when `wakeFd` wakes the worker. */
   readonly commands: MessagePort
+  /** The other threads of the device, from number 1. */
+  readonly followers: readonly HomeEnd[]
+}
+
+/** What a thread is started with that serves pairs of sessions whose home is another one. */
+export interface FollowerSeat {
+  readonly kind: 'follower'
+  /** Its number, from 1. */
+  readonly thread: number
+  readonly end: FollowerEnd
+}
+
+/** What a worker thread is started with. */
+export interface WorkerSettings extends ThreadSettings {
+  readonly seat: HomeSeat | FollowerSeat
 }
 
 /** What the main thread asks of the worker between two rounds. */
 export type WorkerCommand =
   | { readonly kind: 'begin-capture'; readonly spec: CaptureSpec }
   | { readonly kind: 'end-capture'; readonly path: string }
+
+/** What the home asks of the other threads of the device. */
+export type DeviceCommand =
+  | WorkerCommand
+  | { readonly kind: 'snapshot' }
+  /** The driver uses the first `count` pairs. */
+  | { readonly kind: 'pairs'; readonly count: number }
 
 /** A command with the number that its answer has. */
 export interface NumberedCommand {
@@ -83,6 +113,8 @@ export type WorkerMessage =
   | { readonly type: 'note'; readonly line: string; readonly level?: LogLevel }
   /** The network device of a queue pair was deleted. */
   | { readonly type: 'gone' }
+  /** A thread that follows this one does not answer: it is to be ended. */
+  | { readonly type: 'overdue'; readonly thread: number }
   | { readonly type: 'opened'; readonly peer: PeerCredentials }
   /** A command was done; or why not. */
   | { readonly type: 'done'; readonly number: number; readonly error: string | null }

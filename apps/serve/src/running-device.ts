@@ -108,22 +108,11 @@ export class RunningDevice {
 
   async #start(): Promise<void> {
     const { config } = this
-    const { socket, role, accessor, plugins, queuePairs, announce, captures, memory } = config
+    const { socket, role, accessor, plugins, queuePairs, threads, announce, captures, memory } = config
     const { datapath, features, notes } = this.#device
     this.#thread = await ServeThread.start({
-      ...{
-        socket,
-        fd: this.#socket.fd,
-        role,
-        accessor,
-        plugins,
-        queuePairs,
-        announce,
-        captures,
-        memory,
-        datapath,
-        features,
-      },
+      ...{ socket, fd: this.#socket.fd, role, accessor, plugins, queuePairs, threads, announce, captures, memory },
+      ...{ datapath, features },
       onNote: this.#log,
       onGone: () => this.#link?.gone(),
       onSession: (event) => {
@@ -139,7 +128,7 @@ export class RunningDevice {
     for (const line of notes) this.#log(line)
     const verb = role === 'server' ? 'listening on' : 'connecting to'
     this.#log(
-      `${verb} ${socket}; ${formatBackend(config.backend)}, accessor ${formatAccessor(accessor)}, ${queuePairs} queue pair${queuePairs === 1 ? '' : 's'}`,
+      `${verb} ${socket}; ${formatBackend(config.backend)}, accessor ${formatAccessor(accessor)}, ${queuePairs} queue pair${queuePairs === 1 ? '' : 's'}${threads === 1 ? '' : ` over ${threads} threads`}`,
     )
   }
 

@@ -1,17 +1,17 @@
-import { once } from 'node:events'
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import { EventFd } from '@vring/linux'
 import { EXIT_INTERNAL, EXIT_USAGE } from './exit-codes.ts'
+import { FollowerThread } from './follower-thread.ts'
 import type { Log } from './log.ts'
 import {
   CONTROL_CELLS,
   CONTROL_SNAPSHOT,
   CONTROL_STOP,
-  type DatapathSpec,
+  type HomeSeat,
   type NumberedCommand,
+  type ThreadSettings,
   type WorkerCommand,
   type WorkerMessage,
-  type WorkerSettings,
 } from './protocol.ts'
 import { ServeError } from './serve-error.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -21,11 +21,8 @@ import { startWorker } from './start-worker.ts'
 const SNAPSHOT_LIMIT_MS = 2000
 
 export interface ServeThreadOptions
-  extends Pick<
-    WorkerSettings,
-    'socket' | 'fd' | 'role' | 'accessor' | 'plugins' | 'queuePairs' | 'announce' | 'features' | 'captures' | 'memory'
-  > {
-  readonly datapath: DatapathSpec
+  extends Omit<ThreadSettings, 'wakeFd' | 'control'>,
+    Pick<HomeSeat, 'socket' | 'fd' | 'role' | 'memory'> {
   /** One line for people. */
   readonly onNote?: Log
   /** The device was found to be deleted. */
@@ -34,9 +31,9 @@ export interface ServeThreadOptions
   readonly onSession?: (event: Extract<WorkerMessage, { type: 'opened' | 'closed' }>) => void
 }
 
-/** The worker thread that serves the socket, as the main thread sees it. */
+/** The threads that serve a device, the one with the socket and those that follow it, as the main thread sees them. */
 export class ServeThread {
-  /** Resolves with the last snapshot when the worker has given everything back; rejects when it failed. */
+  /** Resolves with the last snapshot when the threads have given everything back; rejects when one failed. */
   readonly done: Promise<Snapshot>
   readonly #worker: Worker
   readonly #wake: EventFd
@@ -44,26 +41,31 @@ export class ServeThread {
   readonly #waiting = new Map<number, (snapshot: Snapshot) => void>()
   readonly #commands: MessagePort
   readonly #pending = new Map<number, (error: string | null) => void>()
+  readonly #followers: readonly FollowerThread[]
+  /** Why a thread that follows ended, or null. */
+  #death: ServeError | null = null
   #number = 0
   #ended = false
 
-  private constructor(options: ServeThreadOptions) {
-    this.#wake = EventFd.create()
-    const { socket, fd, role, accessor, plugins, queuePairs, announce, features, captures, memory, datapath } = options
+  private constructor(options: ServeThreadOptions, wake: EventFd, followers: readonly FollowerThread[]) {
+    this.#wake = wake
+    this.#followers = followers
+    const { socket, fd, role, memory } = options
     const control = this.#control.buffer as SharedArrayBuffer
     const commands = new MessageChannel()
     this.#commands = commands.port1
     // It keeps no process alive.
     this.#commands.unref()
-    const settings: WorkerSettings = {
-      ...{ socket, fd, role, accessor, plugins, queuePairs, announce, features, captures, memory, datapath },
-      ...{ wakeFd: this.#wake.fd, control, commands: commands.port2 },
-    }
-    this.#worker = startWorker(settings)
+    const homes = followers.map(({ link }) => link.home)
+    this.#worker = startWorker({
+      ...{ ...settingsOf(options), wakeFd: this.#wake.fd, control },
+      seat: { kind: 'home', socket, fd, role, memory, commands: commands.port2, followers: homes },
+    })
     this.#worker.on('message', (message: WorkerMessage) => {
       if (message.type === 'snapshot') this.#answer(message.request, message.snapshot)
       else if (message.type === 'note') options.onNote?.(message.line, message.level)
       else if (message.type === 'gone') options.onGone?.()
+      else if (message.type === 'overdue') this.#followers[message.thread - 1]?.terminate()
       else if (message.type === 'done') this.#pending.get(message.number)?.(message.error)
       else if (message.type === 'opened' || message.type === 'closed') options.onSession?.(message)
     })
@@ -73,12 +75,39 @@ export class ServeThread {
   }
 
   /**
-   * Starts the worker and waits until its socket is there.
+   * Starts the threads and waits until the socket is there. Nothing stays open when that fails.
    *
    * @throws ServeError with the argument that asked for what failed
    */
   static async start(options: ServeThreadOptions): Promise<ServeThread> {
-    const thread = new ServeThread(options)
+    const wake = EventFd.create()
+    let thread: ServeThread | null = null
+    const deaths: ServeError[] = []
+    const followers = Array.from(
+      { length: options.threads - 1 },
+      (_, index) =>
+        new FollowerThread({
+          ...{ ...settingsOf(options), thread: index + 1, homeFd: wake.fd },
+          onMessage: (message) => {
+            if (message.type === 'note') options.onNote?.(message.line, message.level)
+            else if (message.type === 'gone') options.onGone?.()
+          },
+          onDeath: (failure) => {
+            deaths.push(failure)
+            if (thread !== null) thread.#died(failure)
+          },
+        }),
+    )
+    try {
+      // A driver may connect as soon as the socket is there.
+      await Promise.all(followers.map(({ ready }) => ready))
+    } catch (error) {
+      await Promise.all(followers.map((one) => one.close()))
+      wake.close()
+      throw error
+    }
+    thread = new ServeThread(options, wake, followers)
+    if (deaths.length > 0) thread.#died(deaths[0]!)
     await Promise.race([thread.#told('ready'), thread.done])
     return thread
   }
@@ -147,6 +176,12 @@ export class ServeThread {
     for (const [number, resolve] of this.#waiting) if (number <= request) resolve(snapshot)
   }
 
+  /** A thread that follows has ended: the home ends its session and then itself. */
+  #died(failure: ServeError): void {
+    this.#death ??= failure
+    if (!this.#ended) this.#wake.signal()
+  }
+
   #told(type: WorkerMessage['type']): Promise<void> {
     return new Promise((resolve) => {
       const listen = (message: WorkerMessage): void => {
@@ -168,12 +203,20 @@ export class ServeThread {
     this.#worker.on('error', (error: Error) => {
       failure ??= new ServeError(EXIT_INTERNAL, `the worker thread died: ${error.message}`, error)
     })
-    const [code] = (await once(this.#worker, 'exit')) as [number]
+    const code = await new Promise<number>((resolve) => this.#worker.once('exit', resolve))
     this.#ended = true
+    await Promise.all(this.#followers.map((one) => one.close()))
     this.#commands.close()
     this.#wake.close()
+    failure ??= this.#death
     if (failure !== null) throw failure
     if (last === null) throw new ServeError(EXIT_INTERNAL, `the worker thread ended with code ${code}`)
     return last
   }
+}
+
+/** What all threads of the device are started with. */
+function settingsOf(options: ServeThreadOptions): Omit<ThreadSettings, 'wakeFd' | 'control'> {
+  const { accessor, plugins, queuePairs, threads, announce, features, captures, datapath } = options
+  return { accessor, plugins, queuePairs, threads, announce, features, captures, datapath }
 }

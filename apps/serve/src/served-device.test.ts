@@ -9,6 +9,7 @@ test('an MTU that does not fit through the device is refused', async () => {
   const drop = await createDatapath(
     { kind: 'drop', program: null },
     1,
+    [0],
     () => {},
     () => {},
     createRegistry(),

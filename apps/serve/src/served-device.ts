@@ -19,6 +19,10 @@ export interface ServedDeviceOptions {
   readonly announce?: boolean
   /** What stands between the rings and the ends of their pairs. */
   readonly captures: Captures
+  /** Number of the thread that this is, of those that have pairs of the device. Default 0. */
+  readonly thread?: number
+  /** Hears how many pairs the driver uses. */
+  readonly onPairs?: (count: number) => void
   /** Takes one line for people. */
   readonly onNote?: (line: string) => void
 }
@@ -65,16 +69,11 @@ export class ServedDevice extends NetDevice {
   private readonly refusals: Record<string, number> = {}
   private readonly sessionEnds: Record<string, number> = {}
   private readonly note: (line: string) => void
+  private readonly thread: number
+  private readonly onPairs: (count: number) => void
 
-  constructor({
-    accessor,
-    accessorOptions = {},
-    datapath,
-    features,
-    announce = false,
-    captures,
-    onNote,
-  }: ServedDeviceOptions) {
+  constructor(options: ServedDeviceOptions) {
+    const { accessor, accessorOptions = {}, datapath, features, announce = false, captures, onNote } = options
     super({
       accessor,
       accessorOptions,
@@ -87,6 +86,8 @@ export class ServedDevice extends NetDevice {
     this.datapath = datapath
     this.captures = captures
     this.note = onNote ?? (() => {})
+    this.thread = options.thread ?? 0
+    this.onPairs = options.onPairs ?? (() => {})
     this.received = datapath.pairs.map(() => ({ frames: 0, bytes: 0, dropped: {} }))
     this.sent = datapath.pairs.map(() => ({}))
   }
@@ -119,6 +120,12 @@ export class ServedDevice extends NetDevice {
   protected override usePairs(count: number): void {
     super.usePairs(count)
     for (let index = 0; index < 2 * this.queueNum; index += 2) this.follow(index)
+    this.onPairs(count)
+  }
+
+  /** The driver uses the first `count` pairs, as another thread of the device heard. */
+  setPairs(count: number): void {
+    this.usePairs(count)
   }
 
   /** Tells the network device of a pair when its receive ring begins to take frames, and when it ends. */
@@ -256,8 +263,12 @@ export class ServedDevice extends NetDevice {
       accesses,
       notifications: this.notifications,
       wakeups: this.wakeups,
-      round: this.roundTime.snapshot(),
-      wakeToBackend: this.wakeTime.snapshot(),
+      threads: [
+        {
+          ...{ thread: this.thread, notifications: this.notifications, wakeups: this.wakeups },
+          ...{ round: this.roundTime.snapshot(), wakeToBackend: this.wakeTime.snapshot() },
+        },
+      ],
     }
   }
 
@@ -311,6 +322,7 @@ export class ServedDevice extends NetDevice {
 /** Why a session ended, by kind. */
 function endOf({ error }: BackendSession): string {
   if (error === null) return 'hang-up'
+  if (error.field === 'thread') return 'thread'
   if (error.field === 'memory' && error.code === 'ERR_SYSTEM') return 'memory'
   return error.code === 'ERR_SYSTEM' ? 'system' : 'refused'
 }

@@ -8,7 +8,7 @@ export interface Snapshot {
   readonly sessions: number
   /** Why the last session that ended on an error did. */
   readonly lastError: string | null
-  /** Sessions that are over, by why: `hang-up`, `refused` (a request), `memory` (pages of it were gone), `system`. */
+  /** Sessions that are over, by why: `hang-up`, `refused` (a request), `memory` (pages of it were gone), `thread` (of the device), `system`. */
   readonly sessionEnds: Readonly<Record<string, number>>
   /** Requests that were refused, `SET_VRING_NUM.ring`: the request, and what ended: `answered`, `ring`, `session`. */
   readonly refusals: Readonly<Record<string, number>>
@@ -28,11 +28,20 @@ export interface Snapshot {
   readonly accesses: Readonly<Record<string, number>>
   /** Times the driver was told of used buffers. */
   readonly notifications: number
-  /** Times the worker slept, or found work in the last look before it, and went on: by a kick or another event. */
+  /** Times a worker slept, or found work in the last look before it, and went on: by a kick or another event. */
+  readonly wakeups: number
+  /** One for each thread of the device, by number. */
+  readonly threads: readonly ThreadSnapshot[]
+}
+
+/** What one thread of a device has done. */
+export interface ThreadSnapshot {
+  readonly thread: number
+  readonly notifications: number
   readonly wakeups: number
   /** How long a round that did something took; one round in 16 is timed. */
   readonly round: LatencySnapshot
-  /** From the worker's wake-up to the end of the round that handed the driver's frames to the backend. */
+  /** From the thread's wake-up to the end of the round that handed the driver's frames to the backend. */
   readonly wakeToBackend: LatencySnapshot
 }
 

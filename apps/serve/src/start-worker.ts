@@ -3,7 +3,9 @@ import type { WorkerSettings } from './protocol.ts'
 
 /** Starts the worker thread of a network device. */
 export function startWorker(workerData: WorkerSettings): Worker {
-  return startThread('worker', workerData, [workerData.commands])
+  const { seat } = workerData
+  const ports = seat.kind === 'home' ? [seat.commands, ...seat.followers.map(({ port }) => port)] : [seat.end.port]
+  return startThread('worker', workerData, ports)
 }
 
 /** Starts a thread of this program: the built one, or from its sources where this module runs from them. */

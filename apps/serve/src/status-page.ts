@@ -100,7 +100,10 @@ function settingsList(config: ServeConfig, { snapshot, link }: Observation): str
     ['Backend', formatBackend(config.backend)],
     ['XDP program', config.xdp ?? 'none'],
     ['Accessor', formatAccessor(config.accessor)],
-    ['Queue pairs', String(config.queuePairs)],
+    [
+      'Queue pairs',
+      config.threads === 1 ? String(config.queuePairs) : `${config.queuePairs} over ${config.threads} threads`,
+    ],
     ['Drivers so far', number(snapshot.sessions)],
   ]
   if (session !== null)
@@ -151,7 +154,7 @@ function queueTable({ queues, broken, notifications, wakeups }: Snapshot): strin
   return `${running}\n${totals}`
 }
 
-function latencyTable({ round, wakeToBackend }: Snapshot): string {
+function latencyTable({ threads }: Snapshot): string {
   const row = (name: string, one: LatencySnapshot): string[] =>
     one.count === 0
       ? [name, '0', 'none yet', 'none yet', 'none yet']
@@ -159,7 +162,10 @@ function latencyTable({ round, wakeToBackend }: Snapshot): string {
   return table(
     'Microseconds',
     ['What', 'Timed', 'Median', '99th percentile', 'Longest'],
-    [row('A round', round), row('Wake-up to backend', wakeToBackend)],
+    threads.flatMap(({ thread, round, wakeToBackend }) => {
+      const of = threads.length === 1 ? '' : `, thread ${thread}`
+      return [row(`A round${of}`, round), row(`Wake-up to backend${of}`, wakeToBackend)]
+    }),
   )
 }
 

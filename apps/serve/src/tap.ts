@@ -3,7 +3,7 @@ import type { Device } from './device.ts'
 import { KernelProgram } from './kernel-program.ts'
 import { readObjectSpec } from './program-spec.ts'
 import { startError } from './serve-error.ts'
-import { TAP_FEATURES } from './tap-offloads.ts'
+import { tapFeatures } from './tap-offloads.ts'
 
 export interface ServedTapOptions {
   readonly name: string
@@ -25,8 +25,12 @@ export function openTap({ name, queuePairs, xdp, mtu }: ServedTapOptions): Devic
     const attached = xdp === null ? null : attach(tap, xdp)
     return {
       // Drivers may take segments; each session tells the TAP what its own does.
-      datapath: { kind: 'tap', queues: tap.queues.map((queue) => ({ ...queue, segmentation: true })) },
-      features: TAP_FEATURES,
+      datapath: {
+        kind: 'tap',
+        queues: tap.queues.map((queue) => ({ ...queue, segmentation: true })),
+        receiving: new Int32Array(new SharedArrayBuffer(4)),
+      },
+      features: tapFeatures(tap.queues[0]!.fd),
       notes:
         attached === null
           ? []

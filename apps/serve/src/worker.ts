@@ -1,45 +1,56 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
-import { featureSet, VIRTIO_F_ACCESS_PLATFORM } from '@vring/layout'
+import { featureSet, VIRTIO_F_ACCESS_PLATFORM, VringError } from '@vring/layout'
 import { EventFd, peerCredentials } from '@vring/linux'
-import { createLinuxHost, describeFault, serveVhostUser } from '@vring/vhost-user'
+import {
+  type BackendSession,
+  createLinuxHost,
+  describeFault,
+  FollowedSession,
+  serveVhostUser,
+  VhostUserWorker,
+} from '@vring/vhost-user'
 import { Captures } from './captures.ts'
-import { createDatapath } from './datapath.ts'
+import { createDatapath, type Datapath } from './datapath.ts'
 import { loadRegistry } from './load-registry.ts'
 import {
   CONTROL_SNAPSHOT,
   CONTROL_STOP,
+  type DeviceCommand,
+  type FollowerSeat,
+  type HomeSeat,
   type NumberedCommand,
-  type WorkerCommand,
   type WorkerMessage,
   type WorkerSettings,
 } from './protocol.ts'
 import { startError } from './serve-error.ts'
 import { ServedDevice } from './served-device.ts'
+import { obey, SharedDevice } from './shared-device.ts'
 
 /**
- * The thread that serves the socket: one isolate, one accessor, all queues of the session. It does not return to the event
- * loop before it ends; the main thread reaches it through shared cells and an eventfd.
+ * A thread that serves queue pairs of a device: one isolate, one accessor. It does not return to the event loop before it
+ * ends; the main thread reaches it through shared cells and an eventfd.
  */
 async function work(settings: WorkerSettings): Promise<void> {
-  const { socket, fd, role, queuePairs, wakeFd } = settings
-  const control = new Int32Array(settings.control)
-  const wake = new EventFd(wakeFd)
+  const { queuePairs, threads, seat } = settings
+  const thread = seat.kind === 'home' ? 0 : seat.thread
   const registry = await loadRegistry(settings.plugins)
   const accessor = registry.accessor(settings.accessor.name)
   let features = settings.features
   if (accessor.supports.iotlb) features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)
   const note = (line: string): void => tell({ type: 'note', line })
   const debug = (line: string): void => tell({ type: 'note', line, level: 'debug' })
-  const datapath = await createDatapath(settings.datapath, queuePairs, note, debug, registry).catch(
+  const owned = Array.from({ length: queuePairs }, (_, pair) => pair).filter((pair) => pair % threads === thread)
+  const datapath = await createDatapath(settings.datapath, queuePairs, owned, note, debug, registry).catch(
     (error: unknown) => {
       throw startError('--backend', error)
     },
   )
   const captures = new Captures(datapath.pairs, note)
-  if (datapath.note !== null) note(datapath.note)
-  const { files, requireSealed, bytesMax } = settings.memory
+  if (datapath.note !== null && thread === 0) note(datapath.note)
+  let onPairs = (_count: number): void => {}
   try {
-    for (const spec of settings.captures) attempt('--capture', () => captures.begin(spec))
+    for (const spec of settings.captures)
+      if (threads === 1 || spec.pair! % threads === thread) attempt('--capture', () => captures.begin(spec))
     const device = new ServedDevice({
       accessor,
       accessorOptions: settings.accessor.options,
@@ -47,74 +58,127 @@ async function work(settings: WorkerSettings): Promise<void> {
       features,
       announce: settings.announce,
       captures,
+      thread,
+      onPairs: (count) => onPairs(count),
       onNote: note,
     })
-    let answered = 0
-    let told = false
-    let gone = false
-    attempt('--socket', () =>
-      serveVhostUser({
-        path: socket,
-        ...(fd === null ? {} : { fd }),
-        role,
-        device,
-        wakeFd,
-        host: createLinuxHost({ files, requireSealed, onNote: note }),
-        ...(bytesMax === null ? {} : { memoryBytesMax: bytesMax }),
-        onRefusal: (refusal) => device.refused(refusal),
-        onNote: note,
-        onFault: (error) => note(describeFault(error)),
-        shouldStop: () => {
-          if (!told) tell({ type: 'ready' })
-          told = true
-          device.awake()
-          wake.drain()
-          if (!gone && datapath.pairs.some((pair) => pair.gone())) {
-            gone = true
-            tell({ type: 'gone' })
-          }
-          for (let one = nextCommand(settings); one !== null; one = nextCommand(settings)) {
-            const { number, command } = one
-            tell({ type: 'done', number, error: run(device, command) })
-          }
-          const request = Atomics.load(control, CONTROL_SNAPSHOT)
-          if (request !== answered) {
-            answered = request
-            tell({ type: 'snapshot', request, snapshot: device.snapshot() })
-          }
-          return Atomics.load(control, CONTROL_STOP) === 1
-        },
-        onOpen: (session) => {
-          device.opened(session)
-          tell({ type: 'opened', peer: peerCredentials(session.fd) })
-        },
-        onClose: (session) => {
-          device.closed(session)
-          tell({ type: 'closed', error: session.error?.message ?? null })
-        },
-      }),
-    )
-    datapath.idle()
-    tell({ type: 'stopped', snapshot: device.snapshot() })
+    if (seat.kind === 'follower') follow(settings, seat, device, datapath)
+    else {
+      const shared = new SharedDevice(device, seat.followers, (thread) => tell({ type: 'overdue', thread }))
+      onPairs = (count) => shared.tellAll({ kind: 'pairs', count })
+      serve(settings, seat, device, shared, datapath)
+    }
   } finally {
     captures.close()
     datapath.close()
   }
 }
 
-function nextCommand({ commands }: WorkerSettings): NumberedCommand | null {
-  return (receiveMessageOnPort(commands)?.message as NumberedCommand | undefined) ?? null
+/** The thread that has the socket. */
+function serve(
+  settings: WorkerSettings,
+  seat: HomeSeat,
+  device: ServedDevice,
+  shared: SharedDevice,
+  datapath: Datapath,
+): void {
+  const control = new Int32Array(settings.control)
+  const wake = new EventFd(settings.wakeFd)
+  const { files, requireSealed, bytesMax } = seat.memory
+  const note = (line: string): void => tell({ type: 'note', line })
+  const gone = sayWhenGone(datapath)
+  let open: BackendSession | null = null
+  let answered = 0
+  let told = false
+  attempt('--socket', () =>
+    serveVhostUser({
+      path: seat.socket,
+      ...(seat.fd === null ? {} : { fd: seat.fd }),
+      role: seat.role,
+      device: shared.device,
+      wakeFd: settings.wakeFd,
+      host: createLinuxHost({ files, requireSealed, onNote: note }),
+      ...(bytesMax === null ? {} : { memoryBytesMax: bytesMax }),
+      onRefusal: (refusal) => device.refused(refusal),
+      onNote: note,
+      onFault: (error) => note(describeFault(error)),
+      shouldStop: () => {
+        if (!told) tell({ type: 'ready' })
+        told = true
+        device.awake()
+        wake.drain()
+        gone()
+        const trouble = shared.trouble()
+        if (trouble !== null) open?.close(new VringError('ERR_INTERNAL', trouble, { field: 'thread' }))
+        for (let one = nextCommand(seat); one !== null; one = nextCommand(seat)) {
+          const { number, command } = one
+          tell({ type: 'done', number, error: shared.run(command) })
+        }
+        const request = Atomics.load(control, CONTROL_SNAPSHOT)
+        if (request !== answered) {
+          answered = request
+          tell({ type: 'snapshot', request, snapshot: shared.snapshot() })
+        }
+        return Atomics.load(control, CONTROL_STOP) === 1 || shared.hasEnded
+      },
+      onOpen: (session) => {
+        open = session
+        device.opened(session)
+        tell({ type: 'opened', peer: peerCredentials(session.fd) })
+      },
+      onClose: (session) => {
+        open = null
+        device.closed(session)
+        tell({ type: 'closed', error: session.error?.message ?? null })
+      },
+    }),
+  )
+  datapath.idle()
+  tell({ type: 'stopped', snapshot: shared.snapshot() })
 }
 
-/** Null, or why it was not done. */
-function run(device: ServedDevice, command: WorkerCommand): string | null {
-  try {
-    if (command.kind === 'begin-capture') device.beginCapture(command.spec)
-    else if (!device.endCapture(command.path)) return `no capture goes to ${command.path}`
-    return null
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+/** A thread that serves pairs of the sessions of another one. */
+function follow(settings: WorkerSettings, { end }: FollowerSeat, device: ServedDevice, datapath: Datapath): void {
+  const control = new Int32Array(settings.control)
+  const wake = new EventFd(settings.wakeFd)
+  const gone = sayWhenGone(datapath)
+  let told = false
+  const worker = new VhostUserWorker({
+    wakeFd: settings.wakeFd,
+    shouldStop: () => {
+      if (!told) tell({ type: 'ready' })
+      told = true
+      device.awake()
+      wake.drain()
+      gone()
+      return Atomics.load(control, CONTROL_STOP) === 1
+    },
+  })
+  const session = new FollowedSession({
+    end,
+    device,
+    onCommand: (data) => obey(device, data as DeviceCommand),
+    // The home says it, as what its session ends with.
+    onFault: () => {},
+    onNote: (line) => tell({ type: 'note', line }),
+  })
+  worker.add(session, device)
+  worker.run()
+  datapath.idle()
+}
+
+/** Tells once that a device was deleted. */
+function sayWhenGone({ pairs }: Datapath): () => void {
+  let gone = false
+  return () => {
+    if (gone || !pairs.some((pair) => pair.gone())) return
+    gone = true
+    tell({ type: 'gone' })
   }
+}
+
+function nextCommand({ commands }: HomeSeat): NumberedCommand | null {
+  return (receiveMessageOnPort(commands)?.message as NumberedCommand | undefined) ?? null
 }
 
 /** Errors say which argument asked for what failed. */

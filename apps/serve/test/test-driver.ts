@@ -20,8 +20,11 @@ export class TestDriver {
   readonly #kicks: { readonly receive: FrontendQueue; readonly send: FrontendQueue }
   readonly #view: MemoryView
 
-  /** @param socket path of a daemon that listens, or the connection of one that came */
-  constructor(socket: string | UnixSocket) {
+  /**
+   * @param socket path of a daemon that listens, or the connection of one that came
+   * @param pair whose rings it uses
+   */
+  constructor(socket: string | UnixSocket, pair = 0) {
     const transport = typeof socket === 'string' ? UnixSocket.connect(socket) : socket
     this.frontend = new VhostUserFrontend({ transport })
     this.frontend.negotiate(featureSet(VIRTIO_F_VERSION_1))
@@ -35,7 +38,7 @@ export class TestDriver {
       const driver = createDriverQueue({ ring, memory: space, features: this.frontend.features })
       return { driver, kick: this.frontend.startQueue(index, ring) }
     }
-    const [receive, send] = [queue(0), queue(1)]
+    const [receive, send] = [queue(2 * pair), queue(2 * pair + 1)]
     this.#receiver = receive.driver
     this.#sender = send.driver
     this.#kicks = { receive: receive.kick, send: send.kick }

@@ -3,7 +3,7 @@ import { refused, VringError } from '@vring/layout'
 import { closeFd, setNonBlocking } from './fd.ts'
 import { checkInterfaceName } from './interface-name.ts'
 import { checked, fixedBytes, libc } from './libc.ts'
-import { systemErrnoName, systemError } from './system-error.ts'
+import { systemErrnoName, systemErrnoOf, systemError } from './system-error.ts'
 import { tunFacts } from './tun-facts.ts'
 
 /** struct ifreq: name, then a union of which tun reads 16 bits of flags. */
@@ -91,6 +91,22 @@ export function openTunQueue(options: TunQueueOptions = {}): TunQueue {
  */
 export function setTunOffload(fd: number, offloads: number): void {
   checked('ioctl', (c) => c.ioctl(fd, TUNSETOFFLOAD, BigInt(offloads)), `TUNSETOFFLOAD 0x${offloads.toString(16)}`)
+}
+
+/**
+ * May UDP segments cross this interface, in both directions? Linux 6.2 and newer; asking leaves the set of offloads empty.
+ *
+ * @throws VringError ERR_SYSTEM
+ */
+export function tunTakesUdpSegments(fd: number): boolean {
+  try {
+    setTunOffload(fd, TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6)
+  } catch (error) {
+    if (systemErrnoOf(error) === 'EINVAL') return false
+    throw error
+  }
+  setTunOffload(fd, 0)
+  return true
 }
 
 /**

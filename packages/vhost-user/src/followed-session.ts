@@ -71,8 +71,16 @@ export class FollowedSession implements WorkerSession {
   /** Does what the home says. While the home changes memory or rings it does not return: no round is under way then. */
   poll(): 'handled' {
     this.#home.take(this.#handle)
-    while (this.#held) this.#home.next(this.#handle)
+    while (this.#held && !this.#home.hasEnded) this.#home.next(this.#handle)
+    if (this.#home.hasEnded) this.#abandon()
     return 'handled'
+  }
+
+  /** The home has ended, whatever by: what it mapped is looked at no longer. */
+  #abandon(): void {
+    this.#stopAll()
+    for (const index of this.vrings.keys()) this.#dropEvents(index)
+    this.memory.follow({ regions: [], log: null })
   }
 
   /** Pages of the memory are lost: the home looks which, and ends its session. */
@@ -83,6 +91,11 @@ export class FollowedSession implements WorkerSession {
   /** The device threw: its rings stop here, and the home ends its session. This goes on, for the next one. */
   close(error?: unknown): void {
     this.#onFault(error)
+    this.#stopAll()
+    this.#home.fault(describeFault(error))
+  }
+
+  #stopAll(): void {
     for (const index of this.activeQueues) {
       try {
         this.vrings[index]!.stoppedAt = this.#device.stopQueue(index)
@@ -91,7 +104,6 @@ export class FollowedSession implements WorkerSession {
       }
     }
     this.#active([])
-    this.#home.fault(describeFault(error))
   }
 
   #run(command: ThreadCommand): unknown {

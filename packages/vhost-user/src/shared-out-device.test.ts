@@ -16,6 +16,8 @@ import { VhostUserWorker } from './worker.ts'
 
 const reason = unsupportedHost()
 const QUEUES = 4
+/** How long a thread may take to load the sources on a busy machine, ms. */
+const START_MS = 120_000
 
 /** Mappings of memory that a driver shares, its own among them. */
 function shared(): number {
@@ -65,7 +67,7 @@ class TwoThreads {
     })
   }
 
-  static async start(limitMs = 20_000): Promise<TwoThreads> {
+  static async start(limitMs = START_MS): Promise<TwoThreads> {
     const made = new TwoThreads(limitMs)
     await new Promise((resolve) => made.thread.once('message', resolve))
     return made
@@ -86,7 +88,7 @@ class TwoThreads {
   }
 
   async until(condition: () => boolean): Promise<void> {
-    const end = performance.now() + 20_000
+    const end = performance.now() + START_MS
     for (let met = condition(); !met; met = condition()) {
       expect(performance.now()).toBeLessThan(end)
       await new Promise((resolve) => setTimeout(resolve, 2))
@@ -114,13 +116,13 @@ describe.skipIf(reason !== null)(
     let threads: TwoThreads
     beforeAll(async () => {
       threads = await TwoThreads.start()
-    })
+    }, START_MS)
     beforeEach(() => {
       threads.own.chains = 0
       threads.own.calls.splice(0)
       threads.ask('forget')
     })
-    afterAll(() => threads.end())
+    afterAll(() => threads?.end(), START_MS)
 
     test('each ring is served by its thread, kicks go there, and its base comes back', async () => {
       threads.connect()
@@ -159,7 +161,7 @@ describe.skipIf(reason !== null)(
         threads.disconnect()
         expect(threads.ask().regions).toBe(0)
       }
-      expect(processResources().openFds).toBe(before)
+      expect(processResources().openFds).toBeLessThanOrEqual(before)
       expect(shared()).toBe(0)
     })
 
@@ -233,19 +235,23 @@ test.skipIf(reason !== null)(
   },
 )
 
-test.skipIf(reason !== null)('a thread that does not come to a stand in time is said to be overdue', async () => {
-  const threads = await TwoThreads.start(100)
-  threads.follower.send({ kind: 'device', data: 'hang' })
-  // This thread has no event loop while it waits; a daemon's main thread has.
-  const helper = new Worker(
-    `const { workerData } = require('node:worker_threads'); const cells = new Int32Array(workerData)
+test.skipIf(reason !== null)(
+  'a thread that does not come to a stand in time is said to be overdue',
+  async () => {
+    const threads = await TwoThreads.start(100)
+    threads.follower.send({ kind: 'device', data: 'hang' })
+    // This thread has no event loop while it waits; a daemon's main thread has.
+    const helper = new Worker(
+      `const { workerData } = require('node:worker_threads'); const cells = new Int32Array(workerData)
      setTimeout(() => { Atomics.store(cells, 4, 1); Atomics.add(cells, 2, 1); Atomics.notify(cells, 2) }, 1000)`,
-    { eval: true, workerData: threads.link.home.cells },
-  )
-  threads.device.quiesce()
-  expect([threads.overdue, threads.follower.hasEnded]).toEqual([1, true])
-  threads.device.resume()
-  await threads.exited
-  await helper.terminate()
-  await threads.end()
-})
+      { eval: true, workerData: threads.link.home.cells },
+    )
+    threads.device.quiesce()
+    expect([threads.overdue, threads.follower.hasEnded]).toEqual([1, true])
+    threads.device.resume()
+    await threads.exited
+    await helper.terminate()
+    await threads.end()
+  },
+  START_MS,
+)

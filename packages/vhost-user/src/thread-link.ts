@@ -16,7 +16,9 @@ const CELL = {
   faults: 3,
   /** 1: the thread has ended, whatever it ended by. */
   ended: 4,
-  count: 5,
+  /** 1: the home has ended. */
+  homeEnded: 5,
+  count: 6,
 } as const
 
 /** A MessagePort of node:worker_threads, by the part of it that needs no types of Node. */
@@ -73,6 +75,13 @@ export class ThreadLink {
     Atomics.notify(this.#cells, CELL.events)
   }
 
+  /** The home has ended: the follower lets go of its memory and waits for it no longer. */
+  homeEnded(): void {
+    Atomics.store(this.#cells, CELL.homeEnded, 1)
+    Atomics.notify(this.#cells, CELL.commands)
+    this.#bell.signal()
+  }
+
   /** Both threads have ended. */
   close(): void {
     this.#bell.close()
@@ -81,7 +90,7 @@ export class ThreadLink {
 
 /** How long a follower may take to come to a stand or to answer, in ms: what it does between two looks is bounded. */
 export const FOLLOWER_MS = 5000
-/** How often a home looks whether a follower that is overdue has ended. */
+/** How often a thread that waits for another looks whether that has ended, in ms. */
 const LOOK_MS = 1000
 
 export interface FollowerOptions {
@@ -217,9 +226,16 @@ export class Home {
     }
   }
 
-  /** Waits for the next command and handles what is there. Blocks the thread. */
+  /** It has ended. */
+  get hasEnded(): boolean {
+    return Atomics.load(this.#cells, CELL.homeEnded) === 1
+  }
+
+  /** Waits for the next command, or the end of the home, and handles what is there. Blocks the thread. */
   next(handle: (command: ThreadCommand) => unknown): void {
-    while (Atomics.load(this.#cells, CELL.commands) === this.#done) Atomics.wait(this.#cells, CELL.commands, this.#done)
+    // By time, too: that the home has ended is no command.
+    while (Atomics.load(this.#cells, CELL.commands) === this.#done && !this.hasEnded)
+      Atomics.wait(this.#cells, CELL.commands, this.#done, LOOK_MS)
     this.take(handle)
   }
 

@@ -27,7 +27,7 @@ const session: FollowedSession = new FollowedSession({
   onFault: () => {
     bad = false
   },
-  onCommand: (asked) => {
+  onCommand: (asked): unknown => {
     if (asked === 'throw') bad = true
     if (asked === 'die') process.exit(3)
     if (asked === 'hang') for (;;);

@@ -1,0 +1,94 @@
+import { Follower, type HomeEnd, SharedOutDevice } from '@vring/vhost-user'
+import { mergeSnapshots } from './merge-snapshots.ts'
+import type { DeviceCommand, WorkerCommand } from './protocol.ts'
+import type { ServedDevice } from './served-device.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** The device with its other threads, as the home of its sessions has it. */
+export class SharedDevice {
+  /** What sessions see. */
+  readonly device: ServedDevice | SharedOutDevice
+  readonly #own: ServedDevice
+  readonly #shared: SharedOutDevice | null
+  readonly #followers: readonly Follower[]
+
+  /**
+   * @param ends of the other threads, from number 1
+   * @param onOverdue a thread does not answer: it is to be ended
+   */
+  constructor(own: ServedDevice, ends: readonly HomeEnd[], onOverdue: (thread: number) => void) {
+    this.#own = own
+    this.#followers = ends.map(
+      (end, index) => new Follower(end, { thread: index + 1, onOverdue: () => onOverdue(index + 1) }),
+    )
+    const threads = ends.length + 1
+    const pairRings = 2 * own.queueNum
+    this.#shared =
+      threads === 1
+        ? null
+        : new SharedOutDevice({
+            device: own,
+            followers: this.#followers,
+            threadOf: (index) => (index < pairRings ? (index >>> 1) % threads : 0),
+          })
+    this.device = this.#shared ?? own
+  }
+
+  tellAll(command: DeviceCommand): unknown[] {
+    return this.#shared?.tellAll(command) ?? []
+  }
+
+  snapshot(): Snapshot {
+    if (this.#shared === null) return this.#own.snapshot()
+    return mergeSnapshots([this.#own.snapshot(), ...(this.tellAll({ kind: 'snapshot' }) as (Snapshot | undefined)[])])
+  }
+
+  /** Null, or why it was not done. */
+  run(command: WorkerCommand): string | null {
+    try {
+      if (command.kind === 'end-capture') {
+        const ended = [obey(this.#own, command), ...this.tellAll(command)]
+        return ended.includes(true) ? null : `no capture goes to ${command.path}`
+      }
+      const { pair } = command.spec
+      const threads = this.#followers.length + 1
+      if (threads > 1 && pair === null)
+        return `a capture of all pairs, which ${threads} threads serve; accepted: pair=N`
+      const thread = (pair ?? 0) % threads
+      if (thread === 0) obey(this.#own, command)
+      else this.#shared!.tell(thread, command)
+      return null
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
+    }
+  }
+
+  /** What is wrong with another thread, and its session ends with; null: nothing. */
+  trouble(): string | null {
+    for (const one of this.#followers) {
+      const fault = one.takeFault()
+      if (fault !== null) return `thread ${one.thread} of the device: ${fault}`
+      if (one.hasEnded) return `thread ${one.thread} of the device has ended`
+    }
+    return null
+  }
+
+  /** Another thread has ended: the device can't go on. */
+  get hasEnded(): boolean {
+    return this.#followers.some((one) => one.hasEnded)
+  }
+}
+
+/** What each thread does of what the device is told. */
+export function obey(device: ServedDevice, command: DeviceCommand): unknown {
+  switch (command.kind) {
+    case 'snapshot':
+      return device.snapshot()
+    case 'pairs':
+      return device.setPairs(command.count)
+    case 'begin-capture':
+      return device.beginCapture(command.spec)
+    case 'end-capture':
+      return device.endCapture(command.path)
+  }
+}
