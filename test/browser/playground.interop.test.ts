@@ -50,6 +50,19 @@ describe.skipIf(noBrowser !== null)(`the playground in a browser${noBrowser === 
     expect(reached, `came to ${text}`).toBe(true)
   }
 
+  test('a packed ring is drawn and stepped: flags first, the used descriptor over the available one', async () => {
+    const page = await visit()
+    await press(page, 'One packet, packed ring')
+    expect(await now(page)).toBe('begins a round')
+    const drawing = page.locator('.ring-drawing svg')
+    expect(await drawing.getAttribute('aria-label')).toContain('slot 0 available 0')
+    await press(page, 'Step')
+    expect(await now(page)).toBe('loads desc[0].flags → 0x80')
+    expect(await page.locator('.ring-drawing .slot.read').count()).toBe(1)
+    await stepTo(page, 'the round ends')
+    expect(await drawing.getAttribute('aria-label')).toContain('slot 0 used 0')
+  })
+
   test('a packet is stepped one access at a time, the cell just accessed marked, its steps named', async () => {
     const page = await visit()
     await press(page, 'Reset')

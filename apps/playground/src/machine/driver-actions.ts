@@ -6,13 +6,15 @@ import {
   DESC_NEXT_OFFSET,
   ETH_HEADER_BYTES,
   NET_HDR_MRG_BYTES,
+  PACKED_DESC_BYTES,
+  PACKED_DESC_FLAGS_OFFSET,
   VIRTQ_DESC_F_NEXT,
   VringError,
 } from '@vring/layout'
 import { ACCESS_WRITE, type AddressMap, type PagedSpace } from '@vring/memory'
-import type { DriverBuffer, SplitDriverQueue } from '@vring/virtqueue'
+import { type DriverBuffer, type DriverQueue, SplitDriverQueue } from '@vring/virtqueue'
 import type { ChainShape, ConcurrentAction } from './action.ts'
-import { bufferAddress, GUEST_BASE, QUEUE_SIZE, ringAt, tableAddress, USER_BASE } from './layout.ts'
+import { bufferAddress, GUEST_BASE, QUEUE_SIZE, type RingFormat, ringAt, tableAddress, USER_BASE } from './layout.ts'
 import type { Happening } from './moment.ts'
 
 /** Bytes of a frame without FCS. */
@@ -28,14 +30,18 @@ type DriverAction = Extract<ConcurrentAction, { kind: 'add' | 'publish' | 'take-
 
 /** What the guest's driver does, told as it does it. */
 export class DriverActions {
-  readonly #queue: SplitDriverQueue
+  readonly #queue: DriverQueue
+  readonly #format: RingFormat
   readonly #space: PagedSpace
   readonly #memory: AddressMap
   /** Chains added so far: each has a buffer of its own, by turns. */
   #added = 0
+  /** Of them, those that are not published. */
+  #waiting = 0
 
-  constructor(queue: SplitDriverQueue, space: PagedSpace, memory: AddressMap) {
+  constructor(queue: DriverQueue, format: RingFormat, space: PagedSpace, memory: AddressMap) {
     this.#queue = queue
+    this.#format = format
     this.#space = space
     this.#memory = memory
   }
@@ -55,7 +61,7 @@ export class DriverActions {
 
   /** A guest that touches memory which its process has lost dies; here it says so. */
   #checkRing(): void {
-    const ring = ringAt(GUEST_BASE)
+    const ring = ringAt(GUEST_BASE, this.#format)
     for (const area of AREAS) {
       const { address, length } = ring[area]
       if (this.#memory.resolve(address, length, ACCESS_WRITE) < 0)
@@ -72,11 +78,12 @@ export class DriverActions {
     if (head < 0)
       return { actor: 'driver', title: 'finds too few free descriptors', detail: 'take used buffers back', fault: true }
     this.#added++
+    this.#waiting++
     const what = {
       buffer: `one buffer of ${bytes} bytes`,
       chain: 'a chain of three: header, headers of the frame, rest',
       indirect: 'one descriptor that names a table of two',
-      loop: 'a chain that leads back into itself: a hostile driver',
+      loop: `a chain that ${this.#format === 'packed' ? 'has no end' : 'leads back into itself'}: a hostile driver`,
     }[shape]
     return { actor: 'driver', title: `adds chain ${head}`, detail: `${what}; not published yet` }
   }
@@ -100,10 +107,11 @@ export class DriverActions {
       case 'indirect': {
         const table = tableAddress(buffer)
         const entries = pieces(NET_HDR_MRG_BYTES, bytes - NET_HDR_MRG_BYTES)
-        this.#write(table, indirectTable(entries))
+        this.#write(table, indirectTable(entries, this.#format))
         return this.#queue.addIndirect(table, entries.length)
       }
       case 'loop': {
+        if (this.#format === 'packed') return this.#addEndless(address)
         const head = this.#queue.addOne(address, bytes, false)
         if (head >= 0)
           this.#queue.windows.desc.store32(DESC_BYTES * head + DESC_FLAGS_OFFSET, VIRTQ_DESC_F_NEXT | (head << 16))
@@ -112,13 +120,37 @@ export class DriverActions {
     }
   }
 
+  /** A packed chain that takes the whole ring, and whose last descriptor says that another one follows. */
+  #addEndless(address: number): number {
+    const queue = this.#queue
+    const pieces = Array.from({ length: QUEUE_SIZE }, (_, index) => ({ address: address + index, length: 1 }))
+    const id = queue.add(pieces)
+    if (id < 0) return id
+    const { desc } = queue.windows
+    const last = PACKED_DESC_BYTES * ((this.#firstSlot() + QUEUE_SIZE - 1) % QUEUE_SIZE) + PACKED_DESC_FLAGS_OFFSET
+    desc.store16(last, desc.load16(last) | VIRTQ_DESC_F_NEXT)
+    return id
+  }
+
+  /** Slot that the first chain of an empty packed ring has. */
+  #firstSlot(): number {
+    return this.#queue.base & 0x7fff
+  }
+
   #publish(): Happening {
-    this.#queue.publish()
-    const kick = this.#queue.needsKick()
+    const queue = this.#queue
+    const waiting = this.#waiting
+    queue.publish()
+    this.#waiting = 0
+    const split = queue instanceof SplitDriverQueue
+    const kick = queue.needsKick()
+    const chains = `${waiting} ${waiting === 1 ? 'chain' : 'chains'}`
     return {
       actor: 'driver',
-      title: `publishes avail.idx = ${this.#queue.availIdx}`,
-      detail: kick ? 'avail_event asks for a kick' : 'no kick: the device did not ask for one',
+      title: split ? `publishes avail.idx = ${queue.availIdx}` : `publishes ${chains}: the flags of the first, last`,
+      detail: kick
+        ? `${split ? 'avail_event' : 'the device event'} asks for a kick`
+        : 'no kick: the device did not ask for one',
     }
   }
 
@@ -128,7 +160,10 @@ export class DriverActions {
     return {
       actor: 'driver',
       title: taken === 0 ? 'finds nothing used' : `takes ${taken} used ${taken === 1 ? 'chain' : 'chains'} back`,
-      detail: `used_event = ${this.#queue.lastUsed}: notify at the next one`,
+      detail:
+        this.#queue instanceof SplitDriverQueue
+          ? `used_event = ${this.#queue.lastUsed}: notify at the next one`
+          : `driver event: notify when slot ${this.#queue.base & 0x7fff} is used`,
     }
   }
 
@@ -147,7 +182,8 @@ function frame(): Uint8Array {
   return bytes
 }
 
-function indirectTable(entries: readonly DriverBuffer[]): Uint8Array {
+/** Of a packed ring, what follows is next: flags and id say nothing (VirtIO 1.3 section 2.8.7). */
+function indirectTable(entries: readonly DriverBuffer[], format: RingFormat): Uint8Array {
   const bytes = new Uint8Array(DESC_BYTES * entries.length)
   const view = new DataView(bytes.buffer)
   entries.forEach(({ address, length }, index) => {
@@ -156,6 +192,7 @@ function indirectTable(entries: readonly DriverBuffer[]): Uint8Array {
     view.setUint32(at, address % 2 ** 32, true)
     view.setUint32(at + 4, Math.floor(address / 2 ** 32), true)
     view.setUint32(at + DESC_LEN_OFFSET, length, true)
+    if (format === 'packed') return
     view.setUint16(at + DESC_FLAGS_OFFSET, last ? 0 : VIRTQ_DESC_F_NEXT, true)
     view.setUint16(at + DESC_NEXT_OFFSET, last ? 0 : index + 1, true)
   })

@@ -2,10 +2,12 @@ import {
   AREAS,
   type Area,
   featureSet,
+  packedRingAreas,
   type RingAreas,
   splitRingAreas,
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_RING_PACKED,
   VIRTIO_F_VERSION_1,
 } from '@vring/layout'
 import { PAGE_BYTES } from '@vring/memory'
@@ -13,8 +15,13 @@ import { PAGE_BYTES } from '@vring/memory'
 /** Entries of the ring: as many as fit on a screen. */
 export const QUEUE_SIZE = 8
 
+export type RingFormat = RingAreas['format']
+
 /** Features that driver and device agreed on. */
-export const FEATURES: bigint = featureSet(VIRTIO_F_VERSION_1, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC)
+export function featuresOf(format: RingFormat): bigint {
+  const common = [VIRTIO_F_VERSION_1, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC]
+  return featureSet(...common, ...(format === 'packed' ? [VIRTIO_F_RING_PACKED] : []))
+}
 
 /** Where the guest's memory begins for the guest, and for the process that runs it. */
 export const GUEST_BASE = 0x1_0000
@@ -31,7 +38,7 @@ export interface Region {
   readonly pages: number
 }
 
-/** ```| desc | avail | used | buffers | indirect tables |``` */
+/** ```| desc | driver | device | buffers | indirect tables |``` */
 export const REGIONS: readonly Region[] = [
   ...AREAS.map((name, page) => ({ name, page, pages: 1 })),
   { name: 'buffers', page: 3, pages: 2 },
@@ -54,8 +61,9 @@ export function tableAddress(head: number): number {
 }
 
 /** The ring in user addresses, or in guest addresses, which are IOVAs under a device IOTLB. */
-export function ringAt(base: number): RingAreas {
-  return splitRingAreas(QUEUE_SIZE, true, base, base + PAGE_BYTES, base + 2 * PAGE_BYTES)
+export function ringAt(base: number, format: RingFormat): RingAreas {
+  const areasOf = format === 'packed' ? packedRingAreas : splitRingAreas
+  return areasOf(QUEUE_SIZE, true, base, base + PAGE_BYTES, base + 2 * PAGE_BYTES)
 }
 
 /** @throws RangeError for a name that is none */

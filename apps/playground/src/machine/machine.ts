@@ -5,13 +5,22 @@ import { EXDEV, isVringError } from '@vring/layout'
 import { GuestMap, PAGE_BYTES, PagedSpace } from '@vring/memory'
 import type { MmuNotifierRange } from '@vring/mmu-notifier'
 import { TxRound, XdpBackend } from '@vring/vhost-net'
-import { createDeviceQueue, type DeviceQueue, SplitDriverQueue } from '@vring/virtqueue'
+import { createDeviceQueue, createDriverQueue, type DeviceQueue, type DriverQueue } from '@vring/virtqueue'
 import { normalizeVerdict, XDP_VERDICT_NAMES, Xdp1 } from '@vring/xdp'
 import { accessorNamed, needsIotlb } from './accessors.ts'
 import type { AccessorChoice, Action, ConcurrentAction, Injection } from './action.ts'
 import { DriverActions } from './driver-actions.ts'
 import { performIommuAction } from './iommu-actions.ts'
-import { FEATURES, GUEST_BASE, GUEST_PAGES, REGIONS, ringAt, USER_BASE, userRange } from './layout.ts'
+import {
+  featuresOf,
+  GUEST_BASE,
+  GUEST_PAGES,
+  REGIONS,
+  type RingFormat,
+  ringAt,
+  USER_BASE,
+  userRange,
+} from './layout.ts'
 import { type Backing, MEMORY_EVENTS } from './memory-events.ts'
 import type { Happening, Moment } from './moment.ts'
 import { narrateAccess, narrateBuffers, narrateNotifier, type ResolvedRange } from './narrate.ts'
@@ -24,6 +33,8 @@ import { tracedAccessor } from './traced-accessor.ts'
 export interface MachineOptions {
   readonly accessor: AccessorChoice
   readonly backing: Backing
+  /** Default split. */
+  readonly ring?: RingFormat
 }
 
 /** Frames of the machine: enough for copies after forks and migrations. */
@@ -41,6 +52,7 @@ export class Machine {
   readonly #cpu = new SectionCpu()
   readonly #payloadCpu = new SectionCpu()
   readonly #backing: Backing
+  readonly #format: RingFormat
   readonly #space: PagedSpace
   readonly #guest: GuestMap
   readonly #observer = new MemoryObserver()
@@ -50,7 +62,7 @@ export class Machine {
   #iotlb: DeviceIotlb | null = null
   #accessor!: Accessor
   #choice: AccessorChoice
-  #driver!: SplitDriverQueue
+  #driver!: DriverQueue
   #actions!: DriverActions
   #device!: DeviceQueue
   #tx!: TxRound
@@ -67,7 +79,7 @@ export class Machine {
   /** What runs now is not the device. */
   #concurrent = false
 
-  constructor({ accessor, backing }: MachineOptions) {
+  constructor({ accessor, backing, ring = 'split' }: MachineOptions) {
     const cpu = this.#cpu
     const payloadCpu = this.#payloadCpu
     const smap = {
@@ -76,6 +88,7 @@ export class Machine {
       },
     }
     this.#backing = backing
+    this.#format = ring
     this.#space = new PagedSpace({ frames: FRAMES, smap })
     for (const { name } of REGIONS) this.#space.mmap({ ...userRange(name), kind: backing, populate: true })
     this.#space.notifiers.register({
@@ -192,7 +205,7 @@ export class Machine {
       this.#note({
         actor: 'control',
         title: `${choice.name} takes the queue over from ${before.name}`,
-        detail: `at avail index ${this.#device.base}: the ring does not notice`,
+        detail: 'at the place where the other one was: the ring does not notice',
       })
     } catch (error) {
       if (!isVringError(error)) throw error
@@ -214,11 +227,11 @@ export class Machine {
   }
 
   #setUp(): void {
-    const ring = ringAt(GUEST_BASE)
+    const ring = ringAt(GUEST_BASE, this.#format)
     const memory = new GuestMap(this.#space.userMode, this.#guest.regions)
-    this.#driver = new SplitDriverQueue({ ring, memory, features: FEATURES })
+    this.#driver = createDriverQueue({ ring, memory, features: featuresOf(this.#format) })
     this.#driver.setNotification(true)
-    this.#actions = new DriverActions(this.#driver, this.#space, memory)
+    this.#actions = new DriverActions(this.#driver, this.#format, this.#space, memory)
     this.#serveBy(this.#createAccessor())
     this.#cpu.takeSteps()
   }
@@ -229,8 +242,8 @@ export class Machine {
     this.#device = createDeviceQueue({
       accessor,
       cpu: this.#cpu,
-      ring: ringAt(GUEST_BASE),
-      features: FEATURES,
+      ring: ringAt(GUEST_BASE, this.#format),
+      features: featuresOf(this.#format),
       buffers: this.#buffers,
     })
     this.#tx = new TxRound({
@@ -238,11 +251,11 @@ export class Machine {
       buffers: this.#buffers,
       backend: this.#backend,
       cpu: this.#payloadCpu,
-      features: FEATURES,
+      features: featuresOf(this.#format),
       payload: 'copy-split',
       notify: () => {
         this.#notifications++
-        this.#pass({ actor: 'device', title: 'notifies the driver', detail: 'used_event asked for it' })
+        this.#pass({ actor: 'device', title: 'notifies the driver', detail: 'its event suppression asked for it' })
       },
     })
   }
@@ -253,7 +266,7 @@ export class Machine {
     const translated = needsIotlb(plugin)
     const iotlb = translated ? (this.#iotlb ?? new DeviceIotlb()) : null
     const created = plugin.create(
-      { cpu: this.#cpu, space: this.#space, ring: ringAt(translated ? GUEST_BASE : USER_BASE), iotlb },
+      { cpu: this.#cpu, space: this.#space, ring: ringAt(translated ? GUEST_BASE : USER_BASE, this.#format), iotlb },
       this.#choice.options,
     )
     this.#iotlb = iotlb
@@ -261,7 +274,7 @@ export class Machine {
     const traced = tracedAccessor(created, (trace) => {
       const key = `${trace.area}: ${trace.mode}`
       this.#accesses[key] = (this.#accesses[key] ?? 0) + 1
-      this.#pass({ ...narrateAccess(trace), steps: this.#cpu.takeSteps() })
+      this.#pass({ ...narrateAccess(trace, this.#format), steps: this.#cpu.takeSteps() })
     })
     return delegate(traced, {
       beginRound: () => {
@@ -311,6 +324,7 @@ export class Machine {
       snapshot: this.#observer.observe({
         space: this.#space,
         iotlb: this.#iotlb,
+        format: this.#format,
         accessor: this.#choice,
         device: this.#device,
         driver: this.#driver,

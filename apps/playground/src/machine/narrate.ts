@@ -6,6 +6,11 @@ import {
   availEventOffset,
   DESC_BYTES,
   errnoName,
+  PACKED_DESC_BYTES,
+  PACKED_DESC_FLAGS_OFFSET,
+  PACKED_DESC_ID_OFFSET,
+  PACKED_DESC_LEN_OFFSET,
+  PACKED_EVENT_FLAGS_OFFSET,
   USED_ELEM_BYTES,
   USED_FLAGS_OFFSET,
   USED_IDX_OFFSET,
@@ -14,12 +19,13 @@ import {
 } from '@vring/layout'
 import { PAGE_BYTES, PAGE_POISON } from '@vring/memory'
 import type { MmuNotifierRange } from '@vring/mmu-notifier'
-import { GUEST_BASE, QUEUE_SIZE, REGIONS, USER_BASE } from './layout.ts'
+import { GUEST_BASE, QUEUE_SIZE, REGIONS, type RingFormat, USER_BASE } from './layout.ts'
 import type { Happening } from './moment.ts'
 import type { AccessTrace } from './traced-accessor.ts'
 
 /** The field of a ring that an offset of an area is in, as the standard names it: `avail.ring[3]`. */
-export function fieldAt(area: Area, offset: number): string {
+export function fieldAt(area: Area, offset: number, format: RingFormat = 'split'): string {
+  if (format === 'packed') return packedFieldAt(area, offset)
   if (area === 'desc') return `desc[${Math.floor(offset / DESC_BYTES)}]`
   const ringName = area === 'driver' ? 'avail' : 'used'
   const [flags, idx, ring, bytes, event, eventName] =
@@ -39,17 +45,33 @@ export function fieldAt(area: Area, offset: number): string {
   return `${ringName}.ring[${Math.floor((offset - (ring as number)) / (bytes as number))}]`
 }
 
+/** Likewise of a packed ring: `desc[3].flags`, `driver event`. */
+function packedFieldAt(area: Area, offset: number): string {
+  if (area !== 'desc') return offset === PACKED_EVENT_FLAGS_OFFSET ? `${area} event.flags` : `${area} event`
+  const names: Readonly<Record<number, string>> = {
+    [PACKED_DESC_FLAGS_OFFSET]: '.flags',
+    [PACKED_DESC_ID_OFFSET]: '.id',
+    [PACKED_DESC_LEN_OFFSET]: '.len',
+  }
+  return `desc[${Math.floor(offset / PACKED_DESC_BYTES)}]${names[offset % PACKED_DESC_BYTES] ?? ''}`
+}
+
+/** A loaded value for people: flags of a packed descriptor in hexadecimal, as they are bits. */
+function valueText(field: string, value: number): string {
+  return field.endsWith('].flags') ? `0x${value.toString(16)}` : String(value)
+}
+
 /** A word of a frame that was freed. */
 const POISON = PAGE_POISON * 0x101
 const FREED = '; 0xaaaa is what freed frames are filled with'
 
 /** An access of the device to the ring. */
-export function narrateAccess(trace: AccessTrace): Happening {
+export function narrateAccess(trace: AccessTrace, format: RingFormat): Happening {
   const { area, access, offset, length, mode, result } = trace
-  const field = fieldAt(area, offset)
+  const field = fieldAt(area, offset, format)
   const write = access.startsWith('store')
   const fault = result < 0
-  const value = access.startsWith('load') && access !== 'loadWords' ? ` → ${result}` : ''
+  const value = access.startsWith('load') && access !== 'loadWords' ? ` → ${valueText(field, result)}` : ''
   const count = access === 'storeWords' && length > USED_ELEM_BYTES ? `, ${length / USED_ELEM_BYTES} elements` : ''
   const verb = write ? 'stores' : 'loads'
   return {

@@ -10,9 +10,9 @@ import {
   type PagedSpace,
 } from '@vring/memory'
 import type { RoundEnd } from '@vring/vhost-net'
-import type { DeviceQueue, SplitDriverQueue } from '@vring/virtqueue'
+import { type DeviceQueue, type DriverQueue, SplitDriverQueue } from '@vring/virtqueue'
 import type { AccessorChoice } from './action.ts'
-import { GUEST_BASE, REGIONS, type RegionName, ringAt, USER_BASE } from './layout.ts'
+import { GUEST_BASE, REGIONS, type RegionName, type RingFormat, ringAt, USER_BASE } from './layout.ts'
 
 /** One page of the guest's memory, as the process that runs the guest has it. */
 export interface PageState {
@@ -44,10 +44,17 @@ export interface MappingState {
 export interface QueueState {
   /** As it was chosen: a mutant calls itself what it was made of. */
   readonly accessor: AccessorChoice
+  readonly format: RingFormat
+  /** What the device takes next: an index of a split ring, a slot of a packed one. */
   readonly nextAvail: number
+  /** Where it puts the next used element: likewise. */
   readonly usedIdx: number
+  /** The device's wrap counters, available and used; null: a split ring has none. */
+  readonly wraps: readonly [avail: number, used: number] | null
   readonly broken: DeviceQueue['broken']
-  readonly availIdx: number
+  /** Index up to which the driver has published; null: a packed ring has none. */
+  readonly availIdx: number | null
+  /** What the driver takes back next: likewise an index, or a slot. */
   readonly lastUsed: number
   readonly freeDescriptors: number
 }
@@ -87,8 +94,9 @@ export interface Observed {
   readonly space: PagedSpace
   readonly iotlb: DeviceIotlb | null
   readonly accessor: AccessorChoice
+  readonly format: RingFormat
   readonly device: DeviceQueue
-  readonly driver: SplitDriverQueue
+  readonly driver: DriverQueue
   readonly totals: Totals
 }
 
@@ -97,8 +105,8 @@ export class MemoryObserver {
   /** Frame of each mapping when it was seen first: asking a stale mapping for it would be a use of it. */
   readonly #frames = new WeakMap<PagedKernelMapping, number>()
 
-  observe({ space, iotlb, accessor, device, driver, totals }: Observed): Snapshot {
-    const ring = ringAt(USER_BASE)
+  observe({ space, iotlb, format, accessor, device, driver, totals }: Observed): Snapshot {
+    const ring = ringAt(USER_BASE, format)
     return {
       areas: {
         desc: peek(space, ring.desc.address, ring.desc.length),
@@ -118,11 +126,17 @@ export class MemoryObserver {
       ],
       queue: {
         accessor,
-        nextAvail: device.base,
-        usedIdx: usedIdxOf(peek(space, ring.device.address, ring.device.length)),
+        format,
+        ...(driver instanceof SplitDriverQueue
+          ? {
+              nextAvail: device.base,
+              usedIdx: usedIdxOf(peek(space, ring.device.address, ring.device.length)),
+              wraps: null,
+              availIdx: driver.availIdx,
+              lastUsed: driver.lastUsed,
+            }
+          : packedPositions(device, driver)),
         broken: device.broken,
-        availIdx: driver.availIdx,
-        lastUsed: driver.lastUsed,
         freeDescriptors: driver.freeCount,
       },
       totals,
@@ -174,6 +188,19 @@ function pageStates(space: PagedSpace): PageState[] {
       } as const
     }),
   )
+}
+
+/** Slots and wrap counters, out of the bases of both sides. */
+function packedPositions(device: DeviceQueue, driver: DriverQueue) {
+  const { base } = device
+  const wraps: readonly [number, number] = [(base >>> 15) & 1, base >>> 31]
+  return {
+    nextAvail: base & 0x7fff,
+    usedIdx: (base >>> 16) & 0x7fff,
+    wraps,
+    availIdx: null,
+    lastUsed: driver.base & 0x7fff,
+  }
 }
 
 /** used.idx as memory has it; 0 where the area is not there. */

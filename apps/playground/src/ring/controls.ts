@@ -1,7 +1,7 @@
 import type { AccessorPlugin } from '@vring/accessor'
 import { ACCESSORS, accessorNamed } from '../machine/accessors.ts'
 import type { AccessorChoice, Action, ChainShape, ConcurrentAction } from '../machine/action.ts'
-import { REGIONS, type RegionName } from '../machine/layout.ts'
+import { REGIONS, type RegionName, type RingFormat } from '../machine/layout.ts'
 import type { MachineOptions } from '../machine/machine.ts'
 import { type Backing, MEMORY_EVENTS, type MemoryEventName } from '../machine/memory-events.ts'
 import { button, element, foldable, labelledSelect } from '../page/element.ts'
@@ -44,6 +44,7 @@ export class Controls {
   #plugin: AccessorPlugin = ACCESSORS[0]!
   #options: Record<string, string> = {}
   #backing: Backing = 'anonymous'
+  #format: RingFormat = 'split'
   /** What the machine was made of when it was shown last. */
   #shown = ''
 
@@ -61,13 +62,14 @@ export class Controls {
   }
 
   /** Follows the machine where it became another one: by an example, a switch or an undo. What is chosen meanwhile stays. */
-  show({ backing }: MachineOptions, serving: AccessorChoice, hasIotlb: boolean): void {
+  show({ backing, ring = 'split' }: MachineOptions, serving: AccessorChoice, hasIotlb: boolean): void {
     this.#iotlb.hidden = !hasIotlb
     this.#serving.textContent = `Serves now: ${[serving.name, ...Object.values(serving.options)].join(', ')}`
-    const shown = JSON.stringify([serving, backing])
+    const shown = JSON.stringify([serving, backing, ring])
     if (this.#shown === shown) return
     this.#shown = shown
     this.#backing = backing
+    this.#format = ring
     this.#choose(serving.name, serving.options)
   }
 
@@ -107,7 +109,9 @@ export class Controls {
         button('Switch, ring running', () => this.#actions.act({ kind: 'switch', accessor: this.#choice() }), {
           class: 'primary',
         }),
-        button('Begin again with it', () => this.#actions.begin({ accessor: this.#choice(), backing: this.#backing })),
+        button('Begin again with it', () =>
+          this.#actions.begin({ accessor: this.#choice(), backing: this.#backing, ring: this.#format }),
+        ),
         button('Set the ring up again', () => this.#actions.act({ kind: 'set-up' })),
       ),
     ]
@@ -137,11 +141,16 @@ export class Controls {
     const backing = labelledSelect('Guest memory, from the beginning', backings, this.#backing, (value) => {
       this.#backing = value as Backing
     })
+    const formats = (['split', 'packed'] as const).map((name) => [name, name] as const)
+    const format = labelledSelect('Ring, from the beginning', formats, this.#format, (value) => {
+      this.#format = value as RingFormat
+    })
     this.#accessor.replaceChildren(
       select,
       element('p', { class: 'soft' }, this.#plugin.description),
       ...declared,
       backing,
+      format,
     )
     if (focused) select.querySelector('select')?.focus()
   }

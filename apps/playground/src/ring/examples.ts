@@ -19,6 +19,16 @@ const using = (name: string, options: Readonly<Record<string, string>> = {}): Ma
   backing: 'anonymous',
 })
 
+const packed = (name: string): MachineOptions => ({ ...using(name), ring: 'packed' })
+
+/** Three packets, which come back. */
+const three: readonly Action[] = [
+  ...Array.from({ length: 3 }, (): Action => ({ kind: 'add', shape: 'buffer' })),
+  { kind: 'publish' },
+  ROUND,
+  { kind: 'take-used' },
+]
+
 /** What to look at first. */
 export const EXAMPLES: readonly Example[] = [
   {
@@ -28,6 +38,22 @@ export const EXAMPLES: readonly Example[] = [
     options: using('copy-checked'),
     script: [...packet, ROUND],
     at: 'begins a round',
+  },
+  {
+    title: 'One packet, packed ring',
+    about:
+      'There is one area in place of three: the driver has written a descriptor and then its flags, AVAIL as its wrap counter and USED the other way round. The device loads the flags, then the rest, and writes the used descriptor over the available one.',
+    options: packed('copy-checked'),
+    script: [...packet, ROUND],
+    at: 'begins a round',
+  },
+  {
+    title: 'A packed ring wraps',
+    about:
+      'Nine packets through eight slots: after slot 7 both sides go on at slot 0, and each turns its wrap counter. What is left there from the lap before is neither available nor used, as its flags are those of the other wrap counter.',
+    options: packed('vmap-direct'),
+    script: [...three, ...three, ...three],
+    at: 'takes 3 used chains back',
   },
   {
     title: 'Migration in mid-round',

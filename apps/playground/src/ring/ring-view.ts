@@ -6,6 +6,7 @@ import { setEnabled, Transport } from '../page/transport.ts'
 import { Controls } from './controls.ts'
 import { EXAMPLES, type Example } from './examples.ts'
 import { memoryTables } from './memory-tables.ts'
+import { ringDrawing } from './ring-drawing.ts'
 import { ringTables } from './ring-tables.ts'
 import { stepTables } from './step-table.ts'
 
@@ -130,7 +131,7 @@ export class RingView {
     setEnabled([this.#undo], this.#session.canUndo, this.#redo)
     setEnabled([this.#redo], this.#session.canRedo, this.#undo)
     this.#controls.show(this.#session.options, snapshot.queue.accessor, snapshot.iotlb !== null)
-    this.#ring.replaceChildren(ringTables(current, previous), queueLine(current))
+    this.#ring.replaceChildren(ringDrawing(current, previous), ringTables(current, previous), queueLine(current))
     this.#memory.replaceChildren(memoryTables(current, previous))
     this.#steps.replaceChildren(stepTables(current))
     const example = EXAMPLES.find(({ options }) => options === this.#session.options)
@@ -150,11 +151,16 @@ function lineOf({ actor, title, trace, fault }: Moment) {
 
 /** What both sides keep to themselves. */
 function queueLine({ snapshot }: Moment): HTMLElement {
-  const { nextAvail, usedIdx, broken, availIdx, lastUsed, freeDescriptors } = snapshot.queue
-  const device = `Device: takes avail index ${nextAvail} next, used index ${usedIdx}`
+  const { nextAvail, usedIdx, wraps, broken, availIdx, lastUsed, freeDescriptors } = snapshot.queue
+  const device =
+    wraps === null
+      ? `Device: takes avail index ${nextAvail} next, used index ${usedIdx}`
+      : `Device: takes slot ${nextAvail} next (wrap ${wraps[0]}), uses slot ${usedIdx} next (wrap ${wraps[1]})`
+  const driver =
+    availIdx === null ? `takes slot ${lastUsed} back next` : `added up to ${availIdx}, took ${lastUsed} back`
   return element(
     'p',
     { class: 'soft' },
-    `${device}${broken === null ? '' : `, broken: ${broken}`}. Driver: added up to ${availIdx}, took ${lastUsed} back, ${freeDescriptors} descriptors free.`,
+    `${device}${broken === null ? '' : `, broken: ${broken}`}. Driver: ${driver}, ${freeDescriptors} descriptors free.`,
   )
 }
