@@ -1,5 +1,5 @@
 import { EFAULT } from '@vring/layout'
-import { ACCESS_READ, ACCESS_WRITE, type AddressMap } from '@vring/memory'
+import { ACCESS_READ, ACCESS_WRITE, type AddressMap, type MappedSpace } from '@vring/memory'
 
 /** A buffer of a request: where the driver has it, and how long it is in bytes. */
 export interface RequestBuffer {
@@ -12,6 +12,8 @@ export interface RequestMemory {
   readonly buffers: AddressMap
   /** Told of what the device wrote. */
   readonly log: { write(address: number, length: number): void }
+  /** Absent: nothing bounds the views that are made. */
+  readonly space?: MappedSpace
 }
 
 /**
@@ -112,7 +114,9 @@ export class DeviceRequest {
     access: typeof ACCESS_READ | typeof ACCESS_WRITE,
   ): Uint8Array[] | null {
     if (offset < 0 || length > total - offset) return null
-    const { buffers } = this.#memory
+    const { buffers, space } = this.#memory
+    // A request is done as a whole: a view that is not made in this turn would be an error that the driver sees.
+    if (space !== undefined) space.viewsLeft = Number.POSITIVE_INFINITY
     const views: Uint8Array[] = []
     const whole = forEachPart(list, offset, length, (address, bytes) => {
       for (let done = 0; done < bytes; done += buffers.span) {

@@ -59,7 +59,7 @@ export class RequestQueue {
     this.#vring = vring
     this.#base = vring.base
     this.#buffers = iotlb === null ? memory.buffers : new IotlbBufferMap(iotlb, memory.space)
-    this.#memory = { buffers: this.#buffers, log: migrationLog(vring) }
+    this.#memory = { buffers: this.#buffers, log: migrationLog(vring), space: memory.space }
     this.accessor = options.accessor.create({ cpu, space: memory.space, ring, iotlb }, options.accessorOptions ?? {})
     this.#queue = createDeviceQueue({
       ...{ accessor: this.accessor, cpu, ring, features, buffers: this.#buffers },
