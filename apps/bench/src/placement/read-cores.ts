@@ -13,7 +13,7 @@ export function readCores(args: Arguments, needed: boolean, cpus: readonly numbe
   const given = args.integers('cores', 0, 1023)
   if (given !== null) {
     const [driver, device] = given
-    if (driver === undefined || device === undefined || driver === device || given.length !== 2)
+    if (driver === undefined || device === undefined || given.length !== 2)
       throw usageError('--cores', `${given.join(',')} is not accepted; accepted: two CPUs, driver and device`)
     for (const cpu of given)
       if (!cpus.includes(cpu))
