@@ -14,6 +14,10 @@ import { modelCases } from './cases/model.ts'
 import { orderCases } from './cases/order.ts'
 import { pageChangeCases } from './cases/page-changes.ts'
 import { permissionCases } from './cases/permissions.ts'
+import { ringAttackCases } from './cases/ring-attacks.ts'
+import { ringNotificationCases } from './cases/ring-notifications.ts'
+import { ringOrderCases } from './cases/ring-order.ts'
+import { ringCases } from './cases/rings.ts'
 import { speculationCases } from './cases/speculation.ts'
 import { userAccessCases } from './cases/user-access.ts'
 import type { ConformanceCase, Subject } from './conformance-case.ts'
@@ -37,6 +41,10 @@ export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
   ...counterCases,
   ...lifecycleCases,
   ...modelCases,
+  ...ringCases,
+  ...ringOrderCases,
+  ...ringAttackCases,
+  ...ringNotificationCases,
 ]
 
 /** The part of a test runner that {@link accessorConformance} needs: vitest, node:test, mocha and jest all have it. */

@@ -1,5 +1,6 @@
+import type { RecordingCpu } from '@vring/accessor'
 import type { Area } from '@vring/layout'
-import type { PagedSpace } from '@vring/memory'
+import type { Access, AddressMap, MemoryView, PagedSpace } from '@vring/memory'
 
 /** Where an area begins in the driver's address space, and how long it is. */
 export interface DriverArea {
@@ -50,5 +51,40 @@ export class WorldDriver {
 
   #read(area: Area, offset: number, length: number): DataView {
     return new DataView(this.#space.read(this.#areaOf(area).address + offset, length).buffer)
+  }
+}
+
+/** A process's memory as the process itself reaches it: its page tables and page faults, and no SMAP. */
+export class DriverMemory implements AddressMap {
+  readonly #space: PagedSpace
+  readonly #cpu: RecordingCpu
+
+  constructor(space: PagedSpace, cpu: RecordingCpu) {
+    this.#space = space
+    this.#cpu = cpu
+  }
+
+  get view(): MemoryView {
+    return this.#space.view
+  }
+
+  get span(): number {
+    return this.#space.span
+  }
+
+  resolve(address: number, length: number, access: Access): number {
+    return this.#inUser(() => this.#space.resolve(address, length, access))
+  }
+
+  resolveSpan(address: number, length: number, access: Access): number {
+    return this.#inUser(() => this.#space.resolveSpan(address, length, access))
+  }
+
+  #inUser(resolve: () => number): number {
+    const { ac } = this.#cpu
+    this.#cpu.ac = true
+    const at = resolve()
+    this.#cpu.ac = ac
+    return at
   }
 }

@@ -6,15 +6,28 @@ import {
   type AreaAccess,
   availRingBytes,
   descTableBytes,
+  PACKED_DESC_BYTES,
+  PACKED_EVENT_BYTES,
   type RingArea,
   type RingAreas,
   usedRingBytes,
 } from '@vring/layout'
-import { ACCESS_READ, ACCESS_WRITE, PAGE_BYTES, PageCache, PagedSpace, TASK_SIZE_MAX, writeback } from '@vring/memory'
-import { type DriverArea, WorldDriver } from './world-driver.ts'
+import {
+  ACCESS_READ,
+  ACCESS_WRITE,
+  type AddressMap,
+  PAGE_BYTES,
+  PageCache,
+  PagedSpace,
+  TASK_SIZE_MAX,
+  writeback,
+} from '@vring/memory'
+import { type DriverArea, DriverMemory, WorldDriver } from './world-driver.ts'
 
 /** How a {@link World} is laid out. */
 export interface WorldOptions {
+  /** Default `split`. */
+  readonly format?: RingAreas['format']
   /** Entries; default 16. */
   readonly queueSize?: number
   /** Default true. */
@@ -27,16 +40,24 @@ export interface WorldOptions {
   readonly pageOffset?: Readonly<Record<Area, number>>
   /** With a device IOTLB, every area translated; default: where the accessor doesn't work without one. */
   readonly iotlb?: boolean
-  /** What the device does with an area; default: as in a split ring, read, read, and read and write. */
+  /** What the device does with an area; default: as a ring of the format does. */
   readonly access?: Partial<Readonly<Record<Area, AreaAccess>>>
   /** How many bytes of the device area lie above the limit of user space; default 0. */
   readonly aboveLimit?: number
+  /** The processor; default: one that records and nothing else. */
+  readonly cpu?: RecordingCpu
 }
 
 /** What is created in a world. */
 export interface WorldSubject {
   readonly plugin: AccessorPlugin
   readonly options?: AccessorOptions
+}
+
+/** What a device does with the areas of a ring. */
+const ACCESS_OF: Readonly<Record<RingAreas['format'], Readonly<Record<Area, AreaAccess>>>> = {
+  split: { desc: 'read', driver: 'read', device: 'read-write' },
+  packed: { desc: 'read-write', driver: 'read', device: 'write' },
 }
 
 /** Areas of a world are this far apart, so that each has memory of its own. */
@@ -61,7 +82,7 @@ interface WorldArea extends DriverArea {
  * methods are what a process, a kernel and a driver do to memory while a device runs.
  */
 export class World {
-  readonly cpu: RecordingCpu = new RecordingCpu()
+  readonly cpu: RecordingCpu
   readonly space: PagedSpace
   readonly iotlb: DeviceIotlb | null
   readonly ring: RingAreas
@@ -74,14 +95,11 @@ export class World {
 
   /** @throws what the plugin's `create` throws */
   constructor(subject: WorldSubject, options: WorldOptions = {}) {
-    const { queueSize = 16, eventIdx = true } = options
-    const lengths: Record<Area, number> = {
-      desc: descTableBytes(queueSize),
-      driver: availRingBytes(queueSize, eventIdx),
-      device: usedRingBytes(queueSize, eventIdx),
-    }
+    const { format = 'split', queueSize = 16, eventIdx = true } = options
+    const lengths = areaBytes(format, queueSize, eventIdx)
+    this.cpu = options.cpu ?? new RecordingCpu()
     this.#subject = subject
-    this.#access = { desc: 'read', driver: 'read', device: 'read-write', ...options.access }
+    this.#access = { ...ACCESS_OF[format], ...options.access }
     this.space = new PagedSpace({ frames: FRAMES, allocator: options.frames ?? 'contiguous', smap: this.cpu })
     this.#areas = {
       desc: this.#place(BASE + (options.pageOffset?.desc ?? 0), lengths.desc, options),
@@ -93,7 +111,7 @@ export class World {
     const withIotlb = options.iotlb ?? !subject.plugin.supports.noIotlb
     this.iotlb = withIotlb ? new DeviceIotlb() : null
     this.ring = {
-      format: 'split',
+      format,
       queueSize,
       eventIdx,
       desc: this.#ringArea('desc'),
@@ -102,6 +120,23 @@ export class World {
     }
     if (withIotlb) for (const area of AREAS) this.translate(area)
     this.accessor = this.#createAccessor(this.ring)
+  }
+
+  /** The ring as the driver reaches it, by {@link driverMemory}: where the areas are in its process. */
+  get driverRing(): RingAreas {
+    const { desc, driver, device } = this.#areas
+    const area = ({ address, length }: WorldArea): RingArea => ({ address, length, access: 'read-write' })
+    return { ...this.ring, desc: area(desc), driver: area(driver), device: area(device) }
+  }
+
+  /** The driver's process: its page tables, without SMAP. */
+  get driverMemory(): AddressMap {
+    return new DriverMemory(this.space, this.cpu)
+  }
+
+  /** Maps memory for buffers; its address in the process, from which it is contiguous. */
+  mapBuffers(length: number): number {
+    return this.space.mmap({ length: PAGE_BYTES * Math.ceil(length / PAGE_BYTES), populate: true })
   }
 
   /** Runs `body` in a round of the accessor, which must be able to begin. */
@@ -215,7 +250,7 @@ export class World {
 
   /** A second queue of the same plugin in the same address space, in memory of its own. */
   secondQueue(): { readonly accessor: Accessor } {
-    const { queueSize, eventIdx } = this.ring
+    const { format, queueSize, eventIdx } = this.ring
     const shift = 4 * AREA_STRIDE
     const moved = (area: Area): RingArea => {
       const { start, mapped, address, length } = this.#areas[area]
@@ -225,7 +260,7 @@ export class World {
       return { address: this.iotlb === null ? address + shift : iova, length, access: this.ring[area].access }
     }
     const accessor = this.#createAccessor({
-      format: 'split',
+      format,
       queueSize,
       eventIdx,
       desc: moved('desc'),
@@ -321,4 +356,15 @@ function deviceAddress(length: number, { aboveLimit = 0, pageOffset }: WorldOpti
   if (aboveLimit === 0) return BASE + 2 * AREA_STRIDE + (pageOffset?.device ?? 0)
   const address = TASK_SIZE_MAX + aboveLimit - length
   return address + ((4 - (address % 4)) % 4)
+}
+
+/** Bytes of each area. */
+function areaBytes(format: RingAreas['format'], queueSize: number, eventIdx: boolean): Record<Area, number> {
+  if (format === 'packed')
+    return { desc: PACKED_DESC_BYTES * queueSize, driver: PACKED_EVENT_BYTES, device: PACKED_EVENT_BYTES }
+  return {
+    desc: descTableBytes(queueSize),
+    driver: availRingBytes(queueSize, eventIdx),
+    device: usedRingBytes(queueSize, eventIdx),
+  }
 }

@@ -1,0 +1,140 @@
+import { type Accessor, RecordingCpu } from '@vring/accessor'
+import {
+  featureSet,
+  type RingAreas,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTQ_DESC_F_NEXT,
+} from '@vring/layout'
+import type { MemoryView } from '@vring/memory'
+import { createWorld, type World, type WorldOptions } from '@vring/testkit'
+import {
+  ChainBatch,
+  createDeviceQueue,
+  createDriverQueue,
+  type DeviceQueue,
+  type DeviceQueueOptions,
+  type DriverQueue,
+} from '@vring/virtqueue'
+import { check, checkEqual, type Subject } from '../conformance-case.ts'
+import { delegate } from '../mutants/mutant.ts'
+
+const FORMATS: readonly RingAreas['format'][] = ['split', 'packed']
+
+/** How a bed differs. */
+export interface RingBedOptions extends WorldOptions {
+  readonly features?: bigint
+  /** The only format that is examined; default `any`. */
+  readonly only?: RingAreas['format'] | 'any'
+  /** Go by windows, whether or not the accessor has a lease. */
+  readonly windows?: boolean
+  readonly kind?: 'readable' | 'writable'
+  /** Wraps the accessor. */
+  readonly accessor?: (accessor: Accessor) => Accessor
+  readonly device?: Partial<DeviceQueueOptions>
+}
+
+/** Descriptors that a bed's device loads at most: more is a loop without end. */
+const LOADS_MAX = 100_000
+
+/** A port that ends loops without end. */
+export class BoundedCpu extends RecordingCpu {
+  #loads = 0
+
+  override loadWords(words: Uint32Array, index: number, out: Uint32Array, at: number, count: number): void {
+    this.#count()
+    super.loadWords(words, index, out, at, count)
+  }
+
+  override copy(to: MemoryView, toOffset: number, from: MemoryView, fromOffset: number, length: number): void {
+    this.#count()
+    super.copy(to, toOffset, from, fromOffset, length)
+  }
+
+  #count(): void {
+    check(++this.#loads < LOADS_MAX, `more than ${LOADS_MAX} descriptors are loaded: a loop without end`)
+  }
+}
+
+/** The shipped ring of a format over an accessor in a world of its own: driver, device, and memory for buffers. */
+export class RingBed {
+  readonly world: World
+  readonly cpu: RecordingCpu
+  readonly driver: DriverQueue
+  readonly device: DeviceQueue
+  readonly batch: ChainBatch
+  /** Address of 32 KiB for buffers and indirect tables. */
+  readonly heap: number
+  readonly split: boolean
+
+  constructor(subject: Subject, options: RingBedOptions) {
+    const features = options.features ?? featureSet(VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX)
+    const world = createWorld(subject, { cpu: new BoundedCpu(), queueSize: 8, ...options, eventIdx: true })
+    const ring = { ...world.ring, eventIdx: (features & featureSet(VIRTIO_F_EVENT_IDX)) !== 0n }
+    const wrapped = options.accessor?.(world.accessor) ?? world.accessor
+    const accessor = options.windows === true ? delegate(wrapped, { lease: null }) : wrapped
+    this.world = world
+    this.cpu = world.cpu
+    this.split = ring.format === 'split'
+    this.heap = world.mapBuffers(0x8000)
+    this.driver = createDriverQueue({ ring: world.driverRing, memory: world.driverMemory, features })
+    const { cpu, space } = world
+    this.device = createDeviceQueue({ accessor, cpu, ring, features, buffers: space, ...options.device })
+    this.batch = new ChainBatch(64, options.kind)
+    world.round(() => checkEqual(this.device.start(this.driver.base), 0, 'start'))
+  }
+
+  /** Makes chains of one buffer each available; lengths count up from `length`. */
+  addSingles(count: number, length = 60, writable = false): void {
+    for (let i = 0; i < count; i++) this.driver.addOne(this.heap, length + i, writable)
+    this.driver.publish()
+  }
+
+  /** Adds, without publishing it, an indirect table of readable buffers; lengths count up from `length`. */
+  addTable(at: number, entries: number, length: number): number {
+    for (let entry = 0; entry < entries; entry++) {
+      const next = entry === entries - 1 ? 0 : VIRTQ_DESC_F_NEXT | ((entry + 1) << 16)
+      // A packed table has its flags where a split one has `next`: there, only WRITE counts.
+      this.writeTable(at, entry, this.heap + 64 * entry, length + entry, this.split ? next : 0)
+    }
+    return this.driver.addIndirect(at, entries)
+  }
+
+  /** Writes a descriptor of a table; `tail` is its last word. */
+  writeTable(at: number, entry: number, address: number, length: number, tail: number): void {
+    const words = Uint32Array.of(address >>> 0, Math.floor(address / 2 ** 32), length, tail >>> 0)
+    this.world.space.write(at + 16 * entry, new Uint8Array(words.buffer))
+  }
+
+  /** Writes a descriptor of the ring; `tail` is its last word: flags and next (split), id and flags (packed). */
+  writeDescriptor(index: number, address: number, length: number, tail: number): void {
+    const { desc } = this.driver.windows
+    desc.store32(16 * index, address >>> 0)
+    desc.store32(16 * index + 4, Math.floor(address / 2 ** 32))
+    desc.store32(16 * index + 8, length)
+    desc.store32(16 * index + 12, tail >>> 0)
+  }
+
+  /** Runs in a round of the accessor, which must be able to begin. */
+  round<T>(body: () => T): T {
+    let result: T | undefined
+    this.world.round(() => {
+      result = body()
+    })
+    return result as T
+  }
+}
+
+/** Runs `examine` on a bed of each format, by lease where the accessor has one, and by windows. */
+export function onEveryRing(
+  subject: Subject,
+  options: RingBedOptions,
+  examine: (bed: RingBed, where: string) => void,
+): void {
+  for (const format of FORMATS.filter((one) => (options.only ?? 'any') === 'any' || options.only === one))
+    for (const windows of [false, true]) {
+      const bed = new RingBed(subject, { ...options, format, windows })
+      examine(bed, `${format} ring${windows ? ' by windows' : ''}`)
+      bed.world.accessor.close()
+    }
+}

@@ -1,0 +1,225 @@
+import type { Accessor, RecordedStep, Window } from '@vring/accessor'
+import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
+import { DelegatingWindow, delegate, wrapWindows } from '../mutants/mutant.ts'
+import { BoundedCpu, onEveryRing, type RingBed } from './ring-bed.ts'
+
+/** Chains that one hold of a lease may read or publish. Source: HOLD_CHAINS of virtqueue. */
+const HOLD_CHAINS = 64
+
+/** The order that rings of both formats owe the driver, through whatever steps the accessor takes. */
+export const ringOrderCases: readonly ConformanceCase[] = [
+  {
+    suite: 'ring order',
+    title: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
+    run(subject) {
+      onEveryRing(subject, {}, (bed, where) => {
+        bed.addSingles(3)
+        bed.cpu.reset()
+        checkEqual(
+          bed.round(() => bed.device.popBatch(bed.batch, 3)),
+          3,
+          `${where}: chains`,
+        )
+        const loads = accesses(bed).filter(({ step }) => step === 'load')
+        const ordered = loads.filter((one) => one.ordered)
+        check(loads[0]!.ordered, `${where}: the first load is an acquire`)
+        checkEqual(ordered.length, bed.split ? 1 : 3, `${where}: acquire loads`)
+        if (!bed.split)
+          for (const { at } of ordered) {
+            const first = loads.find((one) => one.at >= at - 14 && one.at < at + 2)!
+            check(first.ordered, `${where}: flags are loaded before the rest of their descriptor`)
+          }
+        checkEqual(
+          new Set(loads.map(({ at }) => at)).size,
+          loads.length,
+          `${where}: addresses that loads are made of, one each`,
+        )
+      })
+    },
+  },
+  {
+    suite: 'ring order',
+    title: 'what publishes used chains is the last store, with release, and the only one that is ordered',
+    run(subject) {
+      onEveryRing(subject, {}, (bed, where) => {
+        const { device, batch, cpu } = bed
+        bed.addSingles(3)
+        bed.round(() => {
+          checkEqual(device.popBatch(batch, 64), 3, `${where}: chains`)
+          cpu.reset()
+          checkEqual(device.useBatch(batch, 3), 0, `${where}: useBatch`)
+        })
+        const steps = accesses(bed)
+        const stores = steps.filter(({ step }) => step === 'store')
+        checkEqual(
+          stores.map(({ ordered }) => ordered),
+          stores.map((_, index) => index === stores.length - 1),
+          `${where}: which stores are ordered`,
+        )
+        if (bed.split) return
+        const barrier = steps.findIndex(({ step }) => step === 'wmb')
+        check(barrier >= 0, `${where}: a write barrier stands before the flags`)
+        checkEqual(steps.length - 1 - barrier, 3, `${where}: stores after the write barrier, flags of each`)
+      })
+    },
+  },
+  {
+    suite: 'ring order',
+    title: 'a full barrier stands before the look at what the driver asks for, and before the second look',
+    run(subject) {
+      onEveryRing(subject, {}, (bed, where) => {
+        const { device, cpu } = bed
+        bed.round(() => {
+          device.needsNotification()
+          cpu.reset()
+          device.needsNotification()
+          checkEqual(names(bed), ['mb', 'load'], `${where}: needsNotification`)
+          cpu.reset()
+          checkEqual(device.enableNotification(), 0, `${where}: enableNotification of an empty ring`)
+          checkEqual(names(bed), ['store', 'mb', 'load'], `${where}: enableNotification`)
+          check(accesses(bed).at(-1)!.ordered, `${where}: the second look is an acquire`)
+        })
+      })
+    },
+  },
+  {
+    suite: 'ring order',
+    title: 'a driver that changes every word once it was loaded changes nothing',
+    run(subject) {
+      // Of a chain that a loop over a lease stops at nothing is kept, so that each kind has a ring of its own.
+      for (const kind of ['single', 'chain', 'table'] as const) {
+        const cpu = new FickleCpu()
+        onEveryRing(subject, { cpu }, (bed, where) => {
+          if (kind === 'single') bed.addSingles(2, 100)
+          else if (kind === 'chain')
+            bed.driver.add([100, 101].map((length) => ({ address: bed.heap, length, writable: false })))
+          else bed.addTable(bed.heap + 0x1000, 2, 100)
+          bed.driver.publish()
+          // By lease the loop stops at a chain, which is then loaded a second time: changed by then, it may be refused.
+          if (kind !== 'single' && bed.device.accessor.lease !== null) return
+          cpu.fickle = true
+          const popped = bed.round(() => bed.device.popBatch(bed.batch, kind === 'single' ? 2 : 1))
+          cpu.fickle = false
+          checkEqual(popped, kind === 'single' ? 2 : 1, `${where}: chains`)
+          checkEqual([...bed.batch.length.subarray(0, 2)], [100, 101], `${where}: lengths of a ${kind}`)
+          check(bed.batch.idOf(0) < 8, `${where}: an id in the ring`)
+        })
+      }
+    },
+  },
+  {
+    suite: 'ring order',
+    title: 'inside a hold a ring loads and stores by the lease, 64 chains at most, and does nothing else',
+    run(subject) {
+      let held = false
+      let holds = 0
+      const watch = (accessor: Accessor): Accessor => {
+        const { lease } = accessor
+        if (lease === null) return accessor
+        const hold = lease.hold.bind(lease)
+        const release = lease.release.bind(lease)
+        lease.hold = () => {
+          check(!held, 'a ring holds the lease once at a time')
+          held = hold()
+          if (held) holds++
+          return held
+        }
+        lease.release = (...counts) => {
+          check(held, 'a ring releases what it holds')
+          release(...counts)
+          held = false
+        }
+        const refusing = wrapWindows(accessor, (window) => new RefusingWindow(window, outside))
+        return delegate(refusing, { lease })
+      }
+      const outside = (access: string): void => check(!held, `${access} of a window inside a hold`)
+      onEveryRing(subject, { queueSize: 256, accessor: watch }, (bed, where) => {
+        bed.cpu.reset()
+        if (bed.device.accessor.lease === null) return
+        const { device, driver, batch, heap } = bed
+        bed.addSingles(100)
+        driver.add([1, 2].map((length) => ({ address: heap, length })))
+        bed.addTable(heap + 0x1000, 2, 10)
+        driver.publish()
+        bed.round(() => {
+          holds = 0
+          let taken = device.popBatch(batch, 64)
+          checkEqual([taken, holds], [HOLD_CHAINS, 1], `${where}: chains of a batch, and its holds`)
+          checkEqual(device.useBatch(batch, taken), 0, `${where}: useBatch`)
+          taken = device.popBatch(batch, 64)
+          checkEqual([taken, held], [38, false], `${where}: the rest, and whether it is held after it`)
+          checkEqual(device.useBatch(batch, taken), 0, `${where}: useBatch`)
+          checkEqual(held, false, `${where}: held after publishing`)
+        })
+        checkEqual(driver.reclaim(), 102, `${where}: used chains`)
+      })
+    },
+  },
+]
+
+/** A window that says that it is used. */
+class RefusingWindow extends DelegatingWindow {
+  readonly #used: (access: string) => void
+
+  constructor(inner: Window, used: (access: string) => void) {
+    super(inner)
+    this.#used = used
+  }
+
+  override load16(offset: number): number {
+    this.#used('load16')
+    return super.load16(offset)
+  }
+
+  override load16Acquire(offset: number): number {
+    this.#used('load16Acquire')
+    return super.load16Acquire(offset)
+  }
+
+  override loadWords(offset: number, out: Uint32Array, index: number, count: number): number {
+    this.#used('loadWords')
+    return super.loadWords(offset, out, index, count)
+  }
+}
+
+/** The driver changes every byte as soon as it was loaded. */
+class FickleCpu extends BoundedCpu {
+  fickle = false
+
+  override load16(words: Uint16Array, index: number): number {
+    return this.#change(super.load16(words, index), words, 2 * index, 2)
+  }
+
+  override load16Acquire(words: Uint16Array, index: number): number {
+    return this.#change(super.load16Acquire(words, index), words, 2 * index, 2)
+  }
+
+  override load32(words: Uint32Array, index: number): number {
+    return this.#change(super.load32(words, index), words, 4 * index, 4)
+  }
+
+  override load64(words: Uint32Array, index: number): number {
+    return this.#change(super.load64(words, index), words, 4 * index, 8)
+  }
+
+  override loadWords(words: Uint32Array, index: number, out: Uint32Array, at: number, count: number): void {
+    super.loadWords(words, index, out, at, count)
+    this.#change(0, words, 4 * index, 4 * count)
+  }
+
+  #change(value: number, words: Uint16Array | Uint32Array, offset: number, length: number): number {
+    if (!this.fickle) return value
+    const bytes = new Uint8Array(words.buffer, offset, length)
+    for (let at = 0; at < length; at++) bytes[at]! ^= 0xff
+    return value
+  }
+}
+
+/** Loads, stores and barriers since the last reset, in order. */
+function accesses({ cpu }: RingBed): RecordedStep[] {
+  return cpu.recorded.filter(({ step }) => step === 'load' || step === 'store' || step === 'mb' || step === 'wmb')
+}
+
+function names(bed: RingBed): string[] {
+  return accesses(bed).map(({ step }) => step)
+}
