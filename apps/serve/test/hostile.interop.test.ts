@@ -354,7 +354,7 @@ describe.skipIf(reason !== null)(`a hostile driver${reason === null ? '' : ` (sk
     tx.descriptor(0, GUEST + table, 16 * 1024, INDIRECT)
     tx.offer(0)
     await meanwhile(driver)
-    await until('the chain', () => tx.usedIdx === 1, 30_000)
+    await until('the chain', () => tx.usedIdx === 1, 120_000)
     console.log(`${answers.pages.size} pages, ${answers.count} questions`)
     expect(answers.pages.size).toBeGreaterThan(2048)
     answers.stop()

@@ -179,7 +179,7 @@ export class RawFrontend {
     const answers = { pages: new Set<number>(), count: 0, stop: () => mine.close() }
     const into = new Uint8Array(44 * 64)
     const answer = (): void => {
-      if (mine.closed) return
+      if (mine.closed || this.socket.closed) return
       const bytes = mine.receive(into, [])
       const view = new DataView(into.buffer)
       for (let at = 0; at < bytes; at += 44) {
