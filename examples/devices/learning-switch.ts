@@ -14,7 +14,7 @@ class Port implements NetBackend {
   readonly name = 'switch port'
   /** Frames for this port's guest; bounded, and copied into. */
   readonly inbox = new LoopbackBackend()
-  private readonly one = new FrameBatch(0)
+  private readonly one = new FrameBatch(12)
   private readonly network: LearningSwitch
 
   constructor(network: LearningSwitch) {
