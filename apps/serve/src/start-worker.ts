@@ -1,11 +1,11 @@
-import { type Transferable, Worker } from 'node:worker_threads'
+import { type MessagePort, type Transferable, Worker } from 'node:worker_threads'
 import type { WorkerSettings } from './protocol.ts'
 
 /** Starts the worker thread of a network device. */
 export function startWorker(workerData: WorkerSettings): Worker {
   const { seat } = workerData
-  const ports = seat.kind === 'home' ? [seat.commands, ...seat.followers.map(({ port }) => port)] : [seat.end.port]
-  return startThread('worker', workerData, ports)
+  const links = seat.kind === 'home' ? [seat.commands, ...seat.followers.map(({ port }) => port)] : [seat.end.port]
+  return startThread('worker', workerData, links as MessagePort[])
 }
 
 /** Starts a thread of this program: the built one, or from its sources where this module runs from them. */
