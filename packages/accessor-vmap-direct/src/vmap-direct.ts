@@ -56,7 +56,7 @@ export const vmapDirect: AccessorPlugin = defineAccessor({
       mapping: mapping === 'linear' ? 'linear' : 'vmap',
       hold: hold === 'access' ? 'access' : 'batch',
       user: uncheckedUser(context, era),
-      port: new PlainSyncPort(context.cpu),
+      port: context.port ?? new PlainSyncPort(context.cpu),
       sync: (port, slots) => createSync(sync ?? 'spinlock', port, slots),
     }),
 })

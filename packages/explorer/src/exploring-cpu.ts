@@ -1,4 +1,5 @@
 import { type Cpu, plainCpu } from '@vring/accessor'
+import { PACKED_DESC_BYTES, PACKED_DESC_LEN_OFFSET, type RingAreas } from '@vring/layout'
 import type { Access, AddressMap } from '@vring/memory'
 import { type ExploredSpace, USER_BASE, userAddress } from './explored-space.ts'
 import type { ExploredWorld } from './explored-world.ts'
@@ -7,17 +8,21 @@ import type { ExploredWorld } from './explored-world.ts'
  * The Cpu port under exploration: each load and store of shared memory is a step of its thread. A user access and its
  * translation are one step, as the hardware's are against a TLB shootdown; one that finds its page absent takes the page
  * fault and starts again. Two words side by side are one value, as a 64-bit access has them; a 32-bit load takes its half.
+ * In a packed ring the second half of a descriptor is three values: length, buffer id and flags, which have stores of
+ * their own. A load of all of them is then three steps: more than a processor may tear, never less.
  */
 export class ExploringCpu implements Cpu {
   readonly #world: ExploredWorld
   readonly #space: ExploredSpace
   /** Replace acquire loads by plain ones: the missing smp_rmb of 22e1992cf7b0 and df9ace7647d4. */
   readonly #dropAcquire: boolean
+  readonly #packed: boolean
 
-  constructor(world: ExploredWorld, space: ExploredSpace, dropAcquire = false) {
+  constructor(world: ExploredWorld, space: ExploredSpace, dropAcquire = false, format: RingAreas['format'] = 'split') {
     this.#world = world
     this.#space = space
     this.#dropAcquire = dropAcquire
+    this.#packed = format === 'packed'
   }
 
   stac(): void {}
@@ -68,6 +73,7 @@ export class ExploringCpu implements Cpu {
   }
 
   load32(_words: Uint32Array, index: number): number {
+    if (this.#isLength(4 * index)) return this.#load(4 * index, false) as number
     return pair(this.#load(4 * (index & ~1), false))[index & 1]!
   }
 
@@ -78,7 +84,14 @@ export class ExploringCpu implements Cpu {
 
   loadWords(_words: Uint32Array, index: number, out: Uint32Array, at: number, count: number): void {
     for (let word = 0; word < count; word += 2) {
-      const values = pair(this.#load(4 * (index + word), false))
+      const offset = 4 * (index + word)
+      if (this.#isLength(offset)) {
+        out[at + word] = this.#load(offset, false) as number
+        out[at + word + 1] =
+          ((this.#load(offset + 4, false) as number) | ((this.#load(offset + 6, false) as number) << 16)) >>> 0
+        continue
+      }
+      const values = pair(this.#load(offset, false))
       out[at + word] = values[0]!
       if (word + 1 < count) out[at + word + 1] = values[1]!
     }
@@ -92,8 +105,8 @@ export class ExploringCpu implements Cpu {
     this.#store(2 * index, value, true)
   }
 
-  store32(): void {
-    throw new Error('a store of 32 bits is not part of the explored model')
+  store32(_words: Uint32Array, index: number, value: number): void {
+    this.#store32(4 * index, value)
   }
 
   storeWords(_words: Uint32Array, index: number, from: Uint32Array, at: number, count: number): void {
@@ -108,6 +121,10 @@ export class ExploringCpu implements Cpu {
 
   loadUser16(address: number): number {
     return this.#load(address, false) as number
+  }
+
+  storeUser32(address: number, value: number): void {
+    this.#store32(address, value)
   }
 
   /** Stores words in pairs, as the model's driver does. */
@@ -128,6 +145,17 @@ export class ExploringCpu implements Cpu {
   lock(): void {}
   unlock(): void {}
   iotlbLookup(): void {}
+
+  /** Is the length of a packed descriptor at an offset? The areas of events are shorter than one. */
+  #isLength(offset: number): boolean {
+    return this.#packed && offset % PACKED_DESC_BYTES === PACKED_DESC_LEN_OFFSET
+  }
+
+  /** A length of a packed descriptor, or a word whose neighbour is never stored: an event suppression structure. */
+  #store32(offset: number, value: number): void {
+    if (!this.#packed) throw new Error('a store of 32 bits is not part of the explored split ring')
+    this.#store(offset, this.#isLength(offset) ? value : [value, 0], false)
+  }
 
   /** A page that goes for good between its translation and the access reads as zero, and takes no write. */
   #load(offset: number, acquire: boolean): unknown {
@@ -180,6 +208,11 @@ function pair(value: unknown): readonly number[] {
 }
 
 const ZEROS: readonly number[] = [0, 0]
+
+/** The port of a device without full barriers: an event or an index may be loaded before a store is visible. */
+export class BarrierlessCpu extends ExploringCpu {
+  override mb(): void {}
+}
 
 function where(offset: number): string {
   return offset >= USER_BASE

@@ -1,10 +1,10 @@
-import { UncheckedUser618 } from '@vring/accessor'
-import { type RingAreas, splitRingAreas } from '@vring/layout'
+import { type Accessor, type AccessorContext, UncheckedUser618 } from '@vring/accessor'
+import { packedRingAreas, type RingAreas, splitRingAreas } from '@vring/layout'
 import { PAGE_BYTES } from '@vring/memory'
 import { createSync, type SyncName } from '@vring/mmu-notifier'
 import { type ExploredSpace, userOffset } from './explored-space.ts'
 import type { ExploredWorld } from './explored-world.ts'
-import { ExploringCpu } from './exploring-cpu.ts'
+import { BarrierlessCpu, ExploringCpu } from './exploring-cpu.ts'
 import { ExploringPort } from './exploring-port.ts'
 import type { MappedAccessor, MappedAccessorClass, MappedAccessorParts, SyncFactory } from './mapped-accessor.ts'
 import { ModelSpace, type ModelSpaceOptions } from './model-space.ts'
@@ -24,6 +24,13 @@ export interface RingWorldOptions {
   /** Makes a faulty subclass of the accessor's class; default: the class itself. */
   readonly variant?: (Direct: MappedAccessorClass) => MappedAccessorClass
   readonly dropAcquire?: boolean
+  /** The device, not its driver, has no full barrier. */
+  readonly dropBarrier?: boolean
+  /**
+   * Makes the accessor instead of `parts`, `sync` and `variant`; `context.port` is the explorer's. What it keeps between two
+   * steps must go through that port or in shared memory: the explorer takes steps back.
+   */
+  readonly create?: (context: AccessorContext) => Accessor
   /** Map everything before the threads start; default true. */
   readonly mapped?: boolean
   /** Default: pages 1, 2 and 3. */
@@ -42,29 +49,39 @@ export class RingWorld<S extends ExploredSpace> {
   readonly world: ExploredWorld
   readonly space: S
   readonly cpu: ExploringCpu
+  /** The port of the device's ring code. */
+  readonly deviceCpu: ExploringCpu
   readonly port: ExploringPort
   readonly ring: RingAreas
   readonly accessor: MappedAccessor
 
   constructor(world: ExploredWorld, port: ExploringPort, space: S, options: RingWorldOptions) {
-    const { sync, parts, variant } = options
-    const Class = variant === undefined ? parts.DirectAccessor : variant(parts.DirectAccessor)
     this.world = world
     this.space = space
-    this.cpu = new ExploringCpu(world, space, options.dropAcquire)
-    this.port = port
     this.ring = options.ring ?? ringAt(DESC_PAGE, AVAIL_PAGE, USED_PAGE)
-    this.accessor = new Class(
-      { cpu: this.cpu, space: this.space, ring: this.ring, iotlb: null },
+    this.cpu = new ExploringCpu(world, space, options.dropAcquire, this.ring.format)
+    this.deviceCpu =
+      options.dropBarrier === true ? new BarrierlessCpu(world, space, options.dropAcquire, this.ring.format) : this.cpu
+    this.port = port
+    this.accessor = this.#createAccessor(options)
+    if (options.mapped !== false) this.round(() => {})
+  }
+
+  #createAccessor({ create, sync, parts, variant }: RingWorldOptions): MappedAccessor {
+    const { cpu, space, ring, port } = this
+    // Scenarios for any accessor ask for nothing that others have not.
+    if (create !== undefined) return create({ cpu, space, ring, iotlb: null, port }) as MappedAccessor
+    const Class = variant === undefined ? parts.DirectAccessor : variant(parts.DirectAccessor)
+    return new Class(
+      { cpu, space, ring, iotlb: null },
       {
         name: 'vmap-direct',
         mapping: 'vmap',
-        user: new UncheckedUser618(this.cpu, this.space),
-        port: this.port,
-        sync: typeof sync === 'string' ? (port, slots) => createSync(sync, port, slots) : sync,
+        user: new UncheckedUser618(cpu, space),
+        port,
+        sync: typeof sync === 'string' ? (syncPort, slots) => createSync(sync, syncPort, slots) : sync,
       },
     )
-    if (options.mapped !== false) this.round(() => {})
   }
 
   /** A round of the datapath. */
@@ -96,7 +113,7 @@ export class RingWorld<S extends ExploredSpace> {
     this.space.faultAll()
     this.round(() => {})
     for (const window of [accessor.desc, accessor.driver, accessor.device])
-      if (port.load(window.slot.map) === null)
+      if (window.slot !== undefined && port.load(window.slot.map) === null)
         this.world.fail('fast-path-off', `${window.area} is not mapped although no invalidation is open`)
   }
 
@@ -119,4 +136,9 @@ export class QueueWorld extends RingWorld<ModelSpace> {
 /** A ring of two entries with each area at the beginning of a page. */
 export function ringAt(desc: number, driver: number, device: number): RingAreas {
   return splitRingAreas(2, false, desc * PAGE_BYTES, driver * PAGE_BYTES, device * PAGE_BYTES)
+}
+
+/** The same of a packed ring. */
+export function packedRingAt(desc: number, driver: number, device: number): RingAreas {
+  return packedRingAreas(2, false, desc * PAGE_BYTES, driver * PAGE_BYTES, device * PAGE_BYTES)
 }

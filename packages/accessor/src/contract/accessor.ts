@@ -1,6 +1,7 @@
 import type { Iotlb } from '@vring/iotlb'
 import type { RingAreas } from '@vring/layout'
 import type { UserSpace } from '@vring/memory'
+import type { SyncPort } from '@vring/mmu-notifier'
 import type { Cpu } from '../ports/cpu.ts'
 import type { AccessCounters } from './access-counters.ts'
 import type { RingLease } from './ring-lease.ts'
@@ -41,4 +42,6 @@ export interface AccessorContext {
   readonly ring: RingAreas
   /** The device IOTLB when VIRTIO_F_ACCESS_PLATFORM was negotiated, else null. Ring addresses are then IOVAs. */
   readonly iotlb: Iotlb | null
+  /** Where an accessor's own shared variables and locks are; left out, in memory. The explorer gives one of its own. */
+  readonly port?: SyncPort
 }
