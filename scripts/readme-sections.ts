@@ -1,3 +1,4 @@
+import { MUTANTS } from '@vring/conformance'
 import {
   claimText,
   leaveOneOut,
@@ -24,6 +25,7 @@ export type Sections = Readonly<Record<string, string>>
 export async function generatedReadmes(packages: readonly WorkspacePackage[]): Promise<ReadonlyMap<string, Sections>> {
   return new Map([
     ['README.md', { claims: claimsSection(), packages: packagesSection(packages) }],
+    ['packages/conformance/README.md', { mistakes: mistakesSection() }],
     ['packages/explorer/README.md', { litmus: litmusSection() }],
     ['fuzz/README.md', { targets: fuzzSection(await readTargets()) }],
     ['faults/README.md', { faults: faultsSection(await readFaults()) }],
@@ -77,6 +79,19 @@ function claimsSection(): string {
       `${interval.high.toFixed(1)}); differences of the published cells say ${maskedByDifference().toFixed(2)}. Of the ` +
       `${savedNs.toFixed(0)} ns that V4's vmap saves a packet with SMAP on, SMAP makes ${(100 * share).toFixed(0)} %, and the rest, ` +
       `${(100 * (1 - share)).toFixed(0)} %, it saves without SMAP as well.`,
+  ].join('\n')
+}
+
+/** Each mutant of the accessor kit, and the case that has to find it; tests of the accessors hold the kit to it. */
+function mistakesSection(): string {
+  return [
+    `${MUTANTS.length} mistakes, each put into every accessor that ships where it can be made, and each found by the case beside it:`,
+    `\`npx vitest run packages/conformance packages/accessor-*\`.`,
+    '',
+    table(
+      ['mistake', 'what is wrong', 'found by'],
+      MUTANTS.map(({ name, flaw, killedBy }) => [name, flaw, killedBy]),
+    ),
   ].join('\n')
 }
 

@@ -42,5 +42,5 @@ describe('copy-checked', () => {
       kills.filter(({ verdict }) => verdict === null),
       formatKillTable(kills),
     ).toEqual([])
-  })
+  }, 240_000)
 })

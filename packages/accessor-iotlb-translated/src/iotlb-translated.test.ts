@@ -161,5 +161,5 @@ describe('iotlb-translated', () => {
       kills.filter(({ verdict }) => verdict === null),
       formatKillTable(kills),
     ).toEqual([])
-  })
+  }, 240_000)
 })

@@ -53,5 +53,5 @@ describe('nospec-masked', () => {
       kills.filter(({ verdict }) => verdict === null),
       formatKillTable(kills),
     ).toEqual([])
-  })
+  }, 240_000)
 })

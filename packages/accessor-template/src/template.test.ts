@@ -16,5 +16,5 @@ describe('template', () => {
       kills.filter(({ verdict }) => verdict === null),
       formatKillTable(kills),
     ).toEqual([])
-  })
+  }, 240_000)
 })

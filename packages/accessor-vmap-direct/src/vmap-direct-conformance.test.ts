@@ -19,5 +19,5 @@ describe('vmap-direct', () => {
       kills.filter(({ verdict }) => verdict === null),
       formatKillTable(kills),
     ).toEqual([])
-  })
+  }, 240_000)
 })

@@ -1,12 +1,16 @@
 import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
+import { AccessTrail } from './access-trail.ts'
+import { allocationCases } from './cases/allocation.ts'
 import { areaAccessCases } from './cases/area-access.ts'
 import { boundsCases } from './cases/bounds.ts'
 import { contiguityCases } from './cases/contiguity.ts'
 import { counterCases } from './cases/counters.ts'
+import { dataPlaneCases } from './cases/data-plane.ts'
 import { denialCases } from './cases/denials.ts'
 import { deviceIotlbCases } from './cases/device-iotlb.ts'
 import { dirtyCases } from './cases/dirty.ts'
 import { fileBackedCases } from './cases/file-backed.ts'
+import { gateCase } from './cases/gate.ts'
 import { invalidationCases } from './cases/invalidation.ts'
 import { leaseCases } from './cases/lease.ts'
 import { lifecycleCases } from './cases/lifecycle.ts'
@@ -20,10 +24,12 @@ import { ringOrderCases } from './cases/ring-order.ts'
 import { ringCases } from './cases/rings.ts'
 import { speculationCases } from './cases/speculation.ts'
 import { userAccessCases } from './cases/user-access.ts'
-import type { ConformanceCase, Subject } from './conformance-case.ts'
+import { ACCESS, causedBy, LAST_ACCESS } from './caused-by.ts'
+import { AssertionFailure, type ConformanceCase } from './conformance-case.ts'
 
 /** Every property that conformance asks of accessors. */
 export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
+  gateCase,
   ...boundsCases,
   ...contiguityCases,
   ...orderCases,
@@ -40,6 +46,8 @@ export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
   ...denialCases,
   ...counterCases,
   ...lifecycleCases,
+  ...dataPlaneCases,
+  ...allocationCases,
   ...modelCases,
   ...ringCases,
   ...ringOrderCases,
@@ -55,13 +63,17 @@ export interface TestRunner {
 
 /** How an accessor is examined. */
 export interface ConformanceOptions {
-  /** Option values for every accessor of the run: `{ era: '6.18' }`. */
+  /**
+   * Option values for every accessor of the run: `{ era: '6.18' }`. Left out: the defaults, then each other value of each
+   * option, one at a time.
+   */
   readonly options?: AccessorOptions
 }
 
 /**
  * Registers the conformance suite of an accessor plugin, one test a property. A property is left out only where
- * `supports` says that it is not promised, and then its inverse is asked for.
+ * `supports` says that it is not promised, and then its inverse is asked for. Where the first case, the gate, fails, it is
+ * the only one.
  *
  * ```ts
  * accessorConformance(myAccessor, { describe, it })
@@ -70,17 +82,22 @@ export interface ConformanceOptions {
 export function accessorConformance(
   plugin: AccessorPlugin,
   { describe, it }: TestRunner,
-  { options = {} }: ConformanceOptions = {},
+  { options }: ConformanceOptions = {},
 ): void {
-  const subject: Subject = { plugin, options }
-  const chosen = Object.entries(options).map(([name, value]) => ` ${name}=${value}`)
-  describe(`conformance of ${plugin.name}${chosen.join('')}`, () => {
-    const cases = applicableCases(plugin)
-    for (const suite of new Set(cases.map((testCase) => testCase.suite)))
-      describe(suite, () => {
-        for (const testCase of cases) if (testCase.suite === suite) it(testCase.title, () => testCase.run(subject))
-      })
-  })
+  for (const chosen of options === undefined ? everyChoice(plugin) : [options])
+    describe(`conformance of ${[plugin.name, choiceText(chosen)].join(' ').trimEnd()}`, () => {
+      const cases = applicableCases(plugin)
+      const judged = failureOf(plugin, chosen, gateCase) === null ? cases : [gateCase]
+      for (const suite of new Set(judged.map((testCase) => testCase.suite)))
+        describe(suite, () => {
+          for (const testCase of judged)
+            if (testCase.suite === suite)
+              it(testCase.title, () => {
+                const failure = failureOf(plugin, chosen, testCase)
+                if (failure !== null) throw new AssertionFailure(failure)
+              })
+        })
+    })
 }
 
 /** The properties that are asked of this plugin. */
@@ -92,22 +109,76 @@ export function applicableCases(plugin: AccessorPlugin): ConformanceCase[] {
 export interface ConformanceResult {
   readonly suite: string
   readonly title: string
-  /** Why it does not hold, or null. */
+  /** The option values beside the defaults, `sync=rcu`, or empty. */
+  readonly options: string
+  /** Why it does not hold, in one line, or null. */
   readonly failure: string | null
+  /** Title of an earlier case that failed for the same cause, or null. */
+  readonly follows: string | null
 }
 
-/** Runs cases without a test runner. What an accessor throws is a failure of the case, as is what the case throws. */
+/**
+ * Runs cases without a test runner. What an accessor throws is a failure of the case, as is what the case throws. Where the
+ * gate fails nothing else is asked, and where the defaults fail no other option values are.
+ *
+ * @param cases what is asked, without the gate; left out: all that applies
+ */
 export function runConformance(
   plugin: AccessorPlugin,
-  { options = {} }: ConformanceOptions = {},
-  cases: readonly ConformanceCase[] = applicableCases(plugin),
+  { options }: ConformanceOptions = {},
+  cases?: readonly ConformanceCase[],
 ): ConformanceResult[] {
-  return cases.map(({ suite, title, run }) => {
-    try {
-      run({ plugin, options })
-      return { suite, title, failure: null }
-    } catch (error) {
-      return { suite, title, failure: error instanceof Error ? error.message : String(error) }
-    }
-  })
+  const results: ConformanceResult[] = []
+  for (const chosen of options === undefined ? everyChoice(plugin) : [options]) {
+    if (results.some((result) => result.options === '' && result.failure !== null)) break
+    results.push(...causedBy(judge(plugin, chosen, cases)))
+  }
+  return results
+}
+
+function judge(
+  plugin: AccessorPlugin,
+  options: AccessorOptions,
+  cases?: readonly ConformanceCase[],
+): Omit<ConformanceResult, 'follows'>[] {
+  const results: Omit<ConformanceResult, 'follows'>[] = []
+  for (const testCase of cases ?? applicableCases(plugin)) {
+    const { suite, title } = testCase
+    const failure = failureOf(plugin, options, testCase)
+    results.push({ suite, title, options: choiceText(options), failure })
+    if (failure !== null && cases === undefined && testCase === gateCase) break
+  }
+  return results
+}
+
+/** Why a property does not hold, with the access that it was found at, or null. */
+function failureOf(plugin: AccessorPlugin, options: AccessorOptions, testCase: ConformanceCase): string | null {
+  const trail = new AccessTrail()
+  try {
+    testCase.run({ plugin: trail.follow(plugin), bare: plugin, options })
+    return null
+  } catch (error) {
+    const text = messageOf(error).replaceAll(/\s+/g, ' ')
+    return trail.last === null || ACCESS.test(text) ? text : `${text}${LAST_ACCESS}${trail.last}`
+  }
+}
+
+/** What a case says; of a random run first what went wrong, then its seed and its shortest form. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.cause.message}; ${error.message}` : error.message
+}
+
+/** The defaults, then each other value of each option. */
+function everyChoice({ options }: AccessorPlugin): AccessorOptions[] {
+  const others = options.flatMap(({ name, values, default: standard }) =>
+    values.filter((value) => value !== standard).map((value) => ({ [name]: value })),
+  )
+  return [{}, ...others]
+}
+
+function choiceText(options: AccessorOptions): string {
+  return Object.entries(options)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ')
 }

@@ -1,4 +1,5 @@
 import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
+import { firstDifference } from './first-difference.ts'
 
 /** One named property of an accessor. */
 export interface ConformanceCase {
@@ -19,6 +20,8 @@ export interface ConformanceCase {
 /** What a conformance case examines. */
 export interface Subject {
   readonly plugin: AccessorPlugin
+  /** The plugin alone, where {@link plugin} notes its accesses: for what must not go through that. */
+  readonly bare?: AccessorPlugin
   /** Option values that every accessor of the run is created with. */
   readonly options: AccessorOptions
 }
@@ -33,9 +36,10 @@ export function check(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionFailure(message)
 }
 
-/** @throws AssertionFailure unless the two are the same value, or arrays of the same values */
+/** @throws AssertionFailure, which names the first difference, unless the two are the same value, or hold the same values */
 export function checkEqual(found: unknown, expected: unknown, what: string): void {
-  if (Object.is(found, expected)) return
+  const difference = firstDifference(found, expected)
+  if (difference === null) return
   const shown = (value: unknown): string => JSON.stringify(value) ?? String(value)
-  check(shown(found) === shown(expected), `${what}: found ${shown(found)}, expected ${shown(expected)}`)
+  check(false, `${what}${difference.path}: found ${shown(difference.found)}, expected ${shown(difference.expected)}`)
 }

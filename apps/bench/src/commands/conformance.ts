@@ -14,10 +14,13 @@ interface Case {
   readonly suite: string
   readonly title: string
   readonly failure: string | null
+  /** Of an accessor: option values beside the defaults, and the earlier case that failed for the same cause. */
+  readonly options?: string
+  readonly follows?: string | null
 }
 
 /** What came of one plugin. */
-interface Report {
+export interface ConformanceReport {
   readonly plugin: string
   readonly kind: 'accessor' | 'backend'
   readonly cases: readonly Case[]
@@ -44,21 +47,30 @@ export const conformance: BenchCommand = {
   },
 }
 
-function examineAccessor(plugin: AccessorPlugin): Report {
+function examineAccessor(plugin: AccessorPlugin): ConformanceReport {
   return { plugin: plugin.name, kind: 'accessor', cases: runConformance(plugin) }
 }
 
 /** Without `sent` and `arrive`: what a backend does with frames only its author can show, in a test of their own. */
-function examineBackend(plugin: BackendPlugin): Report {
+function examineBackend(plugin: BackendPlugin): ConformanceReport {
   const subject: NetSubject = { plugin, create: () => plugin.create() }
   return { plugin: plugin.name, kind: 'backend', cases: runNetConformance(subject) }
 }
 
-/** A line a failure, then the count. */
-function reportText({ plugin, kind, cases }: Report): string {
+/** The verdict, then a line a cause, with how many more cases fail for it. */
+function reportText({ plugin, kind, cases }: ConformanceReport): string {
   const failed = cases.filter(({ failure }) => failure !== null)
-  const lines = failed.map(({ suite, title, failure }) => `${suite}: ${title}: ${failure!.replaceAll(/\s+/g, ' ')}`)
+  const lines = failed
+    .filter(({ follows = null }) => follows === null)
+    .map(({ suite, title, options = '', failure }) => {
+      const more = failed.filter((one) => one.follows === title && (one.options ?? '') === options).length
+      const also = more === 0 ? '' : ` (and ${more} more ${more === 1 ? 'case' : 'cases'})`
+      const where = options === '' ? suite : `${options}: ${suite}`
+      return `${where}: ${title}: ${failure!.replaceAll(/\s+/g, ' ')}${also}`
+    })
   const verdict =
-    failed.length === 0 ? `conforms: ${cases.length} cases hold` : `${failed.length} of ${cases.length} cases fail`
+    failed.length === 0
+      ? `conforms: ${cases.length} cases hold`
+      : `${lines.length === 1 ? '1 cause' : `${lines.length} causes`}: ${failed.length} of ${cases.length} cases fail`
   return [`${kind} ${plugin}: ${verdict}`, ...lines].join('\n')
 }

@@ -1,3 +1,4 @@
+import { createRegistry } from '@vring/registry'
 import { cellLabel, groupKey, USUAL_VARIANT, VARIANT_KEYS, variantOf } from '../cell-spec.ts'
 import { PLACEMENTS, type Placement } from '../placement/classes.ts'
 import type { CellResult, Comparison, Results } from '../results.ts'
@@ -8,6 +9,9 @@ import { floorFor } from './noise-floor.ts'
 
 /** Chance of one false alarm among all comparisons of a run. */
 export const SIGNIFICANCE = 0.05
+
+/** Accessors that may be a reference: not those of plugins. */
+const BUILT_IN: ReadonlySet<string> = new Set(createRegistry().accessors.map(({ name }) => name))
 
 /** Two series of trials that belong together. */
 export interface Pair {
@@ -61,7 +65,7 @@ function isBeyond(ratio: number, { floor, class: place, trialsBefore, trialsAfte
 
 /**
  * Every cell of a group against two: under its own conditions the reference, copy-checked where there is one, else the first
- * accessor; and the same accessor over another ring, or in another build, where only that differs.
+ * accessor that is built in; and the same accessor over another ring, or in another build, where only that differs.
  */
 export function pairsOfGroup(cells: readonly CellResult[], noiseFloor: Results['noiseFloor']): Pair[] {
   const measured = cells.filter((cell) => cell.measured !== null && cell.role !== 'floor')
@@ -69,7 +73,9 @@ export function pairsOfGroup(cells: readonly CellResult[], noiseFloor: Results['
     pairsOfCells(before, after, (place) => floorFor(noiseFloor, place), true)
   const accessors = [...new Set(measured.map(groupKey))].flatMap((key) => {
     const same = measured.filter((cell) => groupKey(cell) === key)
-    const reference = same.find((cell) => cell.accessor === 'copy-checked') ?? same[0]!
+    const reference =
+      same.find((cell) => cell.accessor === 'copy-checked') ?? same.find((cell) => BUILT_IN.has(cell.accessor))
+    if (reference === undefined) return []
     return same.filter((cell) => cell !== reference).flatMap((cell) => against(reference, cell))
   })
   const variants = measured.flatMap((cell) => variantsBefore(cell, measured).flatMap((other) => against(other, cell)))

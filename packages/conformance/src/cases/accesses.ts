@@ -47,7 +47,7 @@ export function expectAgreement(world: World, areas: readonly Area[] = AREAS): v
     for (let offset = 0; offset + 2 <= driver.byteLength; offset += 2) {
       const expected = driver.getUint16(offset, true)
       const found = window.load16(offset)
-      if (found !== expected) checkEqual(found, expected, `${area} at byte ${offset}`)
+      if (found !== expected) checkEqual(found, expected, `${area}.load16(${offset})`)
     }
   }
 }

@@ -82,34 +82,38 @@ function perform(world: World, model: Record<Area, DataView>, step: Command): vo
     case 'load16':
     case 'load16Acquire': {
       const offset = place(world, step.area, step.at, 2, 2)
-      checkEqual(accessor[step.area][step.op](offset), model[step.area].getUint16(offset, true), describe(step, offset))
+      checkEqual(
+        accessor[step.area][step.op](offset),
+        model[step.area].getUint16(offset, true),
+        describe(step.area, step, offset),
+      )
       return
     }
     case 'load32': {
       // The avail ring has 16-bit words at 2-byte alignment only.
       const name = step.area === 'driver' ? 'device' : step.area
       const offset = place(world, name, step.at, 4, 4)
-      checkEqual(accessor[name].load32(offset), model[name].getUint32(offset, true), describe(step, offset))
+      checkEqual(accessor[name].load32(offset), model[name].getUint32(offset, true), describe(name, step, offset))
       return
     }
     case 'loadWords': {
       const offset = place(world, 'desc', step.at, 16, 16)
       const out = new Uint32Array(4)
-      checkEqual(accessor.desc.loadWords(offset, out, 0, 4), 0, describe(step, offset))
+      checkEqual(accessor.desc.loadWords(offset, out, 0, 4), 0, describe('desc', step, offset))
       const expected = [0, 4, 8, 12].map((byte) => model.desc.getUint32(offset + byte, true))
-      checkEqual([...out], expected, describe(step, offset))
+      checkEqual([...out], expected, describe('desc', step, offset))
       return
     }
     case 'store16':
     case 'store16Release': {
       const offset = place(world, 'device', step.at, 2, 2)
-      checkEqual(accessor.device[step.op](offset, step.value & 0xffff), 0, describe(step, offset))
+      checkEqual(accessor.device[step.op](offset, step.value & 0xffff), 0, describe('device', step, offset))
       model.device.setUint16(offset, step.value & 0xffff, true)
       return
     }
     case 'store32': {
       const offset = place(world, 'device', step.at, 4, 4)
-      checkEqual(accessor.device.store32(offset, step.value), 0, describe(step, offset))
+      checkEqual(accessor.device.store32(offset, step.value), 0, describe('device', step, offset))
       model.device.setUint32(offset, step.value, true)
       return
     }
@@ -117,7 +121,11 @@ function perform(world: World, model: Record<Area, DataView>, step: Command): vo
       const count = Math.min(step.count, world.ring.queueSize)
       const slot = step.at % (world.ring.queueSize - count + 1)
       const elements = Uint32Array.from({ length: 2 * count + 1 }, (_, word) => step.value + word)
-      checkEqual(accessor.device.storeWords(4 + 8 * slot, elements, 1, 2 * count), 0, describe(step, 4 + 8 * slot))
+      checkEqual(
+        accessor.device.storeWords(4 + 8 * slot, elements, 1, 2 * count),
+        0,
+        describe('device', step, 4 + 8 * slot),
+      )
       for (let word = 0; word < 2 * count; word++)
         model.device.setUint32(4 + 8 * slot + 4 * word, elements[word + 1]!, true)
       return
@@ -152,6 +160,6 @@ function place(world: World, name: Area, seed: number, length: number, align: nu
   return align * (seed % places)
 }
 
-function describe(step: Command, offset: number): string {
-  return `${JSON.stringify(step)} at ${offset}`
+function describe(area: Area, { op }: Command, offset: number): string {
+  return `${area}.${op}(${offset})`
 }

@@ -1,6 +1,7 @@
 import type { AccessorPlugin } from '@vring/accessor'
 import { applicableCases, type ConformanceOptions, runConformance } from '../accessor-conformance.ts'
 import { contractMutants } from './contract-mutants.ts'
+import { dataPlaneMutants } from './data-plane-mutants.ts'
 import { iotlbMutants } from './iotlb-mutants.ts'
 import { machineMutants } from './machine-mutants.ts'
 import type { Mutant } from './mutant.ts'
@@ -12,6 +13,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...windowMutants,
   ...machineMutants,
   ...contractMutants,
+  ...dataPlaneMutants,
   ...iotlbMutants,
   ...supportsMutants,
 ]
@@ -20,6 +22,7 @@ export const MUTANTS: readonly Mutant[] = [
 const SLOW_SUITES: readonly string[] = [
   'model',
   'speculation',
+  'data plane',
   'ring',
   'ring order',
   'ring notifications',
@@ -42,13 +45,13 @@ export interface Kill {
  * Makes every mutant that can be made of `plugin` and runs the conformance cases on it: what the kit is worth, and
  * whether a change to it still finds what it found.
  */
-export function killTable(plugin: AccessorPlugin, options: ConformanceOptions = {}): Kill[] {
+export function killTable(plugin: AccessorPlugin, { options = {} }: ConformanceOptions = {}): Kill[] {
   return MUTANTS.filter((mutant) => mutant.appliesTo?.(plugin) ?? true).map((mutant) => {
     const mutated = mutant.mutate(plugin)
     const cases = applicableCases(mutated).filter(
       ({ suite, title }) => title === mutant.killedBy || !SLOW_SUITES.includes(suite),
     )
-    const failures = runConformance(mutated, options, cases).filter(({ failure }) => failure !== null)
+    const failures = runConformance(mutated, { options }, cases).filter(({ failure }) => failure !== null)
     return {
       mutant: mutant.name,
       flaw: mutant.flaw,

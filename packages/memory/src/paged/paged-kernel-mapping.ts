@@ -68,10 +68,12 @@ export class PagedKernelMapping implements KernelMapping {
   #firstStale(): number {
     const first = Math.floor(this.request.address / PAGE_BYTES)
     const needed = this.request.write ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT
-    return this.#frames.findIndex((frame, i) => {
+    // Without a closure: an accessor may ask for the base with each access, and accesses allocate nothing.
+    for (let i = 0; i < this.#frames.length; i++) {
       const entry = this.#mm.table.entry(first + i)
-      return (entry & needed) !== needed || frameOf(entry) !== frame
-    })
+      if ((entry & needed) !== needed || frameOf(entry) !== this.#frames[i]) return i
+    }
+    return -1
   }
 
   #check(use: string): void {
