@@ -19,6 +19,7 @@ import {
   loadSteps,
   type PerfEventArray,
   rawType,
+  readInteger,
   readObject,
 } from '@vring/ebpf'
 import { withDescriptors } from '@vring/ebpf/linux'
@@ -239,6 +240,10 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
         for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value.verifiedInstructions
       },
     ],
+  ],
+  [
+    'ebpf: readInteger',
+    [Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), (bytes) => readInteger(bytes, { offset: 2, bytes: 4, signed: true })],
   ],
   ['ebpf: readObject', [object, readAll]],
   [
