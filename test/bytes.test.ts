@@ -243,7 +243,10 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ],
   [
     'ebpf: readInteger',
-    [Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), (bytes) => readInteger(bytes, { offset: 2, bytes: 4, signed: true })],
+    [
+      Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+      (bytes) => readInteger(bytes, { path: '', offset: 2, bytes: 4, signed: true }),
+    ],
   ],
   ['ebpf: readObject', [object, readAll]],
   [

@@ -197,7 +197,7 @@ describe.skipIf(noBrowser !== null)(`the playground in a browser${noBrowser === 
     await press(page, 'Translate all')
     await stepTo(page, 'the round ends: miss')
     await stepTo(page, 'loads avail.idx')
-    expect(await textOf(page.locator('#ring-view .detail'))).toContain('translated')
+    expect(await textOf(page.locator('#ring-view .detail'))).toContain('load16Acquire at driver + 2')
   })
 
   test('the accessor that serves is the one that is named, and what is chosen meanwhile stays', async () => {
