@@ -7,7 +7,7 @@ const MAKERS: readonly (readonly [owner: object, name: string])[] = [
 ]
 
 /**
- * Runs `body` and says which of the functions that make BigInts it called. Literals are not seen; they allocate.
+ * Runs `body` and says which of the functions that make BigInts it called. Literals are not seen.
  *
  * @returns the name of the first one, or null
  */

@@ -20,9 +20,9 @@ export const dataPlaneMutants: readonly Mutant[] = [
   roundMutant('bigint-round', 'beginRound reads a clock as a BigInt', BIGINT, () => {
     garbage.last = new BigUint64Array(1)[0]
   }),
-  windowMutant('record-per-load', 'load16 makes a record for each access', ALLOCATES, (inner) => ({
+  windowMutant('list-per-load', 'load16 makes a list for each access', ALLOCATES, (inner) => ({
     load16(offset) {
-      garbage.last = { offset }
+      garbage.last = new Array(16).fill(offset)
       return inner.load16(offset)
     },
   })),
@@ -34,15 +34,15 @@ export const dataPlaneMutants: readonly Mutant[] = [
       return status
     },
   })),
-  windowMutant('closure-per-store', 'storeWords makes a closure for each batch', ALLOCATES, (inner) => ({
+  windowMutant('copied-elements', 'storeWords goes by a copy of its elements', ALLOCATES, (inner) => ({
     storeWords(offset, words, index, count) {
-      const store = (): number => inner.storeWords(offset, words, index, count)
-      garbage.last = store
-      return store()
+      const copy = words.slice(index, index + count)
+      garbage.last = copy
+      return inner.storeWords(offset, copy, 0, count)
     },
   })),
   roundMutant('list-per-round', 'beginRound makes a list for each round', ALLOCATES, () => {
-    garbage.last = [0]
+    garbage.last = new Array(16).fill(0)
   }),
   {
     name: 'round-keeps-lock',
