@@ -33,7 +33,10 @@ export function holdings(pid: number): { readonly fds: number; readonly sharedMa
   const status = new Set(tcp.map((line) => `socket:[${line.trim().split(/\s+/)[9]}]`))
   return {
     fds: readdirSync(`/proc/${pid}/fd`).filter((fd) => !status.has(linkOf(`${pid}/fd/${fd}`))).length,
-    sharedMappings: maps.filter((line) => /\/memfd:|\/dev\/shm|\/dev\/hugepages|rte_map|\(deleted\)/.test(line)).length,
+    // The context of asynchronous I/O, /[aio], is the worker's own and stays.
+    sharedMappings: maps.filter(
+      (line) => !line.includes('/[aio]') && /\/memfd:|\/dev\/shm|\/dev\/hugepages|rte_map|\(deleted\)/.test(line),
+    ).length,
   }
 }
 

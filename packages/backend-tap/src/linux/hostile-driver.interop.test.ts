@@ -1,10 +1,29 @@
-import { NET_HDR_LEGACY_BYTES } from '@vring/layout'
+import {
+  NET_HDR_LEGACY_BYTES,
+  VIRTIO_NET_HDR_GSO_ECN,
+  VIRTIO_NET_HDR_GSO_TCPV4,
+  VIRTIO_NET_HDR_GSO_TCPV6,
+  VIRTIO_NET_HDR_GSO_UDP,
+  VIRTIO_NET_HDR_GSO_UDP_L4,
+} from '@vring/layout'
 import { memoryView } from '@vring/memory'
 import { FrameBatch, NET_BATCH, type NetBackend } from '@vring/vhost-net'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { describeLinuxTap, HEADER } from '../../test/linux-tap-fixture.ts'
 import { TapDevice } from '../index.ts'
+
+const ETHERTYPE_OFFSET = 12
+const ETH_P_IP = 0x0800
+const ETH_P_IPV6 = 0x86dd
+
+/** What each kind of segmentation is made of. */
+const SEGMENTED: ReadonlyMap<number, readonly number[]> = new Map([
+  [VIRTIO_NET_HDR_GSO_TCPV4, [ETH_P_IP]],
+  [VIRTIO_NET_HDR_GSO_UDP, [ETH_P_IP, ETH_P_IPV6]],
+  [VIRTIO_NET_HDR_GSO_TCPV6, [ETH_P_IPV6]],
+  [VIRTIO_NET_HDR_GSO_UDP_L4, [ETH_P_IP, ETH_P_IPV6]],
+])
 
 describeLinuxTap('a Linux TAP and a hostile driver', ({ open, serve }) => {
   test('no frame of a hostile driver is lost without a reason, and what the device in process refuses the kernel refuses too', () => {
@@ -17,10 +36,12 @@ describeLinuxTap('a Linux TAP and a hostile driver', ({ open, serve }) => {
       type: fc.oneof(fc.constantFrom(0, 1, 3, 4, 5), fc.nat(255)),
       fields: fc.tuple(field, field, field, field),
       payload: fc.uint8Array({ minLength: 54, maxLength: 54 }),
+      protocol: fc.constantFrom(ETH_P_IP, ETH_P_IPV6, null),
     })
     fc.assert(
       fc.property(fc.array(hostile, { minLength: 1, maxLength: NET_BATCH }), (frames) => {
-        for (const { bytes, flags, type, fields, payload } of frames) {
+        for (const { bytes, flags, type, fields, payload, protocol } of frames) {
+          if (protocol !== null) payload.set([protocol >> 8, protocol & 0xff], ETHERTYPE_OFFSET)
           const batch = new FrameBatch(HEADER, memoryView(new ArrayBuffer(2048)))
           batch.view.u8.set([flags, type], 0)
           batch.view.u16.set(fields, 1)
@@ -33,7 +54,8 @@ describeLinuxTap('a Linux TAP and a hostile driver', ({ open, serve }) => {
             one.transmit(batch)
             one.flush()
           }
-          if (dropped(model) > 0 && !isTakenByKernel(fields[0], bytes))
+          const isTaken = isTakenByKernel(fields[0], bytes) || isOfAnotherProtocol(type, bytes >= 14 ? payload : null)
+          if (dropped(model) > 0 && !isTaken)
             expect(dropped(queue), `the kernel took a frame that was refused`).toBe(before + 1)
         }
       }),
@@ -52,6 +74,16 @@ describeLinuxTap('a Linux TAP and a hostile driver', ({ open, serve }) => {
  */
 function isTakenByKernel(hdrLen: number, frameBytes: number): boolean {
   return hdrLen > frameBytes && hdrLen <= frameBytes + HEADER - NET_HDR_LEGACY_BYTES
+}
+
+/**
+ * Does a header ask for segments that its frame is not made of? The device in process refuses that; tun of Linux 6.18 compares
+ * them only where the network header is known (virtio_net_hdr_to_skb), and there it is not yet.
+ */
+function isOfAnotherProtocol(type: number, frame: Uint8Array | null): boolean {
+  const protocol = frame === null ? 0 : (frame[ETHERTYPE_OFFSET]! << 8) | frame[ETHERTYPE_OFFSET + 1]!
+  const protocols = SEGMENTED.get(type & ~VIRTIO_NET_HDR_GSO_ECN)
+  return protocols !== undefined && !protocols.includes(protocol)
 }
 
 /** Frames of the driver that a queue dropped, for whatever reason. */
