@@ -10,7 +10,7 @@ import {
   S64_MAX,
   S64_MIN,
   type Scalar,
-  settle,
+  settled,
   signExtend,
   truncate,
   U32_MAX,
@@ -57,13 +57,13 @@ function lowHalf(operation: AluOperation, a: Scalar, b: Scalar, whole: Scalar): 
   const wraps = min < 0 || max > U32_MAX
   const signedWraps = signedMin < S32_MIN || signedMax > S32_MAX
   if (wraps && signedWraps) return whole
-  return settle({
+  return settled({
     ...whole,
     ...(wraps ? {} : { min32: Math.max(min, whole.min32), max32: Math.min(max, whole.max32) }),
     ...(signedWraps
       ? {}
       : { signedMin32: Math.max(signedMin, whole.signedMin32), signedMax32: Math.min(signedMax, whole.signedMax32) }),
-  })!
+  })
 }
 
 /** One result. Source: RFC 9669 section 4.1. */
@@ -179,23 +179,23 @@ function shiftLeft(a: Scalar, by: bigint): Scalar {
 function signedModulo(a: Scalar, b: Scalar): Scalar {
   if (!isConstant(b) || b.signedMin === 0n || b.signedMin === S64_MIN) return UNKNOWN
   const limit = (b.signedMin < 0n ? -b.signedMin : b.signedMin) - 1n
-  return settle({
+  return settled({
     ...UNKNOWN,
     signedMin: a.signedMin >= 0n ? 0n : higher(-limit, a.signedMin),
     signedMax: a.signedMax < 0n ? 0n : lower(limit, a.signedMax),
-  })!
+  })
 }
 
 /** Bounds that left the 64 bits say nothing: the operation may have wrapped. */
 function bounded(bits: Tnum, min: bigint, max: bigint, signedMin: bigint, signedMax: bigint): Scalar {
   const wraps = min < 0n || max > MASK64
   const signedWraps = signedMin < S64_MIN || signedMax > S64_MAX
-  return settle({
+  return settled({
     ...UNKNOWN,
     bits,
     min: wraps ? 0n : min,
     max: wraps ? MASK64 : max,
     signedMin: signedWraps ? S64_MIN : signedMin,
     signedMax: signedWraps ? S64_MAX : signedMax,
-  })!
+  })
 }

@@ -78,7 +78,7 @@ export const MASK32_NUMBER: Scalar = {
 
 /** Any number from 0 to `max`. */
 export function upTo(max: bigint): Scalar {
-  return settle({ ...UNKNOWN, bits: tnumRange(0n, max), max })!
+  return settled({ ...UNKNOWN, bits: tnumRange(0n, max), max })
 }
 
 /** Is only one number left? */
@@ -183,6 +183,14 @@ export function settle(known: Scalar): Scalar | undefined {
   return { bits, min, max, signedMin, signedMax, min32, max32, signedMin32, signedMax32 }
 }
 
+/**
+ * What an operation leaves. Bounds that are kept apart hide for some instructions that a state can't happen; when it shows,
+ * everything is possible of it, which is sound.
+ */
+export function settled(known: Scalar): Scalar {
+  return settle(known) ?? UNKNOWN
+}
+
 /** The bits that two ranges leave open: of the whole number, and of its low half. */
 function rangedBits(min: bigint, max: bigint, min32: number, max32: number): Tnum | undefined {
   const whole = tnumRange(min, max)
@@ -194,13 +202,13 @@ function rangedBits(min: bigint, max: bigint, min32: number, max32: number): Tnu
 }
 
 export function fromBits(bits: Tnum): Scalar {
-  return settle({ ...UNKNOWN, bits })!
+  return settled({ ...UNKNOWN, bits })
 }
 
 /** The low 32 bits, zero-extended: what a 32-bit operation leaves. */
 export function truncate(one: Scalar): Scalar {
   if (fitsWord(one)) return one
-  return settle({
+  return settled({
     bits: tnumTruncate(one.bits),
     min: BigInt(one.min32),
     max: BigInt(one.max32),
@@ -210,7 +218,7 @@ export function truncate(one: Scalar): Scalar {
     max32: one.max32,
     signedMin32: one.signedMin32,
     signedMax32: one.signedMax32,
-  })!
+  })
 }
 
 /** The low `bits`, sign-extended to 64. */
@@ -219,7 +227,7 @@ export function signExtend(one: Scalar, bits: number): Scalar {
   const limit = 1n << BigInt(bits - 1)
   if (one.signedMin >= -limit && one.signedMax < limit) return one
   if (bits === 32)
-    return settle({
+    return settled({
       ...UNKNOWN,
       signedMin: BigInt(one.signedMin32),
       signedMax: BigInt(one.signedMax32),
@@ -227,8 +235,8 @@ export function signExtend(one: Scalar, bits: number): Scalar {
       max32: one.max32,
       signedMin32: one.signedMin32,
       signedMax32: one.signedMax32,
-    })!
-  return settle({ ...UNKNOWN, signedMin: -limit, signedMax: limit - 1n })!
+    })
+  return settled({ ...UNKNOWN, signedMin: -limit, signedMax: limit - 1n })
 }
 
 /** The low `bits`, zero-extended. */
