@@ -115,8 +115,9 @@ export function classRatesText({ classes }: Sliced): string {
 function slicedRows(results: Results): SlicedRow[] {
   const cells = results.cells.filter(({ measured }) => measured?.classes !== undefined)
   const [nameOf, pathOf] = [cellNames(cells), cellPaths(cells)]
-  // One for each ring.
-  const several = new Set(results.peers.map(({ ring, inOrder }) => `${ring} ${inOrder}`)).size > 1
+  // One for each ring; a peer that serves no driver has none.
+  const rings = results.peers.flatMap(({ ring, inOrder }) => (ring === undefined ? [] : [ringText(ring, inOrder)]))
+  const several = new Set(rings).size > 1
   return [
     ...cells.map((cell) => ({
       name: nameOf(cell),
@@ -130,7 +131,7 @@ function slicedRows(results: Results): SlicedRow[] {
         ? []
         : [
             {
-              name: `${peer.name} ${peer.version} (peer${several ? `, ${ringText(peer.ring ?? '', peer.inOrder)}` : ''})`,
+              name: `${peer.name} ${peer.version} (peer${several && peer.ring !== undefined ? `, ${ringText(peer.ring, peer.inOrder)}` : ''})`,
               path: ['peers'],
               of: peer,
               features: peer.features ?? [],

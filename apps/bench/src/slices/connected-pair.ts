@@ -81,11 +81,15 @@ export class ConnectedPair implements SlicePair {
   run(durationMs: number): Promise<SliceCount | null> {
     return this.#attempt(async () => {
       const { device } = this
-      await device.resume()
-      await pause(RESUME_MS)
+      if (device.connects) {
+        await device.resume()
+        await pause(RESUME_MS)
+      }
       const from = this.#frames
       const start = performance.now()
       this.#driver!.resume()
+      // What no driver connects to sends by itself, from here on.
+      if (!device.connects) await device.resume()
       await this.#whole(pause(durationMs))
       const seconds = (performance.now() - start) / 1000
       await this.#stop()
@@ -109,11 +113,13 @@ export class ConnectedPair implements SlicePair {
     await this.#driver?.stop()
   }
 
-  /** First the driver; then what is on its way arrives and is counted; then the device. */
+  /** First what sends: the driver, or what no driver connects to; what is on its way arrives and is counted; then the device. */
   async #stop(): Promise<void> {
+    const { device } = this
     this.#driver!.pause()
+    if (!device.connects) await device.pause()
     await this.#whole(this.#settle())
-    await this.device.pause()
+    if (device.connects) await device.pause()
   }
 
   async #settle(): Promise<void> {
