@@ -1,5 +1,5 @@
 /**
- * Units of work between two looks at the clock and at the stop signal, so many that they stay under a millisecond on memory that
+ * Units of work between two looks at the clock and at the stop signal, meant to be about a millisecond on memory that
  * is present. The step that crosses it is finished; each is bounded by itself.
  */
 export const WORK_PER_LOOK = 8192
