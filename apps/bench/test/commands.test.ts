@@ -235,6 +235,14 @@ it.each([
   expect(code).toBe(2)
 })
 
+it('a plugin that imports what its contract had is told what changed', async () => {
+  const { code, stderr } = await vringBench(['explain', '--plugin', fixture('contract-1')])
+  expect(stderr).toMatch(
+    /contract-1\.mjs: can't be loaded: .*AREAS.*; contract 2: windows are single accesses over .*\n$/,
+  )
+  expect(code).toBe(2)
+})
+
 describe('conformance', () => {
   const backend = (body: string): string => {
     const file = join(folder, `backend-${Math.abs(body.length)}.mjs`)

@@ -115,11 +115,15 @@ function moduleUrl(spec: string, { from, resolvePackage }: LoadPluginOptions): s
 }
 
 /** The first line of what was thrown, in the user's words where the loader has its own. */
+/** A module of an earlier contract asks for what is no longer there, before its plugin can say which it speaks. */
+const OLD_IMPORT = /'@vring\/accessor' does not provide an export/
+
 function problemOf(cause: unknown): string {
   if ((cause as { code?: unknown } | null)?.code === 'ERR_UNSUPPORTED_DIR_IMPORT')
     return 'it is a directory; accepted: a module'
   const message = cause instanceof Error ? cause.message : String(cause)
-  return message.split('\n', 1)[0]!
+  const line = message.split('\n', 1)[0]!
+  return OLD_IMPORT.test(line) ? `${line}; contract ${ACCESSOR_API_VERSION}: ${ACCESSOR_API_CHANGE}` : line
 }
 
 function list(names: readonly string[]): string {
