@@ -1,5 +1,5 @@
 import { type FlatQueue, type FlatQueueOptions, flatQueue, WAYS } from '../packages/virtqueue/test/flat-queue.ts'
-import { hostileCpu, type OnLoad } from './hostile-cpu.ts'
+import { HostileCpu } from './hostile-cpu.ts'
 
 export { type FlatQueue, flatQueue, WAYS }
 
@@ -33,13 +33,13 @@ export function expose(q: FlatQueue, ...heads: number[]): void {
 /** A queue whose driver writes `rewrite` after each load of the device, once it was told the queue. */
 export function racedQueue(
   options: FlatQueueOptions,
-  rewrite: (q: FlatQueue, ...load: Parameters<OnLoad>) => void,
+  rewrite: (q: FlatQueue, buffer: ArrayBufferLike, at: number, length: number) => void,
 ): FlatQueue {
   let q: FlatQueue | null = null
   const made = flatQueue({
     ...options,
-    cpu: hostileCpu((buffer, at, length) => {
-      if (q !== null && buffer === q.space.view.buffer) rewrite(q, buffer, at, length)
+    cpu: new HostileCpu(({ buffer, byteOffset }, at, length) => {
+      if (q !== null && buffer === q.space.view.buffer) rewrite(q, buffer, byteOffset + at, length)
     }),
   })
   q = made

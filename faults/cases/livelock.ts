@@ -9,7 +9,7 @@ import {
 import { RxRound } from '@vring/vhost-net'
 import { ArraySource, frame, LOW, netQueue } from '../../packages/vhost-net/test/net-queue.ts'
 import type { Fault } from '../fault.ts'
-import { hostileCpu } from '../hostile-cpu.ts'
+import { HostileCpu } from '../hostile-cpu.ts'
 import { flatQueue, WAYS } from '../rings.ts'
 
 const SPLIT = 'packages/virtqueue/src/split/split-device-queue.ts'
@@ -39,11 +39,7 @@ export const fault: Fault = {
   run() {
     const base = featureSet(VIRTIO_F_VERSION_1, VIRTIO_NET_F_MRG_RXBUF)
     for (const features of [base, base | featureSet(VIRTIO_F_EVENT_IDX)]) {
-      const q = netQueue(
-        16,
-        features,
-        hostileCpu(() => {}),
-      )
+      const q = netQueue(16, features, new HostileCpu())
       const source = new ArraySource()
       source.waiting.push(frame(0, 3000))
       for (let i = 0; i < 4; i++) q.driver.addOne(LOW + 0x10_0000 + 4096 * i, 512, true)

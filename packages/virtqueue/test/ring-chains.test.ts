@@ -121,7 +121,7 @@ describe.each(FORMATS)('%s', (format) => {
       addTable(q, q.heap + 0x2000, 3)
       q.driver.publish()
       let open = 0
-      q.cpu.onLoad = (at) => {
+      q.cpu.onLoad = (_, at) => {
         if (at >= q.heap) open += q.cpu.ac ? 1 : -1
       }
       expect(q.device.popBatch(q.batch, 64)).toBe(1)

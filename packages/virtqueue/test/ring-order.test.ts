@@ -85,7 +85,7 @@ describe.each(FORMATS)('%s', (format) => {
       const q = queue()
       addEveryKind(q)
       const { u8 } = q.space.view
-      q.cpu.onLoad = (at, length) => {
+      q.cpu.onLoad = (_, at, length) => {
         for (let byte = at; byte < at + length; byte++) u8[byte]! ^= 0xff
       }
       expect(q.device.popBatch(q.batch, chains)).toBe(chains)

@@ -1,4 +1,4 @@
-import type { Access, AddressMap } from '@vring/memory'
+import type { Access, AddressMap, MemoryView } from '@vring/memory'
 import { CountingCpu } from './counting-cpu.ts'
 import type { Step } from './steps.ts'
 
@@ -13,12 +13,17 @@ export interface RecordedStep {
   readonly ordered: boolean
 }
 
+/** A load that was just done: of `length` bytes from byte `at` of `array` on. */
+export type OnLoad = (array: Uint8Array | Uint16Array | Uint32Array, at: number, length: number) => void
+
 /**
  * The port that remembers: counts as {@link CountingCpu} does and keeps every step in order. For tests and for people;
  * it allocates.
  */
 export class RecordingCpu extends CountingCpu {
   readonly recorded: RecordedStep[] = []
+  /** What happens as soon as something was loaded, before the device looks at it: a driver that is quicker than the device. */
+  onLoad: OnLoad | null = null
 
   /** The names of the steps recorded so far. */
   names(): Step[] {
@@ -83,27 +88,36 @@ export class RecordingCpu extends CountingCpu {
 
   override load16(words: Uint16Array, index: number): number {
     this.#record('load', 2 * index, 2)
-    return super.load16(words, index)
+    const value = super.load16(words, index)
+    this.loaded(words, 2 * index, 2)
+    return value
   }
 
   override load16Acquire(words: Uint16Array, index: number): number {
     this.#record('load', 2 * index, 2, true)
-    return super.load16Acquire(words, index)
+    const value = super.load16Acquire(words, index)
+    this.loaded(words, 2 * index, 2)
+    return value
   }
 
   override load32(words: Uint32Array, index: number): number {
     this.#record('load', 4 * index, 4)
-    return super.load32(words, index)
+    const value = super.load32(words, index)
+    this.loaded(words, 4 * index, 4)
+    return value
   }
 
   override load64(words: Uint32Array, index: number): number {
     this.#record('load', 4 * index, 8)
-    return super.load64(words, index)
+    const value = super.load64(words, index)
+    this.loaded(words, 4 * index, 8)
+    return value
   }
 
   override loadWords(words: Uint32Array, index: number, out: Uint32Array, at: number, count: number): void {
     this.#recordPairs('load', index, count)
     super.loadWords(words, index, out, at, count)
+    this.loaded(words, 4 * index, 4 * count)
   }
 
   override store16(words: Uint16Array, index: number, value: number): void {
@@ -126,6 +140,11 @@ export class RecordingCpu extends CountingCpu {
     super.storeWords(words, index, from, at, count)
   }
 
+  override copy(to: MemoryView, toOffset: number, from: MemoryView, fromOffset: number, length: number): void {
+    super.copy(to, toOffset, from, fromOffset, length)
+    this.loaded(from.u8, fromOffset, length)
+  }
+
   override lock(): void {
     this.#record('lock')
     super.lock()
@@ -134,6 +153,10 @@ export class RecordingCpu extends CountingCpu {
   override iotlbLookup(): void {
     this.#record('iotlbLookup')
     super.iotlbLookup()
+  }
+
+  protected loaded(array: Uint8Array | Uint16Array | Uint32Array, at: number, length: number): void {
+    this.onLoad?.(array, at, length)
   }
 
   #recordPairs(step: Step, index: number, count: number): void {

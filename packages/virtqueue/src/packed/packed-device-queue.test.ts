@@ -295,7 +295,7 @@ describe.each(WAYS)('a packed ring by %s', (way) => {
     const q = packed({ queueSize: 2, cpu })
     descriptor(q, 1, q.heap, 60, AVAILABLE)
     descriptor(q, 0, q.heap, 60, AVAILABLE | VIRTQ_DESC_F_NEXT)
-    cpu.onLoad = (at) => {
+    cpu.onLoad = (_, at) => {
       if (at === q.ring.desc.address + 16) q.raw.desc.store16Release(14, VIRTQ_DESC_F_USED)
     }
     expect(q.device.popBatch(q.batch, 64)).toBe(1)
