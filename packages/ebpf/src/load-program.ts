@@ -7,6 +7,7 @@ import { createMap } from './maps/create-map.ts'
 import type { EbpfMap } from './maps/ebpf-map.ts'
 import { isMapOfMaps } from './maps/map-of-maps.ts'
 import { ProgArray } from './maps/prog-array.ts'
+import type { GlobalFunction } from './object/global-function.ts'
 import type { LinkedProgram } from './object/linker.ts'
 import type { ObjectMap, ObjectSlot } from './object/map-definitions.ts'
 import { type EbpfObject, readObject } from './object/read-object.ts'
@@ -128,7 +129,7 @@ function* loadLinked<C extends HookContext>(
   const contents = initialContents(linked.maps, variables)
   const maps = linked.maps.map((definition) => loading.map(definition, contents.get(definition.name)))
   const machine = new Machine<C>(maps, options)
-  const verified = yield* verify(type, code, maps, (map) => machine.frozenContents(map))
+  const verified = yield* verify(type, code, maps, (map) => machine.frozenContents(map), globalsOf(linked))
   const compiled =
     options.engine === 'interpret' ? null : yield* tryCompile(compile(type, code, verified, machine), options)
   const program: EbpfProgram<C> = {
@@ -146,6 +147,10 @@ function* loadLinked<C extends HookContext>(
     if (array instanceof ProgArray) yield* fill(loading, array, slots, variables)
   }
   return program
+}
+
+function globalsOf({ functions = [] }: LinkedProgram): ReadonlyMap<number, GlobalFunction> {
+  return new Map(functions.flatMap(({ slot, declaration }) => (declaration === undefined ? [] : [[slot, declaration]])))
 }
 
 /** Programs that the source puts into an array for tail calls. */

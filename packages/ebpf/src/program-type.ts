@@ -19,7 +19,12 @@ export interface ContextField {
  * memory, `u8` of the context from `data` on, and r2 their number.
  */
 export type ProgramEntry =
-  | { readonly kind: 'context'; readonly fields: readonly ContextField[] }
+  | {
+      readonly kind: 'context'
+      readonly fields: readonly ContextField[]
+      /** Name of the structure in C: global functions that take a pointer to one take the context. */
+      readonly structure?: string
+    }
   | { readonly kind: 'memory'; readonly bytes: number }
 
 /** A kind of program: what it is given, what it may call, which sections of an object hold it. */

@@ -21,6 +21,7 @@ export const XDP_TYPE: ProgramType<XdpContext> = {
   number: 6,
   entry: {
     kind: 'context',
+    structure: 'xdp_md',
     fields: [
       { offset: 0, bytes: 4, role: 'packet', property: 'data' },
       { offset: 4, bytes: 4, role: 'packet-end', property: 'dataEnd' },

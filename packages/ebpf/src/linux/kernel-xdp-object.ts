@@ -12,7 +12,6 @@ import { initialContents, type VariableValues } from '../object/variables.ts'
 const OPCODE_LD_IMM64 = 0x18
 const SOURCE_MAP = 1
 const SOURCE_MAP_VALUE = 2
-const SOURCE_FUNCTION = 4
 const SLOT_BYTES = 8
 
 export interface KernelXdpObjectOptions {
@@ -87,9 +86,9 @@ export class KernelXdpObject {
   }
 }
 
-/** Types of the functions, if helpers call some: nothing else needs them. */
-function typesOf(object: EbpfObject, { code, functions = [] }: LinkedProgram): Pick<KernelXdpProgramOptions, 'types'> {
-  if (!namesFunctions(code)) return {}
+/** Types of the functions, where there are several: what helpers call, and which are global, tells their types. */
+function typesOf(object: EbpfObject, { functions = [] }: LinkedProgram): Pick<KernelXdpProgramOptions, 'types'> {
+  if (functions.length < 2) return {}
   const info = object.typeInfo()
   if (info === undefined) return {}
   const types = functions.flatMap(({ slot, section, offset }) => {
@@ -97,15 +96,6 @@ function typesOf(object: EbpfObject, { code, functions = [] }: LinkedProgram): P
     return type === undefined ? [] : [{ instruction: slot, type }]
   })
   return types.length === functions.length ? { types: { btf: info.btf, functions: types } } : {}
-}
-
-function namesFunctions(code: Uint8Array): boolean {
-  for (let at = 0; at < code.length; at += SLOT_BYTES) {
-    if (code[at] !== OPCODE_LD_IMM64) continue
-    if (code[at + 1]! >> 4 === SOURCE_FUNCTION) return true
-    at += SLOT_BYTES
-  }
-  return false
 }
 
 /**

@@ -14,6 +14,10 @@ export interface BtfType {
   readonly array: { readonly type: number; readonly count: number } | undefined
   /** Of an integer. */
   readonly signed: boolean
+  /** Of a function: 0 static, 1 global, 2 defined elsewhere. */
+  readonly linkage: number
+  /** Of a tag of a declaration: number of the member or parameter that it is about; -1: the declaration itself. */
+  readonly component: number
 }
 
 export interface BtfMember {
@@ -26,23 +30,24 @@ export interface BtfMember {
 }
 
 // Kinds, Linux Documentation/bpf/btf.rst.
-const KIND_INT = 1
+export const KIND_INT = 1
 export const KIND_PTR = 2
 const KIND_ARRAY = 3
 export const KIND_STRUCT = 4
 export const KIND_UNION = 5
-const KIND_ENUM = 6
+export const KIND_ENUM = 6
 const KIND_TYPEDEF = 8
 const KIND_VOLATILE = 9
 const KIND_CONST = 10
 const KIND_RESTRICT = 11
+export const KIND_FUNC = 12
 export const KIND_FUNC_PROTO = 13
 export const KIND_VAR = 14
 const KIND_DATASEC = 15
 const KIND_FLOAT = 16
-const KIND_DECL_TAG = 17
+export const KIND_DECL_TAG = 17
 const KIND_TYPE_TAG = 18
-const KIND_ENUM64 = 19
+export const KIND_ENUM64 = 19
 const BTF_MAGIC = 0xeb9f
 const INT_SIGNED = 1
 const POINTER_BYTES = 8
@@ -114,6 +119,23 @@ export class Btf {
       type = this.type(type.sizeOrType)
     }
     return type
+  }
+
+  /** No type at all, qualified or not. */
+  isVoid(number: number): boolean {
+    let at = number
+    for (let depth = 0; at !== 0 && QUALIFIERS.has(this.type(at).kind); depth++) {
+      if (depth === DEPTH_MAX) return false
+      at = this.type(at).sizeOrType
+    }
+    return at === 0
+  }
+
+  /** Whether values of the type have a known size: neither functions nor what is only declared have one. */
+  hasSize(number: number, depth = 0): boolean {
+    if (depth === DEPTH_MAX || this.isVoid(number)) return false
+    const { kind, array } = this.resolve(number)
+    return kind === KIND_PTR || SIZED.has(kind) || (array !== undefined && this.hasSize(array.type, depth + 1))
   }
 
   /** Bytes of a value. */
@@ -200,7 +222,9 @@ function parse(section: Uint8Array): BtfType[] {
   const stringStart = headerBytes + view.getUint32(16, true)
   const strings = section.subarray(stringStart, stringStart + view.getUint32(20, true))
   if (end > section.length) throw new RangeError('types')
-  const types: BtfType[] = [{ kind: 0, name: 'void', sizeOrType: 0, members: [], array: undefined, signed: false }]
+  const types: BtfType[] = [
+    { kind: 0, name: 'void', sizeOrType: 0, members: [], array: undefined, signed: false, linkage: 0, component: -1 },
+  ]
   for (let at = start; at < end; ) {
     const info = view.getUint32(at + 4, true)
     const kind = (info >>> 24) & 0x1f
@@ -223,6 +247,8 @@ function parse(section: Uint8Array): BtfType[] {
       array:
         kind === KIND_ARRAY ? { type: view.getUint32(body, true), count: view.getUint32(body + 8, true) } : undefined,
       signed: kind === KIND_INT && ((view.getUint32(body, true) >>> 24) & INT_SIGNED) !== 0,
+      linkage: kind === KIND_FUNC ? count : 0,
+      component: kind === KIND_DECL_TAG ? view.getInt32(body, true) : -1,
     })
     at = body + (EXTRA_BYTES[kind] ?? 0) + count * entryBytes
   }

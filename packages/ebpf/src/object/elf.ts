@@ -22,8 +22,8 @@ export interface ElfSymbol {
   readonly value: number
   readonly size: number
   readonly type: number
-  /** Visible to other objects (STB_GLOBAL or STB_WEAK): for a function, one that is verified by its declaration alone. */
-  readonly isGlobal: boolean
+  /** Not to be seen by other objects (STV_HIDDEN, STV_INTERNAL): of functions, libbpf makes these static ones. */
+  readonly isHidden: boolean
 }
 
 export interface ElfRelocation {
@@ -47,6 +47,8 @@ export const SHF_EXECINSTR = 4
 export const STT_OBJECT = 1
 export const STT_FUNC = 2
 export const STT_SECTION = 3
+const STV_INTERNAL = 1
+const STV_HIDDEN = 2
 const SHT_SYMTAB = 2
 const SHT_NOBITS = 8
 const SHT_REL = 9
@@ -217,6 +219,7 @@ function readSymbols(symtab: ElfSection, sections: readonly ElfSection[]): ElfSy
     const section = view.getUint16(at + 6, true)
     const info = view.getUint8(at + 4)
     const type = info & 0xf
+    const visibility = view.getUint8(at + 5) & 3
     const name = stringAt(strings, view.getUint32(at, true))
     return {
       name: type === STT_SECTION ? (sections[section]?.name ?? name) : name,
@@ -224,7 +227,7 @@ function readSymbols(symtab: ElfSection, sections: readonly ElfSection[]): ElfSy
       value: position(view, at + 8, 'st_value'),
       size: position(view, at + 16, 'st_size'),
       type,
-      isGlobal: info >> 4 !== 0,
+      isHidden: visibility === STV_HIDDEN || visibility === STV_INTERNAL,
     }
   })
 }

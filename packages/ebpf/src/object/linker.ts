@@ -2,6 +2,7 @@ import { refused, VringError } from '@vring/layout'
 import { PROGRAM_SLOTS_MAX, SLOT_BYTES } from '../isa/decode.ts'
 import { PROGRAM_MAPS_MAX } from '../runtime/memory-region.ts'
 import { type ElfObject, type ElfSymbol, STT_FUNC } from './elf.ts'
+import type { GlobalFunction } from './global-function.ts'
 import type { MapPlace, MapTable, ObjectMap } from './map-definitions.ts'
 
 /** A program that is ready to be decoded: maps by number in its own list, calls by distance. */
@@ -20,6 +21,8 @@ export interface LinkedFunction {
   readonly section: string
   /** Byte offset in the section. */
   readonly offset: number
+  /** What the verifier goes by where it is called; undefined: a static function, or one without types. */
+  readonly declaration?: GlobalFunction
 }
 
 // Instruction fields that linking patches, RFC 9669 sections 4.3 and 5.4; Linux BPF_PSEUDO_FUNC.
@@ -44,6 +47,7 @@ export class Linker {
   readonly #elf: ElfObject
   readonly #table: MapTable
   readonly #define: (place: MapPlace) => ObjectMap
+  readonly #declare: (section: string, symbol: ElfSymbol) => GlobalFunction | undefined
   /** Functions by `section:offset`. */
   readonly #functions = new Map<string, ElfSymbol>()
   /** Slot at which a linked function starts. */
@@ -57,10 +61,12 @@ export class Linker {
     table: MapTable,
     define: (place: MapPlace) => ObjectMap,
     functions: readonly ElfSymbol[],
+    declare: (section: string, symbol: ElfSymbol) => GlobalFunction | undefined,
   ) {
     this.#elf = elf
     this.#table = table
     this.#define = define
+    this.#declare = declare
     for (const one of functions) this.#functions.set(`${one.section}:${one.value}`, one)
   }
 
@@ -70,11 +76,13 @@ export class Linker {
     for (let i = 0; i < this.#chosen.length; i++) this.#relocate(this.#chosen[i]!)
     const code = new Uint8Array(this.#slots * SLOT_BYTES)
     for (const { symbol, bytes } of this.#chosen) code.set(bytes, this.#placed.get(symbol)! * SLOT_BYTES)
-    const functions = this.#chosen.map(({ symbol }) => ({
-      slot: this.#placed.get(symbol)!,
-      section: this.#elf.sections[symbol.section]!.name,
-      offset: symbol.value,
-    }))
+    const functions = this.#chosen.map(({ symbol }) => {
+      const section = this.#elf.sections[symbol.section]!.name
+      // Types are read where a function may be called by its declaration.
+      const declaration = this.#chosen.length === 1 ? undefined : this.#declare(section, symbol)
+      const place = { slot: this.#placed.get(symbol)!, section, offset: symbol.value }
+      return declaration === undefined ? place : { ...place, declaration }
+    })
     return { name: entry.name, code, maps: this.#maps.map(this.#define), functions }
   }
 

@@ -1,7 +1,8 @@
 import { refused, VringError } from '@vring/layout'
 import { Btf } from './btf.ts'
 import { btfLayout } from './btf-map.ts'
-import { type ElfObject, readElf, SHF_EXECINSTR, STT_FUNC, stringAt } from './elf.ts'
+import { type ElfObject, type ElfSymbol, readElf, SHF_EXECINSTR, STT_FUNC, stringAt } from './elf.ts'
+import { type GlobalFunction, globalFunction } from './global-function.ts'
 import { type LinkedProgram, Linker } from './linker.ts'
 import { findMaps, type MapPlace, type ObjectMap } from './map-definitions.ts'
 import { type MapLayout, plainLayout, variablesLayout } from './map-layout.ts'
@@ -63,6 +64,15 @@ export function readObject(file: Uint8Array): EbpfObject {
   }
   const functions = elf.symbols.filter((symbol) => symbol.type === STT_FUNC && isCode(elf, symbol.section))
   const entries = functions.filter((symbol) => elf.sections[symbol.section]!.name !== '.text')
+  let info: { readonly types: TypeInfo | undefined } | undefined
+  const typeInfo = (): TypeInfo | undefined => {
+    info ??= { types: readTypeInfo(elf) }
+    return info.types
+  }
+  const declare = (section: string, { value, isHidden }: ElfSymbol): GlobalFunction | undefined => {
+    const type = isHidden ? undefined : typeInfo()?.functionType(section, value)
+    return type === undefined ? undefined : globalFunction(btf(), type)
+  }
   const map = (name: string): ObjectMap => {
     const place = table.places.find((one) => one.name === name)
     if (place === undefined)
@@ -76,10 +86,10 @@ export function readObject(file: Uint8Array): EbpfObject {
     programs: entries.map((entry) => ({
       name: entry.name,
       section: elf.sections[entry.section]!.name,
-      link: () => new Linker(elf, table, define, functions).link(entry),
+      link: () => new Linker(elf, table, define, functions, declare).link(entry),
     })),
     mapNames: table.places.map(({ name }) => name),
-    typeInfo: () => readTypeInfo(elf),
+    typeInfo,
     map,
     layout: (name) => {
       const definition = map(name)

@@ -1,5 +1,5 @@
 import { VringError } from '@vring/layout'
-import { type ElfObject, type ElfSection, stringAt } from './elf.ts'
+import { type ElfObject, type ElfSection, STT_FUNC, stringAt } from './elf.ts'
 
 /** What the kernel is told of a program's types: it wants to know the functions that helpers call. */
 export interface TypeInfo {
@@ -9,6 +9,7 @@ export interface TypeInfo {
   functionType(section: string, offset: number): number | undefined
 }
 
+const KIND_FUNC = 12
 const KIND_DATASEC = 15
 /** Bytes of a type, and of one variable of a section of variables. Source: Linux Documentation/bpf/btf.rst. */
 const TYPE_BYTES = 12
@@ -26,7 +27,7 @@ export function readTypeInfo(elf: ElfObject): TypeInfo | undefined {
     const strings = stringsOf(btf.bytes)
     const functions = readFunctions(ext, strings)
     return {
-      btf: settleSections(elf, btf.bytes, strings),
+      btf: hideFunctions(elf, settleSections(elf, btf.bytes, strings), functions),
       functionType: (section, offset) => functions.get(`${section}:${offset}`),
     }
   } catch (cause) {
@@ -57,6 +58,26 @@ function readFunctions({ bytes }: ElfSection, strings: Uint8Array): ReadonlyMap<
       functions.set(`${section}:${view.getUint32(at, true)}`, view.getUint32(at + 4, true))
   }
   return functions
+}
+
+/** Functions that other objects do not see are static ones. Source: libbpf, bpf_program_fixup_func_info and mark_btf_static. */
+function hideFunctions(elf: ElfObject, btf: Uint8Array, functions: ReadonlyMap<string, number>): Uint8Array {
+  const hidden = new Set(
+    elf.symbols
+      .filter((one) => one.isHidden && one.type === STT_FUNC)
+      .map((one) => functions.get(`${elf.sections[one.section]?.name}:${one.value}`)),
+  )
+  if (hidden.size === 0) return btf
+  const view = new DataView(btf.buffer)
+  const start = view.getUint32(4, true) + view.getUint32(8, true)
+  const end = start + view.getUint32(12, true)
+  for (let at = start, number = 1; at < end; number++) {
+    const info = view.getUint32(at + 4, true)
+    const kind = (info >>> 24) & 0x1f
+    if (kind === KIND_FUNC && hidden.has(number)) view.setUint32(at + 4, kind << 24, true)
+    at += TYPE_BYTES + (EXTRA_BYTES[kind] ?? 0) + (info & 0xffff) * (ENTRY_BYTES[kind] ?? 0)
+  }
+  return btf
 }
 
 /** Fills in the size of each section of variables, and where its variables lie. Source: libbpf, btf_fixup_datasec. */

@@ -9,6 +9,8 @@ import {
 } from '../runtime/memory-region.ts'
 import { CONTEXT_ACCESS, FACT_MIXED, PACKET_CHANGE } from './facts.ts'
 import {
+  ANYWHERE,
+  CONTEXT_MEMORY,
   describeRegister,
   isPointer,
   numberRegister,
@@ -145,6 +147,7 @@ function note(site: Site, region: number, address: number): void {
 
 function regionOfMemory(object: number): number {
   if (object === SCRATCH) return REGION_SCRATCH
+  if (object === ANYWHERE) return FACT_MIXED
   return object < 0 ? REGION_PACKET : REGION_MAP_VALUES + object
 }
 
@@ -163,7 +166,7 @@ export function noteAccess(site: Site, pointer: Register, offset: number): void 
     note(site, pointer.object < site.mapCount ? REGION_MAP_VALUES + pointer.object : FACT_MIXED, VARIABLE)
   else if (pointer.kind === 'stack') {
     const { low, high } = offsetBounds(pointer, offset)
-    const address = low === high ? (pointer.object + 1) * STACK_BYTES + Number(low) : VARIABLE
+    const address = low === high && !site.isGlobal ? (pointer.object + 1) * STACK_BYTES + Number(low) : VARIABLE
     note(site, REGION_STACK, address)
   }
 }
@@ -231,12 +234,12 @@ export function writeMemory(site: Site, pointer: Register, offset: number, bytes
   switch (pointer.kind) {
     case 'packet':
     case 'packet-meta':
-      site.facts.flags[site.index]! |= PACKET_CHANGE
+      notePacketChange(site, pointer)
       checkPacket(site, pointer, offset, bytes)
       return
     case 'memory':
       if (pointer.object === SCRATCH) site.fail('the key is read-only')
-      site.facts.flags[site.index]! |= PACKET_CHANGE
+      notePacketChange(site, pointer)
       checkMemory(site, pointer, offset, bytes)
       return
     case 'map-value':
@@ -249,6 +252,12 @@ export function writeMemory(site: Site, pointer: Register, offset: number, bytes
     default:
       noMemory(site, pointer)
   }
+}
+
+/** A store to what the program was given. Memory that a global function gets was noted where that is called. */
+function notePacketChange(site: Site, { kind, object }: Register): void {
+  if (kind === 'packet' || kind === 'packet-meta' || (kind === 'memory' && object === CONTEXT_MEMORY))
+    site.facts.flags[site.index]! |= PACKET_CHANGE
 }
 
 function checkWritable(site: Site, pointer: Register): void {
@@ -295,7 +304,7 @@ export function checkWritableMemory(site: Site, pointer: Register, bytes: number
   checkReadable(site, pointer, bytes)
   if (pointer.kind === 'map-value') checkWritable(site, pointer)
   if (pointer.kind === 'memory' && pointer.object === SCRATCH) site.fail('the key is read-only')
-  if (pointer.kind === 'packet' || pointer.kind === 'packet-meta') site.facts.flags[site.index]! |= PACKET_CHANGE
+  notePacketChange(site, pointer)
   if (pointer.kind !== 'stack') return
   const { low, high } = stackBounds(site, pointer, 0, bytes)
   dropSpills(frameOf(site, pointer), low, high + bytes)

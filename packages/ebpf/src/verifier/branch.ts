@@ -1,7 +1,7 @@
 import type { Condition, JumpInstruction } from '../isa/instruction.ts'
 import { PACKET_OFFSET_MAX } from './access.ts'
 import { noteOperands, operandOf } from './arithmetic.ts'
-import { isPacket, isPointer, NULLABLE, numberRegister, type Register } from './register.ts'
+import { ANYWHERE, isPacket, isPointer, NULLABLE, numberRegister, type Register } from './register.ts'
 import { constant, isConstant, type Scalar } from './scalar.ts'
 import { assume } from './scalar-assume.ts'
 import { initialised, type Site } from './site.ts'
@@ -70,7 +70,8 @@ const ZERO: Scalar = constant(0n)
 
 function pointers(site: Site, one: JumpInstruction, left: Register, right: Register): Outcome {
   const packets = isPacket(left.kind) && isPacket(right.kind)
-  const same = left.kind === right.kind && left.object === right.object && !NULLABLE.has(left.kind)
+  const same =
+    left.kind === right.kind && left.object === right.object && left.object !== ANYWHERE && !NULLABLE.has(left.kind)
   const equality = one.condition === 'eq' || one.condition === 'ne'
   // Offsets are compared within one memory; pointers to different ones are 64-bit numbers, of which nothing is learned.
   noteOperands(site, left, right, !equality && !packets && !same)

@@ -35,7 +35,7 @@ export interface Register {
   readonly range: number
   /**
    * Map number of the map kinds, frame number of `stack`, first slot of `function`; of `memory` the map whose values it
-   * lies in, or -1: the context's memory.
+   * lies in, or {@link CONTEXT_MEMORY}, {@link SCRATCH}, {@link ANYWHERE}.
    */
   readonly object: number
   /** Memory that must be given back to a helper: which one. 0: none. */
@@ -65,13 +65,24 @@ export function stackRegister(frame: number): Register {
   return pointer('stack', frame)
 }
 
+/** In the place of a map's number: the memory that the program was given. */
+export const CONTEXT_MEMORY = -1
+
 /** The start of memory of `bytes`. */
 export function memoryRegister(bytes: number): Register {
-  return { ...pointer('memory', -1), range: bytes }
+  return { ...pointer('memory', CONTEXT_MEMORY), range: bytes }
 }
 
 /** In the place of a map's number: memory that a helper passes to a callback, and that can't be written to. */
 export const SCRATCH = -2
+
+/** In the place of a map's number: memory that a global function was given, which may lie in any region. */
+export const ANYWHERE = -3
+
+/** Memory of `bytes` that a global function is given; with an id it may be null. */
+export function givenMemory(bytes: number, id: number): Register {
+  return { ...pointer(id === 0 ? 'memory' : 'memory-or-null', ANYWHERE, id), range: bytes }
+}
 
 /** A record of a ring buffer, `bytes` long, or null. */
 export function recordOrNull(map: number, bytes: number, id: number): Register {

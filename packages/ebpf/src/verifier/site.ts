@@ -19,6 +19,8 @@ export interface Site {
   readonly maps: readonly EbpfMapDefinition[]
   readonly mapCount: number
   readonly facts: Facts
+  /** A global function is followed, or what it calls: at which depth its frames will be is not known. */
+  readonly isGlobal: boolean
   /** Slot of the instruction that is being checked. */
   readonly index: number
   /** State of the current path; checks change it in place. */

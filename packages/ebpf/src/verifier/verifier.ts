@@ -2,11 +2,13 @@ import { disassemble } from '../isa/disassemble.ts'
 import { EbpfError } from '../isa/ebpf-error.ts'
 import { CALL_FRAMES_MAX, type Instruction, nextSlot, type Program } from '../isa/instruction.ts'
 import type { EbpfMapDefinition } from '../maps/ebpf-map.ts'
+import type { GlobalFunction } from '../object/global-function.ts'
 import { REGION_CONTEXT } from '../runtime/memory-region.ts'
 import { modifyMemory, readMemory, writeMemory } from './access.ts'
 import { checkAlu, checkMove, checkNegate, checkSwap, noteOperands, operandOf } from './arithmetic.ts'
 import { checkJump } from './branch.ts'
 import { type Callback, checkCall } from './call.ts'
+import { findTooDeep, type OwnDepth } from './call-depth.ts'
 import {
   CONTEXT_ACCESS,
   DESTINATION_NUMBER,
@@ -20,6 +22,7 @@ import {
   SOURCE_POINTER,
   TAKEN,
 } from './facts.ts'
+import { checkGlobalCall, findPacketMovers, globalEntry } from './global-call.ts'
 import { liveRegisters } from './liveness.ts'
 import { PathHistory, type StoredState } from './path-history.ts'
 import {
@@ -33,7 +36,7 @@ import {
   numberRegister,
   type Register,
 } from './register.ts'
-import { constant, isConstant } from './scalar.ts'
+import { constant, isConstant, UNKNOWN } from './scalar.ts'
 import { initialised, numeric, type Site, type VerifiedType } from './site.ts'
 import { Frame, type FrameCallback, stateCovers, VerifierState } from './state.ts'
 import { findSubprograms, type Subprogram } from './structure.ts'
@@ -57,6 +60,8 @@ export interface Verified {
   readonly readOnly: boolean
 }
 
+const TOO_DEEP = `calls are nested more than ${CALL_FRAMES_MAX} deep`
+
 /** r0 to r10. */
 const ALL_REGISTERS = 0x7ff
 
@@ -73,8 +78,12 @@ interface Pending {
  * loops are followed round by round, so a loop is accepted if it ends within a million instructions.
  * Source: the rules of Linux kernel/bpf/verifier.c for a privileged program.
  *
+ * Functions are followed where they are called, but for global ones: they are verified once, alone, if they are called at
+ * all. Source: do_check_subprogs there.
+ *
  * A generator: it yields every few hundred instructions, so that the caller decides how long it goes on at once.
  *
+ * @param globals declarations of global functions, by their first slots
  * @throws EbpfError naming the instruction and the reason
  */
 export function* verify(
@@ -82,10 +91,11 @@ export function* verify(
   program: Program,
   maps: readonly EbpfMapDefinition[],
   contents: (map: number) => Uint8Array | undefined = () => undefined,
+  globals: ReadonlyMap<number, GlobalFunction> = new Map(),
 ): Generator<void, Verified> {
   const subprograms = yield* findSubprograms(program)
   const live = yield* liveRegisters(program, type.helpers)
-  return yield* new Verifier(type, program, maps, contents, subprograms, live).run()
+  return yield* new Verifier(type, program, maps, contents, subprograms, live, globals).run()
 }
 
 class Verifier implements Site {
@@ -95,6 +105,7 @@ class Verifier implements Site {
   readonly facts: Facts
   readonly contents: (map: number) => Uint8Array | undefined
   index = 0
+  isGlobal = false
   state: VerifierState = new VerifierState()
   readonly #program: Program
   readonly #subprograms: readonly Subprogram[]
@@ -103,6 +114,12 @@ class Verifier implements Site {
   #parent: StoredState | null = null
   #ids = 0
   #count = 0
+  readonly #globals: ReadonlyMap<number, GlobalFunction>
+  readonly #packetMovers: ReadonlySet<number>
+  /** Functions that are verified alone, by first slot; the program itself is at 0. */
+  readonly #depths = new Map<number, OwnDepth>()
+  /** Of the one that is followed now. */
+  #depth: OwnDepth = { frames: 1, calls: new Map() }
 
   constructor(
     type: VerifiedType,
@@ -111,6 +128,7 @@ class Verifier implements Site {
     contents: (map: number) => Uint8Array | undefined,
     subprograms: readonly Subprogram[],
     live: Int32Array,
+    globals: ReadonlyMap<number, GlobalFunction>,
   ) {
     this.type = type
     this.contents = contents
@@ -120,6 +138,8 @@ class Verifier implements Site {
     this.facts = new Facts(program.length)
     this.#subprograms = subprograms
     this.#history = new PathHistory(program, live)
+    this.#globals = globals
+    this.#packetMovers = globals.size === 0 ? new Set() : findPacketMovers(type, program, subprograms)
   }
 
   newId(): number {
@@ -132,27 +152,55 @@ class Verifier implements Site {
 
   *run(): Generator<void, Verified> {
     this.#enterProgram()
-    let next = 0
-    for (;;) {
-      next = this.#follow(next)
-      if (this.#count % STEPS_BETWEEN_YIELDS === 0) yield
-      if (next >= 0) continue
-      this.#history.finish(this.#parent)
-      const pending = this.#pending.pop()
-      if (pending === undefined) break
-      this.state = pending.state
-      this.#parent = pending.parent
-      next = pending.index
+    this.#depths.set(0, this.#depth)
+    yield* this.#followAll(0)
+    // Calls of global functions put them into the map while it is walked.
+    for (const [start, depth] of this.#depths) {
+      if (start === 0) continue
+      this.#enterGlobal(start, depth)
+      yield* this.#followAll(start)
+    }
+    const tooDeep = findTooDeep(this.#depths, CALL_FRAMES_MAX)
+    if (tooDeep !== undefined) {
+      this.index = tooDeep.index
+      this.fail(tooDeep.isRecursive ? 'a global function calls itself' : TOO_DEEP)
     }
     this.#refuseMixed()
     const readOnly = !this.facts.flags.some((flags) => (flags & PACKET_CHANGE) !== 0)
     return { facts: this.facts, subprograms: this.#subprograms, instructionCount: this.#count, readOnly }
   }
 
+  /** Follows all paths from a slot on. */
+  *#followAll(start: number): Generator<void, void> {
+    let next = start
+    for (;;) {
+      next = this.#follow(next)
+      if (this.#count % STEPS_BETWEEN_YIELDS === 0) yield
+      if (next >= 0) continue
+      this.#history.finish(this.#parent)
+      const pending = this.#pending.pop()
+      if (pending === undefined) return
+      this.state = pending.state
+      this.#parent = pending.parent
+      next = pending.index
+    }
+  }
+
   #enterProgram(): void {
     const { entry } = this.type
     this.state.registers[1] = entry.kind === 'context' ? CONTEXT : memoryRegister(entry.bytes)
     if (entry.kind === 'memory') this.state.registers[2] = numberRegister(constant(BigInt(entry.bytes)))
+  }
+
+  /** What a global function starts with: what it declares. */
+  #enterGlobal(start: number, depth: OwnDepth): void {
+    this.index = start
+    this.isGlobal = true
+    this.state = new VerifierState()
+    this.#parent = null
+    this.#depth = depth
+    for (const [i, register] of globalEntry(this, this.#globals.get(start)!).entries())
+      this.state.registers[i + 1] = register
   }
 
   /** Checks the instruction at a slot. @returns the next slot of this path, or -1: the path has ended */
@@ -189,6 +237,7 @@ class Verifier implements Site {
       case 'load-map':
         return this.#set(one.destination, mapRegister(one.map))
       case 'load-function':
+        if (this.#globals.has(one.target)) this.fail('helpers call static functions only, this one is global')
         return this.#set(one.destination, functionRegister(one.target))
       case 'load-map-value':
         return this.#set(one.destination, this.#mapValue(one.map, one.offset))
@@ -278,12 +327,35 @@ class Verifier implements Site {
   }
 
   #enter(target: number): number {
-    const depth = this.state.frames.length
-    if (depth >= CALL_FRAMES_MAX) this.fail(`calls are nested more than ${CALL_FRAMES_MAX} deep`)
+    const declared = this.#globals.get(target)
+    if (declared !== undefined) return this.#callGlobal(target, declared)
+    const depth = this.#deeper()
     const frame = new Frame(depth, this.#next())
     for (let number = 1; number <= 5; number++) frame.registers[number] = this.state.registers[number]!
     this.state.frames.push(frame)
     return target
+  }
+
+  /** One frame more. @returns its number */
+  #deeper(): number {
+    const depth = this.state.frames.length
+    if (depth >= CALL_FRAMES_MAX) this.fail(TOO_DEEP)
+    this.#depth.frames = Math.max(this.#depth.frames, depth + 1)
+    return depth
+  }
+
+  /** What is known after a call of a global function is what its declaration tells. It is followed later, once. */
+  #callGlobal(target: number, declared: GlobalFunction): number {
+    checkGlobalCall(this, declared)
+    const frames = this.state.frames.length
+    const { calls } = this.#depth
+    if ((calls.get(target)?.frames ?? 0) < frames) calls.set(target, { frames, index: this.index })
+    if (!this.#depths.has(target)) this.#depths.set(target, { frames: 1, calls: new Map() })
+    if (this.#packetMovers.has(target)) this.state.forgetPacket()
+    const { registers } = this.state
+    registers[0] = numberRegister(UNKNOWN)
+    for (let i = 1; i <= 5; i++) registers[i] = NONE
+    return this.#next()
   }
 
   /**
@@ -293,8 +365,7 @@ class Verifier implements Site {
    */
   #callBack(callback: Callback): number {
     const { target, registers } = callback
-    const depth = this.state.frames.length
-    if (depth >= CALL_FRAMES_MAX) this.fail(`calls are nested more than ${CALL_FRAMES_MAX} deep`)
+    const depth = this.#deeper()
     this.state.forgetStackNumbers()
     this.#wait(this.state.copy(), this.#next())
     const frame = new Frame(depth, this.index, undefined, { before: this.state.copy(), call: callback })
@@ -324,7 +395,9 @@ class Verifier implements Site {
     if (callback !== null) return this.#exitCallback(calledAt, callback)
     if (this.state.frames.length === 1) {
       if (this.state.references.size > 0) this.fail('a record of a ring buffer is not given back')
-      initialised(this, 0)
+      const returned = initialised(this, 0)
+      if (this.isGlobal && returned.kind !== 'number')
+        this.fail(`a global function returns ${describeRegister(returned)}; accepted: a number`)
       return -1
     }
     const { number, returnTo } = this.state.frame
