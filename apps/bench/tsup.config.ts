@@ -2,13 +2,18 @@ import { defineConfig } from 'tsup'
 import { allBut, packageOptions, sources } from '../../tsup.base.ts'
 import { withoutHooks } from './without-hooks.ts'
 
-const COMMAND = ['index', 'cli', 'core-worker', 'chunk-*']
+const COMMAND = ['index', 'cli', 'core-worker', 'conformance-process', 'chunk-*']
 const CELLS = ['cell', 'testpmd-cell', 'peer-cell', 'driver-thread']
 const WITHOUT_HOOKS = ['cell-without-hooks']
 
 export default defineConfig([
   packageOptions({
-    entry: { index: 'src/index.ts', cli: 'src/cli.ts', 'core-worker': 'src/placement/core-worker.ts' },
+    entry: {
+      index: 'src/index.ts',
+      cli: 'src/cli.ts',
+      'core-worker': 'src/placement/core-worker.ts',
+      'conformance-process': 'src/conformance/conformance-process.ts',
+    },
     clean: allBut(...CELLS, ...WITHOUT_HOOKS),
   }),
   // What runs packets is one module: V8 folds a constant that it sees defined, and loads and checks one that is imported

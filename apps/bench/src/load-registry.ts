@@ -4,6 +4,17 @@ import { createRegistry, loadPlugins, type Registry } from '@vring/registry'
 import { BASELINE } from './cell-spec.ts'
 import { systemBackends } from './system/system-backends.ts'
 
+const BUILT_IN = createRegistry().with({ backends: systemBackends })
+const BUILT_IN_NAMES = {
+  accessor: new Set([BASELINE, ...BUILT_IN.accessors.map(({ name }) => name)]),
+  backend: new Set(BUILT_IN.backends.map(({ name }) => name)),
+}
+
+/** Does this repository test it? Else it is of a plugin. */
+export function isBuiltIn(kind: 'accessor' | 'backend', name: string): boolean {
+  return BUILT_IN_NAMES[kind].has(name)
+}
+
 /**
  * The built-in registry, the bench's own backends, and the accessors and backends of these plugins, looked up from the working
  * directory.
@@ -12,6 +23,5 @@ import { systemBackends } from './system/system-backends.ts'
  */
 export async function loadRegistry(plugins: readonly string[]): Promise<Registry> {
   const from = pathToFileURL(`${process.cwd()}/`).href
-  const registry = createRegistry().with({ backends: systemBackends })
-  return await loadPlugins(plugins, registry, { from, resolvePackage, reserved: [BASELINE] })
+  return await loadPlugins(plugins, BUILT_IN, { from, resolvePackage, reserved: [BASELINE] })
 }

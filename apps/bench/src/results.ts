@@ -110,6 +110,8 @@ const cellSchema = z.object({
   features: z.array(z.string()).optional(),
   /** Largest resident set of the cell's process, bytes. */
   residentBytes: count.optional(),
+  /** Of a cell with a plugin: what the conformance kit found under the cell's options. Absent: all of it is built in. */
+  conformance: z.object({ cases: count, failed: count, causes: z.array(z.string()) }).optional(),
   /** Why the cell has no result. */
   failure: z.string().optional(),
 })

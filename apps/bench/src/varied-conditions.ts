@@ -1,4 +1,5 @@
 import { cellLabel } from './cell-spec.ts'
+import { conformanceMark } from './conformance/conformance-mark.ts'
 import type { CellResult } from './results.ts'
 
 /** A condition that the cells of a table differ in beside the accessor: a column of it. */
@@ -40,15 +41,21 @@ export function cellPaths(cells: readonly CellResult[]): (cell: CellResult) => s
   return (cell) => [...sweptValues(cell), ...varied.map(({ title, of }) => `${title} ${of(cell)}`)]
 }
 
+/** A cell's accessor with options, and what a reader must know of it. */
+export function cellTitle(cell: CellResult): string {
+  return cellLabel(cell.id) + (cell.role === 'floor' ? ' (floor)' : '') + conformanceMark(cell)
+}
+
 /** A name for each of these cells: its accessor with options, and the conditions that they differ in. */
 export function cellNames(cells: readonly CellResult[]): (cell: CellResult) => string {
   const varied = variedConditions(cells)
-  return (cell) => [cellLabel(cell.id), ...varied.map(({ of }) => of(cell))].join(', ')
+  return (cell) => [cellLabel(cell.id) + conformanceMark(cell), ...varied.map(({ of }) => of(cell))].join(', ')
 }
 
 /** {@link cellNames} without options, for labels, where that is enough to tell the cells apart. */
 export function shortCellNames(cells: readonly CellResult[]): (cell: CellResult) => string {
   const varied = variedConditions(cells)
-  const short = (cell: CellResult): string => [cell.accessor, ...varied.map(({ of }) => of(cell))].join(', ')
+  const short = (cell: CellResult): string =>
+    [cell.accessor + conformanceMark(cell), ...varied.map(({ of }) => of(cell))].join(', ')
   return new Set(cells.map(short)).size === cells.length ? short : cellNames(cells)
 }

@@ -13,7 +13,8 @@ const ENTRIES: readonly (readonly [out: string, source: string])[] = [
   ['peer-cell', 'src/peer-cell.ts'],
   ['driver-thread', 'src/driver-thread.ts'],
   ['core-worker', 'src/placement/core-worker.ts'],
-  ...['dies', 'hangs', 'lies', 'optimised', 'throws', 'unfinished', 'unreadable', 'victim'].map(
+  ['conformance-process', 'src/conformance/conformance-process.ts'],
+  ...['dies', 'hangs', 'lies', 'own', 'optimised', 'throws', 'unfinished', 'unreadable', 'victim'].map(
     (name) => [`fixtures/${name}`, `fixtures/${name}.mjs`] as const,
   ),
 ]

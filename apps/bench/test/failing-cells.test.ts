@@ -121,6 +121,7 @@ it('a run in which every cell fails ends with 1, says so, and leaves its results
   expect(stderr.trim().split('\n')).toEqual([
     `vring-bench: ${cells[0]!.id} failed: ${cells[0]!.failure}`,
     'vring-bench: no cell has a result',
+    'vring-bench: does not conform: accessor dies: process: the kit comes to its end: its process exited with code 7: no more memory',
   ])
   expect(stdout).toContain('failed')
   expect(code).toBe(1)

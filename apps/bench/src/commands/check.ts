@@ -1,6 +1,7 @@
 import { usageError } from '../bench-error.ts'
 import { cellLabel } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
+import { conformanceLines, conformanceMarks } from '../conformance/conformance-mark.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
 import { formatFloor, formatRatio } from '../format.ts'
 import { checkApart, printText, toJson, writeOutput } from '../output.ts'
@@ -50,8 +51,9 @@ function text({ moves, gone, added, unheld }: RatioCheck, kept: Results, fresh: 
     { title: 'floor', align: right },
     { title: 'verdict' },
   ]
+  const markOf = conformanceMarks(kept, fresh)
   const rows = moves.map(({ cell, reference, kept: before, fresh: after, change, verdict, class: place, floor }) => [
-    cell,
+    cell + markOf(cell),
     cellLabel(reference),
     ...(classes ? [place ?? ''] : []),
     before.toFixed(3),
@@ -65,11 +67,12 @@ function text({ moves, gone, added, unheld }: RatioCheck, kept: Results, fresh: 
     `Rates as a ratio to a cell of the same run. Kept: ${kept.startedAt.slice(0, 10)}, ${kept.environment.git ?? 'no commit'}.`,
     renderTable(columns, rows, colours.bold),
     ...gone.map((id) => colours.red(`gone: ${id}${whyGone(fresh, id)}`)),
-    ...added.map((id) => `new: ${id}`),
+    ...added.map((id) => `new: ${id}${markOf(id)}`),
     ...unheld.map((id) => colours.yellow(`no ratio: ${id}: neither floor nor copy-checked was measured beside it`)),
     ...(kept.environment.cpu === fresh.environment.cpu
       ? []
       : [colours.yellow(`different machines: kept on ${kept.environment.cpu}, now on ${fresh.environment.cpu}`)]),
+    ...conformanceLines(fresh).map(colours.yellow),
     ...fresh.environment.busy.map((reason) =>
       colours.yellow(`busy machine: ${reason}; run again before you believe it`),
     ),

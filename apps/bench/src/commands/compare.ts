@@ -1,5 +1,6 @@
 import { usageError } from '../bench-error.ts'
 import { colours } from '../colours.ts'
+import { conformanceLines, conformanceMark, conformanceMarks } from '../conformance/conformance-mark.ts'
 import { formatFloor, formatP, formatRatio } from '../format.ts'
 import { checkApart, printText, toJson, writeOutput } from '../output.ts'
 import { readResults } from '../read-results.ts'
@@ -41,6 +42,7 @@ export const compare: BenchCommand = {
           onlyBefore: missing(before, after),
           onlyAfter: missing(after, before),
           tooFewTrials: few,
+          nonconforming: { before: nonconforming(before), after: nonconforming(after) },
         }),
       )
     else printText(table(comparisons, few, before, after))
@@ -69,11 +71,17 @@ function checkBounds({ placement: one }: Results, { placement: other }: Results)
 }
 
 /** Why figures of a run are to be taken with care. */
-function caveats(which: string, { environment, complete }: Results): string[] {
+function caveats(which: string, { environment, complete, cells }: Results): string[] {
   return [
     ...(complete === false ? [`${which} is not all of its run`] : []),
     ...environment.busy.map((reason) => `${which}, busy machine: ${reason}`),
+    ...conformanceLines({ cells }).map((line) => `${which}, ${line}`),
   ].map(colours.yellow)
+}
+
+/** Ids of cells whose plugin the conformance kit found a fault in. */
+function nonconforming({ cells }: Results): string[] {
+  return cells.filter((cell) => conformanceMark(cell) !== '').map(({ id }) => id)
 }
 
 /** Ids of measured cells that the other run does not have. */
@@ -84,8 +92,9 @@ function missing(here: Results, there: Results): string[] {
 
 function table(comparisons: readonly Comparison[], few: TooFewTrials | null, before: Results, after: Results): string {
   const classes = comparisons.some((one) => one.class !== undefined)
+  const markOf = conformanceMarks(before, after)
   const rows = comparisons.map(({ after: id, ratio, p, verdict, class: place, floor }) => [
-    id,
+    id + markOf(id),
     ...(classes ? [place ?? ''] : []),
     formatRatio(ratio, 3),
     formatP(p),
@@ -106,8 +115,8 @@ function table(comparisons: readonly Comparison[], few: TooFewTrials | null, bef
       colours.bold,
     ),
     ...(few === null ? [] : [colours.yellow(tooFewTrialsText(few))]),
-    ...missing(before, after).map((id) => `only in BEFORE: ${id}`),
-    ...missing(after, before).map((id) => `only in AFTER: ${id}`),
+    ...missing(before, after).map((id) => `only in BEFORE: ${id}${markOf(id)}`),
+    ...missing(after, before).map((id) => `only in AFTER: ${id}${markOf(id)}`),
   ]
   lines.push(...caveats('BEFORE', before), ...caveats('AFTER', after))
   if (before.environment.cpu !== after.environment.cpu)

@@ -1,30 +1,14 @@
-import type { AccessorPlugin } from '@vring/accessor'
-import { runConformance } from '@vring/conformance'
-import { type NetSubject, runNetConformance } from '@vring/net-conformance'
-import type { BackendPlugin } from '@vring/vhost-net'
 import { usageError } from '../bench-error.ts'
+import { type ConformanceReport, causesOf, failedCases } from '../conformance/conformance-report.ts'
+import { examinePlugin } from '../conformance/examine-plugin.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
-import { loadRegistry } from '../load-registry.ts'
+import { isBuiltIn, loadRegistry } from '../load-registry.ts'
 import { printText, toJson, writeOutput } from '../output.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg, pluginArg } from './shared-args.ts'
 
-/** One case of one plugin, of either kind. */
-interface Case {
-  readonly suite: string
-  readonly title: string
-  readonly failure: string | null
-  /** Of an accessor: option values beside the defaults, and the earlier case that failed for the same cause. */
-  readonly options?: string
-  readonly follows?: string | null
-}
-
-/** What came of one plugin. */
-export interface ConformanceReport {
-  readonly plugin: string
-  readonly kind: 'accessor' | 'backend'
-  readonly cases: readonly Case[]
-}
+/** How long the kit may take with all option values of one plugin, in ms: seconds on a quiet machine. */
+const LIMIT_MS = 180_000
 
 /** `vring-bench conformance`: the conformance kit on plugins. */
 export const conformance: BenchCommand = {
@@ -33,44 +17,30 @@ export const conformance: BenchCommand = {
   async run(args) {
     const specs = args.all('plugin')
     if (specs.length === 0) throw usageError('--plugin', 'missing: accepted: a package, a path or a file URL')
-    const builtIn = await loadRegistry([])
-    const all = await loadRegistry(specs)
-    const reports = [
-      ...all.accessors.filter((one) => !builtIn.accessors.some(({ name }) => name === one.name)).map(examineAccessor),
-      ...all.backends.filter((one) => !builtIn.backends.some(({ name }) => name === one.name)).map(examineBackend),
-    ]
-    const failed = reports.some(({ cases }) => cases.some(({ failure }) => failure !== null))
+    const reports: ConformanceReport[] = []
+    const { accessors, backends } = await loadRegistry(specs)
+    for (const [kind, parts] of [
+      ['accessor', accessors],
+      ['backend', backends],
+    ] as const)
+      for (const { name } of parts)
+        if (!isBuiltIn(kind, name))
+          reports.push(await examinePlugin({ plugins: specs, kind, name, options: null }, LIMIT_MS))
     const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ reports }))
     else printText(reports.map(reportText).join('\n\n'))
-    return failed ? EXIT_DISAGREE : EXIT_OK
+    return reports.some((report) => failedCases(report).length > 0) ? EXIT_DISAGREE : EXIT_OK
   },
 }
 
-function examineAccessor(plugin: AccessorPlugin): ConformanceReport {
-  return { plugin: plugin.name, kind: 'accessor', cases: runConformance(plugin) }
-}
-
-/** Without `sent` and `arrive`: what a backend does with frames only its author can show, in a test of their own. */
-function examineBackend(plugin: BackendPlugin): ConformanceReport {
-  const subject: NetSubject = { plugin, create: () => plugin.create() }
-  return { plugin: plugin.name, kind: 'backend', cases: runNetConformance(subject) }
-}
-
-/** The verdict, then a line a cause, with how many more cases fail for it. */
-function reportText({ plugin, kind, cases }: ConformanceReport): string {
-  const failed = cases.filter(({ failure }) => failure !== null)
-  const lines = failed
-    .filter(({ follows = null }) => follows === null)
-    .map(({ suite, title, options = '', failure }) => {
-      const more = failed.filter((one) => one.follows === title && (one.options ?? '') === options).length
-      const also = more === 0 ? '' : ` (and ${more} more ${more === 1 ? 'case' : 'cases'})`
-      const where = options === '' ? suite : `${options}: ${suite}`
-      return `${where}: ${title}: ${failure!.replaceAll(/\s+/g, ' ')}${also}`
-    })
+/** The verdict, then a line a cause. */
+function reportText(report: ConformanceReport): string {
+  const { plugin, kind, cases } = report
+  const failed = failedCases(report)
+  const causes = causesOf(report)
   const verdict =
     failed.length === 0
       ? `conforms: ${cases.length} cases hold`
-      : `${lines.length === 1 ? '1 cause' : `${lines.length} causes`}: ${failed.length} of ${cases.length} cases fail`
-  return [`${kind} ${plugin}: ${verdict}`, ...lines].join('\n')
+      : `${causes.length === 1 ? '1 cause' : `${causes.length} causes`}: ${failed.length} of ${cases.length} cases fail`
+  return [`${kind} ${plugin}: ${verdict}`, ...causes].join('\n')
 }

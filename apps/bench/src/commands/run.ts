@@ -4,6 +4,7 @@ import { usageError } from '../bench-error.ts'
 import { PATIENCE_MS } from '../cell-process.ts'
 import { DRIVERS, RINGS } from '../cell-spec.ts'
 import { checkDevices } from '../check-devices.ts'
+import { judgeCells, withConformance } from '../conformance/judge-cells.ts'
 import { withLines } from '../lines/lines-result.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { createModel, withModel } from '../model-results.ts'
@@ -109,12 +110,14 @@ export const run: BenchCommand = {
     checkDevices(planned, peers)
     const seed = args.integer('seed', 0, 2 ** 32 - 1, 1)
     const smap = listOf(args, 'smap', ['off', 'on'] as const) ?? ['off', 'on']
+    const patienceMs = args.integer('patience-ms', 1000, 3_600_000, PATIENCE_MS)
+    const verdicts = await judgeCells(specs, plugins, patienceMs)
     const experiment = await runExperiment(specs, {
       command: rawArgs,
       seed,
       trials: args.integer('trials', 1, 1000, smoke ? 3 : 10),
       durationMs: args.integer('duration-ms', 1, 600_000, smoke ? 40 : 300),
-      patienceMs: args.integer('patience-ms', 1000, 3_600_000, PATIENCE_MS),
+      patienceMs,
       plugins,
       quick: smoke,
       shard: shard === null ? null : `${shard.part}/${shard.of}`,
@@ -127,7 +130,8 @@ export const run: BenchCommand = {
       bounds: readClasses(args),
       times: readSliceTimes(args, smoke),
     })
-    const results = withModel(withLines(experiment.results, specs, registry), createModel(registry, seed), smap)
+    const judged = withConformance(experiment.results, verdicts)
+    const results = withModel(withLines(judged, specs, registry), createModel(registry, seed), smap)
     const refusals = writeEach([
       ...(json === null ? [] : [() => writeOutput('--json', json, toJson(results))]),
       ...(html === null ? [] : [() => writeOutput('--html', html, reportHtml(results))]),

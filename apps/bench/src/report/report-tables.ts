@@ -1,10 +1,11 @@
 import { claimDifferenceText, claimText } from '@vring/cost-model'
 import { modelledRate, publishedRate } from '../cell-rates.ts'
 import { cellLabel, groupKey } from '../cell-spec.ts'
+import { conformanceLines } from '../conformance/conformance-mark.ts'
 import { formatBytes, formatFloor, formatP, formatRateInterval, formatRatio } from '../format.ts'
 import type { CellResult, ClaimResult, Results } from '../results.ts'
 import { tooFewTrialsOf, tooFewTrialsText } from '../run/too-few-trials.ts'
-import { cellNames, cellPaths, ringText, sweptValues, variedConditions } from '../varied-conditions.ts'
+import { cellNames, cellPaths, cellTitle, ringText, sweptValues, variedConditions } from '../varied-conditions.ts'
 import type { HtmlColumn } from './html.ts'
 import { classRatesText } from './near-far.ts'
 
@@ -38,7 +39,7 @@ export function seedTable(results: Results): ReportTable {
     ...variedConditions(cells),
   ]
   const rows = cells.map((cell) => [
-    cellLabel(cell.id) + (cell.role === 'floor' ? ' (floor)' : ''),
+    cellTitle(cell),
     ...varied.map(({ of }) => of(cell)),
     publishedRate(results, cell, 'on'),
     modelledRate(cell, 'on'),
@@ -172,9 +173,10 @@ export function claimsSummary(claims: readonly ClaimResult[]): { counts: string;
   }
 }
 
-/** Cells that gave no result, each with its reason. */
-export function failures({ cells }: Results): string[] {
-  return cells.flatMap(({ id, failure }) => (failure === undefined ? [] : [`${id} failed: ${failure}`]))
+/** Cells that gave no result, each with its reason, and plugins that do not conform. */
+export function failures(results: Results): string[] {
+  const failed = results.cells.flatMap(({ id, failure }) => (failure === undefined ? [] : [`${id} failed: ${failure}`]))
+  return [...failed, ...conformanceLines(results)]
 }
 
 /** Published claims and what became of them. */

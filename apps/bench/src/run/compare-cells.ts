@@ -1,5 +1,5 @@
-import { createRegistry } from '@vring/registry'
 import { cellLabel, groupKey, USUAL_VARIANT, VARIANT_KEYS, variantOf } from '../cell-spec.ts'
+import { isBuiltIn } from '../load-registry.ts'
 import { PLACEMENTS, type Placement } from '../placement/classes.ts'
 import type { CellResult, Comparison, Results } from '../results.ts'
 import { pairedRatios, slicesIn } from '../slices/class-rates.ts'
@@ -9,9 +9,6 @@ import { floorFor } from './noise-floor.ts'
 
 /** Chance of one false alarm among all comparisons of a run. */
 export const SIGNIFICANCE = 0.05
-
-/** Accessors that may be a reference: not those of plugins. */
-const BUILT_IN: ReadonlySet<string> = new Set(createRegistry().accessors.map(({ name }) => name))
 
 /** Two series of trials that belong together. */
 export interface Pair {
@@ -74,7 +71,7 @@ export function pairsOfGroup(cells: readonly CellResult[], noiseFloor: Results['
   const accessors = [...new Set(measured.map(groupKey))].flatMap((key) => {
     const same = measured.filter((cell) => groupKey(cell) === key)
     const reference =
-      same.find((cell) => cell.accessor === 'copy-checked') ?? same.find((cell) => BUILT_IN.has(cell.accessor))
+      same.find((cell) => cell.accessor === 'copy-checked') ?? same.find((cell) => isBuiltIn('accessor', cell.accessor))
     if (reference === undefined) return []
     return same.filter((cell) => cell !== reference).flatMap((cell) => against(reference, cell))
   })

@@ -31,7 +31,7 @@ it('names the cell and what it differs in: its result, its laps, or one of its t
     expect.stringMatching(/^b\/.*: hash other differs from h of a/),
   ])
   expect(lines(outcome('baseline', ['x'], '', 'x'))).toEqual([
-    expect.stringMatching(/^baseline.*: laps x differs from laps/),
+    expect.stringMatching(/^a.*: laps laps differs from x of baseline/),
   ])
   expect(lines(outcome('b', ['laps', 'laps', 'x'], null))).toEqual([
     expect.stringMatching(/^b\/.*: hash x of trial 3 differs from laps of trial 1$/),

@@ -1,4 +1,5 @@
 import { variantOf } from '../cell-spec.ts'
+import { isBuiltIn } from '../load-registry.ts'
 import type { TrialAnswer } from '../protocol.ts'
 import type { CellOutcome } from './group-outcome.ts'
 
@@ -8,7 +9,10 @@ import type { CellOutcome } from './group-outcome.ts'
  * and order. The floor takes part with its laps.
  */
 export function hashDisagreements(cells: readonly CellOutcome[]): string[] {
-  const done = cells.filter(({ finish }) => finish !== null)
+  const finished = cells.filter(({ finish }) => finish !== null)
+  const isOwn = ({ spec }: CellOutcome): boolean => isBuiltIn('accessor', spec.accessor)
+  // What the others are held against is built in.
+  const done = [...finished.filter(isOwn), ...finished.filter((cell) => !isOwn(cell))]
   const lines: string[] = []
   for (const { spec, trials } of cells) {
     const index = trials.findIndex((trial) => !leftTheSame(trial, trials[0]!))

@@ -1,3 +1,5 @@
+import { BASELINE, type CellSpec } from '../cell-spec.ts'
+import { isBuiltIn } from '../load-registry.ts'
 import { PLACEMENTS, type Placement } from '../placement/classes.ts'
 import type { Results } from '../results.ts'
 import { classRates, pairedRatios, sliceResult } from '../slices/class-rates.ts'
@@ -6,6 +8,13 @@ import type { CellOutcome, GroupOutcome } from './group-outcome.ts'
 
 /** How much of a difference is none. */
 export type NoiseFloor = NonNullable<Results['noiseFloor']>
+
+/** The cell that runs a second time, against itself: the first with an accessor that is built in, else the first with any. */
+export function twiceRun(specs: readonly CellSpec[]): CellSpec[] {
+  const accessors = specs.filter(({ accessor }) => accessor !== BASELINE)
+  const first = accessors.find(({ accessor }) => isBuiltIn('accessor', accessor)) ?? accessors[0]
+  return first === undefined ? [] : [first]
+}
 
 /**
  * A cell against itself in another process: per class where its driver has a core of its own. Null: it was not measured.

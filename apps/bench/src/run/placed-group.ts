@@ -15,6 +15,7 @@ import { ThreadsPair } from '../slices/threads-pair.ts'
 import { type ServedDevice, VringDevice } from '../slices/vring-device.ts'
 import type { CellOutcome, GroupOutcome, PeerOutcome } from './group-outcome.ts'
 import { leftTheSame } from './hash-check.ts'
+import { twiceRun } from './noise-floor.ts'
 import type { GroupOptions } from './run-group.ts'
 
 /** What a group of cells whose drivers have a core of their own is run with. */
@@ -44,7 +45,7 @@ export async function runTestpmdGroup(
   const { watch, plugins, patienceMs, signal } = options
   const served = specs.filter(({ accessor }) => accessor !== BASELINE)
   const [driverCpu, cpu] = watch.cores!
-  const withSelf = [...served, ...(options.noiseFloor ? served.slice(0, 1) : [])]
+  const withSelf = [...served, ...(options.noiseFloor ? twiceRun(served) : [])]
   const beside = peers.flatMap((name) => peerCells(name, served).map((spec) => ({ name, spec })))
   const processes = withSelf.length + beside.length + beside.filter(({ name }) => servesDriver(name)).length
   const bench = new TestpmdBench(driverCpu, processes)
@@ -83,7 +84,7 @@ export async function runTestpmdGroup(
 /** The same of drivers in a thread of their own. */
 export async function runThreadsGroup(specs: readonly CellSpec[], options: PlacedOptions): Promise<GroupOutcome> {
   const { patienceMs, signal, seed, plugins, quick, watch } = options
-  const withSelf = [...specs, ...(options.noiseFloor ? specs.slice(0, 1) : [])]
+  const withSelf = [...specs, ...(options.noiseFloor ? twiceRun(specs) : [])]
   const processes = withSelf.map((spec) => new CellProcess(spec, { signal, patienceMs }))
   const pairs = processes.map(
     (process) => new ThreadsPair(process, (one) => one.prepare(seed, plugins, quick, watch.cores)),

@@ -2,13 +2,14 @@ import { barrierNote } from '../barrier-note.ts'
 import { modelledRate, publishedRate } from '../cell-rates.ts'
 import { cellLabel } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
+import { conformanceLines, conformanceMarks } from '../conformance/conformance-mark.ts'
 import { formatBytes, formatFloor, formatP, formatRateInterval, formatRatio } from '../format.ts'
 import { classRatesText, floorTable, nearFarTable, placementNotes } from '../report/near-far.ts'
 import { linesTable } from '../report/report-lines.ts'
 import { claimsSummary, type ReportTable } from '../report/report-tables.ts'
 import type { CellResult, Results } from '../results.ts'
 import { type Column, renderTable } from '../table.ts'
-import { variedConditions } from '../varied-conditions.ts'
+import { cellTitle, variedConditions } from '../varied-conditions.ts'
 import { tooFewTrialsOf, tooFewTrialsText } from './too-few-trials.ts'
 
 /** The result for a terminal: measured, modelled and published side by side, each under its name. */
@@ -21,6 +22,7 @@ export function printResults(results: Results): string {
   if (results.claims.length > 0) parts.push(claimsLine(results))
   const failed = results.cells.filter((cell) => cell.failure !== undefined)
   for (const cell of failed) parts.push(colours.red(`failed  ${cell.id}: ${cell.failure}`))
+  for (const line of conformanceLines(results)) parts.push(colours.yellow(line))
   parts.push(footer(results))
   return parts.join('\n\n')
 }
@@ -62,7 +64,7 @@ function cellsTable(results: Results): string {
     { title: 'hash' },
   ]
   const rows = cells.map((cell) => [
-    cellLabel(cell.id) + (cell.role === 'floor' ? ' (floor)' : ''),
+    cellTitle(cell),
     ...[...sweeps].map((key) => String(cell.sweep?.[key] ?? '')),
     ...varied.map(({ of }) => of(cell)),
     rateWithInterval(cell),
@@ -161,14 +163,15 @@ function asText({ columns, rows }: ReportTable): string {
 function comparisonsTable(results: Results): string {
   const { comparisons = [], noiseFloor } = results
   const classes = comparisons.some((one) => one.class !== undefined)
+  const markOf = conformanceMarks(results)
   const rows = comparisons.map(({ before, after, ratio, p, verdict, class: place, floor }) => [
-    shortId(after),
+    shortId(after) + markOf(after),
     ...(classes ? [place ?? ''] : []),
     formatRatio(ratio),
     formatP(p),
     formatFloor(floor),
     verdict,
-    shortId(before),
+    shortId(before) + markOf(before),
   ])
   const table = renderTable(
     [

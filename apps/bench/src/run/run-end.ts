@@ -1,3 +1,4 @@
+import { conformanceLines } from '../conformance/conformance-mark.ts'
 import { EXIT_DISAGREE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK } from '../exit-codes.ts'
 import type { Results } from '../results.ts'
 import { claimLines, failedClaimChecks } from './claim-check.ts'
@@ -25,6 +26,7 @@ export function runEnd(
   const lines = [
     ...failed.map(({ id, failure }) => `${id} failed: ${failure}`),
     ...(nothing ? ['no cell has a result'] : []),
+    ...conformanceLines(results),
     ...failedPeers,
     ...disagreements.map((line) => `results disagree: ${line}`),
     ...claimLines(failedClaimsOfRun),

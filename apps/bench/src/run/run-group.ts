@@ -1,5 +1,5 @@
 import { CellFailure, CellInterrupted, CellProcess } from '../cell-process.ts'
-import { BASELINE, type CellSpec } from '../cell-spec.ts'
+import type { CellSpec } from '../cell-spec.ts'
 import { interleaved } from '../order.ts'
 import { FreePeer } from '../peers/free-peer.ts'
 import { Peer } from '../peers/peer.ts'
@@ -9,6 +9,7 @@ import type { CountAnswer, FinishAnswer, TrialAnswer } from '../protocol.ts'
 import type { Random } from '../stats/index.ts'
 import type { CellOutcome, GroupOutcome, PeerOutcome } from './group-outcome.ts'
 import { leftTheSame } from './hash-check.ts'
+import { twiceRun } from './noise-floor.ts'
 
 /** What a group of cells is run with. */
 export interface GroupOptions {
@@ -95,7 +96,7 @@ export async function runGroup(
   options: GroupOptions,
 ): Promise<GroupOutcome> {
   const { signal, patienceMs, progress, random } = options
-  const against = options.noiseFloor ? specs.find(({ accessor }) => accessor !== BASELINE) : undefined
+  const [against] = options.noiseFloor ? twiceRun(specs) : []
   // All at once: loading modules overlaps. They sit idle until they are asked.
   const cells = specs.map((spec) => new RunningCell(spec, { signal, patienceMs }))
   const self = against === undefined ? null : new RunningCell(against, { signal, patienceMs })
