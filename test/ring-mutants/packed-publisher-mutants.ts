@@ -7,12 +7,14 @@ export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/p
     flaw: 'flags may be visible before lengths and ids',
     edits: [['if (count > 1) cpu.wmb()', '']],
     killedBy: 'packed > by lease > what publishes used chains is a release, after all that it publishes',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {
     name: 'packed write barrier, windows',
     flaw: 'flags may be visible before lengths and ids',
     edits: [['if (count > 1) this.cpu.wmb()', '']],
     killedBy: 'packed > by windows > what publishes used chains is a release, after all that it publishes',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {
     name: 'packed release, lease',
@@ -24,12 +26,14 @@ export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/p
       ],
     ],
     killedBy: 'packed > by lease > what publishes used chains is a release, after all that it publishes',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {
     name: 'packed release, windows',
     flaw: 'the first flags are stored without release',
     edits: [['return desc.store16Release(', 'return desc.store16(']],
     killedBy: 'packed > by windows > what publishes used chains is a release, after all that it publishes',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {
     name: 'packed first flags first, lease',
@@ -45,6 +49,7 @@ export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/p
       ],
     ],
     killedBy: 'packed > by lease > what publishes used chains is a release, after all that it publishes',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {
     name: 'packed first flags first, windows',
@@ -60,6 +65,7 @@ export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/p
       ],
     ],
     killedBy: 'packed > by windows > what publishes used chains is a release, after all that it publishes',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {
     name: 'packed used wrap, lease',
@@ -71,6 +77,7 @@ export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/p
       ],
     ],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'packed used wrap, windows',
@@ -83,23 +90,27 @@ export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/p
     ],
     killedBy:
       'a packed ring by windows > chains and batches go over the end of the ring, are given back over it, and are used over it',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'packed fault among the flags',
     flaw: 'the first flags are stored although others were not',
     edits: [['    if (status < 0) return status\n    const first', '    const first']],
     killedBy: 'packed > by windows > nothing is published when a part of the flags can not be stored',
+    kitCase: 'nothing is published where a part of it can not be stored',
   },
   {
     name: 'packed log of descriptors',
     flaw: 'used descriptors up to the end of the ring are not in the migration log',
     edits: [["    log.write('desc', PACKED_DESC_BYTES * this.slot, PACKED_DESC_BYTES * toEnd)\n", '']],
     killedBy: 'a packed ring by windows > every write of the ring is in the migration log, found by area',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
     name: 'packed log wrap',
     flaw: 'descriptors at the start of the ring are not in the migration log',
     edits: [["    if (toEnd < entries) log.write('desc', 0, PACKED_DESC_BYTES * (entries - toEnd))\n", '']],
     killedBy: 'a packed ring by windows > every write of the ring is in the migration log, found by area',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
 ])

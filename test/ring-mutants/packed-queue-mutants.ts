@@ -8,24 +8,29 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['if (room < limit) limit = room', '']],
     killedBy:
       'a packed ring by lease > a driver that makes used descriptors available before they are used gives no more than the ring has',
+    kitCase: 'chains before a malformed one are served first; a driver that gives more than the ring has gets nothing',
   },
   {
     name: 'packed columns bound',
     flaw: 'a batch takes more chains than its columns hold',
     edits: [['let limit = max < batch.entry.length ? max | 0 : batch.entry.length | 0', 'let limit = max | 0']],
     killedBy: 'packed > by windows > a batch takes no more than its columns hold',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'packed hold bound',
     flaw: 'one hold reads a whole batch',
     edits: [['const end = Math.min(taken + HOLD_CHAINS, limit) | 0', 'const end = limit']],
     killedBy: 'a hold of a packed ring > reads at most 64 chains, and publishes at most as many',
+    kitCase: 'one hold reads 64 chains at most, and publishes no more',
   },
   {
     name: 'packed publish hold bound',
     flaw: 'one hold publishes whatever is pending',
     edits: [['if (stored <= HOLD_CHAINS && lease', 'if (lease']],
     killedBy: 'a hold of a packed ring > reads at most 64 chains, and publishes at most as many',
+    kitCase: 'one hold reads 64 chains at most, and publishes no more',
   },
   {
     name: 'packed walk under hold',
@@ -37,6 +42,8 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
       ],
     ],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'packed read without hold',
@@ -49,6 +56,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     ],
     killedBy:
       'a packed ring by lease > virtio 1.3 2.8.9 in order, one used descriptor stands for a batch that was only read',
+    kitCase: 'descriptors of no bytes leave no segment, whatever stands around them',
   },
   {
     name: 'packed read after the hold',
@@ -60,6 +68,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
       ],
     ],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'packed publish without hold',
@@ -67,18 +76,21 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['lease?.hold() === true)\n      lease.release(', 'lease !== null)\n      lease.release(']],
     killedBy:
       'a packed ring by lease > virtio 1.3 2.8.9 in order, one used descriptor stands for a batch that was only read',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'packed broken: pop',
     flaw: 'a broken queue goes on taking chains',
     edits: [['    batch.begin()\n    if (this.broken !== null) return EINVAL\n', '    batch.begin()\n']],
     killedBy: 'a packed ring by windows > ring memory that goes away breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed broken: publish',
     flaw: 'a broken queue goes on publishing',
     edits: [['    if (this.broken !== null) return EINVAL\n    const { publisher', '    const { publisher']],
     killedBy: 'a packed ring by windows > an id out of range breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed broken: notify',
@@ -90,12 +102,14 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
       ],
     ],
     killedBy: 'a packed ring by windows > an id out of range breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed broken: disable',
     flaw: 'a broken queue stores flags',
     edits: [['if (this.notifySuppressed || this.broken !== null) return', 'if (this.notifySuppressed) return']],
     killedBy: 'a packed ring by windows > an id out of range breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed broken: enable',
@@ -107,30 +121,35 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
       ],
     ],
     killedBy: 'a packed ring by windows > an id out of range breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed refusal latched',
     flaw: 'a malformed chain is refused again and again',
     edits: [['taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)', 'taken']],
     killedBy: 'a packed ring by windows > an indirect table without the feature',
+    kitCase: 'a packed ring gives no more entries than were published, to a batch and to a chain',
   },
   {
     name: 'packed miss breaks',
     flaw: 'a missing translation breaks the queue',
     edits: [["if (status !== EAGAIN) this.latch('metadata-fault')", "this.latch('metadata-fault')"]],
     killedBy: 'packed > by windows > a missing translation is asked for again, and nothing is lost or done twice',
+    kitCase: 'a translation that is missing is asked for again by whatever needs it, and nothing is lost or done twice',
   },
   {
     name: 'packed fault does not break',
     flaw: 'a ring that can not be reached does not break the queue',
     edits: [["if (status !== EAGAIN) this.latch('metadata-fault')", '']],
     killedBy: 'packed > by windows > flush breaks the queue when its memory is gone',
+    kitCase: 'nothing is published where a part of it can not be stored',
   },
   {
     name: 'packed miss in a TX batch',
     flaw: 'chains that could not be published are forgotten',
     edits: [['if (status === EAGAIN) for (let chain = 0; chain < count; chain++) this.push(batch, chain, 0)', '']],
     killedBy: 'packed > by windows > a missing translation is asked for again, and nothing is lost or done twice',
+    kitCase: 'a translation that is missing is asked for again by whatever needs it, and nothing is lost or done twice',
   },
   {
     name: 'packed barrier before the event',
@@ -138,6 +157,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['    this.cpu.mb()\n    const published', '    const published']],
     killedBy:
       'packed > by windows > a full barrier stands between publishing and the look at what the driver asked for',
+    kitCase: 'a full barrier stands before the look at what the driver asks for, and before the second look',
   },
   {
     name: 'packed barrier before the second look',
@@ -145,6 +165,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['    this.cpu.mb()\n    const now', '    const now']],
     killedBy:
       'packed > by windows > a full barrier stands between asking for notification and the second look, which is an acquire',
+    kitCase: 'a full barrier stands before the look at what the driver asks for, and before the second look',
   },
   {
     name: 'packed acquire, second look',
@@ -152,6 +173,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['const now = this.desc.load16Acquire(', 'const now = this.desc.load16(']],
     killedBy:
       'packed > by windows > a full barrier stands between asking for notification and the second look, which is an acquire',
+    kitCase: 'a full barrier stands before the look at what the driver asks for, and before the second look',
   },
   {
     name: 'packed second look',
@@ -159,12 +181,14 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['return isAvailable(now, this.seenWrap) ? 1 : 0', 'return 0']],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.14 kicks are suppressed and asked for again by flags, and nothing is lost between',
+    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
   },
   {
     name: 'packed second look fault',
     flaw: 'flags that can not be loaded are used',
     edits: [['if (now < 0) return this.fault(now)', '']],
     killedBy: 'packed > by windows > the second look after asking for notification fails as the first does',
+    kitCase: 'the second look after asking for notification fails as the first does',
   },
   {
     name: 'packed nothing left to see',
@@ -172,6 +196,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['if (this.inFlight === this.queueSize) return 0', '']],
     killedBy:
       'a packed ring by windows > a driver that makes used descriptors available before they are used gives no more than the ring has',
+    kitCase: 'chains before a malformed one are served first; a driver that gives more than the ring has gets nothing',
   },
   {
     name: 'packed event in halves',
@@ -184,6 +209,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     ],
     killedBy:
       'packed > by windows > a full barrier stands between asking for notification and the second look, which is an acquire',
+    kitCase: 'a full barrier stands before the look at what the driver asks for, and before the second look',
   },
   {
     name: 'packed event wrap of the device',
@@ -191,6 +217,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['const offWrap = this.seenSlot | (this.seenWrap << 15)', 'const offWrap = this.seenSlot']],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.14 kicks are suppressed and asked for again by a descriptor event, and nothing is lost between',
+    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
   },
   {
     name: 'packed event kind',
@@ -203,6 +230,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     ],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.10 without EVENT_IDX a descriptor event is neither asked for nor believed',
+    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
   },
   {
     name: 'packed flags say no',
@@ -210,6 +238,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['if (flags === RING_EVENT_FLAGS_DISABLE) return false', '']],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.10 the driver is notified by its flags, and with a descriptor event only by the step over it',
+    kitCase: 'a driver that asks for none gets none, and without EVENT_IDX its flags alone count',
   },
   {
     name: 'packed event index',
@@ -222,6 +251,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     ],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.10 the driver is notified by its flags, and with a descriptor event only by the step over it',
+    kitCase: 'the driver is notified of the step over its event, also one of another lap, and of nothing else',
   },
   {
     name: 'packed event wrap of the driver',
@@ -234,6 +264,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     ],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.10 an event of the lap before is met by a batch that goes over the end of the ring',
+    kitCase: 'the driver is notified of the step over its event, also one of another lap, and of nothing else',
   },
   {
     name: 'packed event not negotiated',
@@ -246,12 +277,14 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     ],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.10 without EVENT_IDX a descriptor event is neither asked for nor believed',
+    kitCase: 'a driver that asks for none gets none, and without EVENT_IDX its flags alone count',
   },
   {
     name: 'packed event miss',
     flaw: 'an event that can not be loaded is used',
     edits: [['if (event < 0) return this.fault(event) < 0', 'if (event < 0) return false']],
     killedBy: 'packed > by windows > needsNotification breaks the queue when its memory is gone',
+    kitCase: 'a translation that is missing is asked for again by whatever needs it, and nothing is lost or done twice',
   },
   {
     name: 'packed in order, written',
@@ -259,12 +292,14 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['const one = this.inOrder && batch.flags !== VIRTQ_DESC_F_WRITE', 'const one = this.inOrder']],
     killedBy:
       'packed > by windows > in order, every buffer that the device may have written has a used element of its own',
+    kitCase: 'in order, one used element stands for what was read, and each buffer that may be written has its own',
   },
   {
     name: 'packed log',
     flaw: 'used descriptors are not in the migration log',
     edits: [['if (this.log !== null) publisher.logTo(this.log, slots, from, stored)', '']],
     killedBy: 'a packed ring by windows > every write of the ring is in the migration log, found by area',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
     name: 'packed log before data',
@@ -281,12 +316,14 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     ],
     killedBy:
       'packed > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
     name: 'packed log of flags',
     flaw: 'flags of the event suppression structure are not in the migration log',
     edits: [["    else this.log?.write('device', PACKED_EVENT_FLAGS_OFFSET, 2)\n", '']],
     killedBy: 'a packed ring by windows > every write of the ring is in the migration log, found by area',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
     name: 'packed log of the event',
@@ -294,6 +331,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [["    this.log?.write('device', 0, PACKED_EVENT_BYTES)\n", '']],
     killedBy:
       'packed > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
     name: 'packed used wrap counter',
@@ -303,6 +341,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     ],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.6 a used descriptor has id, written length and both bits of the wrap counter; WRITE where it was written',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'packed entries in flight',
@@ -310,6 +349,8 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['    this.inFlight -= entries\n    this.sinceAsked += entries\n', '    this.sinceAsked += entries\n']],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.6 a used descriptor has id, written length and both bits of the wrap counter; WRITE where it was written',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'packed base: slots',
@@ -317,6 +358,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['if ((avail & 0x7fff) >= this.queueSize || (used & 0x7fff) >= this.queueSize) return EINVAL\n', '\n']],
     killedBy:
       'a packed ring by windows > a base of 32 bits has both positions; one of 16 stands for both, and a slot beyond the ring is refused',
+    kitCase: 'another queue goes on from the base of the one before; a base that no ring has is refused',
   },
   {
     name: 'packed base: order',
@@ -324,6 +366,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [['if (this.availWrap === this.usedWrap ? ahead < 0 : ahead > 0) return EINVAL', '']],
     killedBy:
       'a packed ring by windows > a base of 32 bits has both positions; one of 16 stands for both, and a slot beyond the ring is refused',
+    kitCase: 'another queue goes on from the base of the one before; a base that no ring has is refused',
   },
   {
     name: 'packed rewind wrap',
@@ -333,6 +376,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     ],
     killedBy:
       'a packed ring by windows > chains and batches go over the end of the ring, are given back over it, and are used over it',
+    kitCase: 'rings of both formats carry chains of every kind, lap after lap, while pages move',
   },
   {
     name: 'packed what was seen',
@@ -344,5 +388,6 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
       ],
     ],
     killedBy: 'a packed ring by windows > what was seen and given back does not count as more',
+    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
   },
 ])

@@ -8,6 +8,7 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [['const flags = cpu.load16Acquire(desc16,', 'const flags = cpu.load16(desc16,']],
     killedBy:
       'packed > by lease > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
+    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
   },
   {
     name: 'packed acquire, windows',
@@ -15,6 +16,7 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [['const flags = desc.load16Acquire(', 'const flags = desc.load16(']],
     killedBy:
       'packed > by windows > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
+    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
   },
   {
     name: 'packed flags last, lease',
@@ -28,6 +30,7 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     ],
     killedBy:
       'packed > by lease > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
+    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
   },
   {
     name: 'packed wrap, lease',
@@ -37,6 +40,8 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     ],
     killedBy:
       'a packed ring by lease > virtio 1.3 2.8.1 a descriptor is available when AVAIL is the wrap counter and USED its inverse',
+    kitCase:
+      'VirtIO 1.3 2.8.1, 2.8.6, 2.8.7: which packed descriptor is available, whose id counts, which flags of a table do',
   },
   {
     name: 'packed USED bit, lease',
@@ -49,6 +54,8 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     ],
     killedBy:
       'a packed ring by lease > virtio 1.3 2.8.1 a descriptor is available when AVAIL is the wrap counter and USED its inverse',
+    kitCase:
+      'VirtIO 1.3 2.8.1, 2.8.6, 2.8.7: which packed descriptor is available, whose id counts, which flags of a table do',
   },
   {
     name: 'packed kind, lease',
@@ -60,18 +67,22 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
       ],
     ],
     killedBy: 'a packed ring by lease > INDIRECT with NEXT breaks the queue and nothing else',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'packed empty buffer, lease',
     flaw: 'a buffer of no bytes becomes a segment',
     edits: [['if (bytes === 0 || !cpu', 'if (!cpu']],
     killedBy: 'packed > by lease > a chain after 0 others is met as it is, whichever loop meets it',
+    kitCase: 'descriptors of no bytes leave no segment, whatever stands around them',
   },
   {
     name: 'packed id bound, lease',
     flaw: 'an id is not compared with the queue size',
     edits: [['if (bytes === 0 || !cpu.predict(id < queueSize)) break', 'if (bytes === 0) break']],
     killedBy: 'a packed ring by lease > an id out of range breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed length twice, lease',
@@ -84,6 +95,7 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     ],
     killedBy:
       'packed > by lease > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
+    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
   },
   {
     name: 'packed id twice, lease',
@@ -96,30 +108,38 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     ],
     killedBy:
       'packed > by lease > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
+    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
   },
   {
     name: 'packed wrap counter, lease',
     flaw: 'the wrap counter stays in the second lap',
     edits: [['        slot = 0\n        wrap ^= 1\n', '        slot = 0\n']],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'packed flags of the next lap, lease',
     flaw: 'flags are compared with those of the lap before',
     edits: [['        wanted = availFlags(wrap) | kind\n      }', '      }']],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'packed end of the ring, lease',
     flaw: 'descriptors are read past the end of the ring',
     edits: [['if (slot === queueSize) {', 'if (slot > queueSize) {']],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'packed fault, windows',
     flaw: 'flags that can not be loaded are used',
     edits: [["if (flags < 0) {\n        status = this.refuse('metadata-fault', flags)\n        break\n      }", '']],
     killedBy: 'packed > by windows > popBatch breaks the queue when its memory is gone',
+    kitCase: 'what lies on a page that is gone ends the batch before its chain, whatever part of it that is',
   },
   {
     name: 'packed wrap, windows',
@@ -127,6 +147,7 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [['if ((flags & POSITION_FLAGS) !== availFlags(this.wrap)) {', 'if (false as boolean) {']],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.1 a descriptor is available when AVAIL is the wrap counter and USED its inverse',
+    kitCase: 'descriptors of no bytes leave no segment, whatever stands around them',
   },
   {
     name: 'packed USED bit, windows',
@@ -139,6 +160,8 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     ],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.1 a descriptor is available when AVAIL is the wrap counter and USED its inverse',
+    kitCase:
+      'VirtIO 1.3 2.8.1, 2.8.6, 2.8.7: which packed descriptor is available, whose id counts, which flags of a table do',
   },
   {
     name: 'packed room of a batch',
@@ -146,12 +169,14 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [['this.entries < room && ', '']],
     killedBy:
       'a packed ring by windows > a batch ends with the last entry of the ring, even if the first is available again by then',
+    kitCase: 'a packed ring gives no more entries than were published, to a batch and to a chain',
   },
   {
     name: 'packed room of a chain',
     flaw: 'a chain takes entries that are not published yet',
     edits: [['flags, room - this.entries)', 'flags, this.queueSize)']],
     killedBy: 'a packed ring by windows > a chain may not take entries that are not published yet',
+    kitCase: 'a packed ring gives no more entries than were published, to a batch and to a chain',
   },
   {
     name: 'packed work of a batch',
@@ -159,6 +184,8 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [[' && batch.descriptors < descriptorLimit', '']],
     killedBy:
       'a packed ring by windows > a batch ends when enough descriptors were walked, whatever segments they left',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'packed wrap counter, windows',
@@ -166,6 +193,8 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [['        this.slot -= this.queueSize\n        this.wrap ^= 1\n', '        this.slot -= this.queueSize\n']],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.6 a used descriptor has id, written length and both bits of the wrap counter; WRITE where it was written',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'packed flags twice, windows',
@@ -178,18 +207,21 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     ],
     killedBy:
       'packed > by windows > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
+    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
   },
   {
     name: 'packed refused chain',
     flaw: 'a malformed chain is passed over',
     edits: [['status = this.refuse(walker.refusal, entries)', 'status = 0']],
     killedBy: 'a packed ring by windows > an indirect table without the feature',
+    kitCase: 'a packed ring gives no more entries than were published, to a batch and to a chain',
   },
   {
     name: 'packed entries of a chain',
     flaw: 'every chain takes one entry of the ring',
     edits: [['slots[chain] = entries', 'slots[chain] = 1']],
     killedBy: 'packed > by windows > a missing translation is asked for again, and nothing is lost or done twice',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'packed columns not parted',
@@ -197,5 +229,7 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [['    batch.part()\n', '']],
     killedBy:
       'a packed ring by lease > chains and batches go over the end of the ring, are given back over it, and are used over it',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
 ])

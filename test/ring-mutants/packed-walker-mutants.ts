@@ -8,6 +8,7 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [['if (taken > 1) now = words[3]! >>> 16', 'now = words[3]! >>> 16']],
     killedBy:
       'packed > by windows > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
+    kitCase: 'a driver that changes every word once it was loaded changes nothing',
   },
   {
     name: 'packed descriptor fault',
@@ -15,30 +16,35 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [["if (status < 0) return this.refuse('metadata-fault', status)", '']],
     killedBy:
       'packed > by windows > what can not be reached ends the batch before its chain, whatever part of it that is',
+    kitCase: 'what lies on a page that is gone ends the batch before its chain, whatever part of it that is',
   },
   {
     name: 'packed indirect feature',
     flaw: 'tables are followed without VIRTIO_F_INDIRECT_DESC',
     edits: [["if (!this.indirect) return this.refuse('indirect-not-negotiated')", '']],
     killedBy: 'a packed ring by windows > an indirect table without the feature',
+    kitCase: 'an indirect table needs its feature',
   },
   {
     name: 'packed table with next',
     flaw: 'INDIRECT and NEXT go together',
     edits: [['if (taken > 1 || !last) return', 'if (taken > 1) return']],
     killedBy: 'a packed ring by windows > INDIRECT with NEXT breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed table in a chain',
     flaw: 'a table may stand in a chain',
     edits: [['if (taken > 1 || !last) return', 'if (!last) return']],
     killedBy: 'a packed ring by windows > INDIRECT after NEXT breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed table walk',
     flaw: 'a table is walked on in spite of what is wrong with it',
     edits: [['        if (walked < 0) return walked\n', '']],
     killedBy: 'packed > by windows > an indirect table whose translation is missing ends the batch before its chain',
+    kitCase: 'an indirect table whose translation is missing ends the batch before its chain, at any entry of it',
   },
   {
     name: 'packed readable after writable',
@@ -50,12 +56,14 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
       ],
     ],
     killedBy: 'a packed ring by windows > readable after writable breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed chain bound',
     flaw: 'a chain goes round its ring',
     edits: [["if (taken >= limit) return this.refuse('chain-too-long')", '']],
     killedBy: 'a packed ring by windows > a chain of all descriptors without end breaks the queue and nothing else',
+    kitCase: 'a packed ring gives no more entries than were published, to a batch and to a chain',
   },
   {
     name: 'packed bound of a ring chain',
@@ -63,6 +71,7 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [['const limit = Math.min(room, this.chainMax)', 'const limit = room']],
     killedBy:
       'a packed ring by windows > a chain has at most 1024 descriptors, and its table too, however large its ring is',
+    kitCase: 'a chain has no more descriptors than the device accepts, in the ring and in its table',
   },
   {
     name: 'packed end of the ring',
@@ -70,6 +79,7 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [['at = at + 1 === this.queueSize ? 0 : at + 1', 'at = at + 1']],
     killedBy:
       'a packed ring by windows > chains and batches go over the end of the ring, are given back over it, and are used over it',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'packed id of the last',
@@ -81,12 +91,15 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
       ],
     ],
     killedBy: 'a packed ring by windows > virtio 1.3 2.8.6 a chain has the buffer id of its last descriptor',
+    kitCase:
+      'VirtIO 1.3 2.8.1, 2.8.6, 2.8.7: which packed descriptor is available, whose id counts, which flags of a table do',
   },
   {
     name: 'packed id bound',
     flaw: 'an id is not compared with the queue size',
     edits: [["if (!this.cpu.predict(this.id < this.queueSize)) return this.refuse('id-out-of-range')", '']],
     killedBy: 'a packed ring by windows > an id out of range breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed table empty',
@@ -98,6 +111,7 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
       ],
     ],
     killedBy: 'a packed ring by windows > an indirect length of 0 breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed table of odd length',
@@ -105,12 +119,14 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [['bytes % PACKED_DESC_BYTES !== 0 || ', '']],
     killedBy:
       'a packed ring by windows > an indirect length that is no multiple of 16 breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed table too long',
     flaw: 'a table is longer than a queue can be',
     edits: [[' || bytes > PACKED_DESC_BYTES * 65536', '']],
     killedBy: 'a packed ring by windows > an indirect table of 65537 descriptors breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed bound of a table',
@@ -118,6 +134,7 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [["if (entries > this.chainMax) return this.refuse('chain-too-long')", '']],
     killedBy:
       'a packed ring by windows > an indirect table longer than a chain may be breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed table fault',
@@ -129,6 +146,7 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
       ],
     ],
     killedBy: 'a packed ring by windows > an indirect table in a hole breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed table miss',
@@ -137,6 +155,7 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
       ["status === EAGAIN ? EAGAIN : this.refuse('indirect-fault', status)", "this.refuse('indirect-fault', EINVAL)"],
     ],
     killedBy: 'packed > by windows > an indirect table whose translation is missing ends the batch before its chain',
+    kitCase: 'an indirect table whose translation is missing ends the batch before its chain, at any entry of it',
   },
   {
     name: 'packed readable after writable, table',
@@ -148,6 +167,7 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
       ],
     ],
     killedBy: 'a packed ring by windows > readable after writable in a table breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'packed flags of a table',
@@ -160,12 +180,15 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
     ],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.7 in an indirect table every flag but WRITE, and the id, mean nothing',
+    kitCase:
+      'VirtIO 1.3 2.8.1, 2.8.6, 2.8.7: which packed descriptor is available, whose id counts, which flags of a table do',
   },
   {
     name: 'packed empty segment',
     flaw: 'an empty descriptor of a chain becomes a segment',
     edits: [['if (words[2]! === 0) return true', '']],
     killedBy: 'packed > by windows > a chain after 0 others is met as it is, whichever loop meets it',
+    kitCase: 'descriptors of no bytes leave no segment, whatever stands around them',
   },
   {
     name: 'packed walk not counted',
@@ -173,6 +196,8 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [['      taken++\n      batch.descriptors++\n', '      taken++\n']],
     killedBy:
       'a packed ring by windows > a batch ends when enough descriptors were walked, whatever segments they left',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'packed table not counted',
@@ -180,5 +205,7 @@ export const packedWalkerMutants: readonly RingMutant[] = mutantsOf('packed/pack
     edits: [['      batch.descriptors++\n      if (!this.take', '      if (!this.take']],
     killedBy:
       'a packed ring by windows > a batch ends when enough descriptors were walked, whatever segments they left',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
 ])

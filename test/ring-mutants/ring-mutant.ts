@@ -9,6 +9,8 @@ export interface RingMutant {
   readonly edits: readonly RingEdit[]
   /** Full title of the test in `virtqueue` that must fail. */
   readonly killedBy: string
+  /** Title of the case of the accessor kit that must fail, over vmap-direct: windows and a lease. */
+  readonly kitCase: string
 }
 
 export type RingEdit = readonly [from: string, to: string]

@@ -1,6 +1,10 @@
 import * as accessor from '@vring/accessor'
+import * as vmap from '@vring/accessor-vmap-direct'
+import type * as Kit from '@vring/conformance'
+import * as iotlb from '@vring/iotlb'
 import * as layout from '@vring/layout'
 import * as memory from '@vring/memory'
+import * as testkit from '@vring/testkit'
 import fastCheck from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CollectedTests } from './collected-tests.ts'
@@ -21,8 +25,14 @@ const TESTS = [
 const CHECK =
   /refuse\('|latch\('|load16Acquire\(|store16Release\(|\.w?mb\(|predict\(|indexNospec\(|hold\(\)|release\(|needEvent\(|HOLD_CHAINS|this\.broken !== null|availFlags\(this|log\??\.write\(|stac\(|clac\(/
 
-/** Why the test says that the ring is broken, or null. */
+/** Why a test says that the ring is broken, or null. */
 type Verdict = string | null
+
+/** The tests of `virtqueue` and the accessor kit, over one ring. */
+const JUDGES = [
+  ...TESTS.map((file) => `import './packages/virtqueue/${file}'`),
+  "export * from './packages/conformance/src/index.ts'",
+].join('\n')
 
 describe('mutants of the ring', () => {
   it('have names of their own, and texts that occur exactly once', () => {
@@ -52,12 +62,14 @@ describe('mutants of the ring', () => {
     expect(missed).toEqual([])
   })
 
-  it('each is killed by its test in virtqueue, which holds for the shipped ring', async () => {
+  it('each is killed by its test in virtqueue and by its case of the kit, which hold for the shipped ring', async () => {
     const collected = new CollectedTests()
-    const modules = await MutatedModules.of(TESTS.map((file) => `import './packages/virtqueue/${file}'`).join('\n'), {
+    const modules = await MutatedModules.of<typeof Kit>(JUDGES, {
       '@vring/accessor': accessor,
+      '@vring/iotlb': iotlb,
       '@vring/layout': layout,
       '@vring/memory': memory,
+      '@vring/testkit': testkit,
       'fast-check': fastCheck,
       vitest: collected.module(expect),
     })
@@ -69,23 +81,35 @@ describe('mutants of the ring', () => {
         return error instanceof Error ? error.message.split('\n')[0]! : String(error)
       }
     }
-    await modules.load(null, [])
+    const kitVerdict = ({ CONFORMANCE_CASES, runConformance }: typeof Kit, title: string): Verdict => {
+      const [judged] = CONFORMANCE_CASES.filter((one) => one.title === title)
+      if (judged === undefined) throw new Error(`no case of the kit is called: ${title}`)
+      return runConformance(vmap.vmapDirect, { options: {} }, [judged])[0]!.failure
+    }
+    const shipped = await modules.load(null, [])
     const titles = new Set(RING_MUTANTS.map(({ killedBy }) => killedBy))
     expect([...titles].filter((title) => !collected.tests.has(title))).toEqual([])
     expect([...titles].map((title) => [title, verdict(title)]).filter(([, failure]) => failure !== null)).toEqual([])
+    for (const title of new Set(RING_MUTANTS.map(({ kitCase }) => kitCase)))
+      expect([title, kitVerdict(shipped, title)]).toEqual([title, null])
 
     const lines: string[] = []
     const survivors: string[] = []
-    for (const { name, flaw, file, edits, killedBy } of RING_MUTANTS) {
+    for (const { name, flaw, file, edits, killedBy, kitCase } of RING_MUTANTS) {
       collected.tests.clear()
-      await modules.load(file, edits)
-      const survived = verdict(killedBy) === null
-      if (survived) survivors.push(name)
-      lines.push(`${survived ? 'SURVIVED' : 'killed  '}  ${name.padEnd(40)}  ${flaw}  <- ${killedBy}`)
+      const kit = await modules.load(file, edits)
+      const by = [
+        [killedBy, verdict(killedBy) !== null],
+        [`kit: ${kitCase}`, kitVerdict(kit, kitCase) !== null],
+      ] as const
+      for (const [judge, killed] of by) {
+        if (!killed) survivors.push(`${name}: ${judge}`)
+        lines.push(`${killed ? 'killed  ' : 'SURVIVED'}  ${name.padEnd(40)}  ${flaw}  <- ${judge}`)
+      }
     }
     await modules.close()
-    console.log([...lines, `${RING_MUTANTS.length - survivors.length} of ${RING_MUTANTS.length} killed`].join('\n'))
+    console.log([...lines, `${RING_MUTANTS.length} mutants, ${survivors.length} survivals`].join('\n'))
     expect(survivors).toEqual([])
-    // Ten seconds of work; a busy machine takes longer.
+    // Half a minute of work; a busy machine takes longer.
   }, 600_000)
 })

@@ -8,6 +8,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['return this.cpu.load16Acquire(lease.driver16', 'return this.cpu.load16(lease.driver16']],
     killedBy:
       'split > by lease > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
+    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
   },
   {
     name: 'split acquire, windows',
@@ -20,6 +21,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     ],
     killedBy:
       'split > by windows > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
+    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
   },
   {
     name: 'split acquire, second look',
@@ -32,18 +34,21 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     ],
     killedBy:
       'split > by windows > a full barrier stands between asking for notification and the second look, which is an acquire',
+    kitCase: 'a full barrier stands before the look at what the driver asks for, and before the second look',
   },
   {
     name: 'split release, lease',
     flaw: 'used.idx is stored without release',
     edits: [['cpu.store16Release(lease.device16,', 'cpu.store16(lease.device16,']],
     killedBy: 'split > by lease > what publishes used chains is a release, after all that it publishes',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {
     name: 'split release, windows',
     flaw: 'used.idx is stored without release',
     edits: [['device.store16Release(USED_IDX_OFFSET, usedIdx)', 'device.store16(USED_IDX_OFFSET, usedIdx)']],
     killedBy: 'split > by windows > what publishes used chains is a release, after all that it publishes',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {
     name: 'split index first, lease',
@@ -59,6 +64,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
       ],
     ],
     killedBy: 'split > by lease > what publishes used chains is a release, after all that it publishes',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {
     name: 'split index first, windows',
@@ -71,6 +77,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
       ['return status < 0 ? status : device.store16Release(USED_IDX_OFFSET, usedIdx)', 'return status'],
     ],
     killedBy: 'split > by windows > what publishes used chains is a release, after all that it publishes',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {
     name: 'split used wrap, lease',
@@ -82,6 +89,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
       ],
     ],
     killedBy: 'a split ring by lease > used ring > virtio 1.3 2.7.8.2 elements come before the index, wrap included',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
     name: 'split used wrap, windows',
@@ -93,18 +101,21 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
       ],
     ],
     killedBy: 'a split ring by windows > used ring > virtio 1.3 2.7.8.2 elements come before the index, wrap included',
+    kitCase: 'rings of both formats carry chains of every kind, lap after lap, while pages move',
   },
   {
     name: 'split publish fault',
     flaw: 'used.idx is stored although the elements were not',
     edits: [['return status < 0 ? status : device', 'return device']],
     killedBy: 'split > by windows > nothing is published when a part of the elements can not be stored',
+    kitCase: 'nothing is published where a part of it can not be stored',
   },
   {
     name: 'split barrier before the event',
     flaw: 'the event word is loaded before used.idx is visible',
     edits: [['    this.cpu.mb()\n    if (this.notifyOnEmpty', '    if (this.notifyOnEmpty']],
     killedBy: 'split > by windows > a full barrier stands between publishing and the look at what the driver asked for',
+    kitCase: 'a full barrier stands before the look at what the driver asks for, and before the second look',
   },
   {
     name: 'split barrier before the second look',
@@ -112,6 +123,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['    this.cpu.mb()\n    const ready', '    const ready']],
     killedBy:
       'split > by windows > a full barrier stands between asking for notification and the second look, which is an acquire',
+    kitCase: 'a full barrier stands before the look at what the driver asks for, and before the second look',
   },
   {
     name: 'split index jump',
@@ -119,6 +131,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [["if (ready + this.inFlight > this.queueSize) return this.latch('avail-idx-jump')", '']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > avail.idx ahead by more than the queue size',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split pending chains',
@@ -126,24 +139,28 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['if (ready + this.inFlight > this.queueSize)', 'if (ready > this.queueSize)']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > more chains than the ring has entries, none of them used yet (CVE-2016-5403)',
+    kitCase: 'chains before a malformed one are served first; a driver that gives more than the ring has gets nothing',
   },
   {
     name: 'split index fault',
     flaw: 'an avail.idx that can not be loaded is used',
     edits: [['if (availIdx < 0) return this.fault(availIdx)', 'if (availIdx < 0) return 0']],
     killedBy: 'split > by windows > popBatch breaks the queue when its memory is gone',
+    kitCase: 'the second look after asking for notification fails as the first does',
   },
   {
     name: 'split hold bound',
     flaw: 'one hold reads a whole batch',
     edits: [['const end = Math.min(taken + HOLD_CHAINS, limit) | 0', 'const end = limit']],
     killedBy: 'a hold of a split ring > reads at most 64 chains, and publishes at most as many',
+    kitCase: 'one hold reads 64 chains at most, and publishes no more',
   },
   {
     name: 'split publish hold bound',
     flaw: 'one hold publishes whatever is pending',
     edits: [['stored <= HOLD_CHAINS && lease', 'lease']],
     killedBy: 'a hold of a split ring > reads at most 64 chains, and publishes at most as many',
+    kitCase: 'one hold reads 64 chains at most, and publishes no more',
   },
   {
     name: 'split walk under hold',
@@ -155,18 +172,22 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
       ],
     ],
     killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'split hold without end',
     flaw: 'the lease stays held after the chains were read',
     edits: [['      lease!.release(loaded, looks + loaded, 0)\n', '']],
     killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'split second hold',
     flaw: 'the lease is used again without a hold',
     edits: [['held = taken === end && taken < limit && lease!.hold()', 'held = taken === end && taken < limit']],
     killedBy: 'a hold of a split ring > reads at most 64 chains, and publishes at most as many',
+    kitCase: 'one hold reads 64 chains at most, and publishes no more',
   },
   {
     name: 'split index after the hold',
@@ -175,6 +196,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
       ['let held = lease?.hold() === true', 'let held = lease?.hold() === true\n    if (held) lease!.release(0, 0, 0)'],
     ],
     killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'split publish without hold',
@@ -182,6 +204,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['stored <= HOLD_CHAINS && lease?.hold() === true', 'stored <= HOLD_CHAINS && lease !== null']],
     killedBy:
       'a split ring by lease > used ring > another accessor goes on with another queue, from the base of the one before',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'split publish after the hold',
@@ -193,12 +216,15 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
       ],
     ],
     killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'split columns bound',
     flaw: 'a batch takes more chains than its columns hold',
     edits: [['let limit = max < batch.entry.length ? max | 0 : batch.entry.length | 0', 'let limit = max | 0']],
     killedBy: 'split > by lease > a batch takes no more than its columns hold',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'split broken: pop',
@@ -206,6 +232,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['    batch.begin()\n    if (this.broken !== null) return EINVAL\n', '    batch.begin()\n']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > ring memory that goes away',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split broken: publish',
@@ -213,6 +240,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['    if (this.broken !== null) return EINVAL\n    const slot', '    const slot']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > avail.idx ahead by more than the queue size',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split broken: notify',
@@ -225,6 +253,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     ],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > avail.idx ahead by more than the queue size',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split broken: disable',
@@ -232,6 +261,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['if (this.notifySuppressed || this.broken !== null) return', 'if (this.notifySuppressed) return']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > avail.idx ahead by more than the queue size',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split broken: enable',
@@ -243,6 +273,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
       ],
     ],
     killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > a head out of range',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split refusal latched',
@@ -250,24 +281,28 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)', 'taken']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > chains before a bad one are worked off, then the queue breaks',
+    kitCase: 'what lies on a page that is gone ends the batch before its chain, whatever part of it that is',
   },
   {
     name: 'split miss breaks',
     flaw: 'a missing translation breaks the queue',
     edits: [["if (status !== EAGAIN) this.latch('metadata-fault')", "this.latch('metadata-fault')"]],
     killedBy: 'split > by windows > a missing translation is asked for again, and nothing is lost or done twice',
+    kitCase: 'a translation that is missing is asked for again by whatever needs it, and nothing is lost or done twice',
   },
   {
     name: 'split fault does not break',
     flaw: 'a ring that can not be reached does not break the queue',
     edits: [["if (status !== EAGAIN) this.latch('metadata-fault')", '']],
     killedBy: 'split > by windows > flush breaks the queue when its memory is gone',
+    kitCase: 'nothing is published where a part of it can not be stored',
   },
   {
     name: 'split miss in a TX batch',
     flaw: 'chains that could not be published are forgotten',
     edits: [['if (status === EAGAIN) for (let chain = 0; chain < count; chain++) this.push(batch, chain, 0)', '']],
     killedBy: 'split > by windows > a missing translation is asked for again, and nothing is lost or done twice',
+    kitCase: 'a translation that is missing is asked for again by whatever needs it, and nothing is lost or done twice',
   },
   {
     name: 'split flags say no',
@@ -275,6 +310,8 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['return (flags & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0', 'return true']],
     killedBy:
       'a split ring by windows > notifications > virtio 1.3 2.7.7.1 without EVENT_IDX the flag in avail decides',
+    kitCase:
+      'a split driver is notified at first, after 65536 chains, and where it asked for it when the device ran out',
   },
   {
     name: 'split notify on empty',
@@ -282,6 +319,8 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['if (this.notifyOnEmpty && this.availIdx === this.nextAvail) return true', '']],
     killedBy:
       'a split ring by windows > notifications > NOTIFY_ON_EMPTY notifies when the device ran out, whatever the flag says',
+    kitCase:
+      'a split driver is notified at first, after 65536 chains, and where it asked for it when the device ran out',
   },
   {
     name: 'split event index',
@@ -289,6 +328,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['return needEvent(event, this.usedIdx, oldIdx)', 'return true']],
     killedBy:
       'a split ring by windows > notifications > virtio 1.3 2.7.7.2 with EVENT_IDX only the step over used_event notifies',
+    kitCase: 'the driver is notified of the step over its event, also one of another lap, and of nothing else',
   },
   {
     name: 'split event off by one',
@@ -298,6 +338,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     ],
     killedBy:
       'a split ring by windows > notifications > virtio 1.3 2.7.7.2 with EVENT_IDX only the step over used_event notifies',
+    kitCase: 'the driver is notified of the step over its event, also one of another lap, and of nothing else',
   },
   {
     name: 'split first notification',
@@ -305,6 +346,8 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['if (!valid) return true', '']],
     killedBy:
       'a split ring by windows > notifications > virtio 1.3 2.7.7.2 with EVENT_IDX only the step over used_event notifies',
+    kitCase:
+      'a split driver is notified at first, after 65536 chains, and where it asked for it when the device ran out',
   },
   {
     name: 'split event 65536 back',
@@ -312,6 +355,8 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['if (((usedIdx - this.signalledUsed) & 0xffff) < count) this.signalledUsedValid = false', '']],
     killedBy:
       'a split ring by windows > notifications > the driver is notified when 65536 chains were used since it was last asked: its event may lie anywhere',
+    kitCase:
+      'a split driver is notified at first, after 65536 chains, and where it asked for it when the device ran out',
   },
   {
     name: 'split second look',
@@ -319,6 +364,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['return this.availIdx === seen ? 0 : 1', 'return 0']],
     killedBy:
       'a split ring by windows > notifications > kicks are suppressed and asked for again through avail_event, and nothing is lost between',
+    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
   },
   {
     name: 'split avail event',
@@ -331,6 +377,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     ],
     killedBy:
       'a split ring by windows > notifications > kicks are suppressed and asked for again through avail_event, and nothing is lost between',
+    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
   },
   {
     name: 'split flags again',
@@ -340,6 +387,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     ],
     killedBy:
       'a split ring by windows > notifications > kicks are suppressed and asked for again through flags, and nothing is lost between',
+    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
   },
   {
     name: 'split flags off',
@@ -347,6 +395,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['if (!this.eventIdx) this.storeUsedWord(USED_FLAGS_OFFSET, VIRTQ_USED_F_NO_NOTIFY)', '']],
     killedBy:
       'a split ring by windows > notifications > kicks are suppressed and asked for again through flags, and nothing is lost between',
+    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
   },
   {
     name: 'split in order, written',
@@ -354,6 +403,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['const one = this.inOrder && batch.flags !== VIRTQ_DESC_F_WRITE', 'const one = this.inOrder']],
     killedBy:
       'split > by windows > in order, every buffer that the device may have written has a used element of its own',
+    kitCase: 'in order, one used element stands for what was read, and each buffer that may be written has its own',
   },
   {
     name: 'split log',
@@ -361,6 +411,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [['if (this.log !== null) logUsed(this.log, slot, first, stored)', '']],
     killedBy:
       'split > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
     name: 'split log of elements',
@@ -368,6 +419,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [["  log.write('device', USED_RING_OFFSET + USED_ELEM_BYTES * slot, USED_ELEM_BYTES * first)\n", '']],
     killedBy:
       'a split ring by windows > used ring > every write of the ring is in the migration log: elements, index, flags',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
     name: 'split log over the end',
@@ -375,6 +427,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [["  if (first < stored) log.write('device', USED_RING_OFFSET, USED_ELEM_BYTES * (stored - first))\n", '']],
     killedBy:
       'a split ring by windows > used ring > elements over the end of the ring are two pieces in the migration log',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
     name: 'split log of the index',
@@ -382,6 +435,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [["  log.write('device', USED_IDX_OFFSET, 2)\n}", '}']],
     killedBy:
       'a split ring by windows > used ring > every write of the ring is in the migration log: elements, index, flags',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
     name: 'split log before data',
@@ -395,6 +449,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     ],
     killedBy:
       'split > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
     name: 'split log of flags',
@@ -402,11 +457,13 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     edits: [["    this.log?.write('device', offset, 2)\n", '']],
     killedBy:
       'split > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
+    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
     name: 'split used index taken over',
     flaw: 'a ring that is taken over begins at used index 0',
     edits: [['    this.usedIdx = used\n    this.nextAvail', '    this.usedIdx = 0\n    this.nextAvail']],
     killedBy: 'a split ring by windows > used ring > the used index of a ring that is taken over is read from it',
+    kitCase: 'another queue goes on from the base of the one before; a base that no ring has is refused',
   },
 ])

@@ -8,12 +8,14 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     edits: [["if (!this.indirect) return this.refuse('indirect-not-negotiated')", '']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > an indirect table without the feature',
+    kitCase: 'an indirect table needs its feature',
   },
   {
     name: 'split nested table',
     flaw: 'a table may name a table',
     edits: [["if (indirect) return this.refuse('indirect-nested')", '']],
     killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > a nested indirect table',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split table with next',
@@ -21,12 +23,14 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     edits: [["if ((flags & VIRTQ_DESC_F_NEXT) !== 0) return this.refuse('indirect-with-next')", '']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > indirect together with next',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split table empty',
     flaw: 'a table of no bytes is followed',
     edits: [['if (bytes === 0 || bytes % DESC_BYTES !== 0', 'if (bytes % DESC_BYTES !== 0']],
     killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > an empty indirect table',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split table of odd length',
@@ -34,6 +38,7 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     edits: [['bytes % DESC_BYTES !== 0 || ', '']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > an indirect length that is no multiple of 16',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split table too long',
@@ -41,6 +46,7 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     edits: [[' || bytes > DESC_BYTES * 65536', '']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > an indirect table of 65537 descriptors',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split bound of a table',
@@ -48,6 +54,7 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     edits: [['limit = walked + Math.min(tableSize, this.chainMax)', 'limit = walked + tableSize']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > more segments than a chain may have',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split bound of a ring chain',
@@ -55,6 +62,7 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     edits: [['let limit = Math.min(tableSize, this.chainMax)', 'let limit = tableSize']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > a chain has at most 1024 descriptors, those of length zero too, however large its ring is',
+    kitCase: 'a chain has no more descriptors than the device accepts, in the ring and in its table',
   },
   {
     name: 'split chain bound',
@@ -62,24 +70,28 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     edits: [["if (walked >= limit) return this.refuse('chain-too-long')", '']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > a descriptor that follows itself',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split next bound',
     flaw: 'next is not compared with the size of its table',
     edits: [["if (!cpu.predict(given < tableSize)) return this.refuse('next-out-of-range')", '']],
     killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > next out of range',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split next mask',
     flaw: 'next is not masked',
     edits: [['const next = this.nospec ? cpu.indexNospec(given, tableSize) : given', 'const next = given']],
     killedBy: 'split > by windows > a mispredicted bound check leads to no load outside the ring',
+    kitCase: 'a mispredicted check of an index leads to no look outside of ring and buffers',
   },
   {
     name: 'split readable after writable',
     flaw: 'readable descriptors may follow writable ones',
     edits: [["} else if (writable >= 0) return this.refuse('readable-after-writable')", '}']],
     killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > readable after writable',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split empty segment',
@@ -87,6 +99,7 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     edits: [['if (words[2]! !== 0) {', '{']],
     killedBy:
       'a split ring by windows > chains > zero-length descriptors leave no segment (CVE-2019-14835, CVE-2016-6490)',
+    kitCase: 'descriptors of no bytes leave no segment, whatever stands around them',
   },
   {
     name: 'split head descriptor twice',
@@ -99,12 +112,14 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     ],
     killedBy:
       'split > by windows > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
+    kitCase: 'a driver that changes every word once it was loaded changes nothing',
   },
   {
     name: 'split descriptor fault in a chain',
     flaw: 'a descriptor that can not be loaded is used',
     edits: [["if (status < 0) return indirect ? status : this.refuse('metadata-fault', status)", '']],
     killedBy: 'split > by windows > an indirect table whose translation is missing ends the batch before its chain',
+    kitCase: 'what lies on a page that is gone ends the batch before its chain, whatever part of it that is',
   },
   {
     name: 'split table fault',
@@ -117,6 +132,7 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     ],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > an indirect table in a hole',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
     name: 'split first of a table',
@@ -124,6 +140,7 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     edits: [['        if (status < 0) return status\n        continue', '        continue']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > an indirect table in a hole',
+    kitCase: 'an indirect table whose translation is missing ends the batch before its chain, at any entry of it',
   },
   {
     name: 'split table miss',
@@ -135,6 +152,7 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
       ],
     ],
     killedBy: 'split > by windows > an indirect table whose translation is missing ends the batch before its chain',
+    kitCase: 'an indirect table whose translation is missing ends the batch before its chain, at any entry of it',
   },
   {
     name: 'split walk not counted',
@@ -142,5 +160,7 @@ export const splitWalkerMutants: readonly RingMutant[] = mutantsOf('split/split-
     edits: [['walked++) {\n      batch.descriptors++\n', 'walked++) {\n']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > a batch ends when enough descriptors were walked, whatever segments they left',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
 ])

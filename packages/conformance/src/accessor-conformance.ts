@@ -19,6 +19,10 @@ import { orderCases } from './cases/order.ts'
 import { pageChangeCases } from './cases/page-changes.ts'
 import { permissionCases } from './cases/permissions.ts'
 import { ringAttackCases } from './cases/ring-attacks.ts'
+import { ringChainCases } from './cases/ring-chains.ts'
+import { ringFaultCases } from './cases/ring-faults.ts'
+import { ringHoldCases } from './cases/ring-holds.ts'
+import { ringLogCases } from './cases/ring-log.ts'
 import { ringNotificationCases } from './cases/ring-notifications.ts'
 import { ringOrderCases } from './cases/ring-order.ts'
 import { ringCases } from './cases/rings.ts'
@@ -50,7 +54,11 @@ export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
   ...allocationCases,
   ...modelCases,
   ...ringCases,
+  ...ringChainCases,
   ...ringOrderCases,
+  ...ringHoldCases,
+  ...ringFaultCases,
+  ...ringLogCases,
   ...ringAttackCases,
   ...ringNotificationCases,
 ]

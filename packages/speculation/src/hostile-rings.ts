@@ -2,13 +2,16 @@ import {
   AVAIL_IDX_OFFSET,
   AVAIL_RING_OFFSET,
   DESC_BYTES,
+  type RingAreas,
   VIRTQ_DESC_F_INDIRECT,
   VIRTQ_DESC_F_NEXT,
 } from '@vring/layout'
+import { packedHostileRings } from './packed-hostile-rings.ts'
 
 /** Where a hostile ring writes. */
 export interface RingWriter {
   desc(offset: number, ...words: number[]): void
+  /** In the driver area. */
   avail16(offset: number, value: number): void
   buffer(offset: number, ...words: number[]): void
   /** Guest-physical address of the buffers. */
@@ -18,6 +21,7 @@ export interface RingWriter {
 /** A ring that a driver prepared to mislead the device: architecturally harmless, every index is checked. */
 export interface HostileRing {
   readonly name: string
+  readonly format: RingAreas['format']
   write(ring: RingWriter): void
 }
 
@@ -33,8 +37,7 @@ const descriptor = (address: number, length: number, flags = 0, next = 0): [numb
   flags | (next << 16),
 ]
 
-/** Every index that a driver chooses, out of range: the head, the next of a table, the next of an indirect table. */
-export const HOSTILE_RINGS: readonly HostileRing[] = [
+const splitHostileRings: readonly Omit<HostileRing, 'format'>[] = [
   {
     name: 'well-formed chains',
     write(ring) {
@@ -73,6 +76,15 @@ export const HOSTILE_RINGS: readonly HostileRing[] = [
       publish(ring, 0)
     },
   },
+]
+
+/**
+ * Every index that a driver chooses, out of range. Split: the head, the next of a table, the next of an indirect table. Packed:
+ * the buffer id, and what there is of chains and tables.
+ */
+export const HOSTILE_RINGS: readonly HostileRing[] = [
+  ...splitHostileRings.map((ring): HostileRing => ({ format: 'split', ...ring })),
+  ...packedHostileRings,
 ]
 
 /** Descriptors of one page: the first index after a table that fills its page. */

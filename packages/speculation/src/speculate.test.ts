@@ -17,7 +17,9 @@ import type { RingArea } from '@vring/layout'
 import { ACCESS_READ, type KernelMapping, type MemoryView, memoryView } from '@vring/memory'
 import { describe, expect, it } from 'vitest'
 import { formatSpeculation } from './format-speculation.ts'
+import { HOSTILE_RINGS } from './hostile-rings.ts'
 import { SPECULATION_LIMITS, speculate } from './speculate.ts'
+import type { SpeculatingCpu } from './speculating-cpu.ts'
 
 const supports = {
   fileBacked: true,
@@ -166,6 +168,23 @@ describe('speculate', () => {
     expect(speculate(bareDirect(true), { nospec: 'none' }).findings).toEqual([])
   })
 
+  it('mispredicts the checks of a packed ring, by the names of its functions, and clears what it loads then', () => {
+    const rings = HOSTILE_RINGS.filter(({ format }) => format === 'packed')
+    expect(rings.length).toBeGreaterThan(3)
+    const branches = new Set<string>()
+    const watched = copying('watched', ({ cpu, space }) => {
+      const { predict } = cpu as SpeculatingCpu
+      ;(cpu as SpeculatingCpu).predict = (condition) => {
+        const outcome = predict.call(cpu, condition)
+        branches.add(new Error().stack!.split('\n')[2]!)
+        return outcome
+      }
+      return new UncheckedUser2019(cpu, space)
+    })
+    expect(speculate(watched).verdict).toBe('clear')
+    expect([...branches].join(' ')).toMatch(/PackedChainWalker\.walk/)
+  })
+
   it('flags a limit check that is only a branch', () => {
     const report = speculate(copying('branch-only', ({ cpu, space }) => new BranchOnlyUser(cpu, space)))
     expect(new Set(report.findings.map(({ kind }) => kind))).toEqual(new Set(['left-user-space']))
@@ -173,7 +192,7 @@ describe('speculate', () => {
 
   it('finds nothing where nothing is mispredicted', () => {
     const report = speculate(bareDirect(false), { depth: 0, nospec: 'none' })
-    expect(report).toMatchObject({ verdict: 'clear', mispredictedPaths: 0, paths: 5 })
+    expect(report).toMatchObject({ verdict: 'clear', mispredictedPaths: 0, paths: HOSTILE_RINGS.length })
   })
 
   it('finds nothing in a window that is shorter than the way to the load', () => {
@@ -267,6 +286,53 @@ describe('what the port does not see', () => {
     expect(report.mispredictedPaths).toBeGreaterThan(
       speculate(copying('fenced', ({ cpu, space }) => new UncheckedUser2019(cpu, space))).mispredictedPaths,
     )
+  })
+
+  /** Looks at a word of the driver at one end of a round, and goes on by a check of it. */
+  const hooked = (hook: 'beginRound' | 'endRound', check: (cpu: Cpu, set: boolean) => boolean): AccessorPlugin => {
+    const { create, ...rest } = bareDirect(false)
+    return {
+      ...rest,
+      create(context, options) {
+        const accessor = create(context, options)
+        const run = accessor[hook].bind(accessor)
+        return Object.assign(accessor, {
+          [hook]: () => {
+            if (check(context.cpu, accessor.driver.load16(4) > 100)) accessor.desc.load32(16)
+            return run()
+          },
+        })
+      },
+    }
+  }
+
+  it.each(['beginRound', 'endRound'] as const)(
+    'a plain if on a value of the driver in %s is not called clear',
+    (hook) => {
+      const report = speculate(hooked(hook, (_, set) => set))
+      expect([report.verdict, report.findings]).toEqual(['not-shown', []])
+      expect(report.unseen).toContainEqual(expect.objectContaining({ kind: 'value', window: 'driver', access: hook }))
+      expect(speculate(hooked(hook, (cpu, set) => cpu.predict(set))).unseen).toEqual([])
+    },
+  )
+
+  it('what a window remembers and a hook decides by is seen too', () => {
+    const { create, ...rest } = bareDirect(false)
+    const report = speculate({
+      ...rest,
+      create(context, options) {
+        const accessor = create(context, options)
+        const { driver, desc } = accessor
+        const load = driver.load16Acquire.bind(driver)
+        let last = 0
+        driver.load16Acquire = (offset) => {
+          last = load(offset)
+          return last
+        }
+        return Object.assign(accessor, { endRound: () => void (last > 100 && desc.load32(16)) })
+      },
+    })
+    expect(report.unseen.map(({ access }) => access)).toEqual(['endRound'])
   })
 
   it('an accessor that loads nothing shows nothing', () => {

@@ -1,18 +1,9 @@
 import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
 import { DeviceIotlb } from '@vring/iotlb'
-import {
-  AREAS,
-  type Area,
-  availRingBytes,
-  DESC_BYTES,
-  descTableBytes,
-  featureSet,
-  splitRingAreas,
-  usedRingBytes,
-  VIRTIO_F_INDIRECT_DESC,
-} from '@vring/layout'
+import { AREAS, type Area, featureSet, packedRingAreas, splitRingAreas, VIRTIO_F_INDIRECT_DESC } from '@vring/layout'
 import { ACCESS_READ, GuestMap, PAGE_BYTES, PagedSpace } from '@vring/memory'
 import { ChainBatch, createDeviceQueue } from '@vring/virtqueue'
+import { probeHooks } from './hook-probe.ts'
 import { HOSTILE_RINGS, type HostileRing } from './hostile-rings.ts'
 import { PathSearch, type SpeculationFinding } from './path-search.ts'
 import { type PathPlan, SpeculatingCpu } from './speculating-cpu.ts'
@@ -61,7 +52,7 @@ export const SPECULATION_LIMITS: readonly string[] = [
   'A transient fault gives the program its errno; what a processor forwards from a faulting load (Meltdown, L1TF, MDS) is not modelled.',
   'User memory is not taken to be secret: a transient load of it outside the ring is counted, not flagged, as the kernel does. Other memory is, unless the program itself loaded or stored it before the misprediction.',
   'Secrets are three values of 32 bits: code in which all three make the same observations passes.',
-  'A plain if, and any other arithmetic that goes past the port, can not be mispredicted. Windows are asked with offsets out of range, and for words of different values; where the accesses differ without mask, fence, named branch or walk, the verdict is not shown. A plain if on anything else, in a hook of a round say, is not seen at all.',
+  'A plain if, and any other arithmetic that goes past the port, can not be mispredicted. Windows are asked with offsets out of range, and windows, holds and both ends of a round with words of different values in the ring; where the accesses differ without mask, fence, named branch or walk, the verdict is not shown. A plain if on anything else, such as what an IOTLB or an option says, is not seen at all.',
   'Reads of memory that go past the port are not seen.',
   'The window is a number of accesses, not a reorder buffer; lfence is taken to stop it at once, stac and clac not at all.',
   'Paths begin at the rings of HOSTILE_RINGS, one round each, and mispredict up to depth branches; a path ends with its first squash and does not go on architecturally.',
@@ -71,8 +62,11 @@ export const SPECULATION_LIMITS: readonly string[] = [
 const QUEUE_SIZE = 256
 const BUFFER_BYTES = PAGE_BYTES
 const GUEST_BUFFERS = 0x10000
-/** As far as a 16-bit descriptor index reaches. */
-const STRAY_BYTES = 65536 * DESC_BYTES
+/** As far as a descriptor index of 16 bits reaches. */
+const STRAY_BYTES = 2 ** 20
+/** Where a device starts: with a packed ring, in the first lap. */
+const BASE = { split: 0, packed: 0x8000 }
+const FORMATS = ['split', 'packed'] as const
 /**
  * Runs the device's side of a queue over an accessor while branches are mispredicted, on rings whose indices a hostile
  * driver chose, and reports every transient load that leaves its object and every secret that reaches an address.
@@ -102,9 +96,7 @@ export function speculate(plugin: AccessorPlugin, options: SpeculateOptions = {}
   if (leases.given && leases.held === 0)
     idle.push({ kind: 'idle', window: 'desc', access: 'hold', detail: 'the lease was held for no ring' })
   const { findings, paths, mispredictedPaths, strayUserLoads } = search
-  const probed = (plan: PathPlan, probe: WindowProbe): SpeculatingCpu =>
-    runPath(plugin, accessorOptions, HOSTILE_RINGS[0]!, plan, nospec, { probe })
-  const unseen = [...idle, ...probeWindows(probed), ...probeValues(probed)]
+  const unseen = [...idle, ...probes(plugin, accessorOptions, nospec)]
   return {
     accessor: plugin.name,
     options: accessorOptions,
@@ -119,6 +111,21 @@ export function speculate(plugin: AccessorPlugin, options: SpeculateOptions = {}
     window,
     limits: SPECULATION_LIMITS,
   }
+}
+
+/** What is asked of the windows and hooks of an accessor, over a ring of each format; the same answer is given once. */
+function probes(plugin: AccessorPlugin, options: AccessorOptions, nospec: 'mask' | 'none'): UnseenGuard[] {
+  const unseen = new Map<string, UnseenGuard>()
+  for (const format of FORMATS) {
+    const ring = HOSTILE_RINGS.find((one) => one.format === format)!
+    const probed = (plan: PathPlan, probe: WindowProbe): SpeculatingCpu =>
+      runPath(plugin, options, ring, plan, nospec, { probe })
+    for (const guard of [...probeWindows(probed), ...probeValues(probed), ...probeHooks(probed)]) {
+      const key = `${guard.kind} ${guard.window}.${guard.access}`
+      if (!unseen.has(key)) unseen.set(key, guard)
+    }
+  }
+  return [...unseen.values()]
 }
 
 /** Was there a lease, and how often was it held? */
@@ -137,32 +144,27 @@ function runPath(
   watch: { readonly probe?: WindowProbe; readonly leases?: LeaseWatch } = {},
 ): SpeculatingCpu {
   const paged = new PagedSpace({ frames: 32 })
-  const lengths: Record<Area, number> = {
-    desc: descTableBytes(QUEUE_SIZE),
-    driver: availRingBytes(QUEUE_SIZE, false),
-    device: usedRingBytes(QUEUE_SIZE, false),
-  }
   const map = (length: number): number =>
     paged.mmap({ length: PAGE_BYTES * Math.ceil(length / PAGE_BYTES), populate: true })
   const buffers = map(BUFFER_BYTES)
-  const desc = map(lengths.desc)
+  const desc = map(PAGE_BYTES)
   // Memory of the process that the ring does not own: where a descriptor index out of range leads.
   paged.mmap({ length: STRAY_BYTES })
-  const addresses: Record<Area, number> = { desc, driver: map(lengths.driver), device: map(lengths.device) }
+  const areas = hostile.format === 'packed' ? packedRingAreas : splitRingAreas
+  const ring = areas(QUEUE_SIZE, false, desc, map(PAGE_BYTES), map(PAGE_BYTES))
   hostile.write({
-    desc: (offset, ...words) => paged.write(addresses.desc + offset, bytesOf(Uint32Array.from(words))),
-    avail16: (offset, value) => paged.write(addresses.driver + offset, bytesOf(Uint16Array.of(value))),
+    desc: (offset, ...words) => paged.write(ring.desc.address + offset, bytesOf(Uint32Array.from(words))),
+    avail16: (offset, value) => paged.write(ring.driver.address + offset, bytesOf(Uint16Array.of(value))),
     buffer: (offset, ...words) => paged.write(buffers + offset, bytesOf(Uint32Array.from(words))),
     bufferAddress: GUEST_BUFFERS,
   })
 
-  const known: KnownRange[] = AREAS.map((name) => ({ name, address: addresses[name], length: lengths[name] }))
+  const known: KnownRange[] = AREAS.map((name) => ({ name, address: ring[name].address, length: ring[name].length }))
   known.push({ name: 'buffers', address: buffers, length: BUFFER_BYTES })
   const space = new SpeculativeSpace(paged, known)
   const cpu = new SpeculatingCpu(plan, space)
   const iotlb = plugin.supports.noIotlb ? null : new DeviceIotlb()
-  for (const area of AREAS) iotlb?.update(addresses[area], lengths[area], addresses[area], 3)
-  const ring = splitRingAreas(QUEUE_SIZE, false, addresses.desc, addresses.driver, addresses.device)
+  for (const area of AREAS) iotlb?.update(ring[area].address, ring[area].length, ring[area].address, 3)
   const accessor = plugin.create({ cpu, space, ring, iotlb }, options)
   const { probe, leases } = watch
   const { lease } = accessor
@@ -180,11 +182,11 @@ function runPath(
   const queue = createDeviceQueue({ accessor, cpu, ring, features, buffers: guest, nospec })
   const batch = new ChainBatch(QUEUE_SIZE)
   const fill = (area: Area, value: number): void =>
-    paged.write(addresses[area], bytesOf(new Uint16Array(lengths[area] >>> 1).fill(value)))
+    paged.write(ring[area].address, bytesOf(new Uint16Array(ring[area].length >>> 1).fill(value)))
   cpu.run(() => {
-    accessor.beginRound()
     if (probe !== undefined) return probe(accessor, cpu, ring, fill)
-    queue.start(0)
+    accessor.beginRound()
+    queue.start(BASE[hostile.format])
     for (let taken = queue.popBatch(batch, 64); taken > 0; taken = queue.popBatch(batch, 64)) {
       for (let segment = 0; segment < batch.segStart[taken]!; segment++) {
         const length = Math.min(batch.length[segment]!, 64)

@@ -1,5 +1,5 @@
 import type { Accessor, Window } from '@vring/accessor'
-import type { Area, RingAreas } from '@vring/layout'
+import { AREAS, type Area, mayRead, mayWrite, type RingAreas } from '@vring/layout'
 import type { PathPlan, SpeculatingCpu } from './speculating-cpu.ts'
 
 /** Something that was relied on and can't be seen. */
@@ -16,7 +16,7 @@ export interface UnseenGuard {
   readonly detail: string
 }
 
-/** What runs in a round in place of the queue; `fill` makes all 16-bit words of an area a value. */
+/** What runs in place of a round; `fill` makes all 16-bit words of an area a value. */
 export type WindowProbe = (
   accessor: Accessor,
   cpu: SpeculatingCpu,
@@ -27,7 +27,7 @@ export type WindowProbe = (
 /** Far outside of every area and its pages, aligned to every access. */
 const OFFSETS = [0x10_0000, 0x28_0040] as const
 /** What a driver may write where it is asked for an index: the least and the most. */
-const VALUES = [0, 0xffff] as const
+export const VALUES = [0, 0xffff] as const
 
 type Access = readonly [name: string, run: (window: Window, offset: number) => unknown]
 
@@ -43,11 +43,23 @@ const STORES: readonly Access[] = [
   ['store32', (window, offset) => window.store32(offset, 1)],
   ['storeWords', (window, offset) => window.storeWords(offset, new Uint32Array(2), 0, 2)],
 ]
-const ASKED: Readonly<Record<Area, readonly Access[]>> = {
-  desc: [...LOADS, WORDS],
-  driver: LOADS,
-  device: [...LOADS, ...STORES],
+/** What may be asked of an area: descriptors are loaded by fours, and what is not permitted is not asked. */
+function askedOf(ring: RingAreas, area: Area): Access[] {
+  const loads = area === 'desc' ? [...LOADS, WORDS] : LOADS
+  return [...(mayRead(ring[area]) ? loads : []), ...(mayWrite(ring[area]) ? STORES : [])]
 }
+
+/** The ring that probes run over. */
+function ringOf(runPath: RunProbe): RingAreas {
+  let ring: RingAreas | null = null
+  runPath({ mispredict: [], window: 0, secret: [1] }, (_, __, areas) => {
+    ring = areas
+  })
+  return ring!
+}
+
+/** Runs a probe in a world of its own. */
+export type RunProbe = (plan: PathPlan, probe: WindowProbe) => SpeculatingCpu
 
 /**
  * Asks each window with two offsets that are out of range, as a mispredicted check of its caller lets them through. Where
@@ -55,10 +67,11 @@ const ASKED: Readonly<Record<Area, readonly Access[]>> = {
  * path. Where it does not, a mask, a fence or a named branch of the port must be the reason; a plain `if` that a processor
  * would mispredict too looks like none of them.
  */
-export function probeWindows(runPath: (plan: PathPlan, probe: WindowProbe) => SpeculatingCpu): UnseenGuard[] {
+export function probeWindows(runPath: RunProbe): UnseenGuard[] {
   const unseen: UnseenGuard[] = []
-  for (const [window, accesses] of Object.entries(ASKED) as [Area, readonly Access[]][])
-    for (const [access, ask] of accesses) {
+  const ring = ringOf(runPath)
+  for (const window of AREAS)
+    for (const [access, ask] of askedOf(ring, window)) {
       const [first, second] = OFFSETS.map((offset) => answerTo(runPath, window, ask, offset))
       if (first == null || second == null || follows(first, second)) continue
       const shown = [first, second].map((answer, index) => `offset 0x${OFFSETS[index]!.toString(16)}: ${text(answer)}`)
@@ -71,13 +84,15 @@ export function probeWindows(runPath: (plan: PathPlan, probe: WindowProbe) => Sp
  * Asks each window for the first words of its area, with one value there and with others. Where the value decides which
  * accesses follow, a fence, a mask or a named branch must come between the load and what differs.
  */
-export function probeValues(runPath: (plan: PathPlan, probe: WindowProbe) => SpeculatingCpu): UnseenGuard[] {
+export function probeValues(runPath: RunProbe): UnseenGuard[] {
   const unseen: UnseenGuard[] = []
+  const ring = ringOf(runPath)
   // What the driver writes; of the device area a device loads what it wrote itself.
   for (const window of ['desc', 'driver'] as const)
-    for (const [access, ask] of ASKED[window]) {
+    for (const [access, ask] of askedOf(ring, window)) {
+      if (!access.startsWith('load')) continue
       const [low, high] = VALUES.map((value) => observedWith(runPath, window, ask, value)) as [Events, Events]
-      if (!decidesUnseen(low, high)) continue
+      if (partsUnseen(low, high) < 0) continue
       const [one, two] = [low, high].map((events) => text(events.filter((event) => event.includes(' at '))))
       const detail = `value ${VALUES[0]}: ${one}; value 0x${VALUES[1].toString(16)}: ${two}`
       unseen.push({ kind: 'value', window, access, detail })
@@ -86,36 +101,32 @@ export function probeValues(runPath: (plan: PathPlan, probe: WindowProbe) => Spe
 }
 
 /** What a path did, in order. */
-type Events = readonly string[]
+export type Events = readonly string[]
 
 /** What a load of the first words of an area does, with a value there. */
-function observedWith(
-  runPath: (plan: PathPlan, probe: WindowProbe) => SpeculatingCpu,
-  window: Area,
-  ask: Access[1],
-  value: number,
-): Events {
+function observedWith(runPath: RunProbe, window: Area, ask: Access[1], value: number): Events {
   return runPath({ mispredict: [], window: 0, secret: [1] }, (accessor, processor, _, fill) => {
+    accessor.beginRound()
     fill(window, value)
     processor.observe()
     ask(accessor[window], 0)
   }).observed
 }
 
-/** Do two runs part after a load, with nothing between that the port sees? */
-function decidesUnseen(one: Events, other: Events): boolean {
+/** Do two runs part after a load, with nothing between that the port sees? Then where, and -1 otherwise. */
+export function partsUnseen(one: Events, other: Events): number {
   let loaded = false
   for (let index = 0; index < Math.max(one.length, other.length); index++) {
     const event = one[index]
-    if (event !== other[index]) return loaded
+    if (event !== other[index]) return loaded ? index : -1
     if (event!.startsWith('load at ')) loaded = true
     else if (['fence', 'mask', 'branch'].includes(event!)) loaded = false
   }
-  return false
+  return -1
 }
 
 /** Where two offsets were accessed, or what was thrown. */
-type Answer = readonly string[] | 'an error'
+export type Answer = readonly string[] | 'an error'
 
 /** Are two accesses as far apart as the offsets are? */
 function follows(first: Answer, second: Answer): boolean {
@@ -128,22 +139,18 @@ function addressOf(observation: string | undefined): number {
   return Number(observation?.split(' ').at(-1))
 }
 
-function text(answer: Answer): string {
+export function text(answer: Answer): string {
   if (typeof answer === 'string') return answer
   return answer.length === 0 ? 'no access' : answer.join(', ')
 }
 
 /** What a window did with an offset; null: the port has seen what keeps it. */
-function answerTo(
-  runPath: (plan: PathPlan, probe: WindowProbe) => SpeculatingCpu,
-  window: Area,
-  ask: Access[1],
-  offset: number,
-): Answer | null {
+function answerTo(runPath: RunProbe, window: Area, ask: Access[1], offset: number): Answer | null {
   let branches = 0
   let walked = 0
   let thrown = false
   const cpu = runPath({ mispredict: [], window: 64, secret: [1] }, (accessor, processor, ring) => {
+    accessor.beginRound()
     processor.mispredictCaller()
     branches = processor.branches.length
     walked = ring[window].address + offset

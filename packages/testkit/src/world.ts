@@ -4,13 +4,10 @@ import {
   AREAS,
   type Area,
   type AreaAccess,
-  availRingBytes,
-  descTableBytes,
-  PACKED_DESC_BYTES,
-  PACKED_EVENT_BYTES,
+  packedRingAreas,
   type RingArea,
   type RingAreas,
-  usedRingBytes,
+  splitRingAreas,
 } from '@vring/layout'
 import {
   ACCESS_READ,
@@ -54,12 +51,6 @@ export interface WorldSubject {
   readonly options?: AccessorOptions
 }
 
-/** What a device does with the areas of a ring. */
-const ACCESS_OF: Readonly<Record<RingAreas['format'], Readonly<Record<Area, AreaAccess>>>> = {
-  split: { desc: 'read', driver: 'read', device: 'read-write' },
-  packed: { desc: 'read-write', driver: 'read', device: 'write' },
-}
-
 /** Areas of a world are this far apart, so that each has memory of its own. */
 const AREA_STRIDE = 8 * 2 ** 20
 const BASE = 0x7f20_0000_0000
@@ -96,15 +87,15 @@ export class World {
   /** @throws what the plugin's `create` throws */
   constructor(subject: WorldSubject, options: WorldOptions = {}) {
     const { format = 'split', queueSize = 16, eventIdx = true } = options
-    const lengths = areaBytes(format, queueSize, eventIdx)
+    const { desc, driver, device } = areasOf(format, queueSize, eventIdx)
     this.cpu = options.cpu ?? new RecordingCpu()
     this.#subject = subject
-    this.#access = { ...ACCESS_OF[format], ...options.access }
+    this.#access = { desc: desc.access, driver: driver.access, device: device.access, ...options.access }
     this.space = new PagedSpace({ frames: FRAMES, allocator: options.frames ?? 'contiguous', smap: this.cpu })
     this.#areas = {
-      desc: this.#place(BASE + (options.pageOffset?.desc ?? 0), lengths.desc, options),
-      driver: this.#place(BASE + AREA_STRIDE + (options.pageOffset?.driver ?? 0), lengths.driver, options),
-      device: this.#place(deviceAddress(lengths.device, options), lengths.device, options),
+      desc: this.#place(BASE + (options.pageOffset?.desc ?? 0), desc.length, options),
+      driver: this.#place(BASE + AREA_STRIDE + (options.pageOffset?.driver ?? 0), driver.length, options),
+      device: this.#place(deviceAddress(device.length, options), device.length, options),
     }
     for (const area of AREAS) this.#map(area)
     this.driver = new WorldDriver(this.space, (area) => this.#areas[area])
@@ -358,13 +349,8 @@ function deviceAddress(length: number, { aboveLimit = 0, pageOffset }: WorldOpti
   return address + ((4 - (address % 4)) % 4)
 }
 
-/** Bytes of each area. */
-function areaBytes(format: RingAreas['format'], queueSize: number, eventIdx: boolean): Record<Area, number> {
-  if (format === 'packed')
-    return { desc: PACKED_DESC_BYTES * queueSize, driver: PACKED_EVENT_BYTES, device: PACKED_EVENT_BYTES }
-  return {
-    desc: descTableBytes(queueSize),
-    driver: availRingBytes(queueSize, eventIdx),
-    device: usedRingBytes(queueSize, eventIdx),
-  }
+/** Areas of a ring of this size, wherever they will be: how long each is, and what a device does with it. */
+function areasOf(format: RingAreas['format'], queueSize: number, eventIdx: boolean): RingAreas {
+  const areas = format === 'packed' ? packedRingAreas : splitRingAreas
+  return areas(queueSize, eventIdx, BASE, BASE + AREA_STRIDE, BASE + 2 * AREA_STRIDE)
 }

@@ -1,14 +1,6 @@
 import { type Accessor, CountingCpu, type Window } from '@vring/accessor'
 import { DeviceIotlb } from '@vring/iotlb'
-import {
-  AREAS,
-  type Area,
-  type AreaAccess,
-  availRingBytes,
-  descTableBytes,
-  type RingArea,
-  usedRingBytes,
-} from '@vring/layout'
+import { AREAS, type Area, splitRingAreas } from '@vring/layout'
 import { ACCESS_READ, ACCESS_WRITE, PAGE_BYTES, PagedSpace } from '@vring/memory'
 import { type ConformanceCase, check, checkEqual, type Subject } from '../conformance-case.ts'
 import { HeapMeter } from '../heap-meter.ts'
@@ -74,19 +66,12 @@ export const allocationCases: readonly ConformanceCase[] = [
 function smallAccessor({ plugin, bare = plugin, options }: Subject): Accessor {
   const space = new PagedSpace({ frames: 16 })
   const iotlb = bare.supports.noIotlb ? null : new DeviceIotlb()
-  const place = (area: Area, length: number, access: AreaAccess): RingArea => {
-    const address = 16 * PAGE_BYTES * (1 + AREAS.indexOf(area))
+  const [desc, driver, device] = [1, 2, 3].map((place) => 16 * PAGE_BYTES * place) as [number, number, number]
+  const ring = splitRingAreas(QUEUE_SIZE, true, desc, driver, device)
+  for (const area of AREAS) {
+    const { address, length } = ring[area]
     space.mmap({ address, length: PAGE_BYTES, populate: true })
     iotlb?.update(address, length, address, ACCESS_READ | ACCESS_WRITE)
-    return { address, length, access }
   }
-  const ring = {
-    format: 'split',
-    queueSize: QUEUE_SIZE,
-    eventIdx: true,
-    desc: place('desc', descTableBytes(QUEUE_SIZE), 'read'),
-    driver: place('driver', availRingBytes(QUEUE_SIZE, true), 'read'),
-    device: place('device', usedRingBytes(QUEUE_SIZE, true), 'read-write'),
-  } as const
   return bare.create({ cpu: new CountingCpu(), space, ring, iotlb }, options)
 }

@@ -1,4 +1,11 @@
-import { VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '@vring/layout'
+import {
+  featureSet,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTQ_DESC_F_AVAIL,
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+} from '@vring/layout'
 import type { BrokenReason } from '@vring/virtqueue'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { onEveryRing, type RingBed } from './ring-bed.ts'
@@ -12,6 +19,8 @@ const WRITE = VIRTQ_DESC_F_WRITE
 /** Entries of the ring under attack. */
 const SIZE = 8
 const TOO_LONG = 1025
+/** Without EVENT_IDX each hint to the driver is a store. */
+const INDIRECT_ONLY = featureSet(VIRTIO_F_INDIRECT_DESC)
 
 const ATTACKS: readonly Attack[] = [
   ['any', 'chain-too-long', (bed) => chain(bed, ...Array.from({ length: SIZE }, () => NEXT))],
@@ -41,23 +50,40 @@ export const ringAttackCases: readonly ConformanceCase[] = [
     title: 'a malformed ring of either format breaks for its reason, and is then left alone',
     run(subject) {
       for (const [format, reason, arrange] of ATTACKS)
-        onEveryRing(subject, { queueSize: SIZE, only: format }, (bed, where) => {
-          const { device, driver, batch, world } = bed
+        onEveryRing(subject, { queueSize: SIZE, only: format, features: INDIRECT_ONLY }, (bed, where) => {
+          const { device, driver, batch, world, cpu } = bed
           arrange(bed)
           const before = bytes(bed)
           bed.round(() => {
             check(device.popBatch(batch, 64) < 0, `${where}: a ring that is malformed (${reason}) is refused`)
             checkEqual(device.broken, reason, `${where}: broken`)
+            cpu.reset()
             check(device.popBatch(batch, 64) < 0, `${where}: popBatch of a broken queue`)
             device.push(batch, 0, 0)
             check(device.flush() < 0, `${where}: flush of a broken queue`)
             checkEqual(device.needsNotification(), false, `${where}: needsNotification of a broken queue`)
             check(device.enableNotification() < 0, `${where}: enableNotification of a broken queue`)
             device.disableNotification()
+            const [touched] = cpu.recorded.filter(({ step }) => step === 'load' || step === 'store')
+            check(touched === undefined, `${where}: a queue broken by ${reason} makes no ${touched?.step}`)
           })
           checkEqual(bytes(bed), before, `${where}: bytes of the ring after ${reason}`)
           checkEqual(world.smapViolations(), 0, `${where}: SMAP violations`)
           checkEqual(driver.reclaim(), 0, `${where}: used chains`)
+        })
+    },
+  },
+  {
+    suite: 'hostile ring',
+    title: 'a chain has no more descriptors than the device accepts, in the ring and in its table',
+    run(subject) {
+      for (const inTable of [false, true])
+        onEveryRing(subject, { device: { chainMax: 3 } }, (bed, where) => {
+          if (inTable) bed.addTable(bed.heap, 4, 10)
+          else bed.addChain(1, 2, 3, 4)
+          bed.driver.publish()
+          check(bed.pop() < 0, `${where}: four descriptors where three are accepted`)
+          checkEqual(bed.device.broken, 'chain-too-long', `${where}: broken`)
         })
     },
   },

@@ -1,12 +1,13 @@
 import { type Accessor, RecordingCpu } from '@vring/accessor'
 import {
+  type Area,
   featureSet,
   type RingAreas,
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
   VIRTQ_DESC_F_NEXT,
 } from '@vring/layout'
-import type { MemoryView } from '@vring/memory'
+import { ACCESS_READ, type MemoryView } from '@vring/memory'
 import { createWorld, type World, type WorldOptions } from '@vring/testkit'
 import {
   ChainBatch,
@@ -30,12 +31,15 @@ export interface RingBedOptions extends WorldOptions {
   readonly windows?: boolean
   readonly kind?: 'readable' | 'writable'
   /** Wraps the accessor. */
-  readonly accessor?: (accessor: Accessor) => Accessor
+  readonly accessor?: (accessor: Accessor, bed: RingBed) => Accessor
   readonly device?: Partial<DeviceQueueOptions>
 }
 
 /** Descriptors that a bed's device loads at most: more is a loop without end. */
 const LOADS_MAX = 100_000
+
+/** Bytes of memory for buffers and indirect tables. */
+const HEAP_BYTES = 0x8000
 
 /** A port that ends loops without end. */
 export class BoundedCpu extends RecordingCpu {
@@ -66,22 +70,54 @@ export class RingBed {
   /** Address of 32 KiB for buffers and indirect tables. */
   readonly heap: number
   readonly split: boolean
+  readonly #device: DeviceQueueOptions
 
   constructor(subject: Subject, options: RingBedOptions) {
     const features = options.features ?? featureSet(VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX)
     const world = createWorld(subject, { cpu: new BoundedCpu(), queueSize: 8, ...options, eventIdx: true })
     const ring = { ...world.ring, eventIdx: (features & featureSet(VIRTIO_F_EVENT_IDX)) !== 0n }
-    const wrapped = options.accessor?.(world.accessor) ?? world.accessor
-    const accessor = options.windows === true ? delegate(wrapped, { lease: null }) : wrapped
     this.world = world
     this.cpu = world.cpu
     this.split = ring.format === 'split'
-    this.heap = world.mapBuffers(0x8000)
+    this.heap = world.mapBuffers(HEAP_BYTES)
+    const wrapped = options.accessor?.(world.accessor, this) ?? world.accessor
+    const accessor = options.windows === true ? delegate(wrapped, { lease: null }) : wrapped
     this.driver = createDriverQueue({ ring: world.driverRing, memory: world.driverMemory, features })
     const { cpu, space } = world
-    this.device = createDeviceQueue({ accessor, cpu, ring, features, buffers: space, ...options.device })
+    this.#device = { accessor, cpu, ring, features, buffers: space, ...options.device }
+    this.device = createDeviceQueue(this.#device)
     this.batch = new ChainBatch(64, options.kind)
     world.round(() => checkEqual(this.device.start(this.driver.base), 0, 'start'))
+  }
+
+  /** Another queue for the same ring, which was not started. */
+  otherDevice(): DeviceQueue {
+    return createDeviceQueue(this.#device)
+  }
+
+  /** Takes up to `max` chains in a round. */
+  pop(max = 64): number {
+    return this.round(() => this.device.popBatch(this.batch, max))
+  }
+
+  /** Lengths of the segments of each chain of the batch. */
+  lengths(batch: ChainBatch = this.batch): number[][] {
+    return Array.from({ length: batch.count }, (_, chain) => [
+      ...batch.length.subarray(batch.segStart[chain], batch.segStart[chain + 1]),
+    ])
+  }
+
+  /** Adds one chain of readable buffers with these lengths, without publishing it. */
+  addChain(...lengths: number[]): number {
+    return this.driver.add(lengths.map((length, part) => ({ address: this.heap + 64 * part, length })))
+  }
+
+  /** Where the bytes of an area, or of the heap, are in the view; they must be contiguous. */
+  placeOf(what: Area | 'heap'): { readonly start: number; readonly end: number } {
+    const { address, length } =
+      what === 'heap' ? { address: this.heap, length: HEAP_BYTES } : this.world.driverRing[what]
+    const start = this.world.driverMemory.resolve(address, length, ACCESS_READ)
+    return { start, end: start + length }
   }
 
   /** Makes chains of one buffer each available; lengths count up from `length`. */

@@ -3,6 +3,7 @@ import {
   RING_EVENT_FLAGS_DESC,
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_IN_ORDER,
+  VIRTIO_F_NOTIFY_ON_EMPTY,
   VIRTQ_DESC_F_AVAIL,
   VIRTQ_DESC_F_USED,
 } from '@vring/layout'
@@ -11,6 +12,7 @@ import { onEveryRing, type RingBed } from './ring-bed.ts'
 
 /** Entries of the ring. */
 const SIZE = 8
+const NOTIFY_ON_EMPTY = featureSet(VIRTIO_F_NOTIFY_ON_EMPTY)
 
 /** Notifications of both sides, in rings of both formats. */
 export const ringNotificationCases: readonly ConformanceCase[] = [
@@ -28,6 +30,36 @@ export const ringNotificationCases: readonly ConformanceCase[] = [
         checkEqual([uses(bed, 2), uses(bed, 3)], [false, true], `${where}: an event that a batch steps over`)
         setEvent(bed, 8)
         checkEqual([uses(bed, 1)], [false], `${where}: an event of the past`)
+      })
+    },
+  },
+  {
+    suite: 'ring notifications',
+    title: 'a split driver is notified at first, after 65536 chains, and where it asked for it when the device ran out',
+    run(subject) {
+      const features = featureSet(VIRTIO_F_EVENT_IDX, VIRTIO_F_IN_ORDER)
+      onEveryRing(subject, { queueSize: SIZE, features, only: 'split' }, (bed, where) => {
+        const { device, batch } = bed
+        setEvent(bed, 1000)
+        checkEqual(uses(bed, 1), true, `${where}: the first time`)
+        checkEqual(uses(bed, 1), false, `${where}: an event that is far ahead`)
+        bed.addSingles(SIZE)
+        bed.round(() => {
+          checkEqual(device.popBatch(batch, 64), SIZE, `${where}: chains`)
+          // In order each is one element, so that used.idx goes round; the same chains do for all of them.
+          for (let used = 0; used < 65536; used += SIZE) device.useBatch(batch, SIZE)
+          checkEqual(device.needsNotification(), true, `${where}: after 65536 chains the event may lie anywhere`)
+        })
+      })
+      onEveryRing(subject, { only: 'split', features: NOTIFY_ON_EMPTY }, (bed, where) => {
+        bed.driver.setNotification(false)
+        bed.addSingles(2)
+        bed.round(() => {
+          bed.device.popBatch(bed.batch, 1)
+          checkEqual(bed.device.needsNotification(), false, `${where}: chains are left`)
+          bed.device.popBatch(bed.batch, 1)
+          checkEqual(bed.device.needsNotification(), true, `${where}: the device ran out`)
+        })
       })
     },
   },
