@@ -20,9 +20,17 @@ function cellClass({ number, wide, verdict }: HtmlColumn, content: string): stri
   return names.length === 0 ? '' : ` class="${escapeHtml(names.join(' '))}"`
 }
 
-/** Escaped text of a name such as `vmap-direct:sync=rcu/split`, which may be broken after its parts. */
+/** A name such as `vmap-direct:sync=rcu:hold=access, packed`: what it is of, its options, and what follows. */
+export function nameParts(text: string): readonly [name: string, options: string, rest: string] {
+  const [, name = text, options = '', rest = ''] = /^(.*?[\w-]+)((?::[\w-]+=[\w.-]+)+)(.*)$/.exec(text) ?? []
+  return [name, options.slice(1).replaceAll(':', ' '), rest]
+}
+
+/** Markup of a name, which may be broken after its parts; its options are small, below it. */
 function breakable(text: string): string {
-  return escapeHtml(text).replaceAll(/(?<=[:/])(?=\w)/g, '<wbr>')
+  const [name, options, rest] = nameParts(text)
+  const markup = escapeHtml(name + rest).replaceAll(/(?<=[:/])(?=\w)/g, '<wbr>')
+  return options === '' ? markup : `${markup} <small>${escapeHtml(options)}</small>`
 }
 
 /** A table that scrolls by itself on a narrow screen and can be reached by keyboard. Cells are text, not HTML. */

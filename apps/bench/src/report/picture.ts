@@ -1,4 +1,4 @@
-import { escapeHtml } from './html.ts'
+import { escapeHtml, nameParts } from './html.ts'
 
 /**
  * Helpers of charts. A chart is as wide as the page lets it be: what lies along an axis is placed in percents of that width, so
@@ -33,6 +33,13 @@ export function percent(share: number): string {
 /** Text at a share of the width. */
 export function text(x: number, y: number, content: string, attributes = ''): string {
   return `<text x="${percent(x)}" y="${Number(y.toFixed(1))}" ${attributes}>${escapeHtml(content)}</text>`
+}
+
+/** The name of a row, at the left edge: its options are small. */
+export function rowName(y: number, content: string, attributes = ''): string {
+  const [name, options, rest] = nameParts(content)
+  const small = options === '' ? '' : `<tspan class="tick" dx="6">${escapeHtml(options)}</tspan>`
+  return `<text x="0" y="${y}" ${attributes}>${escapeHtml(name + rest)}${small}</text>`
 }
 
 /** Shapes in pixels around a place that is a share of the width. */

@@ -11,7 +11,7 @@ import { type CurveSet, curveSets, curveTable, curveTitle, isCurve } from './rep
 import { gainGroups, gainTable } from './report-gains.ts'
 import { linesTable } from './report-lines.ts'
 import { machineCostsTable, machinePricesTable } from './report-machine.ts'
-import { reportSummary } from './report-summary.ts'
+import { type Headline, headline, reportSummary } from './report-summary.ts'
 import {
   claimsSummary,
   claimsTable,
@@ -37,7 +37,6 @@ const CUT_NOTE = 'An interval that is many times as long as the bars is cut off 
 /** The report as one offline HTML file: no script, no font, no request. */
 export function reportHtml(results: Results): string {
   const sections = [
-    summarySection(results),
     resultSection(results),
     gainSection(results),
     modelSection(results),
@@ -57,7 +56,7 @@ export function reportHtml(results: Results): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>vring-bench report</title><style>${STYLE}</style></head><body>
 <a class="skip" href="#main">Skip to the result</a>
-<header><h1>What reaching virtqueue metadata costs</h1>${notes(results)}
+<header><h1>What reaching virtqueue metadata costs</h1>${headlineMarkup(headline(results))}${notes(results)}${summary(results)}
 <nav aria-label="Sections">${links.join(' ')}</nav></header>
 <main id="main">${sections.map(({ id, title, body }) => `<section aria-labelledby="${id}"><h2 id="${id}">${escapeHtml(title)}</h2>${body}</section>`).join('\n')}</main></body></html>
 `
@@ -68,14 +67,33 @@ const RESULT_ROWS = 24
 
 function resultSection(results: Results): Section | null {
   const content = seedTable(results)
-  if (content.rows.length <= RESULT_ROWS) return tableSection('Result', content)
-  return section('Result', `<details><summary>All ${content.rows.length} rows</summary>${table(content)}</details>`)
+  const rows =
+    content.rows.length <= RESULT_ROWS
+      ? table(content)
+      : `<details><summary>All ${content.rows.length} rows</summary>${table(content)}</details>`
+  return content.rows.length === 0 ? null : section('Result', rows + origins(results))
 }
 
-function summarySection(results: Results): Section | null {
+function headlineMarkup(top: Headline | null): string {
+  if (top === null) return ''
+  return `<p class="headline"><strong>${escapeHtml(top.figure)}</strong> ${escapeHtml(top.sentence)}</p>`
+}
+
+function summary(results: Results): string {
   const lines = reportSummary(results)
-  if (lines.length === 0) return null
-  return section('In short', `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`)
+  return lines.length === 0 ? '' : `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`
+}
+
+/** Where each kind of figure is from. */
+function origins({ cells }: Results): string {
+  const barrier = barrierNote(cells)
+  return [
+    '<p class="caption"><strong>Measured</strong> figures are wall-clock of this TypeScript on this machine, which can neither toggle',
+    'SMAP nor fence speculation. <strong>Modelled</strong> ones are steps, counted on the datapath that was measured, times a CPU',
+    'profile fitted to published rates. <strong>Published</strong> ones are from the kernel’s mailing lists and commits, here those',
+    'of patch V4, January 2019.</p>',
+    barrier === null ? '' : `<p class="caption">${escapeHtml(barrier)}</p>`,
+  ].join('\n')
 }
 
 /** Published, modelled and measured gains below one another: what became of the patch's claim, at one look. */
@@ -114,18 +132,17 @@ function mitigations(results: Results): string {
 
 function notes(results: Results): string {
   const { environment, complete } = results
-  const warnings = environment.busy.map((reason) => `Busy machine: ${reason}.`)
+  const { busy } = environment
+  const warnings = busy.length === 0 ? [] : [`Busy machine: ${busy.join('; ')}.`]
   if (complete === false) warnings.push('The run was interrupted: what is here is valid, but not all.')
   for (const failure of failures(results)) warnings.push(`${failure}.`)
-  const barrier = barrierNote(results.cells)
-  const list = warnings.map((warning) => `<li>${escapeHtml(warning)}</li>`).join('')
-  return [
-    '<p><strong>Published</strong> figures are from the kernel’s mailing lists and commits, in the result those of patch V4, January 2019. <strong>Modelled</strong>',
-    'ones are steps, counted on the datapath below, times a CPU profile fitted to published rates. <strong>Measured</strong>',
-    'ones are wall-clock of this TypeScript on this machine, which can neither toggle SMAP nor fence speculation.</p>',
-    barrier === null ? '' : `<p>${escapeHtml(barrier)}</p>`,
-    list === '' ? '' : `<div class="note"><ul>${list}</ul></div>`,
-  ].join('\n')
+  return noteList(warnings)
+}
+
+/** What a reader must not miss, a line each. */
+function noteList(lines: readonly string[]): string {
+  if (lines.length === 0) return ''
+  return `<div class="note"><ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul></div>`
 }
 
 /** Where the nanoseconds of a packet go: model output for V4's machine. */
@@ -162,8 +179,6 @@ const TRIALS_TEXT =
 function nearFarSection(results: Results): Section | null {
   const content = nearFarTable(results)
   if (content.rows.length === 0) return null
-  const notes = placementNotes(results)
-  const list = notes.map((note) => `<li>${escapeHtml(note)}.</li>`).join('')
   let figures = 0
   const drawn = inParts(nearFarStrips(results), STRIPS, {
     draw: (part, path) =>
@@ -179,7 +194,7 @@ function nearFarSection(results: Results): Section | null {
   return section(
     'Near and far',
     [
-      list === '' ? '' : `<div class="note"><ul>${list}</ul></div>`,
+      noteList(placementNotes(results).map((note) => `${note}.`)),
       table(content),
       nearFarStrips(results).length === 0 ? '' : drawn,
       floorTable(results).rows.length === 0 ? '' : table(floorTable(results)),
@@ -258,5 +273,6 @@ function claimsSection({ claims }: Results): Section | null {
   const { counts, failed } = claimsSummary(claims)
   const list = failed.map((text) => `<li><strong>Not reproduced.</strong> ${escapeHtml(text)}</li>`).join('')
   const note = list === '' ? '' : `<div class="note"><ul>${list}</ul></div>`
-  return section('Published claims', `<p>${counts}.</p>${note}${table(claimsTable(claims))}`)
+  const all = `<details><summary>All ${claims.length} claims</summary>${table(claimsTable(claims))}</details>`
+  return section('Published claims', `<p>${counts}.</p>${note}${all}`)
 }

@@ -7,7 +7,7 @@ import { curveSets, curveTable, curveTitle } from './report-curves.ts'
 import { gainGroups, gainTable } from './report-gains.ts'
 import { linesTable } from './report-lines.ts'
 import { machineCostsTable, machinePricesTable } from './report-machine.ts'
-import { reportSummary } from './report-summary.ts'
+import { headline, reportSummary } from './report-summary.ts'
 import {
   claimsSummary,
   claimsTable,
@@ -32,8 +32,10 @@ export function reportMarkdown(results: Results): string {
   if (barrier !== null) warnings.push(`> ${barrier}`)
   const { counts, failed } = claimsSummary(results.claims)
   const summary = reportSummary(results)
+  const top = headline(results)
   const parts = [
     '## What reaching virtqueue metadata costs',
+    ...(top === null ? [] : [`**${escaped(top.figure)}** ${escaped(top.sentence)}`]),
     ...(summary.length > 0 ? [summary.map((line) => `- ${escaped(line)}`).join('\n')] : []),
     ...(warnings.length > 0 ? [warnings.join('\n>\n')] : []),
     ...optional('Result', seedTable(results)),

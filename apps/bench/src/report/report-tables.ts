@@ -3,11 +3,12 @@ import { modelledRate, publishedRate } from '../cell-rates.ts'
 import { cellLabel, groupKey } from '../cell-spec.ts'
 import { conformanceLines } from '../conformance/conformance-mark.ts'
 import { formatBytes, formatFloor, formatP, formatRateInterval, formatRatio } from '../format.ts'
-import type { CellResult, ClaimResult, Results } from '../results.ts'
+import { PLACEMENTS } from '../placement/classes.ts'
+import type { CellResult, ClaimResult, PeerResult, Results } from '../results.ts'
 import { tooFewTrialsOf, tooFewTrialsText } from '../run/too-few-trials.ts'
 import { cellNames, cellPaths, cellTitle, ringText, sweptValues, variedConditions } from '../varied-conditions.ts'
 import type { HtmlColumn } from './html.ts'
-import { classRatesText } from './near-far.ts'
+import type { Placed } from './parts.ts'
 
 /** A table of the report, for HTML and Markdown alike. */
 export interface ReportTable {
@@ -29,67 +30,79 @@ export function resultCells(results: Results): CellResult[] {
   return plain.length > 0 ? plain : [...results.cells]
 }
 
-/** The seed's table: measured, modelled and published side by side, each under its name. */
+/** The seed's table: measured, modelled and published side by side, each under its name; a row for each rate. */
 export function seedTable(results: Results): ReportTable {
-  const number = true
   const cells = resultCells(results)
   const keys = [...new Set(cells.flatMap(({ sweep }) => Object.keys(sweep ?? {})))]
   const varied = [
     ...keys.map((key) => ({ title: key, of: ({ sweep }: CellResult): string => String(sweep?.[key] ?? '–') })),
     ...variedConditions(cells),
   ]
-  const rows = cells.map((cell) => [
-    cellTitle(cell),
-    ...varied.map(({ of }) => of(cell)),
-    publishedRate(results, cell, 'on'),
-    modelledRate(cell, 'on'),
-    publishedRate(results, cell, 'off'),
-    modelledRate(cell, 'off'),
-    measuredText(cell),
-    cell.measured === null || cell.measured.classes !== undefined ? '–' : cell.measured.nsPerPacket.median.toFixed(1),
-    cell.hash?.slice(0, 8) ?? '–',
-  ])
-  for (const { name, version, role, mpps, classes, ring, inOrder } of results.peers)
-    rows.push([
-      `${name} ${version} (peer: ${role})`,
-      // What else a peer is measured with is in its role.
-      ...varied.map(({ title }) => (title === 'ring' && ring !== undefined ? ringText(ring, inOrder) : '–')),
-      '–',
-      '–',
-      '–',
-      '–',
-      classes === undefined ? formatRateInterval(mpps) : classRatesText({ classes }),
-      classes === undefined ? (1000 / mpps.median).toFixed(1) : '–',
-      '–',
-    ])
+  const pathOf = cellPaths(cells)
+  const rows: Placed<readonly string[]>[] = cells.flatMap((cell) =>
+    ratesOf(cell.measured, cell.failure === undefined ? '–' : 'failed, see above').map(([place, rate]) => ({
+      path: pathOf(cell),
+      item: [
+        cellTitle(cell),
+        ...varied.map(({ of }) => of(cell)),
+        place,
+        rate,
+        modelledRate(cell, 'on'),
+        publishedRate(results, cell, 'on'),
+        modelledRate(cell, 'off'),
+        publishedRate(results, cell, 'off'),
+      ],
+    })),
+  )
+  for (const { name, version, role, ring, inOrder, ...peer } of results.peers)
+    for (const [place, rate] of ratesOf(peer, '–'))
+      rows.push({
+        path: ['peers'],
+        item: [
+          `${name} ${version} (peer: ${role})`,
+          // What else a peer is measured with is in its role.
+          ...varied.map(({ title }) => (title === 'ring' && ring !== undefined ? ringText(ring, inOrder) : '–')),
+          place,
+          rate,
+        ],
+      })
+  const number = true
+  const columns: readonly HtmlColumn[] = [
+    { title: 'accessor' },
+    ...varied.map(({ title }) => ({ title })),
+    { title: 'cores' },
+    { title: 'measured here [95 %]', number },
+    { title: 'SMAP on, modelled', number },
+    { title: 'SMAP on, published', number },
+    { title: 'SMAP off, modelled', number },
+    { title: 'SMAP off, published', number },
+  ]
+  // A column that has nothing to say is left out.
+  const kept = columns.flatMap(({ title }, index) =>
+    title.startsWith('measured') || rows.some(({ item }) => (item[index] ?? '–') !== '–') ? [index] : [],
+  )
   return {
     caption:
-      'Million packets a second. SMAP on and off are published or modelled, never measured here. ns/packet is the median ' +
-      'chunk of 4096 packets, which what takes the CPU away now and then does not reach, so it may be less than 1000 / Mpps; of ' +
-      'a peer it is that. A driver on a core of its own has a rate for each class of its cores, and no time in common.' +
+      'Million packets a second. SMAP on and off are modelled or published, never measured here.' +
       (cells.some((cell) => modelledRate(cell, 'on').startsWith('≤'))
         ? ' ≤: the cell takes steps that the model has no price for.'
         : ''),
-    columns: [
-      { title: 'accessor' },
-      ...varied.map(({ title }) => ({ title })),
-      { title: 'SMAP on, published', number },
-      { title: 'SMAP on, modelled', number },
-      { title: 'SMAP off, published', number },
-      { title: 'SMAP off, modelled', number },
-      { title: 'measured here, Mpps [95 %]', number },
-      { title: 'measured here, ns/packet', number },
-      { title: 'hash of the results' },
-    ],
-    rows,
-    paths: [...cells.map(cellPaths(cells)), ...results.peers.map(() => ['peers'])],
+    columns: kept.map((index) => columns[index]!),
+    rows: rows.map(({ item }) => kept.map((index) => item[index] ?? '–')),
+    paths: rows.map(({ path }) => path),
   }
 }
 
-function measuredText(cell: CellResult): string {
-  if (cell.measured === null) return cell.failure === undefined ? '–' : 'failed, see above'
-  if (cell.measured.classes !== undefined) return classRatesText(cell.measured)
-  return formatRateInterval(cell.measured.mpps)
+/** Where the cores were and the rate there: one row where nothing tells classes apart, or nothing was measured. */
+function ratesOf(measured: Pick<PeerResult, 'mpps' | 'classes'> | null, none: string): [place: string, rate: string][] {
+  if (measured === null) return [['–', none]]
+  const { mpps, classes } = measured
+  if (classes === undefined) return [['–', formatRateInterval(mpps)]]
+  const rows = PLACEMENTS.flatMap((place): [string, string][] => {
+    const rate = classes[place]
+    return rate === null ? [] : [[place, formatRateInterval(rate.mpps)]]
+  })
+  return rows.length === 0 ? [['–', '–']] : rows
 }
 
 /** Comparisons of a run with what chance alone does. */
@@ -138,8 +151,8 @@ export function againstName(before: string, after: string, nameOf: (id: string) 
 }
 
 /** Names of compared cells, by their ids: the accessor, the conditions that cells differ in, and the place in a sweep. */
-export function comparedNames({ cells }: Pick<Results, 'cells'>): (id: string) => string {
-  const nameOf = cellNames(cells)
+export function comparedNames({ cells }: Pick<Results, 'cells'>, namesOf = cellNames): (id: string) => string {
+  const nameOf = namesOf(cells)
   const names = new Map(cells.map((cell) => [cell.id, [nameOf(cell), ...sweptValues(cell)].join(', ')]))
   return (id) => names.get(id) ?? id
 }

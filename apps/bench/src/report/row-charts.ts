@@ -1,5 +1,5 @@
 import { formatRate } from '../format.ts'
-import { AXIS, axisTicks, bar, grid, legend, line, PLOT, percent, square, svg, text } from './picture.ts'
+import { AXIS, axisTicks, bar, grid, legend, line, PLOT, percent, rowName, square, svg, text } from './picture.ts'
 
 /** Height of a row: its label, and what is drawn below that. */
 const ROW = 42
@@ -33,7 +33,7 @@ export function stackedBars(
   const body = [grid(ticks, place, bottom, unit)]
   bars.forEach(({ label, parts }, row) => {
     const y = row * ROW
-    body.push(text(0, y + LABEL, label))
+    body.push(rowName(y + LABEL, label))
     let from = 0
     for (const [name] of names) {
       const value = parts[name] ?? 0
@@ -69,7 +69,7 @@ export function stripChart(strips: readonly Strip[], unit: string): string {
   strips.forEach(({ label, values, median, low, high }, row) => {
     const middle = row * ROW + 28
     body.push(
-      text(0, row * ROW + LABEL, label),
+      rowName(row * ROW + LABEL, label),
       bar('interval', place(low), place(high), middle - 9, 18),
       ...values.map((value, index) => {
         // Spread by turns, so that equal trials do not hide each other.
@@ -161,7 +161,7 @@ export function gainChart(groups: readonly GainGroup[], unit: string): string {
   ]
   let y = 0
   for (const { label, gains } of groups) {
-    body.push(text(0, y + 19, label, 'class="head"'))
+    body.push(rowName(y + 19, label, 'class="head"'))
     y += GAIN_HEAD
     for (const one of gains) {
       const { gain, low = gain } = one
