@@ -16,7 +16,7 @@ import {
   indexKeyOf,
   loadProgram,
   loadRawProgram,
-  loadSteps,
+  loadStepper,
   type PerfEventArray,
   rawType,
   readInteger,
@@ -232,12 +232,12 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ],
   ['ebpf: loadRawProgram', [code, async (bytes) => (await loadRawProgram({ name: 'p', code: bytes })).run()]],
   [
-    'ebpf: loadSteps',
+    'ebpf: loadStepper',
     [
       code,
       (bytes) => {
-        const steps = loadSteps(rawType(0), { name: 'p', code: bytes }, {})
-        for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value.verifiedInstructions
+        const stepper = loadStepper(rawType(0), { name: 'p', code: bytes })
+        return [stepper.verifiedInstructions, stepper.instructions.map(({ text }) => text)]
       },
     ],
   ],

@@ -19,7 +19,13 @@ export { disassemble } from './isa/disassemble.ts'
 export { EbpfError } from './isa/ebpf-error.ts'
 export { encode } from './isa/encode.ts'
 export type { Instruction, Program } from './isa/instruction.ts'
-export * from './load-program.ts'
+export {
+  type EbpfEngine,
+  type EbpfProgram,
+  type LoadProgramOptions,
+  loadProgram,
+  type RawEbpf,
+} from './load-program.ts'
 export { ArrayMap } from './maps/array-map.ts'
 export { indexKeyOf } from './maps/base-map.ts'
 export * from './maps/create-map.ts'
@@ -40,6 +46,7 @@ export type { LinkedProgram } from './object/linker.ts'
 export type { ObjectMap, ObjectSlot, ObjectVariable } from './object/map-definitions.ts'
 export type { MapLayout } from './object/map-layout.ts'
 export { type EbpfObject, type ObjectProgram, readObject } from './object/read-object.ts'
+export type { SectionLines, SourceLine } from './object/source-lines.ts'
 export { initialContents, type VariableValues } from './object/variables.ts'
 export * from './program-type.ts'
 export * from './raw-program.ts'
@@ -49,5 +56,13 @@ export {
   REGION_MAP_OBJECTS,
   REGION_MAP_VALUES,
   REGION_PACKET,
+  REGION_STACK,
 } from './runtime/memory-region.ts'
+export {
+  type KnownRegister,
+  loadStepper,
+  type ProgramStepper,
+  type SteppedAccess,
+  type SteppedInstruction,
+} from './stepper.ts'
 export { VERIFIED_INSTRUCTIONS_MAX } from './verifier/verifier.ts'

@@ -3,6 +3,7 @@ import { chooseProgram } from './choose-program.ts'
 import { compile } from './compiler/compile.ts'
 import { giveWay } from './give-way.ts'
 import { decodeSteps } from './isa/decode.ts'
+import type { Program } from './isa/instruction.ts'
 import { createMap } from './maps/create-map.ts'
 import type { EbpfMap } from './maps/ebpf-map.ts'
 import { isMapOfMaps } from './maps/map-of-maps.ts'
@@ -16,7 +17,7 @@ import type { ProgramType } from './program-type.ts'
 import { interpret } from './runtime/interpreter.ts'
 import { type EbpfEnvironment, type HookContext, Machine } from './runtime/machine.ts'
 import { PROGRAM_MAPS_MAX } from './runtime/memory-region.ts'
-import { verify } from './verifier/verifier.ts'
+import { type Verified, verify, type WatchVerifier } from './verifier/verifier.ts'
 
 /** How a program runs. `auto`: compiled where code may be generated, interpreted elsewhere. */
 export type EbpfEngine = 'auto' | 'compile' | 'interpret'
@@ -77,17 +78,30 @@ export async function loadProgram<C extends HookContext>(
   return await giveWay(loadSteps(type, source, options))
 }
 
+/** What a program is made of while it is loaded; `verified` once it is. */
+export interface LoadedProgram<C extends HookContext> {
+  readonly linked: LinkedProgram
+  readonly code: Program
+  readonly maps: readonly EbpfMap[]
+  readonly machine: Machine<C>
+  verified: Verified | undefined
+}
+
+/** Is shown each program before it is verified; what it returns sees each state that is followed. */
+export type WatchLoading<C extends HookContext> = (program: LoadedProgram<C>) => WatchVerifier
+
 /** {@link loadProgram} in steps: yields where the caller may do something else. */
 export function* loadSteps<C extends HookContext>(
   type: ProgramType<C>,
   source: Uint8Array | RawEbpf,
   options: LoadProgramOptions,
+  watch?: WatchLoading<C>,
 ): Generator<void, EbpfProgram<C>> {
   if ('code' in source)
-    return yield* loadLinked(new Loading(type, null, options), { maps: [], ...source }, options.variables)
+    return yield* loadLinked(new Loading(type, null, options, watch), { maps: [], ...source }, options.variables)
   const object = readObject(source)
   const linked = chooseProgram(object, type, options.program).link()
-  return yield* loadLinked(new Loading(type, object, options), linked, options.variables)
+  return yield* loadLinked(new Loading(type, object, options, watch), linked, options.variables)
 }
 
 /** What programs that are loaded together share: maps by name, and one another for tail calls. */
@@ -96,9 +110,16 @@ class Loading<C extends HookContext> {
   readonly object: EbpfObject | null
   readonly options: LoadProgramOptions
   readonly programs = new Map<string, EbpfProgram<C>>()
+  readonly watch: WatchLoading<C> | undefined
   readonly #maps = new Map<string, EbpfMap>()
 
-  constructor(type: ProgramType<C>, object: EbpfObject | null, options: LoadProgramOptions) {
+  constructor(
+    type: ProgramType<C>,
+    object: EbpfObject | null,
+    options: LoadProgramOptions,
+    watch: WatchLoading<C> | undefined,
+  ) {
+    this.watch = watch
     this.type = type
     this.object = object
     this.options = options
@@ -129,7 +150,13 @@ function* loadLinked<C extends HookContext>(
   const contents = initialContents(linked.maps, variables)
   const maps = linked.maps.map((definition) => loading.map(definition, contents.get(definition.name)))
   const machine = new Machine<C>(maps, options)
-  const verified = yield* verify(type, code, maps, (map) => machine.frozenContents(map), globalsOf(linked))
+  const loaded: LoadedProgram<C> = { linked, code, maps, machine, verified: undefined }
+  const verified = yield* verify(type, code, maps, {
+    contents: (map) => machine.frozenContents(map),
+    globals: globalsOf(linked),
+    watch: loading.watch?.(loaded),
+  })
+  loaded.verified = verified
   const compiled =
     options.engine === 'interpret' ? null : yield* tryCompile(compile(type, code, verified, machine), options)
   const program: EbpfProgram<C> = {

@@ -6,6 +6,7 @@ import { type GlobalFunction, globalFunction } from './global-function.ts'
 import { type LinkedProgram, Linker } from './linker.ts'
 import { findMaps, type MapPlace, type ObjectMap } from './map-definitions.ts'
 import { type MapLayout, plainLayout, variablesLayout } from './map-layout.ts'
+import { readSourceLines, type SectionLines } from './source-lines.ts'
 import { readTypeInfo, type TypeInfo } from './type-info.ts'
 
 /** A program of an object file. */
@@ -32,6 +33,8 @@ export interface EbpfObject {
   readonly mapNames: readonly string[]
   /** Types, for the kernel; undefined where the object has none. @throws VringError if they are malformed */
   typeInfo(): TypeInfo | undefined
+  /** Lines of the source by section, for `sourceLineAt`; none where the object has none. @throws VringError if malformed */
+  sourceLines(): ReadonlyMap<string, SectionLines>
   /** @throws VringError if there is none of that name, or its definition is malformed */
   map(name: string): ObjectMap
   /**
@@ -90,6 +93,7 @@ export function readObject(file: Uint8Array): EbpfObject {
     })),
     mapNames: table.places.map(({ name }) => name),
     typeInfo,
+    sourceLines: () => readSourceLines(elf),
     map,
     layout: (name) => {
       const definition = map(name)

@@ -58,7 +58,8 @@ export function interpret<C extends HookContext>(
   }
 }
 
-class Interpreter<C extends HookContext> {
+/** One run of a program at a time, instruction by instruction. */
+export class Interpreter<C extends HookContext> {
   private readonly entry: ProgramType['entry']
   private readonly type: ProgramType<C>
   private readonly program: Program
@@ -83,10 +84,18 @@ class Interpreter<C extends HookContext> {
   }
 
   run(context: C): number {
-    if (context.dataEnd > PACKET_END_MAX) {
+    if (!this.begin(context)) {
       high[0] = 0
       return 0
     }
+    for (let index = 0; index >= 0; ) index = this.step(index)
+    high[0] = this.high[0]!
+    return this.low[0]!
+  }
+
+  /** Sets registers and memory up for a run from slot 0 on. @returns false if the program is not run on such memory */
+  begin(context: C): boolean {
+    if (context.dataEnd > PACKET_END_MAX) return false
     if (context.u8 !== this.bound) {
       this.machine.bindPacket(context.u8)
       this.bound = context.u8
@@ -100,9 +109,17 @@ class Interpreter<C extends HookContext> {
       this.set(2, this.entry.bytes, 0)
     }
     this.set(FRAME_POINTER, STACK_BYTES, REGION_STACK)
-    for (let index = 0; index >= 0; ) index = this.step(index)
-    high[0] = this.high[0]!
-    return this.low[0]!
+    return true
+  }
+
+  /** Both halves, unsigned. */
+  register(number: number): { readonly low: number; readonly high: number } {
+    return { low: this.low[number]! >>> 0, high: this.high[number]! >>> 0 }
+  }
+
+  /** Frames of the call chain. */
+  get frames(): number {
+    return this.depth + 1
   }
 
   private set(register: number, low: number, top: number): void {
@@ -111,7 +128,7 @@ class Interpreter<C extends HookContext> {
   }
 
   /** Executes one instruction. @returns the next slot, or -1: the program is done */
-  private step(index: number): number {
+  step(index: number): number {
     const one = this.program[index]!
     switch (one.kind) {
       case 'alu':

@@ -62,6 +62,18 @@ export interface Verified {
 
 const TOO_DEEP = `calls are nested more than ${CALL_FRAMES_MAX} deep`
 
+/** Sees the state before each instruction that is followed; it must leave it as it is. */
+export type WatchVerifier = (slot: number, state: VerifierState) => void
+
+/** What is known beside the instructions. */
+export interface KnownBefore {
+  /** What a map holds whose values can't change; undefined where they may. */
+  readonly contents?: (map: number) => Uint8Array | undefined
+  /** Declarations of global functions, by their first slots. */
+  readonly globals?: ReadonlyMap<number, GlobalFunction>
+  readonly watch?: WatchVerifier | undefined
+}
+
 /** r0 to r10. */
 const ALL_REGISTERS = 0x7ff
 
@@ -83,19 +95,17 @@ interface Pending {
  *
  * A generator: it yields every few hundred instructions, so that the caller decides how long it goes on at once.
  *
- * @param globals declarations of global functions, by their first slots
  * @throws EbpfError naming the instruction and the reason
  */
 export function* verify(
   type: VerifiedType,
   program: Program,
   maps: readonly EbpfMapDefinition[],
-  contents: (map: number) => Uint8Array | undefined = () => undefined,
-  globals: ReadonlyMap<number, GlobalFunction> = new Map(),
+  known: KnownBefore = {},
 ): Generator<void, Verified> {
   const subprograms = yield* findSubprograms(program)
   const live = yield* liveRegisters(program, type.helpers)
-  return yield* new Verifier(type, program, maps, contents, subprograms, live, globals).run()
+  return yield* new Verifier(type, program, maps, known, subprograms, live).run()
 }
 
 class Verifier implements Site {
@@ -115,6 +125,7 @@ class Verifier implements Site {
   #ids = 0
   #count = 0
   readonly #globals: ReadonlyMap<number, GlobalFunction>
+  readonly #watch: WatchVerifier | undefined
   readonly #packetMovers: ReadonlySet<number>
   /** Functions that are verified alone, by first slot; the program itself is at 0. */
   readonly #depths = new Map<number, OwnDepth>()
@@ -125,10 +136,9 @@ class Verifier implements Site {
     type: VerifiedType,
     program: Program,
     maps: readonly EbpfMapDefinition[],
-    contents: (map: number) => Uint8Array | undefined,
+    { contents = () => undefined, globals = new Map(), watch }: KnownBefore,
     subprograms: readonly Subprogram[],
     live: Int32Array,
-    globals: ReadonlyMap<number, GlobalFunction>,
   ) {
     this.type = type
     this.contents = contents
@@ -139,6 +149,7 @@ class Verifier implements Site {
     this.#subprograms = subprograms
     this.#history = new PathHistory(program, live)
     this.#globals = globals
+    this.#watch = watch
     this.#packetMovers = globals.size === 0 ? new Set() : findPacketMovers(type, program, subprograms)
   }
 
@@ -217,6 +228,7 @@ class Verifier implements Site {
         `more than ${VERIFIED_INSTRUCTIONS_MAX} instructions to follow: a loop does not end, or has too many rounds`,
       )
     this.facts.flags[index]! |= REACHED
+    this.#watch?.(index, this.state)
     return this.#check(this.#program[index]!)
   }
 
