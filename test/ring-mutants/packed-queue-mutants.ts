@@ -124,6 +124,13 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
+    name: 'packed broken: more',
+    flaw: 'a broken queue looks for more',
+    edits: [['  hasMore(): number {\n    if (this.broken !== null) return EINVAL\n', '  hasMore(): number {\n']],
+    killedBy: 'a packed ring by windows > an id out of range breaks the queue and nothing else',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
+  },
+  {
     name: 'packed refusal latched',
     flaw: 'a malformed chain is refused again and again',
     edits: [['taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)', 'taken']],
@@ -162,7 +169,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed barrier before the second look',
     flaw: 'flags are loaded before the driver sees what was asked',
-    edits: [['    this.cpu.mb()\n    const now', '    const now']],
+    edits: [['    this.cpu.mb()\n    return this.hasMore()', '    return this.hasMore()']],
     killedBy:
       'packed > by windows > a full barrier stands between asking for notification and the second look, which is an acquire',
     kitCase: 'a full barrier stands before the look at what the driver asks for, and before the second look',

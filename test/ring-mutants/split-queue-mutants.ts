@@ -276,6 +276,13 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
   {
+    name: 'split broken: more',
+    flaw: 'a broken queue looks for more',
+    edits: [['  hasMore(): number {\n    if (this.broken !== null) return EINVAL\n', '  hasMore(): number {\n']],
+    killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > a head out of range',
+    kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
+  },
+  {
     name: 'split refusal latched',
     flaw: 'a malformed chain is refused again and again',
     edits: [['taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)', 'taken']],

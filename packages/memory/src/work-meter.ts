@@ -26,6 +26,16 @@ export class WorkMeter {
     this.units = (this.units + units) | 0
   }
 
+  /** Contiguous pieces of buffers: each is translated and copied by itself, which takes as long as two descriptors. */
+  chargePieces(pieces: number): void {
+    this.charge(2 * pieces)
+  }
+
+  /** Bytes that are copied, read or written. */
+  chargeBytes(bytes: number): void {
+    this.charge(Math.ceil(bytes / WORK_BYTES))
+  }
+
   /** Units since {@link begin}. */
   get spent(): number {
     return this.units

@@ -1,8 +1,7 @@
 import type { Cpu } from '@vring/accessor'
 import { ENOBUFS, EXDEV } from '@vring/layout'
-import { ACCESS_READ, type AddressMap, type MemoryView } from '@vring/memory'
+import { ACCESS_READ, type AddressMap, type MemoryView, work } from '@vring/memory'
 import { type ChainBatch, PIECES_MAX } from '@vring/virtqueue'
-import { chargePieces } from './round-work.ts'
 
 /**
  * Copies the segments of chain `chain` to byte `at` of `to`: its first `head` bytes under one stac and clac pair, as the
@@ -44,7 +43,7 @@ export function copyChain(
     }
   }
   cpu.clac()
-  chargePieces(pieces)
+  work.chargePieces(pieces)
   return status
 }
 

@@ -1,8 +1,7 @@
 import type { Cpu } from '@vring/accessor'
 import { ENOBUFS, EXDEV, NET_HDR_NUM_BUFFERS_OFFSET } from '@vring/layout'
-import { ACCESS_WRITE, type AddressMap, type MemoryView } from '@vring/memory'
+import { ACCESS_WRITE, type AddressMap, type MemoryView, work } from '@vring/memory'
 import { type ChainBatch, PIECES_MAX } from '@vring/virtqueue'
-import { chargePieces } from './round-work.ts'
 
 /** The guest-migration log, as payload is marked in it. */
 export interface PayloadLog {
@@ -107,7 +106,7 @@ export class PayloadWriter {
       pieces++
     }
     cpu.clac()
-    chargePieces(pieces)
+    work.chargePieces(pieces)
     this.pieces += pieces
     // Data first, then the log: a reader of the log must find what it points at.
     if (status === 0 && this.log !== null) this.log.write(address, length)

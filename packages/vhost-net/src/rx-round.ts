@@ -15,7 +15,6 @@ import type { FrameSource } from './frame-source.ts'
 import { FrameTotals } from './frame-totals.ts'
 import { type PayloadLog, PayloadWriter } from './payload-writer.ts'
 import { ROUND_BYTES, ROUND_PACKETS, Round, type RoundEnd, type RoundGuard, type RoundOptions } from './round.ts'
-import { chargeFrames, chargeLook } from './round-work.ts'
 
 /** Chains that one frame may spread over; a driver whose buffers are so small that more are needed loses the frame. */
 export const RX_CHAINS_MAX = 256
@@ -39,8 +38,8 @@ const guard: RoundGuard = { running: false }
  * 256 packets or 512 KiB, each frame into one chain or, with MRG_RXBUF, into as many as it needs (`num_buffers`).
  *
  * A frame that no chain can hold is dropped and counted, its chains go back untouched. A driver without buffers stops the
- * round with the frame still waiting. Chains that a frame found too few or too small are kept for the next frames of the round:
- * they are not walked again. Every path through the loop counts towards the budget (CVE-2019-3900).
+ * round with the frame still waiting. Chains that a frame found too few or too small are not walked again: not for the next frames
+ * of the round, which keeps them, and not by later rounds, for frames as long, until the driver adds to them. Every path through the loop counts towards the budget (CVE-2019-3900).
  */
 export class RxRound extends Round {
   /** Frames dropped because no chain, or not {@link RX_CHAINS_MAX} of them, could hold them. */
@@ -55,6 +54,13 @@ export class RxRound extends Round {
   /** Chains in the batch, and the first of them that is not used. */
   private popped = 0
   private next = 0
+  /** The shortest frame with header, in bytes, that found all that was on offer too few or too small; infinity: none. */
+  private unfit = Number.POSITIVE_INFINITY
+  /** Such a frame is dropped, as its driver can't offer more; else it waits. */
+  private unfitDrops = false
+  /** Where the ring was, and the first chain that was not used then. */
+  private unfitBase = 0
+  private unfitNext = 0
 
   /** @throws VringError ERR_INVALID_ARGUMENT for a source that is none */
   constructor(options: RxRoundOptions) {
@@ -99,7 +105,8 @@ export class RxRound extends Round {
         done = end
       }
       this.source.consume(done)
-      chargeFrames(done, this.roundBytes - before)
+      work.charge(done)
+      work.chargeBytes(this.roundBytes - before)
       if (stop !== null) this.giveBack(queue)
       if (done > 0) stop = this.signal(queue, queue.flush()) ?? stop
       // Kicks were suppressed while the driver may have added buffers: look again before the round ends.
@@ -127,15 +134,24 @@ export class RxRound extends Round {
     const from = frames.offset[index]! + frames.headerBytes
     const frameBytes = frames.length[index]! - frames.headerBytes
     const total = this.headerBytes + frameBytes
+    if (total >= this.unfit && this.isStillUnfit(queue)) {
+      if (!this.unfitDrops) return 'no-buffers'
+      this.truncated++
+      return null
+    }
     let count = this.reserve(total)
     // A chain for each frame that waits, which is all that most drivers need; then whatever there is.
     for (let want = frames.count - index; count === NEED_CHAINS && !this.exhausted(queue); want = RX_CHAINS_MAX) {
       const stop = this.refill(queue, want)
       if (stop !== null) return stop
       count = this.reserve(total)
-      if (count === NEED_CHAINS && this.popped < want && !this.exhausted(queue)) return 'no-buffers'
+      if (count === NEED_CHAINS && this.popped < want && !this.exhausted(queue)) {
+        this.noteUnfit(total, false)
+        return 'no-buffers'
+      }
     }
     if (count === NEED_CHAINS || count === TOO_SMALL) {
+      this.noteUnfit(total, true)
       this.truncated++
       return null
     }
@@ -194,7 +210,27 @@ export class RxRound extends Round {
   /** What was taken and not used goes back to the ring. */
   private giveBack(queue: DeviceQueue): void {
     queue.rewind(chains, this.popped - this.next)
+    // What did not fit the chains from there on may fit those after the ones that were used since.
+    if (this.next !== this.unfitNext) this.unfit = Number.POSITIVE_INFINITY
+    this.unfitBase = queue.base & 0xffff
+    this.unfitNext = 0
     this.popped = this.next = 0
+  }
+
+  private noteUnfit(total: number, drops: boolean): void {
+    this.unfit = total
+    this.unfitDrops = drops
+    this.unfitNext = this.next
+  }
+
+  /** What was walked for a frame no longer than this one is what it would get: none of it was used, and none was added. */
+  private isStillUnfit(queue: DeviceQueue): boolean {
+    // Those that are in hand are looked at again, not walked.
+    if (this.popped > 0) return false
+    // What no more would help is dropped without asking for more.
+    if ((queue.base & 0xffff) === this.unfitBase && (this.unfitDrops || queue.hasMore() === 0)) return true
+    this.unfit = Number.POSITIVE_INFINITY
+    return false
   }
 
   /**
@@ -206,7 +242,6 @@ export class RxRound extends Round {
     if (status < 0) return status === EAGAIN ? 'miss' : 'broken'
     this.giveBack(queue)
     const popped = queue.popBatch(chains, want)
-    chargeLook(chains)
     if (popped === EAGAIN) return 'miss'
     if (popped < 0) return 'broken'
     this.popped = popped

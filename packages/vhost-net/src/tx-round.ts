@@ -13,7 +13,6 @@ import {
   type RoundGuard,
   type RoundOptions,
 } from './round.ts'
-import { chargeFrames, chargeLook } from './round-work.ts'
 
 /**
  * How frames reach the backend. `in-place`: the backend reads the driver's memory (a frame in several pieces is put
@@ -84,7 +83,6 @@ export class TxRound extends Round {
     for (;;) {
       const wanted = Math.min(NET_BATCH, ROUND_PACKETS - packets)
       const popped = queue.popBatch(chains, wanted)
-      chargeLook(chains)
       if (popped <= 0) {
         const more = popped === 0 && this.event ? queue.enableNotification() : popped
         // Whose index comes and goes is looked at no more often than there is work for a round.
@@ -100,7 +98,8 @@ export class TxRound extends Round {
       const before = this.bytes
       const stopped = this.transmit(popped)
       packets += this.taken
-      chargeFrames(this.taken, this.bytes - before)
+      work.charge(this.taken)
+      work.chargeBytes(this.bytes - before)
       const unpublished = this.taken > 0 ? this.signal(queue, queue.useBatch(chains, this.taken)) : null
       if (stopped !== null || unpublished !== null) {
         this.end = queue.broken === null ? (unpublished ?? stopped!) : 'broken'

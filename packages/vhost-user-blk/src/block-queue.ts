@@ -1,4 +1,6 @@
+import { work } from '@vring/memory'
 import type { DeviceRequest, RequestQueue } from '@vring/vhost-user'
+import { REQUEST_BYTES_MAX } from './block-config.ts'
 import type { BlockCounters } from './block-counters.ts'
 import {
   type BlockCommand,
@@ -11,9 +13,8 @@ import {
 } from './block-request.ts'
 import type { AsyncBlockStore, BlockStore } from './block-store.ts'
 
-/** Requests that are taken at once, and bytes after which a round ends. */
+/** Requests that are taken at once. */
 const BATCH = 16
-const ROUND_BYTES = 2 ** 22
 /** Bytes that are given back together: what is longer keeps the driver waiting for what is done already. */
 const FLUSH_BYTES = 2 ** 14
 /** Zeroes that are written at once where a store has no way of its own. */
@@ -52,17 +53,14 @@ export class BlockQueue {
     return this.queue.open - this.#answered.length
   }
 
-  /** One round; requests taken and given back. */
+  /** One round, of a look's work; requests taken and given back. */
   serve(): number {
     let done = this.#giveBack()
-    let bytes = 0
-    while (this.enabled && !this.#draining && bytes < ROUND_BYTES) {
+    while (this.enabled && !this.#draining) {
       const requests = this.queue.take(BATCH)
       let unpublished = 0
       for (const request of requests) {
-        const length = request.readBytes + request.writeBytes
-        bytes += length
-        unpublished += length
+        unpublished += request.readBytes + request.writeBytes
         this.#start(request)
         if (unpublished < FLUSH_BYTES) continue
         unpublished = 0
@@ -70,7 +68,7 @@ export class BlockQueue {
       }
       this.queue.flush()
       done += requests.length
-      if (requests.length < BATCH) break
+      if (requests.length < BATCH || work.full) break
     }
     return done
   }
@@ -113,20 +111,28 @@ export class BlockQueue {
 
   /**
    * Writes the status. Its place is the end of the room, and the length that is given back counts from the beginning (VirtIO
-   * 1.3 section 2.7.8.2): what an error leaves before it is zeroes.
+   * 1.3 section 2.7.8.2): what an error leaves before it is zeroes. Room for more than a request may have, or that can't be
+   * reached, is left as it is, and nothing is said to be written.
    */
   #answer(request: DeviceRequest, status: number): number {
     const at = request.writeBytes - 1
+    const code = Uint8Array.of(status)
     if (status !== VIRTIO_BLK_S_OK) {
       this.#counters.errors++
-      for (const view of request.writeViews(0, at) ?? []) view.fill(0)
+      const room = at > REQUEST_BYTES_MAX ? null : request.writeViews(0, at)
+      if (room === null) {
+        request.write(at, code)
+        return 0
+      }
+      for (const view of room) view.fill(0)
       request.wrote(0, at)
     }
-    return request.write(at, Uint8Array.of(status)) < 0 ? 0 : request.writeBytes
+    return request.write(at, code) < 0 ? 0 : request.writeBytes
   }
 
   #now(store: BlockStore, request: DeviceRequest, command: BlockCommand): number {
     this.#count(command)
+    if (command.kind === 'discard' || command.kind === 'zeroes') chargeRanges(command.ranges)
     try {
       switch (command.kind) {
         case 'read': {
@@ -206,6 +212,11 @@ export class BlockQueue {
     else if (command.kind === 'discard') counters.discards++
     else if (command.kind === 'zeroes') counters.zeroes++
   }
+}
+
+/** A range that is discarded or zeroed is charged as its bytes are; beyond those of the longest request it is as long a look. */
+function chargeRanges(ranges: readonly BlockRange[]): void {
+  for (const { length } of ranges) work.chargeBytes(Math.min(length, REQUEST_BYTES_MAX))
 }
 
 function zeroNow(store: BlockStore, { offset, length, unmap }: BlockRange): void {

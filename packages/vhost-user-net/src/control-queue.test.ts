@@ -8,6 +8,7 @@ import {
   VIRTIO_NET_F_MQ,
 } from '@vring/layout'
 import { UnixSocket, unsupportedHost } from '@vring/linux'
+import { work } from '@vring/memory'
 import { DropBackend, type FrameBatch, type FrameSource, LoopbackBackend } from '@vring/vhost-net'
 import { BackendSession, linuxHost, VhostUserDriver } from '@vring/vhost-user'
 import { describe, expect, test } from 'vitest'
@@ -60,6 +61,23 @@ describe.skipIf(reason !== null)(`the control queue${reason === null ? '' : ` (s
       [4, 0, 1, 0, 0],
     ])
       expect(command(...bytes)).toBe(1)
+    driver.close()
+    session.close()
+  })
+
+  test('a command that changes the pairs is a look of its own; others are answered together', () => {
+    const { driver, device, session } = connect(2)
+    const control = driver.rings[4]!
+    const looks = (bytes: readonly number[]): number[] => {
+      for (let i = 0; i < 3; i++) control.send([Uint8Array.from(bytes)], 1)
+      control.kick()
+      return [0, 1, 2, 3].map(() => {
+        work.begin()
+        return device.serveQueue(4)
+      })
+    }
+    expect(looks([4, 0, 2, 0])).toEqual([1, 1, 1, 0])
+    expect(looks([3, 0, 0, 0])).toEqual([3, 0, 0, 0])
     driver.close()
     session.close()
   })

@@ -1,3 +1,4 @@
+import { WORK_PER_LOOK, work } from '@vring/memory'
 import type { RequestQueue } from '@vring/vhost-user'
 
 /** Commands of the control queue that a device with several pairs serves. Source: VirtIO 1.3 section 5.1.6.5.6. */
@@ -30,23 +31,28 @@ export class ControlQueue {
     this.#onPairs = onPairs
   }
 
-  /** Answers the commands that are there; how many. */
+  /** Answers the commands that are there, as far as a look's work goes; how many. */
   serve(): number {
-    const requests = this.queue.take(COMMANDS_MAX)
-    for (const request of requests) {
+    let done = 0
+    while (done < COMMANDS_MAX && (done === 0 || !work.full)) {
+      const [request] = this.queue.take(1)
+      if (request === undefined) break
       const command = this.#command
       const whole = request.readBytes === COMMAND_BYTES && request.read(0, command) === 0
       const answer = Uint8Array.of(whole ? this.#answer(command) : VIRTIO_NET_ERR)
       this.queue.finish(request, request.writeBytes > 0 && request.write(0, answer) === 0 ? 1 : 0)
+      done++
     }
     this.queue.flush()
-    return requests.length
+    return done
   }
 
   #answer(command: Uint8Array): number {
     const pairs = command[2]! | (command[3]! << 8)
     if (command[0] !== VIRTIO_NET_CTRL_MQ || command[1] !== VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET) return VIRTIO_NET_ERR
     if (pairs < 1 || pairs > this.#pairsMax) return VIRTIO_NET_ERR
+    // Queues of a device change, and other threads are told and waited for: that is a look's work by itself.
+    work.charge(WORK_PER_LOOK)
     this.#onPairs(pairs)
     return VIRTIO_NET_OK
   }

@@ -1,6 +1,7 @@
 import type { Window } from '@vring/accessor'
-import { DESC_BYTES, VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '@vring/layout'
-import { ACCESS_READ, type AddressMap } from '@vring/memory'
+import { DESC_BYTES, EAGAIN, EFAULT, VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '@vring/layout'
+import { ACCESS_READ, type AddressMap, work } from '@vring/memory'
+import { CHAIN_DESCRIPTORS_MAX } from '@vring/virtqueue'
 import type { RequestBuffer } from './device-request.ts'
 import type { PackedDescriptor } from './inflight-packed.ts'
 
@@ -10,15 +11,15 @@ export interface FoundChain {
   readonly writable: readonly RequestBuffer[]
 }
 
-/** Descriptors of the longest chain. Source: Linux UIO_MAXIOV. */
-const CHAIN_MAX = 1024
+/** No chain now: `malformed`, or `miss` where a translation is missing that was asked for. */
+export type NoChain = 'malformed' | 'miss'
 
 /**
  * The chain that begins at a descriptor of a split ring's table, as `popBatch` reads those that avail entries name: for what
  * is in flight, whose avail entry may be gone. Not for the hot path.
  *
  * @param indirect VIRTIO_F_INDIRECT_DESC is negotiated
- * @returns null when it is malformed or can't be read
+ * @returns `malformed` when it can't be read, too
  */
 export function chainAt(
   desc: Window,
@@ -26,22 +27,25 @@ export function chainAt(
   queueSize: number,
   head: number,
   indirect: boolean,
-): FoundChain | null {
+): FoundChain | NoChain {
   const readable: RequestBuffer[] = []
   const writable: RequestBuffer[] = []
   const words = new Uint32Array(4)
-  let load = (index: number): boolean => loadFromTable(desc, index, words)
+  let load = (index: number): number => loadFromTable(desc, index, words)
   let size = queueSize
   let inTable = false
   let index = head
-  for (let found = 0; found < Math.min(size, CHAIN_MAX); ) {
-    if (index >= size || !load(index)) return null
+  for (let found = 0; found < Math.min(size, CHAIN_DESCRIPTORS_MAX); ) {
+    if (index >= size) return 'malformed'
+    work.charge(1)
+    const status = load(index)
+    if (status < 0) return noChain(status)
     const address = words[1]! * 2 ** 32 + words[0]!
     const length = words[2]!
     const flags = words[3]! & 0xffff
     if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
       if (!indirect || inTable || (flags & VIRTQ_DESC_F_NEXT) !== 0 || length === 0 || length % DESC_BYTES !== 0)
-        return null
+        return 'malformed'
       inTable = true
       size = length / DESC_BYTES
       load = (slot) => loadFromBuffer(buffers, address + DESC_BYTES * slot, words)
@@ -51,34 +55,38 @@ export function chainAt(
     }
     found++
     if ((flags & VIRTQ_DESC_F_WRITE) !== 0) writable.push({ address, length })
-    else if (writable.length > 0) return null
+    else if (writable.length > 0) return 'malformed'
     else readable.push({ address, length })
     if ((flags & VIRTQ_DESC_F_NEXT) === 0) return { readable, writable }
     index = words[3]! >>> 16
   }
-  return null
+  return 'malformed'
 }
 
 /**
  * The chain whose descriptors were noted when it was taken from a packed ring. Not for the hot path.
  *
  * @param indirect VIRTIO_F_INDIRECT_DESC is negotiated
- * @returns null when it is malformed or its indirect table can't be read
+ * @returns `malformed` when its indirect table can't be read, too
  */
 export function chainOf(
   descriptors: readonly PackedDescriptor[],
   buffers: AddressMap,
   indirect: boolean,
-): FoundChain | null {
+): FoundChain | NoChain {
   const [first] = descriptors
+  work.charge(descriptors.length)
+  if (descriptors.length > CHAIN_DESCRIPTORS_MAX) return 'malformed'
   if (first === undefined || (first.flags & VIRTQ_DESC_F_INDIRECT) === 0) return chainOfDirect(descriptors)
   const { address, length } = first
-  if (!indirect || descriptors.length > 1 || length === 0 || length % DESC_BYTES !== 0) return null
-  if (length > DESC_BYTES * CHAIN_MAX) return null
+  if (!indirect || descriptors.length > 1 || length === 0 || length % DESC_BYTES !== 0) return 'malformed'
+  if (length > DESC_BYTES * CHAIN_DESCRIPTORS_MAX) return 'malformed'
   const words = new Uint32Array(4)
   const table: RingDescriptor[] = []
   for (let at = 0; at < length; at += DESC_BYTES) {
-    if (!loadFromBuffer(buffers, address + at, words)) return null
+    work.charge(1)
+    const status = loadFromBuffer(buffers, address + at, words)
+    if (status < 0) return noChain(status)
     // Every flag but WRITE, and the buffer id, mean nothing in a table (VirtIO 1.3 section 2.8.7).
     const flags = (words[3]! >>> 16) & VIRTQ_DESC_F_WRITE
     table.push({ address: words[1]! * 2 ** 32 + words[0]!, length: words[2]!, flags })
@@ -88,34 +96,33 @@ export function chainOf(
 
 type RingDescriptor = Pick<PackedDescriptor, 'address' | 'length' | 'flags'>
 
-function chainOfDirect(descriptors: readonly RingDescriptor[]): FoundChain | null {
+function chainOfDirect(descriptors: readonly RingDescriptor[]): FoundChain | NoChain {
   const readable: RequestBuffer[] = []
   const writable: RequestBuffer[] = []
   for (const { address, length, flags } of descriptors) {
-    if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) return null
+    if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) return 'malformed'
     if (length === 0) continue
     if ((flags & VIRTQ_DESC_F_WRITE) !== 0) writable.push({ address, length })
-    else if (writable.length > 0) return null
+    else if (writable.length > 0) return 'malformed'
     else readable.push({ address, length })
   }
   return { readable, writable }
 }
 
-function loadFromTable(desc: Window, index: number, words: Uint32Array): boolean {
-  for (let word = 0; word < 4; word++) {
-    const value = desc.load32(DESC_BYTES * index + 4 * word)
-    if (value < 0) return false
-    words[word] = value
-  }
-  return true
+function noChain(status: number): NoChain {
+  return status === EAGAIN ? 'miss' : 'malformed'
 }
 
-function loadFromBuffer(buffers: AddressMap, address: number, words: Uint32Array): boolean {
+function loadFromTable(desc: Window, index: number, words: Uint32Array): number {
+  return desc.loadWords(DESC_BYTES * index, words, 0, 4)
+}
+
+function loadFromBuffer(buffers: AddressMap, address: number, words: Uint32Array): number {
   const bytes = new Uint8Array(words.buffer)
   for (let done = 0; done < DESC_BYTES; done += buffers.span) {
     const at = buffers.resolveSpan(address + done, DESC_BYTES - done, ACCESS_READ)
-    if (at < 0) return false
+    if (at < 0) return at === EAGAIN ? EAGAIN : EFAULT
     bytes.set(buffers.view.u8.subarray(at, at + buffers.span), done)
   }
-  return true
+  return 0
 }

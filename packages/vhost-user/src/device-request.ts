@@ -1,5 +1,6 @@
 import { EFAULT } from '@vring/layout'
-import { ACCESS_READ, ACCESS_WRITE, type AddressMap, type MappedSpace } from '@vring/memory'
+import { ACCESS_READ, ACCESS_WRITE, type AddressMap, type MappedSpace, work } from '@vring/memory'
+import { piecesMax } from '@vring/virtqueue'
 
 /** A buffer of a request: where the driver has it, and how long it is in bytes. */
 export interface RequestBuffer {
@@ -88,7 +89,10 @@ export class DeviceRequest {
     return 0
   }
 
-  /** The driver's bytes where they are, for what reads them in place before the round ends; null as {@link read}. */
+  /**
+   * The driver's bytes where they are, for what reads them in place before the round ends; null as {@link read}, and for more
+   * pieces than pages and buffers make ({@link piecesMax}).
+   */
   readViews(offset: number, length: number): Uint8Array[] | null {
     return this.#views(this.readable, this.readBytes, offset, length, ACCESS_READ)
   }
@@ -115,17 +119,22 @@ export class DeviceRequest {
   ): Uint8Array[] | null {
     if (offset < 0 || length > total - offset) return null
     const { buffers, space } = this.#memory
-    // A request is done as a whole: a view that is not made in this turn would be an error that the driver sees.
+    // `RequestQueue.take` has made the views. Of memory that was replaced since then one that is not made would be an error
+    // that the driver sees.
     if (space !== undefined) space.viewsLeft = Number.POSITIVE_INFINITY
     const views: Uint8Array[] = []
+    const most = piecesMax(length)
     const whole = forEachPart(list, offset, length, (address, bytes) => {
       for (let done = 0; done < bytes; done += buffers.span) {
+        if (views.length >= most) return false
         const at = buffers.resolveSpan(address + done, bytes - done, access)
         if (at < 0) return false
         views.push(new Uint8Array(buffers.view.buffer, at, buffers.span))
       }
       return true
     })
+    work.chargePieces(views.length)
+    if (whole) work.chargeBytes(length)
     return whole ? views : null
   }
 }
@@ -139,8 +148,11 @@ function forEachPart(
 ): boolean {
   let skip = offset
   let left = length
+  let seen = 0
   for (const { address, length: bytes } of list) {
     if (left === 0) break
+    // Buffers that are only passed are a unit for each 16, as those whose lengths are summed.
+    if ((seen++ & 15) === 0) work.charge(1)
     if (skip >= bytes) {
       skip -= bytes
       continue

@@ -1,4 +1,5 @@
 import { refused } from '@vring/layout'
+import { work } from '@vring/memory'
 import { INFLIGHT_VERSION } from './inflight-split.ts'
 
 /**
@@ -144,22 +145,26 @@ export class InflightPacked {
       // Died inside take(), before it, or inside use(): chains that were being given back are still in flight.
       this.#store(FREE_HEAD, this.#load(OLD_FREE_HEAD))
     }
-    const found: (PackedInflight & { readonly counter: number })[] = []
-    for (let entry = 0; entry < this.queueSize; entry++) {
-      if (Atomics.load(this.#u8, this.#at(entry) + STATE_INFLIGHT) !== 1) continue
-      found.push({ entry, descriptors: this.#chain(entry), counter: this.#counterOf(entry) })
-    }
-    found.sort((one, other) => one.counter - other.counter)
-    // The area is the frontend's, too: what it says is no more than the ring has room for.
+    const entries: number[] = []
+    for (let entry = 0; entry < this.queueSize; entry++)
+      if (Atomics.load(this.#u8, this.#at(entry) + STATE_INFLIGHT) === 1) entries.push(entry)
+    const counters = new Map(entries.map((entry) => [entry, this.#counterOf(entry)]))
+    entries.sort((one, other) => counters.get(one)! - counters.get(other)!)
+    // The area is the frontend's, too: chains beyond what the ring has room for are none, and are not read.
     let room = this.queueSize
-    const kept = found.filter(({ entry, descriptors: { length } }) => {
-      const fits = length > 0 && length <= room
-      if (fits) room -= length
-      else this.#mark(entry, 0)
-      return fits
-    })
-    for (const { counter } of kept) this.#counter = Math.max(this.#counter, counter + 1)
-    return kept.map(({ entry, descriptors }) => ({ entry, descriptors }))
+    const kept: PackedInflight[] = []
+    for (const entry of entries) {
+      const count = this.#load(this.#at(entry) + STATE_NUM)
+      if (count < 1 || count > room) {
+        this.#mark(entry, 0)
+        continue
+      }
+      room -= count
+      this.#counter = Math.max(this.#counter, counters.get(entry)! + 1)
+      kept.push({ entry, descriptors: this.#chain(entry, count) })
+    }
+    work.charge(2 * this.queueSize)
+    return kept
   }
 
   /**
@@ -222,9 +227,8 @@ export class InflightPacked {
     this.#copyToOld()
   }
 
-  /** The descriptors of a chain: no more than the ring has, whatever the area says. */
-  #chain(entry: number): PackedDescriptor[] {
-    const count = Math.min(this.#load(this.#at(entry) + STATE_NUM), this.queueSize)
+  /** The first `count` descriptors of a chain. */
+  #chain(entry: number, count: number): PackedDescriptor[] {
     const found: PackedDescriptor[] = []
     for (let i = 0, at = this.#at(entry); i < count; i++) {
       found.push({

@@ -1,4 +1,5 @@
 import { refused } from '@vring/layout'
+import { work } from '@vring/memory'
 
 /**
  * What a backend notes of one split ring, in memory that outlives it (vhost-user, "Inflight I/O tracking", split
@@ -93,6 +94,7 @@ export class InflightSplit {
     }
     found.sort((one, other) => counters[one]! - counters[other]!)
     for (const entry of found) this.#counter = Math.max(this.#counter, counters[entry]! + 1)
+    work.charge(2 * this.queueSize)
     return found
   }
 

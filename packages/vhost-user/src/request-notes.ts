@@ -8,9 +8,9 @@ import {
 } from '@vring/layout'
 import type { AddressMap } from '@vring/memory'
 import type { ChainBatch, DeviceQueue } from '@vring/virtqueue'
-import { chainAt, chainOf, type FoundChain } from './chain-at.ts'
+import { chainAt, chainOf, type FoundChain, type NoChain } from './chain-at.ts'
 import type { StartedVring } from './device.ts'
-import type { InflightPacked, PackedUsedPosition } from './inflight-packed.ts'
+import type { InflightPacked, PackedInflight, PackedUsedPosition } from './inflight-packed.ts'
 import { InflightSplit } from './inflight-split.ts'
 import { packedDescriptors } from './packed-descriptors.ts'
 
@@ -20,8 +20,7 @@ export interface NotedRequest {
   /** Ring entries. */
   readonly slots: number
   readonly note: number
-  /** Null: no chain now. */
-  readonly chain: FoundChain | null
+  readonly chain: FoundChain | NoChain
 }
 
 /** What a {@link RequestNotes} needs of its queue. */
@@ -43,9 +42,14 @@ export interface RequestNotes {
    * @returns how many requests are in flight, or a negative errno
    */
   recover(): number
-  /** The next of those that are in flight, in the order in which they were taken; null: that was all. */
+  /**
+   * The next of those that are in flight, in the order in which they were taken, read from its ring; null: there are no more. The
+   * same one each time until {@link taken}.
+   */
   next(): NotedRequest | null
-  /** Those that {@link next} did not give yet. */
+  /** {@link next} was taken. */
+  taken(): void
+  /** Those that were not {@link taken} yet. */
   readonly left: number
   /** A chain of a batch was taken. @returns what {@link use} takes */
   take(batch: ChainBatch, chain: number): number
@@ -69,6 +73,7 @@ class SplitNotes implements RequestNotes {
   readonly #area: InflightSplit
   readonly #of: NotedQueue
   readonly #indirect: boolean
+  /** In flight, the next one last. */
   #heads: number[] = []
   #usedIdx = 0
   #batched = 0
@@ -88,17 +93,21 @@ class SplitNotes implements RequestNotes {
     const usedIdx = accessor.device.load16(USED_IDX_OFFSET)
     if (usedIdx < 0) return usedIdx
     this.#usedIdx = usedIdx
-    this.#heads = this.#area.recover(usedIdx)
+    this.#heads = this.#area.recover(usedIdx).reverse()
     queue.resume(this.#heads.length)
     return this.#heads.length
   }
 
   next(): NotedRequest | null {
-    const head = this.#heads.shift()
+    const head = this.#heads.at(-1)
     if (head === undefined) return null
     const { queue, accessor, buffers } = this.#of
     const chain = chainAt(accessor.desc, buffers, queue.queueSize, head, this.#indirect)
     return { id: head, slots: 1, note: head, chain }
+  }
+
+  taken(): void {
+    this.#heads.pop()
   }
 
   take(batch: ChainBatch, chain: number): number {
@@ -125,7 +134,8 @@ class PackedNotes implements RequestNotes {
   readonly #area: InflightPacked
   readonly #of: NotedQueue
   readonly #indirect: boolean
-  #noted: NotedRequest[] = []
+  /** In flight, the next one last. */
+  #noted: PackedInflight[] = []
   /** Ring entries of chains that are done and not published. */
   #slots = 0
 
@@ -140,7 +150,7 @@ class PackedNotes implements RequestNotes {
   }
 
   recover(): number {
-    const { queue, accessor, buffers } = this.#of
+    const { queue, accessor } = this.#of
     // Of a ring that no device served before, the frontend says where it is; after that the area does, which knows it better
     // than a frontend whose backend was killed.
     if (this.#area.fresh) {
@@ -159,20 +169,21 @@ class PackedNotes implements RequestNotes {
     const used = index | (wrap << 15)
     const status = queue.start((used | (used << 16)) >>> 0)
     if (status < 0) return status
-    let slots = 0
-    for (const { entry, descriptors } of found) {
-      slots += descriptors.length
-      this.#noted.push({
-        ...{ id: descriptors.at(-1)!.id, slots: descriptors.length, note: entry },
-        chain: chainOf(descriptors, buffers, this.#indirect),
-      })
-    }
-    queue.resume(slots)
+    this.#noted = found.reverse()
+    queue.resume(found.reduce((slots, { descriptors }) => slots + descriptors.length, 0))
     return found.length
   }
 
   next(): NotedRequest | null {
-    return this.#noted.shift() ?? null
+    const noted = this.#noted.at(-1)
+    if (noted === undefined) return null
+    const { entry, descriptors } = noted
+    const chain = chainOf(descriptors, this.#of.buffers, this.#indirect)
+    return { id: descriptors.at(-1)!.id, slots: descriptors.length, note: entry, chain }
+  }
+
+  taken(): void {
+    this.#noted.pop()
   }
 
   take(batch: ChainBatch, chain: number): number {

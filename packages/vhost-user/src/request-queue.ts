@@ -1,8 +1,8 @@
 import { type Accessor, type AccessorOptions, type AccessorPlugin, type Cpu, plainCpu } from '@vring/accessor'
 import { IotlbBufferMap } from '@vring/iotlb'
 import { EAGAIN, VringError } from '@vring/layout'
-import type { AddressMap } from '@vring/memory'
-import { type BrokenReason, ChainBatch, createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
+import { ACCESS_READ, ACCESS_WRITE, type AddressMap, work } from '@vring/memory'
+import { type BrokenReason, ChainBatch, createDeviceQueue, type DeviceQueue, PIECES_MAX } from '@vring/virtqueue'
 import type { StartedVring } from './device.ts'
 import { DeviceRequest, type RequestBuffer, type RequestMemory } from './device-request.ts'
 import { packedBase } from './packed-base.ts'
@@ -27,6 +27,9 @@ const finished = new ChainBatch(1)
  * A running ring of a device that answers requests one by one, in any order: block, random numbers, control, and other
  * devices that are no network's. Takes requests, gives them back, tells the driver, and keeps note of what is in flight.
  *
+ * What a driver makes a request cost (descriptors, pieces, look-ups, bytes) is charged to the thread's `work`, which
+ * `VhostUserWorker` begins before each `serveQueue`: a device that takes more than once in one call stops when `work.full`.
+ *
  * ```ts
  * serveQueue(index) {
  *   const requests = this.queue.take(16)
@@ -47,6 +50,8 @@ export class RequestQueue {
   /** Requests that were taken and not finished. */
   #open = 0
   #started = false
+  /** What an earlier device left in flight waits for a translation. */
+  #missed = false
   #errorSignalled = false
   #base: number
 
@@ -96,8 +101,9 @@ export class RequestQueue {
   }
 
   /**
-   * Takes up to `max` requests: what an earlier device left in flight first, then what the driver made available. Requests
-   * whose ring is malformed are not among them; the frontend is told of that once.
+   * Takes up to `max` requests: what an earlier device left in flight first, then what the driver made available; fewer when
+   * `work` is full. Requests whose ring is malformed are not among them; the frontend is told of that once. One whose buffers
+   * wait for a translation, or for a view that this turn does not make, is taken when they are there.
    */
   take(max: number): DeviceRequest[] {
     if (this.#queue.broken !== null || !this.#publishNoted()) return []
@@ -146,7 +152,7 @@ export class RequestQueue {
   arm(): boolean {
     const queue = this.#queue
     if (!this.#started || queue.broken !== null) return false
-    if (this.#notes !== null && this.#notes.left > 0) return true
+    if (this.#notes !== null && this.#notes.left > 0) return !this.#missed
     if (this.accessor.beginRound() === 'miss') {
       this.accessor.endRound()
       return false
@@ -164,13 +170,18 @@ export class RequestQueue {
   }
 
   #takeRecovered(requests: DeviceRequest[], max: number): void {
-    if (this.#notes === null) return
-    while (requests.length < max) {
-      const noted = this.#notes.next()
+    const notes = this.#notes
+    if (notes === null) return
+    this.#missed = false
+    for (let looks = 0; requests.length < max && (looks === 0 || !work.full); looks++) {
+      const noted = notes.next()
       if (noted === null) return
       const { id, slots, note, chain } = noted
+      this.#missed = chain === 'miss' || (chain !== 'malformed' && !this.#reach(chain.readable, chain.writable))
+      if (chain === 'miss' || this.#missed) return
+      notes.taken()
       // Noted by a device that is gone, and no chain now: the driver gets it back with nothing written.
-      if (chain === null) this.#push(id, slots, note, 0)
+      if (chain === 'malformed') this.#push(id, slots, note, 0)
       else requests.push(new DeviceRequest(id, slots, chain.readable, chain.writable, this.#memory, note))
     }
   }
@@ -178,13 +189,37 @@ export class RequestQueue {
   #takeAvailable(requests: DeviceRequest[], max: number): void {
     if (max <= 0) return
     const count = this.#queue.popBatch(batch, max)
-    for (let chain = 0; chain < count; chain++) {
+    let chain = 0
+    for (; chain < count && (chain === 0 || !work.full); chain++) {
       const id = batch.idOf(chain)
-      const note = this.#notes?.take(batch, chain) ?? -1
       const [first, middle, end] = [batch.segStart[chain]!, batch.writeStart[chain]!, batch.segStart[chain + 1]!]
       const [readable, writable] = [buffersOf(first, middle), buffersOf(middle, end)]
+      if (!this.#reach(readable, writable)) break
+      const note = this.#notes?.take(batch, chain) ?? -1
       requests.push(new DeviceRequest(id, batch.slots[chain]!, readable, writable, this.#memory, note))
     }
+    if (chain < count) this.#queue.rewind(batch, count - chain)
+  }
+
+  /**
+   * Translates buffers and makes their views, where that takes more than a look; false: one has to be waited for. What can't be
+   * reached at all, and what lies in more pieces than an IOTLB has room for, the device finds when it reads or writes it.
+   */
+  #reach(readable: readonly RequestBuffer[], writable: readonly RequestBuffer[]): boolean {
+    const buffers = this.#buffers
+    let pieces = 0
+    for (const list of [readable, writable]) {
+      const access = list === readable ? ACCESS_READ : ACCESS_WRITE
+      for (const { address, length } of list) {
+        for (let done = 0; done < length && pieces < PIECES_MAX; done += buffers.span, pieces++) {
+          const at = buffers.resolveSpan(address + done, length - done, access)
+          if (at === EAGAIN) return false
+          if (at < 0) break
+        }
+      }
+    }
+    work.charge(pieces)
+    return true
   }
 
   #push(id: number, slots: number, note: number, length: number): void {

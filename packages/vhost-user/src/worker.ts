@@ -1,5 +1,6 @@
 import { refused } from '@vring/layout'
 import { guardFaults, PollSet } from '@vring/linux'
+import { work } from '@vring/memory'
 import { BackendSession, type Refusal, type SessionTrace } from './backend-session.ts'
 import { checkDevice } from './check-device.ts'
 import type { VhostUserDevice } from './device.ts'
@@ -221,6 +222,7 @@ export class VhostUserWorker {
     for (let left = count; left > 0; left--) {
       const { served, index } = rings[at]!
       at = at + 1 === count ? 0 : at + 1
+      work.begin()
       try {
         packets += served.device.serveQueue(index)
       } catch (error) {

@@ -7,11 +7,20 @@ export const BATCH_DESCRIPTORS_PER_CHAIN = 32
 /** Descriptors at which no batch takes a further chain, however many it may hold: what a look at a ring costs at most. */
 export const BATCH_DESCRIPTORS_MAX = 2048
 /**
+ * Contiguous pieces that `bytes` bytes in one chain may lie in: {@link CHAIN_DESCRIPTORS_MAX} buffers, each across the boundary of
+ * two pages, and the bytes in pages.
+ */
+export function piecesMax(bytes: number): number {
+  return 2 * CHAIN_DESCRIPTORS_MAX + Math.ceil(bytes / 4096) + 1
+}
+/**
  * Contiguous pieces that the buffers of one frame may lie in: a chain of {@link CHAIN_DESCRIPTORS_MAX}, each across the boundary
  * of two pages, and a frame of 64 KiB in pages. More are translations smaller than a page, which no IOTLB has room for. Source:
  * Linux `translate_desc`, which gives up with -ENOBUFS.
  */
-export const PIECES_MAX: number = 2 * CHAIN_DESCRIPTORS_MAX + 17
+export const PIECES_MAX: number = piecesMax(65_536)
+/** Units of work (`WorkMeter`) of a look at a ring, whatever it finds, beside the descriptors that it walks. */
+export const LOOK_WORK = 4
 /** Chains that one hold of a lease reads or publishes at most: what the MMU notifier may have to wait for. */
 export const HOLD_CHAINS = 64
 /** Flags that tell whether a descriptor is one buffer, and whose: those of a single buffer are 0 or VIRTQ_DESC_F_WRITE. */

@@ -73,6 +73,12 @@ export interface DeviceQueue {
    * is broken
    */
   popBatch(batch: ChainBatch, max: number): number
+  /**
+   * Is more available than the last {@link popBatch} took, inside a round? What it took and was given back is no more.
+   *
+   * @returns 1, 0, -EAGAIN (a translation is missing) or another negative errno when the queue is broken
+   */
+  hasMore(): number
   /** Gives the last `count` chains of the last batch back, as if they had not been taken (vhost_discard_vq_desc). */
   rewind(batch: ChainBatch, count: number): void
   /** A chain of a batch is done and the device wrote `length` bytes to it. Published by {@link flush}. */

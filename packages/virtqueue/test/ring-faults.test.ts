@@ -18,6 +18,7 @@ describe.each(FORMATS)('%s', (format) => {
       q.space.hole = EVERYWHERE
       expect(q.device.popBatch(q.batch, 64)).toBe(EAGAIN)
       expect(q.device.enableNotification()).toBe(EAGAIN)
+      expect(q.device.hasMore()).toBe(EAGAIN)
       expect(q.device.needsNotification()).toBe(true)
       q.space.hole = null
       expect(q.device.popBatch(q.batch, 5)).toBe(5)
@@ -55,6 +56,7 @@ describe.each(FORMATS)('%s', (format) => {
         },
       ],
       ['enableNotification', (q: FlatQueue): number => q.device.enableNotification()],
+      ['hasMore', (q: FlatQueue): number => q.device.hasMore()],
     ] as const)('%s breaks the queue when its memory is gone', (_name, run) => {
       // Without EVENT_IDX a split queue has something to store in each.
       const q = queue({ features: 0n })

@@ -76,6 +76,21 @@ describe.each(FORMATS)('%s', (format) => {
       )
     })
 
+    it('what was given back is no more than was seen; what the driver adds is, also after a second look', () => {
+      const q = queue()
+      expect(q.device.hasMore()).toBe(0)
+      q.driver.addOne(q.heap, 60, false)
+      q.driver.publish()
+      expect(q.device.hasMore()).toBe(1)
+      expect(q.device.popBatch(q.batch, 64)).toBe(1)
+      q.device.rewind(q.batch, 1)
+      expect(q.device.hasMore()).toBe(0)
+      q.driver.addOne(q.heap, 60, false)
+      q.driver.publish()
+      expect([q.device.enableNotification(), q.device.hasMore()]).toEqual([1, 1])
+      expect([q.device.popBatch(q.batch, 64), q.device.hasMore()]).toEqual([2, 0])
+    })
+
     it('a driver that changes every word once it was loaded changes nothing: each is used from one fetch', () => {
       // Of a chain that the loop over a lease stops at nothing is kept: it is fetched again, by windows.
       const chains = way === 'lease' ? 2 : 5

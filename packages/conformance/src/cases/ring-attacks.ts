@@ -63,6 +63,7 @@ export const ringAttackCases: readonly ConformanceCase[] = [
             check(device.flush() < 0, `${where}: flush of a broken queue`)
             checkEqual(device.needsNotification(), false, `${where}: needsNotification of a broken queue`)
             check(device.enableNotification() < 0, `${where}: enableNotification of a broken queue`)
+            check(device.hasMore() < 0, `${where}: hasMore of a broken queue`)
             device.disableNotification()
             const [touched] = cpu.recorded.filter(({ step }) => step === 'load' || step === 'store')
             check(touched === undefined, `${where}: a queue broken by ${reason} makes no ${touched?.step}`)

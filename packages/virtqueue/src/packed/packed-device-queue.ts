@@ -17,8 +17,9 @@ import {
   VIRTIO_F_INDIRECT_DESC,
   VIRTQ_DESC_F_WRITE,
 } from '@vring/layout'
+import { work } from '@vring/memory'
 import type { BrokenReason } from '../broken-reason.ts'
-import { type ChainBatch, HOLD_CHAINS } from '../chain-batch.ts'
+import { type ChainBatch, HOLD_CHAINS, LOOK_WORK } from '../chain-batch.ts'
 import { chainMaxOf } from '../chain-max.ts'
 import type { DeviceQueue, DeviceQueueOptions, RingLog } from '../device-queue.ts'
 import { PackedChainWalker } from './packed-chain-walker.ts'
@@ -141,6 +142,7 @@ export class PackedDeviceQueue implements DeviceQueue {
   popBatch(batch: ChainBatch, max: number): number {
     batch.begin()
     if (this.broken !== null) return EINVAL
+    work.charge(LOOK_WORK)
     const { lease, reader } = this
     const room = this.queueSize - this.inFlight
     let limit = max < batch.entry.length ? max | 0 : batch.entry.length | 0
@@ -157,6 +159,7 @@ export class PackedDeviceQueue implements DeviceQueue {
       if (taken < end) break
     }
     if (taken < limit && !reader.empty) taken = reader.readByWindow(batch, taken, limit, room)
+    work.charge(batch.descriptors)
     this.seenSlot = reader.slot
     this.seenWrap = reader.wrap
     // Chains before a malformed one are worked off first: what stopped them is met again, and latched, as the first.
@@ -241,10 +244,15 @@ export class PackedDeviceQueue implements DeviceQueue {
     const status = this.device.store32(PACKED_EVENT_OFF_WRAP_OFFSET, (offWrap | (flags << 16)) >>> 0)
     if (status < 0) return this.fault(status)
     this.log?.write('device', 0, PACKED_EVENT_BYTES)
-    if (this.inFlight === this.queueSize) return 0
     // Orders the store above before the load below; pairs with the driver's barrier between its store of a descriptor's
     // flags and its load of the event suppression structure.
     this.cpu.mb()
+    return this.hasMore()
+  }
+
+  hasMore(): number {
+    if (this.broken !== null) return EINVAL
+    if (this.inFlight === this.queueSize) return 0
     const now = this.desc.load16Acquire(PACKED_DESC_BYTES * this.seenSlot + PACKED_DESC_FLAGS_OFFSET)
     if (now < 0) return this.fault(now)
     return isAvailable(now, this.seenWrap) ? 1 : 0

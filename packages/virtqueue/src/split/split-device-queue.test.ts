@@ -318,6 +318,7 @@ describe.each(WAYS)('a split ring by %s', (way) => {
       expect(q.device.flush()).toBeLessThan(0)
       expect(q.device.needsNotification()).toBe(false)
       expect(q.device.enableNotification()).toBeLessThan(0)
+      expect(q.device.hasMore()).toBeLessThan(0)
       q.device.disableNotification()
       expect(Buffer.compare(q.space.view.u8, before)).toBe(0)
     })

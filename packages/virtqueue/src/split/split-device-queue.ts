@@ -20,8 +20,9 @@ import {
   VIRTQ_DESC_F_WRITE,
   VIRTQ_USED_F_NO_NOTIFY,
 } from '@vring/layout'
+import { work } from '@vring/memory'
 import type { BrokenReason } from '../broken-reason.ts'
-import { type ChainBatch, HOLD_CHAINS } from '../chain-batch.ts'
+import { type ChainBatch, HOLD_CHAINS, LOOK_WORK } from '../chain-batch.ts'
 import { chainMaxOf } from '../chain-max.ts'
 import type { DeviceQueue, DeviceQueueOptions, RingLog } from '../device-queue.ts'
 import { SplitChainWalker } from './split-chain-walker.ts'
@@ -56,6 +57,8 @@ export class SplitDeviceQueue implements DeviceQueue {
   private usedIdx = 0
   /** avail.idx as last seen. */
   private availIdx = 0
+  /** Avail index after what the last popBatch took. */
+  private popEnd = 0
   /** Chains that were taken and not published as used. */
   private inFlight = 0
   private signalledUsed = 0
@@ -100,7 +103,7 @@ export class SplitDeviceQueue implements DeviceQueue {
     if (used < 0) return this.fault(used)
     this.usedIdx = used
     this.nextAvail = base & 0xffff
-    this.availIdx = this.nextAvail
+    this.availIdx = this.popEnd = this.nextAvail
     // What a device before this one took and did not give back; a base before used.idx says nothing of it.
     const ahead = (this.nextAvail - used) & 0xffff
     this.inFlight = ahead <= this.queueSize ? ahead : 0
@@ -113,7 +116,7 @@ export class SplitDeviceQueue implements DeviceQueue {
 
   resume(entries = 0): void {
     this.nextAvail = (this.usedIdx + entries) & 0xffff
-    this.availIdx = this.nextAvail
+    this.availIdx = this.popEnd = this.nextAvail
     this.inFlight = entries
   }
 
@@ -125,6 +128,7 @@ export class SplitDeviceQueue implements DeviceQueue {
   popBatch(batch: ChainBatch, max: number): number {
     batch.begin()
     if (this.broken !== null) return EINVAL
+    work.charge(LOOK_WORK)
     const { lease, reader } = this
     // As an integer: Math.min would make every comparison of the loop one of doubles.
     let limit = max < batch.entry.length ? max | 0 : batch.entry.length | 0
@@ -148,12 +152,14 @@ export class SplitDeviceQueue implements DeviceQueue {
       looks = 0
       held = taken === end && taken < limit && lease!.hold()
     }
+    this.popEnd = this.nextAvail
     if (ready <= 0) return ready
     if (taken < limit) taken = reader.readByWindows(batch, this.nextAvail, taken, limit)
+    work.charge(batch.descriptors)
     // Chains before a malformed one are worked off first: what stopped them is met again, and latched, as the first.
     if (taken < 0) return taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)
     batch.count = taken
-    this.nextAvail = (this.nextAvail + taken) & 0xffff
+    this.nextAvail = this.popEnd = (this.nextAvail + taken) & 0xffff
     this.inFlight += taken
     return taken
   }
@@ -165,6 +171,13 @@ export class SplitDeviceQueue implements DeviceQueue {
   /** Chains that were available at the last look and are not taken. */
   private get waiting(): number {
     return (this.availIdx - this.nextAvail) & 0xffff
+  }
+
+  hasMore(): number {
+    if (this.broken !== null) return EINVAL
+    const now = this.driver.load16(AVAIL_IDX_OFFSET)
+    if (now < 0) return this.fault(now)
+    return now === this.popEnd ? 0 : 1
   }
 
   rewind(_batch: ChainBatch, count: number): void {
