@@ -20,6 +20,7 @@ import type { AfXdpCounters } from './af-xdp-counters.ts'
 import type { AfXdpQueueHandle } from './af-xdp-interface.ts'
 import { ChunkStack } from './chunk-stack.ts'
 import { completeChecksum } from './complete-checksum.ts'
+import { BUSY_MS, openWhenFree } from './open-when-free.ts'
 import { completePartialChecksum } from './partial-checksum.ts'
 import { enterSocket } from './xsk-redirect.ts'
 
@@ -32,6 +33,10 @@ export interface AfXdpQueueOptions {
   readonly chunkBytes?: number
   /** Entries of each ring; a power of two, at least half of `chunks`. Default 2048. */
   readonly ringEntries?: number
+  /** How long to wait for a queue that another socket has, in ms: one that was closed has it a moment longer. Default 1000. */
+  readonly busyMs?: number
+  /** It has to be waited for. */
+  readonly onBusy?: () => void
 }
 
 const ENXIO = -6
@@ -87,25 +92,20 @@ export class AfXdpQueue implements NetBackend, FrameSource {
   /**
    * Opens the socket and enters it into the program's map: frames arrive from now on.
    *
-   * @throws VringError ERR_OUT_OF_RANGE for a size; ERR_SYSTEM: EBUSY (the queue has a socket), EOPNOTSUPP or EINVAL
+   * @throws VringError ERR_OUT_OF_RANGE for a size; ERR_SYSTEM: EBUSY (the queue has a socket, after `busyMs`), EOPNOTSUPP or EINVAL
    * (zero-copy, and the driver has it not), ENETDOWN, EPERM
    */
   constructor(handle: AfXdpQueueHandle, options: AfXdpQueueOptions = {}) {
     const needed = handle.frameNow[0]! + XDP_PACKET_HEADROOM
-    const { mode = 'auto', chunks = 4096, ringEntries = 2048 } = options
+    const { mode = 'auto', chunks = 4096, ringEntries = 2048, busyMs = BUSY_MS, onBusy = () => {} } = options
     const chunkBytes = options.chunkBytes ?? (needed <= 2048 ? 2048 : 4096)
     if (chunkBytes < needed)
       throw refused('ERR_OUT_OF_RANGE', 'chunkBytes', chunkBytes, `at least ${needed}, by the MTU of ${handle.name}`)
     if (2 * ringEntries < chunks)
       throw refused('ERR_OUT_OF_RANGE', 'ringEntries', ringEntries, `at least half of ${chunks} chunks`)
-    this.socket = XdpSocket.open({
-      ifindex: handle.ifindex,
-      queue: handle.queue,
-      mode,
-      chunks,
-      chunkBytes,
-      ringEntries,
-    })
+    const { ifindex, queue } = handle
+    const socket = { ifindex, queue, mode, chunks, chunkBytes, ringEntries }
+    this.socket = openWhenFree(() => XdpSocket.open(socket), busyMs, onBusy)
     this.name = `af-xdp:${handle.name}:${handle.queue}`
     this.handle = handle
     this.mode = this.socket.mode
@@ -129,10 +129,13 @@ export class AfXdpQueue implements NetBackend, FrameSource {
     return this.gone ? -1 : this.socket.fd
   }
 
-  /** Frames in the TX ring that the driver does not fetch by itself: it was busy when it was called last. */
+  /**
+   * Frames in the TX ring that the driver does not fetch by itself: it was busy when it was called last. Of an interface that is
+   * down nothing is unsent, as no time helps: what is in the ring leaves with the first batch after it is up.
+   */
   get unsent(): boolean {
     const { tx } = this.socket
-    return !this.gone && tx.pending() > 0 && tx.needsWakeup
+    return !this.gone && !this.down && tx.pending() > 0 && tx.needsWakeup
   }
 
   /**
