@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
-import { DEFAULT_MEMORY, type ServeConfig } from '../../apps/serve/src/config.ts'
 import type { Daemon } from '../../apps/serve/src/daemon.ts'
 import type { Observation } from '../../apps/serve/src/metrics.ts'
+import { DEFAULT_MEMORY, type ServeConfig } from '../../apps/serve/src/serve-config.ts'
 import type { Snapshot } from '../../apps/serve/src/snapshot.ts'
 import { StatusServer } from '../../apps/serve/src/status-server.ts'
 import { expectThat, type FuzzTarget } from '../engine/target.ts'

@@ -5,16 +5,11 @@ import { pathToFileURL } from 'node:url'
 import { createRegistry } from '@vring/registry'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { OPTIONS } from './arguments.ts'
-import {
-  DEFAULT_MEMORY,
-  parseBytes,
-  parseMetricsAddress,
-  parseSettings,
-  resolveConfig,
-  type ServeConfig,
-} from './config.ts'
+import { parseBytes, parseMetricsAddress, resolveConfig } from './config.ts'
 import { EXIT_MISSING, EXIT_USAGE } from './exit-codes.ts'
+import { DEFAULT_MEMORY, type ServeConfig } from './serve-config.ts'
 import type { ServeError } from './serve-error.ts'
+import { parseSettings } from './settings.ts'
 
 const chosen = createRegistry().select({ speculationSafe: true }).chosen
 const least = { socket: '/run/a.sock', backend: 'drop' }
@@ -166,7 +161,7 @@ describe('configuration', () => {
     [{ ...least, threads: '0' }, /^--threads: "0" is not accepted; accepted: an integer from 1 to 128/],
     [
       { ...least, backend: 'pcap:x', queues: '2', threads: '2' },
-      /^--threads: is 2, and pcap is one thread's; accepted: 1, or drop, loopback, tap, plugin/,
+      /^--threads: is 2, and pcap is one thread's; accepted: 1, or drop, loopback, tap, replay, plugin/,
     ],
     [
       { ...least, queues: '2', threads: '2', accessor: 'iotlb-translated' },

@@ -1,4 +1,4 @@
-import { AfXdpGroup, AfXdpQueue } from '@vring/backend-af-xdp'
+import { AfXdpGroup, AfXdpQueue, BUSY_MS } from '@vring/backend-af-xdp'
 import { formatReplayReport, PcapBackend, ReplayClock, ReplayFile, ReplaySource } from '@vring/backend-pcap'
 import { LinuxTapQueue } from '@vring/backend-tap/linux'
 import { ETH_HEADER_BYTES, NET_HDR_MRG_BYTES } from '@vring/layout'
@@ -79,7 +79,7 @@ export async function createDatapath(
   debug: (line: string) => void,
   registry: Registry,
 ): Promise<Datapath> {
-  const path = await ownDatapath(spec, owned, note, debug, registry)
+  const path = await ownDatapath(spec, queuePairs, owned, note, debug, registry)
   const pairs = Array.from({ length: queuePairs }, (_, pair) => path.pairs[owned.indexOf(pair)] ?? ELSEWHERE)
   return { ...path, pairs, setReceiving: (pair, now) => path.setReceiving(owned.indexOf(pair), now) }
 }
@@ -87,6 +87,7 @@ export async function createDatapath(
 /** Its pairs are `owned`, in that order. */
 async function ownDatapath(
   spec: DatapathSpec,
+  allPairs: number,
   owned: readonly number[],
   note: (line: string) => void,
   debug: (line: string) => void,
@@ -103,7 +104,7 @@ async function ownDatapath(
     case 'pcap':
       return pcapPath(spec.capture, queuePairs, note)
     case 'replay':
-      return replayPath(spec, queuePairs, note)
+      return replayPath(spec, allPairs, owned, note)
     case 'plugin':
       return pluginPath(registry.backend(spec.name), spec.argument, queuePairs)
     case 'tap':
@@ -112,7 +113,13 @@ async function ownDatapath(
         spec.receiving,
       )
     case 'af-xdp':
-      return afXdpPath(openAll(of(spec.queues, owned), (handle) => new AfXdpQueue(handle)))
+      return afXdpPath(
+        openAll(of(spec.queues, owned), (handle) => {
+          const onBusy = (): void =>
+            note(`${handle.name}: queue ${handle.queue} is in use; waiting for it, ${BUSY_MS} ms at most`)
+          return new AfXdpQueue(handle, { onBusy })
+        }),
+      )
   }
 }
 
@@ -211,20 +218,26 @@ function pcapPath(spec: CaptureSpec, queuePairs: number, note: (line: string) =>
 }
 
 /** Frames of interface i of the capture go to pair i mod N, all by one clock; what drivers send is dropped. */
-function replayPath({ path, replay }: ReplaySpec, queuePairs: number, note: (line: string) => void): Datapath {
+function replayPath(
+  { path, replay, clock: cells }: ReplaySpec,
+  allPairs: number,
+  owned: readonly number[],
+  note: (line: string) => void,
+): Datapath {
   const file = ReplayFile.open(path)
-  const clock = new ReplayClock()
+  const clock = new ReplayClock(undefined, cells)
+  // Every source reads the whole file: what the first of them finds is what all find, in every thread.
+  const [told] = owned
   let said = ''
-  const sources = Array.from({ length: queuePairs }, (_, index) => {
+  const sources = owned.map((pair) => {
     const source = new ReplaySource(() => file.read(), {
       ...replay,
       headerBytes: NET_HDR_MRG_BYTES,
       clock,
-      share: { index, of: queuePairs },
+      share: { index: pair, of: allPairs },
       onReport: (report) => {
-        // Every source reads the whole file: what the first of them finds is what all find.
         const line = `${path}: ${formatReplayReport(report, replay.maxGapMs)}`
-        if (line !== said) note(line)
+        if (told === 0 && line !== said) note(line)
         said = line
       },
     })
@@ -234,7 +247,7 @@ function replayPath({ path, replay }: ReplaySpec, queuePairs: number, note: (lin
     replay.pace === 'recorded' ? `recorded, gaps of at most ${replay.maxGapMs / 1000} s` : 'as fast as it is taken'
   return {
     ...nothing,
-    note: `replaying ${path}: pace ${pace}`,
+    note: told === 0 ? `replaying ${path}: pace ${pace}` : null,
     pairs: sources.map((source) => ({ ...sink(new DropBackend()), source })),
     sessionEnded: () => clock.pause(),
     close: () => {

@@ -11,6 +11,17 @@ export * from './daemon.ts'
 export * from './exit-codes.ts'
 export { main } from './main.ts'
 export * from './metrics.ts'
+export {
+  type DaemonConfig,
+  DEFAULT_MEMORY,
+  type MemoryConfig,
+  type MemoryFiles,
+  type MetricsAddress,
+  type ReplayConfig,
+  type ReplayPace,
+  type ServeConfig,
+} from './serve-config.ts'
 export * from './serve-error.ts'
+export { type DeviceSettings, parseSettings, type Settings } from './settings.ts'
 export * from './snapshot.ts'
 export * from './status-page.ts'

@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, statSync } from 'node:fs'
 import { duplicateFd, PollSet, UnixListener } from '@vring/linux'
-import type { ServeConfig } from './config.ts'
+import type { ServeConfig } from './serve-config.ts'
 import { startError } from './serve-error.ts'
 import { groupId } from './user-names.ts'
 

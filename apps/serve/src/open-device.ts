@@ -1,9 +1,10 @@
+import { ReplayClock } from '@vring/backend-pcap'
 import { openAfXdp } from './af-xdp.ts'
 import { formatBackend } from './backend-spec.ts'
-import type { ServeConfig } from './config.ts'
 import type { Device } from './device.ts'
 import { readObjectSpec } from './program-spec.ts'
 import type { DatapathSpec, ProgramSpec } from './protocol.ts'
+import type { ServeConfig } from './serve-config.ts'
 import { startError } from './serve-error.ts'
 import { openTap } from './tap.ts'
 
@@ -24,7 +25,7 @@ export function openDevice(config: ServeConfig): Device {
       case 'plugin':
         return inProcess(backend)
       case 'replay':
-        return inProcess({ ...backend, replay: config.replay })
+        return inProcess({ ...backend, replay: config.replay, clock: new ReplayClock().cells })
       case 'tap':
         return openTap({ name: backend.name, queuePairs: config.queuePairs, xdp, mtu: config.mtu })
       case 'af-xdp':

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { DEFAULT_MEMORY, type ServeConfig } from './config.ts'
 import { formatMetrics, type Observation, type Observed } from './metrics.ts'
+import { DEFAULT_MEMORY, type ServeConfig } from './serve-config.ts'
 import type { Snapshot } from './snapshot.ts'
 import { PAGE_SECURITY_POLICY, renderStatusPage } from './status-page.ts'
 import { version } from './version.ts'

@@ -5,8 +5,8 @@ import type { PeerCredentials } from '@vring/linux'
 import type { AccessorSpec } from '@vring/registry'
 import type { FollowerEnd, HomeEnd, SocketRole } from '@vring/vhost-user'
 import type { CaptureSpec } from './capture-spec.ts'
-import type { MemoryConfig, ReplayConfig } from './config.ts'
 import type { LogLevel } from './log.ts'
+import type { MemoryConfig, ReplayConfig } from './serve-config.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What the worker thread builds its backends from: plain data, devices as descriptors that the main thread opened. */
@@ -14,7 +14,13 @@ export type DatapathSpec =
   | { readonly kind: 'drop'; readonly program: ProgramSpec | null }
   | { readonly kind: 'loopback' }
   | { readonly kind: 'pcap'; readonly capture: CaptureSpec }
-  | { readonly kind: 'replay'; readonly path: string; readonly replay: ReplayConfig }
+  /** `clock`: one for all threads. */
+  | {
+      readonly kind: 'replay'
+      readonly path: string
+      readonly replay: ReplayConfig
+      readonly clock: SharedArrayBuffer
+    }
   | { readonly kind: 'plugin'; readonly name: string; readonly argument: string | null }
   /** `receiving`: pairs that take frames, one number for all threads. */
   | { readonly kind: 'tap'; readonly queues: readonly TapQueueHandle[]; readonly receiving: Int32Array }

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { featureNames, VIRTIO_ID_NET } from '@vring/layout'
 import { formatAccessor } from '@vring/registry'
 import { formatBackend } from './backend-spec.ts'
-import type { ServeConfig } from './config.ts'
 import type { Observation, Observed } from './metrics.ts'
 import { rateCharts } from './rate-charts.ts'
+import type { ServeConfig } from './serve-config.ts'
 import type { LatencySnapshot, Snapshot } from './snapshot.ts'
 
 /** Colours of the system, one column, tables that scroll by themselves where the screen is narrow. */

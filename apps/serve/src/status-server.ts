@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import type { MetricsAddress } from './config.ts'
 import type { Daemon } from './daemon.ts'
 import type { Log } from './log.ts'
 import { formatMetrics, METRICS_TYPE, type Observed } from './metrics.ts'
+import type { MetricsAddress } from './serve-config.ts'
 import { startError } from './serve-error.ts'
 import { PAGE_SECURITY_POLICY, renderStatusPage } from './status-page.ts'
 

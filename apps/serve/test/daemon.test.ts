@@ -18,6 +18,7 @@ import { VhostUserFrontend } from '@vring/vhost-user'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { DaemonProcess, until } from './daemon-process.ts'
 import { TestDriver } from './test-driver.ts'
+import { TestReceiver } from './test-receiver.ts'
 
 const reason = unsupportedHost()
 const METRICS = ['--metrics', '127.0.0.1:0']
@@ -231,6 +232,33 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
     driver.send(frames(5))
     await until('the count', async () => (await serve.metric('vring_packets_total{pair="0",direction="tx"}')) === 5)
     expect(await serve.metric('vring_packets_total{pair="0",direction="rx"}')).toBe(20)
+    driver.close()
+    expect(await serve.end('SIGTERM')).toBe(0)
+  })
+
+  test('replays to pairs of two threads, the frames of interface i to pair i', async () => {
+    const path = join(folder, 'two.pcapng')
+    const file = new CaptureFile(path)
+    const backends = [0, 1].map((pair) => new PcapBackend(file, { interfaceName: `tx-${pair}` }))
+    const recorded = frames(20)
+    for (const [i, frame] of recorded.entries()) {
+      const batch = new FrameBatch(12, memoryView(new ArrayBuffer(2048)))
+      batch.view.u8.set(frame, 12)
+      batch.length[0] = 12 + frame.length
+      batch.count = 1
+      backends[i % 2]!.transmit(batch)
+    }
+    file.close()
+    const serve = await start('--backend', `replay:${path}`, '--queues', '2', '--threads', '2', ...METRICS)
+    const driver = new TestDriver(socket)
+    const second = new TestReceiver(driver, 1)
+    const got: [Uint8Array[], Uint8Array[]] = [[], []]
+    await until('frames', () => got[0].push(...driver.receive()) + got[1].push(...second.receive()) >= 20)
+    for (const pair of [0, 1] as const)
+      expect(Buffer.concat(got[pair]).equals(Buffer.concat(recorded.filter((_, i) => i % 2 === pair)))).toBe(true)
+    // Every thread reads the whole file: it is told once.
+    await serve.says(/two\.pcapng: 20 frames/)
+    expect(serve.output.match(/two\.pcapng: 20 frames/g)).toHaveLength(1)
     driver.close()
     expect(await serve.end('SIGTERM')).toBe(0)
   })
