@@ -5,7 +5,7 @@ import { NetDevice, type NetQueueReport } from '@vring/vhost-user-net'
 import type { CaptureSpec } from './capture-spec.ts'
 import type { Captures } from './captures.ts'
 import { addCounts, sumCounts } from './counts.ts'
-import type { Datapath, PairEnds } from './datapath.ts'
+import type { Datapath, PairEnds } from './datapath-ends.ts'
 import { Latency } from './latency.ts'
 import type { PairSnapshot, SessionSnapshot, Snapshot } from './snapshot.ts'
 

@@ -10,7 +10,8 @@ import {
   VhostUserWorker,
 } from '@vring/vhost-user'
 import { Captures } from './captures.ts'
-import { createDatapath, type Datapath } from './datapath.ts'
+import { createDatapath } from './datapath.ts'
+import type { Datapath } from './datapath-ends.ts'
 import { loadRegistry } from './load-registry.ts'
 import {
   CONTROL_SNAPSHOT,

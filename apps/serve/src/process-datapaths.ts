@@ -1,0 +1,85 @@
+import { PcapBackend } from '@vring/backend-pcap'
+import {
+  type BackendPlugin,
+  DropBackend,
+  type FrameSource,
+  LoopbackBackend,
+  type NetBackend,
+  XdpBackend,
+} from '@vring/vhost-net'
+import { XDP_VERDICT_NAMES } from '@vring/xdp'
+import type { CaptureSpec } from './capture-spec.ts'
+import { openCapture } from './captures.ts'
+import { type CountedProgram, loadCountedProgram } from './counted-program.ts'
+import { addCounts } from './counts.ts'
+import { type Datapath, never, noDrops, nothing, openAll, sink } from './datapath-ends.ts'
+import type { ProgramSpec } from './protocol.ts'
+import { startError } from './serve-error.ts'
+import { limitLines } from './trace-lines.ts'
+
+export function dropPath(queuePairs: number): Datapath {
+  return { ...nothing, pairs: Array.from({ length: queuePairs }, () => sink(new DropBackend())) }
+}
+
+/** @throws ServeError naming --xdp */
+export async function loadPrograms(
+  spec: ProgramSpec,
+  queuePairs: number,
+  debug: (line: string) => void,
+): Promise<CountedProgram[]> {
+  const trace = limitLines(debug)
+  try {
+    return await Promise.all(Array.from({ length: queuePairs }, () => loadCountedProgram(spec, trace)))
+  } catch (error) {
+    throw startError(`--xdp ${spec.kind === 'xdp1' ? 'xdp1' : spec.xdp}`, error)
+  }
+}
+
+export function programPath(programs: readonly CountedProgram[]): Datapath {
+  const backends = programs.map(({ program }, rxQueueIndex) => new XdpBackend(program, { rxQueueIndex }))
+  const total = (verdict: number): number => backends.reduce((sum, { verdicts }) => sum + verdicts[verdict]!, 0)
+  return {
+    ...nothing,
+    pairs: backends.map(sink),
+    verdicts: () => Object.fromEntries(XDP_VERDICT_NAMES.map((name, verdict) => [name, total(verdict)])),
+    programCounts: () => {
+      const counts: Record<string, number> = {}
+      for (const one of programs) addCounts(counts, one.counts())
+      return counts
+    },
+  }
+}
+
+export function loopbackPath(queuePairs: number): Datapath {
+  const loops = Array.from({ length: queuePairs }, () => new LoopbackBackend())
+  return {
+    ...nothing,
+    pairs: loops.map((loop) => ({ backend: loop, source: loop, rxDropped: noDrops, gone: never })),
+    sessionEnded: () => {
+      for (const loop of loops) loop.clear()
+    },
+  }
+}
+
+/** A backend of each queue pair; one that receives is both ends of it. */
+export function pluginPath(plugin: BackendPlugin, argument: string | null, queuePairs: number): Datapath {
+  const backends = openAll(Array.from({ length: queuePairs }), () => plugin.create(argument))
+  return {
+    ...nothing,
+    pairs: backends.map((backend) => ({
+      ...sink(backend),
+      source: plugin.supports.receives ? (backend as NetBackend & FrameSource) : null,
+    })),
+    close: () => {
+      for (const backend of backends) backend.close()
+    },
+  }
+}
+
+export function pcapPath(spec: CaptureSpec, queuePairs: number, note: (line: string) => void): Datapath {
+  const file = openCapture(spec, note)
+  const pairs = Array.from({ length: queuePairs }, (_, pair) =>
+    sink(new PcapBackend(file, { interfaceName: `tx-${pair}` })),
+  )
+  return { ...nothing, pairs, sessionEnded: () => file.sync(), idle: () => file.sync(), close: () => file.close() }
+}
