@@ -114,7 +114,10 @@ export interface VhostUserDevice {
   stopQueue(index: number): number
   /** A running ring may have effects or not; a disabled one is served without any (VIRTIO-net: drop TX, hold RX). */
   setQueueEnabled(index: number, enabled: boolean): void
-  /** Runs one bounded round. Returns packets done; 0 lets the loop think of sleeping. Never throws. */
+  /**
+   * Runs one bounded round: of one look's work, where what it does is charged to `work` of `@vring/memory`, which the loop has
+   * begun. Returns packets done; 0 lets the loop think of sleeping. Never throws.
+   */
   serveQueue(index: number): number
   /** Asks the driver to notify, then looks again. True: there is work, do not sleep. */
   armQueue(index: number): boolean
