@@ -4,7 +4,7 @@ import { WORK_PER_LOOK, work } from '@vring/memory'
 import { REQUEST_CASES, WorstRequests } from './worst-requests.ts'
 import { WORST_CASES, worstRound } from './worst-round.ts'
 
-const REPEATS = 40
+const REPEATS = 24
 
 interface Look {
   readonly ms: number

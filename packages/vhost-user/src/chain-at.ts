@@ -11,6 +11,9 @@ export interface FoundChain {
   readonly writable: readonly RequestBuffer[]
 }
 
+/** Units of work of a descriptor that is read here: as long as four that `popBatch` reads. */
+const FOUND_WORK = 4
+
 /** No chain now: `malformed`, or `miss` where a translation is missing that was asked for. */
 export type NoChain = 'malformed' | 'miss'
 
@@ -37,7 +40,7 @@ export function chainAt(
   let index = head
   for (let found = 0; found < Math.min(size, CHAIN_DESCRIPTORS_MAX); ) {
     if (index >= size) return 'malformed'
-    work.charge(1)
+    work.charge(FOUND_WORK)
     const status = load(index)
     if (status < 0) return noChain(status)
     const address = words[1]! * 2 ** 32 + words[0]!
@@ -84,7 +87,7 @@ export function chainOf(
   const words = new Uint32Array(4)
   const table: RingDescriptor[] = []
   for (let at = 0; at < length; at += DESC_BYTES) {
-    work.charge(1)
+    work.charge(FOUND_WORK)
     const status = loadFromBuffer(buffers, address + at, words)
     if (status < 0) return noChain(status)
     // Every flag but WRITE, and the buffer id, mean nothing in a table (VirtIO 1.3 section 2.8.7).

@@ -1,5 +1,5 @@
 import { EFAULT } from '@vring/layout'
-import { ACCESS_READ, ACCESS_WRITE, type AddressMap, type MappedSpace, work } from '@vring/memory'
+import { ACCESS_READ, ACCESS_WRITE, type AddressMap, type MappedSpace } from '@vring/memory'
 import { piecesMax } from '@vring/virtqueue'
 
 /** A buffer of a request: where the driver has it, and how long it is in bytes. */
@@ -133,8 +133,6 @@ export class DeviceRequest {
       }
       return true
     })
-    work.chargePieces(views.length)
-    if (whole) work.chargeBytes(length)
     return whole ? views : null
   }
 }
@@ -148,11 +146,8 @@ function forEachPart(
 ): boolean {
   let skip = offset
   let left = length
-  let seen = 0
   for (const { address, length: bytes } of list) {
     if (left === 0) break
-    // Buffers that are only passed are a unit for each 16, as those whose lengths are summed.
-    if ((seen++ & 15) === 0) work.charge(1)
     if (skip >= bytes) {
       skip -= bytes
       continue

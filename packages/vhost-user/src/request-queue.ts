@@ -1,7 +1,7 @@
 import { type Accessor, type AccessorOptions, type AccessorPlugin, type Cpu, plainCpu } from '@vring/accessor'
 import { IotlbBufferMap } from '@vring/iotlb'
 import { EAGAIN, VringError } from '@vring/layout'
-import { ACCESS_READ, ACCESS_WRITE, type AddressMap, work } from '@vring/memory'
+import { ACCESS_READ, ACCESS_WRITE, type AddressMap, WORK_BYTES, WORK_PER_LOOK, work } from '@vring/memory'
 import { type BrokenReason, ChainBatch, createDeviceQueue, type DeviceQueue, PIECES_MAX } from '@vring/virtqueue'
 import type { StartedVring } from './device.ts'
 import { DeviceRequest, type RequestBuffer, type RequestMemory } from './device-request.ts'
@@ -27,8 +27,9 @@ const finished = new ChainBatch(1)
  * A running ring of a device that answers requests one by one, in any order: block, random numbers, control, and other
  * devices that are no network's. Takes requests, gives them back, tells the driver, and keeps note of what is in flight.
  *
- * What a driver makes a request cost (descriptors, pieces, look-ups, bytes) is charged to the thread's `work`, which
- * `VhostUserWorker` begins before each `serveQueue`: a device that takes more than once in one call stops when `work.full`.
+ * What a driver makes a request cost (descriptors, pieces, look-ups, bytes) is charged to the thread's `work` when it is taken,
+ * with what the device is going to do. `VhostUserWorker` begins `work` before each `serveQueue`: a device that takes more than
+ * once in one call stops when it is full.
  *
  * ```ts
  * serveQueue(index) {
@@ -202,15 +203,17 @@ export class RequestQueue {
   }
 
   /**
-   * Translates buffers and makes their views, where that takes more than a look; false: one has to be waited for. What can't be
+   * Translates buffers, makes their views, and charges what they cost; false: one has to be waited for. What can't be
    * reached at all, and what lies in more pieces than an IOTLB has room for, the device finds when it reads or writes it.
    */
   #reach(readable: readonly RequestBuffer[], writable: readonly RequestBuffer[]): boolean {
     const buffers = this.#buffers
     let pieces = 0
+    let bytes = 0
     for (const list of [readable, writable]) {
       const access = list === readable ? ACCESS_READ : ACCESS_WRITE
       for (const { address, length } of list) {
+        bytes += length
         for (let done = 0; done < length && pieces < PIECES_MAX; done += buffers.span, pieces++) {
           const at = buffers.resolveSpan(address + done, length - done, access)
           if (at === EAGAIN) return false
@@ -218,7 +221,9 @@ export class RequestQueue {
         }
       }
     }
-    work.charge(pieces)
+    // They are looked up here, and again where the device reads or writes them.
+    work.chargePieces(2 * pieces)
+    work.chargeBytes(Math.min(bytes, WORK_PER_LOOK * WORK_BYTES))
     return true
   }
 
