@@ -14,7 +14,7 @@ const ENTRIES: readonly (readonly [out: string, source: string])[] = [
   ['driver-thread', 'src/driver-thread.ts'],
   ['core-worker', 'src/placement/core-worker.ts'],
   ['conformance-process', 'src/conformance/conformance-process.ts'],
-  ...['dies', 'hangs', 'lies', 'own', 'optimised', 'throws', 'unfinished', 'unreadable', 'victim'].map(
+  ...['dies', 'hangs', 'lies', 'own', 'optimised', 'races', 'throws', 'unfinished', 'unreadable', 'victim'].map(
     (name) => [`fixtures/${name}`, `fixtures/${name}.mjs`] as const,
   ),
 ]

@@ -25,6 +25,11 @@ export interface ExploreOptions {
   readonly waitLimit?: number
   /** Give up beyond this many distinct states; default 2,000,000. */
   readonly maxStates?: number
+  /**
+   * At the end, run threads again from their logs and see that they come to the same place: what does not depends on state that
+   * the explorer does not see, and nothing is shown of it. Default false.
+   */
+  readonly checkReplays?: boolean
   /** Random schedules in place of the exhaustive search; default none. */
   readonly random?: RandomSchedules
 }

@@ -32,6 +32,7 @@ class Search {
   readonly #preemptions: number | undefined
   readonly #maxStates: number
   readonly #model: MemoryModel
+  readonly #checkReplays: boolean
   #steps = 0
   readonly #accesses = { mapped: 0, user: 0 }
   /** By thread: it has accessed a ring. */
@@ -43,6 +44,7 @@ class Search {
     this.#waitLimit = options.waitLimit ?? 1
     this.#preemptions = options.preemptions
     this.#maxStates = options.maxStates ?? 2_000_000
+    this.#checkReplays = options.checkReplays === true
     this.#world = new ExploredWorld(this.#model, scenario.structural ?? [])
     this.#world.runner.enter('setup')
     this.#prepared = scenario.prepare(this.#world)
@@ -84,7 +86,10 @@ class Search {
       states += next.size
       more = next.size > 0
       if (more) depth++
-      if (states > this.#maxStates) return this.#result({ exhausted: false, states, schedules, depth })
+      if (states > this.#maxStates) {
+        this.#checkReached()
+        return this.#result({ exhausted: false, states, schedules, depth })
+      }
       layer = next.values()
     }
     this.#checkReached()
@@ -254,11 +259,16 @@ class Search {
     if (machine.found !== null) this.#record(state, seed)
   }
 
-  /** Where nothing was found: a thread that is there to access a ring, and did not in any schedule, shows nothing. */
+  /** Where nothing was found: threads whose steps follow from more than their logs show nothing. And a thread that is there to access a ring, and did not in any schedule, shows nothing. */
   #checkReached(): void {
     const idle = this.#threads.find(({ accesses }, thread) => accesses === true && this.#reached[thread] !== true)
-    if (this.#finding !== null || idle === undefined) return
-    this.#world.machine.report('not-reached', `${idle.name} accessed no ring in any schedule`)
+    const { machine, runner } = this.#world
+    const strayed = this.#checkReplays ? runner.strayed() : null
+    // A finding of threads that do not repeat is none.
+    if (strayed !== null) machine.report('hidden-state', strayed)
+    else if (this.#finding === null && idle !== undefined)
+      machine.report('not-reached', `${idle.name} accessed no ring in any schedule`)
+    else return
     this.#record(this.#initial, null)
   }
 

@@ -43,6 +43,12 @@ export class ExploredWorld {
     return this.perform({ kind: 'atomic', label, run, isPrivate }) as T
   }
 
+  /** A step on what no other thread reaches. */
+  own<T>(label: string, run: (machine: Machine) => T): T {
+    if (this.hasResult) return this.take() as T
+    return this.perform({ kind: 'atomic', label, run, own: true, isPrivate: () => true }) as T
+  }
+
   /** Reports a finding, as a step of its own. */
   fail(kind: FindingKind, message: string): void {
     this.atomic(kind, (machine) => machine.report(kind, message))

@@ -151,10 +151,36 @@ export class ExploringCpu implements Cpu {
     return this.#packed && offset % PACKED_DESC_BYTES === PACKED_DESC_LEN_OFFSET
   }
 
-  /** A length of a packed descriptor, or a word whose neighbour is never stored: an event suppression structure. */
+  /**
+   * A length of a packed descriptor, or a word whose neighbour is never stored: an event suppression structure. In a split ring
+   * half of a used element, whose other half stays: one step, that no store of the thread overtakes.
+   */
   #store32(offset: number, value: number): void {
-    if (!this.#packed) throw new Error('a store of 32 bits is not part of the explored split ring')
-    this.#store(offset, this.#isLength(offset) ? value : [value, 0], false)
+    if (this.#packed) this.#store(offset, this.#isLength(offset) ? value : [value, 0], false)
+    else while (!this.#storeHalf(offset, value)) if (!this.#space.pageFault(offset, 'write')) return
+  }
+
+  #storeHalf(offset: number, value: number): boolean {
+    const space = this.#space
+    const half = (offset >>> 2) & 1
+    const pairAt = offset - (half === USED_PAIR ? 0 : 4)
+    const world = this.#world
+    if (world.hasResult) return world.take() as boolean
+    return world.perform({
+      kind: 'atomic',
+      label: `write ${where(offset)}`,
+      access: true,
+      mapped: offset < USER_BASE,
+      run: (machine) => {
+        space.check(machine, offset, 'write')
+        const location = space.locate(machine, pairAt, 'write')
+        if (location < 0) return false
+        const [id, length] = pair(machine.get(location))
+        machine.set(location, half === USED_PAIR ? [value, length] : [id, value])
+        space.written(machine, offset)
+        return true
+      },
+    }) as boolean
   }
 
   /** A page that goes for good between its translation and the access reads as zero, and takes no write. */
@@ -207,6 +233,8 @@ function pair(value: unknown): readonly number[] {
   return value === 0 ? ZEROS : (value as readonly number[])
 }
 
+/** Used elements begin at odd words of their area. */
+const USED_PAIR = 1
 const ZEROS: readonly number[] = [0, 0]
 
 /** The port of a device without full barriers: an event or an index may be loaded before a store is visible. */

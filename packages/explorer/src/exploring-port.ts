@@ -44,6 +44,18 @@ export class ExploringPort implements SyncPort {
     this.#store(cell, value, true)
   }
 
+  /** {@link load} of what no other thread reaches: no place where one can come in between, and it orders nothing. */
+  loadOwn<T>(cell: Cell<T>): T {
+    const at = this.#place(cell)
+    return this.#world.own<T>(cell.name, (machine) => machine.get<T>(at))
+  }
+
+  /** {@link store} of what no other thread reaches. */
+  storeOwn<T>(cell: Cell<T>, value: T): void {
+    const at = this.#place(cell)
+    this.#world.own(cell.name, (machine) => machine.setOwn(at, value))
+  }
+
   /** smp_rmb: earlier loads stay before later loads. */
   rmb(): void {
     if (this.#world.machine.model === 'weak') this.#barrier('rmb')

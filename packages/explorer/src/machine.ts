@@ -59,6 +59,12 @@ export class Machine {
     state.values[location] = this.interner.id(value)
   }
 
+  /** {@link set} of what no other thread reaches: there is no older value that one could see. */
+  setOwn(location: number, value: unknown): void {
+    this.#fill(location)
+    this.state.values[location] = this.interner.id(value)
+  }
+
   /** Notes what went wrong; the first finding of a step stays. */
   report(kind: FindingKind, message: string): void {
     this.found ??= { kind, message }
@@ -71,7 +77,7 @@ export class Machine {
 
   /** May `thread` take this step now? */
   enabled(thread: number, operation: Operation): boolean {
-    const drained = operation.kind === 'mb' || operation.kind === 'atomic'
+    const drained = operation.kind === 'mb' || (operation.kind === 'atomic' && operation.own !== true)
     return !(drained && this.holdsStores(thread)) && !this.waitsForOthers(thread, operation)
   }
 
@@ -105,7 +111,7 @@ export class Machine {
       case 'store':
         return this.interner.id(this.#store(thread, operation))
       case 'atomic': {
-        this.#raiseFloors(thread)
+        if (operation.own !== true) this.#raiseFloors(thread)
         return this.interner.id(operation.run(this))
       }
       case 'wmb':

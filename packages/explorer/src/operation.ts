@@ -20,6 +20,7 @@ export type FindingKind =
   | 'refused'
   | 'stuck'
   | 'not-reached'
+  | 'hidden-state'
   | 'exception'
 
 /**
@@ -61,7 +62,9 @@ export type Operation =
       readonly kind: 'atomic'
       readonly label: string
       readonly access?: boolean
-      readonly mapped?: never
+      readonly mapped?: boolean
+      /** It is about what no other thread reaches: it orders nothing, and waits for no store. */
+      readonly own?: boolean
       /** May it happen now? Default: always. */
       enabled?(machine: Machine): boolean
       /**

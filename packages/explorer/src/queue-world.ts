@@ -31,6 +31,8 @@ export interface RingWorldOptions {
    * steps must go through that port or in shared memory: the explorer takes steps back.
    */
   readonly create?: (context: AccessorContext) => Accessor
+  /** Told of the world before {@link create}. */
+  readonly ready?: (queue: QueueWorld) => void
   /** Map everything before the threads start; default true. */
   readonly mapped?: boolean
   /** Default: pages 1, 2 and 3. */
@@ -67,10 +69,13 @@ export class RingWorld<S extends ExploredSpace> {
     if (options.mapped !== false) this.round(() => {})
   }
 
-  #createAccessor({ create, sync, parts, variant }: RingWorldOptions): MappedAccessor {
+  #createAccessor({ create, ready, sync, parts, variant }: RingWorldOptions): MappedAccessor {
     const { cpu, space, ring, port } = this
     // Scenarios for any accessor ask for nothing that others have not.
-    if (create !== undefined) return create({ cpu, space, ring, iotlb: null, port }) as MappedAccessor
+    if (create !== undefined) {
+      ready?.(this as unknown as QueueWorld)
+      return create({ cpu, space, ring, iotlb: null, port }) as MappedAccessor
+    }
     const Class = variant === undefined ? parts.DirectAccessor : variant(parts.DirectAccessor)
     return new Class(
       { cpu, space, ring, iotlb: null },

@@ -4,6 +4,9 @@ import type { Operation } from './operation.ts'
 /** Thrown to leave a thread's function at its next operation. Not an error: code must not catch what it can't name. */
 const SUSPEND: unique symbol = Symbol('suspended at an operation')
 
+/** Places of each thread that {@link ThreadRunner.strayed} runs again. */
+const REPLAYS_MAX = 300
+
 /** Where a thread is: everything it does next follows from the results that its operations had so far. */
 export interface ThreadNode {
   readonly id: number
@@ -39,6 +42,7 @@ export class ThreadRunner {
   #nodes = 0
   /** What threads made, by who made it and for the how many-th time. */
   readonly #objects = new Map<unknown, Map<string, object>>()
+  readonly #started: { readonly run: () => unknown; readonly root: ThreadNode }[] = []
   #maker: unknown = null
   #made = 0
 
@@ -96,7 +100,30 @@ export class ThreadRunner {
 
   /** The beginning of a thread. */
   start(run: () => unknown): ThreadNode {
-    return this.#node(run, null, 0)
+    const root = this.#node(run, null, 0)
+    this.#started.push({ run, root })
+    return root
+  }
+
+  /**
+   * Runs threads again, from the logs of places that were computed long ago: what one is to do next must be what it was.
+   *
+   * @returns what differs, or null
+   */
+  strayed(): string | null {
+    for (const { run, root } of this.#started) {
+      const places = [root]
+      for (let at = 0; at < places.length && at < REPLAYS_MAX; at++) {
+        const place = places[at]!
+        const again = this.#node(run, place.parent, place.result)
+        const [was, is] = [place, again].map(
+          ({ pending, error }) => pending?.label ?? (error === null ? 'the end' : 'an error'),
+        )
+        if (was !== is) return `with the same results of all steps a thread goes on to ${is}, before to ${was}`
+        places.push(...place.children.values())
+      }
+    }
+    return null
   }
 
   /** Where the thread is after its operation had this result. */

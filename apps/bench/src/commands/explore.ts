@@ -6,7 +6,8 @@ import { formatDuration } from '../format.ts'
 import { printText, toJson, writeOutput } from '../output.ts'
 import { renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
-import { jsonArg } from './shared-args.ts'
+import { explorePlugins, hasFinding, namesPlugins, printPlugins } from './explore-plugins.ts'
+import { jsonArg, pluginArg } from './shared-args.ts'
 
 /** The explorer is large and no other command needs it: loaded when this one runs. */
 type Explorer = typeof import('@vring/explorer')
@@ -31,16 +32,30 @@ export const explore: BenchCommand = {
     seed: { type: 'string', description: 'then random schedules of this seed over the shipped code', valueHint: 'N' },
     pct: { type: 'boolean', description: 'draw these by probabilistic concurrency testing, not uniformly' },
     timelines: { type: 'boolean', description: 'print the schedule that shows each bug' },
+    accessor: {
+      type: 'string',
+      description: 'in place of the catalogue: these accessors, with options, under the rings that ship',
+      valueHint: 'a,b',
+    },
+    ...pluginArg,
     ...jsonArg,
   },
   async run(args) {
     const explorer = await import('@vring/explorer')
+    const preemptions = args.text('bound') === null ? null : args.integer('bound', 0, 64, 0)
+    const json = args.text('json')
+    if (namesPlugins(args)) {
+      const accessors = await explorePlugins(args, preemptions)
+      if (json !== null) writeOutput('--json', json, toJson({ accessors }))
+      else printText(printPlugins(accessors, explorer.formatTimeline))
+      return hasFinding(accessors) ? EXIT_DISAGREE : EXIT_OK
+    }
     const entries = chosen(
       explorer.catalogue(await import('@vring/accessor')),
       args.text('strategy'),
       args.text('entry'),
     )
-    const bound = args.text('bound') === null ? {} : { preemptions: args.integer('bound', 0, 64, 0) }
+    const bound = preemptions === null ? {} : { preemptions }
     const explored = entries.map((entry) => exploreEntry(explorer, entry, bound))
     const walks =
       args.text('seed') === null
@@ -52,7 +67,6 @@ export const explore: BenchCommand = {
               strategy: args.flag('pct') ? 'pct' : 'uniform',
             }),
           )
-    const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ entries: explored.map(plain), random: walks }))
     else
       printText(

@@ -1,0 +1,138 @@
+import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
+import { refused } from '@vring/layout'
+import type { Exploration, ExploreOptions } from '../exploration.ts'
+import { explore } from '../explore.ts'
+import type { MappedAccessorParts } from '../mapped-accessor.ts'
+import type { MemoryModel } from '../operation.ts'
+import type { QueueWorld } from '../queue-world.ts'
+import type { Scenario } from '../scenario.ts'
+import {
+  batchDuringInvalidation,
+  cowDuringRound,
+  kickDuringEnable,
+  migrateDuringRound,
+  packedBatchDuringInvalidation,
+  packedKickDuringEnable,
+  packedPublishDuringPoll,
+  parallelInvalidations,
+  publishDuringPoll,
+  type QueueScenario,
+  reclaimDuringRound,
+  writebackDuringReclaim,
+} from '../scenarios/index.ts'
+import { type FieldKnowledge, SharedFields } from './shared-fields.ts'
+
+/** What an accessor of any kind is explored in, and the memory model that its faults need. */
+const PLUGIN_SCENARIOS: readonly (readonly [make: QueueScenario, model: MemoryModel])[] = [
+  [migrateDuringRound, 'sc'],
+  [reclaimDuringRound, 'sc'],
+  [cowDuringRound, 'sc'],
+  [parallelInvalidations, 'sc'],
+  [writebackDuringReclaim, 'sc'],
+  [batchDuringInvalidation, 'sc'],
+  [packedBatchDuringInvalidation, 'sc'],
+  [publishDuringPoll, 'weak'],
+  [packedPublishDuringPoll, 'weak'],
+  [kickDuringEnable, 'tso'],
+  [packedKickDuringEnable, 'tso'],
+]
+
+/** How an accessor is explored. */
+export interface ExplorePluginOptions extends Pick<ExploreOptions, 'preemptions' | 'maxStates' | 'random'> {
+  /** Option values of the accessor. */
+  readonly options?: AccessorOptions
+  /** What the shipped worlds are made of: `@vring/accessor`. */
+  readonly parts: MappedAccessorParts
+}
+
+/** What came of one scenario over an accessor. */
+export interface PluginExploration extends Exploration {
+  readonly scenario: string
+  readonly description: string
+  readonly memoryModel: MemoryModel
+}
+
+/** Accesses that one hold may take, and an invalidation wait for. Source: HOLD_CHAINS of virtqueue, three accesses each. */
+const WAIT_LIMIT = 3 * 64
+/** Fields that an accessor may have: beyond, its state does not settle. */
+const FIELDS_MAX = 200
+
+/**
+ * Runs the rings that ship over any accessor while its pages move, are reclaimed, copied and written back, and while a driver
+ * publishes: every interleaving, up to two preemptions by default.
+ *
+ * What the accessor keeps is taken from its fields, or goes through `context.port`. A finding `hidden-state` says that it
+ * keeps something where neither is: then nothing is shown of it.
+ *
+ * @throws VringError ERR_UNSUPPORTED for an accessor that only works with a device IOTLB, which the model has not
+ */
+export function explorePlugin(
+  plugin: AccessorPlugin,
+  { options = {}, parts, preemptions = 2, maxStates = 300_000, random }: ExplorePluginOptions,
+): PluginExploration[] {
+  if (!plugin.supports.noIotlb)
+    throw refused('ERR_UNSUPPORTED', 'explore', plugin.name, 'an accessor that works without a device IOTLB')
+  return PLUGIN_SCENARIOS.map(([make, memoryModel]) => {
+    const known: FieldKnowledge = { stored: new Set(), contended: new Set() }
+    for (;;) {
+      const fields = known.stored.size + known.contended.size
+      const scenario = over(make, plugin, options, parts, known)
+      const explored = explore(scenario, {
+        memoryModel,
+        preemptions,
+        maxStates,
+        waitLimit: WAIT_LIMIT,
+        checkReplays: true,
+        ...(random !== undefined && { random }),
+      })
+      const grown = known.stored.size + known.contended.size
+      if (grown === fields || grown > FIELDS_MAX)
+        return { scenario: scenario.name, description: scenario.description, memoryModel, ...explored }
+    }
+  })
+}
+
+/** A scenario whose accessor is made by a plugin, its fields being variables of the world. */
+function over(
+  make: QueueScenario,
+  plugin: AccessorPlugin,
+  options: AccessorOptions,
+  parts: MappedAccessorParts,
+  known: FieldKnowledge,
+): Scenario {
+  let fields: SharedFields | null = null
+  const scenario = make({
+    parts,
+    sync: 'spinlock',
+    create: (context) => {
+      const accessor = plugin.create(context, options)
+      const { space, ring } = context
+      const apart = [...Object.values(context), ring.desc, ring.driver, ring.device, space.view, accessor.counters]
+      fields!.share(accessor, apart)
+      return accessor
+    },
+    ready: ({ world, port }: QueueWorld) => {
+      fields = new SharedFields(world, port, known)
+    },
+  })
+  return {
+    ...scenario,
+    prepare: (world) => {
+      const { threads, ...prepared } = scenario.prepare(world)
+      return {
+        ...prepared,
+        threads: threads.map((thread, index) => ({
+          ...thread,
+          run: () => {
+            fields!.thread = index
+            try {
+              return thread.run()
+            } finally {
+              fields!.thread = -1
+            }
+          },
+        })),
+      }
+    },
+  }
+}
