@@ -112,7 +112,7 @@ class DirectWindow implements Window {
   }
 }
 
-/** A direct mapping under a spinlock of the port, or without it. */
+/** A direct mapping whose notifier waits for no access that uses it. */
 class PlainDirect implements Accessor {
   readonly name = 'plain-direct'
   readonly desc: DirectWindow
