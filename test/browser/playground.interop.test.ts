@@ -90,6 +90,29 @@ describe.skipIf(noBrowser !== null)(`the playground in a browser${noBrowser === 
     expect(await now(page)).toBe('the device begins with copy-checked')
   })
 
+  test('an address names a story and a moment; the arrows walk it, what the device saw beside what memory says', async () => {
+    const page = await visit(DESKTOP, '#ring/deaf-to-the-notifier/0')
+    expect(await now(page)).toBe('the device begins with vmap-direct-deaf')
+    await page.getByText('One packet, by copies', { exact: true }).waitFor()
+    const titles = await page.locator('.stories li:not(.next) button').allTextContents()
+    await page.keyboard.press('ArrowRight')
+    expect(new URL(page.url()).hash).toBe('#ring/deaf-to-the-notifier/1')
+    await page.keyboard.press('ArrowLeft')
+    await page.keyboard.press('ArrowLeft')
+    expect(new URL(page.url()).hash).toBe('#ring/deaf-to-the-notifier/0')
+    await press(page, 'Last')
+    const seen = region(page, 'What the device saw, what memory says')
+    // The freed frame, and what the driver published in the one that took its place.
+    expect(await textOf(seen.locator('tr', { hasText: 'avail.idx' }))).toMatch(/0xaaaa.*0x0001/)
+    expect(await seen.locator('.bad').count()).toBeGreaterThan(0)
+    await press(page, 'Next story')
+    expect(new URL(page.url()).hash).toContain('#ring/copy-on-write-after-a-fork/')
+    expect(titles.indexOf('Copy-on-write after a fork')).toBe(titles.indexOf('Deaf to the notifier') + 1)
+    // With an action of the reader it is no story any more.
+    await press(page, 'Add a buffer')
+    expect(new URL(page.url()).hash).toBe('#ring')
+  })
+
   test('an indirect table is read, a loop breaks the queue, setting up again mends it', async () => {
     const page = await visit()
     await press(page, 'Reset')
@@ -226,8 +249,9 @@ describe.skipIf(noBrowser !== null)(`the playground in a browser${noBrowser === 
     const wrong = region(page, 'Schedule, a column a thread').locator('tr.goes-wrong')
     await wrong.waitFor()
     expect(await wrong.count()).toBe(1)
-    await press(page, 'Last')
+    // It is where the schedule opens.
     expect(await wrong.getAttribute('aria-current')).toBe('step')
+    expect(new URL(page.url()).hash).toMatch(/^#schedules\/m24\/\d+$/)
     const groups = page.getByLabel('Entry').locator('optgroup')
     expect(await groups.count()).toBe(4)
     expect(await groups.locator('option').count()).toBe(catalogue.length)
@@ -248,6 +272,7 @@ describe.skipIf(noBrowser !== null)(`the playground in a browser${noBrowser === 
       const timeline = region(page, 'Schedule, a column a thread')
       const steps = await timeline.locator('tbody tr').count()
       const view = page.locator('#schedules-view')
+      await press(page, 'First')
       for (let step = 1; step <= 5; step++) await press(page, 'Step')
       expect(await textOf(view.locator('.place'))).toContain(`step 5 of ${steps}`)
       expect(await textOf(timeline.locator('tr[aria-current="step"] th'))).toBe('5')
@@ -324,6 +349,7 @@ describe.skipIf(noBrowser !== null)(`the playground in a browser${noBrowser === 
     await page.getByLabel('Entry').selectOption('M24')
     await page.getByRole('button', { name: 'Find the shortest schedule' }).click()
     await region(page, 'Schedule, a column a thread').waitFor()
+    await press(page, 'First')
     for (let step = 0; step < 4; step++) await press(page, 'Step')
     await page.screenshot({ path: join(ARTIFACTS, `schedules-${name}.png`) })
     expect(await findBarriers(page)).toEqual([])

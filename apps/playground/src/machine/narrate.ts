@@ -77,7 +77,7 @@ export function narrateAccess(trace: AccessTrace, format: RingFormat): Happening
   return {
     actor: 'device',
     title: fault ? `${verb} ${field}: ${errnoName(result)}` : `${verb} ${field}${value}${count}`,
-    detail: `${access} at ${area} + ${offset}, ${length} bytes, ${mode}${result === POISON ? FREED : ''}`,
+    detail: `${access} at ${area} + ${offset}, ${length} bytes, ${mode === 'window' ? 'by a window' : mode}${result === POISON ? FREED : ''}`,
     fault,
     trace,
     touch: { region: area, offset, length, write },

@@ -13,6 +13,8 @@ export interface AccessTrace {
   readonly mode: string
   /** What the access returned: the value of a scalar load, else 0; negative: an errno. */
   readonly result: number
+  /** What was loaded or stored: the value of 16 bits, else words of 32; of a load that failed nothing that counts. */
+  readonly words: readonly number[]
 }
 
 /** An accessor whose windows tell of every access. It has no lease: here the ring goes access by access. */
@@ -32,23 +34,52 @@ export function tracedAccessor(accessor: Accessor, sink: (trace: AccessTrace) =>
 }
 
 function tracedWindow(window: Window, area: Area, sink: (trace: AccessTrace) => void): Window {
-  const trace = (access: keyof Window, offset: number, length: number, run: () => number): number => {
+  const trace = (
+    access: keyof Window,
+    offset: number,
+    length: number,
+    run: () => number,
+    words: (result: number) => readonly number[],
+  ): number => {
     // Asked first: the access itself may change how the next one runs (a page that it faults in).
     const mode = (window as Partial<MappedWindow>).mode ?? 'window'
     const result = run()
-    sink({ area, access, offset, length, mode, result })
+    sink({ area, access, offset, length, mode, result, words: words(result) })
     return result
   }
+  const load = (access: 'load16' | 'load16Acquire' | 'load32', length: number) => (offset: number) =>
+    trace(
+      access,
+      offset,
+      length,
+      () => window[access](offset),
+      (value) => [value],
+    )
+  const store = (access: 'store16' | 'store16Release' | 'store32', length: number) => (offset: number, value: number) =>
+    trace(
+      access,
+      offset,
+      length,
+      () => window[access](offset, value),
+      () => [value],
+    )
+  const several =
+    (access: 'loadWords' | 'storeWords') => (offset: number, words: Uint32Array, index: number, count: number) =>
+      trace(
+        access,
+        offset,
+        4 * count,
+        () => window[access](offset, words, index, count),
+        () => [...words.subarray(index, index + count)],
+      )
   return {
-    load16: (offset) => trace('load16', offset, 2, () => window.load16(offset)),
-    load16Acquire: (offset) => trace('load16Acquire', offset, 2, () => window.load16Acquire(offset)),
-    load32: (offset) => trace('load32', offset, 4, () => window.load32(offset)),
-    loadWords: (offset, out, index, count) =>
-      trace('loadWords', offset, 4 * count, () => window.loadWords(offset, out, index, count)),
-    store16: (offset, value) => trace('store16', offset, 2, () => window.store16(offset, value)),
-    store16Release: (offset, value) => trace('store16Release', offset, 2, () => window.store16Release(offset, value)),
-    store32: (offset, value) => trace('store32', offset, 4, () => window.store32(offset, value)),
-    storeWords: (offset, words, index, count) =>
-      trace('storeWords', offset, 4 * count, () => window.storeWords(offset, words, index, count)),
+    load16: load('load16', 2),
+    load16Acquire: load('load16Acquire', 2),
+    load32: load('load32', 4),
+    loadWords: several('loadWords'),
+    store16: store('store16', 2),
+    store16Release: store('store16Release', 2),
+    store32: store('store32', 4),
+    storeWords: several('storeWords'),
   }
 }

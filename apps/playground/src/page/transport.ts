@@ -38,6 +38,18 @@ export class Transport {
       ),
       this.#chips,
     )
+    document.addEventListener('keydown', (event) => this.#arrow(event, actions))
+  }
+
+  /** Arrows to the sides walk, wherever the page is, unless what has the focus takes them for itself. */
+  #arrow(event: KeyboardEvent, actions: TransportActions): void {
+    const { key, target } = event
+    if (this.root.offsetParent === null || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return
+    if (target instanceof Element && target.closest('select, input, .scroll, .history-frame') !== null) return
+    if (key === 'ArrowRight' && !this.#step.disabled) actions.step()
+    else if (key === 'ArrowLeft' && !this.#back.disabled) actions.back()
+    else return
+    event.preventDefault()
   }
 
   /** Shows where one is. */

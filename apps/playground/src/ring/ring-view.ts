@@ -1,5 +1,6 @@
 import type { Moment } from '../machine/moment.ts'
 import { ACTIONS_MAX, Session } from '../machine/session.ts'
+import { addressText, nameOf } from '../page/address.ts'
 import { button, element, foldable, section } from '../page/element.ts'
 import { HistoryList } from '../page/history-list.ts'
 import { setEnabled, Transport } from '../page/transport.ts'
@@ -8,6 +9,7 @@ import { EXAMPLES, type Example } from './examples.ts'
 import { memoryTables } from './memory-tables.ts'
 import { ringDrawing } from './ring-drawing.ts'
 import { ringTables } from './ring-tables.ts'
+import { seenTable } from './seen-table.ts'
 import { stepTables } from './step-table.ts'
 
 /** What the colours of cells mean. */
@@ -27,16 +29,20 @@ export class RingView {
   readonly #redo: HTMLButtonElement
   readonly #about = element('p', { role: 'status' })
   readonly #ring = element('div')
+  readonly #tables = element('div')
+  readonly #show: (address: string) => void
   readonly #memory = element('div')
   readonly #steps = element('div')
 
-  constructor(root: HTMLElement) {
+  /** @param show told the address of what is shown */
+  constructor(root: HTMLElement, show: (address: string) => void) {
+    this.#show = show
     const [first] = EXAMPLES
     this.#session = new Session(first!.options)
     const session = this.#session
     const change = (what: () => void) => (): void => {
       what()
-      this.#show()
+      this.#draw()
     }
     this.#undo = button(
       'Undo',
@@ -66,11 +72,19 @@ export class RingView {
       begin: (options) => change(() => session.load(options, []))(),
     })
     this.#history = new HistoryList('Everything that happened', (index) => change(() => session.goTo(index))())
-    const examples = EXAMPLES.map((example) =>
-      button(
-        example.title,
-        change(() => this.#load(example)),
+    const stories = EXAMPLES.map((example) =>
+      element(
+        'li',
+        {},
+        button(
+          example.title,
+          change(() => this.#load(example)),
+        ),
       ),
+    )
+    const next = button(
+      'Next story',
+      change(() => this.#load(EXAMPLES[(EXAMPLES.indexOf(this.#story()!) + 1) % EXAMPLES.length]!)),
     )
     const legend = element(
       'p',
@@ -83,31 +97,46 @@ export class RingView {
       foldable(
         'Show me',
         40,
-        element('div', { class: 'buttons' }, ...examples),
+        element('ol', { class: 'stories' }, ...stories, element('li', { class: 'next' }, next)),
         this.#about,
         element(
           'p',
           { class: 'soft' },
-          'Step through it; at any place, in mid-round too, let something else happen: what came after it is run again.',
+          'Step through it, by the arrow keys too; at any place, in mid-round too, let something else happen: what came after it is run again.',
         ),
       ),
       this.#transport.root,
       element(
         'div',
-        { class: 'columns' },
+        { class: 'columns three' },
         element('div', { class: 'side' }, this.#controls.root),
+        element('div', { class: 'wide' }, section('ring-title', 'Ring', this.#ring)),
+        element('div', { class: 'beside' }, section('history-title', 'History', this.#history.root)),
         element(
           'div',
-          { class: 'wide' },
-          section('ring-title', 'Ring', legend, this.#ring),
+          { class: 'below' },
+          section('areas-title', 'Areas', legend, this.#tables),
           section('tables-title', 'Memory', this.#memory),
           section('steps-title', 'Steps', this.#steps),
-          section('history-title', 'History', this.#history.root),
         ),
       ),
     )
     this.#load(first!)
-    this.#show()
+    this.#draw()
+  }
+
+  /** Loads a story by its name in an address, and goes to its `at`-th moment. */
+  open(name: string, at: number | null): void {
+    const example = EXAMPLES.find(({ title }) => nameOf(title) === name)
+    if (example === undefined) return
+    this.#load(example)
+    if (at !== null) this.#session.goTo(at)
+    this.#draw()
+  }
+
+  /** The story whose machine runs, whatever was done to it. */
+  #story(): Example | undefined {
+    return EXAMPLES.find(({ options }) => options === this.#session.options)
   }
 
   #load({ options, script, at }: Example): void {
@@ -115,7 +144,7 @@ export class RingView {
     this.#session.goTo(this.#session.moments.findLastIndex(({ title }) => title === at))
   }
 
-  #show(): void {
+  #draw(): void {
     const { current, previous, moments, cursor, isFull } = this.#session
     const { snapshot } = current
     const full = isFull ? ` The history is full at ${ACTIONS_MAX} actions: undo, or reset.` : ''
@@ -131,10 +160,17 @@ export class RingView {
     setEnabled([this.#undo], this.#session.canUndo, this.#redo)
     setEnabled([this.#redo], this.#session.canRedo, this.#undo)
     this.#controls.show(this.#session.options, snapshot.queue.accessor, snapshot.iotlb !== null)
-    this.#ring.replaceChildren(ringDrawing(current, previous), ringTables(current, previous), queueLine(current))
+    this.#ring.replaceChildren(
+      element('div', { class: 'ring-and-seen' }, ringDrawing(current, previous), seenTable(moments, cursor)),
+      queueLine(current),
+    )
+    this.#tables.replaceChildren(ringTables(current, previous))
     this.#memory.replaceChildren(memoryTables(current, previous))
     this.#steps.replaceChildren(stepTables(current))
-    const example = EXAMPLES.find(({ options }) => options === this.#session.options)
+    const example = this.#story()
+    // What is no story has no address: its actions are in no page but this one.
+    const what = example?.script === this.#session.script ? example.title : ''
+    this.#show(addressText({ view: 'ring', what, at: cursor }))
     const about = example === undefined ? '' : `${example.title}. ${example.about}`
     // Spoken when it changes, not at every step.
     if (this.#about.textContent !== about)
@@ -146,7 +182,7 @@ export class RingView {
 }
 
 function lineOf({ actor, title, trace, fault }: Moment) {
-  return { actor, title, note: trace?.mode ?? '', fault: fault === true }
+  return { actor, title, note: trace === undefined || trace.mode === 'window' ? '' : trace.mode, fault: fault === true }
 }
 
 /** What both sides keep to themselves. */

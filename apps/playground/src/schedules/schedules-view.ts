@@ -1,4 +1,5 @@
 import type { Finding } from '@vring/explorer'
+import { addressText, nameOf } from '../page/address.ts'
 import { dataTable } from '../page/data-table.ts'
 import { button, element, labelledSelect, section } from '../page/element.ts'
 import { Transport } from '../page/transport.ts'
@@ -38,15 +39,21 @@ export class SchedulesView {
   readonly #variables = element('div')
   readonly #chooser = element('div', { class: 'fields' })
   readonly #buttons: readonly HTMLButtonElement[]
+  #asked: string | null = null
   #entries: readonly EntryFacts[] = []
   #entry: EntryFacts | null = null
   #finding: Finding | null = null
   #timeline: Timeline | null = null
   #step = 0
+  /** The step that an address asked for, until its schedule is found. */
+  #wanted: number | null = null
+  readonly #show: (address: string) => void
   /** Counts requests, so that an answer to an older request is left alone. */
   #request = 0
 
-  constructor(root: HTMLElement) {
+  /** @param show told the address of what is shown */
+  constructor(root: HTMLElement, show: (address: string) => void) {
+    this.#show = show
     this.#transport = new Transport('Replay', {
       first: () => this.#goTo(0),
       back: () => this.#goTo(this.#step - 1),
@@ -90,8 +97,18 @@ export class SchedulesView {
     const names = this.#entries.map(({ id, title }) => [id, `${id}: ${title}`] as const)
     this.#chooser.append(labelledSelect('Entry', names, FIRST, (id) => this.#choose(id), groupOf))
     for (const one of this.#buttons) one.disabled = false
-    this.#choose(FIRST)
-    // Something to look at for who opens the page.
+    this.open(this.#asked ?? FIRST, this.#wanted)
+  }
+
+  /** Finds the schedule of an entry, by its id or the name of it in an address, and goes to its `at`-th step. */
+  open(name: string, at: number | null): void {
+    this.#wanted = at
+    this.#asked = name
+    if (this.#entries.length === 0) return
+    const id = this.#entries.find((entry) => nameOf(entry.id) === nameOf(name))?.id ?? FIRST
+    const select = this.#chooser.querySelector('select')
+    if (select !== null) select.value = id
+    this.#choose(id)
     void this.#explore('faulty')
   }
 
@@ -153,7 +170,9 @@ export class SchedulesView {
     )
     this.#replay.hidden = false
     this.#transport.root.hidden = false
-    this.#goTo(0)
+    // At what went wrong: from there one walks back to the cause, or to the beginning.
+    this.#goTo(this.#wanted ?? Number.POSITIVE_INFINITY)
+    this.#wanted = null
   }
 
   #goTo(step: number): void {
@@ -170,6 +189,7 @@ export class SchedulesView {
     this.#transport.show(place, title, last ? `${finding.kind}: ${finding.message}` : '', [], last)
     this.#transport.enable({ back: this.#step > 0, step: !last, last: !last })
     this.#timeline!.mark(this.#step)
+    this.#show(addressText({ view: 'schedules', what: this.#entry!.id, at: this.#step }))
     const rows = sharedVariables(finding, this.#step).map(({ name, value, thread, stored, now }) => [
       name,
       { text: value, mark: now ? (stored ? ('written' as const) : ('read' as const)) : undefined },
