@@ -12,7 +12,7 @@ export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-
   {
     name: 'split head mask, lease',
     flaw: 'a head is not masked',
-    edits: [['table + 4 * (nospec ? cpu.indexNospec(head, queueSize) : head)', 'table + 4 * head']],
+    edits: [['table + 4 * (nospec === true ? cpu.indexNospec(head, queueSize) : head)', 'table + 4 * head']],
     killedBy: 'split > by lease > a mispredicted bound check leads to no load outside the ring',
     kitCase: 'a mispredicted check of an index leads to no look outside of ring and buffers',
   },

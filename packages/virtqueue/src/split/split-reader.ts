@@ -53,7 +53,8 @@ export class SplitReader {
     for (; chain < limit; chain++) {
       const head = cpu.load16(driver16, ring + ((nextAvail + chain) & mask))
       if (!cpu.predict(head < queueSize)) break
-      const word = table + 4 * (nospec ? cpu.indexNospec(head, queueSize) : head)
+      // Compared: V8 does not know that the field is a boolean, and would ask of every head what kind of value it is.
+      const word = table + 4 * (nospec === true ? cpu.indexNospec(head, queueSize) : head)
       const bytes = cpu.load32(desc32, word + 2)
       if ((cpu.load32(desc32, word + 3) & SINGLE_FLAGS) !== flags || bytes === 0) break
       used[2 * chain] = head
