@@ -63,7 +63,7 @@ export interface EbpfProgram<C extends HookContext = HookContext> {
 
 /**
  * Loads an eBPF program: reads the object, creates its maps, verifies the program and compiles it. It gives way to other
- * work of the thread every 5 ms; only the engine's own parser takes the generated code at once, about 1 us an instruction.
+ * work of the thread every 5 ms; the engine's own parser takes a long program in parts of about a thousand instructions.
  * The source is read before this returns.
  *
  * @param type what the program is given and what it may call

@@ -16,7 +16,7 @@ import {
   REGION_PACKET,
   REGION_STACK,
 } from '../runtime/memory-region.ts'
-import { NOT_TAKEN, REACHED, TAKEN } from '../verifier/facts.ts'
+import { KEY_MAY_MISS, NOT_TAKEN, REACHED, TAKEN } from '../verifier/facts.ts'
 import type { Subprogram } from '../verifier/structure.ts'
 import type { Verified } from '../verifier/verifier.ts'
 import { blockLabel, type Edge, type Labelled, loopLabel, structureJumps } from './control-flow.ts'
@@ -31,11 +31,12 @@ import {
   storeStatement,
   viewOf,
 } from './memory-code.ts'
+import { findParts, WHOLE_SLOTS } from './parts.ts'
 
 /**
  * Translates a verified program to JavaScript, one function for each subprogram. The engine's optimiser does the rest:
- * registers are local variables, jumps are labelled blocks and loops, memory accesses are DataView methods. In steps, but
- * for the engine's parser, which takes all of the text at once.
+ * registers are local variables, jumps are labelled blocks and loops, memory accesses are DataView methods. In steps: the
+ * engine's parser takes a long program in parts, see {@link findParts}.
  *
  * @throws EvalError where generating code is forbidden (a Content-Security-Policy without unsafe-eval)
  */
@@ -45,9 +46,8 @@ export function* compile<C extends HookContext>(
   verified: Verified,
   machine: Machine<C>,
 ): Generator<void, Entry<C>> {
-  const text = yield* generate(type, program, verified, machine)
-  const make = new Function('env', text) as (env: object) => Entry<C>
-  return make({
+  const texts = yield* generate(type, program, verified, machine)
+  const env = {
     machine,
     wide,
     atomic,
@@ -55,16 +55,25 @@ export function* compile<C extends HookContext>(
     tailCalls,
     tailTarget,
     enterFromFunction,
-  })
+  }
+  for (const text of texts.slice(0, -1)) {
+    new Function('env', text)(env)
+    yield
+  }
+  const make = new Function('env', texts.at(-1)!) as (env: object) => Entry<C>
+  return make(env)
 }
 
-/** The source text of the compiled program: a function body that takes `env` and returns an {@link Entry}. */
+/**
+ * The source texts of the compiled program, bodies of functions that take `env`. The last one returns an {@link Entry}; those
+ * before it, of a long program, put functions into `env`.
+ */
 export function* generate<C extends HookContext>(
   type: ProgramType<C>,
   program: Program,
   verified: Verified,
   machine: Machine<C>,
-): Generator<void, string> {
+): Generator<void, string[]> {
   const live = yield* liveHalves(program, verified.facts, type.helpers)
   return yield* new Translation(type, program, verified, machine, live).generate()
 }
@@ -83,6 +92,10 @@ class Translation<C extends HookContext> {
   readonly #verified: Verified
   readonly #machine: Machine<C>
   readonly #live: Int32Array
+  /** What leads to functions, packet and its bytes: nothing, or `env.` where the text is in parts. */
+  readonly #scope: '' | 'env.'
+  /** Numbers of the helpers that it calls. */
+  readonly #helpers: readonly number[]
 
   constructor(type: ProgramType<C>, program: Program, verified: Verified, machine: Machine<C>, live: Int32Array) {
     this.#type = type
@@ -90,13 +103,33 @@ class Translation<C extends HookContext> {
     this.#verified = verified
     this.#machine = machine
     this.#live = live
+    this.#scope = program.length > WHOLE_SLOTS ? 'env.' : ''
+    this.#helpers = this.#helperNumbers()
   }
 
-  *generate(): Generator<void, string> {
+  *generate(): Generator<void, string[]> {
     const [main, ...others] = this.#verified.subprograms
     const functions: string[] = []
-    for (const one of others) functions.push(yield* this.#subprogram(one))
-    const entry = yield* this.#main(main!)
+    for (const one of others) functions.push(...(yield* this.#subprogram(one)))
+    const entry = yield* this.#main(main!, functions)
+    const isWhole = this.#scope === ''
+    // In parentheses, a function is parsed and compiled now, not when it is called first.
+    const head = this.#head()
+    const parts = isWhole ? [] : functions.map((one) => `${head}\nenv.${nameOf(one)}=(${one})`)
+    const last = [
+      head,
+      isWhole ? 'let bound=null,packet=null' : 'env.bound=env.packet=null',
+      `function bind(u8){${this.#scope}packet=machine.bindPacket(u8).view;${this.#scope}bound=u8}`,
+      ...(isWhole ? functions : []),
+      ...this.#invoke(others),
+      entry,
+      this.#run(),
+    ]
+    return [...parts, last.join('\n')]
+  }
+
+  /** What every text begins with. */
+  #head(): string {
     return [
       "'use strict'",
       'const {machine,wide:W,atomic,helpers,tailCalls,tailTarget,enterFromFunction}=env,H=W.high,R=machine.regions,M=machine.maps',
@@ -104,13 +137,7 @@ class Translation<C extends HookContext> {
       ...this.#machine.maps.map(
         (_, index) => `const V${index}=R[${REGION_MAP_VALUES + index}].view,M${index}=M[${index}]`,
       ),
-      ...this.#helperNumbers().map((helper) => `const help${helper}=helpers.get(${helper})`),
-      'let bound=null,packet=null',
-      'function bind(u8){packet=machine.bindPacket(u8).view;bound=u8}',
-      ...functions,
-      ...this.#invoke(others),
-      entry,
-      this.#run(),
+      ...this.#helpers.map((helper) => `const help${helper}=helpers.get(${helper})`),
     ].join('\n')
   }
 
@@ -120,28 +147,35 @@ class Translation<C extends HookContext> {
     return [...new Set(numbers)].filter((number) => this.#type.helpers.has(number))
   }
 
-  *#main(main: Subprogram): Generator<void, string> {
-    const helps = this.#helperNumbers().some((number) => this.#type.helpers.get(number) !== MAP_LOOKUP_ELEM)
+  /** Parts of the program after its first one are added to `functions`. */
+  *#main(main: Subprogram, functions: string[]): Generator<void, string> {
+    const helps = this.#helpers.some((number) => this.#type.helpers.get(number) !== MAP_LOOKUP_ELEM)
     const { entry } = this.#type
+    const [body, ...parts] = yield* this.#body(main)
+    functions.push(...parts)
     return [
       'function enter(context){',
       `if(context.dataEnd>${PACKET_END_MAX}){H[0]=0;return 0}`,
-      'if(context.u8!==bound)bind(context.u8)',
+      `if(context.u8!==${this.#scope}bound)bind(context.u8)`,
       helps ? 'machine.context=context' : '',
-      'const P=packet,P8=bound',
+      this.#packet(),
       variables(new Set()),
       entry.kind === 'context'
         ? `h1=${REGION_CONTEXT};`
         : `r1=context.data|0;h1=${REGION_PACKET};r2=${entry.bytes | 0};`,
       `r10=${STACK_BYTES};h10=${REGION_STACK};`,
-      ...(yield* this.#body(main, 'H[0]=h0;return r0')),
+      body!,
       '}',
     ].join('\n')
   }
 
+  #packet(): string {
+    return `const P=${this.#scope}packet,P8=${this.#scope}bound`
+  }
+
   /** A run counts its tail calls; what a tail call enters is no run of its own. */
   #run(): string {
-    const leaves = this.#helperNumbers().some((number) => this.#type.helpers.get(number)?.leaves)
+    const leaves = this.#helpers.some((number) => this.#type.helpers.get(number)?.leaves)
     return leaves ? 'return {enter,run(context){tailCalls[0]=0;return enter(context)}}' : 'return {enter,run:enter}'
   }
 
@@ -153,31 +187,51 @@ class Translation<C extends HookContext> {
       .filter(({ start }) => taken.has(start))
       .map(
         ({ start }) =>
-          `case ${start}:return f${start}(machine.context,a,b,c,d,e,f,g,h,0,0,machine.frameEnd+${STACK_BYTES})`,
+          `case ${start}:return ${this.#scope}f${start}(machine.context,a,b,c,d,e,f,g,h,0,0,machine.frameEnd+${STACK_BYTES})`,
       )
     return [`machine.invoke=(target,a,b,c,d,e,f,g,h)=>{switch(target){${cases.join('\n')}}return 0}`]
   }
 
   /** Arguments r1 .. r5 in halves, then the frame's end; the high half of r0 is left in H[0]. */
-  *#subprogram(one: Subprogram): Generator<void, string> {
+  *#subprogram(one: Subprogram): Generator<void, string[]> {
     const parameters = [1, 2, 3, 4, 5].flatMap((register) => [low(register), top(register)])
-    return [
+    const [body, ...parts] = yield* this.#body(one)
+    const first = [
       `function f${one.start}(context,${parameters.join()},r10){`,
-      'const P=packet,P8=bound',
+      this.#packet(),
       variables(new Set([...parameters, 'r10'])),
       `h10=${REGION_STACK};`,
-      ...(yield* this.#body(one, 'H[0]=h0;return r0')),
+      body!,
       '}',
-    ].join('\n')
+    ]
+    return [first.join('\n'), ...parts]
   }
 
-  /** Statements of one subprogram; `exit` is what its exit instruction becomes. */
-  *#body(subprogram: Subprogram, exit: string): Generator<void, string[]> {
+  /** Statements of one subprogram; of a long one those of its first part, then the functions that its other parts are. */
+  *#body(subprogram: Subprogram): Generator<void, string[]> {
     const edges = this.#edges(subprogram)
+    const parts = findParts(this.#program, subprogram, edges)
+    const bodies: string[] = []
+    let at = 0
+    for (const [i, part] of parts.entries()) {
+      const first = at
+      while (at < edges.length && edges[at]!.from < part.end) at++
+      const lines = yield* this.#statements(part, edges.slice(first, at))
+      const next = parts[i + 1]
+      if (next !== undefined) lines.push(`return ${this.#scope}f${next.start}(context,${ALL_HALVES},r10)`)
+      const start = `function f${part.start}(context,${ALL_HALVES},r10){`
+      const before = [start, this.#packet(), `let t=0,u=0,h10=${REGION_STACK};`]
+      bodies.push((i === 0 ? lines : [...before, ...lines, '}']).join('\n'))
+      if (parts.length > 1) yield
+    }
+    return bodies
+  }
+
+  *#statements(part: Subprogram, edges: readonly Edge[]): Generator<void, string[]> {
     const structure = structureJumps(edges)
     return structure === null
-      ? yield* this.#dispatched(subprogram, edges, exit)
-      : yield* this.#structured(subprogram, structure, exit)
+      ? yield* this.#dispatched(part, edges, EXIT)
+      : yield* this.#structured(part, structure, EXIT)
   }
 
   /** Jumps that some path takes. */
@@ -280,7 +334,8 @@ class Translation<C extends HookContext> {
   #call(helper: number, index: number, key: AccessPlace, exit: string): string {
     const map = this.#verified.facts.map[index]!
     const signature = this.#type.helpers.get(helper)!
-    if (signature === MAP_LOOKUP_ELEM && map >= 0) return this.#lookup(map, key)
+    if (signature === MAP_LOOKUP_ELEM && map >= 0)
+      return this.#lookup(map, key, (this.#verified.facts.flags[index]! & KEY_MAY_MISS) !== 0)
     if (signature.leaves) {
       const inMain = index < (this.#verified.subprograms[1]?.start ?? this.#program.length)
       const enter = inMain ? 't.enter(context)' : 'enterFromFunction(machine,t)'
@@ -295,21 +350,33 @@ class Translation<C extends HookContext> {
     return `${frame}r0=help${helper}(${values.join()});h0=H[0];`
   }
 
-  /** A lookup in a known map; in an array it is a comparison and a multiplication. */
-  #lookup(number: number, key: AccessPlace): string {
+  /** A lookup in a known map; in an array it is a comparison, unless the key was proved to be there, and a multiplication. */
+  #lookup(number: number, key: AccessPlace, mayMiss: boolean): string {
     const map = this.#machine.maps[number]!
     const region = REGION_MAP_VALUES + number
     const address = addressOf(key, 2, 0)
     if (!(map instanceof ArrayMap))
       return `r0=M${number}.find(${bytesOf(key, 2)},${address});if(r0<0)r0=h0=0;else h0=${region};`
     const position = `${map.base === 0 ? '' : `${map.base}+`}Math.imul(r0,${map.stride})`
+    if (!mayMiss) return `r0=${viewOf(key, 2)}.getInt32(${address},true);r0=(${position})|0;h0=${region};`
     return `r0=${viewOf(key, 2)}.getInt32(${address},true);if(r0>>>0<${map.maxEntries}){r0=(${position})|0;h0=${region}}else r0=h0=0;`
   }
 
   #callLocal(target: number): string {
     const values = [1, 2, 3, 4, 5].flatMap((register) => [low(register), top(register)])
-    return `r0=f${target}(context,${values.join()},r10+${STACK_BYTES});h0=H[0];`
+    return `r0=${this.#scope}f${target}(context,${values.join()},r10+${STACK_BYTES});h0=H[0];`
   }
+}
+
+const EXIT = 'H[0]=h0;return r0'
+/** r0 to r9. */
+const ALL_HALVES = Array.from({ length: REGISTER_COUNT - 1 }, (_, register) => [low(register), top(register)])
+  .flat()
+  .join()
+
+/** Name of a function whose text begins with it. */
+function nameOf(text: string): string {
+  return text.slice('function '.length, text.indexOf('('))
 }
 
 /** Declares the variables of all registers that are not parameters, and two for intermediate results. */

@@ -9,6 +9,7 @@ import {
   DESTINATION_NUMBER,
   DESTINATION_POINTER,
   DESTINATION_WIDE,
+  DIVISOR_MAY_BE_ZERO,
   RESULT_WIDE,
   SOURCE_POINTER,
   SOURCE_WIDE,
@@ -60,8 +61,8 @@ const SHIFT_FUNCTIONS: Readonly<Record<string, string>> = {
 }
 const BITWISE: Readonly<Record<string, string>> = { and: '&', or: '|', xor: '^' }
 
-/** Low halves alone. */
-function alu32Value(operation: AluInstruction['operation'], a: string, b: string): string {
+/** Low halves alone. Division by zero gives 0, the remainder the dividend (RFC 9669 section 4.1). */
+function alu32Value(operation: AluInstruction['operation'], a: string, b: string, mayBeZero = true): string {
   switch (operation) {
     case 'add':
       return `(${a}+${b})|0`
@@ -70,13 +71,13 @@ function alu32Value(operation: AluInstruction['operation'], a: string, b: string
     case 'mul':
       return `Math.imul(${a},${b})`
     case 'div':
-      return `${b}===0?0:((${a}>>>0)/(${b}>>>0))|0`
+      return `${mayBeZero ? `${b}===0?0:` : ''}((${a}>>>0)/(${b}>>>0))|0`
     case 'sdiv':
-      return `${b}===0?0:(${a}/${b})|0`
+      return `${mayBeZero ? `${b}===0?0:` : ''}(${a}/${b})|0`
     case 'mod':
-      return `${b}===0?${a}:((${a}>>>0)%(${b}>>>0))|0`
+      return `${mayBeZero ? `${b}===0?${a}:` : ''}((${a}>>>0)%(${b}>>>0))|0`
     case 'smod':
-      return `${b}===0?${a}:(${a}%${b})|0`
+      return `${mayBeZero ? `${b}===0?${a}:` : ''}(${a}%${b})|0`
     case 'and':
     case 'or':
     case 'xor':
@@ -95,7 +96,8 @@ export function aluStatement(one: AluInstruction, flags: number, highIsLive: boo
   const d = one.destination
   const b = operand(one)
   const zero = highIsLive ? '0' : null
-  if (one.bits === 32) return set(d, alu32Value(one.operation, low(d), b.low), zero)
+  const mayBeZero = (flags & DIVISOR_MAY_BE_ZERO) !== 0
+  if (one.bits === 32) return set(d, alu32Value(one.operation, low(d), b.low, mayBeZero), zero)
   const pointers = flags & (DESTINATION_POINTER | SOURCE_POINTER)
   if (pointers !== 0) {
     // Pointers move by their low halves; the high half is the region. The difference of two pointers is a number.
@@ -128,7 +130,7 @@ export function aluStatement(one: AluInstruction, flags: number, highIsLive: boo
       if (!isNarrow(flags)) return wideCall(WIDE_FUNCTIONS[one.operation]!, one, highIsLive)
       // Without high halves nothing is negative: signed and unsigned are one.
       const unsigned = one.operation === 'div' || one.operation === 'sdiv' ? 'div' : 'mod'
-      return set(d, alu32Value(unsigned, low(d), b.low), zero)
+      return set(d, alu32Value(unsigned, low(d), b.low, mayBeZero), zero)
     }
     case 'lsh':
     case 'rsh':

@@ -20,9 +20,12 @@ import {
   type Register,
   SCRATCH,
 } from './register.ts'
-import { constant, lowBits, signExtend, truncate, UNKNOWN, upTo } from './scalar.ts'
+import { constant, isConstant, lowBits, S32_MAX, type Scalar, signExtend, truncate, UNKNOWN, upTo } from './scalar.ts'
 import type { Site } from './site.ts'
 import { type Frame, SLOT_BYTES } from './state.ts'
+
+/** Bytes of a register. */
+const WHOLE_BYTES = 8
 
 /** Largest variable offset of a packet pointer. Source: Linux MAX_PACKET_OFF. */
 export const PACKET_OFFSET_MAX = 0xffffn
@@ -99,6 +102,8 @@ function frameOf(site: Site, pointer: Register): Frame {
 
 /** What is stored in [low, high) is no register any more. */
 function dropSpills(frame: Frame, low: number, high: number): void {
+  const first = Math.floor(low / SLOT_BYTES)
+  if (first % 2 === 1 && (frame.spill(first - 1)?.bytes ?? 0) > SLOT_BYTES) frame.setSpill(first - 1, null)
   for (let slot = Math.floor(low / SLOT_BYTES); slot * SLOT_BYTES < high; slot++) frame.setSpill(slot, null)
 }
 
@@ -106,8 +111,10 @@ function readStack(site: Site, pointer: Register, offset: number, bytes: number,
   checkStackAlignment(site, pointer, offset, bytes)
   const { low, high } = stackBounds(site, pointer, offset, bytes)
   if (low !== high) return loaded(bytes, signed)
-  const spill = frameOf(site, pointer).spill(Math.floor(low / SLOT_BYTES))
-  if (!spill) return loaded(bytes, signed)
+  const frame = frameOf(site, pointer)
+  const slot = Math.floor(low / SLOT_BYTES)
+  const spill = frame.spill(slot)
+  if (spill === null) return readSecondHalf(site, frame, slot, low, bytes, signed)
   const { register } = spill
   if (low % SLOT_BYTES === 0) {
     if (spill.bytes === bytes) return filled(site, register, bytes, signed)
@@ -116,6 +123,19 @@ function readStack(site: Site, pointer: Register, offset: number, bytes: number,
   }
   if (register.kind !== 'number') site.fail(`stack access at offset ${low - STACK_BYTES} takes part of a pointer`)
   return loaded(bytes, signed)
+}
+
+/** What lies in the upper half of 8 bytes that were stored at once: of numbers, only zeros are known there. */
+function readSecondHalf(site: Site, frame: Frame, slot: number, low: number, bytes: number, signed: boolean): Register {
+  const whole = slot % 2 === 1 ? frame.spill(slot - 1) : null
+  if (whole === null || whole.bytes <= SLOT_BYTES) return loaded(bytes, signed)
+  const { register } = whole
+  if (register.kind !== 'number') site.fail(`stack access at offset ${low - STACK_BYTES} takes part of a pointer`)
+  return isZero(register) ? register : loaded(bytes, signed)
+}
+
+function isZero({ kind, number }: Register): boolean {
+  return kind === 'number' && isConstant(number) && number.min === 0n
 }
 
 function filled(site: Site, register: Register, bytes: number, signed: boolean): Register {
@@ -128,14 +148,20 @@ function writeStack(site: Site, pointer: Register, offset: number, bytes: number
   checkStackAlignment(site, pointer, offset, bytes)
   const { low, high } = stackBounds(site, pointer, offset, bytes)
   const frame = frameOf(site, pointer)
-  if (isPointer(value) && !(low === high && bytes === SLOT_BYTES))
+  if (isPointer(value) && !(low === high && bytes === WHOLE_BYTES))
     site.fail('a pointer is stored to the stack other than as 8 bytes at a known place')
   // It would outlive its frame, as one that is returned. Source: Linux check_stack_write_fixed_off.
   if (value.kind === 'stack' && value.object > pointer.object)
     site.fail(`${describeRegister(value)} is stored in the frame of a caller`)
   dropSpills(frame, low, high + bytes)
-  const whole = low === high && low % SLOT_BYTES === 0
-  if (whole && (bytes === SLOT_BYTES || value.number.max < 1n << BigInt(bytes * 8)))
+  if (low !== high || low % SLOT_BYTES !== 0) return
+  if (low % WHOLE_BYTES !== 0) {
+    const { number } = value
+    if (isZero(value) || (!isConstant(number) && number.max <= BigInt(S32_MAX) && number.max < 1n << BigInt(bytes * 8)))
+      frame.setSpill(low / SLOT_BYTES, { register: numberRegister(number), bytes })
+    return
+  }
+  if (bytes === WHOLE_BYTES || value.number.max < 1n << BigInt(bytes * 8))
     frame.setSpill(low / SLOT_BYTES, { register: value, bytes })
 }
 
@@ -308,4 +334,13 @@ export function checkWritableMemory(site: Site, pointer: Register, bytes: number
   if (pointer.kind !== 'stack') return
   const { low, high } = stackBounds(site, pointer, 0, bytes)
   dropSpills(frameOf(site, pointer), low, high + bytes)
+}
+
+/** What is known of a number of `bytes` on the stack; undefined where a pointer is to something else. */
+export function numberAt(site: Site, pointer: Register, bytes: number): Scalar | undefined {
+  if (pointer.kind !== 'stack') return undefined
+  const { low, high } = stackBounds(site, pointer, 0, bytes)
+  const spill = low === high && low % SLOT_BYTES === 0 ? frameOf(site, pointer).spill(low / SLOT_BYTES) : null
+  const register = spill?.register
+  return spill?.bytes === bytes && register?.kind === 'number' ? register.number : undefined
 }

@@ -4,6 +4,7 @@ import {
   DESTINATION_NUMBER,
   DESTINATION_POINTER,
   DESTINATION_WIDE,
+  DIVISOR_MAY_BE_ZERO,
   RESULT_WIDE,
   SOURCE_NUMBER,
   SOURCE_POINTER,
@@ -49,6 +50,8 @@ export function checkAlu(site: Site, one: AluInstruction): Register {
   const left = initialised(site, one.destination)
   const right = operandOf(site, one)
   noteOperands(site, left, right)
+  if (right.kind !== 'number' || (one.bits === 32 ? right.number.min32 === 0 : right.number.min === 0n))
+    site.facts.flags[site.index]! |= DIVISOR_MAY_BE_ZERO
   const result =
     left.kind === 'number' && right.kind === 'number'
       ? numberRegister(compute(one.operation, one.bits, left.number, right.number))

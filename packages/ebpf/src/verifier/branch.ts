@@ -54,12 +54,16 @@ function learn(state: VerifierState, number: number, before: Register, known: Sc
 
 function isNull(pointer: Register, assumed: boolean): Learn | undefined {
   const kind = NULLABLE.get(pointer.kind)
-  if (kind === undefined) return assumed ? undefined : nothing
+  const isThere = kind === undefined || (pointer.kind === 'map-value-or-null' && pointer.range === 1)
+  if (isThere && assumed) return undefined
+  if (kind === undefined) return nothing
   return (state) => {
     if (assumed) state.references.delete(pointer.reference)
     state.rewrite((one) => {
       if (one.kind !== pointer.kind || one.id !== pointer.id) return one
-      return assumed ? numberRegister(ZERO) : { ...one, kind, id: 0 }
+      return assumed
+        ? numberRegister(ZERO)
+        : { ...one, kind, id: 0, range: one.kind === 'memory-or-null' ? one.range : 0 }
     })
   }
 }

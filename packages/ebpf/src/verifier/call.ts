@@ -2,8 +2,8 @@ import type { CallbackArgument, HelperArgument, HelperSignature } from '../helpe
 import { helperName } from '../helpers/helper-names.ts'
 import type { CallInstruction } from '../isa/instruction.ts'
 import type { EbpfMapDefinition } from '../maps/ebpf-map.ts'
-import { checkReadable, checkWritableMemory, noteAccess } from './access.ts'
-import { FACT_MIXED, PACKET_CHANGE } from './facts.ts'
+import { checkReadable, checkWritableMemory, noteAccess, numberAt } from './access.ts'
+import { FACT_MIXED, KEY_MAY_MISS, PACKET_CHANGE } from './facts.ts'
 import {
   describeRegister,
   mapOrNull,
@@ -73,7 +73,7 @@ function result({ site, signature, map }: Call): Register {
       // What a map of maps holds follows the maps of the program.
       return site.maps[map]!.type.endsWith('-of-maps')
         ? mapOrNull(map + site.mapCount, site.newId())
-        : mapValueOrNull(map, site.newId())
+        : foundValue(site, map)
     case 'record': {
       const size = site.state.registers[signature.arguments.indexOf('constant') + 1]!.number.min
       const id = site.newId()
@@ -81,6 +81,23 @@ function result({ site, signature, map }: Call): Register {
       return recordOrNull(map, Number(size), id)
     }
   }
+}
+
+/**
+ * What a look-up of values leaves. With a key on the stack that is known and in the bounds of an array the value is there,
+ * Source: Linux kernel/bpf/verifier.c, get_constant_map_key and can_elide_value_nullness (6.14 on). With one whose range is in
+ * the bounds it is there too, but has to be compared with null, as Linux wants it.
+ */
+function foundValue(site: Site, map: number): Register {
+  const { type, keyBytes, maxEntries } = site.maps[map]!
+  // Inner maps may be larger or smaller than what is declared of them.
+  const isArray = (type === 'array' || type === 'percpu-array') && map < site.mapCount
+  const key = isArray ? numberAt(site, site.state.registers[2]!, keyBytes) : undefined
+  if (key === undefined || key.max >= BigInt(maxEntries)) {
+    site.facts.flags[site.index]! |= KEY_MAY_MISS
+    return mapValueOrNull(map, site.newId())
+  }
+  return isConstant(key) ? mapValueRegister(map, 0) : { ...mapValueOrNull(map, site.newId()), range: 1 }
 }
 
 function checkMap(site: Site, signature: HelperSignature, number: number): number {

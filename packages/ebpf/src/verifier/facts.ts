@@ -17,6 +17,11 @@ export const CONTEXT_ACCESS = 1024
 /** Some path writes to the packet or moves its ends here. */
 export const PACKET_CHANGE = 2048
 
+/** The key of a look-up may be outside of its array. */
+export const KEY_MAY_MISS = 4096
+/** A divisor may be zero. */
+export const DIVISOR_MAY_BE_ZERO = 8192
+
 /** No access was seen. */
 export const FACT_NONE = -1
 /** Paths differ. */

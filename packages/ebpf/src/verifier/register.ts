@@ -31,7 +31,10 @@ export interface Register {
   readonly offset: number
   /** Registers with the same id hold the same number, or pointers with the same variable part; 0: no relation. */
   readonly id: number
-  /** Packet pointers: bytes after the variable part that are known to lie before the end. Memory: its size. */
+  /**
+   * Packet pointers: bytes after the variable part that are known to lie before the end. Memory: its size.
+   * `map-value-or-null`: 1 if it is known not to be null.
+   */
   readonly range: number
   /**
    * Map number of the map kinds, frame number of `stack`, first slot of `function`; of `memory` the map whose values it
