@@ -17,6 +17,7 @@ function madeCalls(): { space: PagedSpace; calls: Record<string, { call: unknown
   const at = space.mmap({ length: 2 * PAGE_BYTES, populate: true })
   const mapped = new MappedSpace()
   const guest = new GuestMap(space, [])
+  const shown = new GuestMap(space, [{ guestAddress: 0, length: PAGE_BYTES, userAddress: at }])
   const view = space.view
   const method = (target: object, name: string, ...rest: unknown[]) => {
     const call = (...given: unknown[]): unknown =>
@@ -49,9 +50,13 @@ function madeCalls(): { space: PagedSpace; calls: Record<string, { call: unknown
     'new PhysicalMemory': make((options) => new PhysicalMemory(options), { frames: 4 }),
     'new PageCache': make((kind, bytes) => new PageCache(space.physical, kind, bytes), 'file', PAGE_BYTES),
     'MappedSpace.replaceRegions': method(mapped, 'replaceRegions', [region]),
+    'MappedSpace.addRegions': method(mapped, 'addRegions', [region]),
+    'MappedSpace.removeRange': method(mapped, 'removeRange', { address: 0x1000, length: PAGE_BYTES }),
     'MappedSpace.mapKernel': method(mapped, 'mapKernel', request),
     'new MappedSpace': make((regions, limit) => new MappedSpace(regions, limit), [region], 2 ** 40),
     'GuestMap.replaceRegions': method(guest, 'replaceRegions', [{ guestAddress: 0, length: 1, userAddress: at }]),
+    'GuestMap.addRegion': method(guest, 'addRegion', { guestAddress: 0, length: 1, userAddress: at }),
+    'GuestMap.removeRegion': method(shown, 'removeRegion', 0),
     'GuestMap.guestRanges': method(guest, 'guestRanges', ...range),
     'new DirtyBitmap': make((bytes) => new DirtyBitmap(bytes), new Uint8Array(1)),
     'DirtyBitmap.forGuest': make((bytes) => DirtyBitmap.forGuest(bytes), PAGE_BYTES),

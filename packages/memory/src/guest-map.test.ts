@@ -118,9 +118,40 @@ describe('GuestMap', () => {
     const many = Array.from({ length: GUEST_SLOTS_MAX + 1 }, (_, i) => ({ ...first, guestAddress: i * 4 * PAGE }))
     expect(codeOf(() => map.replaceRegions(many))).toBe('ERR_OUT_OF_RANGE')
     map.replaceRegions(many.slice(1))
+    expect(codeOf(() => map.addRegion(many[0]!))).toBe('ERR_OUT_OF_RANGE')
     expect(map.regions).toHaveLength(GUEST_SLOTS_MAX)
     map.replaceRegions(regions)
     expect(map.resolve(0, 4, ACCESS_READ)).toBeGreaterThanOrEqual(0)
+  })
+
+  it('regions that come and go one by one are the table that is given as a whole, or are refused as it is', () => {
+    const { space, user } = setup()
+    const step = fc.record({ at: fc.nat(9), length: fc.integer({ min: 1, max: 3 }), remove: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
+        const map = new GuestMap(space, [])
+        let regions: GuestRegion[] = []
+        for (const { at, length, remove } of steps) {
+          const region = { guestAddress: at * PAGE, length: length * PAGE, userAddress: user + at * PAGE }
+          const next = remove
+            ? regions.filter((other) => other.guestAddress !== region.guestAddress)
+            : [...regions, region]
+          const { regions: before } = map
+          const code = codeOf(() => (remove ? map.removeRegion(region.guestAddress) : map.addRegion(region)))
+          const whole = new GuestMap(space, [])
+          const expected = codeOf(() => whole.replaceRegions(next))
+          const there = !remove || next.length < regions.length
+          expect(code).toBe(there ? expected : 'ERR_OUT_OF_RANGE')
+          if (code === 'no error') regions = next
+          else expect(map.regions).toBe(before)
+          if (code === 'no error') expect(map.regions).toEqual(whole.regions)
+          for (let page = 0; page < 12; page++)
+            expect(map.resolve(page * PAGE, 4, ACCESS_READ)).toBe(
+              new GuestMap(space, regions).resolve(page * PAGE, 4, ACCESS_READ),
+            )
+        }
+      }),
+    )
   })
 
   it('a replacement takes effect at once, also on the region of the last hit', () => {

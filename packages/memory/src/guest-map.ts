@@ -1,6 +1,6 @@
 import { EFAULT, EXDEV, refused } from '@vring/layout'
 import type { Access, AddressMap } from './address-map.ts'
-import { checkObjects } from './check-argument.ts'
+import { checkObject, checkObjects } from './check-argument.ts'
 import type { MemoryView } from './memory-view.ts'
 import { RegionIndex } from './region-index.ts'
 import { work } from './work-meter.ts'
@@ -80,22 +80,42 @@ export class GuestMap implements AddressMap {
    */
   replaceRegions(regions: readonly GuestRegion[]): void {
     checkObjects('regions', regions)
-    if (regions.length > GUEST_SLOTS_MAX)
-      throw refused('ERR_OUT_OF_RANGE', 'regions', regions.length, `at most ${GUEST_SLOTS_MAX}`)
-    for (const { guestAddress, userAddress, length } of regions) {
-      checkRange('guestAddress', guestAddress, length)
-      checkRange('userAddress', userAddress, length)
-    }
+    checkCount(regions.length)
+    for (const region of regions) checkRegion(region)
     const sorted = regions.map((region) => ({ ...region })).sort((a, b) => a.guestAddress - b.guestAddress)
-    for (let i = 1; i < sorted.length; i++) {
-      const before = sorted[i - 1]
-      const end = before.guestAddress + before.length
-      if (sorted[i].guestAddress < end)
-        throw refused('ERR_OVERLAP', 'guestAddress', sorted[i].guestAddress, `at or above 0x${end.toString(16)}`)
-    }
-    this.sorted = sorted
-    this.index = new RegionIndex(sorted.map((region) => region.guestAddress))
-    this.hitStart = Number.POSITIVE_INFINITY
+    for (let i = 1; i < sorted.length; i++) checkAfter(sorted[i - 1], sorted[i])
+    this.install(sorted, new RegionIndex(sorted.map(({ guestAddress }) => guestAddress)))
+  }
+
+  /**
+   * Adds a region. Of the others only its neighbours are looked at. Nothing changes when it is refused.
+   *
+   * @throws VringError as {@link replaceRegions}
+   */
+  addRegion(region: GuestRegion): void {
+    checkObject('region', region, '{ guestAddress, length, userAddress }')
+    const { sorted, index } = this
+    checkCount(sorted.length + 1)
+    checkRegion(region)
+    const at = index.find(region.guestAddress) + 1
+    if (at > 0) checkAfter(sorted[at - 1], region)
+    if (at < sorted.length) checkAfter(region, sorted[at])
+    index.splice(at, 0, [region.guestAddress])
+    this.install(sorted.toSpliced(at, 0, { ...region }), index)
+  }
+
+  /**
+   * Removes the region that begins there; no other one is looked at.
+   *
+   * @throws VringError ERR_OUT_OF_RANGE when none does
+   */
+  removeRegion(guestAddress: number): void {
+    const { sorted, index } = this
+    const at = Number.isSafeInteger(guestAddress) ? index.find(guestAddress) : -1
+    if (at < 0 || sorted[at].guestAddress !== guestAddress)
+      throw refused('ERR_OUT_OF_RANGE', 'guestAddress', guestAddress, 'the first address of a region')
+    index.splice(at, 1, [])
+    this.install(sorted.toSpliced(at, 1), index)
   }
 
   /**
@@ -111,6 +131,13 @@ export class GuestMap implements AddressMap {
         found.push({ guestAddress: region.guestAddress + (start - region.userAddress), length: end - start })
     }
     return found
+  }
+
+  /** @param sorted a list of its own: that it is another one says that the regions changed */
+  private install(sorted: readonly GuestRegion[], index: RegionIndex): void {
+    this.sorted = sorted
+    this.index = index
+    this.hitStart = Number.POSITIVE_INFINITY
   }
 
   /** Makes the region that holds `address` the hit; false when none does. */
@@ -135,6 +162,24 @@ export class GuestMap implements AddressMap {
     if (length <= inRegion) return this.space.resolve(this.hitTarget + d, length, access)
     return this.seek(address + inRegion) ? EXDEV : EFAULT
   }
+}
+
+/** @throws VringError ERR_OUT_OF_RANGE */
+function checkCount(count: number): void {
+  if (count > GUEST_SLOTS_MAX) throw refused('ERR_OUT_OF_RANGE', 'regions', count, `at most ${GUEST_SLOTS_MAX}`)
+}
+
+/** @throws VringError ERR_OUT_OF_RANGE */
+function checkRegion({ guestAddress, userAddress, length }: GuestRegion): void {
+  checkRange('guestAddress', guestAddress, length)
+  checkRange('userAddress', userAddress, length)
+}
+
+/** @throws VringError ERR_OVERLAP unless `region` begins after all of `before` */
+function checkAfter(before: GuestRegion, region: GuestRegion): void {
+  const end = before.guestAddress + before.length
+  if (region.guestAddress < end)
+    throw refused('ERR_OVERLAP', 'guestAddress', region.guestAddress, `at or above 0x${end.toString(16)}`)
 }
 
 /** @throws VringError ERR_OUT_OF_RANGE unless [address, address + length) is a range of at least one byte below 2^53 */

@@ -1,24 +1,24 @@
 import { EAGAIN, EFAULT, EXDEV, refused } from '@vring/layout'
 import { MmuNotifierList, type MmuNotifierRange } from '@vring/mmu-notifier'
 import type { Access } from './address-map.ts'
-import { checkObject, checkObjects, isRange } from './check-argument.ts'
+import { checkObject, isRange } from './check-argument.ts'
 import { LazyView } from './lazy-view.ts'
+import {
+  type AddressRange,
+  checkedRegions,
+  checkRange,
+  cutOf,
+  endOf,
+  keeps,
+  type MappedRegion,
+  withoutCut,
+  withRegions,
+} from './mapped-regions.ts'
 import { type MemoryView, memoryView } from './memory-view.ts'
 import { TASK_SIZE_MAX } from './page-size.ts'
 import { RegionIndex } from './region-index.ts'
 import type { KernelMapping, MapRefusal, MapRequest, UserSpace } from './user-space.ts'
 import { work } from './work-meter.ts'
-
-/** Memory of another process that is mapped here: readable and writable, there until its region is replaced. */
-export interface MappedRegion {
-  /** Its address in the other process. */
-  readonly address: number
-  /** Bytes. */
-  readonly length: number
-  readonly view: MemoryView | LazyView
-  /** Byte offset in {@link view} of the region's first byte. */
-  readonly viewOffset: number
-}
 
 /** The regions of one moment, sorted by address. Never changes; a later one has a higher generation. */
 export interface RegionSnapshot {
@@ -32,7 +32,7 @@ export interface RegionSnapshot {
  * accessible but -EXDEV. Neighbours that continue in the same view are one.
  *
  * Pages do not move and are not swapped as far as this process can see, so the notifiers are told only by
- * {@link replaceRegions}.
+ * {@link replaceRegions} and {@link removeRange}.
  *
  * Views that are made when an address leads into them first take long: {@link viewsLeft} bounds how many a round makes. A
  * range in another one is -EAGAIN then, and {@link deferred} says that asking again will help.
@@ -64,7 +64,7 @@ export class MappedSpace implements UserSpace {
     this.limit = limit
     this.notifiers = new MmuNotifierList()
     this.view = NO_MEMORY
-    this.install(this.check(regions))
+    this.install(checkedRegions(regions, limit))
   }
 
   /** What is mapped now. */
@@ -117,71 +117,75 @@ export class MappedSpace implements UserSpace {
 
   /**
    * Replaces all regions between two rounds. Listeners are told of every address whose translation changes or goes
-   * before it does. Nothing changes when the regions are refused.
+   * before it does: of regions that stand side by side, or with a hole between them, as one range. Nothing changes when
+   * the regions are refused.
    *
    * @returns the snapshot that was replaced: what to unmap once no round sees it any more
-   * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED or ERR_OVERLAP for the regions; ERR_NOTIFIER, after the
-   * replacement, for a listener that failed
+   * @throws VringError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE, ERR_MISALIGNED or ERR_OVERLAP for the regions; ERR_NOTIFIER,
+   * after the replacement, for a listener that failed
    */
   replaceRegions(regions: readonly MappedRegion[]): RegionSnapshot {
-    const next = this.check(regions)
+    const next = checkedRegions(regions, this.limit)
+    const index = new RegionIndex(next.map(({ address }) => address))
     const old = this.current
-    const ranges = old.regions
-      .filter((region) => !next.some((other) => keeps(other, region)))
-      .map(({ address, length }): MmuNotifierRange => {
-        return { start: address, end: address + length, event: 'unmap', blockable: true }
-      })
-    for (const range of ranges) this.notifiers.invalidateRangeStart(range)
-    this.install(next)
-    for (const range of ranges) this.notifiers.invalidateRangeEnd(range)
-    const fault = this.notifiers.takeFault()
-    if (fault !== null) throw fault
+    const gone: MmuNotifierRange[] = []
+    let follows = false
+    for (const region of old.regions) {
+      const goes = !keeps(next[index.find(region.address)], region)
+      if (goes) gone.push(unmapRange(follows ? gone.pop()!.start : region.address, endOf(region)))
+      follows = goes
+    }
+    this.invalidating(gone, () => this.install(next, index))
     return old
   }
 
-  private install(regions: readonly MappedRegion[]): void {
-    this.current = { generation: this.current.generation + 1, regions }
-    this.index = new RegionIndex(regions.map((region) => region.address))
-    this.hitStart = Number.POSITIVE_INFINITY
+  /**
+   * Adds regions where nothing is mapped, between two rounds. What is mapped already is not looked at but for the neighbours
+   * of each: a table of n slots that comes slot by slot costs n times the same. Nothing changes when they are refused.
+   *
+   * @throws VringError as {@link replaceRegions} for the regions
+   */
+  addRegions(regions: readonly MappedRegion[]): void {
+    this.install(withRegions(this.current.regions, this.index, checkedRegions(regions, this.limit)), this.index)
   }
 
-  /** Validates, sorts, and joins neighbours that continue in the same view. */
-  private check(regions: readonly MappedRegion[]): readonly MappedRegion[] {
-    checkObjects('regions', regions)
-    for (const region of regions) this.checkRegion(region)
-    const sorted = [...regions].sort((a, b) => a.address - b.address)
-    const joined: MappedRegion[] = []
-    for (const region of sorted) {
-      const before = joined.at(-1)
-      const end = before === undefined ? 0 : before.address + before.length
-      if (region.address < end)
-        throw refused('ERR_OVERLAP', 'address', region.address, `at or above 0x${end.toString(16)}`)
-      if (
-        before !== undefined &&
-        region.address === end &&
-        region.view === before.view &&
-        region.viewOffset === before.viewOffset + before.length
+  /**
+   * Removes what is mapped in a range, between two rounds, and cuts off what is there of a region that goes beyond it, as
+   * munmap(2) does. Listeners are told of one range, from the first address that was mapped to the last; no other
+   * region is looked at.
+   *
+   * @returns the snapshot before, as {@link replaceRegions}
+   * @throws VringError ERR_OUT_OF_RANGE for what is no range of user addresses; ERR_NOTIFIER, after it is done, for a
+   * listener that failed
+   */
+  removeRange(range: AddressRange): RegionSnapshot {
+    checkObject('range', range, '{ address, length }')
+    checkRange(range, this.limit)
+    const old = this.current
+    const cut = cutOf(old.regions, this.index, range)
+    if (cut !== null)
+      this.invalidating([unmapRange(cut.start, cut.end)], () =>
+        this.install(withoutCut(old.regions, this.index, cut), this.index),
       )
-        joined[joined.length - 1] = { ...before, length: before.length + region.length }
-      else joined.push({ ...region })
-    }
-    return joined
+    return old
   }
 
-  private checkRegion({ address, length, view, viewOffset }: MappedRegion): void {
-    if (!(Number.isSafeInteger(address) && address >= 0 && address < this.limit))
-      throw refused('ERR_OUT_OF_RANGE', 'address', address, `0 .. 0x${(this.limit - 1).toString(16)}`)
-    if (!(Number.isSafeInteger(length) && length > 0 && length <= this.limit - address))
-      throw refused('ERR_OUT_OF_RANGE', 'length', length, `1 .. ${this.limit - address}`)
-    checkObject('view', view, 'a MemoryView')
-    const bytes = view instanceof LazyView ? view.byteLength : view.buffer.byteLength
-    if (bytes > VIEW_BYTES_MAX)
-      throw refused('ERR_OUT_OF_RANGE', 'view', bytes, `a buffer of at most ${VIEW_BYTES_MAX} bytes`)
-    if (!(Number.isSafeInteger(viewOffset) && viewOffset >= 0 && length <= bytes - viewOffset))
-      throw refused('ERR_OUT_OF_RANGE', 'viewOffset', viewOffset, `0 .. ${bytes - length}`)
-    // Rings are read by words of the view: an address and its offset must be aligned alike.
-    if ((viewOffset - address) % 4 !== 0)
-      throw refused('ERR_MISALIGNED', 'viewOffset', viewOffset, 'aligned as address is, to 4 bytes')
+  /** Tells listeners before and after; what one of them did wrong is thrown at the end. */
+  private invalidating(ranges: readonly MmuNotifierRange[], change: () => void): void {
+    for (const range of ranges) this.notifiers.invalidateRangeStart(range)
+    change()
+    for (const range of ranges) this.notifiers.invalidateRangeEnd(range)
+    const fault = this.notifiers.takeFault()
+    if (fault !== null) throw fault
+  }
+
+  private install(
+    regions: readonly MappedRegion[],
+    index: RegionIndex = new RegionIndex(regions.map(({ address }) => address)),
+  ): void {
+    this.current = { generation: this.current.generation + 1, regions }
+    this.index = index
+    this.hitStart = Number.POSITIVE_INFINITY
   }
 
   /** Makes the region that holds `address` the hit. @returns 0, -EFAULT: none does, -EAGAIN: its view can't be made now */
@@ -223,17 +227,8 @@ export class MappedSpace implements UserSpace {
   }
 }
 
-/** A view holds at most this much, so that every offset into it is a small integer: larger memory comes as several. */
-export const VIEW_BYTES_MAX = 0x8000_0000
-
-/** Does `region` translate everything that `old` does, to the same bytes? */
-function keeps(region: MappedRegion, old: MappedRegion): boolean {
-  return (
-    region.view === old.view &&
-    region.address <= old.address &&
-    region.address + region.length >= old.address + old.length &&
-    region.viewOffset - region.address === old.viewOffset - old.address
-  )
+function unmapRange(start: number, end: number): MmuNotifierRange {
+  return { start, end, event: 'unmap', blockable: true }
 }
 
 /** Direct access to mapped memory is what {@link MappedSpace.resolve} gives already, kept. */

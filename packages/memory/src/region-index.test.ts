@@ -23,3 +23,24 @@ it('finds nothing for what is no address', () => {
   for (const address of [Number.NaN, Number.NEGATIVE_INFINITY, -1]) expect(index.find(address)).toBe(-1)
   expect(new RegionIndex([]).find(0)).toBe(-1)
 })
+
+it('finds the same after changes as one that is made of what is there then', () => {
+  const change = fc.record({ at: fc.nat(20), removed: fc.nat(4), added: fc.nat(4), find: fc.integer({ max: 200 }) })
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
+      const starts: number[] = []
+      const index = new RegionIndex(starts)
+      for (const { at, removed, added, find } of changes) {
+        const from = Math.min(at, starts.length)
+        const count = Math.min(removed, starts.length - from)
+        const [low, high] = [starts[from - 1] ?? 0, starts[from + count] ?? 200]
+        const room = Array.from({ length: added }, (_, i) => low + ((high - low) * (i + 1)) / (added + 1))
+        index.splice(from, count, room)
+        starts.splice(from, count, ...room)
+        const whole = new RegionIndex(starts)
+        for (const address of [find, ...starts, ...starts.map((start) => start - 0.001), Number.POSITIVE_INFINITY])
+          expect(index.find(address)).toBe(whole.find(address))
+      }
+    }),
+  )
+})

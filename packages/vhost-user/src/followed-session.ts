@@ -80,7 +80,7 @@ export class FollowedSession implements WorkerSession {
   #abandon(): void {
     this.#stopAll()
     for (const index of this.vrings.keys()) this.#dropEvents(index)
-    this.memory.follow({ regions: [], log: null })
+    this.memory.forget()
   }
 
   /** Pages of the memory are lost: the home looks which, and ends its session. */
@@ -115,7 +115,7 @@ export class FollowedSession implements WorkerSession {
         this.#held = false
         return undefined
       case 'memory':
-        return this.memory.follow(command.memory)
+        return this.memory.follow(command.change)
       case 'start':
         return this.#start(command.vring)
       case 'stop':

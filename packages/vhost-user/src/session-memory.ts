@@ -1,18 +1,10 @@
 import { isVringError, refused } from '@vring/layout'
-import { type DirtyLog, GUEST_SLOTS_MAX, GuestMap, type MappedRegion, MappedSpace, noDirtyLog } from '@vring/memory'
+import { type DirtyLog, GUEST_SLOTS_MAX, GuestMap, MappedSpace, noDirtyLog } from '@vring/memory'
 import type { DeviceMemory } from './device.ts'
+import { MemorySlot, sharedWindow } from './memory-slot.ts'
 import type { MemoryRegion } from './payload.ts'
-import type { MappedMemory, MemoryWindow, SessionHost } from './session-host.ts'
-import type { SharedMemory, SharedWindow } from './shared-memory.ts'
-
-interface Slot {
-  readonly region: MemoryRegion
-  readonly memory: MappedMemory
-  /** The file that it is of. */
-  readonly file: string
-  /** How often it was added: as often it is removed before it goes. */
-  claims: number
-}
+import type { MemoryWindow, SessionHost } from './session-host.ts'
+import type { SharedMemory } from './shared-memory.ts'
 
 /** A dirty log that can be exchanged while devices hold it. */
 class SwitchedLog implements DirtyLog {
@@ -25,7 +17,8 @@ class SwitchedLog implements DirtyLog {
 
 /**
  * The frontend's memory: maps regions, shows them by user address and by guest address, and gives a mapping back only
- * after it is out of both. Every change is all or nothing.
+ * after it is out of both. Every change is all or nothing. A region that comes or goes by itself costs the same however many
+ * there are.
  */
 export class SessionMemory implements DeviceMemory {
   readonly space: MappedSpace = new MappedSpace()
@@ -35,9 +28,12 @@ export class SessionMemory implements DeviceMemory {
   readonly #onSwap: () => void
   readonly #onLog: () => void
   readonly #bytesMax: number
-  #slots: readonly Slot[] = []
+  /** By guest address, which no two slots share; in the order in which they came. */
+  #slots = new Map<number, MemorySlot>()
+  /** Bytes of all of them. */
+  #bytes = 0
   #logWindow: MemoryWindow | null = null
-  readonly #retired: Slot[] = []
+  readonly #retired: MemorySlot[] = []
 
   /**
    * @param onSwap called when the regions are new and those that went away are still mapped: rings let go of them
@@ -61,21 +57,26 @@ export class SessionMemory implements DeviceMemory {
     return this.#log
   }
 
+  /** There is none. */
+  get isEmpty(): boolean {
+    return this.#slots.size === 0
+  }
+
   get regions(): readonly MemoryRegion[] {
-    return this.#slots.map((slot) => slot.region)
+    return Array.from(this.#slots.values(), (slot) => slot.region)
   }
 
   get shared(): SharedMemory {
-    const regions = this.#slots.map(({ region: { guestAddress, userAddress, size }, memory }) => ({
-      ...{ guestAddress, userAddress, size },
-      windows: memory.windows.map(sharedWindow),
-    }))
-    return { regions, log: this.#logWindow === null ? null : sharedWindow(this.#logWindow) }
+    return {
+      regions: Array.from(this.#slots.values(), (slot) => slot.shared),
+      log: this.#logWindow === null ? null : sharedWindow(this.#logWindow),
+    }
   }
 
   /** A region of which pages turned out not to exist; null: none. What a device writes there the driver does not see. */
   get faulted(): MemoryRegion | null {
-    return this.#slots.find(({ memory }) => memory.faults > 0)?.region ?? null
+    for (const { memory, region } of this.#slots.values()) if (memory.faults > 0) return region
+    return null
   }
 
   /** Where the device's writes are noted from now on; `window`: where that is mapped. */
@@ -95,14 +96,15 @@ export class SessionMemory implements DeviceMemory {
   replace(regions: readonly MemoryRegion[], fds: readonly number[]): void {
     if (regions.length !== fds.length)
       throw refused('ERR_PROTOCOL', 'descriptors', fds.length, `${regions.length}, one for each region`)
-    this.#checkTotal(regions)
-    const slots: Slot[] = []
-    const known = [...this.#slots]
+    this.#checkTotal(regions.reduce((sum, region) => sum + region.size, 0))
+    const before = this.#slots
+    const known = [...before.values()]
+    const slots: MemorySlot[] = []
     try {
-      for (const [index, region] of regions.entries()) slots.push(this.#map(region, fds[index]!, known))
+      for (const [index, region] of regions.entries()) slots.push(this.#slot(region, fds[index]!, known))
       this.#install(slots)
     } catch (error) {
-      if (this.#slots !== slots) for (const { memory } of slots) if (!this.#holds(memory)) memory.close()
+      if (this.#slots === before) for (const { memory } of slots) if (!holds(before, memory)) memory.close()
       throw error
     }
   }
@@ -114,21 +116,30 @@ export class SessionMemory implements DeviceMemory {
    * @throws VringError; nothing changed then
    */
   add(region: MemoryRegion, fd: number): void {
-    const known = this.#slots.find((slot) => hasAddresses(slot, region) && slot.region.mmapOffset === region.mmapOffset)
-    if (known !== undefined) {
+    const known = this.#slots.get(region.guestAddress)
+    if (known?.hasAddresses(region) === true && known.region.mmapOffset === region.mmapOffset) {
       known.claims++
       return
     }
-    if (this.#slots.length >= GUEST_SLOTS_MAX)
-      throw refused('ERR_OUT_OF_RANGE', 'regions', this.#slots.length + 1, `at most ${GUEST_SLOTS_MAX}`)
-    this.#checkTotal([...this.regions, region])
-    const slot = this.#map(region, fd)
+    if (this.#slots.size >= GUEST_SLOTS_MAX)
+      throw refused('ERR_OUT_OF_RANGE', 'regions', this.#slots.size + 1, `at most ${GUEST_SLOTS_MAX}`)
+    this.#checkTotal(this.#bytes + region.size)
+    const slot = this.#slot(region, fd)
     try {
-      this.#install([...this.#slots, slot])
+      this.buffers.addRegion(slot.guestRegion)
+      try {
+        this.space.addRegions(slot.mappedRegions)
+      } catch (error) {
+        this.buffers.removeRegion(region.guestAddress)
+        throw error
+      }
     } catch (error) {
-      if (!this.#slots.includes(slot)) slot.memory.close()
+      slot.memory.close()
       throw error
     }
+    this.#slots.set(region.guestAddress, slot)
+    this.#bytes += region.size
+    this.#onSwap()
   }
 
   /**
@@ -138,11 +149,23 @@ export class SessionMemory implements DeviceMemory {
    * @throws VringError ERR_PROTOCOL when there is none
    */
   remove(region: MemoryRegion): void {
-    const known = this.#slots.find((slot) => hasAddresses(slot, region))
-    if (known === undefined)
+    const known = this.#slots.get(region.guestAddress)
+    if (known === undefined || !known.hasAddresses(region))
       throw refused('ERR_PROTOCOL', 'region', `0x${region.guestAddress.toString(16)}`, 'a region of the table')
-    if (known.claims > 1) known.claims--
-    else this.#install(this.#slots.filter((slot) => slot !== known))
+    if (known.claims > 1) {
+      known.claims--
+      return
+    }
+    const { guestAddress, userAddress: address, size: length } = known.region
+    this.#swap(
+      [known],
+      () => this.space.removeRange({ address, length }),
+      () => {
+        this.buffers.removeRegion(guestAddress)
+        this.#slots.delete(guestAddress)
+        this.#bytes -= length
+      },
+    )
   }
 
   /** Gives all of it back; every ring has been stopped. */
@@ -155,14 +178,13 @@ export class SessionMemory implements DeviceMemory {
     }
   }
 
-  #checkTotal(regions: readonly MemoryRegion[]): void {
-    const total = regions.reduce((sum, region) => sum + region.size, 0)
-    if (total > this.#bytesMax)
-      throw refused('ERR_OUT_OF_RANGE', 'memory', total, `at most ${this.#bytesMax} (memoryBytesMax)`)
+  #checkTotal(bytes: number): void {
+    if (bytes > this.#bytesMax)
+      throw refused('ERR_OUT_OF_RANGE', 'memory', bytes, `at most ${this.#bytesMax} (memoryBytesMax)`)
   }
 
   /** @param known slots whose mapping may be taken over; one that is goes out of the list */
-  #map(region: MemoryRegion, fd: number, known: Slot[] = []): Slot {
+  #slot(region: MemoryRegion, fd: number, known: MemorySlot[] = []): MemorySlot {
     const { size, mmapOffset } = region
     if (size <= 0) throw refused('ERR_PROTOCOL', 'region size', size, 'at least 1')
     const file = this.#host.fileIdentity(fd)
@@ -170,32 +192,42 @@ export class SessionMemory implements DeviceMemory {
       (slot) => slot.file === file && slot.region.mmapOffset === mmapOffset && slot.region.size === size,
     )
     const [slot] = at < 0 ? [] : known.splice(at, 1)
-    return { region, memory: slot?.memory ?? this.#host.mapMemory(fd, mmapOffset, size), file, claims: 1 }
+    return new MemorySlot(region, slot?.memory ?? this.#host.mapMemory(fd, mmapOffset, size), file)
   }
 
-  #holds(memory: MappedMemory): boolean {
-    return this.#slots.some((slot) => slot.memory === memory)
-  }
-
-  #install(slots: readonly Slot[]): void {
-    const guestRegions = slots.map(({ region }) => ({
-      guestAddress: region.guestAddress,
-      length: region.size,
-      userAddress: region.userAddress,
-    }))
+  #install(slots: readonly MemorySlot[]): void {
+    const guestRegions = slots.map((slot) => slot.guestRegion)
     // Checked on a map of its own first: the space and the map change together or not at all.
     new GuestMap(this.space, guestRegions)
-    const gone = this.#slots.filter(({ memory }) => !slots.some((slot) => slot.memory === memory))
+    const next = new Map(slots.map((slot) => [slot.region.guestAddress, slot]))
+    const gone = [...this.#slots.values()].filter(({ memory }) => !holds(next, memory))
+    this.#swap(
+      gone,
+      () => this.space.replaceRegions(slots.flatMap((slot) => slot.mappedRegions)),
+      () => {
+        this.buffers.replaceRegions(guestRegions)
+        this.#slots = next
+        this.#bytes = slots.reduce((sum, { region }) => sum + region.size, 0)
+      },
+    )
+  }
+
+  /**
+   * Takes slots out of the space and then out of the rest, and gives their mappings back when rings have let go of them.
+   *
+   * @param change of the space, after which a refusal comes too late
+   * @param follow the rest of it, which can't be refused
+   */
+  #swap(gone: MemorySlot[], change: () => void, follow: () => void): void {
     try {
-      this.space.replaceRegions(slots.flatMap(mappedRegions))
+      change()
     } catch (error) {
       // Any other error is a refusal. This one comes after the change: a listener failed to let go of the old regions,
       // so they stay mapped for as long as it may live.
       if (!isVringError(error) || error.code !== 'ERR_NOTIFIER') throw error
       this.#retired.push(...gone.splice(0))
     }
-    this.#slots = slots
-    this.buffers.replaceRegions(guestRegions)
+    follow()
     try {
       this.#onSwap()
     } finally {
@@ -204,22 +236,7 @@ export class SessionMemory implements DeviceMemory {
   }
 }
 
-function hasAddresses({ region }: Slot, { guestAddress, userAddress, size }: MemoryRegion): boolean {
-  return region.guestAddress === guestAddress && region.userAddress === userAddress && region.size === size
-}
-
-/** @throws VringError ERR_UNSUPPORTED: its host maps for one thread only */
-function sharedWindow({ handle, viewOffset, length }: MemoryWindow): SharedWindow {
-  if (handle === undefined) throw refused('ERR_UNSUPPORTED', 'memory', 'of one thread', 'mappings with a handle')
-  return { handle, viewOffset, length }
-}
-
-/** A slot as the address space takes it: one region for each window. */
-function mappedRegions({ region, memory }: Slot): MappedRegion[] {
-  let address = region.userAddress
-  return memory.windows.map((window) => {
-    const start = address
-    address += window.length
-    return { address: start, length: window.length, view: window.view, viewOffset: window.viewOffset }
-  })
+function holds(slots: ReadonlyMap<number, MemorySlot>, memory: MemorySlot['memory']): boolean {
+  for (const slot of slots.values()) if (slot.memory === memory) return true
+  return false
 }

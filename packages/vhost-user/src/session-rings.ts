@@ -269,7 +269,7 @@ export class SessionRings {
   #mappedAreas(vring: SessionVring): RingAreas | null {
     const ring = this.#areas(vring)
     if (this.#hasPlatform) return ring
-    if (this.#memory.regions.length === 0) return null
+    if (this.#memory.isEmpty) return null
     if (this.#isMapped(ring)) return ring
     throw refused(
       'ERR_OUT_OF_RANGE',

@@ -25,3 +25,34 @@ export interface SharedMemory {
   /** The bitmap of a migration that runs, or null. */
   readonly log: SharedWindow | null
 }
+
+/** From what a thread was told of the frontend's memory to what it is now; plain data. */
+export interface SharedMemoryChange {
+  readonly removed: readonly SharedRegion[]
+  readonly added: readonly SharedRegion[]
+  readonly log: SharedWindow | null
+}
+
+/** The regions of `now` that are not in `before`, and the other way round; one that is in both is not told again. */
+export function changeOf(before: SharedMemory, now: SharedMemory): SharedMemoryChange {
+  const kept = new Map(before.regions.map((region) => [region.guestAddress, region]))
+  const added = now.regions.filter((region) => {
+    const known = kept.get(region.guestAddress)
+    const same = known !== undefined && isSame(known, region)
+    if (same) kept.delete(region.guestAddress)
+    return !same
+  })
+  return { removed: [...kept.values()], added, log: now.log }
+}
+
+function isSame(one: SharedRegion, other: SharedRegion): boolean {
+  if (one === other) return true
+  return (
+    one.userAddress === other.userAddress &&
+    one.size === other.size &&
+    one.windows.every(({ handle, viewOffset }, i) => {
+      const window = other.windows[i]
+      return window?.handle.address === handle.address && window.viewOffset === viewOffset
+    })
+  )
+}

@@ -1,5 +1,6 @@
 import { refused, VringError } from '@vring/layout'
 import type { DeviceLink, DeviceMemory, QueueEvents, StartedVring, VhostUserDevice } from './device.ts'
+import { changeOf, type SharedMemory } from './shared-memory.ts'
 import type { Follower } from './thread-link.ts'
 
 export interface SharedOutOptions {
@@ -33,6 +34,8 @@ export class SharedOutDevice implements VhostUserDevice {
   readonly #threadOf: (index: number) => number
   /** Changes under way: one may begin within another. */
   #quiesced = 0
+  /** The memory that the threads know of. */
+  #told: SharedMemory = { regions: [], log: null }
 
   /** @throws VringError ERR_UNSUPPORTED for a device whose chains are in flight for longer than a round */
   constructor({ device, followers, threadOf }: SharedOutOptions) {
@@ -125,12 +128,12 @@ export class SharedOutDevice implements VhostUserDevice {
   }
 
   memoryChanged(memory: DeviceMemory): void {
-    this.#callAll({ kind: 'memory', memory: memory.shared })
+    this.#tellMemory(memory.shared)
     this.#device.memoryChanged?.(memory)
   }
 
   logChanged(memory: DeviceMemory): void {
-    this.#callAll({ kind: 'memory', memory: memory.shared })
+    this.#tellMemory(memory.shared)
     this.#device.logChanged?.(memory)
   }
 
@@ -153,6 +156,12 @@ export class SharedOutDevice implements VhostUserDevice {
   /** {@link tellAll} of one thread, from 1. */
   tell(thread: number, data: unknown): unknown {
     return this.#followers[thread - 1]!.call({ kind: 'device', data })
+  }
+
+  #tellMemory(now: SharedMemory): void {
+    const change = changeOf(this.#told, now)
+    this.#told = now
+    this.#callAll({ kind: 'memory', change })
   }
 
   #followerOf(index: number): Follower | null {

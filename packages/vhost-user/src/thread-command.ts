@@ -1,6 +1,6 @@
 import type { RingAreas } from '@vring/layout'
 import type { QueueEvents } from './device.ts'
-import type { SharedMemory } from './shared-memory.ts'
+import type { SharedMemoryChange } from './shared-memory.ts'
 
 /** A ring that starts in another thread: what of `StartedVring` is data. */
 export interface SharedVring {
@@ -17,8 +17,8 @@ export type ThreadCommand =
   /** Stand between two rounds; from here on only commands are looked at. */
   | { readonly kind: 'quiesce' }
   | { readonly kind: 'resume' }
-  /** Nothing of the memory before is looked at after this one is answered. */
-  | { readonly kind: 'memory'; readonly memory: SharedMemory }
+  /** Nothing of what is removed is looked at after this one is answered. */
+  | { readonly kind: 'memory'; readonly change: SharedMemoryChange }
   | { readonly kind: 'start'; readonly vring: SharedVring }
   /** The answer is the ring's base. */
   | { readonly kind: 'stop'; readonly index: number }
