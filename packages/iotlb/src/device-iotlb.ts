@@ -14,6 +14,8 @@ const OPEN_MISSES_MAX = 2048
 /** IOVAs whose page was asked for with the same permission are one question. */
 const PAGE_BYTES = 4096
 
+const NO_NUMBERS = new Float64Array(0)
+
 /** Told that a translation which was missing may be there now: resume the round that stopped. */
 export type UpdateListener = (miss: IotlbMiss) => void
 
@@ -40,9 +42,9 @@ export class DeviceIotlb implements Iotlb {
   readonly limit: number
   /** Sorted by iova; age breaks ties. */
   private readonly sorted: IotlbEntry[] = []
-  private readonly starts: Float64Array
+  private starts = NO_NUMBERS
   /** Largest `last` of the entries up to each one. */
-  private readonly reach: Float64Array
+  private reach = NO_NUMBERS
   /** By age, oldest first. */
   private readonly ages = new Set<IotlbEntry>()
   private readonly open = new Map<string, IotlbMiss>()
@@ -57,8 +59,6 @@ export class DeviceIotlb implements Iotlb {
     if (!(Number.isInteger(limit) && limit >= 2 && limit <= 2 ** 20))
       throw refused('ERR_OUT_OF_RANGE', 'limit', limit, '2 .. 2^20')
     this.limit = limit
-    this.starts = new Float64Array(limit)
-    this.reach = new Float64Array(limit)
     this.onMiss = options.onMiss ?? null
   }
 
@@ -180,6 +180,11 @@ export class DeviceIotlb implements Iotlb {
   }
 
   private insert(entry: IotlbEntry): void {
+    // Most sessions have no IOMMU: the columns are made when there is something for them.
+    if (this.starts === NO_NUMBERS) {
+      this.starts = new Float64Array(this.limit)
+      this.reach = new Float64Array(this.limit)
+    }
     if (this.sorted.length >= this.limit) this.retire()
     const at = this.upperBound(entry.iova)
     this.sorted.splice(at, 0, entry)

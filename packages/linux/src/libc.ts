@@ -26,6 +26,7 @@ export interface Libc {
   fcntl(fd: number, command: number, argument: number): number
   open(path: string, flags: number): number
   fallocate(fd: number, mode: number, offset: number, length: number): number
+  readlink(path: string, buffer: Pointer, length: number): number
   read(fd: number, buffer: Pointer, length: number): number
   write(fd: number, buffer: Pointer, length: number): number
   mmap(address: bigint | null, length: number, prot: number, flags: number, fd: number, offset: number): bigint
@@ -128,6 +129,7 @@ function load(): Libc {
     fcntl: library.func('int fcntl(int, int, long)'),
     fallocate: library.func('int fallocate(int, int, int64_t, int64_t)'),
     open: library.func('int open(str, int)'),
+    readlink: library.func('int64_t readlink(str, void *, size_t)'),
     read: library.func('int64_t read(int, void *, size_t)'),
     write: library.func('int64_t write(int, void *, size_t)'),
     mmap: library.func('void *mmap(void *, size_t, int, int, int, int64_t)'),

@@ -27,6 +27,19 @@ const SEQPACKET = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK
 /** Bytes that one call sends or receives at most. */
 const CHUNK_BYTES = 65_536
 
+/** What this thread's sockets send and receive by: no call of one lasts into another's. */
+interface Messages {
+  readonly out: RightsMessage
+  readonly in: RightsMessage
+}
+
+let messages: Messages | null = null
+
+function threadMessages(): Messages {
+  messages ??= { out: new RightsMessage(CHUNK_BYTES), in: new RightsMessage(CHUNK_BYTES) }
+  return messages
+}
+
 /**
  * A connected AF_UNIX stream that also carries file descriptors. Receiving never waits; sending waits, bounded, while
  * the peer's buffer is full.
@@ -40,8 +53,9 @@ export class UnixSocket {
   /** Takes ownership of a connected, non-blocking socket. */
   constructor(fd: number) {
     this.fd = fd
-    this.#out = new RightsMessage(CHUNK_BYTES)
-    this.#in = new RightsMessage(CHUNK_BYTES)
+    const { out, in: into } = threadMessages()
+    this.#out = out
+    this.#in = into
   }
 
   /**

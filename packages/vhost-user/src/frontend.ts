@@ -57,6 +57,12 @@ export const FRONTEND_PROTOCOL_FEATURES: bigint = featureSet(
   PROTOCOL_F_STATUS,
 )
 
+/**
+ * How long an answer is looked for before this thread sleeps, in microseconds: most are there by then, and waking a thread takes
+ * longer.
+ */
+const LOOK_US = 100
+
 /** Bytes of the longest reply. */
 const REPLY_BYTES_MAX = 4096
 
@@ -85,6 +91,8 @@ export class VhostUserFrontend {
   readonly #transport: Transport
   readonly #reader: MessageReader
   readonly #wait: () => void
+  /** How long to look for an answer before waiting for it, in ms. */
+  readonly #lookMs: number
   readonly #queues = new Map<number, FrontendQueue>()
   /** Negotiated, by {@link negotiate}. */
   features = 0n
@@ -97,6 +105,7 @@ export class VhostUserFrontend {
     this.#transport = options.transport
     this.#reader = new MessageReader(options.transport, REPLY_BYTES_MAX, 1)
     this.#wait = options.wait ?? socketWait(options.transport)
+    this.#lookMs = options.wait === undefined ? LOOK_US / 1000 : 0
   }
 
   /**
@@ -231,11 +240,11 @@ export class VhostUserFrontend {
   }
 
   #reply(id: number, codec: PayloadCodec<unknown>, policy: FdPolicy = [0, 0], replyFds: number[] = []): DataView {
-    for (;;) {
+    for (const end = performance.now() + this.#lookMs; ; ) {
       const message = this.#reader.next()
       if (message === 'closed') throw new VringError('ERR_CLOSED', 'the backend hung up')
       if (message === 'none') {
-        this.#wait()
+        if (performance.now() >= end) this.#wait()
         continue
       }
       const problem = replyProblem(message, id, codec, policy)

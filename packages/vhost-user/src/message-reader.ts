@@ -9,6 +9,8 @@ import type { Transport } from './transport.ts'
 export const OVERLONG_BYTES_MAX: number = 2 ** 20
 /** Bytes of such a payload that one look reads over. */
 const SKIP_BYTES = 2 ** 16
+/** What is read over goes here, of every stream. */
+const skipped = new Uint8Array(4096)
 
 /** A whole message as it came. Its descriptors belong to the caller that takes it. */
 export interface IncomingMessage extends MessageHeader {
@@ -32,7 +34,6 @@ export class MessageReader {
   #payloadCount = 0
   /** Bytes of the message that are read over. */
   #skip = 0
-  readonly #skipped = new Uint8Array(4096)
   #fds: number[] = []
 
   /**
@@ -74,13 +75,13 @@ export class MessageReader {
       if (count === 0) throw truncated('payload')
       this.#payloadCount += count
     }
-    for (let skipped = 0; this.#skip > 0; ) {
-      if (skipped >= SKIP_BYTES) return 'none'
-      const count = this.#receive(this.#skipped.subarray(0, this.#skip))
+    for (let done = 0; this.#skip > 0; ) {
+      if (done >= SKIP_BYTES) return 'none'
+      const count = this.#receive(skipped.subarray(0, this.#skip))
       if (count === EAGAIN) return 'none'
       if (count === 0) throw truncated('payload')
       this.#skip -= count
-      skipped += count
+      done += count
     }
     const message = { ...this.#decoded, payload: this.#payload, fds: this.#fds }
     this.#headerCount = 0

@@ -13,7 +13,10 @@ import { WaitSet } from './wait-set.ts'
 import type { WorkerSession } from './worker-session.ts'
 
 export interface VhostUserWorkerOptions {
-  /** How long to go on looking at empty rings before sleeping, in microseconds. Default 50; Infinity never sleeps. */
+  /**
+   * How long to go on looking at empty rings before sleeping, and at the socket after a message ({@link ANSWER_US} at most), in
+   * microseconds. Default 50; Infinity never sleeps.
+   */
   readonly busyPollUs?: number
   /**
    * How long to leave empty rings alone before looking again, in microseconds. Default 3, in which a fast driver fills a
@@ -68,6 +71,12 @@ const EMPTY_WAKE_MS = 1
 /** Views of memory that a session makes in one look at its messages; in a turn over the rings one session makes one. */
 const CONTROL_VIEWS = 3
 
+/**
+ * How long sockets are looked at in each turn after a message, in microseconds: a frontend that sets a device up has the
+ * next one ready when it has its answer, and waking a thread takes longer than that.
+ */
+export const ANSWER_US = 100
+
 /** How often a sleeping worker asks `shouldStop`, in ms. */
 const ASK_MS = 1000
 
@@ -93,6 +102,9 @@ export class VhostUserWorker {
   readonly #busyPollMs: number
   readonly #pauseMs: number
   readonly #controlMs: number
+  readonly #answerMs: number
+  /** Until when the next message is likely, by `performance.now()`. */
+  #answerUntil = 0
   readonly #wakeFd: number
   readonly #shouldStop: (() => boolean) | undefined
   readonly #listening: Listening[] = []
@@ -124,6 +136,7 @@ export class VhostUserWorker {
     this.#busyPollMs = (options.busyPollUs ?? 50) / 1000
     this.#pauseMs = (options.pauseUs ?? 3) / 1000
     this.#controlMs = (options.controlUs ?? 1000) / 1000
+    this.#answerMs = Math.min(this.#busyPollMs, ANSWER_US / 1000)
     this.#wakeFd = options.wakeFd ?? -1
     this.#shouldStop = options.shouldStop
   }
@@ -198,7 +211,9 @@ export class VhostUserWorker {
         session.fd < 0 || (i < this.#socketFds.length - listening && this.#sockets.revents(listening + i) !== 0)
       if (!ready && session.patienceMs !== 0 && !session.closed && !served[i]!.pending) continue
       session.memory.space.viewsLeft = CONTROL_VIEWS
-      if (session.poll() === 'closed') over = true
+      const result = session.poll()
+      if (result === 'closed') over = true
+      else if (result === 'handled') this.#answerUntil = performance.now() + this.#answerMs
     }
     if (over) this.#dropClosed()
     let changed = false
@@ -262,10 +277,14 @@ export class VhostUserWorker {
     this.#dropClosed()
   }
 
-  /** Turns until control is due; true when all rings have been empty for the busy-polling time. */
+  /** Turns until control is due; true when all rings have been empty, and no message has come, for the busy-polling time. */
   turns(): boolean {
-    if (this.#rings.length === 0) return true
     const start = performance.now()
+    if (start < this.#answerUntil) {
+      this.turn()
+      return false
+    }
+    if (this.#rings.length === 0) return true
     let lastWork = start
     for (;;) {
       const packets = this.turn()
