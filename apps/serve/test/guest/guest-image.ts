@@ -1,4 +1,14 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import { type CpioEntry, cpioArchive } from './cpio.ts'
 
@@ -6,20 +16,20 @@ import { type CpioEntry, cpioArchive } from './cpio.ts'
 const KERNEL = /^vmlinuz-(.+-cloud-amd64)$/
 /** Of the package busybox-static. */
 export const BUSYBOX = '/bin/busybox'
-const MODULES = ['virtio_pci', 'virtio_net']
+/** What the guest's kernel has as modules, by what it is for; ext4 is built in. */
+const MODULES = { net: ['virtio_pci', 'virtio_net'], disk: ['virtio_pci', 'virtio_blk'] } as const
 
-/**
- * What runs as process 1. The kernel's messages go to the first serial port; on the second it takes commands, one a line,
- * and answers each with its output and a line `exit CODE`.
- */
-const INIT = `#!/bin/busybox sh
+const MOUNT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs tmp /tmp
-while read -r module; do insmod "/modules/$module"; done </modules/order
-exec </dev/ttyS1 >/dev/ttyS1 2>&1
+`
+const LOAD = `while read -r module; do insmod "/modules/$module"; done </modules/order
+`
+/** Commands, one a line, by the second serial port: each is answered with its output and a line `exit CODE`. */
+const SHELL = `exec </dev/ttyS1 >/dev/ttyS1 2>&1
 stty raw -echo
 echo ready
 while read -r line; do
@@ -29,6 +39,17 @@ exit $?"
 done
 poweroff -f
 `
+/** What runs as process 1. The kernel's messages go to the first serial port. */
+const INIT = {
+  net: MOUNT + LOAD + SHELL,
+  disk: `${MOUNT + LOAD}mount -t ext4 /dev/vda /root
+exec switch_root /root /init
+`,
+} as const
+const FOLDERS = ['bin', 'dev', 'proc', 'sys', 'tmp', 'modules', 'root']
+/** Of the package e2fsprogs. */
+export const MKE2FS = '/sbin/mke2fs'
+const DISK_BYTES = 64 * 2 ** 20
 
 /** A kernel and an initramfs, as QEMU starts them. */
 export interface GuestImage {
@@ -42,14 +63,17 @@ export function guestKernel(): string | null {
   return versions.find((version) => existsSync(join('/lib/modules', version, 'modules.dep'))) ?? null
 }
 
-/** Writes the initramfs of a guest to a folder: busybox, the modules of a virtio network card, and the script above. */
-export function buildGuestImage(folder: string): GuestImage {
+/**
+ * Writes the initramfs of a guest to a folder: busybox, the modules of its device, and what runs first. `disk`: that
+ * goes over to the root of a {@link buildGuestDisk}.
+ */
+export function buildGuestImage(folder: string, device: keyof typeof MODULES = 'net'): GuestImage {
   const version = guestKernel()
   if (version === null) throw new Error('no kernel for guests: Debian package linux-image-cloud-amd64')
-  const modules = moduleFiles(join('/lib/modules', version))
+  const modules = moduleFiles(join('/lib/modules', version), MODULES[device])
   const entries: CpioEntry[] = [
-    ...['bin', 'dev', 'proc', 'sys', 'tmp', 'modules'].map((path) => ({ path, mode: 0o755 })),
-    { path: 'init', mode: 0o755, bytes: Buffer.from(INIT) },
+    ...FOLDERS.map((path) => ({ path, mode: 0o755 })),
+    { path: 'init', mode: 0o755, bytes: Buffer.from(INIT[device]) },
     { path: 'bin/busybox', mode: 0o755, bytes: readFileSync(BUSYBOX) },
     ...modules.map((file) => ({ path: `modules/${basename(file)}`, mode: 0o644, bytes: readFileSync(file) })),
     {
@@ -63,10 +87,23 @@ export function buildGuestImage(folder: string): GuestImage {
   return { kernel: join('/boot', `vmlinuz-${version}`), initramfs }
 }
 
-/** The files of {@link MODULES} and of all that they need, each after what it needs. Source: modules.dep(5). */
-function moduleFiles(folder: string): string[] {
+/** Writes the disk of a guest to a folder: a root file system that takes commands as an initramfs does. @returns its path */
+export function buildGuestDisk(folder: string): string {
+  const [root, disk] = [join(folder, 'root'), join(folder, 'disk')]
+  for (const path of FOLDERS) mkdirSync(join(root, path), { recursive: true })
+  copyFileSync(BUSYBOX, join(root, 'bin/busybox'))
+  writeFileSync(join(root, 'init'), MOUNT + SHELL, { mode: 0o755 })
+  writeFileSync(disk, '')
+  truncateSync(disk, DISK_BYTES)
+  execFileSync(MKE2FS, ['-q', '-F', '-t', 'ext4', '-d', root, disk])
+  rmSync(root, { recursive: true })
+  return disk
+}
+
+/** The files of modules and of all that they need, each after what it needs. Source: modules.dep(5). */
+function moduleFiles(folder: string, modules: readonly string[]): string[] {
   const lines = readFileSync(join(folder, 'modules.dep'), 'utf8').trim().split('\n')
-  const files = MODULES.flatMap((name) => {
+  const files = modules.flatMap((name) => {
     const line = lines.find((one) => one.split(':')[0]!.endsWith(`/${name}.ko`))
     if (line === undefined) throw new Error(`${folder} has no module ${name}`)
     // A line names a module and what it needs; each of these stands before what it needs itself.

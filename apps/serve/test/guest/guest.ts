@@ -17,7 +17,9 @@ export interface GuestOptions {
   readonly chardev: string
   /** Queue pairs, and processors. Default 1. */
   readonly queues?: number
-  /** Properties of the network card, as in `csum=off`. */
+  /** What the backend is. Default a network card. */
+  readonly device?: 'net' | 'disk'
+  /** Properties of the device, as in `csum=off`. */
   readonly card?: readonly string[]
   /** More arguments. */
   readonly args?: readonly string[]
@@ -26,7 +28,7 @@ export interface GuestOptions {
 }
 
 /**
- * A Linux machine with a virtio network card whose device is a vhost-user backend, emulated by QEMU without KVM. It ends
+ * A Linux machine with a virtio network card or disk whose device is a vhost-user backend, emulated by QEMU without KVM. It ends
  * with this process, however that ends.
  */
 export class Guest {
@@ -36,14 +38,12 @@ export class Guest {
   #said = ''
   #errors = ''
 
-  private constructor({ image, folder, chardev, queues = 1, card = [], args = [], append = '' }: GuestOptions) {
+  private constructor(options: GuestOptions) {
+    const { image, folder, chardev, queues = 1, args = [], append = '' } = options
     this.#folder = folder
     this.#console = join(folder, 'console.txt')
     const kernel = ['-kernel', image.kernel, '-initrd', image.initramfs]
     const memory = 'memory-backend-memfd,id=m,size=256M,share=on'
-    const netdev = `vhost-user,id=n,chardev=c,queues=${queues}`
-    // Without vectors QEMU 7.2 needs no KVM: it would route interrupts of message type through it.
-    const device = ['virtio-net-pci', 'netdev=n', 'vectors=0', ...(queues > 1 ? ['mq=on'] : []), ...card].join(',')
     this.child = spawn(
       'setpriv',
       [
@@ -53,7 +53,7 @@ export class Guest {
         ...[...kernel, '-append', `console=ttyS0 quiet panic=-1 no_timer_check ${append}`],
         ...['-serial', `file:${this.#console}`, '-serial', 'stdio'],
         ...['-qmp', `unix:${join(folder, 'qmp.sock')},server=on,wait=off`],
-        ...['-chardev', `socket,id=c,${chardev}`, '-netdev', netdev, '-device', device],
+        ...['-chardev', `socket,id=c,${chardev}`, ...deviceArguments(options)],
       ],
       { stdio: ['pipe', 'pipe', 'pipe'] },
     )
@@ -151,6 +151,14 @@ export class Guest {
     const why = exitCode === null ? 'takes too long' : `QEMU ended with code ${exitCode}`
     return `the guest's ${what}: ${why}\n${this.#errors}\n${this.#said}\n${console}`
   }
+}
+
+/** Without vectors QEMU 7.2 needs no KVM: it would route interrupts of message type through it. */
+function deviceArguments({ device = 'net', queues = 1, card = [] }: GuestOptions): string[] {
+  if (device === 'disk')
+    return ['-device', ['vhost-user-blk-pci', 'chardev=c', `num-queues=${queues}`, 'vectors=0', ...card].join(',')]
+  const properties = ['virtio-net-pci', 'netdev=n', 'vectors=0', ...(queues > 1 ? ['mq=on'] : []), ...card]
+  return ['-netdev', `vhost-user,id=n,chardev=c,queues=${queues}`, '-device', properties.join(',')]
 }
 
 /** The machine, unless the arguments name another. */
