@@ -5,12 +5,10 @@ import {
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_USED,
 } from '@vring/layout'
-import type { MemoryView } from '@vring/memory'
 import { NET_BATCH } from '@vring/vhost-net'
-import { XDP_DROP } from '@vring/xdp'
-import { type FloorCounts, protocolOf } from './floor-counts.ts'
-import type { FloorDevice, FloorDeviceOptions } from './floor-device.ts'
-import { GUEST_BASE, type RingPlan } from './ring-layout.ts'
+import { protocolOf } from './floor-counts.ts'
+import { FloorDevice } from './floor-device.ts'
+import { GUEST_BASE } from './ring-layout.ts'
 
 const CHECKED = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED | VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT
 
@@ -18,24 +16,9 @@ const CHECKED = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED | VIRTQ_DESC_F_NEXT | VIR
  * The floor over a packed ring: descriptors are given back one by one, as no index publishes them together. Of a batch, the
  * flags of all but the first, then the first's with release.
  */
-export class PackedFloor implements FloorDevice {
-  private readonly plan: RingPlan
-  private readonly memory: MemoryView
-  private readonly counts: FloorCounts
-  private readonly size: number
-  private readonly parses: boolean
-  private readonly inOrder: boolean
+export class PackedFloor extends FloorDevice {
   private slot = 0
   private wrap = 1
-
-  constructor({ spec, plan, memory, counts }: FloorDeviceOptions) {
-    this.plan = plan
-    this.memory = memory
-    this.counts = counts
-    this.size = spec.queueSize
-    this.parses = spec.backend === 'xdp1'
-    this.inOrder = spec.inOrder
-  }
 
   round(): void {
     while (this.batch() === NET_BATCH);
@@ -45,8 +28,8 @@ export class PackedFloor implements FloorDevice {
   private batch(): number {
     const { u8, u16, u32 } = this.memory
     const { desc, bytes: limit } = this.plan
-    const { size, parses, inOrder, counts } = this
-    const { protocols } = counts
+    const { size, parses, inOrder } = this
+    const { protocols } = this.counts
     const descWords = desc >>> 2
     const first = descWords + 4 * this.slot
     const firstFlags = usedFlags(this.wrap)
@@ -89,9 +72,7 @@ export class PackedFloor implements FloorDevice {
     }
     this.slot = slot
     this.wrap = wrap
-    counts.frames += frames
-    counts.bytes += bytes
-    counts.dropped += frames * XDP_DROP
+    this.count(frames, bytes)
     // Release: pairs with the driver's acquire of these flags.
     Atomics.store(u16, 2 * first + 7, firstFlags)
     return frames

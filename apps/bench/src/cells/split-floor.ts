@@ -9,39 +9,27 @@ import {
   VIRTQ_DESC_F_NEXT,
   VIRTQ_USED_F_NO_NOTIFY,
 } from '@vring/layout'
-import type { MemoryView } from '@vring/memory'
 import { NET_BATCH } from '@vring/vhost-net'
-import { XDP_DROP } from '@vring/xdp'
-import { type FloorCounts, protocolOf } from './floor-counts.ts'
-import type { FloorDevice, FloorDeviceOptions } from './floor-device.ts'
-import { GUEST_BASE, type RingPlan } from './ring-layout.ts'
+import { protocolOf } from './floor-counts.ts'
+import { FloorDevice, type FloorDeviceOptions } from './floor-device.ts'
+import { GUEST_BASE } from './ring-layout.ts'
 
 /** The floor over a split ring. */
-export class SplitFloor implements FloorDevice {
-  private readonly plan: RingPlan
-  private readonly memory: MemoryView
-  private readonly counts: FloorCounts
-  private readonly size: number
-  private readonly parses: boolean
-  private readonly inOrder: boolean
+export class SplitFloor extends FloorDevice {
   private lastAvail = 0
   private usedIdx = 0
 
-  constructor({ spec, plan, memory, counts }: FloorDeviceOptions) {
-    this.plan = plan
-    this.memory = memory
-    this.counts = counts
-    this.size = spec.queueSize
-    this.parses = spec.backend === 'xdp1'
-    this.inOrder = spec.inOrder
+  constructor(options: FloorDeviceOptions) {
+    super(options)
+    const { memory, plan } = options
     memory.u16[(plan.device + USED_FLAGS_OFFSET) >>> 1] = VIRTQ_USED_F_NO_NOTIFY
   }
 
   round(): void {
     const { u8, u16, u32 } = this.memory
     const { driver, device, desc, bytes: limit } = this.plan
-    const { size, parses, inOrder, counts } = this
-    const { protocols } = counts
+    const { size, parses, inOrder } = this
+    const { protocols } = this.counts
     const mask = size - 1
     const availRing = (driver + AVAIL_RING_OFFSET) >>> 1
     const usedRing = (device + USED_RING_OFFSET) >>> 2
@@ -79,9 +67,7 @@ export class SplitFloor implements FloorDevice {
     }
     this.lastAvail = lastAvail
     this.usedIdx = usedIdx
-    counts.frames += frames
-    counts.bytes += bytes
-    counts.dropped += frames * XDP_DROP
+    this.count(frames, bytes)
     // Release: pairs with the driver's acquire of used.idx.
     Atomics.store(u16, (device + USED_IDX_OFFSET) >>> 1, usedIdx)
   }

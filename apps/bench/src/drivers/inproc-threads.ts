@@ -1,4 +1,3 @@
-import { Worker } from 'node:worker_threads'
 import { type Accessor, type Cpu, plainCpu } from '@vring/accessor'
 import { MappedSpace, memoryView } from '@vring/memory'
 import type { Registry } from '@vring/registry'
@@ -13,6 +12,7 @@ import { cellFeatures, FIRST_BASE, lapPlan, planRing, USER_BASE, usedArea, write
 import type { DriverThreadData } from '../driver-thread.ts'
 import type { Cores } from '../placement/core-watch.ts'
 import { tryPin } from '../placement/try-pin.ts'
+import { startWorker } from '../start-worker.ts'
 import {
   CONTROL_BYTES,
   DRIVER_BUDGET,
@@ -160,15 +160,7 @@ function pause(): void {
   while (performance.now() < end);
 }
 
-/** From sources a thread has to be told how to read TypeScript: Node's hooks of this thread do not reach it. */
 function startThread(workerData: DriverThreadData): void {
   const source = import.meta.url.endsWith('.ts')
-  const url = new URL(source ? '../driver-thread.ts' : './driver-thread.js', import.meta.url)
-  const worker = source
-    ? new Worker(`import('tsx/esm/api').then((tsx) => { tsx.register(); return import('${url.href}') })`, {
-        eval: true,
-        workerData,
-      })
-    : new Worker(url, { workerData })
-  worker.unref()
+  startWorker(new URL(source ? '../driver-thread.ts' : './driver-thread.js', import.meta.url), workerData)
 }

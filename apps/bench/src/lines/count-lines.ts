@@ -18,7 +18,8 @@ import { seededRandom } from '../stats/index.ts'
 import type { Recycling } from './line-buffers.ts'
 import { DEVICE, LINE_AREAS, LINE_BYTES, type LineArea, LineCache, type LineMoves } from './line-cache.ts'
 import { LineCpu } from './line-cpu.ts'
-import { createLineDriver } from './line-driver.ts'
+import { PackedLineDriver } from './packed-line-driver.ts'
+import { SplitLineDriver } from './split-line-driver.ts'
 
 /** What a driver does that lines depend on. */
 export interface LineConditions {
@@ -47,7 +48,7 @@ const BATCHES = 256
 
 /**
  * Counts which cache lines move between driver and device for each packet: the device is the real datapath (accessor, queue,
- * transmit round) under a port that says what it touches, the driver one that says so too ({@link createLineDriver}). They take turns, a batch each.
+ * transmit round) under a port that says what it touches, the driver one that says so too (a `LineDriver`). They take turns, a batch each.
  *
  * @returns null for a backend that reads frames where no port is
  */
@@ -84,7 +85,8 @@ export function countLines(spec: CellSpec, registry: Registry, conditions: LineC
     }
   })
   const round = new TxRound({ queue, buffers, backend, cpu, features, payload: spec.payload, notification: 'poll' })
-  const driver = createLineDriver(spec.ring, {
+  const LineDriver = spec.ring === 'packed' ? PackedLineDriver : SplitLineDriver
+  const driver = new LineDriver({
     ...{ view, cache, areas: plan, queueSize: spec.queueSize, inOrder: spec.inOrder },
     header: (chain) => plan.slots + (chain % plan.slotCount) * plan.slotBytes + HEADER_AT,
     headerBytes: NET_HDR_MRG_BYTES,

@@ -63,10 +63,3 @@ export class LineBuffers {
     return [address >>> 0, Math.floor(address / 2 ** 32), bufferBytes, last >>> 0]
   }
 }
-
-/** Takes the chains that a used element stands for out of those that are out: in order, all up to the one that it names. */
-export function takeUsed(out: number[], id: number, inOrder: boolean): number[] {
-  const at = out.indexOf(id)
-  if (at < 0) throw new Error(`chain ${id} is used and not out`)
-  return inOrder ? out.splice(0, at + 1) : out.splice(at, 1)
-}

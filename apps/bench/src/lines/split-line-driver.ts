@@ -6,62 +6,49 @@ import {
   USED_IDX_OFFSET,
   USED_RING_OFFSET,
 } from '@vring/layout'
-import { LineBuffers, takeUsed } from './line-buffers.ts'
-import { DRIVER, type LineArea } from './line-cache.ts'
-import type { LineDriver, LineDriverOptions } from './line-driver.ts'
+import { LineDriver, type LineDriverOptions } from './line-driver.ts'
 
 /** A driver of a split ring. */
-export class SplitLineDriver implements LineDriver {
-  readonly #options: LineDriverOptions
-  readonly #buffers: LineBuffers
-  /** Chains that are out, in the order in which they were published. */
-  readonly #out: number[] = []
+export class SplitLineDriver extends LineDriver {
   #published = 0
   #reclaimed = 0
 
   constructor(options: LineDriverOptions) {
-    this.#options = options
-    this.#buffers = new LineBuffers(options)
+    super(options)
     for (let chain = 0; chain < options.queueSize; chain++) this.#writeDescriptor(chain)
   }
 
   /** Entries, then avail.idx. */
   publish(count: number): void {
-    const { view, areas, queueSize, rewrites } = this.#options
+    const { view, areas, queueSize, rewrites } = this.options
     for (let i = 0; i < count; i++) {
-      const chain = this.#buffers.take()
+      const chain = this.buffers.take()
       if (rewrites) this.#writeDescriptor(chain)
       const entry = areas.driver + AVAIL_RING_OFFSET + 2 * (this.#published & (queueSize - 1))
-      this.#touch('driver', entry, 2, true)
+      this.touch('driver', entry, 2, true)
       view.u16[entry >>> 1] = chain
-      this.#out.push(chain)
+      this.out.push(chain)
       this.#published = (this.#published + 1) & 0xffff
     }
-    this.#touch('driver', areas.driver + AVAIL_IDX_OFFSET, 2, true)
+    this.touch('driver', areas.driver + AVAIL_IDX_OFFSET, 2, true)
     view.u16[(areas.driver + AVAIL_IDX_OFFSET) >>> 1] = this.#published
   }
 
   reclaim(): void {
-    const { view, areas, queueSize, inOrder } = this.#options
-    this.#touch('device', areas.device + USED_IDX_OFFSET, 2, false)
+    const { view, areas, queueSize } = this.options
+    this.touch('device', areas.device + USED_IDX_OFFSET, 2, false)
     const usedIdx = view.u16[(areas.device + USED_IDX_OFFSET) >>> 1]!
     while (this.#reclaimed !== usedIdx) {
       const element = areas.device + USED_RING_OFFSET + USED_ELEM_BYTES * (this.#reclaimed & (queueSize - 1))
-      this.#touch('device', element, USED_ELEM_BYTES, false)
-      const chains = takeUsed(this.#out, view.u32[element >>> 2]!, inOrder)
-      for (const chain of chains) this.#buffers.giveBack(chain)
-      this.#reclaimed = (this.#reclaimed + chains.length) & 0xffff
+      this.touch('device', element, USED_ELEM_BYTES, false)
+      this.#reclaimed = (this.#reclaimed + this.giveBack(view.u32[element >>> 2]!)) & 0xffff
     }
   }
 
   #writeDescriptor(chain: number): void {
-    const { view, areas } = this.#options
+    const { view, areas } = this.options
     const at = areas.desc + DESC_BYTES * chain
-    this.#touch('desc', at, DESC_BYTES, true)
-    view.u32.set(this.#buffers.descriptor(chain, 0), at >>> 2)
-  }
-
-  #touch(area: LineArea, offset: number, length: number, write: boolean): void {
-    this.#options.cache.touch(DRIVER, area, offset, length, write)
+    this.touch('desc', at, DESC_BYTES, true)
+    view.u32.set(this.buffers.descriptor(chain, 0), at >>> 2)
   }
 }

@@ -1,5 +1,6 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { ROUND_TRIP_BYTES, type RoundTripMethod } from '@vring/linux'
+import { startWorker } from '../start-worker.ts'
 import { median } from '../stats/index.ts'
 import { BLOCKS, type CoreWorkerData, type WorkerAnswer } from './probe-protocol.ts'
 
@@ -40,8 +41,8 @@ export class CoreProbe {
    */
   static async start(method?: RoundTripMethod): Promise<CoreProbe> {
     const memory = new SharedArrayBuffer(ROUND_TRIP_BYTES)
-    const initiator = startWorker({ role: 'initiator', memory, method })
-    const responder = startWorker({ role: 'responder', memory, method })
+    const initiator = startCoreWorker({ role: 'initiator', memory, method })
+    const responder = startCoreWorker({ role: 'responder', memory, method })
     // An end waits for the other one for a bounded time, in which no module is loaded.
     await Promise.all([ready(initiator), ready(responder)])
     return new CoreProbe(memory, initiator, responder)
@@ -100,16 +101,7 @@ function ask(worker: Worker, cpu: number): Promise<WorkerAnswer> {
   })
 }
 
-/** From sources a thread has to be told how to read TypeScript: Node's hooks of this thread do not reach it. */
-function startWorker(workerData: CoreWorkerData): Worker {
+function startCoreWorker(workerData: CoreWorkerData): Worker {
   const source = import.meta.url.endsWith('.ts')
-  const url = new URL(source ? './core-worker.ts' : './core-worker.js', import.meta.url)
-  const worker = source
-    ? new Worker(`import('tsx/esm/api').then((tsx) => { tsx.register(); return import('${url.href}') })`, {
-        eval: true,
-        workerData,
-      })
-    : new Worker(url, { workerData })
-  worker.unref()
-  return worker
+  return startWorker(new URL(source ? './core-worker.ts' : './core-worker.js', import.meta.url), workerData)
 }
