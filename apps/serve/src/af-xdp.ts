@@ -10,7 +10,9 @@ import type { Device } from './device.ts'
  * @throws VringError ERR_SYSTEM: ENODEV, EBUSY (it has an XDP program), EPERM; ERR_OUT_OF_RANGE for the queue
  */
 export function openAfXdp(name: string, queue: number, queuePairs: number, fix: boolean): Device {
-  const device = AfXdpInterface.open({ name })
+  const waited: string[] = []
+  const onBusy = (): void => void waited.push(`${name} had an XDP program, which went while it was waited for`)
+  const device = AfXdpInterface.open({ name, onBusy })
   try {
     return {
       datapath: {
@@ -19,7 +21,7 @@ export function openAfXdp(name: string, queue: number, queuePairs: number, fix: 
       },
       // Checksums are completed in the copy into the UMEM; segments are not.
       features: featureSet(VIRTIO_NET_F_CSUM),
-      notes: [`${name} redirects its frames in ${device.xdpMode} mode`, ...offloadNotes(device, fix)],
+      notes: [...waited, `${name} redirects its frames in ${device.xdpMode} mode`, ...offloadNotes(device, fix)],
       link: {
         ...{ ifindex: device.ifindex, name, followMtu: (mtu) => device.followMtu(mtu) },
         whenMoved: 'its sockets are unbound, and its frames are dropped',

@@ -1,5 +1,6 @@
 import { ETH_HEADER_BYTES, refused } from '@vring/layout'
 import { attachXdp, interfaceIndex, type LinkInfo, linkInfo, type XdpAttachment, type XdpMode } from '@vring/linux'
+import { BUSY_MS, openWhenFree } from './open-when-free.ts'
 import { XskRedirect } from './xsk-redirect.ts'
 
 /** What another thread needs to serve a queue of an interface that this one opened: plain data. */
@@ -24,6 +25,10 @@ export interface AfXdpInterfaceOptions {
   readonly name: string
   /** Where its program runs. Default: in the driver if it can (native), else in the stack (generic). */
   readonly xdpMode?: XdpMode
+  /** How long to wait for an interface that has a program, in ms: that of a process that was killed goes a moment later. Default 1000. */
+  readonly busyMs?: number
+  /** It has to be waited for. */
+  readonly onBusy?: () => void
 }
 
 /** A customer's and a provider's (IEEE 802.1ad). */
@@ -62,13 +67,15 @@ export class AfXdpInterface {
   /**
    * Loads the program and attaches it. Nothing stays open when it fails.
    *
-   * @throws VringError ERR_SYSTEM: ENODEV (no such interface), EBUSY (it has an XDP program), EPERM
+   * @throws VringError ERR_SYSTEM: ENODEV (no such interface), EBUSY (it has an XDP program, after `busyMs`), EPERM
    */
   static open(options: AfXdpInterfaceOptions): AfXdpInterface {
-    const link = linkInfo(interfaceIndex(options.name))
+    const { name, xdpMode, busyMs = BUSY_MS, onBusy = () => {} } = options
+    const link = linkInfo(interfaceIndex(name))
     const redirect = new XskRedirect(link.rxQueues)
     try {
-      return new AfXdpInterface(link, redirect, attachXdp(redirect.program, link.ifindex, options.xdpMode))
+      const attach = (): XdpAttachment => attachXdp(redirect.program, link.ifindex, xdpMode)
+      return new AfXdpInterface(link, redirect, openWhenFree(attach, busyMs, onBusy))
     } catch (error) {
       redirect.close()
       throw error

@@ -268,7 +268,7 @@ describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root
     ip('link', 'add', 'xskA', 'type', 'veth', 'peer', 'name', 'xskB')
     ip('link', 'set', 'xskA', 'up')
     const port = keep(AfXdpInterface.open({ name: 'xskA' }))
-    expect(() => AfXdpInterface.open({ name: 'xskA' })).toThrow(/EBUSY/)
+    expect(() => AfXdpInterface.open({ name: 'xskA', busyMs: 0 })).toThrow(/EBUSY/)
     expect(() => port.handle(port.queues.length)).toThrow(/queue is \d+; accepted: 0 \.\. /)
     keep(new AfXdpQueue(port.handle(0)))
     expect(() => new AfXdpQueue(port.handle(0), { busyMs: 0 })).toThrow(/bind: EBUSY.*another socket has this queue/)
@@ -277,6 +277,19 @@ describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root
     expect(() => new AfXdpQueue(port.handle(0), { ringEntries: 64 })).toThrow(/at least half of 4096 chunks/)
     port.close()
     expect(linkInfo(interfaceIndex('xskA')).xdp.mode).toBe('none')
+  })
+
+  test('an interface whose program is taken off meanwhile is waited for', () => {
+    ip('link', 'add', 'xskA', 'type', 'veth', 'peer', 'name', 'xskB')
+    ip('link', 'set', 'xskA', 'up')
+    const first = AfXdpInterface.open({ name: 'xskA' })
+    let told = 0
+    const onBusy = (): void => {
+      told++
+      first.close()
+    }
+    keep(AfXdpInterface.open({ name: 'xskA', onBusy }))
+    expect(told).toBe(1)
   })
 
   test('a queue whose socket is closed meanwhile is waited for, and opened again at once any number of times', () => {
