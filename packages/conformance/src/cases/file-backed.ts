@@ -48,6 +48,8 @@ function exerciseFile(world: World): void {
       checkEqual(world.accessor[area].load16(2), world.driver.load16(area, 2), `${area}.load16(2) of a file`)
     checkEqual(world.accessor.device.store16(2, 0x5aa5), 0, 'device.store16 of a file')
     checkEqual(world.accessor.device.storeWords(4, Uint32Array.of(3, 4), 0, 2), 0, 'device.storeWords of a file')
+    // Its filesystem is asked before a page is written through the page tables, and knows nothing of another way: M8.
+    checkEqual(world.liveMappings(), 0, 'direct mappings of pages of a file')
   })
   world.writeBack()
   checkEqual(world.diskWord16('device', 2), 0x5aa5, 'used.idx in the file')
