@@ -143,8 +143,9 @@ class Translation<C extends HookContext> {
 
   /** A call that no path reaches is not verified, and may name any number. */
   #helperNumbers(): number[] {
-    const numbers = this.#program.flatMap((one) => (one?.kind === 'call' ? [one.helper] : []))
-    return [...new Set(numbers)].filter((number) => this.#type.helpers.has(number))
+    const numbers = new Set<number>()
+    for (const one of this.#program) if (one?.kind === 'call') numbers.add(one.helper)
+    return [...numbers].filter((number) => this.#type.helpers.has(number))
   }
 
   /** Parts of the program after its first one are added to `functions`. */
@@ -181,7 +182,8 @@ class Translation<C extends HookContext> {
 
   /** How helpers call functions whose address is taken. */
   #invoke(functions: readonly Subprogram[]): string[] {
-    const taken = new Set(this.#program.flatMap((one) => (one?.kind === 'load-function' ? [one.target] : [])))
+    const taken = new Set<number>()
+    for (const one of this.#program) if (one?.kind === 'load-function') taken.add(one.target)
     if (taken.size === 0) return []
     const cases = functions
       .filter(({ start }) => taken.has(start))

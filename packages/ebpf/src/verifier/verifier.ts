@@ -1,3 +1,4 @@
+import { PIECES_BETWEEN_YIELDS } from '../give-way.ts'
 import { disassemble } from '../isa/disassemble.ts'
 import { EbpfError } from '../isa/ebpf-error.ts'
 import { CALL_FRAMES_MAX, type Instruction, nextSlot, type Program } from '../isa/instruction.ts'
@@ -176,7 +177,7 @@ class Verifier implements Site {
       this.index = tooDeep.index
       this.fail(tooDeep.isRecursive ? 'a global function calls itself' : TOO_DEEP)
     }
-    this.#refuseMixed()
+    yield* this.#refuseMixed()
     const readOnly = !this.facts.flags.some((flags) => (flags & PACKET_CHANGE) !== 0)
     return { facts: this.facts, subprograms: this.#subprograms, instructionCount: this.#count, readOnly }
   }
@@ -423,19 +424,28 @@ class Verifier implements Site {
   }
 
   /** One piece of code can't be compiled for pointers and numbers at once, nor for the context and memory. */
-  #refuseMixed(): void {
-    this.#program.forEach((one, index) => {
-      this.index = index
-      const flags = this.facts.flags[index]!
-      const mixed = (both: number): boolean => (flags & both) === both
-      const equality = one?.kind === 'jump' && (one.condition === 'eq' || one.condition === 'ne')
-      if ((one?.kind === 'alu' || one?.kind === 'jump') && one.bits === 64 && !equality) {
-        if (mixed(DESTINATION_NUMBER | DESTINATION_POINTER) || mixed(SOURCE_NUMBER | SOURCE_POINTER))
-          this.fail('is used on pointers on one path and on numbers on another')
+  *#refuseMixed(): Generator<void, void> {
+    const { flags, region, address } = this.facts
+    for (let index = 0; index < this.#program.length; index++) {
+      if (index % PIECES_BETWEEN_YIELDS === 0) yield
+      const found = flags[index]!
+      const one = this.#program[index]
+      const isMixed = (found & MIXED_DESTINATION) === MIXED_DESTINATION || (found & MIXED_SOURCE) === MIXED_SOURCE
+      if (isMixed && (one?.kind === 'alu' || one?.kind === 'jump') && one.bits === 64 && !isEquality(one)) {
+        this.index = index
+        this.fail('is used on pointers on one path and on numbers on another')
       }
-      if ((flags & CONTEXT_ACCESS) === 0) return
-      if (this.facts.region[index] !== REGION_CONTEXT || this.facts.address[index] === FACT_MIXED)
-        this.fail('reaches one field of the context on one path and something else on another')
-    })
+      if ((found & CONTEXT_ACCESS) === 0) continue
+      if (region[index] === REGION_CONTEXT && address[index] !== FACT_MIXED) continue
+      this.index = index
+      this.fail('reaches one field of the context on one path and something else on another')
+    }
   }
+}
+
+const MIXED_DESTINATION = DESTINATION_NUMBER | DESTINATION_POINTER
+const MIXED_SOURCE = SOURCE_NUMBER | SOURCE_POINTER
+
+function isEquality(one: Instruction): boolean {
+  return one.kind === 'jump' && (one.condition === 'eq' || one.condition === 'ne')
 }
