@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -36,11 +36,24 @@ function failed(results: readonly CaseResult[]): Pick<CaseResult, 'id' | 'reason
 }
 
 describe.skipIf(host !== null)(`vring-serve${host === null ? '' : ` (skipped: ${host})`}`, () => {
-  test('passes every case that applies to it', async () => {
-    const command = `exec ${process.execPath} ${SERVE} --socket {socket} --backend loopback --queues 4`
-    const results = await judged('net', command)
+  test.each([
+    ['net', 260, () => '--backend loopback'],
+    [
+      'blk',
+      300,
+      () => {
+        const disk = join(folder, 'disk.img')
+        writeFileSync(disk, '')
+        truncateSync(disk, 16 << 20)
+        return `--file ${disk}`
+      },
+    ],
+  ] as const)('passes every case that applies to it: %s', async (device, least, serves) => {
+    const command = device === 'blk' ? 'block ' : ''
+    const spawn = `exec ${process.execPath} ${SERVE} ${command}--socket {socket} ${serves()} --queues 4`
+    const results = await judged(device, spawn)
     expect(failed(results)).toEqual([])
-    expect(results.filter(({ result }) => result === 'pass').length).toBeGreaterThan(260)
+    expect(results.filter(({ result }) => result === 'pass').length).toBeGreaterThan(least)
   })
 })
 
