@@ -12,7 +12,6 @@ import { describe, expect, test } from 'vitest'
 import { FAKE_MEMORY_BYTES } from '../test/counting-host.ts'
 import { RecyclingDevice } from '../test/recycling-device.ts'
 import { region, SessionPair } from '../test/session-pair.ts'
-import type { Refusal } from './backend-session.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY, HEADER_BYTES } from './header.ts'
 import { MESSAGES, type RequestName } from './messages.ts'
 import {
@@ -35,6 +34,7 @@ import {
   PROTOCOL_F_RESET_DEVICE,
   PROTOCOL_F_STATUS,
 } from './protocol-features.ts'
+import type { Refusal } from './refusal.ts'
 
 const ALL = [
   PROTOCOL_F_MQ,

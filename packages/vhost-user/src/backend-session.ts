@@ -1,7 +1,9 @@
 import type { DeviceIotlb } from '@vring/iotlb'
 import { checkMethods, hasFeature, isVringError, refused, VringError } from '@vring/layout'
 import { WORK_PER_LOOK, work } from '@vring/memory'
+import { type BackendSessionOptions, MESSAGE_MS, type SessionTrace } from './backend-session-options.ts'
 import { checkDevice } from './check-device.ts'
+import { checkRequest } from './check-request.ts'
 import type { VhostUserDevice } from './device.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
 import { type IncomingMessage, MessageReader, OVERLONG_BYTES_MAX } from './message-reader.ts'
@@ -19,6 +21,7 @@ import {
 } from './messages.ts'
 import { none, u64 } from './payload.ts'
 import { PROTOCOL_F_REPLY_ACK, protocolFeatureName } from './protocol-features.ts'
+import { isOfTheGuest, type Refusal } from './refusal.ts'
 import { describeFault, type FaultHandler, reportFault, reportNote } from './report-fault.ts'
 import { HELD, type SessionHandlers, sessionHandlers } from './session-handlers.ts'
 import type { SessionHost } from './session-host.ts'
@@ -27,59 +30,13 @@ import { SessionState } from './session-state.ts'
 import type { SessionVring } from './session-vring.ts'
 import type { Transport } from './transport.ts'
 
-/** What a session watches and tells; for people. */
-export type SessionTrace = (direction: 'in' | 'out', bytes: Uint8Array, fds: readonly number[]) => void
-
-export interface BackendSessionOptions {
-  readonly transport: Transport
-  readonly device: VhostUserDevice
-  readonly host: SessionHost
-  /** Sees every whole message. */
-  readonly trace?: SessionTrace
-  /** Bytes of memory that the frontend may share, all regions together. Default: what this host has. */
-  readonly memoryBytesMax?: number
-  /** How long a message may be on its way from its first byte to its last, in ms. Default {@link MESSAGE_MS}. */
-  readonly messageMs?: number
-  /** Hears of errors that are no `VringError`: mistakes of a device. Default {@link reportFault}. */
-  readonly onFault?: FaultHandler
-  /** Told of every request that is refused. */
-  readonly onRefusal?: (refusal: Refusal) => void
-  /** Takes a line for people, about what is odd and was dealt with. Default: standard error. */
-  readonly onNote?: (line: string) => void
-}
-
-/**
- * Frontends send a message by one call. What came with the first part of one is held until the rest comes, and among it
- * can be the frontend's own end of this connection: then its hang-up is not seen.
- */
-export const MESSAGE_MS = 10_000
-
 /** How long one {@link BackendSession.poll} goes on, in ms: rings get their turn whatever the frontend sends. */
 const POLL_MS = 1
 /** What a message is in units of work, so that a poll handles at most 64; it looks at the clock after each. */
 const MESSAGE_WORK = WORK_PER_LOOK / 64
 
-/** Requests that pass on what a guest writes: a bad value is the ring's fault, and not the connection's. */
-const OF_THE_GUEST: ReadonlySet<RequestName | null> = new Set<RequestName>([
-  'SET_VRING_NUM',
-  'SET_VRING_ADDR',
-  'SET_VRING_BASE',
-  'SET_VRING_KICK',
-])
-/** How what is wrong with such a value is refused. */
-const BAD_VALUE: ReadonlySet<string> = new Set(['ERR_OUT_OF_RANGE', 'ERR_MISALIGNED', 'ERR_OVERLAP'])
-
 /** How long to leave a channel alone that has no room for a question, in ms. */
 const UNSENT_MS = 1
-
-/** A request that was refused. */
-export interface Refusal {
-  /** Its name, or null for a number that the protocol does not have. */
-  readonly request: RequestName | null
-  readonly error: VringError
-  /** `answered`: with a failure. `ring`: its ring does not run until it is set up again. `session`: the session ends. */
-  readonly ends: 'answered' | 'ring' | 'session'
-}
 
 /**
  * The device's end of a vhost-user connection: a state machine over a transport that configures a
@@ -348,13 +305,7 @@ export class BackendSession {
       RequestPayload<Name>,
       ReplyPayload<Name>
     >
-    if ((flags & FLAG_REPLY) !== 0) throw refused('ERR_PROTOCOL', `${name} flags`, flags, 'a request, not a reply')
-    const [least, most] = spec.request.bytes
-    if (payload.length < least || payload.length > most)
-      throw refused('ERR_PROTOCOL', `${name} payload size`, payload.length, range(least, most))
-    const [fdsLeast, fdsMost] = spec.fds
-    if (fds.length < fdsLeast || fds.length > fdsMost)
-      throw refused('ERR_PROTOCOL', `${name} descriptors`, fds.length, range(fdsLeast, fdsMost))
+    checkRequest(name, spec, flags, payload.length, fds.length)
     if (!this.#isNegotiated(spec.requires))
       throw refused('ERR_PROTOCOL', name, 'sent', `${protocolFeatureName(spec.requires!)} negotiated first`)
     const decoded = spec.request.decode(new DataView(payload.buffer, payload.byteOffset, payload.length))
@@ -428,11 +379,11 @@ export class BackendSession {
   ): Refusal['ends'] {
     if (error.code === 'ERR_CLOSED') return 'session'
     if (asked) return 'answered'
-    if (!OF_THE_GUEST.has(name) || !BAD_VALUE.has(error.code)) return 'session'
+    if (!isOfTheGuest(name, error)) return 'session'
     // Of SET_VRING_KICK the index is the first byte, of the others the first word, whose ring was found already.
     const vring = this.vrings[payload[0]!]
     if (vring === undefined) return 'session'
-    this.#state.rings.break(vring, name!, error)
+    this.#state.rings.break(vring, name, error)
     return 'ring'
   }
 
@@ -458,8 +409,4 @@ export class BackendSession {
   #closeFds(fds: number[]): void {
     for (const fd of fds.splice(0)) this.#host.closeFd(fd)
   }
-}
-
-function range(least: number, most: number): string {
-  return least === most ? String(least) : `${least} to ${most}`
 }
