@@ -26,9 +26,9 @@ export const fault: Fault = {
     },
     {
       change: 'sizes of payloads are not checked',
-      file: 'packages/vhost-user/src/backend-session.ts',
-      from: 'if (payload.length < least || payload.length > most)\n',
-      to: 'if (payload.length < 0)\n',
+      file: 'packages/vhost-user/src/check-request.ts',
+      from: 'if (bytes < least || bytes > most) throw',
+      to: 'if (bytes < 0) throw',
     },
   ],
   run() {

@@ -51,9 +51,11 @@ export class TestpmdRig {
     return this.driver
   }
 
-  /** Frames go round between the driver and a loopback: it sends the first ones. */
-  goRound(options: TestpmdOptions): void {
-    this.drive(options).child.stdin!.write('stop\nset fwd io\nstart tx_first\n')
+  /** Frames go round between the driver and a loopback, which holds the first ones before the driver takes them. */
+  async goRound(options: TestpmdOptions): Promise<void> {
+    const { child } = this.drive(options)
+    await this.more(64)
+    child.stdin!.write('stop\nset fwd io\nstart tx_first\n')
   }
 
   sent(pair = 0): Promise<number> {
