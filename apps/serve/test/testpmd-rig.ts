@@ -52,8 +52,8 @@ export class TestpmdRig {
   }
 
   /** Frames go round between the driver and a loopback, which holds the first ones before the driver takes them. */
-  async goRound(options: TestpmdOptions): Promise<void> {
-    const { child } = this.drive(options)
+  async goRound(options: Omit<TestpmdOptions, 'forward'>): Promise<void> {
+    const { child } = this.drive({ ...options, forward: 'txonly' })
     await this.more(64)
     child.stdin!.write('stop\nset fwd io\nstart tx_first\n')
   }

@@ -65,7 +65,7 @@ describe.skipIf(reason !== null)(`vring-serve with testpmd${reason === null ? ''
       const backend = forward === 'io' ? 'loopback' : 'drop'
       await rig.serve('--accessor', 'vmap-direct', '--backend', backend, '--queues', String(queues))
       for (const killed of [true, false]) {
-        if (forward === 'io') await rig.goRound({ forward, queues, ring })
+        if (forward === 'io') await rig.goRound({ queues, ring })
         else rig.drive({ forward, queues, ring })
         await rig.more(5_000)
         expect(await rig.daemon.metric('vring_connected')).toBe(1)

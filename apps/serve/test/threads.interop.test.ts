@@ -13,7 +13,7 @@ describe.skipIf(reason !== null)(`two pairs over two threads${reason === null ? 
     const pid = rig.daemon.child.pid!
     const before = holdings(pid)
     for (const ring of ['packed_vq=0', 'packed_vq=1,in_order=1']) {
-      await rig.goRound({ forward: 'txonly', queues: 2, ring })
+      await rig.goRound({ queues: 2, ring })
       await rig.more(5_000)
       await rig.killed()
       expect(holdings(pid).sharedMappings).toBe(before.sharedMappings)
