@@ -9,7 +9,9 @@ import { RecyclingDevice } from '../test/recycling-device.ts'
 import { BackendSession } from './backend-session.ts'
 import { VhostUserFrontend } from './frontend.ts'
 import { FrontendMemory } from './frontend-memory.ts'
+import { encodeMessage } from './header.ts'
 import { linuxHost } from './linux-host.ts'
+import { MESSAGES } from './messages.ts'
 import { VhostUserWorker } from './worker.ts'
 
 const reason = unsupportedHost()
@@ -22,9 +24,11 @@ class Guest {
   readonly frontend: VhostUserFrontend
   readonly memory = new FrontendMemory({ bytes: 1 << 20, sealed: false })
   readonly driver: Driver
+  readonly socket: UnixSocket
 
   constructor() {
     const [mine, transport] = UnixSocket.pair()
+    this.socket = mine
     const { device } = this
     this.session = new BackendSession({ transport, device, host: linuxHost, onFault: (one) => this.faults.push(one) })
     this.frontend = new VhostUserFrontend({ transport: mine, wait: () => void this.session.poll() })
@@ -99,6 +103,24 @@ describe.skipIf(reason !== null)(`a worker${reason === null ? '' : ` (skipped: $
     expect(worker.sessions).toEqual([good.session])
     good.close()
     bad.close()
+  })
+
+  test('a session that has sent a message does not keep the rings of another from their turns', () => {
+    const [busy, chatty] = [new Guest(), new Guest()]
+    // Longer than the next message is looked for, and that longer than a slow machine stands still between two lines.
+    const worker = new VhostUserWorker({ controlUs: 200_000 })
+    let served = 0
+    busy.device.serveQueue = () => {
+      served++
+      return 1
+    }
+    for (const { session, device } of [busy, chatty]) worker.add(session, device)
+    worker.control()
+    chatty.socket.send(encodeMessage(MESSAGES.SET_OWNER.id, 0, new Uint8Array(0)))
+    worker.control()
+    expect(worker.turns()).toBe(false)
+    expect(served).toBeGreaterThan(10)
+    for (const guest of [busy, chatty]) guest.close()
   })
 
   test('a turn ends when its time is up, and the next goes on there: every ring has the same share', () => {

@@ -74,8 +74,8 @@ const EMPTY_WAKE_MS = 1
 const CONTROL_VIEWS = 3
 
 /**
- * How long sockets are looked at in each turn after a message, in microseconds: a frontend that sets a device up has the
- * next one ready when it has its answer, and waking a thread takes longer than that.
+ * How long sockets are looked at after a message whenever the rings are empty, in microseconds: a frontend that sets a device up
+ * has the next one ready when it has its answer, and waking a thread takes longer than that.
  */
 export const ANSWER_US = 100
 
@@ -282,11 +282,7 @@ export class VhostUserWorker {
   /** Turns until control is due; true when all rings have been empty, and no message has come, for the busy-polling time. */
   turns(): boolean {
     const start = performance.now()
-    if (start < this.#answerUntil) {
-      this.turn()
-      return false
-    }
-    if (this.#rings.length === 0) return true
+    if (this.#rings.length === 0) return start >= this.#answerUntil
     let lastWork = start
     for (;;) {
       const packets = this.turn()
@@ -294,7 +290,9 @@ export class VhostUserWorker {
       if (packets > 0) {
         lastWork = now
         this.#emptyWakes = 0
-      } else if (now - lastWork >= this.#busyPollMs) return true
+      } else if (now < this.#answerUntil) return false
+      // Only on empty rings: a frontend that goes on sending messages must not slow those of other sessions.
+      else if (now - lastWork >= this.#busyPollMs) return true
       else this.#pause(now)
       if (now - start >= this.#controlMs) return false
     }
