@@ -31,8 +31,7 @@ export function chainAt(
   head: number,
   indirect: boolean,
 ): FoundChain | NoChain {
-  const readable: RequestBuffer[] = []
-  const writable: RequestBuffer[] = []
+  const chain = new Chain()
   const words = new Uint32Array(4)
   let load = (index: number): number => loadFromTable(desc, index, words)
   let size = queueSize
@@ -57,10 +56,8 @@ export function chainAt(
       continue
     }
     found++
-    if ((flags & VIRTQ_DESC_F_WRITE) !== 0) writable.push({ address, length })
-    else if (writable.length > 0) return 'malformed'
-    else readable.push({ address, length })
-    if ((flags & VIRTQ_DESC_F_NEXT) === 0) return { readable, writable }
+    if (!chain.take({ address, length, flags })) return 'malformed'
+    if ((flags & VIRTQ_DESC_F_NEXT) === 0) return chain
     index = words[3]! >>> 16
   }
   return 'malformed'
@@ -100,16 +97,24 @@ export function chainOf(
 type RingDescriptor = Pick<PackedDescriptor, 'address' | 'length' | 'flags'>
 
 function chainOfDirect(descriptors: readonly RingDescriptor[]): FoundChain | NoChain {
-  const readable: RequestBuffer[] = []
-  const writable: RequestBuffer[] = []
-  for (const { address, length, flags } of descriptors) {
-    if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) return 'malformed'
-    if (length === 0) continue
-    if ((flags & VIRTQ_DESC_F_WRITE) !== 0) writable.push({ address, length })
-    else if (writable.length > 0) return 'malformed'
-    else readable.push({ address, length })
+  const chain = new Chain()
+  for (const one of descriptors) if ((one.flags & VIRTQ_DESC_F_INDIRECT) !== 0 || !chain.take(one)) return 'malformed'
+  return chain
+}
+
+/** The buffers of a chain, by the rules of `popBatch`: empty descriptors make none, and none is readable after a writable one. */
+class Chain implements FoundChain {
+  readonly readable: RequestBuffer[] = []
+  readonly writable: RequestBuffer[] = []
+  #writes = false
+
+  /** False where it is readable after a writable one. */
+  take({ address, length, flags }: RingDescriptor): boolean {
+    if ((flags & VIRTQ_DESC_F_WRITE) !== 0) this.#writes = true
+    else if (this.#writes) return false
+    if (length > 0) (this.#writes ? this.writable : this.readable).push({ address, length })
+    return true
   }
-  return { readable, writable }
 }
 
 function noChain(status: number): NoChain {
