@@ -44,8 +44,6 @@ export class WorstMessages {
 
 export interface MessageCase {
   readonly what: string
-  /** Slots of memory that it compares each with each: those that go are told to who maps them one after the other. */
-  readonly slots?: number
   readonly before?: (worst: WorstMessages) => void
   readonly run: (worst: WorstMessages) => void
 }
@@ -54,7 +52,6 @@ export const MESSAGE_CASES: readonly MessageCase[] = [
   { what: 'the last slot of memory', before: (w) => w.addSlots(0, 508), run: (w) => w.addSlots(508, 509) },
   {
     what: 'a table of memory in place of another',
-    slots: 509,
     before: (w) => w.addSlots(0, 509),
     run: (w) =>
       w.pair.send(

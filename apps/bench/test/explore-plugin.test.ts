@@ -26,6 +26,8 @@ test('explore --accessor runs the rings over one that ships, by its options; a n
   const wrong = await vringBench(['explore', '--accessor', 'vmap-dirct'])
   expect(wrong.code).toBe(2)
   expect(wrong.stderr).toContain('vmap-direct')
-  const both = await vringBench([...one, '--entry', 'M16'])
-  expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('goes with the catalogue')])
+  for (const option of [['--entry', 'M16'], ['--timelines'], ['--pct']]) {
+    const both = await vringBench([...one, ...option])
+    expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('goes with the catalogue')])
+  }
 })

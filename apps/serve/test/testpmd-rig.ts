@@ -19,12 +19,12 @@ export class TestpmdRig {
   socket = ''
   daemon!: DaemonProcess
   driver: Testpmd | null = null
-  readonly #pairs: number
+  /** Of the driver. */
+  #pairs = 1
   #folder = ''
 
-  /** In a `describe`: its hooks make and remove what each test uses. @param pairs whose packets are waited for */
-  constructor(pairs = 1) {
-    this.#pairs = pairs
+  /** In a `describe`: its hooks make and remove what each test uses. */
+  constructor() {
     // Daemons and drivers that this process starts are in its namespace.
     beforeAll(() => {
       unshareNetwork()
@@ -47,6 +47,7 @@ export class TestpmdRig {
   }
 
   drive(options: TestpmdOptions): Testpmd {
+    this.#pairs = options.queues ?? 1
     this.driver = new Testpmd(this.socket, options)
     return this.driver
   }
@@ -62,7 +63,7 @@ export class TestpmdRig {
     return this.daemon.metric(`vring_packets_total{pair="${pair}",direction="tx"}`)
   }
 
-  /** Waits until each pair has sent so many packets more. */
+  /** Waits until each pair of the driver has sent so many packets more. */
   async more(packets: number): Promise<void> {
     const all = (): Promise<number[]> => Promise.all(Array.from({ length: this.#pairs }, (_, pair) => this.sent(pair)))
     const before = await all()

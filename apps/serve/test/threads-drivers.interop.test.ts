@@ -41,7 +41,7 @@ describe.skipIf(reason !== null)(`two threads of one device${reason === null ? '
     await daemon.ready()
   }
 
-  async function goRound(driver: TestDriver): Promise<void> {
+  async function sendAndGetBack(driver: TestDriver): Promise<void> {
     const sent = frames(200)
     driver.send(sent)
     const back: Uint8Array[] = []
@@ -57,7 +57,7 @@ describe.skipIf(reason !== null)(`two threads of one device${reason === null ? '
     await start('--backend', 'loopback', '--accessor', 'vmap-direct')
     for (const pair of [1, 0, 1]) {
       const driver = new TestDriver(socket, pair)
-      await goRound(driver)
+      await sendAndGetBack(driver)
       expect(await daemon.metric(`vring_queue_enabled{queue="${2 * pair}"}`)).toBe(1)
       driver.close()
       await until('the end of the session', async () => (await daemon.metric('vring_connected')) === 0)

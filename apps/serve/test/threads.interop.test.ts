@@ -6,7 +6,7 @@ import { testpmdRigMissing as reason, TestpmdRig } from './testpmd-rig.ts'
 const THREADS = ['--queues', '2', '--threads', '2']
 
 describe.skipIf(reason !== null)(`two pairs over two threads${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
-  const rig = new TestpmdRig(2)
+  const rig = new TestpmdRig()
 
   test('frames go round in both, after drivers that were killed in mid-burst, and nothing of those is left', async () => {
     await rig.serve(...THREADS, '--backend', 'loopback')

@@ -104,7 +104,10 @@ export class SessionMemory implements DeviceMemory {
       for (const [index, region] of regions.entries()) slots.push(this.#slot(region, fds[index]!, known))
       this.#install(slots)
     } catch (error) {
-      if (this.#slots === before) for (const { memory } of slots) if (!holds(before, memory)) memory.close()
+      if (this.#slots === before) {
+        const kept = memoriesOf(before.values())
+        for (const { memory } of slots) if (!kept.has(memory)) memory.close()
+      }
       throw error
     }
   }
@@ -200,7 +203,8 @@ export class SessionMemory implements DeviceMemory {
     // Checked on a map of its own first: the space and the map change together or not at all.
     new GuestMap(this.space, guestRegions)
     const next = new Map(slots.map((slot) => [slot.region.guestAddress, slot]))
-    const gone = [...this.#slots.values()].filter(({ memory }) => !holds(next, memory))
+    const kept = memoriesOf(slots)
+    const gone = [...this.#slots.values()].filter(({ memory }) => !kept.has(memory))
     this.#swap(
       gone,
       () => this.space.replaceRegions(slots.flatMap((slot) => slot.mappedRegions)),
@@ -236,7 +240,6 @@ export class SessionMemory implements DeviceMemory {
   }
 }
 
-function holds(slots: ReadonlyMap<number, MemorySlot>, memory: MemorySlot['memory']): boolean {
-  for (const slot of slots.values()) if (slot.memory === memory) return true
-  return false
+function memoriesOf(slots: Iterable<MemorySlot>): Set<MemorySlot['memory']> {
+  return new Set(Array.from(slots, ({ memory }) => memory))
 }

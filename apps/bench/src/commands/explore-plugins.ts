@@ -25,12 +25,9 @@ export function namesPlugins(args: Arguments): boolean {
  * @throws BenchError of usage for an unknown accessor, one that can't be explored, or an option of the catalogue
  */
 export async function explorePlugins(args: Arguments, bound: number | null): Promise<ExploredPlugin[]> {
-  for (const option of ['entry', 'strategy', 'seed'])
-    if (args.text(option) !== null)
-      throw usageError(
-        `--${option}`,
-        `goes with the catalogue; accepted with --plugin or --accessor: --bound, --timelines`,
-      )
+  for (const option of ['entry', 'strategy', 'seed', 'pct', 'timelines'])
+    if (args.flag(option))
+      throw usageError(`--${option}`, 'goes with the catalogue; accepted with --plugin or --accessor: --bound, --json')
   const { explorePlugin } = await import('@vring/explorer')
   const parts = await import('@vring/accessor')
   const builtIn = await loadRegistry([])

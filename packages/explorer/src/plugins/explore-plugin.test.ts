@@ -224,6 +224,22 @@ describe('a plugin under the explorer', () => {
     expect(kinds(explored)).toContain('hidden-state')
   })
 
+  it('that has more state than is followed shows nothing, and that is said', () => {
+    const wide = plugin((context) => {
+      const accessor = new CopyAccessor('plain-direct', context, new UncheckedUser2019(context.cpu, context.space))
+      const fields: Record<string, number> = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`field${i}`, 0]))
+      const beginRound = (): 'ready' => {
+        for (const name of Object.keys(fields)) fields[name]!++
+        return 'ready'
+      }
+      return Object.assign(accessor, { fields, beginRound })
+    })
+    const explored = explorePlugin(wide, { parts, preemptions: 0 })
+    expect(kinds(explored)).toEqual(['hidden-state'])
+    expect(explored[0]!.finding!.message).toContain('more than 200 fields')
+    expect(explored.some(({ exhausted }) => exhausted)).toBe(false)
+  })
+
   it('that only works with a device IOTLB is refused', () => {
     const translating = { ...vmapDirect, supports: { ...vmapDirect.supports, noIotlb: false, iotlb: true } }
     let code = ''

@@ -1,6 +1,6 @@
 import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
 import { refused } from '@vring/layout'
-import type { Exploration, ExploreOptions } from '../exploration.ts'
+import type { Exploration, ExploreOptions, Finding } from '../exploration.ts'
 import { explore } from '../explore.ts'
 import type { MappedAccessorParts } from '../mapped-accessor.ts'
 import type { MemoryModel } from '../operation.ts'
@@ -38,7 +38,7 @@ const PLUGIN_SCENARIOS: readonly (readonly [make: QueueScenario, model: MemoryMo
 ]
 
 /** How an accessor is explored. */
-export interface ExplorePluginOptions extends Pick<ExploreOptions, 'preemptions' | 'maxStates' | 'random'> {
+export interface ExplorePluginOptions extends Pick<ExploreOptions, 'preemptions' | 'maxStates'> {
   /** Option values of the accessor. */
   readonly options?: AccessorOptions
   /** What the shipped worlds are made of: `@vring/accessor`. */
@@ -54,7 +54,7 @@ export interface PluginExploration extends Exploration {
 
 /** Accesses that one hold may take, and an invalidation wait for. Source: HOLD_CHAINS of virtqueue, three accesses each. */
 const WAIT_LIMIT = 3 * 64
-/** Fields that an accessor may have: beyond, its state does not settle. */
+/** Fields that an accessor may store to or share: beyond, its state does not settle. */
 const FIELDS_MAX = 200
 
 /**
@@ -68,7 +68,7 @@ const FIELDS_MAX = 200
  */
 export function explorePlugin(
   plugin: AccessorPlugin,
-  { options = {}, parts, preemptions = 2, maxStates = 300_000, random }: ExplorePluginOptions,
+  { options = {}, parts, preemptions = 2, maxStates = 300_000 }: ExplorePluginOptions,
 ): PluginExploration[] {
   if (!plugin.supports.noIotlb)
     throw refused('ERR_UNSUPPORTED', 'explore', plugin.name, 'an accessor that works without a device IOTLB')
@@ -83,13 +83,19 @@ export function explorePlugin(
         maxStates,
         waitLimit: WAIT_LIMIT,
         checkReplays: true,
-        ...(random !== undefined && { random }),
       })
       const grown = known.stored.size + known.contended.size
-      if (grown === fields || grown > FIELDS_MAX)
-        return { scenario: scenario.name, description: scenario.description, memoryModel, ...explored }
+      const { name, description } = scenario
+      const about = { scenario: name, description, memoryModel }
+      if (grown === fields) return { ...about, ...explored }
+      if (grown > FIELDS_MAX) return { ...about, ...explored, exhausted: false, finding: tooWide(memoryModel) }
     }
   })
+}
+
+function tooWide(memoryModel: MemoryModel): Finding {
+  const message = `the accessor stores to, or shares, more than ${FIELDS_MAX} fields: they are not followed, and nothing is shown`
+  return { kind: 'hidden-state', message, threads: [], schedule: [], memoryModel, seed: null }
 }
 
 /** A scenario whose accessor is made by a plugin, its fields being variables of the world. */
