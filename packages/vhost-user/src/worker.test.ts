@@ -12,6 +12,7 @@ import { FrontendMemory } from './frontend-memory.ts'
 import { encodeMessage } from './header.ts'
 import { linuxHost } from './linux-host.ts'
 import { MESSAGES } from './messages.ts'
+import { runWorker } from './run-worker.ts'
 import { VhostUserWorker } from './worker.ts'
 
 const reason = unsupportedHost()
@@ -142,13 +143,25 @@ describe.skipIf(reason !== null)(`a worker${reason === null ? '' : ` (skipped: $
     for (const guest of guests) guest.close()
   })
 
-  test('a kick that stays readable whatever is read, and brings nothing, is looked at by time', () => {
+  /** A guest whose kick stays readable, whatever is read. */
+  function kickedForEver(): { readonly guest: Guest; close(): void } {
     const guest = new Guest()
     const [readable, other] = UnixSocket.pair()
     other.send(Uint8Array.of(1))
     Object.assign(guest.session.vrings[0]!, {
       kick: { fd: readable.fd, signal: () => {}, drain: () => true, close: () => {} },
     })
+    return {
+      guest,
+      close: () => {
+        for (const socket of [readable, other]) socket.close()
+        guest.close()
+      },
+    }
+  }
+
+  test('a kick that stays readable whatever is read, and brings nothing, is looked at by time', () => {
+    const { guest, close } = kickedForEver()
     let first = 0
     const worker: VhostUserWorker = new VhostUserWorker({
       busyPollUs: 0,
@@ -161,8 +174,35 @@ describe.skipIf(reason !== null)(`a worker${reason === null ? '' : ` (skipped: $
     expect(worker.run()).toBe('stopped')
     // Of the sleeps after the 64th each takes a millisecond, and one is as good as a kick.
     expect(performance.now() - first).toBeGreaterThan(30)
-    for (const socket of [readable, other]) socket.close()
-    guest.close()
+    close()
+  })
+
+  test('so it is by a loop of one’s own', () => {
+    const { guest, close } = kickedForEver()
+    const worker = new VhostUserWorker()
+    worker.add(guest.session, guest.device)
+    const poll = new PollSet()
+    const start = performance.now()
+    for (let wake = 0; wake < 100; wake++) {
+      worker.control()
+      expect([worker.turn(), worker.arm()]).toEqual([0, false])
+      poll.watch(worker.fds, worker.roomFds)
+      expect(poll.wait(1000)).toBe(1)
+      worker.drain()
+    }
+    expect(performance.now() - start).toBeGreaterThan(30)
+    close()
+  })
+
+  test('runWorker ends when the only connection that it was given is over', async () => {
+    const [mine, given] = UnixSocket.pair()
+    const worker = new VhostUserWorker()
+    worker.serve({ path: 'given', fd: given.fd, role: 'client', device: new RecyclingDevice() })
+    const ended = runWorker(worker)
+    mine.close()
+    await ended
+    expect(worker.idle).toBe(true)
+    worker.close()
   })
 
   test('serves several paths; who comes to one that has a session waits for its end', () => {

@@ -179,13 +179,10 @@ export class VhostUserWorker {
   run(): 'closed' | 'stopped' {
     for (;;) {
       this.control()
-      this.#dropEnded()
       if (this.idle) return 'closed'
       if (this.#shouldStop?.() === true) return 'stopped'
       if (this.turns() && !this.arm()) {
         const { waitMs } = this
-        if (this.#emptyWakes > EMPTY_WAKES_MAX) this.#sockets.wait(EMPTY_WAKE_MS)
-        this.#emptyWakes++
         this.#waiting.wait(this.#shouldStop === undefined ? waitMs : sooner(waitMs, ASK_MS))
         this.sleeps++
       }
@@ -218,6 +215,7 @@ export class VhostUserWorker {
       else if (result === 'handled') this.#answerUntil = performance.now() + this.#answerMs
     }
     if (over) this.#dropClosed()
+    this.#dropEnded()
     let changed = false
     for (const one of this.#served) if (one.ringsChanged()) changed = true
     if (changed) this.#arrange()
@@ -256,6 +254,7 @@ export class VhostUserWorker {
       }
     }
     this.#nextRing = at
+    if (packets > 0) this.#emptyWakes = 0
     return packets
   }
 
@@ -287,10 +286,8 @@ export class VhostUserWorker {
     for (;;) {
       const packets = this.turn()
       const now = performance.now()
-      if (packets > 0) {
-        lastWork = now
-        this.#emptyWakes = 0
-      } else if (now < this.#answerUntil) return false
+      if (packets > 0) lastWork = now
+      else if (now < this.#answerUntil) return false
       // Only on empty rings: a frontend that goes on sending messages must not slow those of other sessions.
       else if (now - lastWork >= this.#busyPollMs) return true
       else this.#pause(now)
@@ -298,7 +295,10 @@ export class VhostUserWorker {
     }
   }
 
-  /** Asks all drivers for notifications, then looks again; true: there is work, do not sleep. */
+  /**
+   * Asks all drivers for notifications, then looks again; true: there is work, do not sleep. When it said false many times and no
+   * packet came, it waits for the sockets for a millisecond first: what wakes the caller may bring nothing.
+   */
   arm(): boolean {
     let more = false
     for (const one of this.#served) {
@@ -313,6 +313,7 @@ export class VhostUserWorker {
     this.#watchSockets()
     if (this.#waitingStale) this.#waiting.watch([this.#wakeFd, ...this.#socketFds], this.#served)
     this.#waitingStale = false
+    if (!more && ++this.#emptyWakes > EMPTY_WAKES_MAX) this.#sockets.wait(EMPTY_WAKE_MS)
     return more
   }
 
