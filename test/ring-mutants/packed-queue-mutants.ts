@@ -38,7 +38,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     edits: [
       [
         '      taken = reader.readByLease(lease, batch, from, end)\n',
-        '      taken = reader.readByLease(lease, batch, from, end)\n      if (taken < end && !reader.empty) taken = reader.readByWindow(batch, taken, end, room)\n',
+        '      taken = reader.readByLease(lease, batch, from, end)\n      if (taken < end && !reader.empty) taken = reader.readByWindows(batch, taken, end, room)\n',
       ],
     ],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',

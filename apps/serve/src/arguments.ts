@@ -30,7 +30,7 @@ export const OPTIONS = {
   backend: {
     type: 'string',
     valueHint: 'WHERE',
-    description: 'tap:NAME, af-xdp:INTERFACE[:QUEUE], pcap:FILE, replay:FILE, drop or loopback',
+    description: 'tap:NAME, af-xdp:INTERFACE[:QUEUE], pcap:FILE, replay:FILE, drop, loopback, or NAME[:ARG] of a --plugin',
   },
   xdp: {
     type: 'string',
@@ -66,7 +66,7 @@ export const OPTIONS = {
   plugin: {
     type: 'string',
     valueHint: 'SPEC',
-    description: 'Accessor of another package or file, by its name to --accessor; any number of times',
+    description: 'Accessors and backends of a package or file, by their names to --accessor and --backend; any number of times',
   },
   capture: {
     type: 'string',

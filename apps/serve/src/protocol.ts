@@ -42,7 +42,7 @@ export interface ObjectSpec {
 /** What every thread of a device is started with. */
 export interface ThreadSettings {
   readonly accessor: AccessorSpec
-  /** Accessors beside the built-in ones, see `ServeConfig`. */
+  /** Accessors and backends beside the built-in ones, see `ServeConfig`. */
   readonly plugins: readonly string[]
   readonly queuePairs: number
   /** See `ServeConfig`. */

@@ -16,7 +16,7 @@ export interface ServeConfig {
   readonly socketMode: number | null
   readonly socketGroup: string | null
   readonly accessor: AccessorSpec
-  /** Packages, paths or `file:` URLs of accessors beside the built-in ones, as the working directory sees them. */
+  /** Packages, paths or `file:` URLs of accessors and backends beside the built-in ones, as the working directory sees them. */
   readonly plugins: readonly string[]
   readonly backend: BackendSpec
   /** `xdp1`, an object file with or without `:PROGRAM`, or null. */

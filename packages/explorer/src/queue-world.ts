@@ -28,7 +28,7 @@ export interface RingWorldOptions {
   readonly dropBarrier?: boolean
   /**
    * Makes the accessor instead of `parts`, `sync` and `variant`; `context.port` is the explorer's. What it keeps between two
-   * steps must go through that port or in shared memory: the explorer takes steps back.
+   * steps must go through that port, in shared memory or in fields that `SharedFields` follows: the explorer takes steps back.
    */
   readonly create?: (context: AccessorContext) => Accessor
   /** Told of the world before {@link create}. */

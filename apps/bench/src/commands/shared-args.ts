@@ -18,7 +18,7 @@ export const classesArg = {
 export const pluginArg = {
   plugin: {
     type: 'string',
-    description: 'load an accessor: package, path or file URL; can be given more than once',
+    description: 'load accessors and backends: package, path or file URL; can be given more than once',
     valueHint: 'SPEC',
   },
 } as const satisfies OptionTable

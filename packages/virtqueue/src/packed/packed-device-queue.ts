@@ -158,7 +158,7 @@ export class PackedDeviceQueue implements DeviceQueue {
       batch.descriptors = taken
       if (taken < end) break
     }
-    if (taken < limit && !reader.empty) taken = reader.readByWindow(batch, taken, limit, room)
+    if (taken < limit && !reader.empty) taken = reader.readByWindows(batch, taken, limit, room)
     work.charge(batch.descriptors)
     this.seenSlot = reader.slot
     this.seenWrap = reader.wrap

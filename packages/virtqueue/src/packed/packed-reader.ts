@@ -28,7 +28,7 @@ export class PackedReader {
   entries = 0
   /** The descriptor at {@link slot} was looked at and is not available. */
   empty = false
-  /** Why the chain at {@link slot} is refused, when {@link readByWindow} gave an errno. */
+  /** Why the chain at {@link slot} is refused, when {@link readByWindows} gave an errno. */
   refusal: BrokenReason = 'metadata-fault'
   private readonly cpu: Cpu
   private readonly desc: Window
@@ -96,7 +96,7 @@ export class PackedReader {
    * @param room ring entries that the batch may take
    * @returns chains in the batch, or the errno when the first of all fails
    */
-  readByWindow(batch: ChainBatch, from: number, limit: number, room: number): number {
+  readByWindows(batch: ChainBatch, from: number, limit: number, room: number): number {
     const { desc, walker } = this
     const { segStart, slots, used, descriptorLimit } = batch
     batch.part()
