@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { MAX_GAP_MS_MOST } from '@vring/backend-pcap'
-import { didYouMean, integerIn, oneOf } from '@vring/cli'
+import { didYouMean } from '@vring/cli'
 import { QUEUE_PAIRS_MAX } from '@vring/vhost-user-net'
 import { z } from 'zod'
 import type { GivenArguments } from './arguments.ts'
@@ -20,7 +20,7 @@ const GAP_ACCEPTED = `accepted: seconds, 0 to ${GAP_SECONDS_MAX}`
 const text = z.string('accepted: text').min(1, 'accepted: text that is not empty')
 const flag = z.boolean('accepted: true or false')
 const integer = (least: number, most: number): z.ZodInt => {
-  const accepted = `accepted: a whole number from ${least} to ${most}`
+  const accepted = `accepted: an integer from ${least} to ${most}`
   return z.int(accepted).min(least, accepted).max(most, accepted)
 }
 
@@ -76,34 +76,23 @@ export type Settings = z.infer<typeof settings>
 /** Settings of one device of several. */
 export type DeviceSettings = z.infer<typeof device>
 
-/** Arguments as settings: numbers are read as the file's are checked. */
+/** Arguments that are numbers. */
+const NUMBERS = ['fd', 'queues', 'threads', 'mtu', 'max-gap'] as const
+
+/**
+ * Arguments as settings, checked as a file's are.
+ *
+ * @throws ServeError with exit code 2 that names the first argument that is wrong
+ */
 export function fromArguments(given: GivenArguments): Settings {
-  const {
-    config: _,
-    'print-capabilities': __,
-    'max-gap': maxGap,
-    'log-level': level,
-    'log-format': format,
-    ...some
-  } = given
-  const { queues, threads, mtu, fd, pace, plugin, capture, memory, ...rest } = some
-  const mode = rest['socket-mode']
-  if (mode !== undefined && !/^0?[0-7]{3}$/.test(mode))
-    throw usageError('--socket-mode', `${JSON.stringify(mode)} is not accepted; accepted: octal permissions, as 0660`)
-  return {
-    ...rest,
-    ...(plugin === undefined ? {} : { plugin: [...plugin] }),
-    ...(capture === undefined ? {} : { capture: [...capture] }),
-    ...(maxGap === undefined ? {} : { 'max-gap': readSeconds('--max-gap', maxGap) }),
-    ...(fd === undefined ? {} : { fd: integerIn('--fd', fd, 0, 2 ** 31 - 1) }),
-    ...(queues === undefined ? {} : { queues: integerIn('--queues', queues, 1, QUEUE_PAIRS_MAX) }),
-    ...(threads === undefined ? {} : { threads: integerIn('--threads', threads, 1, QUEUE_PAIRS_MAX) }),
-    ...(mtu === undefined ? {} : { mtu: integerIn('--mtu', mtu, MTU_MIN, MTU_MAX) }),
-    ...(pace === undefined ? {} : { pace: oneOf('--pace', pace, PACES) }),
-    ...(memory === undefined ? {} : { memory: oneOf('--memory', memory, MEMORY_FILES) }),
-    ...(level === undefined ? {} : { 'log-level': oneOf('--log-level', level, LOG_LEVELS) }),
-    ...(format === undefined ? {} : { 'log-format': oneOf('--log-format', format, LOG_FORMATS) }),
-  }
+  const { config: _, 'print-capabilities': __, ...texts } = given
+  const numbers = NUMBERS.flatMap((name) => {
+    const text = texts[name]
+    // What is no number in digits stays text, and is refused as that.
+    return text === undefined ? [] : [[name, /^\d+(\.\d+)?$/.test(text) ? Number(text) : text]]
+  })
+  const value = { ...texts, ...Object.fromEntries(numbers) }
+  return check(settings, value, (field, problem) => usageError(`--${field}`, problem))
 }
 
 /** Reads and checks a configuration file. */
@@ -130,7 +119,7 @@ export function parseSettings(content: string, path: string): Settings {
   } catch (error) {
     throw usageError('--config', `${path} is no JSON: ${(error as Error).message}`)
   }
-  return check(settings, value, `--config: ${path}`)
+  return check(settings, value, inFile(`--config: ${path}`))
 }
 
 /**
@@ -139,33 +128,30 @@ export function parseSettings(content: string, path: string): Settings {
  * @param where for messages: whose settings they are
  */
 export function parseDevice(given: unknown, where: string): DeviceSettings {
-  return check(device, given, where)
+  return check(device, given, inFile(where))
 }
 
-function check<Schema extends z.ZodObject>(schema: Schema, value: unknown, where: string): z.output<Schema> {
+/** A refusal of a field, by its path. */
+type Refuse = (field: string, problem: string) => ServeError
+
+function inFile(where: string): Refuse {
+  return (field, problem) => new ServeError(EXIT_USAGE, `${where}: ${field || 'the file'}: ${problem}`)
+}
+
+function check<Schema extends z.ZodObject>(schema: Schema, value: unknown, refuse: Refuse): z.output<Schema> {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
   const issue = result.error.issues[0]!
   const place = issue.path.map(String)
+  const field = place.join('.')
   if (issue.code === 'unrecognized_keys') {
     const names = Object.keys(place.length === 0 ? schema.shape : device.shape)
     const key = issue.keys[0]!
-    const field = [...place, key].join('.')
-    throw new ServeError(
-      EXIT_USAGE,
-      `${where}: ${field}: unknown; accepted: ${names.join(', ')}${didYouMean(key, names)}`,
-    )
+    const problem = `unknown; accepted: ${names.join(', ')}${didYouMean(key, names)}`
+    throw refuse([...place, key].join('.'), problem)
   }
-  const field = place.join('.') || 'the file'
-  throw new ServeError(
-    EXIT_USAGE,
-    `${where}: ${field}: ${JSON.stringify(issue.input)} is not accepted; ${issue.message}`,
-  )
-}
-
-function readSeconds(argument: string, given: string): number {
-  const value = Number(given)
-  if (!/^\d+(\.\d+)?$/.test(given) || value > GAP_SECONDS_MAX)
-    throw usageError(argument, `${JSON.stringify(given)} is not accepted; ${GAP_ACCEPTED}`)
-  return value
+  const given = JSON.stringify(issue.input)
+  if (issue.code === 'invalid_value' && typeof issue.input === 'string')
+    throw refuse(field, `${given} is unknown; ${issue.message}${didYouMean(issue.input, issue.values.map(String))}`)
+  throw refuse(field, `${given} is not accepted; ${issue.message}`)
 }
