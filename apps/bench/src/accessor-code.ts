@@ -1,5 +1,5 @@
-import { createRegistry } from '@vring/registry'
 import { BenchError, usageError } from './bench-error.ts'
+import { isBuiltIn } from './load-registry.ts'
 
 /**
  * Runs what an accessor is written in. What a plugin's code throws is its own and no error of this program.
@@ -10,7 +10,7 @@ export function runAccessorCode<T>(accessor: string, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    if (error instanceof BenchError || createRegistry().accessors.some(({ name }) => name === accessor)) throw error
+    if (error instanceof BenchError || isBuiltIn('accessor', accessor)) throw error
     throw usageError('--plugin', `accessor ${accessor} throws: ${firstLine(error)}; accepted: one that serves a ring`)
   }
 }

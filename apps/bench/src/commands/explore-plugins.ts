@@ -4,7 +4,7 @@ import { runAccessorCode } from '../accessor-code.ts'
 import { usageError } from '../bench-error.ts'
 import { parseAccessorChoice } from '../cell-spec.ts'
 import { colours } from '../colours.ts'
-import { loadRegistry } from '../load-registry.ts'
+import { isBuiltIn, loadRegistry } from '../load-registry.ts'
 import { renderTable } from '../table.ts'
 
 /** What came of one accessor. */
@@ -30,9 +30,8 @@ export async function explorePlugins(args: Arguments, bound: number | null): Pro
       throw usageError(`--${option}`, 'goes with the catalogue; accepted with --plugin or --accessor: --bound, --json')
   const { explorePlugin } = await import('@vring/explorer')
   const parts = await import('@vring/accessor')
-  const builtIn = await loadRegistry([])
   const registry = await loadRegistry(args.all('plugin'))
-  const added = registry.accessors.filter((one) => !builtIn.accessors.some(({ name }) => name === one.name))
+  const added = registry.accessors.filter((one) => !isBuiltIn('accessor', one.name))
   const texts = args.list('accessor') ?? added.map(({ name }) => name)
   if (texts.length === 0) throw usageError('--plugin', 'no accessor in it; accepted: a plugin of an accessor')
   return texts.map((text) => {

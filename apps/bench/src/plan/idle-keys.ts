@@ -1,5 +1,5 @@
-import { createRegistry } from '@vring/registry'
 import { BASELINE, type CellSpec, type DriverName } from '../cell-spec.ts'
+import { isBuiltIn } from '../load-registry.ts'
 import type { SweepKey } from '../sweep-keys.ts'
 
 /**
@@ -49,8 +49,7 @@ export function idleKeys({ driver, accessor, iotlb }: Pick<CellSpec, 'driver' | 
   const idle = OF_DRIVER[driver].map((key): IdleKey => ({ key, of: `the driver ${driver}` }))
   if (accessor === BASELINE) return [...idle, ...OF_FLOOR.map((key) => ({ key, of: 'the floor' }))]
   // The build without hooks is one of the sources here; a plugin brings its own.
-  const ours = createRegistry().accessors.some(({ name }) => name === accessor)
-  if (!ours) idle.push({ key: 'hooks', of: `the plugin ${accessor}` })
+  if (!isBuiltIn('accessor', accessor)) idle.push({ key: 'hooks', of: `the plugin ${accessor}` })
   // Buffers are under the device IOTLB, or in guest-physical regions: never both.
   return [...idle, { key: iotlb ? 'regions' : 'iotlb-entries', of: `the accessor ${accessor}` }]
 }
