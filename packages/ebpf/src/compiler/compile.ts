@@ -231,9 +231,7 @@ class Translation<C extends HookContext> {
 
   *#statements(part: Subprogram, edges: readonly Edge[]): Generator<void, string[]> {
     const structure = structureJumps(edges)
-    return structure === null
-      ? yield* this.#dispatched(part, edges, EXIT)
-      : yield* this.#structured(part, structure, EXIT)
+    return structure === null ? yield* this.#dispatched(part, edges) : yield* this.#structured(part, structure)
   }
 
   /** Jumps that some path takes. */
@@ -249,7 +247,7 @@ class Translation<C extends HookContext> {
     return edges
   }
 
-  *#structured({ start, end }: Subprogram, structure: readonly Labelled[], exit: string): Generator<void, string[]> {
+  *#structured({ start, end }: Subprogram, structure: readonly Labelled[]): Generator<void, string[]> {
     const lines: string[] = []
     const jump = (from: number, to: number): string =>
       to > from ? `break ${blockLabel(to)}` : `continue ${loopLabel(to)}`
@@ -266,25 +264,25 @@ class Translation<C extends HookContext> {
         open.push(one)
         lines.push(one.kind === 'loop' ? `${one.label}:for(;;){` : `${one.label}:{`)
       }
-      if (index < end) lines.push(this.#statement(index, (to) => jump(index, to), exit))
+      if (index < end) lines.push(this.#statement(index, (to) => jump(index, to)))
     }
     return lines
   }
 
   /** Jumps into the middle of loops: one loop over a switch, as a machine would do it. */
-  *#dispatched({ start, end }: Subprogram, edges: readonly Edge[], exit: string): Generator<void, string[]> {
+  *#dispatched({ start, end }: Subprogram, edges: readonly Edge[]): Generator<void, string[]> {
     const targets = new Set(edges.map(({ to }) => to))
     const lines = [`let pc=${start}`, 'D:for(;;)switch(pc){', `case ${start}:`]
     for (let index = start; index < end; index++) {
       if (index % PIECES_BETWEEN_YIELDS === 0) yield
       if (targets.has(index) && index !== start) lines.push(`case ${index}:`)
-      lines.push(this.#statement(index, (to) => `{pc=${to};continue D}`, exit))
+      lines.push(this.#statement(index, (to) => `{pc=${to};continue D}`))
     }
     lines.push('}')
     return lines
   }
 
-  #statement(index: number, jump: (to: number) => string, exit: string): string {
+  #statement(index: number, jump: (to: number) => string): string {
     const one = this.#program[index]
     const { facts } = this.#verified
     const flags = facts.flags[index]!
@@ -321,11 +319,11 @@ class Translation<C extends HookContext> {
         return outcomes === TAKEN ? `${jump(one.target)};` : `if(${condition(one, flags)})${jump(one.target)};`
       }
       case 'call':
-        return this.#call(one.helper, index, place, exit)
+        return this.#call(one.helper, index, place)
       case 'call-local':
         return this.#callLocal(one.target)
       case 'exit':
-        return `${exit};`
+        return `${EXIT};`
     }
   }
 
@@ -333,7 +331,7 @@ class Translation<C extends HookContext> {
     return (this.#live[nextSlot(this.#program, index)]! & highBit(register)) !== 0
   }
 
-  #call(helper: number, index: number, key: AccessPlace, exit: string): string {
+  #call(helper: number, index: number, key: AccessPlace): string {
     const map = this.#verified.facts.map[index]!
     const signature = this.#type.helpers.get(helper)!
     if (signature === MAP_LOOKUP_ELEM && map >= 0)
@@ -342,7 +340,7 @@ class Translation<C extends HookContext> {
       const inMain = index < (this.#verified.subprograms[1]?.start ?? this.#program.length)
       const enter = inMain ? 't.enter(context)' : 'enterFromFunction(machine,t)'
       // What it leaves is what this one would: r0, with its high half in H.
-      return `t=tailTarget(machine,h2,r3);if(t){r0=${enter};h0=H[0];${exit}}t=0;r0=h0=-1;`
+      return `t=tailTarget(machine,h2,r3);if(t){r0=${enter};h0=H[0];${EXIT}}t=0;r0=h0=-1;`
     }
     const count = signature.arguments.length
     const frame = signature.callbackArguments === undefined ? '' : 'machine.frameEnd=r10;'
