@@ -30,7 +30,8 @@ export const OPTIONS = {
   backend: {
     type: 'string',
     valueHint: 'WHERE',
-    description: 'tap:NAME, af-xdp:INTERFACE[:QUEUE], pcap:FILE, replay:FILE, drop, loopback, or NAME[:ARG] of a --plugin',
+    description:
+      'tap:NAME, af-xdp:INTERFACE[:QUEUE], pcap:FILE, replay:FILE, drop, loopback, or NAME[:ARG] of a --plugin',
   },
   xdp: {
     type: 'string',
@@ -66,7 +67,8 @@ export const OPTIONS = {
   plugin: {
     type: 'string',
     valueHint: 'SPEC',
-    description: 'Accessors and backends of a package or file, by their names to --accessor and --backend; any number of times',
+    description:
+      'Accessors and backends of a package or file, by their names to --accessor and --backend; any number of times',
   },
   capture: {
     type: 'string',
