@@ -1,5 +1,6 @@
 import { ETH_HEADER_BYTES, refused } from '@vring/layout'
 import { attachXdp, interfaceIndex, type LinkInfo, linkInfo, type XdpAttachment, type XdpMode } from '@vring/linux'
+import { CHUNK_BYTES_MAX, fitsChunk } from './af-xdp-sizes.ts'
 import { BUSY_MS, openWhenFree } from './open-when-free.ts'
 import { XskRedirect } from './xsk-redirect.ts'
 
@@ -72,7 +73,7 @@ export class AfXdpInterface {
   static open(options: AfXdpInterfaceOptions): AfXdpInterface {
     const { name, xdpMode, busyMs = BUSY_MS, onBusy = () => {} } = options
     const link = linkInfo(interfaceIndex(name))
-    const redirect = new XskRedirect(link.rxQueues)
+    const redirect = new XskRedirect(link.rxQueues, !fitsChunk(afXdpFrameBytes(link.mtu), CHUNK_BYTES_MAX))
     try {
       const attach = (): XdpAttachment => attachXdp(redirect.program, link.ifindex, xdpMode)
       return new AfXdpInterface(link, redirect, openWhenFree(attach, busyMs, onBusy))

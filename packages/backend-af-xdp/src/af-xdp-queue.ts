@@ -1,48 +1,22 @@
-import { plainCpu } from '@vring/accessor'
-import {
-  EAGAIN,
-  EBUSY,
-  ENOBUFS,
-  ETH_HEADER_BYTES,
-  NET_HDR_CSUM_OFFSET_OFFSET,
-  NET_HDR_CSUM_START_OFFSET,
-  NET_HDR_FLAGS_OFFSET,
-  NET_HDR_GSO_TYPE_OFFSET,
-  NET_HDR_MRG_BYTES,
-  refused,
-  VIRTIO_NET_HDR_F_NEEDS_CSUM,
-  VIRTIO_NET_HDR_GSO_NONE,
-} from '@vring/layout'
-import { XDP_PACKET_HEADROOM, XdpSocket } from '@vring/linux'
+import { EAGAIN, EBUSY, ENOBUFS, NET_HDR_MRG_BYTES } from '@vring/layout'
+import { XDP_PKT_CONTD, XdpSocket } from '@vring/linux'
 import { type MemoryView, memoryView } from '@vring/memory'
-import { FrameBatch, type FrameSource, FrameTotals, NET_BATCH, type NetBackend, touchFrames } from '@vring/vhost-net'
+import { FrameBatch, type FrameSource, FrameTotals, NET_BATCH, type NetBackend } from '@vring/vhost-net'
 import type { AfXdpCounters } from './af-xdp-counters.ts'
 import type { AfXdpQueueHandle } from './af-xdp-interface.ts'
-import { ChunkStack } from './chunk-stack.ts'
-import { completeChecksum } from './complete-checksum.ts'
+import { type AfXdpQueueOptions, afXdpSizes } from './af-xdp-sizes.ts'
+import { ChunkSender } from './chunk-sender.ts'
+import { LongFrames } from './long-frames.ts'
 import { BUSY_MS, openWhenFree } from './open-when-free.ts'
 import { completePartialChecksum } from './partial-checksum.ts'
 import { enterSocket } from './xsk-redirect.ts'
-
-export interface AfXdpQueueOptions {
-  /** `auto`: zero-copy if the driver has it, else copy. Default `auto`. */
-  readonly mode?: 'auto' | 'copy' | 'zero-copy'
-  /** Chunks of the UMEM, half of them for each direction. Default 4096. */
-  readonly chunks?: number
-  /** Bytes of one chunk: 2048, or 4096 for an MTU above 1770. Default by the MTU. */
-  readonly chunkBytes?: number
-  /** Entries of each ring; a power of two, at least half of `chunks`. Default 2048. */
-  readonly ringEntries?: number
-  /** How long to wait for a queue that another socket has, in ms: one that was closed has it a moment longer. Default 1000. */
-  readonly busyMs?: number
-  /** It has to be waited for. */
-  readonly onBusy?: () => void
-}
 
 const ENXIO = -6
 const ENODEV = -19
 /** Frames that one call sends in copy mode at least. Source: Linux net/xdp/xsk.c, TX_BATCH_SIZE. */
 const TX_BATCH_SIZE = 32
+/** Of {@link AfXdpQueue.held}: the frame lies in a slot, and its chunks are given back. */
+const NO_CHUNK = 0xffff_ffff
 /** Calls beyond those that a batch needs, for a driver that is busy: as many in vain end the batch. */
 const WAKE_EXTRA = 4
 /** Receive calls that find nothing between two looks whether the interface is still there. */
@@ -56,12 +30,12 @@ const IDLE_CHECK = 4096
  *
  * A frame out is copied once, into the UMEM, which is the only memory that the interface sends from; a checksum that the
  * driver left to the device is completed in the copy. A frame in lies in the UMEM, with an empty virtio-net header before
- * it, until it is consumed.
+ * it, until it is consumed. A frame that is longer than a chunk lies in several and is joined: copied twice.
  *
  * Dropped and counted: `short`, `oversize`, `segmentation` (not offered: the interface can't), `header` (its checksum lies
  * outside of the frame), `down` and `gone` (the interface is). No free chunk is no drop: the rest of the batch is offered
- * again. Of frames for the driver: `no-driver` (they waited while no driver could receive them), and what the kernel
- * counts, `kernel`, `ring-full`, `fill-ring-empty`.
+ * again. Of frames for the driver: `no-driver` (they waited while no driver could receive them), `oversize` (of several pieces,
+ * longer than the MTU when it was opened), and what the kernel counts, `kernel`, `ring-full`, `fill-ring-empty`.
  */
 export class AfXdpQueue implements NetBackend, FrameSource {
   readonly name: string
@@ -72,21 +46,18 @@ export class AfXdpQueue implements NetBackend, FrameSource {
   gone = false
   private readonly socket: XdpSocket
   private readonly view: MemoryView
-  private readonly frameNow: Int32Array
-  /** What a chunk has room for, bytes. */
+  /** The longest frame that there is room for, bytes. */
   private readonly roomBytes: number
+  private readonly long: LongFrames
+  private readonly sender: ChunkSender
   private readonly chunkMask: number
-  private readonly free: ChunkStack
   private batch: FrameBatch
   /** Chunk of each frame of the batch. */
   private readonly held = new Uint32Array(NET_BATCH)
-  private readonly drops = new Map<string, number>()
   private driverless = 0
-  /** What {@link touchFrames} gave. */
-  protected touched = 0
+  private overlong = 0
   private down = false
   private idle = 0
-  private readonly sent = new FrameTotals()
   private readonly received = new FrameTotals()
 
   /**
@@ -96,24 +67,20 @@ export class AfXdpQueue implements NetBackend, FrameSource {
    * (zero-copy, and the driver has it not), ENETDOWN, EPERM
    */
   constructor(handle: AfXdpQueueHandle, options: AfXdpQueueOptions = {}) {
-    const needed = handle.frameNow[0]! + XDP_PACKET_HEADROOM
-    const { mode = 'auto', chunks = 4096, ringEntries = 2048, busyMs = BUSY_MS, onBusy = () => {} } = options
-    const chunkBytes = options.chunkBytes ?? (needed <= 2048 ? 2048 : 4096)
-    if (chunkBytes < needed)
-      throw refused('ERR_OUT_OF_RANGE', 'chunkBytes', chunkBytes, `at least ${needed}, by the MTU of ${handle.name}`)
-    if (2 * ringEntries < chunks)
-      throw refused('ERR_OUT_OF_RANGE', 'ringEntries', ringEntries, `at least half of ${chunks} chunks`)
+    const { busyMs = BUSY_MS, onBusy = () => {} } = options
+    const sizes = afXdpSizes(handle, options)
+    const { chunks, chunkBytes, frameBytes, pieceBytes } = sizes
     const { ifindex, queue } = handle
-    const socket = { ifindex, queue, mode, chunks, chunkBytes, ringEntries }
+    const socket = { ifindex, queue, mode: options.mode ?? 'auto', ...sizes }
     this.socket = openWhenFree(() => XdpSocket.open(socket), busyMs, onBusy)
     this.name = `af-xdp:${handle.name}:${handle.queue}`
     this.handle = handle
     this.mode = this.socket.mode
     this.view = memoryView(this.socket.umem)
-    this.frameNow = handle.frameNow
-    this.roomBytes = chunkBytes - XDP_PACKET_HEADROOM
+    this.roomBytes = Math.max(frameBytes, pieceBytes)
+    this.long = new LongFrames(this.view, chunks * chunkBytes, frameBytes, pieceBytes)
     this.chunkMask = ~(chunkBytes - 1)
-    this.free = new ChunkStack(chunks / 2, chunks / 2, chunkBytes)
+    this.sender = new ChunkSender(this.socket, this.view, this.long, handle.frameNow, sizes)
     this.batch = new FrameBatch(NET_HDR_MRG_BYTES, this.view)
     try {
       this.fillAll(chunks / 2, chunkBytes)
@@ -149,31 +116,8 @@ export class AfXdpQueue implements NetBackend, FrameSource {
   }
 
   transmit(frames: FrameBatch): number {
-    const { count, offset, length, headerBytes, view } = frames
-    if (this.gone || (this.down && !this.isUp())) return this.dropAll(frames)
-    this.touched = touchFrames(frames, 0) | touchFrames(frames, headerBytes)
-    this.reclaim()
-    const { tx } = this.socket
-    const room = Math.min(this.free.count, tx.free())
-    const { words } = tx
-    let taken = 0
-    let sent = 0
-    let total = 0
-    for (; taken < count; taken++) {
-      if (sent === room) break
-      const bytes = length[taken]! - headerBytes
-      total += bytes
-      const frame = this.load(view, offset[taken]!, headerBytes, bytes)
-      if (frame < 0) continue
-      const entry = tx.at(sent++)
-      words[entry] = frame
-      words[entry + 1] = 0
-      words[entry + 2] = bytes
-      words[entry + 3] = 0
-    }
-    if (sent > 0) tx.publish(sent)
-    this.sent.add(taken, total)
-    return taken
+    if (this.gone || (this.down && !this.isUp())) return this.sender.dropAll(frames, this.gone ? 'gone' : 'down')
+    return this.sender.load(frames)
   }
 
   /** Lets the kernel send. Frames that it has no room for stay in the ring and leave with a later batch. */
@@ -185,7 +129,7 @@ export class AfXdpQueue implements NetBackend, FrameSource {
     let calls = Math.ceil(pending / TX_BATCH_SIZE) + WAKE_EXTRA
     for (let vain = 0; calls > 0 && vain < WAKE_EXTRA && pending > 0 && tx.needsWakeup; calls--) {
       const result = socket.wakeTx()
-      if (result === EBUSY || result === ENOBUFS) this.reclaim()
+      if (result === EBUSY || result === ENOBUFS) this.sender.reclaim()
       else if (result !== EAGAIN && result !== 0) {
         this.note(result)
         return
@@ -208,12 +152,14 @@ export class AfXdpQueue implements NetBackend, FrameSource {
     const { batch, held, socket } = this
     const { fill } = socket
     const { words } = fill
+    let chunks = 0
     for (let i = 0; i < count; i++) {
-      const entry = fill.at(i)
+      if (held[i] === NO_CHUNK) continue
+      const entry = fill.at(chunks++)
       words[entry] = held[i]!
       words[entry + 1] = 0
     }
-    fill.publish(count)
+    fill.publish(chunks)
     if (fill.needsWakeup) this.note(socket.wakeRx())
     const left = batch.count - count
     if (left > 0) {
@@ -244,17 +190,18 @@ export class AfXdpQueue implements NetBackend, FrameSource {
   get counters(): AfXdpCounters {
     const rxDropped: Record<string, number> = {}
     if (this.driverless > 0) rxDropped['no-driver'] = this.driverless
+    if (this.overlong > 0) rxDropped['oversize'] = this.overlong
     if (!this.gone) {
       const kernel = this.socket.statistics()
       if (kernel.rxDropped > 0) rxDropped['kernel'] = kernel.rxDropped
       if (kernel.rxRingFull > 0) rxDropped['ring-full'] = kernel.rxRingFull
       if (kernel.rxFillRingEmpty > 0) rxDropped['fill-ring-empty'] = kernel.rxFillRingEmpty
     }
-    const { sent, received } = this
+    const { sender, received } = this
     return {
-      txFrames: sent.frames,
-      txBytes: sent.bytes,
-      txDropped: Object.fromEntries(this.drops),
+      txFrames: sender.sent.frames,
+      txBytes: sender.sent.bytes,
+      txDropped: Object.fromEntries(sender.drops),
       rxFrames: received.frames,
       rxBytes: received.bytes,
       rxDropped,
@@ -268,35 +215,11 @@ export class AfXdpQueue implements NetBackend, FrameSource {
     this.socket.close()
   }
 
-  /**
-   * Copies a frame of the driver into a free chunk, as far from a multiple of 8 as it was: by 64-bit words then.
-   *
-   * @returns where it is in the UMEM, or -1: it was dropped
-   */
-  private load(view: MemoryView, at: number, headerBytes: number, bytes: number): number {
-    if (bytes < ETH_HEADER_BYTES) return this.drop('short')
-    if (view.u8[at + NET_HDR_GSO_TYPE_OFFSET] !== VIRTIO_NET_HDR_GSO_NONE) return this.drop('segmentation')
-    if (bytes > this.frameNow[0]! || bytes > this.roomBytes) return this.drop('oversize')
-    const to = this.view
-    const from = at + headerBytes
-    const frame = this.free.pop() + (from & 7)
-    plainCpu.copy(to, frame, view, from, bytes)
-    if ((view.u8[at + NET_HDR_FLAGS_OFFSET]! & VIRTIO_NET_HDR_F_NEEDS_CSUM) !== 0) {
-      const start = read16(view.u8, at + NET_HDR_CSUM_START_OFFSET)
-      const offset = read16(view.u8, at + NET_HDR_CSUM_OFFSET_OFFSET)
-      if (completeChecksum(to.u8, frame, bytes, start, offset) < 0) {
-        this.free.push(frame & this.chunkMask)
-        return this.drop('header')
-      }
-    }
-    return frame
-  }
-
   /** Takes frames out of the RX ring, into the batch. */
   private take(batch: FrameBatch): void {
     const { rx } = this.socket
-    const count = Math.min(rx.available(), NET_BATCH)
-    if (count === 0) {
+    const available = rx.available()
+    if (available === 0) {
       if (++this.idle % IDLE_CHECK === 0) this.note(this.socket.wakeRx())
       return
     }
@@ -304,33 +227,52 @@ export class AfXdpQueue implements NetBackend, FrameSource {
     const { u8 } = this.view
     const { offset, length } = batch
     let total = 0
-    for (let i = 0; i < count; i++) {
-      const entry = rx.at(i)
-      const frame = words[entry]!
-      const bytes = words[entry + 2]!
+    let count = 0
+    let used = 0
+    while (count < NET_BATCH && used < available) {
+      const entry = rx.at(used)
+      let frame = words[entry]!
+      let bytes = words[entry + 2]!
+      let chunk = frame & this.chunkMask
+      let pieces = 1
+      if ((words[entry + 3]! & XDP_PKT_CONTD) !== 0) {
+        pieces = this.long.join(rx, used, available, count)
+        if (pieces === 0) break
+        this.giveBack(used, pieces)
+        bytes = this.long.joined
+        frame = this.long.slot(count) + NET_HDR_MRG_BYTES
+        chunk = NO_CHUNK
+      }
+      used += pieces
+      if (chunk === NO_CHUNK && bytes > this.roomBytes) {
+        this.overlong++
+        continue
+      }
       const header = frame - NET_HDR_MRG_BYTES
       // In the headroom, where whatever was there before is left over.
       for (let at = header; at < frame; at++) u8[at] = 0
-      offset[i] = header
-      length[i] = NET_HDR_MRG_BYTES + bytes
-      this.held[i] = frame & this.chunkMask
+      offset[count] = header
+      length[count] = NET_HDR_MRG_BYTES + bytes
+      this.held[count] = chunk
       completePartialChecksum(u8, frame, bytes)
       total += bytes
+      count++
     }
-    rx.release(count)
+    rx.release(used)
     this.received.add(count, total)
     batch.count = count
   }
 
-  /** Chunks that were sent are free again. */
-  private reclaim(): void {
-    const { completion } = this.socket
-    const count = completion.available()
-    if (count === 0) return
-    const { chunkMask, free } = this
-    const { words } = completion
-    for (let i = 0; i < count; i++) free.push(words[completion.at(i)]! & chunkMask)
-    completion.release(count)
+  /** Gives the chunks of `count` entries of the RX ring to the kernel again. */
+  private giveBack(first: number, count: number): void {
+    const { rx, fill } = this.socket
+    for (let i = 0; i < count; i++) {
+      const entry = fill.at(i)
+      fill.words[entry] = rx.words[rx.at(first + i)]! & this.chunkMask
+      fill.words[entry + 1] = 0
+    }
+    fill.publish(count)
+    if (fill.needsWakeup) this.note(this.socket.wakeRx())
   }
 
   private fillAll(count: number, chunkBytes: number): void {
@@ -349,17 +291,6 @@ export class AfXdpQueue implements NetBackend, FrameSource {
     return !this.down && !this.gone
   }
 
-  private dropAll(frames: FrameBatch): number {
-    const { count, length, headerBytes } = frames
-    let total = 0
-    for (let i = 0; i < count; i++) {
-      total += length[i]! - headerBytes
-      this.drop(this.gone ? 'gone' : 'down')
-    }
-    this.sent.add(count, total)
-    return count
-  }
-
   /** What a wake-up says about the interface. */
   private note(result: number): void {
     if (result === 0 || result === EAGAIN || result === EBUSY || result === ENOBUFS) return
@@ -367,13 +298,4 @@ export class AfXdpQueue implements NetBackend, FrameSource {
     if (result === ENXIO || result === ENODEV) this.gone = true
     else this.down = true
   }
-
-  private drop(reason: string): -1 {
-    this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1)
-    return -1
-  }
-}
-
-function read16(u8: Uint8Array, at: number): number {
-  return u8[at]! | (u8[at + 1]! << 8)
 }

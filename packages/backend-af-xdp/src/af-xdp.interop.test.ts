@@ -17,7 +17,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { AfXdpInterface, AfXdpQueue, type AfXdpQueueOptions } from './index.ts'
 
 const HEADER = 12
-const SLOT = 2048
+const SLOT = 16_384
 const ETHERTYPE = 0x88b5
 const isRoot = process.getuid?.() === 0
 
@@ -41,7 +41,7 @@ function ip(...args: string[]): void {
 }
 
 /** Frames of this test (not of the stack) that arrive within two seconds, up to `count`: number and length of each. */
-function receive(queue: AfXdpQueue, count: number): [number, number][] {
+function receive(queue: AfXdpQueue, count: number, check = (_: Uint8Array): void => {}): [number, number][] {
   const found: [number, number][] = []
   const poll = new PollSet()
   poll.watch([queue.wakeFd])
@@ -51,12 +51,21 @@ function receive(queue: AfXdpQueue, count: number): [number, number][] {
     for (let i = 0; i < batch.count; i++) {
       const frame = batch.offset[i]! + HEADER
       expect([...batch.view.u8.subarray(batch.offset[i]!, frame)]).toEqual(Array(HEADER).fill(0))
-      if (batch.view.u8[frame + 12]! * 256 + batch.view.u8[frame + 13]! === ETHERTYPE)
+      if (batch.view.u8[frame + 12]! * 256 + batch.view.u8[frame + 13]! === ETHERTYPE) {
+        check(batch.view.u8.subarray(frame, batch.offset[i]! + batch.length[i]!))
         found.push([batch.view.u8[frame + 14]!, batch.length[i]! - HEADER])
+      }
     }
     queue.consume(batch.count)
   }
   return found
+}
+
+/** Every byte after the number is what the test put there. */
+function wholeFrame(frame: Uint8Array): void {
+  for (let at = frame.length - 1; at > 14; at--)
+    if (frame.length > 64 && frame[at] !== ((at * 7 + frame[14]!) & 0xff))
+      throw new Error(`byte ${at} of ${frame.length}`)
 }
 
 describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root)'}`, () => {
@@ -82,9 +91,9 @@ describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root
   }
 
   /** A veth pair that is up, with a socket on both ends. */
-  function pair(options: AfXdpQueueOptions = {}): [AfXdpQueue, AfXdpQueue] {
+  function pair(options: AfXdpQueueOptions = {}, mtu = 1500): [AfXdpQueue, AfXdpQueue] {
     ip('link', 'add', 'xskA', 'type', 'veth', 'peer', 'name', 'xskB')
-    for (const name of ['xskA', 'xskB']) ip('link', 'set', name, 'up')
+    for (const name of ['xskA', 'xskB']) ip('link', 'set', name, 'mtu', String(mtu), 'up')
     return [end('xskA', options), end('xskB', options)]
   }
 
@@ -129,6 +138,57 @@ describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root
       expect(receive(to, NET_BATCH)).toEqual(Array.from({ length: NET_BATCH }, (_, i) => [i, bytes]))
       expect(from.counters).toMatchObject({ txFrames: NET_BATCH, txBytes: NET_BATCH * bytes, txDropped: {} })
     }
+  })
+
+  test('frames of 9000 bytes cross in several chunks, between short ones, whole and in order, and chunks go round', () => {
+    const [a, b] = pair({ chunks: 64, ringEntries: 64 }, 9000)
+    const sizes = [64, 9014, 1514, 3840, 3841, 9018, 7680, 7681]
+    const sent: [number, number][] = []
+    const received: [number, number][] = []
+    for (let round = 0; round < 200; round++) {
+      const batch = batchOf(sizes.length, 64)
+      for (const [i, bytes] of sizes.entries()) {
+        batch.length[i] = HEADER + bytes
+        const frame = batch.offset[i]! + HEADER
+        for (let at = 15; at < bytes; at++) batch.view.u8[frame + at] = at * 7 + i
+      }
+      const taken = a.transmit(batch)
+      a.flush()
+      for (let i = 0; i < taken; i++) sent.push([i, sizes[i]!])
+      received.push(...receive(b, taken, wholeFrame))
+    }
+    expect(sent.length).toBeGreaterThan(1000)
+    expect(received).toEqual(sent)
+    expect([a.counters.txDropped, b.counters.rxDropped]).toEqual([{}, {}])
+  })
+
+  test('a frame of several chunks has its checksum completed, and what the MTU is too small for is dropped', () => {
+    const [a, b] = pair({}, 9000)
+    const batch = batchOf(1, 9014)
+    batch.view.u8[0] = 1
+    batch.view.u16[NET_HDR_CSUM_START_OFFSET >>> 1] = 20
+    batch.view.u16[NET_HDR_CSUM_OFFSET_OFFSET >>> 1] = 6
+    a.transmit(batch)
+    a.transmit(batchOf(2, 9023))
+    const segmented = batchOf(1, 9014)
+    segmented.view.u8[NET_HDR_GSO_TYPE_OFFSET] = 1
+    a.transmit(segmented)
+    a.flush()
+    expect(a.counters.txDropped).toEqual({ oversize: 2, segmentation: 1 })
+    const poll = new PollSet()
+    poll.watch([b.wakeFd])
+    poll.wait(2000)
+    const got = b.receive()
+    const frame = got.offset[0]! + HEADER
+    expect(got.length[0]).toBe(HEADER + 9014)
+    expect([...got.view.u8.subarray(frame + 26, frame + 28)]).toEqual([0xff, 0xff])
+  })
+
+  test('an MTU of more pieces than the kernel takes is refused, with what it takes', () => {
+    ip('link', 'add', 'xskA', 'mtu', '65535', 'type', 'veth', 'peer', 'name', 'xskB')
+    ip('link', 'set', 'xskA', 'up')
+    const port = keep(AfXdpInterface.open({ name: 'xskA' }))
+    expect(() => new AfXdpQueue(port.handle(0))).toThrow(/frame of xskA is 65557; accepted: 65280 bytes/)
   })
 
   test('an interface that is slower than its driver holds it back: no frame is lost, and waiting costs no CPU', () => {
@@ -273,7 +333,7 @@ describe.skipIf(!isRoot)(`AF_XDP over veth${isRoot ? '' : ' (skipped: needs root
     keep(new AfXdpQueue(port.handle(0)))
     expect(() => new AfXdpQueue(port.handle(0), { busyMs: 0 })).toThrow(/bind: EBUSY.*another socket has this queue/)
     expect(() => new AfXdpQueue({ ...port.handle(0), queue: 99 })).toThrow(/bind: EINVAL.*no such queue/)
-    expect(() => new AfXdpQueue(port.handle(0), { chunkBytes: 1024 })).toThrow(/chunkBytes is 1024; accepted: at least/)
+    expect(() => new AfXdpQueue(port.handle(0), { chunkBytes: 1024 })).toThrow(/chunkBytes is 1024; accepted: 2048 or/)
     expect(() => new AfXdpQueue(port.handle(0), { ringEntries: 64 })).toThrow(/at least half of 4096 chunks/)
     port.close()
     expect(linkInfo(interfaceIndex('xskA')).xdp.mode).toBe('none')

@@ -35,13 +35,15 @@ export class XskRedirect {
 
   /**
    * @param queues queues that the interface has
+   * @param acceptsFragments frames of several pieces pass too: the driver needs to know it when its MTU is above a page's
    * @throws VringError ERR_SYSTEM: EPERM
    */
-  constructor(queues: number) {
+  constructor(queues: number, acceptsFragments = false) {
     this.sockets = BpfMap.create(xskMapOptions(queues))
     try {
       this.program = KernelXdpProgram.load({
         name: 'vring_xsk',
+        acceptsFragments,
         instructions: assembleBpf([
           load32(R2, R1, XDP_MD_RX_QUEUE_INDEX),
           ...loadMap(R1, this.sockets.fd),

@@ -27,6 +27,8 @@ const XDP_UMEM_PGOFF_FILL_RING = 0x1_0000_0000
 const XDP_UMEM_PGOFF_COMPLETION_RING = 0x1_8000_0000
 const BIND_FLAGS = { auto: 0, copy: 1 << 1, 'zero-copy': 1 << 2 } as const
 const XDP_USE_NEED_WAKEUP = 1 << 3
+/** Since Linux 6.6. */
+const XDP_USE_SG = 1 << 4
 /** struct xdp_mmap_offsets: four rings (RX, TX, fill, completion) of four 64-bit offsets. */
 const MMAP_OFFSETS_BYTES = 128
 /** struct sockaddr_xdp. */
@@ -37,6 +39,9 @@ const TX_BUDGET = 64
 
 /** Bytes that the kernel keeps free before a received frame. Source: Linux include/uapi/linux/bpf.h. */
 export const XDP_PACKET_HEADROOM = 256
+
+/** Of the options of an entry of the RX and TX ring: the frame goes on in the next entry. Source: Linux include/uapi/linux/if_xdp.h. */
+export const XDP_PKT_CONTD = 1
 
 export interface XdpSocketOptions {
   readonly ifindex: number
@@ -50,6 +55,10 @@ export interface XdpSocketOptions {
   readonly chunkBytes?: number
   /** Entries of each ring; a power of two. Default 2048. */
   readonly ringEntries?: number
+  /** Frames may lie in several chunks, an entry each ({@link XDP_PKT_CONTD}); Linux 6.6 or later. Default false. */
+  readonly multiBuffer?: boolean
+  /** Memory after the chunks, in the same buffer, of which the kernel knows nothing, in bytes. Default 0. */
+  readonly spareBytes?: number
 }
 
 /** What the kernel counted: frames that did not get through, and why. Source: struct xdp_statistics. */
@@ -61,6 +70,9 @@ export interface XdpSocketStatistics {
   readonly rxFillRingEmpty: number
   readonly txRingEmpty: number
 }
+
+const PAGE_BYTES = 4096
+const MULTI_BUFFER_OFF = { multiBuffer: false, spareBytes: 0 } as const
 
 const BIND_REASONS: Readonly<Record<string, string>> = {
   EBUSY: 'another socket has this queue',
@@ -82,7 +94,7 @@ export class XdpSocket {
   readonly fd: number
   /** The mode that was granted. */
   readonly mode: 'copy' | 'zero-copy'
-  /** The UMEM; addresses in ring entries are byte offsets into it. */
+  /** The UMEM, and the spare memory after it; addresses in ring entries are byte offsets into it. */
   readonly umem: ArrayBuffer
   readonly chunks: number
   readonly chunkBytes: number
@@ -127,9 +139,17 @@ export class XdpSocket {
    * @throws VringError ERR_OUT_OF_RANGE for a size; ERR_SYSTEM: EBUSY, EINVAL, ENODEV, ENETDOWN, EOPNOTSUPP, EPERM
    */
   static open(options: XdpSocketOptions): XdpSocket {
-    const all = { queue: 0, mode: 'auto', chunks: 4096, chunkBytes: 2048, ringEntries: 2048, ...options } as const
+    const all = {
+      queue: 0,
+      mode: 'auto',
+      chunks: 4096,
+      chunkBytes: 2048,
+      ringEntries: 2048,
+      ...MULTI_BUFFER_OFF,
+      ...options,
+    } as const
     checkSizes(all)
-    const umem = createUmem(all.chunks * all.chunkBytes)
+    const umem = createUmem(all.chunks * all.chunkBytes + Math.ceil(all.spareBytes / PAGE_BYTES) * PAGE_BYTES)
     const mappings: Mapping[] = []
     let fd = -1
     try {
@@ -178,7 +198,7 @@ export class XdpSocket {
   }
 }
 
-function checkSizes({ chunks, chunkBytes, ringEntries, queue }: Required<XdpSocketOptions>): void {
+function checkSizes({ chunks, chunkBytes, ringEntries, queue, spareBytes }: Required<XdpSocketOptions>): void {
   if (chunkBytes !== 2048 && chunkBytes !== 4096)
     throw refused('ERR_OUT_OF_RANGE', 'chunkBytes', chunkBytes, '2048 or 4096')
   if (!(Number.isInteger(chunks) && chunks >= 2 && chunks <= 2 ** 18 && chunks % 2 === 0))
@@ -194,6 +214,8 @@ function checkSizes({ chunks, chunkBytes, ringEntries, queue }: Required<XdpSock
     throw refused('ERR_OUT_OF_RANGE', 'ringEntries', ringEntries, 'a power of two from 2 to 32768')
   if (!(Number.isInteger(queue) && queue >= 0 && queue < 65_536))
     throw refused('ERR_OUT_OF_RANGE', 'queue', queue, '0 .. 65535')
+  if (!(Number.isInteger(spareBytes) && spareBytes >= 0 && spareBytes <= 2 ** 28))
+    throw refused('ERR_OUT_OF_RANGE', 'spareBytes', spareBytes, '0 .. 268435456')
 }
 
 function createUmem(bytes: number): Mapping {
@@ -206,19 +228,22 @@ function createUmem(bytes: number): Mapping {
 }
 
 /** struct xdp_umem_reg: address, length, chunk size, headroom, flags. */
-function registerUmem(fd: number, umem: Mapping, { chunkBytes }: Required<XdpSocketOptions>): void {
-  const registration = new BigUint64Array([umem.address, BigInt(umem.length), BigInt(chunkBytes), 0n])
-  setOption(fd, XDP_UMEM_REG, registration, `UMEM of ${umem.length} bytes`)
+function registerUmem(fd: number, umem: Mapping, { chunks, chunkBytes }: Required<XdpSocketOptions>): void {
+  const bytes = chunks * chunkBytes
+  const registration = new BigUint64Array([umem.address, BigInt(bytes), BigInt(chunkBytes), 0n])
+  setOption(fd, XDP_UMEM_REG, registration, `UMEM of ${bytes} bytes`)
 }
 
-function bindSocket(fd: number, { ifindex, queue, mode }: Required<XdpSocketOptions>): void {
+function bindSocket(fd: number, { ifindex, queue, mode, multiBuffer }: Required<XdpSocketOptions>): void {
   const address = fixedBytes(SOCKADDR_XDP.size)
   const view = new DataView(address.buffer)
   view.setUint16(0, AF_XDP, true)
-  view.setUint16(SOCKADDR_XDP.flags, BIND_FLAGS[mode] | XDP_USE_NEED_WAKEUP, true)
+  const pieces = multiBuffer ? XDP_USE_SG : 0
+  view.setUint16(SOCKADDR_XDP.flags, BIND_FLAGS[mode] | XDP_USE_NEED_WAKEUP | pieces, true)
   view.setUint32(SOCKADDR_XDP.ifindex, ifindex, true)
   view.setUint32(SOCKADDR_XDP.queue, queue, true)
-  if (libc().bind(fd, address, address.length) !== 0) throw bindError(libc().errno(), ifindex, queue, mode)
+  const asked = multiBuffer ? `${mode}, frames of several chunks (Linux 6.6 or later)` : mode
+  if (libc().bind(fd, address, address.length) !== 0) throw bindError(libc().errno(), ifindex, queue, asked)
 }
 
 function bindError(errno: number, ifindex: number, queue: number, mode: string): VringError {

@@ -1,0 +1,68 @@
+import { refused } from '@vring/layout'
+import { XDP_PACKET_HEADROOM } from '@vring/linux'
+import { NET_BATCH } from '@vring/vhost-net'
+import type { AfXdpQueueHandle } from './af-xdp-interface.ts'
+import { LongFrames } from './long-frames.ts'
+
+export interface AfXdpQueueOptions {
+  /** `auto`: zero-copy if the driver has it, else copy. Default `auto`. */
+  readonly mode?: 'auto' | 'copy' | 'zero-copy'
+  /** Chunks of the UMEM, half of them for each direction. Default 4096. */
+  readonly chunks?: number
+  /** Bytes of one chunk: 2048 or 4096. Default by the MTU: 4096 above 1770. A longer frame takes several chunks. */
+  readonly chunkBytes?: number
+  /** Entries of each ring; a power of two, at least half of `chunks`. Default 2048. */
+  readonly ringEntries?: number
+  /** How long to wait for a queue that another socket has, in ms: one that was closed has it a moment longer. Default 1000. */
+  readonly busyMs?: number
+  /** It has to be waited for. */
+  readonly onBusy?: () => void
+}
+
+/** The largest chunk of a UMEM, bytes: a page. */
+export const CHUNK_BYTES_MAX = 4096
+/** Pieces that a frame may have. Source: Linux MAX_SKB_FRAGS. */
+const PIECES_MAX = 17
+
+/** What a queue of an interface is opened with, in bytes and in entries. */
+export interface AfXdpSizes {
+  readonly chunks: number
+  readonly chunkBytes: number
+  readonly ringEntries: number
+  /** The longest frame, by the MTU. */
+  readonly frameBytes: number
+  /** What a chunk has room for: a frame, or a piece of one. */
+  readonly pieceBytes: number
+  /** Frames are longer than a chunk: they are cut. */
+  readonly multiBuffer: boolean
+  /** Room for the frames of a batch, and one more, each in one piece. */
+  readonly spareBytes: number
+}
+
+/** @throws VringError ERR_OUT_OF_RANGE for chunks or entries that are too few, or an MTU that the kernel has too few pieces for */
+export function afXdpSizes(handle: AfXdpQueueHandle, options: AfXdpQueueOptions): AfXdpSizes {
+  const frameBytes = handle.frameNow[0]!
+  const { chunks = 4096, ringEntries = 2048 } = options
+  const chunkBytes = options.chunkBytes ?? (fitsChunk(frameBytes, 2048) ? 2048 : CHUNK_BYTES_MAX)
+  const pieceBytes = chunkBytes - XDP_PACKET_HEADROOM
+  const pieces = Math.ceil(frameBytes / pieceBytes)
+  if (pieces > PIECES_MAX)
+    throw refused(
+      'ERR_OUT_OF_RANGE',
+      `frame of ${handle.name}`,
+      frameBytes,
+      `${PIECES_MAX * pieceBytes} bytes, by a smaller MTU`,
+    )
+  if (chunks < 2 * pieces)
+    throw refused('ERR_OUT_OF_RANGE', 'chunks', chunks, `at least ${2 * pieces}, by the MTU of ${handle.name}`)
+  if (2 * ringEntries < chunks)
+    throw refused('ERR_OUT_OF_RANGE', 'ringEntries', ringEntries, `at least half of ${chunks} chunks`)
+  const multiBuffer = pieces > 1
+  const spareBytes = multiBuffer ? LongFrames.slotsBytes(NET_BATCH + 1, frameBytes) : 0
+  return { chunks, chunkBytes, ringEntries, frameBytes, pieceBytes, multiBuffer, spareBytes }
+}
+
+/** A frame has room in one chunk, after what the kernel keeps free there. */
+export function fitsChunk(frameBytes: number, chunkBytes: number): boolean {
+  return frameBytes + XDP_PACKET_HEADROOM <= chunkBytes
+}
