@@ -24,7 +24,8 @@ export type Sections = Readonly<Record<string, string>>
 /** Every README with generated parts, by its path from the root. */
 export async function generatedReadmes(packages: readonly WorkspacePackage[]): Promise<ReadonlyMap<string, Sections>> {
   return new Map([
-    ['README.md', { claims: claimsSection(), packages: packagesSection(packages) }],
+    ['docs/figures.md', { claims: claimsSection() }],
+    ['docs/packages.md', { packages: packagesSection(packages) }],
     ['packages/conformance/README.md', { mistakes: mistakesSection() }],
     ['packages/explorer/README.md', { litmus: litmusSection() }],
     ['fuzz/README.md', { targets: fuzzSection(await readTargets()) }],
@@ -41,7 +42,7 @@ export async function generatedReadmes(packages: readonly WorkspacePackage[]): P
 export function replaceSections(markdown: string, sections: Sections): string {
   return Object.entries(sections).reduce((text, [name, section]) => {
     const pattern = new RegExp(`(<!-- ${name}: [^\\n]*-->\\n)[\\s\\S]*?(<!-- /${name} -->)`)
-    if (!pattern.test(text)) throw new Error(`the README has no markers for ${name}`)
+    if (!pattern.test(text)) throw new Error(`the document has no markers for ${name}`)
     return text.replace(pattern, (_, begin: string, end: string) => `${begin}\n${section}\n\n${end}`)
   }, markdown)
 }
@@ -175,7 +176,7 @@ function packagesSection(packages: readonly WorkspacePackage[]): string {
   const rows = [...packages]
     .sort((left, right) => height(right) - height(left) || left.folder.localeCompare(right.folder))
     .map(({ folder, manifest }) => [
-      `[${folder.replace(/^packages\//, '')}](${folder})`,
+      `[${folder.replace(/^packages\//, '')}](../${folder})`,
       (manifest.description ?? '') + (manifest.private === true ? ' Private.' : ''),
     ])
   return table(['package', 'what it is'], rows)

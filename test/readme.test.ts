@@ -6,7 +6,7 @@ import { readManifest, readWorkspace, repositoryRoot } from '../scripts/workspac
 
 const packages = readWorkspace()
 const generated = await generatedReadmes(packages)
-const readme = readFileSync(join(repositoryRoot, 'README.md'), 'utf8')
+const table = readFileSync(join(repositoryRoot, 'docs/packages.md'), 'utf8')
 
 /** Every Markdown file that is written by hand. */
 const documents = ['.', 'docs', 'docs/adr', 'fuzz', 'faults', ...packages.map(({ folder }) => folder)]
@@ -22,9 +22,9 @@ describe('the READMEs', () => {
   })
 })
 
-describe('README.md', () => {
+describe('docs/packages.md', () => {
   test('names every package', () => {
-    for (const { folder } of packages) expect(readme).toContain(`(${folder})`)
+    for (const { folder } of packages) expect(table).toContain(`(../${folder})`)
   })
 
   test('refuses to lose a section whose markers are gone', () => {

@@ -36,6 +36,8 @@ export function siteSections(): Section[] {
       pages: [
         page('README.md', 'vring'),
         page('docs/which-accessor.md', 'Which accessor?'),
+        page('docs/figures.md', 'Figures'),
+        page('docs/packages.md', 'Packages'),
         page('examples/README.md', 'Examples'),
         page('docs/support.md', 'Support'),
       ],
