@@ -1,3 +1,5 @@
+import type { FindingKind } from '@vring/explorer'
+
 /** A fault that another implementation had, as a test of the code that ships here. */
 export interface Fault {
   /** A CVE, or whose issue it is: what the title of its test begins with. */
@@ -12,6 +14,11 @@ export interface Fault {
   readonly holds: string
   /** Why it can't occur here as it did there; null: it could. */
   readonly notHere: string | null
+  /**
+   * Where another thread has to come in between: the search of all schedules for it, over the code that ships, whose catalogue
+   * has an entry of the same id. Else why one thread is enough.
+   */
+  readonly explored: (() => FindingKind | null) | string
   /** Changes to the sources that put it back, each of which {@link run} must find. */
   readonly mutants: readonly Mutant[]
   /**
@@ -31,4 +38,6 @@ export interface Mutant {
   /** A text that stands there exactly once. */
   readonly from: string
   readonly to: string
+  /** A race: {@link Fault.explored} must find it too. */
+  readonly race?: true
 }

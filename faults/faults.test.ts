@@ -1,8 +1,11 @@
 import { AssertionError } from 'node:assert'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import * as accessor from '@vring/accessor'
+import { catalogue, type FindingKind } from '@vring/explorer'
 import { describe, expect, test } from 'vitest'
 import { repositoryRoot } from '../scripts/workspace.ts'
+import type { Fault } from './fault.ts'
 import { CASES, readFaults, titleOf } from './faults.ts'
 import { mutated } from './mutate.ts'
 
@@ -20,6 +23,31 @@ describe('what other implementations got wrong', () => {
   test.each(mutants)('%s is found when it is put back: %s', async (_id, _change, module, mutant) => {
     const fault = await mutated(module, mutant)
     expect(() => fault.run()).toThrow(AssertionError)
+  })
+})
+
+describe('faults that another thread has to come in between for, in every schedule', () => {
+  const raced = faults.filter(({ fault }) => typeof fault.explored === 'function')
+
+  test("are those of the explorer's catalogue", () => {
+    const ids = catalogue(accessor).map(({ id }) => id)
+    for (const { fault } of faults) expect(ids.includes(fault.id), fault.id).toBe(typeof fault.explored === 'function')
+    for (const { fault } of raced)
+      expect(
+        fault.mutants.some(({ race }) => race),
+        fault.id,
+      ).toBe(true)
+  })
+
+  test.each(raced.map(({ fault }) => [fault.id, fault] as const))('%s: nothing is found', (_id, fault) => {
+    expect(explored(fault)).toBeNull()
+  })
+
+  const races = raced.flatMap(({ module, fault }) =>
+    fault.mutants.filter(({ race }) => race).map((mutant) => [fault.id, mutant.change, module, mutant] as const),
+  )
+  test.each(races)('%s is found when it is put back: %s', async (_id, _change, module, mutant) => {
+    expect(explored(await mutated(module, mutant))).toBe('unchecked-value')
   })
 })
 
@@ -47,3 +75,8 @@ describe('the list of faults', () => {
     ).rejects.toThrow('is no part of')
   })
 })
+
+function explored({ explored }: Fault): FindingKind | null {
+  if (typeof explored === 'string') throw new Error(explored)
+  return explored()
+}

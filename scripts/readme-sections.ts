@@ -136,9 +136,15 @@ function faultsSection(faults: readonly FaultCase[]): string {
     `${fault.system}: ${fault.fault}`,
     `[${fault.here}](../${fault.here})`,
     `[${module}](cases/${module}.ts): ${fault.holds}${fault.notHere === null ? '' : `. It can't occur: ${fault.notHere}`}`,
-    fault.mutants.map(({ change }) => change).join('; '),
+    fault.mutants.map(({ change, race }) => (race ? `${change} (in a schedule too)` : change)).join('; '),
+    typeof fault.explored === 'string'
+      ? `one thread: ${fault.explored}`
+      : `\`vring-bench explore --entry ${fault.id}\``,
   ])
-  return table(['fault', 'what it was', 'where it would be', 'test: what holds', 'mutants, each found by it'], rows)
+  return table(
+    ['fault', 'what it was', 'where it would be', 'test: what holds', 'mutants, each found by it', 'schedules'],
+    rows,
+  )
 }
 
 /** Each fuzz target with what its last kept run did. */

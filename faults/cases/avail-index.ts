@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { headRewritten } from '@vring/explorer'
+import { findingIn } from '../explored.ts'
 import type { Fault } from '../fault.ts'
 import { covers, descriptor, expose, racedQueue, WAYS } from '../rings.ts'
 
@@ -11,6 +13,7 @@ export const fault: Fault = {
   here: READER,
   holds: 'a head beyond the ring breaks it before a descriptor is loaded, also when it becomes one after a look',
   notHere: null,
+  explored: () => findingIn(headRewritten),
   mutants: [
     {
       change: 'the loop over a lease checks no head',
@@ -29,6 +32,7 @@ export const fault: Fault = {
       file: READER,
       from: 'used[2 * chain] = head\n',
       to: 'used[2 * chain] = cpu.load16(driver16, ring + ((nextAvail + chain) & mask))\n',
+      race: true,
     },
   ],
   run() {

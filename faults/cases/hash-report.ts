@@ -12,6 +12,7 @@ export const fault: Fault = {
   here: HEADER,
   holds: 'no header is longer than the place that rounds have for it, whatever the features are',
   notHere: 'HASH_REPORT is not on offer, and no set of features makes a header longer than 12 bytes',
+  explored: 'features are negotiated before a ring starts',
   mutants: [
     {
       change: 'the device offers HASH_REPORT, and headers have the length of one',

@@ -13,6 +13,7 @@ export const fault: Fault = {
   here: SPLIT,
   holds: 'in order, a batch of any length at any slot gives every chain back once and reads no element beyond its own',
   notHere: null,
+  explored: 'the device alone writes what it flushes',
   mutants: [
     {
       change: 'split: the element after the last one stands for the batch',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { tableRewritten } from '@vring/explorer'
 import {
   featureSet,
   VIRTIO_F_INDIRECT_DESC,
@@ -6,6 +7,7 @@ import {
   VIRTQ_DESC_F_INDIRECT,
   VIRTQ_DESC_F_NEXT,
 } from '@vring/layout'
+import { findingIn } from '../explored.ts'
 import type { Fault } from '../fault.ts'
 import { covers, descriptor, entry, expose, racedQueue, WAYS } from '../rings.ts'
 
@@ -19,12 +21,14 @@ export const fault: Fault = {
   here: WALKER,
   holds: 'the length of an indirect table is read once: a table that grows meanwhile is the one that was checked',
   notHere: null,
+  explored: () => findingIn(tableRewritten),
   mutants: [
     {
       change: 'entries of the table from a second load of its length',
       file: WALKER,
       from: 'tableSize = bytes / DESC_BYTES\n',
       to: 'desc.loadWords(DESC_BYTES * batch.entry[chain]!, words, 0, 4)\n        tableSize = words[2]! / DESC_BYTES\n',
+      race: true,
     },
   ],
   run() {

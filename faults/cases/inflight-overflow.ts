@@ -13,6 +13,7 @@ export const fault: Fault = {
   here: INFLIGHT,
   holds: 'an inflight area is as long as its queues need, in whole numbers; what stands in it leads nowhere else',
   notHere: null,
+  explored: 'the area is looked at when it is set, and what stands in it is checked where it is used',
   mutants: [
     {
       change: 'the length that is said is not compared with what the queues need',

@@ -11,6 +11,7 @@ export const fault: Fault = {
   here: INFLIGHT,
   holds: 'a ring of another size than its inflight area does not start, and a running one keeps its size',
   notHere: null,
+  explored: 'sizes are set by messages, which the thread that serves the rings handles between two rounds',
   mutants: [
     {
       change: 'sizes of ring and area are not compared',

@@ -22,6 +22,7 @@ export const fault: Fault = {
   here: SPLIT,
   holds: 'a frame that lacks buffers ends its round: only buffers that came since the last look count as more',
   notHere: null,
+  explored: 'the driver does nothing meanwhile',
   mutants: [
     {
       change: 'split: any buffer that is available counts as more',

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { nextRewritten } from '@vring/explorer'
 import { VIRTQ_DESC_F_NEXT } from '@vring/layout'
+import { findingIn } from '../explored.ts'
 import type { Fault } from '../fault.ts'
 import { covers, descriptor, expose, racedQueue, WAYS } from '../rings.ts'
 
@@ -12,12 +14,14 @@ export const fault: Fault = {
   here: WALKER,
   holds: '`next` is read once: a driver that changes it after the check leads nowhere',
   notHere: null,
+  explored: () => findingIn(nextRewritten),
   mutants: [
     {
       change: 'the `next` that is followed from a second load',
       file: WALKER,
       from: 'const next = this.nospec ? cpu.indexNospec(given, tableSize) : given\n',
       to: 'desc.loadWords(DESC_BYTES * batch.entry[chain]!, words, 0, 4)\n      const next = words[3]! >>> 16\n',
+      race: true,
     },
   ],
   run() {

@@ -12,6 +12,7 @@ export const fault: Fault = {
   here: WALKER,
   holds: '`next` is followed of a descriptor that was loaded and says NEXT, and of no other',
   notHere: null,
+  explored: 'the chain is malformed when it is made available',
   mutants: [
     {
       change: 'the flag NEXT is not asked for',

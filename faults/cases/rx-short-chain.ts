@@ -13,6 +13,7 @@ export const fault: Fault = {
   here: ROUND,
   holds: 'a receive chain that is shorter than the header breaks the queue, and nothing is written',
   notHere: null,
+  explored: 'the chain is short when it is made available',
   mutants: [
     {
       change: 'no chain is too short for the header',

@@ -11,6 +11,7 @@ export const fault: Fault = {
   holds:
     'every request with every small payload, of zeros, ones and counts that lie, is done or refused by a line that names it',
   notHere: null,
+  explored: 'a message is read once, to private memory',
   mutants: [
     {
       change: 'regions are counted as the message says',

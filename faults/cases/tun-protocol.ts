@@ -22,6 +22,8 @@ export const fault: Fault = {
   here: HEADER,
   holds: 'a frame that asks for segmentation is of a protocol that its type can segment, or it is dropped and counted',
   notHere: null,
+  explored:
+    'the header is copied before it is looked at, and the kernel, which reads the frame later, checks it itself',
   mutants: [
     {
       change: 'no protocol is compared',

@@ -14,6 +14,7 @@ export const fault: Fault = {
   holds:
     'frames are read in place until flush returns, the driver gets its buffers back after that, and no round keeps its memory',
   notHere: null,
+  explored: 'frames are read in place by the thread of the round, and mappings end between two rounds',
   mutants: [
     {
       change: 'the batch is not flushed before it is published',

@@ -15,6 +15,7 @@ export const fault: Fault = {
   here: SPLIT,
   holds: 'a batch of 64 over a ring of 32 stores and logs inside its area: what changed is logged, and nothing else',
   notHere: null,
+  explored: 'the driver publishes, then the device does',
   mutants: [
     {
       change: 'chains that the device has not given back do not count',

@@ -10,6 +10,7 @@ export type FindingKind =
   | 'used-lost'
   | 'used-doubled'
   | 'stale-entry'
+  | 'unchecked-value'
   | 'lost-notification'
   | 'deadlock'
   | 'map-leak'

@@ -1,7 +1,8 @@
 import { type Accessor, type AccessorContext, UncheckedUser618 } from '@vring/accessor'
 import { packedRingAreas, type RingAreas, splitRingAreas } from '@vring/layout'
-import { PAGE_BYTES } from '@vring/memory'
+import { type AddressMap, PAGE_BYTES } from '@vring/memory'
 import { createSync, type SyncName } from '@vring/mmu-notifier'
+import { createDeviceQueue, type DeviceQueue, type DeviceQueueOptions } from '@vring/virtqueue'
 import { type ExploredSpace, userOffset } from './explored-space.ts'
 import type { ExploredWorld } from './explored-world.ts'
 import { BarrierlessCpu, ExploringCpu } from './exploring-cpu.ts'
@@ -15,36 +16,51 @@ export const AVAIL_PAGE = 2
 export const USED_PAGE = 3
 export const OTHER_PAGE = 4
 
-/** What a queue's world differs in. */
-export interface RingWorldOptions {
-  /** The accessor that is explored. */
+/** An accessor over mappings that the notifier takes away, of the given parts. */
+export interface MappedChoice {
   readonly parts: MappedAccessorParts
   /** A shipped strategy by name, or a faulty variant of one. */
   readonly sync: SyncName | SyncFactory
   /** Makes a faulty subclass of the accessor's class; default: the class itself. */
   readonly variant?: (Direct: MappedAccessorClass) => MappedAccessorClass
+}
+
+/** An accessor of any kind. */
+export interface AccessorChoice {
+  /**
+   * Makes the accessor; `context.port` is the explorer's. What it keeps between two steps must go through that port, in
+   * shared memory or in fields that `SharedFields` follows: the explorer takes steps back.
+   */
+  readonly create: (context: AccessorContext, world: ExploredWorld, port: ExploringPort) => Accessor
+  /** Classes whose instances are equal when their fields are; default none. */
+  readonly structural?: readonly unknown[]
+}
+
+/** What a queue's world differs in beside its accessor. */
+export interface RingOptions {
   readonly dropAcquire?: boolean
   /** The device, not its driver, has no full barrier. */
   readonly dropBarrier?: boolean
-  /**
-   * Makes the accessor instead of `parts`, `sync` and `variant`; `context.port` is the explorer's. What it keeps between two
-   * steps must go through that port, in shared memory or in fields that `SharedFields` follows: the explorer takes steps back.
-   */
-  readonly create?: (context: AccessorContext) => Accessor
-  /** Told of the world before {@link create}. */
-  readonly ready?: (queue: QueueWorld) => void
+  /** Makes the device side of the ring; default: the one that ships. */
+  readonly device?: (options: DeviceQueueOptions) => DeviceQueue
   /** Map everything before the threads start; default true. */
   readonly mapped?: boolean
   /** Default: pages 1, 2 and 3. */
   readonly ring?: RingAreas
 }
 
-/** The same over the small address space. */
-export interface QueueWorldOptions extends RingWorldOptions {
+/** Which accessor is explored, and what its queue's world differs in. */
+export type RingWorldOptions = (MappedChoice | AccessorChoice) & RingOptions
+
+/** What a queue over the small address space differs in beside its accessor. */
+export interface QueueOptions extends RingOptions {
   readonly space?: Partial<ModelSpaceOptions>
   /** Another queue of the same device, whose address space this one shares. */
   readonly beside?: QueueWorld
 }
+
+/** {@link RingWorldOptions} over the small address space. */
+export type QueueWorldOptions = (MappedChoice | AccessorChoice) & QueueOptions
 
 /** One queue of two entries over an explored address space, served by the accessor that ships. */
 export class RingWorld<S extends ExploredSpace> {
@@ -56,6 +72,9 @@ export class RingWorld<S extends ExploredSpace> {
   readonly port: ExploringPort
   readonly ring: RingAreas
   readonly accessor: MappedAccessor
+  /** Where indirect tables are: memory of the same address space, reached through its page tables. */
+  readonly buffers: AddressMap
+  readonly #createDevice: (options: DeviceQueueOptions) => DeviceQueue
 
   constructor(world: ExploredWorld, port: ExploringPort, space: S, options: RingWorldOptions) {
     this.world = world
@@ -65,28 +84,33 @@ export class RingWorld<S extends ExploredSpace> {
     this.deviceCpu =
       options.dropBarrier === true ? new BarrierlessCpu(world, space, options.dropAcquire, this.ring.format) : this.cpu
     this.port = port
+    const { view } = space
+    this.buffers = { view, span: 0, resolve: userOffset, resolveSpan: userOffset }
+    this.#createDevice = options.device ?? createDeviceQueue
     this.accessor = this.#createAccessor(options)
     if (options.mapped !== false) this.round(() => {})
   }
 
-  #createAccessor({ create, ready, sync, parts, variant }: RingWorldOptions): MappedAccessor {
-    const { cpu, space, ring, port } = this
+  #createAccessor(options: RingWorldOptions): MappedAccessor {
+    const { cpu, space, ring, port, world } = this
+    const context = { cpu, space, ring, iotlb: null, port }
     // Scenarios for any accessor ask for nothing that others have not.
-    if (create !== undefined) {
-      ready?.(this as unknown as QueueWorld)
-      return create({ cpu, space, ring, iotlb: null, port }) as MappedAccessor
-    }
+    if ('create' in options) return options.create(context, world, port) as MappedAccessor
+    const { parts, sync, variant } = options
     const Class = variant === undefined ? parts.DirectAccessor : variant(parts.DirectAccessor)
-    return new Class(
-      { cpu, space, ring, iotlb: null },
-      {
-        name: 'vmap-direct',
-        mapping: 'vmap',
-        user: new UncheckedUser618(cpu, space),
-        port,
-        sync: typeof sync === 'string' ? (syncPort, slots) => createSync(sync, syncPort, slots) : sync,
-      },
-    )
+    return new Class(context, {
+      name: 'vmap-direct',
+      mapping: 'vmap',
+      user: new UncheckedUser618(cpu, space),
+      port,
+      sync: typeof sync === 'string' ? (syncPort, slots) => createSync(sync, syncPort, slots) : sync,
+    })
+  }
+
+  /** The device side of the ring. It keeps state of its own, so each run of a thread makes another. */
+  createDevice(features: bigint): DeviceQueue {
+    const { accessor, deviceCpu: cpu, ring, buffers } = this
+    return this.#createDevice({ accessor, cpu, ring, features, buffers })
   }
 
   /** A round of the datapath. */
@@ -136,6 +160,11 @@ export class QueueWorld extends RingWorld<ModelSpace> {
     const space = options.beside?.space ?? new ModelSpace(world, { pages, ...options.space })
     super(world, new ExploringPort(world), space, options)
   }
+}
+
+/** Classes whose instances are equal when their fields are, of an explored accessor. */
+export function structuralOf(options: MappedChoice | AccessorChoice): readonly unknown[] {
+  return 'create' in options ? (options.structural ?? []) : [options.parts.DirectMap]
 }
 
 /** A ring of two entries with each area at the beginning of a page. */

@@ -3,14 +3,14 @@ import type { ExploreOptions } from '../exploration.ts'
 import type { FindingKind, MemoryModel } from '../operation.ts'
 import type { Scenario } from '../scenario.ts'
 
-/** A bug of the patch's history: what shows it, and that the shipped code does not have it. */
+/** A bug of the patch's history, or of another implementation: what shows it, and that the shipped code does not have it. */
 export interface CatalogueEntry {
-  /** `M1` to `M26` and `fix 1` to `fix 9` as the history numbers them; kernel commits by their id. */
+  /** `M1` to `M26` and `fix 1` to `fix 9` as the history numbers them; kernel commits and CVEs by their id. */
   readonly id: string
   readonly title: string
   /** Where it is told of. */
   readonly source: string
-  /** What is put back: a strategy that is itself at fault, or a variant of a shipped one. */
+  /** What is put back: a strategy or a queue that is itself at fault, or a variant of a shipped one. */
   readonly variant: string
   /** What the explorer must find. */
   readonly expected: FindingKind

@@ -1,5 +1,6 @@
 import type { MappedAccessorParts } from '../mapped-accessor.ts'
 import type { CatalogueEntry } from './catalogue-entry.ts'
+import { doubleFetches } from './double-fetches.ts'
 import { entryOf } from './draft.ts'
 import { hazards } from './hazards.ts'
 import { laterFixes } from './later-fixes.ts'
@@ -16,10 +17,10 @@ const FIX_OF: Readonly<Record<string, string>> = {
   'fix 9': 'M10',
 }
 
-/** Every bug, in the order of the history's numbers; then those of address spaces; all put into the given accessor. */
+/** Every bug, in the order of the history's numbers; then those of rings and of address spaces; all over the given accessor. */
 export function catalogue(parts: MappedAccessorParts): readonly CatalogueEntry[] {
   return [
-    ...[...hazards, ...laterFixes].map((draft) => entryOf(draft, parts)),
+    ...[...hazards, ...laterFixes, ...doubleFetches].map((draft) => entryOf(draft, parts)),
     ...Object.entries(FIX_OF).map(([fix, id]) => entryOf(hazards.find((draft) => draft.id === id)!, parts, fix)),
     ...spaceFaults(parts),
   ]

@@ -1,7 +1,7 @@
 import type { SyncName } from '@vring/mmu-notifier'
 import type { MappedAccessorParts } from '../mapped-accessor.ts'
 import type { FindingKind, MemoryModel } from '../operation.ts'
-import type { QueueWorldOptions } from '../queue-world.ts'
+import type { MappedChoice, QueueOptions } from '../queue-world.ts'
 import type { QueueScenario } from '../scenarios/index.ts'
 import type { CatalogueEntry } from './catalogue-entry.ts'
 
@@ -17,10 +17,10 @@ export interface Draft {
   readonly expected: FindingKind
   readonly memoryModel?: MemoryModel
   readonly scenario: QueueScenario
-  readonly with: Omit<QueueWorldOptions, 'parts'>
+  readonly with: Omit<MappedChoice, 'parts'> & QueueOptions
   readonly repairedBy: SyncName
   /** What the repaired scenario needs beside its strategy. */
-  readonly repairedWith?: Partial<QueueWorldOptions>
+  readonly repairedWith?: QueueOptions
   /** As in {@link CatalogueEntry}. */
   readonly waitLimit?: number
 }

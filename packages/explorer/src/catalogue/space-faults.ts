@@ -13,7 +13,7 @@ interface SpaceFault {
   readonly expected: FindingKind
   readonly scenario: scenarios.PagedScenario
   readonly sync: SyncName
-  readonly with: Partial<scenarios.PagedScenarioOptions>
+  readonly with: scenarios.PagedFaults
   /** Is the ring mapped before the threads start? Default true. */
   readonly mapped?: boolean
   readonly preemptions?: number

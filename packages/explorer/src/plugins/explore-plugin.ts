@@ -4,7 +4,6 @@ import type { Exploration, ExploreOptions, Finding } from '../exploration.ts'
 import { explore } from '../explore.ts'
 import type { MappedAccessorParts } from '../mapped-accessor.ts'
 import type { MemoryModel } from '../operation.ts'
-import type { QueueWorld } from '../queue-world.ts'
 import type { Scenario } from '../scenario.ts'
 import {
   batchDuringInvalidation,
@@ -108,17 +107,14 @@ function over(
 ): Scenario {
   let fields: SharedFields | null = null
   const scenario = make({
-    parts,
-    sync: 'spinlock',
-    create: (context) => {
+    structural: [parts.DirectMap],
+    create: (context, world, port) => {
+      fields = new SharedFields(world, port, known)
       const accessor = plugin.create(context, options)
       const { space, ring } = context
       const apart = [...Object.values(context), ring.desc, ring.driver, ring.device, space.view, accessor.counters]
-      fields!.share(accessor, apart)
+      fields.share(accessor, apart)
       return accessor
-    },
-    ready: ({ world, port }: QueueWorld) => {
-      fields = new SharedFields(world, port, known)
     },
   })
   return {

@@ -2,15 +2,18 @@ import { ACCESS_WRITE, PAGE_BYTES } from '@vring/memory'
 import { ExploringPort } from '../exploring-port.ts'
 import type { ExploredMemory } from '../paged/explored-memory.ts'
 import { ExploredPagedSpace } from '../paged/explored-paged-space.ts'
-import { AVAIL_PAGE, DESC_PAGE, RingWorld, type RingWorldOptions, USED_PAGE } from '../queue-world.ts'
+import { AVAIL_PAGE, DESC_PAGE, RingWorld, type RingWorldOptions, structuralOf, USED_PAGE } from '../queue-world.ts'
 import type { Scenario } from '../scenario.ts'
 
-/** What a scenario over the shipped address space differs in: the parts that have a fault. */
-export interface PagedScenarioOptions extends RingWorldOptions {
+/** Parts of the shipped address space that have a fault; default: those that ship. */
+export interface PagedFaults {
   readonly memory?: typeof ExploredMemory
   readonly space?: typeof ExploredPagedSpace
   readonly port?: typeof ExploringPort
 }
+
+/** What a scenario over the shipped address space differs in. */
+export type PagedScenarioOptions = RingWorldOptions & PagedFaults
 
 /** A scenario over the shipped `PagedSpace`, for any strategy. */
 export type PagedScenario = (options: PagedScenarioOptions) => Scenario
@@ -34,7 +37,7 @@ function during(name: string, description: string, parts: PagedParts): PagedScen
   return ({ memory, space: Space = ExploredPagedSpace, port: Port = ExploringPort, ...options }) => ({
     name: `paged-${name}`,
     description: `${description}, in the shipped address space`,
-    structural: [options.parts.DirectMap],
+    structural: structuralOf(options),
     prepare: (world) => {
       const port = new Port(world)
       const space = new Space(world, port, DESC_PAGE, USED_PAGE - DESC_PAGE + 1, memory)

@@ -1,5 +1,5 @@
 import type { ExploredWorld } from '../explored-world.ts'
-import { QueueWorld, type QueueWorldOptions } from '../queue-world.ts'
+import { type QueueOptions, QueueWorld, type QueueWorldOptions, structuralOf } from '../queue-world.ts'
 import type { PreparedScenario, Scenario } from '../scenario.ts'
 
 /** A scenario for any strategy: its threads and checks, given what the queue's world differs in. */
@@ -10,12 +10,12 @@ export function queueScenario(
   name: string,
   description: string,
   parts: (queue: QueueWorld, world: ExploredWorld) => PreparedScenario,
-  fixed: Partial<QueueWorldOptions> = {},
+  fixed: QueueOptions = {},
 ): QueueScenario {
   return (options) => ({
     name,
     description,
-    structural: [options.parts.DirectMap],
+    structural: structuralOf(options),
     prepare: (world) => {
       const space = { ...fixed.space, ...options.space }
       const queue = new QueueWorld(world, { ...fixed, ...options, space })

@@ -5,45 +5,18 @@ import {
   VIRTQ_DESC_F_USED,
   VIRTQ_USED_F_NO_NOTIFY,
 } from '@vring/layout'
-import { type AddressMap, memoryView } from '@vring/memory'
 import { Cell } from '@vring/mmu-notifier'
-import { ChainBatch, createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
+import { ChainBatch, type DeviceQueue } from '@vring/virtqueue'
 import { pageRange } from '../model-space.ts'
-import {
-  AVAIL_PAGE,
-  DESC_PAGE,
-  packedRingAt,
-  type QueueWorld,
-  type QueueWorldOptions,
-  USED_PAGE,
-} from '../queue-world.ts'
+import { AVAIL_PAGE, DESC_PAGE, packedRingAt, type QueueOptions, type QueueWorld, USED_PAGE } from '../queue-world.ts'
 import { type QueueScenario, queueScenario, settled } from './queue-scenario.ts'
-
-/** Indirect tables are not part of the model: nothing is resolved. */
-const NO_BUFFERS: AddressMap = {
-  view: memoryView(new ArrayBuffer(0)),
-  span: 0,
-  resolve: () => -14,
-  resolveSpan: () => -14,
-}
 
 type Format = RingAreas['format']
 
 /** What a scenario over a ring of a format differs in. */
-const RING_OF: Readonly<Record<Format, Partial<QueueWorldOptions>>> = {
+const RING_OF: Readonly<Record<Format, QueueOptions>> = {
   split: {},
   packed: { ring: packedRingAt(DESC_PAGE, AVAIL_PAGE, USED_PAGE) },
-}
-
-/** The device side of the queue under test. It keeps state of its own, so each run of a thread makes a new one. */
-function deviceQueue(queue: QueueWorld): DeviceQueue {
-  return createDeviceQueue({
-    accessor: queue.accessor,
-    cpu: queue.deviceCpu,
-    ring: queue.ring,
-    features: 0n,
-    buffers: NO_BUFFERS,
-  })
 }
 
 /** The driver fills in chain `head` as its `index`-th, without publishing it. */
@@ -108,7 +81,7 @@ function batchWhile(format: Format, name: string): QueueScenario {
             accesses: true,
             run: () =>
               queue.round(() => {
-                const device = deviceQueue(queue)
+                const device = queue.createDevice(0n)
                 const batch = new ChainBatch(2)
                 device.popBatch(batch, 1)
                 device.useBatch(batch, 1)
@@ -179,7 +152,7 @@ function publishing(
           run: () =>
             queue.round(() => {
               const batch = new ChainBatch(2)
-              if (poll(deviceQueue(queue), batch) < 1) return
+              if (poll(queue.createDevice(0n), batch) < 1) return
               if (batch.idOf(0) !== 1 || batch.length[0] !== 64)
                 world.fail('stale-entry', `chain ${batch.idOf(0)} of ${batch.length[0] ?? 0} bytes; published: 1 of 64`)
             }),
@@ -217,7 +190,7 @@ function kicking(format: Format, name: string): QueueScenario {
         threads: [
           {
             name: 'device',
-            run: () => queue.round(() => port.store(asleep, deviceQueue(queue).enableNotification() === 0)),
+            run: () => queue.round(() => port.store(asleep, queue.createDevice(0n).enableNotification() === 0)),
           },
           {
             name: 'driver',
