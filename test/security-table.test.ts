@@ -18,13 +18,13 @@ const rows = readFileSync('SECURITY.md', 'utf8')
       .slice(1, -1)
       .map((cell) => cell.trim()),
   )
-  .filter(([surface]) => surface !== 'surface')
+  .filter(([first]) => first !== 'surface' && first !== 'where')
 
 /** Each test that a cell names: `file`: "title", "title"; or attacks: "title". A title may be cut short by three dots at an end. */
 function named(cell: string): { readonly files: readonly string[]; readonly titles: readonly string[] }[] {
   return cell.split(';').map((one) => {
     const paths = [...one.matchAll(/`([^`]+)`/g)].map(([, path]) => path!)
-    const found = paths.flatMap((path) => FILES.filter((file) => file.endsWith(`/${path}`)))
+    const found = paths.flatMap((path) => FILES.filter((file) => `/${file}`.endsWith(`/${path}`)))
     const files = paths.length === 0 && one.includes('attacks:') ? [ATTACKS] : found
     return { files, titles: [...one.matchAll(/"([^"]+)"/g)].map(([, title]) => title!) }
   })

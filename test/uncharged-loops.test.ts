@@ -47,14 +47,15 @@ describe('no loop goes round more often in a look than is charged', () => {
     one.fill(worst)
     expect(over(BOUND + SET_UP, () => worst.start())).toEqual([])
     for (let look = 0; look < 3; look++) {
-      const before = worst.storeBytes
+      const [before, freed] = [worst.storeBytes, worst.freedBytes]
       const found = over(BOUND, () => {
         work.begin()
         worst.serve()
       })
       expect(found).toEqual([])
-      // A look's bytes, and the request that crosses them, of a megabyte.
+      // A look's bytes, and the step that crosses them, of a megabyte; pages that are freed are units by themselves.
       expect(worst.storeBytes - before).toBeLessThanOrEqual(WORK_PER_LOOK * WORK_BYTES + 2 ** 20)
+      expect(worst.freedBytes - freed).toBeLessThanOrEqual(2 * WORK_PER_LOOK * 4096)
     }
   })
 

@@ -30,6 +30,10 @@ export const BUFFERS = 0x40_0000
 const NEXT = 1
 const INDIRECT = 4
 const WRITE = 2
+/** Types of block requests. */
+const READ = 0
+const DISCARD = 11
+const ZEROES = 13
 
 export interface RequestOptions {
   readonly packed?: boolean
@@ -52,6 +56,8 @@ export class WorstRequests {
   readonly area: ArrayBuffer
   /** Bytes that the store was asked for. */
   storeBytes = 0
+  /** Bytes that the store was told that it may forget. */
+  freedBytes = 0
   readonly #vring: StartedVring
   readonly #device: BlockDevice
   readonly #packed: boolean
@@ -85,10 +91,11 @@ export class WorstRequests {
       packed ? new InflightPacked(this.area, 0, queueSize) : new InflightSplit(this.area, 0, queueSize)
     this.driver = createDriverQueue({ ring, features, memory: space })
     const store: BlockStore = {
-      bytes: 2 ** 20,
+      bytes: 2 ** 29,
       read: (_, into) => this.count(into),
       write: (_, from) => this.count(from),
       flush: () => {},
+      discard: (_, length) => this.countFreed(length),
     }
     this.#device = new BlockDevice({ store, accessor: iotlb === null ? copyChecked : iotlbTranslated })
     this.#vring = {
@@ -102,6 +109,10 @@ export class WorstRequests {
 
   private count(views: readonly Uint8Array[]): void {
     for (const { length } of views) this.storeBytes += length
+  }
+
+  private countFreed(length: number): void {
+    this.freedBytes += length
   }
 
   start(): void {
@@ -123,10 +134,27 @@ export class WorstRequests {
     this.driver.publish()
   }
 
-  /** A table of `entries` descriptors that every head of the ring names: a header, then room of `length` bytes in each. */
-  tables(entries: number, length: number, type = 0): void {
-    this.table(entries, length)
+  /**
+   * A table of `entries` descriptors that every head of the ring names: a header, then room of `length` bytes in each, of `last`
+   * in the last one.
+   */
+  tables(entries: number, length: number, type = 0, last = length): void {
+    this.table(entries, length, last)
     this.memory.setUint32(BUFFERS - 16, type, true)
+    this.offer(entries)
+  }
+
+  /** As many ranges as `type` may have, each as long as it may be, in a request that every head of the ring names. */
+  ranges(type: number, count: number, sectors: number): void {
+    const at = BUFFERS - 16
+    this.memory.setUint32(at, type, true)
+    for (let range = 0; range < count; range++) this.memory.setUint32(BUFFERS + 16 * range + 8, sectors, true)
+    this.entry(0, at, 16 + 16 * count, this.#packed ? 0 : NEXT)
+    this.entry(1, TABLE + 0x1000, 1, WRITE)
+    this.offer(2)
+  }
+
+  private offer(entries: number): void {
     while (this.driver.freeCount > 0) this.driver.addIndirect(TABLE, entries)
     this.driver.publish()
   }
@@ -152,15 +180,20 @@ export class WorstRequests {
     }
   }
 
-  private table(entries: number, length: number): void {
+  private table(entries: number, length: number, last = length): void {
     for (let i = 0; i < entries; i++) {
-      const at = TABLE + 16 * i
       const flags = (i > 0 ? WRITE : 0) | (i + 1 < entries && !this.#packed ? NEXT : 0)
-      this.memory.setBigUint64(at, BigInt(i > 0 ? BUFFERS : BUFFERS - 16), true)
-      this.memory.setUint32(at + 8, i > 0 ? length : 16, true)
-      this.memory.setUint16(at + 12, this.#packed ? 0 : flags, true)
-      this.memory.setUint16(at + 14, this.#packed ? flags : i + 1, true)
+      const bytes = i === 0 ? 16 : i + 1 < entries ? length : last
+      this.entry(i, i > 0 ? BUFFERS : BUFFERS - 16, bytes, flags)
     }
+  }
+
+  private entry(index: number, address: number, length: number, flags: number): void {
+    const at = TABLE + 16 * index
+    this.memory.setBigUint64(at, BigInt(address), true)
+    this.memory.setUint32(at + 8, length, true)
+    this.memory.setUint16(at + 12, this.#packed ? 0 : flags, true)
+    this.memory.setUint16(at + 14, this.#packed ? flags : index + 1, true)
   }
 }
 
@@ -176,7 +209,10 @@ export const REQUEST_CASES: readonly RequestCase[] = [
   ...bothFormats('requests of 128 empty descriptors', {}, (w) => w.tables(128, 0)),
   ...bothFormats('requests of 128 buffers of a byte', {}, (w) => w.tables(128, 1)),
   ...bothFormats('requests of 1023 buffers of a byte', {}, (w) => w.tables(1024, 1)),
-  ...bothFormats('reads of 1 MiB', {}, (w) => w.tables(257, 4096)),
+  ...bothFormats('reads of 1 MiB', {}, (w) => w.tables(258, 4096, READ, 1)),
+  ...bothFormats('reads of 32 MiB', {}, (w) => w.tables(1024, 2 ** 15, READ, 2 ** 15 - 511)),
+  ...bothFormats('16 ranges of 32 MiB of zeroes', {}, (w) => w.ranges(ZEROES, 16, 2 ** 16)),
+  ...bothFormats('64 ranges of 512 MiB to discard', {}, (w) => w.ranges(DISCARD, 64, 2 ** 20)),
   ...bothFormats('buffers in pieces of a byte', { entryBytes: 1 }, (w) => w.tables(128, 3900)),
   ...bothFormats('buffers of 64 bytes in pieces of 64', { entryBytes: 64 }, (w) => w.tables(128, 64)),
   ...bothFormats('room of a megabyte, refused', {}, (w) => w.tables(257, 4096, 99)),

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { UnixListener, type UnixSocket, unshareNetwork, unsupportedHost } from '@vring/linux'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DaemonProcess, until } from './daemon-process.ts'
+import { longestEcho } from './longest-echo.ts'
 import {
   ACCESS_PLATFORM,
   BACKEND_REQ,
@@ -18,7 +19,6 @@ import {
   type RawOptions,
   REQUEST,
   RING_PACKED,
-  sleep,
   USER,
   WRITE,
   words,
@@ -119,11 +119,9 @@ describe.skipIf(reason !== null)(
 
     /** The longest echo on pair 1 while an attack on pair 0 goes on. */
     async function meanwhile(driver: RawFrontend, ms = 400): Promise<void> {
-      let worst = 0
-      for (const end = performance.now() + ms; performance.now() < end; await sleep(10))
-        worst = Math.max(worst, await driver.echo(1, Math.floor(worst)))
+      const longest = await longestEcho(driver, daemon, 1, ms)
       expect(await daemon.metric('vring_connected')).toBe(1)
-      console.log(`longest echo ${worst.toFixed(0)} ms`)
+      console.log(longest)
     }
 
     test.each(variants)('$name: bombs and memory that is gone cost their sender, and no other', async (variant) => {

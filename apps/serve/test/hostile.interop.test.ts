@@ -6,6 +6,7 @@ import { closeFd, createMemfd, UnixListener, unshareNetwork, unsupportedHost } f
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DaemonProcess, until } from './daemon-process.ts'
 import { holdings } from './leftovers.ts'
+import { longestEcho } from './longest-echo.ts'
 import {
   ACCESS_PLATFORM,
   BACKEND_REQ,
@@ -72,12 +73,10 @@ describe.skipIf(reason !== null)(`a hostile driver${reason === null ? '' : ` (sk
 
   /** The longest echo on pair 1 while an attack on pair 0 goes on; metrics and SIGTERM meanwhile. */
   async function meanwhile(driver: RawFrontend, ms = 1500): Promise<void> {
-    let worst = 0
-    for (const end = performance.now() + ms; performance.now() < end; await sleep(10))
-      worst = Math.max(worst, await driver.echo(1, Math.floor(worst)))
+    const longest = await longestEcho(driver, daemon, 1, ms)
     const start = performance.now()
     expect(await daemon.metric('vring_connected')).toBe(1)
-    console.log(`longest echo ${worst.toFixed(0)} ms, metrics ${(performance.now() - start).toFixed(0)} ms`)
+    console.log(`${longest}; metrics ${(performance.now() - start).toFixed(0)} ms`)
   }
 
   /** An indirect table of zero-length descriptors, 1024 of them, that may end in one that is none. */

@@ -13,6 +13,7 @@ import {
   O_WRONLY,
   SHUT_RD,
 } from './abi.ts'
+import { closeReceived } from './close-received.ts'
 import { closeFd } from './fd.ts'
 import { checked, fixedBytes, type Libc, libc } from './libc.ts'
 import { systemError } from './system-error.ts'
@@ -115,7 +116,7 @@ export class SocketSignal {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    closeFd(this.fd)
+    closeReceived(this.fd)
   }
 }
 

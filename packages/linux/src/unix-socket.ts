@@ -17,6 +17,7 @@ import {
   SOCK_STREAM,
   SOCKADDR_UN,
 } from './abi.ts'
+import { closeReceived } from './close-received.ts'
 import { closeFd, setNonBlocking } from './fd.ts'
 import { checked, fixedBytes, libc } from './libc.ts'
 import { RightsMessage, SCM_MAX_FD } from './rights.ts'
@@ -24,6 +25,8 @@ import { systemErrnoOf, systemError } from './system-error.ts'
 
 const STREAM = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK
 const SEQPACKET = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK
+/** Connections that wait to be accepted. */
+const BACKLOG = 4
 /** Bytes that one call sends or receives at most. */
 const CHUNK_BYTES = 65_536
 
@@ -40,6 +43,14 @@ function threadMessages(): Messages {
   return messages
 }
 
+export interface UnixSocketOptions {
+  /**
+   * The peer may be hostile: {@link UnixSocket.close} ends the connection for every process that has it, and does not wait for what
+   * descriptors in it would wait for. Default false.
+   */
+  readonly untrusted?: boolean
+}
+
 /**
  * A connected AF_UNIX stream that also carries file descriptors. Receiving never waits; sending waits, bounded, while
  * the peer's buffer is full.
@@ -48,11 +59,13 @@ export class UnixSocket {
   readonly fd: number
   readonly #out: RightsMessage
   readonly #in: RightsMessage
+  readonly #untrusted: boolean
   #closed = false
 
   /** Takes ownership of a connected, non-blocking socket. */
-  constructor(fd: number) {
+  constructor(fd: number, { untrusted = false }: UnixSocketOptions = {}) {
     this.fd = fd
+    this.#untrusted = untrusted
     const { out, in: into } = threadMessages()
     this.#out = out
     this.#in = into
@@ -64,7 +77,7 @@ export class UnixSocket {
    * @param type `seqpacket`: each send and each receive is one message, cut off where the receiver has no room
    * @throws VringError ERR_OUT_OF_RANGE for a path that is too long, ERR_SYSTEM (`ENOENT`, `ECONNREFUSED`, ...)
    */
-  static connect(path: string, type: 'stream' | 'seqpacket' = 'stream'): UnixSocket {
+  static connect(path: string, type: 'stream' | 'seqpacket' = 'stream', options: UnixSocketOptions = {}): UnixSocket {
     const address = socketAddress(path)
     const fd = checked('socket', (c) => c.socket(AF_UNIX, type === 'stream' ? STREAM : SEQPACKET, 0))
     try {
@@ -73,7 +86,7 @@ export class UnixSocket {
       closeFd(fd)
       throw error
     }
-    return new UnixSocket(fd)
+    return new UnixSocket(fd, options)
   }
 
   /** Two sockets that are connected to one another. */
@@ -179,7 +192,8 @@ export class UnixSocket {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    closeFd(this.fd)
+    if (this.#untrusted) closeReceived(this.fd)
+    else closeFd(this.fd)
   }
 }
 
@@ -217,7 +231,7 @@ export class UnixListener {
     const fd = checked('socket', (c) => c.socket(AF_UNIX, STREAM, 0))
     try {
       checked('bind', (c) => c.bind(fd, address, address.length), path)
-      checked('listen', (c) => c.listen(fd, 4), path)
+      checked('listen', (c) => c.listen(fd, BACKLOG), path)
     } catch (error) {
       closeFd(fd)
       throw error
@@ -226,7 +240,7 @@ export class UnixListener {
   }
 
   /**
-   * Takes a waiting connection, or null.
+   * Takes a waiting connection, or null. Its peer is not trusted ({@link UnixSocketOptions}).
    *
    * @throws VringError ERR_CLOSED, ERR_SYSTEM
    */
@@ -235,11 +249,18 @@ export class UnixListener {
     const c = libc()
     for (;;) {
       const fd = c.accept4(this.fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK)
-      if (fd >= 0) return new UnixSocket(fd)
+      if (fd >= 0) return new UnixSocket(fd, { untrusted: true })
       const errno = c.errno()
       if (errno === EAGAIN_ERRNO) return null
       if (errno !== EINTR) throw systemError('accept4', errno, this.path)
     }
+  }
+
+  /** Connections that wait, with what was sent on them. Nothing is accepted of a listener that others have. */
+  #dropWaiting(): void {
+    const c = libc()
+    for (let left = this.#bound === null ? 0 : BACKLOG + 1; left > 0; left--)
+      closeReceived(c.accept4(this.fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK))
   }
 
   /**
@@ -257,6 +278,7 @@ export class UnixListener {
       // It was removed just now: it is gone, as wanted. Or its directory does not let it be removed: the next one replaces
       // it.
     }
+    this.#dropWaiting()
     closeFd(this.fd)
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Units of work between two looks at the clock and at the stop signal, meant to be about a millisecond on memory that
- * is present. The step that crosses it is finished; each is bounded by itself.
+ * Units of work between two looks at the clock and at the stop signal, meant to be half a millisecond on memory that is present.
+ * The step that crosses it is finished; each is bounded by itself, and may be twice as long.
  */
-export const WORK_PER_LOOK = 8192
+export const WORK_PER_LOOK = 4096
 /** Bytes copied that are one unit. */
 export const WORK_BYTES = 256
 

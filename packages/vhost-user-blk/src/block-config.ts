@@ -5,7 +5,7 @@ export const BLOCK_CONFIG_BYTES = 96
 
 /** Buffers of a request, header and status not counted: what Linux puts into one at most. */
 export const SEGMENTS_MAX = 126
-/** Bytes of data that one request may have: what it keeps the thread busy with. */
+/** Bytes of data that one request may have. */
 export const REQUEST_BYTES_MAX: number = 2 ** 25
 /** Ranges of one discard, and sectors of each. */
 export const DISCARD_SEGMENTS_MAX = 64

@@ -1,5 +1,6 @@
 import { hasFeature, VIRTIO_F_RING_PACKED } from '@vring/layout'
 import { processResources, UnixSocket, unsupportedHost } from '@vring/linux'
+import { work } from '@vring/memory'
 import { BackendSession, linuxHost, VhostUserDriver } from '@vring/vhost-user'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { BlockDevice, type BlockStore } from './index.ts'
@@ -12,8 +13,13 @@ const PACKED = 1n << BigInt(VIRTIO_F_RING_PACKED)
 
 /** Sectors in memory, which outlive the devices that write them as a file does. */
 class Sectors implements BlockStore {
-  readonly bytes = 64 * SECTOR
-  readonly content = new Uint8Array(this.bytes)
+  readonly bytes: number
+  readonly content: Uint8Array
+  constructor(count: number) {
+    this.bytes = count * SECTOR
+    this.content = new Uint8Array(this.bytes)
+  }
+
   read(): void {}
   flush(): void {}
   write(offset: number, from: readonly Uint8Array[]): void {
@@ -25,16 +31,16 @@ class Sectors implements BlockStore {
   }
 }
 
-function writeOf(sector: number): Uint8Array[] {
+function writeOf(sector: number, bytes = SECTOR): Uint8Array[] {
   const view = new DataView(new ArrayBuffer(16))
   view.setUint32(0, WRITE, true)
   view.setBigUint64(8, BigInt(sector), true)
-  return [new Uint8Array(view.buffer), new Uint8Array(SECTOR).fill(sector + 1)]
+  return [new Uint8Array(view.buffer), new Uint8Array(bytes).fill(sector + 1)]
 }
 
 /** A driver in this thread whose device dies: its session is left as it is, and the next one finds what it noted. */
 class Mortal {
-  readonly store = new Sectors()
+  readonly store: Sectors
   readonly notes: string[] = []
   readonly #dead: { close(): void }[] = []
   #device!: BlockDevice
@@ -42,9 +48,10 @@ class Mortal {
   #lives = 0
   readonly driver: VhostUserDriver
 
-  constructor(features: bigint) {
+  constructor(features: bigint, { sectors = 64, slotBytes = 1024, queueSize = 32 } = {}) {
+    this.store = new Sectors(sectors)
     this.driver = VhostUserDriver.connect({
-      ...{ features, slotBytes: 1024, queueSize: 32 },
+      ...{ features, slotBytes, queueSize },
       transport: () => this.#open(),
       wait: () => void this.#session.poll(),
     })
@@ -52,6 +59,7 @@ class Mortal {
 
   turn(): void {
     this.#session.poll()
+    work.begin()
     for (const index of this.#session.activeQueues) this.#device.serveQueue(index)
   }
 
@@ -185,6 +193,26 @@ describe.skipIf(reason !== null)(`what is in flight${reason === null ? '' : ` (s
       for (let answer = ring!.receive(); answer !== null; answer = ring!.receive())
         expect(tokens.delete(answer.token)).toBe(true)
       expect(tokens.size).toBe(0)
+      mortal.close()
+    },
+  )
+
+  test.each(RINGS)(
+    '%s: a request of which some steps are done when its device dies is done whole by the next one',
+    (_, features, indirect) => {
+      const bytes = 3 * 2 ** 20
+      const mortal = new Mortal(features, { sectors: bytes / SECTOR, slotBytes: bytes + 4096, queueSize: 4 })
+      const [ring] = mortal.driver.rings
+      const { content } = mortal.store
+      const token = ring!.send(writeOf(0, bytes), 1, { indirect })
+      ring!.kick()
+      mortal.turn()
+      expect([content[0], content.at(-1), ring!.receive()]).toEqual([1, 0, null])
+      content.fill(0)
+      mortal.reconnect()
+      for (let turn = 0; turn < 4; turn++) mortal.turn()
+      expect(ring!.receive()).toMatchObject({ token, bytes: Uint8Array.of(0) })
+      expect([content.every((byte) => byte === 1), ring!.receive()]).toEqual([true, null])
       mortal.close()
     },
   )

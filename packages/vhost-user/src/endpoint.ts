@@ -91,7 +91,9 @@ export class VhostUserEndpoint {
     if (this.#untilRetry() > 0) return null
     if (this.#listener === null) this.#pause()
     try {
-      return this.#listener === null ? UnixSocket.connect(this.path) : this.#listener.accept()
+      return this.#listener === null
+        ? UnixSocket.connect(this.path, 'stream', { untrusted: true })
+        : this.#listener.accept()
     } catch (error) {
       const errno = systemErrnoOf(error) ?? ''
       if (!PASSING.has(errno) && (this.#listener !== null || !NOT_YET.has(errno))) throw error
@@ -143,5 +145,5 @@ export class VhostUserEndpoint {
 
 function adoptConnection(fd: number): UnixSocket {
   setNonBlocking(fd)
-  return new UnixSocket(fd)
+  return new UnixSocket(fd, { untrusted: true })
 }

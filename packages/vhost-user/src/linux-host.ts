@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os'
 import { refused } from '@vring/layout'
 import {
-  closeFd,
+  closeReceived,
   createMemfd,
   EventFd,
   FileStream,
@@ -65,7 +65,7 @@ export function createLinuxHost(policy: MemoryPolicy = {}): SessionHost {
 
   return {
     memoryBytes: totalmem(),
-    closeFd,
+    closeFd: closeReceived,
     mapMemory,
     fileIdentity: (fd) => statFd(fd).identity,
     ringEvent,
@@ -107,7 +107,7 @@ export const linuxHost: SessionHost = createLinuxHost()
 
 function transport(fd: number): UnixSocket {
   setNonBlocking(fd)
-  return new UnixSocket(fd)
+  return new UnixSocket(fd, { untrusted: true })
 }
 
 function ringEvent(fd: number, use: RingEventUse): RingEvent {
