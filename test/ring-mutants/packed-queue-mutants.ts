@@ -397,4 +397,17 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     killedBy: 'a packed ring by windows > what was seen and given back does not count as more',
     kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
   },
+  {
+    name: 'packed recall, broken',
+    flaw: 'a broken queue recalls chains',
+    edits: [
+      [
+        "if (this.broken !== null || typeof chain === 'number') return EINVAL",
+        "if (typeof chain === 'number') return EINVAL",
+      ],
+    ],
+    killedBy: 'what is no chain is refused, and breaks nothing > a queue that is broken',
+    kitCase:
+      'a chain that was taken before is recalled as it was; what is none is refused, and the queue not broken by it',
+  },
 ])

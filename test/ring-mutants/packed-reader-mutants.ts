@@ -226,10 +226,18 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
   {
     name: 'packed columns not parted',
     flaw: 'chains of several segments keep the columns of single ones',
-    edits: [['    batch.part()\n', '']],
+    edits: [['    batch.part()\n    segStart[from] = from\n', '    segStart[from] = from\n']],
     killedBy:
       'a packed ring by lease > chains and batches go over the end of the ring, are given back over it, and are used over it',
     kitCase:
       'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
+  },
+  {
+    name: 'packed recall, rest',
+    flaw: 'a chain that ends before its last descriptor is recalled',
+    edits: [['if (taken !== entries) return taken < 0 ? taken : EINVAL', 'if (taken < 0) return taken']],
+    killedBy: 'what is no chain is refused, and breaks nothing > a chain that ends before the last one',
+    kitCase:
+      'a chain that was taken before is recalled as it was; what is none is refused, and the queue not broken by it',
   },
 ])

@@ -19,6 +19,7 @@ const TESTS = [
   'test/ring-faults.test.ts',
   'test/ring-holds.test.ts',
   'test/ring-order.test.ts',
+  'test/recalled-chains.test.ts',
 ]
 
 /** What stands for a check or an order in the source: each such line has a mutant. */

@@ -473,4 +473,17 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     killedBy: 'a split ring by windows > used ring > the used index of a ring that is taken over is read from it',
     kitCase: 'another queue goes on from the base of the one before; a base that no ring has is refused',
   },
+  {
+    name: 'split recall, broken',
+    flaw: 'a broken queue recalls chains',
+    edits: [
+      [
+        "if (this.broken !== null || typeof chain !== 'number') return EINVAL",
+        "if (typeof chain !== 'number') return EINVAL",
+      ],
+    ],
+    killedBy: 'what is no chain is refused, and breaks nothing > a queue that is broken',
+    kitCase:
+      'a chain that was taken before is recalled as it was; what is none is refused, and the queue not broken by it',
+  },
 ])

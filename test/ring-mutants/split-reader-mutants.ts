@@ -194,4 +194,17 @@ export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-
     kitCase:
       'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
+  {
+    name: 'split recalled head',
+    flaw: 'a head out of range is recalled',
+    edits: [
+      [
+        "if (!this.cpu.predict(head < this.queueSize)) return this.refuse('head-out-of-range', EINVAL)\n    batch.entry[0]",
+        'batch.entry[0]',
+      ],
+    ],
+    killedBy: 'what is no chain is refused, and breaks nothing > a head out of range',
+    kitCase:
+      'a chain that was taken before is recalled as it was; what is none is refused, and the queue not broken by it',
+  },
 ])

@@ -1,16 +1,8 @@
 import type { Accessor } from '@vring/accessor'
-import {
-  hasFeature,
-  PACKED_DESC_BYTES,
-  PACKED_DESC_FLAGS_OFFSET,
-  USED_IDX_OFFSET,
-  VIRTIO_F_INDIRECT_DESC,
-} from '@vring/layout'
-import type { AddressMap } from '@vring/memory'
+import { PACKED_DESC_BYTES, PACKED_DESC_FLAGS_OFFSET, USED_IDX_OFFSET } from '@vring/layout'
 import type { ChainBatch, DeviceQueue } from '@vring/virtqueue'
-import { chainAt, chainOf, type FoundChain, type NoChain } from './chain-at.ts'
 import type { StartedVring } from './device.ts'
-import type { InflightPacked, PackedInflight, PackedUsedPosition } from './inflight-packed.ts'
+import type { InflightPacked, PackedDescriptor, PackedInflight, PackedUsedPosition } from './inflight-packed.ts'
 import { InflightSplit } from './inflight-split.ts'
 import { packedDescriptors } from './packed-descriptors.ts'
 
@@ -20,14 +12,14 @@ export interface NotedRequest {
   /** Ring entries. */
   readonly slots: number
   readonly note: number
-  readonly chain: FoundChain | NoChain
+  /** What `DeviceQueue.recall` gave: 1, and the chain is in the batch; -EAGAIN: a translation is missing; else no chain now. */
+  readonly status: number
 }
 
 /** What a {@link RequestNotes} needs of its queue. */
 export interface NotedQueue {
   readonly queue: DeviceQueue
   readonly accessor: Accessor
-  readonly buffers: AddressMap
 }
 
 /**
@@ -43,10 +35,10 @@ export interface RequestNotes {
    */
   recover(): number
   /**
-   * The next of those that are in flight, in the order in which they were taken, read from its ring; null: there are no more. The
-   * same one each time until {@link taken}.
+   * The next of those that are in flight, in the order in which they were taken, read into a batch inside a round; null: there are
+   * no more. The same one each time until {@link taken}.
    */
-  next(): NotedRequest | null
+  next(batch: ChainBatch): NotedRequest | null
   /** {@link next} was taken. */
   taken(): void
   /** Those that were not {@link taken} yet. */
@@ -63,25 +55,20 @@ export interface RequestNotes {
 export function requestNotes(vring: StartedVring, of: NotedQueue): RequestNotes | null {
   const { inflight } = vring
   if (inflight === null) return null
-  const indirect = hasFeature(vring.features, VIRTIO_F_INDIRECT_DESC)
-  return inflight instanceof InflightSplit
-    ? new SplitNotes(inflight, of, indirect)
-    : new PackedNotes(inflight, of, indirect)
+  return inflight instanceof InflightSplit ? new SplitNotes(inflight, of) : new PackedNotes(inflight, of)
 }
 
 class SplitNotes implements RequestNotes {
   readonly #area: InflightSplit
   readonly #of: NotedQueue
-  readonly #indirect: boolean
   /** In flight, the next one last. */
   #heads: number[] = []
   #usedIdx = 0
   #batched = 0
 
-  constructor(area: InflightSplit, of: NotedQueue, indirect: boolean) {
+  constructor(area: InflightSplit, of: NotedQueue) {
     this.#area = area
     this.#of = of
-    this.#indirect = indirect
   }
 
   get left(): number {
@@ -98,12 +85,10 @@ class SplitNotes implements RequestNotes {
     return this.#heads.length
   }
 
-  next(): NotedRequest | null {
+  next(batch: ChainBatch): NotedRequest | null {
     const head = this.#heads.at(-1)
     if (head === undefined) return null
-    const { queue, accessor, buffers } = this.#of
-    const chain = chainAt(accessor.desc, buffers, queue.queueSize, head, this.#indirect)
-    return { id: head, slots: 1, note: head, chain }
+    return { id: head, slots: 1, note: head, status: this.#of.queue.recall(batch, head) }
   }
 
   taken(): void {
@@ -133,16 +118,14 @@ class SplitNotes implements RequestNotes {
 class PackedNotes implements RequestNotes {
   readonly #area: InflightPacked
   readonly #of: NotedQueue
-  readonly #indirect: boolean
   /** In flight, the next one last. */
   #noted: PackedInflight[] = []
   /** Ring entries of chains that are done and not published. */
   #slots = 0
 
-  constructor(area: InflightPacked, of: NotedQueue, indirect: boolean) {
+  constructor(area: InflightPacked, of: NotedQueue) {
     this.#area = area
     this.#of = of
-    this.#indirect = indirect
   }
 
   get left(): number {
@@ -174,12 +157,12 @@ class PackedNotes implements RequestNotes {
     return found.length
   }
 
-  next(): NotedRequest | null {
+  next(batch: ChainBatch): NotedRequest | null {
     const noted = this.#noted.at(-1)
     if (noted === undefined) return null
     const { entry, descriptors } = noted
-    const chain = chainOf(descriptors, this.#of.buffers, this.#indirect)
-    return { id: descriptors.at(-1)!.id, slots: descriptors.length, note: entry, chain }
+    const status = this.#of.queue.recall(batch, wordsOf(descriptors))
+    return { id: descriptors.at(-1)!.id, slots: descriptors.length, note: entry, status }
   }
 
   taken(): void {
@@ -208,6 +191,18 @@ class PackedNotes implements RequestNotes {
     this.#slots = 0
     this.#area.commit()
   }
+}
+
+/** As they stood in the ring, four words each. */
+function wordsOf(descriptors: readonly PackedDescriptor[]): Uint32Array {
+  return Uint32Array.from(
+    descriptors.flatMap(({ address, length, id, flags }) => [
+      address % 2 ** 32,
+      address / 2 ** 32,
+      length,
+      id | (flags << 16),
+    ]),
+  )
 }
 
 /** The used half of a packed ring's base. */

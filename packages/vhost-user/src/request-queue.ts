@@ -71,7 +71,7 @@ export class RequestQueue {
       ...{ accessor: this.accessor, cpu, ring, features, buffers: this.#buffers },
       log: ringLog(vring),
     })
-    this.#notes = requestNotes(vring, { queue: this.#queue, accessor: this.accessor, buffers: this.#buffers })
+    this.#notes = requestNotes(vring, { queue: this.#queue, accessor: this.accessor })
     const status = this.#start()
     // With an IOTLB the ring may not be translated yet: this asked for it, and a later round starts the ring.
     if (status < 0 && iotlb === null) {
@@ -175,15 +175,16 @@ export class RequestQueue {
     if (notes === null) return
     this.#missed = false
     for (let looks = 0; requests.length < max && (looks === 0 || !work.full); looks++) {
-      const noted = notes.next()
+      const noted = notes.next(batch)
       if (noted === null) return
-      const { id, slots, note, chain } = noted
-      this.#missed = chain === 'miss' || (chain !== 'malformed' && !this.#reach(chain.readable, chain.writable))
-      if (chain === 'miss' || this.#missed) return
+      const { id, slots, note, status } = noted
+      const found = status === 1 ? chainBuffers(0) : null
+      this.#missed = status === EAGAIN || (found !== null && !this.#reach(...found))
+      if (this.#missed) return
       notes.taken()
       // Noted by a device that is gone, and no chain now: the driver gets it back with nothing written.
-      if (chain === 'malformed') this.#push(id, slots, note, 0)
-      else requests.push(new DeviceRequest(id, slots, chain.readable, chain.writable, this.#memory, note))
+      if (found === null) this.#push(id, slots, note, 0)
+      else requests.push(new DeviceRequest(id, slots, ...found, this.#memory, note))
     }
   }
 
@@ -193,11 +194,10 @@ export class RequestQueue {
     let chain = 0
     for (; chain < count && (chain === 0 || !work.full); chain++) {
       const id = batch.idOf(chain)
-      const [first, middle, end] = [batch.segStart[chain]!, batch.writeStart[chain]!, batch.segStart[chain + 1]!]
-      const [readable, writable] = [buffersOf(first, middle), buffersOf(middle, end)]
-      if (!this.#reach(readable, writable)) break
+      const found = chainBuffers(chain)
+      if (!this.#reach(...found)) break
       const note = this.#notes?.take(batch, chain) ?? -1
-      requests.push(new DeviceRequest(id, batch.slots[chain]!, readable, writable, this.#memory, note))
+      requests.push(new DeviceRequest(id, batch.slots[chain]!, ...found, this.#memory, note))
     }
     if (chain < count) this.#queue.rewind(batch, count - chain)
   }
@@ -269,6 +269,12 @@ export class RequestQueue {
     this.#vring.note(`the frontend's base is ${this.#base}; as the ring says${flight} it goes on at ${queue.base}`)
     return 0
   }
+}
+
+/** What the device may read of a chain of the batch, and what it may write. */
+function chainBuffers(chain: number): [readable: RequestBuffer[], writable: RequestBuffer[]] {
+  const [first, middle, end] = [batch.segStart[chain]!, batch.writeStart[chain]!, batch.segStart[chain + 1]!]
+  return [buffersOf(first, middle), buffersOf(middle, end)]
 }
 
 function buffersOf(first: number, end: number): RequestBuffer[] {

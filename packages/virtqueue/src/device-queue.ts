@@ -31,6 +31,12 @@ export interface RingLog {
 }
 
 /**
+ * A chain that a device before this one had taken. Split: the index of its head descriptor. Packed: its descriptors as they stood
+ * in the ring, four words each, as the ring's may be written over since.
+ */
+export type TakenChain = number | Uint32Array
+
+/**
  * The device side of a virtqueue, of either format. One `popBatch`, work, a `push` for each chain, `flush`, and a
  * notification where {@link needsNotification} asks for one, between the accessor's `beginRound` and `endRound`.
  *
@@ -73,6 +79,13 @@ export interface DeviceQueue {
    * is broken
    */
   popBatch(batch: ChainBatch, max: number): number
+  /**
+   * Reads a chain that a device before this one had taken and not used, as the only one of a batch, inside a round: by the rules
+   * of {@link popBatch}. Nothing of the queue changes, and a malformed one does not break it.
+   *
+   * @returns 1, -EAGAIN (a translation is missing), or another negative errno: it is malformed, or can't be read
+   */
+  recall(batch: ChainBatch, chain: TakenChain): number
   /**
    * Is more available than the last {@link popBatch} took, inside a round? What it took and was given back is no more.
    *

@@ -7,7 +7,7 @@ import {
   VIRTQ_DESC_F_USED,
   VIRTQ_DESC_F_WRITE,
 } from '@vring/layout'
-import { ChainBatch } from '@vring/virtqueue'
+import { ChainBatch, type TakenChain } from '@vring/virtqueue'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { onEveryRing, type RingBed } from './ring-bed.ts'
 
@@ -168,7 +168,39 @@ export const ringChainCases: readonly ConformanceCase[] = [
       })
     },
   },
+  {
+    suite: 'ring chains',
+    title:
+      'a chain that was taken before is recalled as it was; what is none is refused, and the queue not broken by it',
+    run(subject) {
+      onEveryRing(subject, {}, (bed, where) => {
+        const { device, driver, batch, split } = bed
+        bed.addChain(5, 6)
+        driver.publish()
+        checkEqual(bed.pop(), 1, `${where}: chains`)
+        const kept = [0, 1].flatMap((index) => wordsOf(bed, index))
+        const recall = (taken: TakenChain): number => bed.round(() => device.recall(batch, taken))
+        checkEqual(recall(split ? batch.idOf(0) : Uint32Array.from(kept)), 1, `${where}: recall`)
+        checkEqual(bed.lengths(), [[5, 6]], `${where}: lengths`)
+        // Beyond the ring; shorter than it was kept; none; of more entries than the ring.
+        const wrong = split
+          ? [8, 0xffff]
+          : [[...kept, ...kept], [], Array(9 * 4).fill(0)].map((words) => Uint32Array.from(words))
+        for (const one of wrong) check(recall(one) < 0, `${where}: a chain that is none is refused`)
+        checkEqual(device.broken, null, `${where}: broken`)
+        device.latch('avail-idx-jump')
+        check(recall(split ? 0 : Uint32Array.from(kept)) < 0, `${where}: a broken queue recalls nothing`)
+      })
+    },
+  },
 ]
+
+/** A descriptor of the ring as it stands there. */
+function wordsOf({ driver }: RingBed, index: number): number[] {
+  const words = new Uint32Array(4)
+  driver.windows.desc.loadWords(16 * index, words, 0, 4)
+  return [...words]
+}
 
 /** Serves chains of one buffer each, to the end. */
 function serve(bed: RingBed, count: number, where: string): void {

@@ -52,7 +52,14 @@ export class PackedChainWalker {
    * @param room ring entries that the chain may take
    * @returns ring entries that it takes, or a negative errno; the end of its segments is in {@link end}
    */
-  walk(desc: Window, batch: ChainBatch, chain: number, slot: number, flags: number, room: number): number {
+  walk(
+    desc: Pick<Window, 'loadWords'>,
+    batch: ChainBatch,
+    chain: number,
+    slot: number,
+    flags: number,
+    room: number,
+  ): number {
     const { words } = this
     const limit = Math.min(room, this.chainMax)
     this.segments = batch.segStart[chain]!

@@ -21,7 +21,7 @@ import { work } from '@vring/memory'
 import type { BrokenReason } from '../broken-reason.ts'
 import { type ChainBatch, HOLD_CHAINS, LOOK_WORK } from '../chain-batch.ts'
 import { chainMaxOf } from '../chain-max.ts'
-import type { DeviceQueue, DeviceQueueOptions, RingLog } from '../device-queue.ts'
+import type { DeviceQueue, DeviceQueueOptions, RingLog, TakenChain } from '../device-queue.ts'
 import { PackedChainWalker } from './packed-chain-walker.ts'
 import { isAvailable } from './packed-position.ts'
 import { PackedPublisher } from './packed-publisher.ts'
@@ -169,6 +169,15 @@ export class PackedDeviceQueue implements DeviceQueue {
     this.inFlight += reader.entries
     this.nextAvail = reader.slot
     this.availWrap = reader.wrap
+    return taken
+  }
+
+  recall(batch: ChainBatch, chain: TakenChain): number {
+    batch.begin()
+    if (this.broken !== null || typeof chain === 'number') return EINVAL
+    const taken = this.reader.readTaken(batch, chain)
+    work.charge(LOOK_WORK + batch.descriptors)
+    batch.count = taken === 1 ? 1 : 0
     return taken
   }
 

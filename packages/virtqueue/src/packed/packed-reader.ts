@@ -1,5 +1,6 @@
 import type { Cpu, RingLease, Window } from '@vring/accessor'
 import {
+  EINVAL,
   PACKED_DESC_BYTES,
   PACKED_DESC_FLAGS_OFFSET,
   PACKED_DESC_ID_OFFSET,
@@ -15,6 +16,20 @@ import { availFlags } from './packed-position.ts'
 const POSITION_FLAGS = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED
 const DESC_HALVES = PACKED_DESC_BYTES >>> 1
 const DESC_WORDS = PACKED_DESC_BYTES >>> 2
+
+/** Descriptors that were taken from a ring, in place of the ring. */
+class KeptDescriptors implements Pick<Window, 'loadWords'> {
+  private readonly words: Uint32Array
+
+  constructor(words: Uint32Array) {
+    this.words = words
+  }
+
+  loadWords(offset: number, out: Uint32Array, index: number, count: number): number {
+    for (let word = 0; word < count; word++) out[index + word] = this.words[(offset >>> 2) + word]!
+    return 0
+  }
+}
 
 /**
  * Reads available chains of a packed ring into a batch. One loop over a lease, for single buffers; one by windows, for
@@ -131,6 +146,21 @@ export class PackedReader {
       }
     }
     return chain > 0 ? chain : status
+  }
+
+  /** Reads the chain whose descriptors were kept, four words each; 1, or a negative errno. */
+  readTaken(batch: ChainBatch, kept: Uint32Array): number {
+    const { walker } = this
+    const entries = kept.length / DESC_WORDS
+    batch.part()
+    batch.segStart[0] = 0
+    const taken = walker.walk(new KeptDescriptors(kept), batch, 0, 0, kept[3]! >>> 16, entries)
+    // One that ends before the last of them was not kept by a device.
+    if (taken !== entries) return taken < 0 ? taken : EINVAL
+    batch.used[0] = walker.id
+    batch.slots[0] = batch.entries = entries
+    batch.segStart[1] = walker.end
+    return 1
   }
 
   private refuse(reason: BrokenReason, status: number): number {

@@ -24,7 +24,7 @@ import { work } from '@vring/memory'
 import type { BrokenReason } from '../broken-reason.ts'
 import { type ChainBatch, HOLD_CHAINS, LOOK_WORK } from '../chain-batch.ts'
 import { chainMaxOf } from '../chain-max.ts'
-import type { DeviceQueue, DeviceQueueOptions, RingLog } from '../device-queue.ts'
+import type { DeviceQueue, DeviceQueueOptions, RingLog, TakenChain } from '../device-queue.ts'
 import { SplitChainWalker } from './split-chain-walker.ts'
 import { SplitReader } from './split-reader.ts'
 
@@ -161,6 +161,15 @@ export class SplitDeviceQueue implements DeviceQueue {
     batch.count = taken
     this.nextAvail = this.popEnd = (this.nextAvail + taken) & 0xffff
     this.inFlight += taken
+    return taken
+  }
+
+  recall(batch: ChainBatch, chain: TakenChain): number {
+    batch.begin()
+    if (this.broken !== null || typeof chain !== 'number') return EINVAL
+    const taken = this.reader.readTaken(batch, chain)
+    work.charge(LOOK_WORK + batch.descriptors)
+    batch.count = taken === 1 ? 1 : 0
     return taken
   }
 

@@ -79,6 +79,14 @@ export class SplitReader {
     return this.takeChains(batch, from, chains)
   }
 
+  /** Reads the chain of a head that an avail entry named once; 1, or a negative errno. */
+  readTaken(batch: ChainBatch, head: number): number {
+    if (!this.cpu.predict(head < this.queueSize)) return this.refuse('head-out-of-range', EINVAL)
+    batch.entry[0] = head
+    const loaded = this.loadDescriptors(batch, 0, 1)
+    return loaded < 0 ? loaded : this.takeChains(batch, 0, 1)
+  }
+
   /** Loads and checks heads from chain `from` to `limit`; the chain after the last, or the errno of the first. */
   private loadHeads(batch: ChainBatch, nextAvail: number, from: number, limit: number): number {
     const { cpu, queueSize } = this
