@@ -10,7 +10,7 @@ const surroundings = globalThis as unknown as {
 }
 
 /** Pieces of a walk over instructions after which work may pause: well below a slice, and few enough to cost nothing. */
-export const PIECES_BETWEEN_YIELDS = 4096
+export const PIECES_BETWEEN_YIELDS = 1024
 
 function turn(resolve: () => void): void {
   if (surroundings.setImmediate === undefined) surroundings.setTimeout(resolve, 0)

@@ -12,12 +12,13 @@ import type { GlobalFunction } from './object/global-function.ts'
 import type { LinkedProgram } from './object/linker.ts'
 import type { ObjectMap, ObjectSlot } from './object/map-definitions.ts'
 import { type EbpfObject, readObject } from './object/read-object.ts'
-import { initialContents, type VariableValues } from './object/variables.ts'
+import { initialContents, type VariableValues, variablesOf } from './object/variables.ts'
 import type { ProgramType } from './program-type.ts'
 import { interpret } from './runtime/interpreter.ts'
 import { type EbpfEnvironment, type HookContext, Machine } from './runtime/machine.ts'
 import { PROGRAM_MAPS_MAX } from './runtime/memory-region.ts'
-import { type Verified, verify, type WatchVerifier } from './verifier/verifier.ts'
+import type { Verified, WatchVerifier } from './verifier/verified.ts'
+import { verify } from './verifier/verifier.ts'
 
 /** How a program runs. `auto`: compiled where code may be generated, interpreted elsewhere. */
 export type EbpfEngine = 'auto' | 'compile' | 'interpret'
@@ -193,9 +194,7 @@ function* fill<C extends HookContext>(
     if (known !== undefined) array.setProgram(index, known)
     else {
       const linked = chooseProgram(loading.object!, loading.type, name).link()
-      const names = new Set(linked.maps.flatMap((map) => map.variables?.map((one) => one.name) ?? []))
-      const its = Object.fromEntries(Object.entries(variables ?? {}).filter(([variable]) => names.has(variable)))
-      array.setProgram(index, yield* loadLinked(loading, linked, its))
+      array.setProgram(index, yield* loadLinked(loading, linked, variablesOf(linked.maps, variables ?? {})))
     }
   }
 }

@@ -48,6 +48,12 @@ describe('vring-ebpf', () => {
     expect(out).toBe('second:\n     0: w0 = 3\n     1: exit\n')
   })
 
+  test('disassemble prints maps of raw instructions by the numbers that they have', async () => {
+    const { code, out } = await call(['disassemble', '-'], '1811000003000000 0000000000000000 9500000000000000')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^program:\n {5}0: r1 = map\[3\]/)
+  })
+
   test('objects prints licence, programs, maps with the types of key and value, and variables', async () => {
     const { out } = await call(['objects', OBJECT])
     expect(out).toMatch(/^license GPL\nprogram by_route, section xdp\n/)

@@ -163,11 +163,14 @@ function programNames(from: Uint8Array | RawEbpf, options: Options): readonly (s
   return wanted === undefined ? readObject(from).programs.map(({ name }) => name) : [wanted]
 }
 
+/** Raw instructions name maps by numbers that only their loader knows: they are printed as they are. */
+const ANY_MAP = Number.POSITIVE_INFINITY
+
 function linked(
   from: Uint8Array | RawEbpf,
   options: Options,
 ): readonly { readonly name: string; readonly code: Uint8Array; readonly maps: number }[] {
-  if ('code' in from) return [{ name: from.name, code: from.code, maps: 0 }]
+  if ('code' in from) return [{ name: from.name, code: from.code, maps: ANY_MAP }]
   const wanted = options.get('--program')
   return readObject(from)
     .programs.filter(({ name }) => wanted === undefined || name === wanted)

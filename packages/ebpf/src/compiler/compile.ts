@@ -18,7 +18,7 @@ import {
 } from '../runtime/memory-region.ts'
 import { KEY_MAY_MISS, NOT_TAKEN, REACHED, TAKEN } from '../verifier/facts.ts'
 import type { Subprogram } from '../verifier/structure.ts'
-import type { Verified } from '../verifier/verifier.ts'
+import type { Verified } from '../verifier/verified.ts'
 import { blockLabel, type Edge, type Labelled, loopLabel, structureJumps } from './control-flow.ts'
 import { aluStatement, condition, low, moveStatement, negateStatement, swapStatement, top } from './expressions.ts'
 import { highBit, liveHalves } from './half-liveness.ts'
@@ -75,7 +75,8 @@ export function* generate<C extends HookContext>(
   machine: Machine<C>,
 ): Generator<void, string[]> {
   const live = yield* liveHalves(program, verified.facts, type.helpers)
-  return yield* new Translation(type, program, verified, machine, live).generate()
+  const called = yield* findCalled(program)
+  return yield* new Translation(type, program, verified, machine, live, called).generate()
 }
 
 /** Ways into a compiled program. Both return the low half of r0 and leave the high half in `high[0]`. */
@@ -84,6 +85,24 @@ export interface Entry<C> {
   run(context: C): number
   /** The rest of a run that another program began: a tail call. */
   enter(context: C): number
+}
+
+/** What a program calls by number, and the functions whose address it takes. */
+interface Called {
+  readonly helpers: ReadonlySet<number>
+  readonly taken: ReadonlySet<number>
+}
+
+function* findCalled(program: Program): Generator<void, Called> {
+  const helpers = new Set<number>()
+  const taken = new Set<number>()
+  for (let index = 0; index < program.length; index++) {
+    if (index % PIECES_BETWEEN_YIELDS === 0) yield
+    const one = program[index]
+    if (one?.kind === 'call') helpers.add(one.helper)
+    else if (one?.kind === 'load-function') taken.add(one.target)
+  }
+  return { helpers, taken }
 }
 
 class Translation<C extends HookContext> {
@@ -96,15 +115,26 @@ class Translation<C extends HookContext> {
   readonly #scope: '' | 'env.'
   /** Numbers of the helpers that it calls. */
   readonly #helpers: readonly number[]
+  /** First slots of functions whose address is taken. */
+  readonly #taken: ReadonlySet<number>
 
-  constructor(type: ProgramType<C>, program: Program, verified: Verified, machine: Machine<C>, live: Int32Array) {
+  constructor(
+    type: ProgramType<C>,
+    program: Program,
+    verified: Verified,
+    machine: Machine<C>,
+    live: Int32Array,
+    { helpers, taken }: Called,
+  ) {
     this.#type = type
     this.#program = program
     this.#verified = verified
     this.#machine = machine
     this.#live = live
     this.#scope = program.length > WHOLE_SLOTS ? 'env.' : ''
-    this.#helpers = this.#helperNumbers()
+    // A call that no path reaches is not verified, and may name any number.
+    this.#helpers = [...helpers].filter((number) => type.helpers.has(number))
+    this.#taken = taken
   }
 
   *generate(): Generator<void, string[]> {
@@ -141,13 +171,6 @@ class Translation<C extends HookContext> {
     ].join('\n')
   }
 
-  /** A call that no path reaches is not verified, and may name any number. */
-  #helperNumbers(): number[] {
-    const numbers = new Set<number>()
-    for (const one of this.#program) if (one?.kind === 'call') numbers.add(one.helper)
-    return [...numbers].filter((number) => this.#type.helpers.has(number))
-  }
-
   /** Parts of the program after its first one are added to `functions`. */
   *#main(main: Subprogram, functions: string[]): Generator<void, string> {
     const helps = this.#helpers.some((number) => this.#type.helpers.get(number) !== MAP_LOOKUP_ELEM)
@@ -182,8 +205,7 @@ class Translation<C extends HookContext> {
 
   /** How helpers call functions whose address is taken. */
   #invoke(functions: readonly Subprogram[]): string[] {
-    const taken = new Set<number>()
-    for (const one of this.#program) if (one?.kind === 'load-function') taken.add(one.target)
+    const taken = this.#taken
     if (taken.size === 0) return []
     const cases = functions
       .filter(({ start }) => taken.has(start))
@@ -211,8 +233,8 @@ class Translation<C extends HookContext> {
 
   /** Statements of one subprogram; of a long one those of its first part, then the functions that its other parts are. */
   *#body(subprogram: Subprogram): Generator<void, string[]> {
-    const edges = this.#edges(subprogram)
-    const parts = findParts(this.#program, subprogram, edges)
+    const edges = yield* this.#edges(subprogram)
+    const parts = yield* findParts(this.#program, subprogram, edges)
     const bodies: string[] = []
     let at = 0
     for (const [i, part] of parts.entries()) {
@@ -235,9 +257,10 @@ class Translation<C extends HookContext> {
   }
 
   /** Jumps that some path takes. */
-  #edges({ start, end }: Subprogram): Edge[] {
+  *#edges({ start, end }: Subprogram): Generator<void, Edge[]> {
     const edges: Edge[] = []
     for (let index = start; index < end; index++) {
+      if (index % PIECES_BETWEEN_YIELDS === 0) yield
       const one = this.#program[index]
       const flags = this.#verified.facts.flags[index]!
       if (!one || (flags & REACHED) === 0) continue

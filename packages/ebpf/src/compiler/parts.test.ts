@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { runAtOnce } from '../give-way.ts'
 import { encode, type Instruction, loadRawProgram } from '../index.ts'
 import { findParts, PART_SLOTS, WHOLE_SLOTS } from './parts.ts'
 
@@ -45,26 +46,26 @@ describe('a long program', () => {
   test('is cut where no jump leads across, in parts of some thousand slots', () => {
     const program = new Array(WHOLE_SLOTS + 1).fill(EXIT) as Instruction[]
     const whole = { start: 0, end: 3 * PART_SLOTS }
-    expect(findParts(program, whole, [])).toEqual([
+    expect(runAtOnce(findParts(program, whole, []))).toEqual([
       { start: 0, end: PART_SLOTS },
       { start: PART_SLOTS, end: 2 * PART_SLOTS },
       { start: 2 * PART_SLOTS, end: 3 * PART_SLOTS },
     ])
     // A jump over the first place moves it to after its target.
     const over = [{ from: PART_SLOTS - 1, to: PART_SLOTS + 10 }]
-    expect(findParts(program, whole, over)[0]).toEqual({ start: 0, end: PART_SLOTS + 11 })
+    expect(runAtOnce(findParts(program, whole, over))[0]).toEqual({ start: 0, end: PART_SLOTS + 11 })
     // A loop around everything can't be cut.
-    expect(findParts(program, whole, [{ from: whole.end - 2, to: 0 }])).toEqual([
+    expect(runAtOnce(findParts(program, whole, [{ from: whole.end - 2, to: 0 }]))).toEqual([
       { start: 0, end: whole.end - 1 },
       { start: whole.end - 1, end: whole.end },
     ])
-    expect(findParts(program.slice(1), whole, [])).toEqual([whole])
+    expect(runAtOnce(findParts(program.slice(1), whole, []))).toEqual([whole])
   })
 
   test('does not have the second slot of a 64-bit immediate at the start of a part', () => {
     const program = new Array<Instruction | null>(WHOLE_SLOTS + 1).fill(EXIT)
     program[PART_SLOTS] = null
-    expect(findParts(program, { start: 0, end: 2 * PART_SLOTS }, [])[0]!.end).toBe(PART_SLOTS + 1)
+    expect(runAtOnce(findParts(program, { start: 0, end: 2 * PART_SLOTS }, []))[0]!.end).toBe(PART_SLOTS + 1)
   })
 
   test('gives what the interpreter gives, with registers, stack and calls across parts', async () => {

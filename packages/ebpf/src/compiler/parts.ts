@@ -1,3 +1,4 @@
+import { PIECES_BETWEEN_YIELDS } from '../give-way.ts'
 import type { Program } from '../isa/instruction.ts'
 import type { Subprogram } from '../verifier/structure.ts'
 import type { Edge } from './control-flow.ts'
@@ -13,11 +14,17 @@ export const PART_SLOTS = 1024
  *
  * @param edges its jumps
  */
-export function findParts(program: Program, { start, end }: Subprogram, edges: readonly Edge[]): readonly Subprogram[] {
+export function* findParts(
+  program: Program,
+  { start, end }: Subprogram,
+  edges: readonly Edge[],
+): Generator<void, readonly Subprogram[]> {
   if (program.length <= WHOLE_SLOTS) return [{ start, end }]
   // Jumps that lead across the place before each slot, as differences from one place to the next.
   const crossing = new Int32Array(end - start + 2)
-  for (const { from, to } of edges) {
+  for (let i = 0; i < edges.length; i++) {
+    if (i % PIECES_BETWEEN_YIELDS === 0) yield
+    const { from, to } = edges[i]!
     crossing[Math.min(from, to) + 1 - start]! += 1
     crossing[Math.max(from, to) + 1 - start]! -= 1
   }
@@ -25,6 +32,7 @@ export function findParts(program: Program, { start, end }: Subprogram, edges: r
   let first = start
   let open = 0
   for (let slot = start; slot < end; slot++) {
+    if (slot % PIECES_BETWEEN_YIELDS === 0) yield
     open += crossing[slot - start]!
     if (open > 0 || slot - first < PART_SLOTS || program[slot] === null) continue
     parts.push({ start: first, end: slot })

@@ -1,7 +1,8 @@
 import { EINVAL } from '@vring/layout'
 import { high } from '../isa/wide.ts'
 import type { Machine } from '../runtime/machine.ts'
-import { formatTrace } from './format-trace.ts'
+import type { MemoryRegion } from '../runtime/memory-region.ts'
+import { formatTrace, type ReadMemory } from './format-trace.ts'
 import { type Helper, type HelperFunction, signedResult, wordResult } from './helper.ts'
 
 const TWO_32 = 0x1_0000_0000
@@ -71,7 +72,7 @@ export const BASE_HELPERS: readonly Helper[] = [
         const halves = Array.from({ length: bytes >> 2 }, (_, i) =>
           regions[dataRegion]!.view.getInt32((data >>> 0) + 4 * i, true),
         )
-        const line = formatTrace(regions[region]!.u8.subarray(start, start + size), halves)
+        const line = formatTrace(regions[region]!.u8.subarray(start, start + size), halves, reader(regions))
         if (line === null) return signedResult(EINVAL)
         trace?.(line)
         return signedResult(line.length)
@@ -86,7 +87,8 @@ export const BASE_HELPERS: readonly Helper[] = [
       ({ regions, environment: { trace } }) =>
       (format, region, size, _s, a, aHigh, b, bHigh, c, cHigh) => {
         const start = format >>> 0
-        const line = formatTrace(regions[region]!.u8.subarray(start, start + size), [a, aHigh, b, bHigh, c, cHigh])
+        const numbers = [a, aHigh, b, bHigh, c, cHigh]
+        const line = formatTrace(regions[region]!.u8.subarray(start, start + size), numbers, reader(regions))
         if (line === null) return signedResult(EINVAL)
         trace?.(line)
         return signedResult(line.length)
@@ -113,6 +115,14 @@ export const BASE_HELPERS: readonly Helper[] = [
         wordResult(cpu),
   },
 ]
+
+/** Reads where a number leads, if it is a pointer to memory: nothing says that it is one. */
+function reader(regions: readonly MemoryRegion[]): ReadMemory {
+  return (low, region) => {
+    const bytes = regions[region]?.u8
+    return bytes === undefined || low >>> 0 >= bytes.length ? null : bytes.subarray(low >>> 0)
+  }
+}
 
 function nanoseconds({ environment: { clock = defaultClock } }: Pick<Machine, 'environment'>): HelperFunction {
   return () => wide(Math.floor(clock()))

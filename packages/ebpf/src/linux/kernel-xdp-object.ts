@@ -6,7 +6,7 @@ import type { EbpfMapDefinition } from '../maps/ebpf-map.ts'
 import type { LinkedProgram } from '../object/linker.ts'
 import type { ObjectMap } from '../object/map-definitions.ts'
 import { type EbpfObject, readObject } from '../object/read-object.ts'
-import { initialContents, type VariableValues } from '../object/variables.ts'
+import { initialContents, type VariableValues, variablesOf } from '../object/variables.ts'
 
 /** A 64-bit immediate, two slots of 8 bytes; its source register says what the immediate means. RFC 9669 section 5.4. */
 const OPCODE_LD_IMM64 = 0x18
@@ -37,52 +37,119 @@ export class KernelXdpObject {
   readonly program: KernelXdpProgram
   /** Its maps by name, to be read and written from here. */
   readonly maps: ReadonlyMap<string, BpfMap>
-  readonly #owned: readonly BpfMap[]
+  readonly #owned: readonly Owned[]
 
-  private constructor(program: KernelXdpProgram, maps: ReadonlyMap<string, BpfMap>, owned: readonly BpfMap[]) {
+  private constructor(program: KernelXdpProgram, maps: ReadonlyMap<string, BpfMap>, owned: readonly Owned[]) {
     this.program = program
     this.maps = maps
     this.#owned = owned
   }
 
   /**
-   * Creates the maps that the program reaches, puts their descriptors into the code, and loads it.
+   * Creates the maps that the program reaches, puts their descriptors into the code, and loads it. Slots that the source fills are
+   * filled: maps in maps of maps, programs in arrays for tail calls.
    *
    * @param source an ELF object, one that was read already, or raw instructions
    * @throws VringError for a malformed object; ERR_UNKNOWN_NAME for the program; ERR_UNSUPPORTED when the kernel's
    * verifier refuses it, with the instruction and the reason; ERR_SYSTEM
    */
   static load(source: Uint8Array | EbpfObject | RawEbpf, options: KernelXdpObjectOptions = {}): KernelXdpObject {
-    const object = 'programs' in source || 'code' in source ? source : readObject(source)
-    const linked =
-      'code' in object ? { maps: [], ...object } : chooseProgram(object, XDP_SECTIONS, options.program).link()
-    const license = options.license ?? ('code' in object ? undefined : object.license) ?? ''
-    const contents = initialContents(linked.maps, options.variables)
-    const owned: BpfMap[] = []
+    const loading = new KernelLoading('programs' in source || 'code' in source ? source : readObject(source), options)
     try {
-      const maps = linked.maps.map((definition) => {
-        const given = options.maps?.[definition.name]
-        if (given !== undefined) return given
-        return makeMap(definition, contents.get(definition.name), options.pinFolder, owned)
-      })
-      const program = KernelXdpProgram.load({
-        name: linked.name,
-        instructions: withDescriptors(linked.code, maps),
-        license,
-        acceptsFragments: /^xdp\.frags(\/|$)/.test(linked.functions?.[0]?.section ?? ''),
-        ...('code' in object ? {} : typesOf(object, linked)),
-      })
-      return new KernelXdpObject(program, new Map(maps.map((map, index) => [linked.maps[index]!.name, map])), owned)
+      const { program, maps } = loading.load()
+      return new KernelXdpObject(program, maps, loading.owned)
     } catch (error) {
-      for (const map of owned) map.close()
+      for (const one of loading.owned) one.close()
       throw error
     }
   }
 
-  /** Closes program and maps; an attached program stays attached. */
+  /**
+   * Closes programs and maps; an attached program stays attached. The kernel empties an array for tail calls with its last
+   * descriptor, unless it is pinned.
+   */
   close(): void {
-    this.program.close()
-    for (const map of this.#owned) map.close()
+    for (const one of this.#owned) one.close()
+  }
+}
+
+/** A descriptor that closing the object closes. */
+interface Owned {
+  close(): void
+}
+
+/** A program in the kernel, with the maps that it reaches. */
+interface KernelLoaded {
+  readonly program: KernelXdpProgram
+  readonly maps: ReadonlyMap<string, BpfMap>
+}
+
+/** What programs of one object that are loaded together share: maps by name, and one another for tail calls. */
+class KernelLoading {
+  readonly owned: Owned[] = []
+  readonly #object: EbpfObject | RawEbpf
+  readonly #options: KernelXdpObjectOptions
+  readonly #maps = new Map<string, BpfMap>()
+  readonly #programs = new Map<string, KernelXdpProgram>()
+
+  constructor(object: EbpfObject | RawEbpf, options: KernelXdpObjectOptions) {
+    this.#object = object
+    this.#options = options
+  }
+
+  load(): KernelLoaded {
+    const { program, variables } = this.#options
+    const object = this.#object
+    if ('code' in object) return this.#loadLinked({ maps: [], ...object }, variables)
+    return this.#loadLinked(chooseProgram(object, XDP_SECTIONS, program).link(), variables)
+  }
+
+  #loadLinked(linked: LinkedProgram, variables: VariableValues | undefined): KernelLoaded {
+    const object = this.#object
+    const contents = initialContents(linked.maps, variables)
+    const maps = linked.maps.map((definition) => this.#map(definition, contents.get(definition.name)))
+    const program = this.#keep(
+      KernelXdpProgram.load({
+        name: linked.name,
+        instructions: withDescriptors(linked.code, maps),
+        license: this.#options.license ?? ('code' in object ? undefined : object.license) ?? '',
+        acceptsFragments: /^xdp\.frags(\/|$)/.test(linked.functions?.[0]?.section ?? ''),
+        ...('code' in object ? {} : typesOf(object, linked)),
+      }),
+    )
+    this.#programs.set(linked.name, program)
+    for (const [number, definition] of linked.maps.entries())
+      if (definition.type === 'prog-array') this.#fill(maps[number]!, definition, variables)
+    return { program, maps: new Map(maps.map((map, index) => [linked.maps[index]!.name, map])) }
+  }
+
+  /** Programs that the source puts into an array for tail calls. */
+  #fill(array: BpfMap, { slots = [] }: ObjectMap, variables: VariableValues = {}): void {
+    for (const { index, name } of slots) {
+      let program = this.#programs.get(name)
+      if (program === undefined) {
+        const linked = chooseProgram(this.#object as EbpfObject, XDP_SECTIONS, name).link()
+        program = this.#loadLinked(linked, variablesOf(linked.maps, variables)).program
+      }
+      array.update(key32(index), key32(program.fd))
+    }
+  }
+
+  /** The map of a definition: one that was passed in, that another program has, or a new one. */
+  #map(definition: ObjectMap, contents: Uint8Array | undefined): BpfMap {
+    const known = this.#options.maps?.[definition.name] ?? this.#maps.get(definition.name)
+    if (known !== undefined) return known
+    const map = makeMap(definition, contents, this.#options.pinFolder, (one) => this.#keep(one))
+    this.#maps.set(definition.name, map)
+    if (definition.type === 'prog-array') return map
+    for (const { index, name } of definition.slots ?? [])
+      map.update(key32(index), key32(this.#map((this.#object as EbpfObject).map(name), undefined).fd))
+    return map
+  }
+
+  #keep<T extends Owned>(one: T): T {
+    this.owned.push(one)
+    return one
   }
 }
 
@@ -107,12 +174,8 @@ function makeMap(
   definition: ObjectMap,
   contents: Uint8Array | undefined,
   pinFolder: string | undefined,
-  owned: BpfMap[],
+  keep: (map: BpfMap) => BpfMap,
 ): BpfMap {
-  const keep = (map: BpfMap): BpfMap => {
-    owned.push(map)
-    return map
-  }
   const path =
     pinFolder !== undefined && definition.pinning === 'by-name' ? `${pinFolder}/${definition.name}` : undefined
   const options = kernelOptions(definition)

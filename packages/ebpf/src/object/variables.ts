@@ -30,6 +30,12 @@ export function initialContents(maps: readonly ObjectMap[], values: VariableValu
   return contents
 }
 
+/** Those of the values whose variables are in one of the maps: what a program that is loaded beside another takes of them. */
+export function variablesOf(maps: readonly ObjectMap[], values: VariableValues): VariableValues {
+  const names = new Set(maps.flatMap(({ variables = [] }) => variables.map((one) => one.name)))
+  return Object.fromEntries(Object.entries(values).filter(([name]) => names.has(name)))
+}
+
 function bytesOf(name: string, bytes: number, value: number | bigint | Uint8Array): Uint8Array {
   if (typeof value === 'object') {
     if (value.length !== bytes)

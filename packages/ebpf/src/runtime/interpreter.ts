@@ -19,7 +19,7 @@ import {
 import { high } from '../isa/wide.ts'
 import type { ProgramType } from '../program-type.ts'
 import { DESTINATION_POINTER, SOURCE_POINTER } from '../verifier/facts.ts'
-import type { Verified } from '../verifier/verifier.ts'
+import type { Verified } from '../verifier/verified.ts'
 import { type HookContext, type Machine, PACKET_END_MAX } from './machine.ts'
 import {
   REGION_CONTEXT,

@@ -19,6 +19,23 @@ import {
 import { encode, type Instruction } from '../index.ts'
 
 describe('the verifier accepts', () => {
+  test('a loop that counts some of its rounds: what ended paths in the last rounds is kept for the first ones', async () => {
+    // r7 += 1 in rounds whose random number is not above 200
+    const code: Instruction[] = [
+      mov(6, 0),
+      mov(7, 0),
+      call(7),
+      jumpImmediate('gt', 0, 200, 5),
+      addImmediate(7, 1),
+      addImmediate(6, 1),
+      jumpImmediate('lt', 6, 24, 2),
+      copy(0, 7),
+      exit,
+    ]
+    const { verifiedInstructions } = await loadPacketProgram({ name: 'p', code: encode(code) })
+    expect(verifiedInstructions).toBeLessThan(10_000)
+  })
+
   test('packet bytes after a comparison with the end, on either side of it', () => {
     const frame = new Uint8Array(64)
     frame[13] = 2

@@ -1,3 +1,5 @@
+import { PIECES_BETWEEN_YIELDS } from '../give-way.ts'
+
 /** The operand may hold a number; a pointer; a number whose high half is not zero. */
 export const DESTINATION_NUMBER = 1
 export const DESTINATION_POINTER = 2
@@ -51,4 +53,13 @@ export class Facts {
     const before = column[index]!
     column[index] = before === FACT_NONE || before === value ? value : FACT_MIXED
   }
+}
+
+/** Whether some path writes to the packet, or moves its ends. */
+export function* changesPacket({ flags }: Facts): Generator<void, boolean> {
+  for (let index = 0; index < flags.length; index++) {
+    if (index % PIECES_BETWEEN_YIELDS === 0) yield
+    if ((flags[index]! & PACKET_CHANGE) !== 0) return true
+  }
+  return false
 }

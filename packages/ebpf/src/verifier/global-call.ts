@@ -1,3 +1,4 @@
+import { PIECES_BETWEEN_YIELDS } from '../give-way.ts'
 import type { Program } from '../isa/instruction.ts'
 import type { DeclaredArgument, GlobalFunction } from '../object/global-function.ts'
 import { checkWritableMemory } from './access.ts'
@@ -96,19 +97,22 @@ export function globalEntry(site: Site, declared: GlobalFunction): readonly Regi
 }
 
 /** Starts of the functions that may move the packet, or call one that does. Source: Linux, mark_subprog_changes_pkt_data. */
-export function findPacketMovers(
+export function* findPacketMovers(
   { helpers }: VerifiedType,
   program: Program,
   subprograms: readonly Subprogram[],
-): ReadonlySet<number> {
+): Generator<void, ReadonlySet<number>> {
   const movers = new Set<number>()
-  const callers = new Map<number, number[]>()
+  const callers = new Map<number, Set<number>>()
   for (const { start, end } of subprograms)
     for (let index = start; index < end; index++) {
+      if (index % PIECES_BETWEEN_YIELDS === 0) yield
       const one = program[index]
       if (one?.kind === 'call' && helpers.get(one.helper)?.movesPacket) movers.add(start)
       if (one?.kind !== 'call-local' && one?.kind !== 'load-function') continue
-      callers.set(one.target, [...(callers.get(one.target) ?? []), start])
+      const known = callers.get(one.target)
+      if (known === undefined) callers.set(one.target, new Set([start]))
+      else known.add(start)
     }
   // The set grows while it is walked.
   for (const mover of movers) for (const caller of callers.get(mover) ?? []) movers.add(caller)

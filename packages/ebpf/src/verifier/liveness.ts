@@ -17,20 +17,22 @@ interface Predecessors {
 
 function* predecessors(program: Program): Generator<void, Predecessors> {
   const starts = new Int32Array(program.length + 1)
-  const edges: number[] = []
   for (let index = 0; index < program.length; index++) {
     if (index % PIECES_BETWEEN_YIELDS === 0) yield
     if (program[index] === null) continue
-    for (const next of successors(program, index)) {
-      if (next >= program.length) continue
-      starts[next + 1]!++
-      edges.push(index, next)
-    }
+    for (const next of successors(program, index)) if (next < program.length) starts[next + 1]!++
   }
-  for (let index = 0; index < program.length; index++) starts[index + 1]! += starts[index]!
-  const from = new Int32Array(edges.length / 2)
+  for (let index = 0; index < program.length; index++) {
+    if (index % PIECES_BETWEEN_YIELDS === 0) yield
+    starts[index + 1]! += starts[index]!
+  }
+  const from = new Int32Array(starts[program.length]!)
   const filled = starts.slice()
-  for (let edge = 0; edge < edges.length; edge += 2) from[filled[edges[edge + 1]!]!++] = edges[edge]!
+  for (let index = 0; index < program.length; index++) {
+    if (index % PIECES_BETWEEN_YIELDS === 0) yield
+    if (program[index] === null) continue
+    for (const next of successors(program, index)) if (next < program.length) from[filled[next]!++] = index
+  }
   return { starts, from }
 }
 

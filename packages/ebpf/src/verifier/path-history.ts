@@ -1,9 +1,13 @@
+import { PIECES_BETWEEN_YIELDS } from '../give-way.ts'
 import { nextSlot, type Program } from '../isa/instruction.ts'
 import { stateCovers, type VerifierState } from './state.ts'
 import { successors } from './structure.ts'
 
-/** States that are kept for one slot; the oldest makes room. */
-const STATES_PER_SLOT = 16
+/**
+ * States that are kept for one slot; the one that was stored, or ended a path, longest ago makes room. Paths are followed to
+ * the end and then back: what ended a path last is likely to end the next one, however many rounds a loop has.
+ */
+const STATES_PER_SLOT = 64
 /** Instructions that a path follows at least from one state that is kept to the next: short loops keep few. */
 const INSTRUCTIONS_BETWEEN = 8
 
@@ -18,6 +22,24 @@ export interface StoredState {
   open: number
 }
 
+/** Slots where paths may meet: 1 for each. */
+export function* findJoins(program: Program): Generator<void, Uint8Array> {
+  const joins = new Uint8Array(program.length)
+  const seen = new Uint8Array(program.length)
+  for (let index = 0; index < program.length; index++) {
+    if (index % PIECES_BETWEEN_YIELDS === 0) yield
+    const one = program[index]
+    if (!one) continue
+    for (const next of successors(program, index)) {
+      if (next >= program.length) continue
+      if (seen[next] === 1 || next <= index) joins[next] = 1
+      seen[next] = 1
+    }
+    if (one.kind === 'call-local') joins[nextSlot(program, index)] = 1
+  }
+  return joins
+}
+
 /**
  * What has been followed already: a path that arrives at a join with no more than another path had there, and that one
  * proved safe, ends. Source: Linux kernel/bpf/verifier.c, is_state_visited and update_branch_counts.
@@ -26,22 +48,11 @@ export class PathHistory {
   readonly #live: Int32Array
   readonly #joins: Uint8Array
   readonly #stored: (StoredState[] | undefined)[]
-  #turn = 0
 
-  constructor(program: Program, live: Int32Array) {
+  constructor(live: Int32Array, joins: Uint8Array) {
     this.#live = live
-    this.#stored = new Array<StoredState[] | undefined>(program.length)
-    this.#joins = new Uint8Array(program.length)
-    const seen = new Uint8Array(program.length)
-    program.forEach((one, index) => {
-      if (one === null) return
-      for (const next of successors(program, index)) {
-        if (next >= program.length) continue
-        if (seen[next] === 1 || next <= index) this.#joins[next] = 1
-        seen[next] = 1
-      }
-      if (one.kind === 'call-local') this.#joins[nextSlot(program, index)] = 1
-    })
+    this.#joins = joins
+    this.#stored = new Array<StoredState[] | undefined>(live.length)
   }
 
   /** Paths may meet here. */
@@ -69,7 +80,11 @@ export class PathHistory {
       const known = stored[i]!
       const before = known.state!
       if (!stateCovers(before, state, live)) continue
-      if (known.open === 0) return 'safe'
+      if (known.open === 0) {
+        stored.splice(i, 1)
+        stored.push(known)
+        return 'safe'
+      }
       state.dropLonelyIds()
       if (!stateCovers(state, before, live)) continue
       // A helper calls a function again, a bounded number of times: what is being followed already stands for it.
@@ -78,12 +93,8 @@ export class PathHistory {
     if (parent !== null && followed - parent.at < INSTRUCTIONS_BETWEEN) return parent
     state.dropLonelyIds()
     const one: StoredState = { state: state.copy(), parent, at: followed, open: 1 }
-    if (stored.length < STATES_PER_SLOT) stored.push(one)
-    else {
-      const oldest = this.#turn++ % STATES_PER_SLOT
-      stored[oldest]!.state = null
-      stored[oldest] = one
-    }
+    if (stored.length === STATES_PER_SLOT) stored.shift()!.state = null
+    stored.push(one)
     return one
   }
 

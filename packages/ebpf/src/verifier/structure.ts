@@ -25,7 +25,11 @@ export function successors(program: Program, index: number): number[] {
  */
 export function* findSubprograms(program: Program): Generator<void, readonly Subprogram[]> {
   const starts = new Set([0])
-  for (const one of program) if (one?.kind === 'call-local' || one?.kind === 'load-function') starts.add(one.target)
+  for (let index = 0; index < program.length; index++) {
+    if (index % PIECES_BETWEEN_YIELDS === 0) yield
+    const one = program[index]
+    if (one?.kind === 'call-local' || one?.kind === 'load-function') starts.add(one.target)
+  }
   const sorted = [...starts].sort((a, b) => a - b)
   const subprograms = sorted.map((start, i) => ({ start, end: sorted[i + 1] ?? program.length }))
   const reached = new Uint8Array(program.length)
@@ -50,6 +54,7 @@ function* checkFlow(program: Program, { start, end }: Subprogram, reached: Uint8
     }
   }
   for (let index = start; index < end; index++) {
+    if (index % PIECES_BETWEEN_YIELDS === 0) yield
     const one = program[index]
     if (one && reached[index] === 0) throw new EbpfError(index, disassemble(one), 'can never be reached')
   }

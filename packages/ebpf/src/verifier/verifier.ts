@@ -1,31 +1,18 @@
-import { PIECES_BETWEEN_YIELDS } from '../give-way.ts'
 import { disassemble } from '../isa/disassemble.ts'
 import { EbpfError } from '../isa/ebpf-error.ts'
 import { CALL_FRAMES_MAX, type Instruction, nextSlot, type Program } from '../isa/instruction.ts'
 import type { EbpfMapDefinition } from '../maps/ebpf-map.ts'
 import type { GlobalFunction } from '../object/global-function.ts'
-import { REGION_CONTEXT } from '../runtime/memory-region.ts'
 import { modifyMemory, readMemory, writeMemory } from './access.ts'
 import { checkAlu, checkMove, checkNegate, checkSwap, noteOperands, operandOf } from './arithmetic.ts'
 import { checkJump } from './branch.ts'
 import { type Callback, checkCall } from './call.ts'
 import { findTooDeep, type OwnDepth } from './call-depth.ts'
-import {
-  CONTEXT_ACCESS,
-  DESTINATION_NUMBER,
-  DESTINATION_POINTER,
-  FACT_MIXED,
-  Facts,
-  NOT_TAKEN,
-  PACKET_CHANGE,
-  REACHED,
-  SOURCE_NUMBER,
-  SOURCE_POINTER,
-  TAKEN,
-} from './facts.ts'
+import { changesPacket, Facts, NOT_TAKEN, REACHED, TAKEN } from './facts.ts'
 import { checkGlobalCall, findPacketMovers, globalEntry } from './global-call.ts'
 import { liveRegisters } from './liveness.ts'
-import { PathHistory, type StoredState } from './path-history.ts'
+import { findMixedUse } from './mixed-use.ts'
+import { findJoins, PathHistory, type StoredState } from './path-history.ts'
 import {
   CONTEXT,
   describeRegister,
@@ -41,6 +28,7 @@ import { constant, isConstant, UNKNOWN } from './scalar.ts'
 import { initialised, numeric, type Site, type VerifiedType } from './site.ts'
 import { Frame, type FrameCallback, stateCovers, VerifierState } from './state.ts'
 import { findSubprograms, type Subprogram } from './structure.ts'
+import type { KnownBefore, Verified, WatchVerifier } from './verified.ts'
 
 /** Instructions that verification follows, all paths and loop rounds together. Source: Linux BPF_COMPLEXITY_LIMIT_INSNS. */
 export const VERIFIED_INSTRUCTIONS_MAX = 1_000_000
@@ -51,29 +39,9 @@ const PENDING_PATHS_MAX = 8192
 /** Instructions from one point where the caller may do something else to the next. */
 const STEPS_BETWEEN_YIELDS = 256
 
-/** What the verifier found out about a program that it accepts. */
-export interface Verified {
-  readonly facts: Facts
-  readonly subprograms: readonly Subprogram[]
-  /** Instructions that were followed, over all paths. */
-  readonly instructionCount: number
-  /** No path writes to the packet or moves its ends. */
-  readonly readOnly: boolean
-}
-
 const TOO_DEEP = `calls are nested more than ${CALL_FRAMES_MAX} deep`
 
-/** Sees the state before each instruction that is followed; it must leave it as it is. */
-export type WatchVerifier = (slot: number, state: VerifierState) => void
-
-/** What is known beside the instructions. */
-export interface KnownBefore {
-  /** What a map holds whose values can't change; undefined where they may. */
-  readonly contents?: (map: number) => Uint8Array | undefined
-  /** Declarations of global functions, by their first slots. */
-  readonly globals?: ReadonlyMap<number, GlobalFunction>
-  readonly watch?: WatchVerifier | undefined
-}
+const NO_FUNCTIONS: ReadonlySet<number> = new Set()
 
 /** r0 to r10. */
 const ALL_REGISTERS = 0x7ff
@@ -106,7 +74,9 @@ export function* verify(
 ): Generator<void, Verified> {
   const subprograms = yield* findSubprograms(program)
   const live = yield* liveRegisters(program, type.helpers)
-  return yield* new Verifier(type, program, maps, known, subprograms, live).run()
+  const history = new PathHistory(live, yield* findJoins(program))
+  const movers = known.globals?.size ? yield* findPacketMovers(type, program, subprograms) : NO_FUNCTIONS
+  return yield* new Verifier(type, program, maps, known, subprograms, history, movers).run()
 }
 
 class Verifier implements Site {
@@ -139,7 +109,8 @@ class Verifier implements Site {
     maps: readonly EbpfMapDefinition[],
     { contents = () => undefined, globals = new Map(), watch }: KnownBefore,
     subprograms: readonly Subprogram[],
-    live: Int32Array,
+    history: PathHistory,
+    packetMovers: ReadonlySet<number>,
   ) {
     this.type = type
     this.contents = contents
@@ -148,10 +119,10 @@ class Verifier implements Site {
     this.mapCount = maps.length
     this.facts = new Facts(program.length)
     this.#subprograms = subprograms
-    this.#history = new PathHistory(program, live)
+    this.#history = history
     this.#globals = globals
     this.#watch = watch
-    this.#packetMovers = globals.size === 0 ? new Set() : findPacketMovers(type, program, subprograms)
+    this.#packetMovers = packetMovers
   }
 
   newId(): number {
@@ -177,8 +148,12 @@ class Verifier implements Site {
       this.index = tooDeep.index
       this.fail(tooDeep.isRecursive ? 'a global function calls itself' : TOO_DEEP)
     }
-    yield* this.#refuseMixed()
-    const readOnly = !this.facts.flags.some((flags) => (flags & PACKET_CHANGE) !== 0)
+    const mixed = yield* findMixedUse(this.#program, this.facts)
+    if (mixed !== undefined) {
+      this.index = mixed.index
+      this.fail(mixed.reason)
+    }
+    const readOnly = !(yield* changesPacket(this.facts))
     return { facts: this.facts, subprograms: this.#subprograms, instructionCount: this.#count, readOnly }
   }
 
@@ -422,30 +397,4 @@ class Verifier implements Site {
     for (let i = 1; i <= 5; i++) registers[i] = NONE
     return returnTo
   }
-
-  /** One piece of code can't be compiled for pointers and numbers at once, nor for the context and memory. */
-  *#refuseMixed(): Generator<void, void> {
-    const { flags, region, address } = this.facts
-    for (let index = 0; index < this.#program.length; index++) {
-      if (index % PIECES_BETWEEN_YIELDS === 0) yield
-      const found = flags[index]!
-      const one = this.#program[index]
-      const isMixed = (found & MIXED_DESTINATION) === MIXED_DESTINATION || (found & MIXED_SOURCE) === MIXED_SOURCE
-      if (isMixed && (one?.kind === 'alu' || one?.kind === 'jump') && one.bits === 64 && !isEquality(one)) {
-        this.index = index
-        this.fail('is used on pointers on one path and on numbers on another')
-      }
-      if ((found & CONTEXT_ACCESS) === 0) continue
-      if (region[index] === REGION_CONTEXT && address[index] !== FACT_MIXED) continue
-      this.index = index
-      this.fail('reaches one field of the context on one path and something else on another')
-    }
-  }
-}
-
-const MIXED_DESTINATION = DESTINATION_NUMBER | DESTINATION_POINTER
-const MIXED_SOURCE = SOURCE_NUMBER | SOURCE_POINTER
-
-function isEquality(one: Instruction): boolean {
-  return one.kind === 'jump' && (one.condition === 'eq' || one.condition === 'ne')
 }
