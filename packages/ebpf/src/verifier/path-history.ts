@@ -1,26 +1,11 @@
 import { PIECES_BETWEEN_YIELDS } from '../give-way.ts'
 import { nextSlot, type Program } from '../isa/instruction.ts'
 import { stateCovers, type VerifierState } from './state.ts'
+import { type StoredState, StoredStates } from './stored-states.ts'
 import { successors } from './structure.ts'
 
-/**
- * States that are kept for one slot; the one that was stored, or ended a path, longest ago makes room. Paths are followed to
- * the end and then back: what ended a path last is likely to end the next one, however many rounds a loop has.
- */
-const STATES_PER_SLOT = 64
 /** Instructions that a path follows at least from one state that is kept to the next: short loops keep few. */
 const INSTRUCTIONS_BETWEEN = 8
-
-/** A state that a path had at a join. Proven safe once no path that leads on from it is open. */
-export interface StoredState {
-  /** Null once it is not compared with any more: a path keeps all its parents, but not what they knew. */
-  state: VerifierState | null
-  readonly parent: StoredState | null
-  /** Instructions that had been followed when it was kept. */
-  readonly at: number
-  /** Paths from here on that are not finished. */
-  open: number
-}
 
 /** Slots where paths may meet: 1 for each. */
 export function* findJoins(program: Program): Generator<void, Uint8Array> {
@@ -47,12 +32,12 @@ export function* findJoins(program: Program): Generator<void, Uint8Array> {
 export class PathHistory {
   readonly #live: Int32Array
   readonly #joins: Uint8Array
-  readonly #stored: (StoredState[] | undefined)[]
+  readonly #stored: (StoredStates | undefined)[]
 
   constructor(live: Int32Array, joins: Uint8Array) {
     this.#live = live
     this.#joins = joins
-    this.#stored = new Array<StoredState[] | undefined>(live.length)
+    this.#stored = new Array<StoredStates | undefined>(live.length)
   }
 
   /** Paths may meet here. */
@@ -74,27 +59,25 @@ export class PathHistory {
     followed: number,
   ): StoredState | null | 'safe' | 'loop' {
     const live = this.#liveMasks(index, state)
-    const stored = this.#stored[index] ?? []
-    this.#stored[index] = stored
-    for (let i = stored.length - 1; i >= 0; i--) {
-      const known = stored[i]!
-      const before = known.state!
-      if (!stateCovers(before, state, live)) continue
-      if (known.open === 0) {
-        stored.splice(i, 1)
-        stored.push(known)
-        return 'safe'
-      }
+    let stored = this.#stored[index]
+    if (stored === undefined) {
+      stored = new StoredStates()
+      this.#stored[index] = stored
+    }
+    const covering = stored.find(state, (known) => {
+      if (!stateCovers(known.state!, state, live)) return false
+      if (known.open === 0) return true
       state.dropLonelyIds()
-      if (!stateCovers(state, before, live)) continue
+      return stateCovers(state, known.state!, live)
+    })
+    if (covering !== undefined) {
       // A helper calls a function again, a bounded number of times: what is being followed already stands for it.
-      return sameCall(before, state) ? 'loop' : 'safe'
+      return covering.open === 0 || !sameCall(covering.state!, state) ? 'safe' : 'loop'
     }
     if (parent !== null && followed - parent.at < INSTRUCTIONS_BETWEEN) return parent
     state.dropLonelyIds()
     const one: StoredState = { state: state.copy(), parent, at: followed, open: 1 }
-    if (stored.length === STATES_PER_SLOT) stored.shift()!.state = null
-    stored.push(one)
+    stored.add(one, live[live.length - 1]!)
     return one
   }
 

@@ -12,7 +12,7 @@ import { changesPacket, Facts, NOT_TAKEN, REACHED, TAKEN } from './facts.ts'
 import { checkGlobalCall, findPacketMovers, globalEntry } from './global-call.ts'
 import { liveRegisters } from './liveness.ts'
 import { findMixedUse } from './mixed-use.ts'
-import { findJoins, PathHistory, type StoredState } from './path-history.ts'
+import { findJoins, PathHistory } from './path-history.ts'
 import {
   CONTEXT,
   describeRegister,
@@ -27,6 +27,7 @@ import {
 import { constant, isConstant, UNKNOWN } from './scalar.ts'
 import { initialised, numeric, type Site, type VerifiedType } from './site.ts'
 import { Frame, type FrameCallback, stateCovers, VerifierState } from './state.ts'
+import type { StoredState } from './stored-states.ts'
 import { findSubprograms, type Subprogram } from './structure.ts'
 import type { KnownBefore, Verified, WatchVerifier } from './verified.ts'
 
