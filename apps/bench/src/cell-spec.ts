@@ -1,5 +1,5 @@
 import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
-import { resolveOptions } from '@vring/accessor'
+import { resolveOptions, supportsOf } from '@vring/accessor'
 import { isVringError } from '@vring/layout'
 import { parseAccessor, type Registry } from '@vring/registry'
 import { usageError } from './bench-error.ts'
@@ -136,7 +136,7 @@ export function makeCell(
     id,
     accessor: choice.name,
     options: plugin === null ? {} : resolveOptions(plugin.name, plugin.options, choice.options),
-    iotlb: plugin !== null && !plugin.supports.noIotlb,
+    iotlb: plugin !== null && !supportsOf(plugin, choice.options).noIotlb,
     ...cell,
   }
 }

@@ -1,3 +1,4 @@
+import { supportsOf } from '@vring/accessor'
 import { MAX_GAP_MS } from '@vring/backend-pcap'
 import { createRegistry } from '@vring/registry'
 import type { GivenArguments } from './arguments.ts'
@@ -98,7 +99,7 @@ async function resolveDevice(
     throw refuse('threads', `is ${threads}; accepted: 1 to ${queues}, the queue pairs that --queues gives them`)
   if (threads > 1 && !THREADED.includes(kind))
     throw refuse('threads', `is ${threads}, and ${kind} is one thread's; accepted: 1, or ${THREADED.join(', ')}`)
-  if (threads > 1 && registry.accessor(accessor.name).supports.iotlb)
+  if (threads > 1 && supportsOf(registry.accessor(accessor.name), accessor.options).iotlb)
     throw refuse('threads', `is ${threads}, and an IOTLB is one thread's; accepted: 1, or another --accessor`)
   const captures = (all.capture ?? []).map((one) => within(where, () => captureOf(one, queues)))
   if (threads > 1 && captures.some(({ pair }) => pair === null))

@@ -1,4 +1,5 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { supportsOf } from '@vring/accessor'
 import { featureSet, VIRTIO_F_ACCESS_PLATFORM, VringError } from '@vring/layout'
 import { EventFd, peerCredentials } from '@vring/linux'
 import {
@@ -37,7 +38,7 @@ async function work(settings: WorkerSettings): Promise<void> {
   const registry = await loadRegistry(settings.plugins)
   const accessor = registry.accessor(settings.accessor.name)
   let features = settings.features
-  if (accessor.supports.iotlb) features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)
+  if (supportsOf(accessor, settings.accessor.options).iotlb) features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)
   const note = (line: string): void => tell({ type: 'note', line })
   const debug = (line: string): void => tell({ type: 'note', line, level: 'debug' })
   const owned = Array.from({ length: queuePairs }, (_, pair) => pair).filter((pair) => pair % threads === thread)

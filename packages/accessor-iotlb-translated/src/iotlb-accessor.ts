@@ -118,10 +118,15 @@ export class IotlbAccessor implements Accessor {
 
   /** Maps what is translated; a mapping whose translation went goes before the round begins. */
   private map(mapped: MappedAreas, reached: boolean): void {
-    const bases = AREAS.map((area) => (reached ? this.translated[area].base : -1))
-    if (bases.some((base, index) => base !== this.armed[index])) {
+    const { armed, lengths } = this
+    const { desc, driver, device } = this.translated
+    const descBase = reached ? desc.base : -1
+    const driverBase = reached ? driver.base : -1
+    const deviceBase = reached ? device.base : -1
+    if (descBase !== armed[0] || driverBase !== armed[1] || deviceBase !== armed[2]) {
+      const bases = [descBase, driverBase, deviceBase]
       this.armed = bases
-      mapped.arm(bases.map((start, index) => (start < 0 ? null : { start, end: start + this.lengths[index]! })))
+      mapped.arm(bases.map((start, index) => (start < 0 ? null : { start, end: start + lengths[index]! })))
     }
     if (!reached) return
     mapped.beginRound()

@@ -3,12 +3,20 @@ import { accessorConformance, formatKillTable, killTable } from '@vring/conforma
 import { DeviceIotlb } from '@vring/iotlb'
 import { AREAS, EAGAIN, EFAULT, ENOBUFS, splitRingAreas } from '@vring/layout'
 import { ACCESS_READ, ACCESS_WRITE, PagedSpace } from '@vring/memory'
+import { SYNC_NAMES } from '@vring/mmu-notifier'
 import { speculate } from '@vring/speculation'
 import { describe, expect, it } from 'vitest'
 import { iotlbTranslated } from './iotlb-translated.ts'
 import { lookupSteps, steps } from './steps.ts'
 
-for (const era of ERAS) accessorConformance(iotlbTranslated, { describe, it }, { options: { era } })
+// Every value of every option. With user access a strategy of synchronisation changes nothing.
+const variants: readonly AccessorOptions[] = [
+  ...ERAS.map((era) => ({ era })),
+  { prefetch: 'off' },
+  { put: 'read' },
+  ...SYNC_NAMES.map((sync) => ({ primitive: 'direct', sync })),
+]
+for (const options of variants) accessorConformance(iotlbTranslated, { describe, it }, { options })
 
 const READ_WRITE = ACCESS_READ | ACCESS_WRITE
 const IOVA = 0x4000_0000

@@ -31,12 +31,15 @@ export const iotlbTranslated: AccessorPlugin = defineAccessor({
       values: ['on', 'off'],
       default: 'on',
       description: 'cache the translation of each area at the start of a round, or look every access up',
+      // The search of the IOTLB at each access is branches that nothing masks.
+      supports: { off: { needsPrefetch: false, speculationSafe: false } },
     },
     {
       name: 'primitive',
       values: ['user', 'direct'],
       default: 'user',
       description: 'user access at the translated address, or a mapping of it that lives as long as its translation',
+      supports: { direct: { needsMmuNotifier: true } },
     },
     {
       name: 'sync',

@@ -6,6 +6,7 @@
 export * from './contract/access-counters.ts'
 export * from './contract/accessor.ts'
 export * from './contract/accessor-options.ts'
+export { type AccessorSupports, supportsOf } from './contract/accessor-supports.ts'
 export * from './contract/define-accessor.ts'
 export * from './contract/resolve-options.ts'
 export * from './contract/ring-lease.ts'

@@ -30,6 +30,7 @@ import { speculationCases } from './cases/speculation.ts'
 import { userAccessCases } from './cases/user-access.ts'
 import { ACCESS, causedBy, LAST_ACCESS } from './caused-by.ts'
 import { AssertionFailure, type ConformanceCase } from './conformance-case.ts'
+import { withOptions } from './with-options.ts'
 
 /** Every property that conformance asks of accessors. */
 export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
@@ -94,7 +95,7 @@ export function accessorConformance(
 ): void {
   for (const chosen of options === undefined ? everyChoice(plugin) : [options])
     describe(`conformance of ${[plugin.name, choiceText(chosen)].join(' ').trimEnd()}`, () => {
-      const cases = applicableCases(plugin)
+      const cases = applicableCases(plugin, chosen)
       const judged = failureOf(plugin, chosen, gateCase) === null ? cases : [gateCase]
       for (const suite of new Set(judged.map((testCase) => testCase.suite)))
         describe(suite, () => {
@@ -108,9 +109,10 @@ export function accessorConformance(
     })
 }
 
-/** The properties that are asked of this plugin. */
-export function applicableCases(plugin: AccessorPlugin): ConformanceCase[] {
-  return CONFORMANCE_CASES.filter((testCase) => testCase.appliesTo?.(plugin) ?? true)
+/** The properties that are asked of this plugin, with these option values. */
+export function applicableCases(plugin: AccessorPlugin, options: AccessorOptions = {}): ConformanceCase[] {
+  const judged = withOptions(plugin, options)
+  return CONFORMANCE_CASES.filter((testCase) => testCase.appliesTo?.(judged) ?? true)
 }
 
 /** What came of one property. */
@@ -137,9 +139,10 @@ export function runConformance(
   cases?: readonly ConformanceCase[],
 ): ConformanceResult[] {
   const results: ConformanceResult[] = []
-  for (const chosen of options === undefined ? everyChoice(plugin) : [options]) {
-    if (results.some((result) => result.options === '' && result.failure !== null)) break
+  const choices = options === undefined ? everyChoice(plugin) : [options]
+  for (const [place, chosen] of choices.entries()) {
     results.push(...causedBy(judge(plugin, chosen, cases)))
+    if (place === 0 && results.some(({ failure }) => failure !== null)) break
   }
   return results
 }
@@ -150,7 +153,7 @@ function judge(
   cases?: readonly ConformanceCase[],
 ): Omit<ConformanceResult, 'follows'>[] {
   const results: Omit<ConformanceResult, 'follows'>[] = []
-  for (const testCase of cases ?? applicableCases(plugin)) {
+  for (const testCase of cases ?? applicableCases(plugin, options)) {
     const { suite, title } = testCase
     const failure = failureOf(plugin, options, testCase)
     results.push({ suite, title, options: choiceText(options), failure })
@@ -162,8 +165,9 @@ function judge(
 /** Why a property does not hold, with the access that it was found at, or null. */
 function failureOf(plugin: AccessorPlugin, options: AccessorOptions, testCase: ConformanceCase): string | null {
   const trail = new AccessTrail()
+  const bare = withOptions(plugin, options)
   try {
-    testCase.run({ plugin: trail.follow(plugin), bare: plugin, options })
+    testCase.run({ plugin: trail.follow(bare), bare, options })
     return null
   } catch (error) {
     const text = messageOf(error).replaceAll(/\s+/g, ' ')

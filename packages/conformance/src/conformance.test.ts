@@ -62,6 +62,24 @@ describe('the conformance kit', () => {
     )
   })
 
+  it('asks of an option value what is supported with it', () => {
+    const option = { name: 'way', values: ['copy', 'none'], default: 'copy', description: 'of this test' }
+    const plugin = defineAccessor({
+      ...copying({ fallsBack: true }),
+      options: [{ ...option, supports: { none: { fileBacked: false, fallsBack: false } } }],
+      create: (context) => copying().create(context, {}),
+    })
+    const titles = (options: Record<string, string>): string[] =>
+      applicableCases(plugin, options).map(({ title }) => title)
+    const refuses = 'without support for files and without a fallback the accessor refuses the ring'
+    expect(titles({})).not.toContain(refuses)
+    expect(titles({ way: 'copy' })).toEqual(titles({}))
+    expect(titles({ way: 'none' })).toContain(refuses)
+    // It does not refuse one: what is declared of a value is asked like what is declared of the plugin.
+    const failed = runConformance(plugin, { options: { way: 'none' } }).filter(({ failure }) => failure !== null)
+    expect(failed.map(({ title }) => title)).toContain(refuses)
+  })
+
   it('a case that fails says what was found and what was expected; what an accessor throws is a failure', () => {
     expect(() => checkEqual([1, 2], [1, 3], 'words')).toThrow('words[1]: found 2, expected 3')
     expect(() => checkEqual({ desc: 1, device: 2 }, { desc: 1 }, 'counts')).toThrow(

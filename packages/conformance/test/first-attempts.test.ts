@@ -47,7 +47,7 @@ const NAMED_BY: Readonly<Record<Exclude<Mistake, 'ok'>, string>> = {
   'map-files': 'a ring in a file works, and what the device stored is written back',
   'close-throws-twice': 'close gives every mapping and registration back, a second close does nothing',
   'lie-filebacked': 'without support for files each access falls back, and the counters say so',
-  'lie-iotlb': 'a missing translation ends the round before it starts and is asked for once; an update resumes it',
+  'lie-iotlb': 'a missing translation ends the round and is asked for once; an update resumes it',
   'lie-nofallback': 'an accessor that never falls back counts no access as a fallback',
   'lie-nonotifier': 'an accessor that needs no MMU notifier registers none, and maps nothing',
   'lie-denies': 'without support for files and without a fallback the accessor refuses the ring',

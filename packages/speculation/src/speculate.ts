@@ -1,4 +1,4 @@
-import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
+import { type AccessorOptions, type AccessorPlugin, supportsOf } from '@vring/accessor'
 import { DeviceIotlb } from '@vring/iotlb'
 import { AREAS, type Area, featureSet, packedRingAreas, splitRingAreas, VIRTIO_F_INDIRECT_DESC } from '@vring/layout'
 import { ACCESS_READ, GuestMap, PAGE_BYTES, PagedSpace } from '@vring/memory'
@@ -163,7 +163,7 @@ function runPath(
   known.push({ name: 'buffers', address: buffers, length: BUFFER_BYTES })
   const space = new SpeculativeSpace(paged, known)
   const cpu = new SpeculatingCpu(plan, space)
-  const iotlb = plugin.supports.noIotlb ? null : new DeviceIotlb()
+  const iotlb = supportsOf(plugin, options).noIotlb ? null : new DeviceIotlb()
   for (const area of AREAS) iotlb?.update(ring[area].address, ring[area].length, ring[area].address, 3)
   const accessor = plugin.create({ cpu, space, ring, iotlb }, options)
   const { probe, leases } = watch

@@ -1,4 +1,4 @@
-import { type Accessor, type AccessorOptions, type AccessorPlugin, RecordingCpu } from '@vring/accessor'
+import { type Accessor, type AccessorOptions, type AccessorPlugin, RecordingCpu, supportsOf } from '@vring/accessor'
 import { DeviceIotlb, type IotlbMiss } from '@vring/iotlb'
 import {
   AREAS,
@@ -99,7 +99,7 @@ export class World {
     }
     for (const area of AREAS) this.#map(area)
     this.driver = new WorldDriver(this.space, (area) => this.#areas[area])
-    const withIotlb = options.iotlb ?? !subject.plugin.supports.noIotlb
+    const withIotlb = options.iotlb ?? !supportsOf(subject.plugin, subject.options ?? {}).noIotlb
     this.iotlb = withIotlb ? new DeviceIotlb() : null
     this.ring = {
       format,

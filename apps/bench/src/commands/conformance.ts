@@ -1,22 +1,20 @@
 import { usageError } from '../bench-error.ts'
 import { type ConformanceReport, causesOf, failedCases } from '../conformance/conformance-report.ts'
-import { examinePlugin } from '../conformance/examine-plugin.ts'
+import { examinePlugin, KIT_LIMIT_MS } from '../conformance/examine-plugin.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
 import { isBuiltIn, loadRegistry } from '../load-registry.ts'
 import { printText, toJson, writeOutput } from '../output.ts'
 import type { BenchCommand } from './command.ts'
-import { jsonArg, pluginArg } from './shared-args.ts'
-
-/** How long the kit may take with all option values of one plugin, in ms: seconds on a quiet machine. */
-const LIMIT_MS = 180_000
+import { jsonArg, patienceArg, patienceOf, pluginArg } from './shared-args.ts'
 
 /** `vring-bench conformance`: the conformance kit on plugins. */
 export const conformance: BenchCommand = {
   description: 'The conformance kit on plugins; ends with 3 when a case fails',
-  args: { ...pluginArg, ...jsonArg },
+  args: { ...pluginArg, ...patienceArg, ...jsonArg },
   async run(args) {
     const specs = args.all('plugin')
     if (specs.length === 0) throw usageError('--plugin', 'missing: accepted: a package, a path or a file URL')
+    const limitMs = patienceOf(args, KIT_LIMIT_MS)
     const reports: ConformanceReport[] = []
     const { accessors, backends } = await loadRegistry(specs)
     for (const [kind, parts] of [
@@ -25,7 +23,7 @@ export const conformance: BenchCommand = {
     ] as const)
       for (const { name } of parts)
         if (!isBuiltIn(kind, name))
-          reports.push(await examinePlugin({ plugins: specs, kind, name, options: null }, LIMIT_MS))
+          reports.push(await examinePlugin({ plugins: specs, kind, name, options: null }, limitMs))
     const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ reports }))
     else printText(reports.map(reportText).join('\n\n'))

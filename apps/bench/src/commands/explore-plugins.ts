@@ -37,7 +37,7 @@ export async function explorePlugins(args: Arguments, bound: number | null): Pro
   return texts.map((text) => {
     const { name, options } = parseAccessorChoice(text, registry)
     const plugin = registry.accessor(name)
-    if (!plugin.supports.noIotlb)
+    if (!parts.supportsOf(plugin, options).noIotlb)
       throw usageError('--accessor', `${name} only works with a device IOTLB, which the explored machine has not`)
     const limits = bound === null ? {} : { preemptions: bound }
     return {

@@ -4,6 +4,7 @@ import { usageError } from '../bench-error.ts'
 import { PATIENCE_MS } from '../cell-process.ts'
 import { DRIVERS, RINGS } from '../cell-spec.ts'
 import { checkDevices } from '../check-devices.ts'
+import { KIT_LIMIT_MS } from '../conformance/examine-plugin.ts'
 import { judgeCells, withConformance } from '../conformance/judge-cells.ts'
 import { withLines } from '../lines/lines-result.ts'
 import { loadRegistry } from '../load-registry.ts'
@@ -21,7 +22,7 @@ import { runEnd } from '../run/run-end.ts'
 import { readSliceTimes } from '../slices/slice-times.ts'
 import { SWEEP_KEYS } from '../sweep-keys.ts'
 import type { BenchCommand } from './command.ts'
-import { classesArg, jsonArg, pluginArg } from './shared-args.ts'
+import { classesArg, jsonArg, patienceArg, patienceOf, pluginArg } from './shared-args.ts'
 
 /** Where a full run leaves its results when it is not told. */
 const DEFAULT_JSON = 'bench-out/results.json'
@@ -73,11 +74,7 @@ export const run: BenchCommand = {
       valueHint: 'A,B',
     },
     ...classesArg,
-    'patience-ms': {
-      type: 'string',
-      description: 'how late a cell may be before it counts as hung; default 30000',
-      valueHint: 'N',
-    },
+    ...patienceArg,
     sweep: { type: 'string', description: `vary a key: ${Object.keys(SWEEP_KEYS).join(', ')}`, valueHint: 'KEY=a,b,c' },
     shard: { type: 'string', description: 'run part i of n of the cells; put together with merge', valueHint: 'i/n' },
     peer: {
@@ -110,8 +107,8 @@ export const run: BenchCommand = {
     checkDevices(planned, peers)
     const seed = args.integer('seed', 0, 2 ** 32 - 1, 1)
     const smap = listOf(args, 'smap', ['off', 'on'] as const) ?? ['off', 'on']
-    const patienceMs = args.integer('patience-ms', 1000, 3_600_000, PATIENCE_MS)
-    const verdicts = await judgeCells(specs, plugins, patienceMs)
+    const patienceMs = patienceOf(args, PATIENCE_MS)
+    const verdicts = await judgeCells(specs, plugins, patienceOf(args, KIT_LIMIT_MS))
     const experiment = await runExperiment(specs, {
       command: rawArgs,
       seed,

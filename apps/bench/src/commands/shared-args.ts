@@ -1,4 +1,4 @@
-import type { OptionTable } from '@vring/cli'
+import type { Arguments, OptionTable } from '@vring/cli'
 
 /** `--json FILE`: `-` is standard output, which then carries nothing else. */
 export const jsonArg = {
@@ -13,6 +13,21 @@ export const classesArg = {
     valueHint: 'NEAR,FAR',
   },
 } as const satisfies OptionTable
+
+/** `--patience-ms N`: of cells, and of the conformance kit on a plugin. */
+export const patienceArg = {
+  'patience-ms': {
+    type: 'string',
+    description:
+      'how late a cell may be before it counts as hung, default 30000, and the kit on a plugin, default 180000',
+    valueHint: 'N',
+  },
+} as const satisfies OptionTable
+
+/** What of {@link patienceArg} is given, or the default, in ms. */
+export function patienceOf(args: Arguments, standard: number): number {
+  return args.integer('patience-ms', 1000, 3_600_000, standard)
+}
 
 /** `--plugin SPEC`, any number of times. */
 export const pluginArg = {

@@ -3,6 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { lastWords } from '../last-words.ts'
 import type { ConformanceReport, ConformanceRequest } from './conformance-report.ts'
 
+/** How long the kit may take with one plugin and all its option values, in ms: seconds on a quiet machine. */
+export const KIT_LIMIT_MS = 180_000
+
 /**
  * Asks the conformance kit about a plugin, in a process of its own: one that dies or hangs in it fails by that.
  *

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { eraOption } from '../uaccess/era.ts'
 import type { Accessor, AccessorContext } from './accessor.ts'
 import type { AccessorOptions } from './accessor-options.ts'
+import { type AccessorSupports, supportsOf } from './accessor-supports.ts'
 import { type AccessorDefinition, defineAccessor, isAccessorPlugin } from './define-accessor.ts'
 
 const supports = {
@@ -42,6 +43,29 @@ describe('defineAccessor', () => {
     expect(() => defineAccessor({ ...definition, ...wrong } as AccessorDefinition)).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_PLUGIN', field }),
     )
+  })
+
+  it.each([
+    ['supports of option era', { '2018': { fallsBack: true } }],
+    ['supports of option era', { '2019': { fallsBack: true } }],
+    ['supports.needs of era=6.18', { '6.18': { needs: true } }],
+    ['supports.iotlb of era=6.18', { '6.18': { iotlb: 1 } }],
+  ])('refuses a wrong %s, and names it', (field, wrong) => {
+    const options = [{ ...eraOption, supports: wrong as unknown as Record<string, Partial<AccessorSupports>> }]
+    expect(() => defineAccessor({ ...definition, options })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_PLUGIN', field }),
+    )
+  })
+
+  it('supports what it says of the chosen values, and of the defaults beside them', () => {
+    const option = { name: 'way', values: ['copy', 'map'], default: 'copy', description: 'of this test' }
+    const plugin = defineAccessor({
+      ...definition,
+      options: [eraOption, { ...option, supports: { map: { needsMmuNotifier: true, fallsBack: true } } }],
+    })
+    expect(supportsOf(plugin, {})).toEqual(supports)
+    expect(supportsOf(plugin, { way: 'copy', era: '6.18' })).toEqual(supports)
+    expect(supportsOf(plugin, { way: 'map' })).toEqual({ ...supports, needsMmuNotifier: true, fallsBack: true })
   })
 
   it('creates with every option resolved', () => {

@@ -1,6 +1,7 @@
 import { VringError } from '@vring/layout'
 import type { Accessor, AccessorContext } from './accessor.ts'
 import type { AccessorOption, AccessorOptions } from './accessor-options.ts'
+import { ACCESSOR_SUPPORTS, type AccessorSupports } from './accessor-supports.ts'
 import { resolveOptions } from './resolve-options.ts'
 
 /**
@@ -12,24 +13,6 @@ export const ACCESSOR_API_VERSION = 2
 export const ACCESSOR_API_CHANGE: string =
   'windows are single accesses over areas desc, driver and device, each with its access, and a lease replaces batch methods'
 
-/** What an accessor can do: the only way a conformance test is skipped, and what selection reads. */
-export interface AccessorSupports {
-  /** Reaches file-backed memory itself (false: must fall back or is not selected). */
-  readonly fileBacked: boolean
-  /** Works with a device IOTLB. */
-  readonly iotlb: boolean
-  /** Works without a device IOTLB. */
-  readonly noIotlb: boolean
-  /** Needs an address space that calls MMU notifiers. */
-  readonly needsMmuNotifier: boolean
-  /** Is only faster when rounds begin with metadata prefetch. */
-  readonly needsPrefetch: boolean
-  /** Leaves no check of its own that a mispredicted branch can pass without a barrier or a data dependency. */
-  readonly speculationSafe: boolean
-  /** Goes on, access by access, when the fast way is refused. */
-  readonly fallsBack: boolean
-}
-
 /** What a plugin author writes. */
 export interface AccessorDefinition {
   /** Lower-case words joined by `-`. */
@@ -38,6 +21,7 @@ export interface AccessorDefinition {
   readonly apiVersion: number
   /** One line for people. */
   readonly description: string
+  /** With the default of every option; a value of an option may change some of it. */
   readonly supports: AccessorSupports
   readonly options?: readonly AccessorOption[]
   /** Called with every declared option resolved to one of its values. */
@@ -72,9 +56,21 @@ export function defineAccessor(definition: AccessorDefinition): AccessorPlugin {
     throw invalid('name', name, 'lower-case words joined by -')
   if (!Number.isInteger(apiVersion) || apiVersion < 1) throw invalid('apiVersion', apiVersion, 'a positive integer')
   if (typeof create !== 'function') throw invalid('create', typeof create, 'a function')
-  for (const key of SUPPORTS_KEYS)
+  for (const key of ACCESSOR_SUPPORTS)
     if (typeof supports?.[key] !== 'boolean') throw invalid(`supports.${key}`, supports?.[key], 'true or false')
   const options: readonly AccessorOption[] = Object.freeze([...(definition.options ?? [])])
+  for (const option of options)
+    for (const [value, changes] of Object.entries(option.supports ?? {})) {
+      const others = option.values.filter((one) => one !== option.default)
+      if (!others.includes(value)) throw invalid(`supports of option ${option.name}`, value, others.join(', '))
+      for (const [key, given] of Object.entries(changes))
+        if (!ACCESSOR_SUPPORTS.includes(key as keyof AccessorSupports) || typeof given !== 'boolean')
+          throw invalid(
+            `supports.${key} of ${option.name}=${value}`,
+            given,
+            `true or false, of ${ACCESSOR_SUPPORTS.join(', ')}`,
+          )
+    }
   return Object.freeze({
     [brand]: true as const,
     name,
@@ -86,16 +82,6 @@ export function defineAccessor(definition: AccessorDefinition): AccessorPlugin {
       create.call(definition, context, resolveOptions(name, options, given)),
   })
 }
-
-const SUPPORTS_KEYS: readonly (keyof AccessorSupports)[] = [
-  'fileBacked',
-  'iotlb',
-  'noIotlb',
-  'needsMmuNotifier',
-  'needsPrefetch',
-  'speculationSafe',
-  'fallsBack',
-]
 
 /** True for the result of {@link defineAccessor}, of any copy of this package. */
 export function isAccessorPlugin(value: unknown): value is AccessorPlugin {

@@ -63,9 +63,8 @@ export const denialCases: readonly ConformanceCase[] = [
     suite: 'supports',
     title: 'an accessor that is not safe under speculation is found out, on a ring that masks nothing',
     appliesTo: ({ supports }) => !supports.speculationSafe,
-    run({ plugin }) {
-      // With the options that it has by default: others may make it safe, and then it need not say so.
-      const { verdict } = speculate(plugin, { depth: 1, nospec: 'none' })
+    run({ plugin, options }) {
+      const { verdict } = speculate(plugin, { options, depth: 1, nospec: 'none' })
       check(verdict !== 'clear', 'nothing is found: it can say that it is safe')
     },
   },

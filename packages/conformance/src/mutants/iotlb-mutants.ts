@@ -3,7 +3,7 @@ import type { Iotlb, IotlbEntry } from '@vring/iotlb'
 import { ACCESS_WRITE } from '@vring/memory'
 import { type Mutant, mutatePlugin } from './mutant.ts'
 
-const MISSING = 'a missing translation ends the round before it starts and is asked for once; an update resumes it'
+const MISSING = 'a missing translation ends the round and is asked for once; an update resumes it'
 const PERMISSION = 'a translation without the permission ends the round, and nothing is asked'
 const FORGETS = 'an invalidation forgets what was cached: the next round follows the new translation'
 const SPLIT = 'an area in two translations works, wherever they lead'

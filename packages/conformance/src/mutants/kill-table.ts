@@ -1,5 +1,6 @@
 import type { AccessorPlugin } from '@vring/accessor'
 import { applicableCases, type ConformanceOptions, runConformance } from '../accessor-conformance.ts'
+import { withOptions } from '../with-options.ts'
 import { contractMutants } from './contract-mutants.ts'
 import { dataPlaneMutants } from './data-plane-mutants.ts'
 import { iotlbMutants } from './iotlb-mutants.ts'
@@ -46,8 +47,9 @@ export interface Kill {
  * whether a change to it still finds what it found.
  */
 export function killTable(plugin: AccessorPlugin, { options = {} }: ConformanceOptions = {}): Kill[] {
-  return MUTANTS.filter((mutant) => mutant.appliesTo?.(plugin) ?? true).map((mutant) => {
-    const mutated = mutant.mutate(plugin)
+  const judged = withOptions(plugin, options)
+  return MUTANTS.filter((mutant) => mutant.appliesTo?.(judged) ?? true).map((mutant) => {
+    const mutated = mutant.mutate(judged)
     const cases = applicableCases(mutated).filter(
       ({ suite, title }) => title === mutant.killedBy || !SLOW_SUITES.includes(suite),
     )

@@ -1,4 +1,4 @@
-import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
+import { type AccessorOptions, type AccessorPlugin, supportsOf } from '@vring/accessor'
 import { refused } from '@vring/layout'
 import type { Exploration, ExploreOptions, Finding } from '../exploration.ts'
 import { explore } from '../explore.ts'
@@ -69,7 +69,7 @@ export function explorePlugin(
   plugin: AccessorPlugin,
   { options = {}, parts, preemptions = 2, maxStates = 300_000 }: ExplorePluginOptions,
 ): PluginExploration[] {
-  if (!plugin.supports.noIotlb)
+  if (!supportsOf(plugin, options).noIotlb)
     throw refused('ERR_UNSUPPORTED', 'explore', plugin.name, 'an accessor that works without a device IOTLB')
   return PLUGIN_SCENARIOS.map(([make, memoryModel]) => {
     const known: FieldKnowledge = { stored: new Set(), contended: new Set() }
