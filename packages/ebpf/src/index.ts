@@ -18,7 +18,7 @@ export { decode } from './isa/decode.ts'
 export { disassemble } from './isa/disassemble.ts'
 export { EbpfError } from './isa/ebpf-error.ts'
 export { encode } from './isa/encode.ts'
-export type { Instruction, Program } from './isa/instruction.ts'
+export { type Instruction, type Program, STACK_BYTES } from './isa/instruction.ts'
 export {
   type EbpfEngine,
   type EbpfProgram,

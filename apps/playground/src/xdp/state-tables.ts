@@ -1,10 +1,9 @@
-import { REGION_PACKET, REGION_STACK, type SteppedAccess } from '@vring/ebpf'
+import { REGION_PACKET, REGION_STACK, STACK_BYTES, type SteppedAccess } from '@vring/ebpf'
 import { type Cell, dataTable } from '../page/data-table.ts'
 import { element } from '../page/element.ts'
 import type { XdpMoment } from './xdp-session.ts'
 
 const ROW_BYTES = 16
-const STACK_BYTES = 512
 const WORD_BYTES = 8
 
 const hex = (byte: number): string => byte.toString(16).padStart(2, '0')

@@ -1,5 +1,5 @@
 import { refused, VringError } from '@vring/layout'
-import { stringAt } from './elf.ts'
+import { BtfSection, TYPE_BYTES } from './btf-section.ts'
 import { INTEGER_FIELDS_MAX, type IntegerField } from './integer-field.ts'
 
 /** One type of the BTF type section; numbers start at 1, 0 is void. */
@@ -43,30 +43,13 @@ const KIND_RESTRICT = 11
 export const KIND_FUNC = 12
 export const KIND_FUNC_PROTO = 13
 export const KIND_VAR = 14
-const KIND_DATASEC = 15
+export const KIND_DATASEC = 15
 const KIND_FLOAT = 16
 export const KIND_DECL_TAG = 17
 const KIND_TYPE_TAG = 18
 export const KIND_ENUM64 = 19
-const BTF_MAGIC = 0xeb9f
 const INT_SIGNED = 1
 const POINTER_BYTES = 8
-/** Bytes that follow a type, apiece for each of its `vlen` entries. */
-const ENTRY_BYTES: Readonly<Record<number, number>> = {
-  [KIND_STRUCT]: 12,
-  [KIND_UNION]: 12,
-  [KIND_ENUM]: 8,
-  [KIND_FUNC_PROTO]: 8,
-  [KIND_DATASEC]: 12,
-  [KIND_ENUM64]: 12,
-}
-/** Bytes that follow a type once. */
-const EXTRA_BYTES: Readonly<Record<number, number>> = {
-  [KIND_INT]: 4,
-  [KIND_ARRAY]: 12,
-  [KIND_VAR]: 4,
-  [KIND_DECL_TAG]: 4,
-}
 /** References to other types may be this deep: a bound for malformed input that refers to itself. */
 const DEPTH_MAX = 32
 
@@ -212,34 +195,22 @@ export class Btf {
 const QUALIFIERS = new Set([KIND_TYPEDEF, KIND_VOLATILE, KIND_CONST, KIND_RESTRICT, KIND_TYPE_TAG])
 const SIZED = new Set([KIND_INT, KIND_STRUCT, KIND_UNION, KIND_ENUM, KIND_ENUM64, KIND_FLOAT])
 
-function parse(section: Uint8Array): BtfType[] {
-  const view = new DataView(section.buffer, section.byteOffset, section.byteLength)
-  if (view.getUint16(0, true) !== BTF_MAGIC)
-    throw refused('ERR_INVALID_ARGUMENT', '.BTF magic', view.getUint16(0, true), `0x${BTF_MAGIC.toString(16)}`)
-  const headerBytes = view.getUint32(4, true)
-  const start = headerBytes + view.getUint32(8, true)
-  const end = start + view.getUint32(12, true)
-  const stringStart = headerBytes + view.getUint32(16, true)
-  const strings = section.subarray(stringStart, stringStart + view.getUint32(20, true))
-  if (end > section.length) throw new RangeError('types')
+function parse(bytes: Uint8Array): BtfType[] {
+  const section = new BtfSection(bytes)
+  const { view } = section
   const types: BtfType[] = [
     { kind: 0, name: 'void', sizeOrType: 0, members: [], array: undefined, signed: false, linkage: 0, component: -1 },
   ]
-  for (let at = start; at < end; ) {
-    const info = view.getUint32(at + 4, true)
-    const kind = (info >>> 24) & 0x1f
-    const count = info & 0xffff
-    const body = at + 12
-    const entryBytes = ENTRY_BYTES[kind] ?? 0
+  for (const { at, kind, count, entryBytes, info } of section.types()) {
+    const body = at + TYPE_BYTES
     const hasMembers = kind === KIND_STRUCT || kind === KIND_UNION || kind === KIND_FUNC_PROTO
-    if (count * entryBytes > section.length - body) throw new RangeError('entries')
     types.push({
       kind,
-      name: stringAt(strings, view.getUint32(at, true), '.BTF'),
+      name: section.text(at),
       sizeOrType: view.getUint32(at + 8, true),
       members: hasMembers
         ? Array.from({ length: count }, (_, i) => ({
-            name: stringAt(strings, view.getUint32(body + i * entryBytes, true), '.BTF'),
+            name: section.text(body + i * entryBytes),
             type: view.getUint32(body + i * entryBytes + 4, true),
             ...(entryBytes === 12 ? placeOf(view.getUint32(body + i * entryBytes + 8, true), info) : {}),
           }))
@@ -250,7 +221,6 @@ function parse(section: Uint8Array): BtfType[] {
       linkage: kind === KIND_FUNC ? count : 0,
       component: kind === KIND_DECL_TAG ? view.getInt32(body, true) : -1,
     })
-    at = body + (EXTRA_BYTES[kind] ?? 0) + count * entryBytes
   }
   return types
 }
