@@ -3,36 +3,43 @@ import { describe, expect, test } from 'vitest'
 import { SessionPair } from '../test/session-pair.ts'
 import { decodeMessage } from './decode-message.ts'
 import { FRONTEND_PROTOCOL_FEATURES, VhostUserFrontend } from './frontend.ts'
-import { encodeMessage, FLAG_REPLY } from './header.ts'
+import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
+import { MessageReader } from './message-reader.ts'
 import { MESSAGES } from './messages.ts'
 import { u64 } from './payload.ts'
 import { PROTOCOL_F_INBAND_NOTIFICATIONS, PROTOCOL_F_REPLY_ACK, PROTOCOL_F_STATUS } from './protocol-features.ts'
 import { memoryTransportPair } from './transport.ts'
 
 /** A backend of a test's own that offers every bit there is, and says yes to everything. */
-function yesBackend(offered = 2n ** 64n - 1n) {
+function yesBackend({ kept = 255n, refused = -1 } = {}) {
+  const offered = 2n ** 64n - 1n
   const [driver, device] = memoryTransportPair()
+  const reader = new MessageReader(device, 4096, 8)
   const said: string[] = []
+  let sent = 0
+  let most = 0
+  const send = driver.send.bind(driver)
+  driver.send = (...message) => {
+    most = Math.max(most, ++sent - said.length)
+    send(...message)
+  }
   let status = 0n
   const answer = (): void => {
-    const into = new Uint8Array(4096)
-    const count = device.receive(into, [])
-    if (count <= 0) return
-    const message = into.slice(0, count)
-    said.push(decodeMessage(message))
-    const view = new DataView(message.buffer)
-    const id = view.getUint32(0, true)
-    if (id === MESSAGES.SET_STATUS.id) status = view.getBigUint64(12, true)
+    const message = reader.next()
+    if (typeof message === 'string') return
+    const { request: id, flags, payload } = message
+    said.push(decodeMessage(encodeMessage(id, flags & ~3, payload)))
+    if (id === MESSAGES.SET_STATUS.id) status = u64.decode(new DataView(payload.buffer)) & kept
     const replies = new Map([
       [MESSAGES.GET_FEATURES.id, offered],
       [MESSAGES.GET_PROTOCOL_FEATURES.id, offered],
       [MESSAGES.GET_STATUS.id, status],
     ])
-    const asked = (view.getUint32(4, true) & 8) !== 0
-    const value = replies.get(id) ?? (asked ? 0n : null)
+    const asked = (flags & FLAG_NEED_REPLY) !== 0
+    const value = replies.get(id) ?? (asked ? BigInt(id === refused) : null)
     if (value !== null) device.send(encodeMessage(id, FLAG_REPLY, u64.encode(value)))
   }
-  return { frontend: new VhostUserFrontend({ transport: driver, wait: answer }), said, answer }
+  return { frontend: new VhostUserFrontend({ transport: driver, wait: answer }), said, answer, underWay: () => most }
 }
 
 describe('the frontend', () => {
@@ -63,10 +70,7 @@ describe('the frontend', () => {
   })
 
   test('refuses a device that does not keep FEATURES_OK', () => {
-    const { frontend } = yesBackend()
-    const call = frontend.call.bind(frontend)
-    frontend.call = ((name: 'GET_STATUS', payload: null) =>
-      name === 'GET_STATUS' ? 3n : call(name, payload)) as typeof frontend.call
+    const { frontend } = yesBackend({ kept: 3n })
     expect(() => frontend.negotiate(0n)).toThrow('the device status is ACKNOWLEDGE DRIVER; accepted: FEATURES_OK')
   })
 })
@@ -83,4 +87,34 @@ test('the session names the features that it refuses, and the protocol feature t
   expect(pair.session.lastRefusal?.message).toContain('SET_PROTOCOL_FEATURES is GPA_ADDRESSES (21), bit 63; accepted: ')
   pair.send('RESET_DEVICE', null, [], true)
   expect(pair.session.lastRefusal?.message).toBe('RESET_DEVICE is sent; accepted: RESET_DEVICE (13) negotiated first')
+})
+
+describe('requests that are sent together', () => {
+  test('are answered in their order, with 32 under way at most', () => {
+    const { frontend, said, underWay } = yesBackend()
+    frontend.negotiate(0n)
+    const told = Array.from({ length: 100 }, (_, num) => ['SET_VRING_BASE', { index: 0, num }] as const)
+    const before = said.length
+    const replies = frontend.callAll([...told, ['GET_STATUS', null]])
+    expect(replies).toEqual([...told.map(() => null), 11n])
+    const { id, request } = MESSAGES.SET_VRING_BASE
+    expect(said.slice(before, -1)).toEqual(
+      told.map(([, payload]) => decodeMessage(encodeMessage(id, FLAG_NEED_REPLY, request.encode(payload)))),
+    )
+    expect(underWay()).toBe(32)
+  })
+
+  test('are all answered before the first refusal is thrown: the connection goes on', () => {
+    const { frontend, said } = yesBackend({ refused: MESSAGES.SET_VRING_NUM.id })
+    frontend.negotiate(0n)
+    const start = () =>
+      frontend.callAll([
+        ['SET_VRING_BASE', { index: 0, num: 0 }],
+        ['SET_VRING_NUM', { index: 0, num: 3 }],
+        ['SET_VRING_ENABLE', { index: 0, num: 1 }],
+      ])
+    expect(start).toThrow('SET_VRING_NUM: the backend refused it')
+    expect(said.at(-1)).toContain('SET_VRING_ENABLE')
+    expect(frontend.call('GET_STATUS', null)).toBe(11n)
+  })
 })

@@ -10,20 +10,10 @@ import {
   VIRTIO_STATUS_FEATURES_OK,
   VringError,
 } from '@vring/layout'
-import { closeFd, EventFd, PollSet } from '@vring/linux'
+import { EventFd } from '@vring/linux'
 import type { FrontendMemory } from './frontend-memory.ts'
-import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
-import { type IncomingMessage, MessageReader } from './message-reader.ts'
-import {
-  type FdPolicy,
-  MESSAGES,
-  type MessageSpec,
-  type ReplyPayload,
-  type RequestName,
-  type RequestPayload,
-  requestLabel,
-} from './messages.ts'
-import { none, type PayloadCodec, u64 } from './payload.ts'
+import { type FrontendReplies, type FrontendRequest, FrontendRequests } from './frontend-requests.ts'
+import type { ReplyPayload, RequestName, RequestPayload } from './messages.ts'
 import {
   PROTOCOL_F_BACKEND_REQ,
   PROTOCOL_F_CONFIG,
@@ -57,14 +47,8 @@ export const FRONTEND_PROTOCOL_FEATURES: bigint = featureSet(
   PROTOCOL_F_STATUS,
 )
 
-/**
- * How long an answer is looked for before this thread sleeps, in microseconds: most are there by then, and waking a thread takes
- * longer.
- */
-const LOOK_US = 100
-
-/** Bytes of the longest reply. */
-const REPLY_BYTES_MAX = 4096
+/** The device status of a driver that has negotiated, and sets its rings up. */
+const FEATURES_OK: number = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK
 
 export interface FrontendOptions {
   readonly transport: Transport
@@ -88,11 +72,7 @@ export interface FrontendQueue {
  * conformance suites; the rings themselves are the driver's, with `@vring/virtqueue`.
  */
 export class VhostUserFrontend {
-  readonly #transport: Transport
-  readonly #reader: MessageReader
-  readonly #wait: () => void
-  /** How long to look for an answer before waiting for it, in ms. */
-  readonly #lookMs: number
+  readonly #requests: FrontendRequests
   readonly #queues = new Map<number, FrontendQueue>()
   /** Negotiated, by {@link negotiate}. */
   features = 0n
@@ -102,10 +82,7 @@ export class VhostUserFrontend {
   status = 0
 
   constructor(options: FrontendOptions) {
-    this.#transport = options.transport
-    this.#reader = new MessageReader(options.transport, REPLY_BYTES_MAX, 1)
-    this.#wait = options.wait ?? socketWait(options.transport)
-    this.#lookMs = options.wait === undefined ? LOOK_US / 1000 : 0
+    this.#requests = new FrontendRequests(options.transport, options.wait)
   }
 
   /**
@@ -121,16 +98,23 @@ export class VhostUserFrontend {
     fds: readonly number[] = [],
     replyFds: number[] = [],
   ): ReplyPayload<Name> {
-    const spec = MESSAGES[name] as unknown as MessageSpec<RequestPayload<Name>, ReplyPayload<Name>>
-    const ack = spec.reply === null && hasFeature(this.protocolFeatures, PROTOCOL_F_REPLY_ACK)
-    this.#transport.send(encodeMessage(spec.id, ack ? FLAG_NEED_REPLY : 0, spec.request.encode(payload)), fds)
-    if (spec.reply !== null) return spec.reply.decode(this.#reply(spec.id, spec.reply, spec.replyFds, replyFds))
-    if (ack) {
-      const status = u64.decode(this.#reply(spec.id, u64))
-      if (status !== 0n)
-        throw new VringError('ERR_PROTOCOL', `${name}: the backend refused it`, { field: name, value: status })
-    } else if (name === 'SET_LOG_BASE') this.#reply(spec.id, none)
-    return null as ReplyPayload<Name>
+    const [reply] = this.callAll([[name, payload, fds] as unknown as FrontendRequest], replyFds)
+    return reply as ReplyPayload<Name>
+  }
+
+  /**
+   * Sends requests one after the other, 32 before the first answer at most, and takes their answers: the
+   * backend is waited for once and not for each. Those after a refused one were sent, too.
+   *
+   * @param replyFds takes the descriptors that come with the answers, in their order
+   * @returns the answers, in the order of the requests
+   * @throws VringError of the first request that was refused, when all are answered; else as {@link call}
+   */
+  callAll<const Requests extends readonly FrontendRequest[]>(
+    requests: Requests,
+    replyFds: number[] = [],
+  ): FrontendReplies<Requests> {
+    return this.#requests.call(requests, hasFeature(this.protocolFeatures, PROTOCOL_F_REPLY_ACK), replyFds)
   }
 
   /**
@@ -144,22 +128,40 @@ export class VhostUserFrontend {
    * @throws VringError ERR_PROTOCOL when the device does not keep FEATURES_OK, and as {@link call}
    */
   negotiate(wanted: bigint, wantedProtocol: bigint = FRONTEND_PROTOCOL_FEATURES): bigint {
-    this.call('SET_OWNER', null)
-    const offered = this.call('GET_FEATURES', null)
+    const [, offered] = this.callAll([
+      ['SET_OWNER', null],
+      ['GET_FEATURES', null],
+    ])
     const protocol = featureSet(VHOST_USER_F_PROTOCOL_FEATURES)
     if ((offered & protocol) !== 0n) {
       const features = this.call('GET_PROTOCOL_FEATURES', null) & wantedProtocol & FRONTEND_PROTOCOL_FEATURES
       this.call('SET_PROTOCOL_FEATURES', features)
       this.protocolFeatures = features
     }
-    this.setStatus(0)
-    this.setStatus(VIRTIO_STATUS_ACKNOWLEDGE)
-    this.setStatus(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)
-    this.features = offered & (wanted | protocol)
-    this.call('SET_FEATURES', this.features)
-    this.setStatus(this.status | VIRTIO_STATUS_FEATURES_OK)
-    this.#checkFeaturesOk()
-    return this.features
+    const features = offered & (wanted | protocol)
+    if (hasFeature(this.protocolFeatures, PROTOCOL_F_STATUS)) this.#acknowledge(features)
+    else this.call('SET_FEATURES', features)
+    this.features = features
+    this.status = FEATURES_OK
+    return features
+  }
+
+  /** The steps of the device status up to FEATURES_OK, which the device has to keep. */
+  #acknowledge(features: bigint): void {
+    const replies = this.callAll([
+      ['SET_STATUS', 0n],
+      ['SET_STATUS', BigInt(VIRTIO_STATUS_ACKNOWLEDGE)],
+      ['SET_STATUS', BigInt(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER)],
+      ['SET_FEATURES', features],
+      ['SET_STATUS', BigInt(FEATURES_OK)],
+      ['GET_STATUS', null],
+    ])
+    const status = Number(replies[5])
+    if ((status & VIRTIO_STATUS_FEATURES_OK) === 0)
+      throw new VringError('ERR_PROTOCOL', `the device status is ${deviceStatusNames(status)}; accepted: FEATURES_OK`, {
+        field: 'device status',
+        value: status,
+      })
   }
 
   /** Sets the device status; the backend is told when STATUS is negotiated. */
@@ -196,14 +198,21 @@ export class VhostUserFrontend {
     const queue = { kick, call }
     this.#queues.set(index, queue)
     const [desc, avail, used] = [ring.desc.address, ring.driver.address, ring.device.address]
-    this.call('SET_VRING_NUM', { index, num: ring.queueSize })
-    this.call('SET_VRING_BASE', { index, num: base })
-    this.call('SET_VRING_ADDR', { index, flags: 0, desc, avail, used, log: 0 })
-    this.call('SET_VRING_CALL', { index, hasFd: true }, [queue.call.fd])
-    this.call('SET_VRING_KICK', { index, hasFd: true }, [queue.kick.fd])
-    if (hasFeature(this.features, VHOST_USER_F_PROTOCOL_FEATURES)) this.call('SET_VRING_ENABLE', { index, num: 1 })
+    const requests: FrontendRequest[] = [
+      ['SET_VRING_NUM', { index, num: ring.queueSize }],
+      ['SET_VRING_BASE', { index, num: base }],
+      ['SET_VRING_ADDR', { index, flags: 0, desc, avail, used, log: 0 }],
+      ['SET_VRING_CALL', { index, hasFd: true }, [queue.call.fd]],
+      ['SET_VRING_KICK', { index, hasFd: true }, [queue.kick.fd]],
+    ]
+    if (hasFeature(this.features, VHOST_USER_F_PROTOCOL_FEATURES))
+      requests.push(['SET_VRING_ENABLE', { index, num: 1 }])
     // Said with the first ring: a backend that waits for others waits for them, too.
-    if ((this.status & VIRTIO_STATUS_DRIVER_OK) === 0) this.setStatus(this.status | VIRTIO_STATUS_DRIVER_OK)
+    const status = this.status | VIRTIO_STATUS_DRIVER_OK
+    if (status !== this.status && hasFeature(this.protocolFeatures, PROTOCOL_F_STATUS))
+      requests.push(['SET_STATUS', BigInt(status)])
+    this.callAll(requests)
+    this.status = status
     return queue
   }
 
@@ -217,19 +226,7 @@ export class VhostUserFrontend {
   /** Hangs up. A second call does nothing. */
   close(): void {
     for (const index of [...this.#queues.keys()]) this.#dropQueue(index)
-    // No answer brings descriptors; those that came all the same are not kept.
-    for (const fd of this.#reader.takeFds()) closeFd(fd)
-    this.#transport.close()
-  }
-
-  #checkFeaturesOk(): void {
-    if (!hasFeature(this.protocolFeatures, PROTOCOL_F_STATUS)) return
-    const status = Number(this.call('GET_STATUS', null))
-    if ((status & VIRTIO_STATUS_FEATURES_OK) === 0)
-      throw new VringError('ERR_PROTOCOL', `the device status is ${deviceStatusNames(status)}; accepted: FEATURES_OK`, {
-        field: 'device status',
-        value: status,
-      })
+    this.#requests.close()
   }
 
   #dropQueue(index: number): void {
@@ -237,52 +234,5 @@ export class VhostUserFrontend {
     queue?.kick.close()
     queue?.call.close()
     this.#queues.delete(index)
-  }
-
-  #reply(id: number, codec: PayloadCodec<unknown>, policy: FdPolicy = [0, 0], replyFds: number[] = []): DataView {
-    for (const end = performance.now() + this.#lookMs; ; ) {
-      const message = this.#reader.next()
-      if (message === 'closed') throw new VringError('ERR_CLOSED', 'the backend hung up')
-      if (message === 'none') {
-        if (performance.now() >= end) this.#wait()
-        continue
-      }
-      const problem = replyProblem(message, id, codec, policy)
-      if (problem === null) {
-        replyFds.push(...message.fds)
-        return new DataView(message.payload.buffer)
-      }
-      for (const fd of message.fds) closeFd(fd)
-      throw new VringError('ERR_PROTOCOL', problem, { field: requestLabel(id) })
-    }
-  }
-}
-
-/** What is wrong with an answer, or null. */
-function replyProblem(
-  { request, flags, payload, fds }: IncomingMessage,
-  id: number,
-  codec: PayloadCodec<unknown>,
-  policy: FdPolicy,
-): string | null {
-  const name = requestLabel(id)
-  if (request !== id || (flags & FLAG_REPLY) === 0) return `an answer to ${requestLabel(request)}; accepted: to ${name}`
-  const [least, most] = codec.bytes
-  if (payload.length < least || payload.length > most)
-    return `the answer to ${name} has ${payload.length} bytes; accepted: ${least} to ${most}`
-  if (fds.length < policy[0] || fds.length > policy[1])
-    return `the answer to ${name} has ${fds.length} descriptors; accepted: ${policy[0]} to ${policy[1]}`
-  return null
-}
-
-function socketWait(transport: Transport): () => void {
-  const poll = new PollSet()
-  poll.watch([transport.fd])
-  return () => {
-    if (poll.wait(10_000) === 0)
-      throw new VringError('ERR_SYSTEM', 'the backend does not answer within 10 s', {
-        field: 'poll',
-        value: 'ETIMEDOUT',
-      })
   }
 }

@@ -53,6 +53,13 @@ export interface MessageSpec<Request, Reply> {
   readonly requires: number | null
   /** The datapath has to stand between two rounds while it takes effect. */
   readonly quiesces: boolean
+  /** Answered without payload where no status is asked for. */
+  readonly emptyReply: boolean
+  /**
+   * The ring whose guest wrote what it carries, by the payload as it came; a bad value fails that ring, and not the connection.
+   * Null: what it carries is the frontend's own.
+   */
+  readonly guestRing: ((payload: Uint8Array) => number) | null
 }
 
 const NO_FD: FdPolicy = [0, 0]
@@ -64,12 +71,20 @@ interface Rules {
   readonly requires?: number
   readonly quiesces?: boolean
   readonly replyFds?: FdPolicy
+  readonly emptyReply?: boolean
+  readonly guestRing?: (payload: Uint8Array) => number
 }
+
+/** The ring that a state or an address is of: a 32-bit word. */
+const ringWord = (payload: Uint8Array): number => new DataView(payload.buffer, payload.byteOffset).getUint32(0, true)
+/** The ring that a descriptor is of: bits 0 to 7. */
+const ringByte = (payload: Uint8Array): number => payload[0]!
 
 /** A request that is acknowledged when the frontend asks for it. */
 function told<Request>(id: number, request: PayloadCodec<Request>, rules: Rules = {}): MessageSpec<Request, null> {
   const { fds = NO_FD, replyFds = NO_FD, requires = null, quiesces = false } = rules
-  return { id, request, reply: null, fds, replyFds, requires, quiesces }
+  const { emptyReply = false, guestRing = null } = rules
+  return { id, request, reply: null, fds, replyFds, requires, quiesces, emptyReply, guestRing }
 }
 
 /** A request that is always answered. */
@@ -138,13 +153,13 @@ export const MESSAGES: Messages = {
   SET_OWNER: told(3, none),
   RESET_OWNER: told(4, none, { quiesces: true }),
   SET_MEM_TABLE: told(5, memoryTable, { fds: [0, 8], quiesces: true }),
-  SET_LOG_BASE: told(6, log, { fds: ONE_FD, requires: PROTOCOL_F_LOG_SHMFD, quiesces: true }),
+  SET_LOG_BASE: told(6, log, { fds: ONE_FD, requires: PROTOCOL_F_LOG_SHMFD, quiesces: true, emptyReply: true }),
   SET_LOG_FD: told(7, none, { fds: ONE_FD }),
-  SET_VRING_NUM: told(8, vringState, { quiesces: true }),
-  SET_VRING_ADDR: told(9, vringAddr, { quiesces: true }),
-  SET_VRING_BASE: told(10, vringState, { quiesces: true }),
+  SET_VRING_NUM: told(8, vringState, { quiesces: true, guestRing: ringWord }),
+  SET_VRING_ADDR: told(9, vringAddr, { quiesces: true, guestRing: ringWord }),
+  SET_VRING_BASE: told(10, vringState, { quiesces: true, guestRing: ringWord }),
   GET_VRING_BASE: asked(11, vringState, vringState, { quiesces: true }),
-  SET_VRING_KICK: told(12, vringFd, { fds: MAYBE_FD, quiesces: true }),
+  SET_VRING_KICK: told(12, vringFd, { fds: MAYBE_FD, quiesces: true, guestRing: ringByte }),
   SET_VRING_CALL: told(13, vringFd, { fds: MAYBE_FD, quiesces: true }),
   SET_VRING_ERR: told(14, vringFd, { fds: MAYBE_FD, quiesces: true }),
   GET_PROTOCOL_FEATURES: asked(15, none, u64),

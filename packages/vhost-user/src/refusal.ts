@@ -1,5 +1,5 @@
 import type { VringError } from '@vring/layout'
-import type { RequestName } from './messages.ts'
+import { MESSAGES, type RequestName } from './messages.ts'
 
 /** A request that was refused. */
 export interface Refusal {
@@ -10,17 +10,11 @@ export interface Refusal {
   readonly ends: 'answered' | 'ring' | 'session'
 }
 
-/** Requests that pass on what a guest writes: a bad value is the ring's fault, and not the connection's. */
-const OF_THE_GUEST: ReadonlySet<RequestName | null> = new Set<RequestName>([
-  'SET_VRING_NUM',
-  'SET_VRING_ADDR',
-  'SET_VRING_BASE',
-  'SET_VRING_KICK',
-])
-/** How what is wrong with such a value is refused. */
+/** How a bad value of a guest's is refused. */
 const BAD_VALUE: ReadonlySet<string> = new Set(['ERR_OUT_OF_RANGE', 'ERR_MISALIGNED', 'ERR_OVERLAP'])
 
-/** Is it a guest's value that is refused? Then its ring is what fails, and not the connection. */
-export function isOfTheGuest(name: RequestName | null, error: VringError): name is RequestName {
-  return OF_THE_GUEST.has(name) && BAD_VALUE.has(error.code)
+/** The ring that fails because its guest's own value was refused; null: it is the connection's fault. */
+export function failedRing(name: RequestName | null, payload: Uint8Array, error: VringError): number | null {
+  const guestRing = name === null ? null : MESSAGES[name].guestRing
+  return guestRing === null || !BAD_VALUE.has(error.code) ? null : guestRing(payload)
 }

@@ -1,4 +1,6 @@
-import { type ServedPath, VhostUserWorker, type VhostUserWorkerOptions } from './worker.ts'
+import type { ServedPath } from './served-paths.ts'
+import { VhostUserWorker } from './worker.ts'
+import type { VhostUserWorkerOptions } from './worker-options.ts'
 
 export interface ServeOptions extends ServedPath, VhostUserWorkerOptions {}
 

@@ -1,68 +1,12 @@
-import { refused } from '@vring/layout'
 import { guardFaults, PollSet } from '@vring/linux'
-import { work } from '@vring/memory'
-import { BackendSession } from './backend-session.ts'
-import type { SessionTrace } from './backend-session-options.ts'
-import { checkDevice } from './check-device.ts'
 import type { VhostUserDevice } from './device.ts'
-import { type EndpointOptions, VhostUserEndpoint } from './endpoint.ts'
-import { linuxHost } from './linux-host.ts'
-import type { Refusal } from './refusal.ts'
-import type { FaultHandler } from './report-fault.ts'
+import { RingTurns } from './ring-turns.ts'
+import { type ServedPath, ServedPaths } from './served-paths.ts'
 import { ServedSession, sooner } from './served-session.ts'
-import type { SessionHost } from './session-host.ts'
 import { WaitSet } from './wait-set.ts'
+import { ANSWER_US, checkWorkerOptions, type VhostUserWorkerOptions } from './worker-options.ts'
 import type { WorkerSession } from './worker-session.ts'
 
-export interface VhostUserWorkerOptions {
-  /**
-   * How long to go on looking at empty rings before sleeping, and at the socket after a message ({@link ANSWER_US} at most), in
-   * microseconds. Default 50; Infinity never sleeps.
-   */
-  readonly busyPollUs?: number
-  /**
-   * How long to leave empty rings alone before looking again, in microseconds. Default 3, in which a fast driver fills a
-   * batch; 0 looks again at once.
-   */
-  readonly pauseUs?: number
-  /** How often to look for control messages while packets flow, in microseconds. Default 1000. */
-  readonly controlUs?: number
-  /** A descriptor that wakes the worker from another thread: an eventfd that {@link shouldStop} explains. */
-  readonly wakeFd?: number
-  /** Asked after every wake-up, every {@link controlUs} and once a second; true ends {@link VhostUserWorker.run}. */
-  readonly shouldStop?: () => boolean
-}
-
-/** A path that a worker serves: one frontend after the other. */
-export interface ServedPath extends EndpointOptions {
-  readonly device: VhostUserDevice
-  /** Sees every whole message. */
-  readonly trace?: SessionTrace
-  /** See `BackendSessionOptions`. */
-  readonly memoryBytesMax?: number
-  /** See `BackendSessionOptions`. */
-  readonly onFault?: FaultHandler
-  /** See `BackendSessionOptions`. */
-  readonly onRefusal?: (refusal: Refusal, session: BackendSession) => void
-  /** What a session needs of the operating system. Default {@link linuxHost}. */
-  readonly host?: SessionHost
-  /** See `BackendSessionOptions`. */
-  readonly onNote?: (line: string) => void
-  /** A frontend connected. */
-  readonly onOpen?: (session: BackendSession) => void
-  /** A session is over; `session.error` says why, null: the frontend hung up. */
-  readonly onClose?: (session: BackendSession) => void
-}
-
-interface Listening {
-  readonly endpoint: VhostUserEndpoint
-  readonly path: ServedPath
-  /** A device serves one session at a time: who comes meanwhile waits. */
-  busy: boolean
-}
-
-/** How long a turn over the rings goes on, in ms: then it stops after the ring in hand, and the next one begins there. */
-const TURN_MS = 1
 /**
  * Wake-ups one after the other that bring nothing before the worker looks by time: an eventfd that is a semaphore, or that
  * another process writes to without end, would be looked at without end.
@@ -72,12 +16,6 @@ const EMPTY_WAKES_MAX = 64
 const EMPTY_WAKE_MS = 1
 /** Views of memory that a session makes in one look at its messages; in a turn over the rings one session makes one. */
 const CONTROL_VIEWS = 3
-
-/**
- * How long sockets are looked at after a message whenever the rings are empty, in microseconds: a frontend that sets a device up
- * has the next one ready when it has its answer, and waking a thread takes longer than that.
- */
-export const ANSWER_US = 100
 
 /** How often a sleeping worker asks `shouldStop`, in ms. */
 const ASK_MS = 1000
@@ -109,19 +47,17 @@ export class VhostUserWorker {
   #answerUntil = 0
   readonly #wakeFd: number
   readonly #shouldStop: (() => boolean) | undefined
-  readonly #listening: Listening[] = []
+  readonly #paths = new ServedPaths((session, device, onClose) => this.add(session, device, onClose))
   #served: readonly ServedSession[] = []
-  /** Every running ring of every session. */
-  #rings: readonly { readonly served: ServedSession; readonly index: number }[] = []
+  readonly #turns = new RingTurns(
+    (served, error) => this.#fail(served, error),
+    () => this.#memoryLost(),
+  )
   readonly #sockets = new PollSet()
   /** What stands at which place of the set before; listening sockets first. */
   #socketFds: readonly number[] = []
   readonly #waiting = new WaitSet()
   #waitingStale = true
-  /** Where the next turn begins. */
-  #nextRing = 0
-  /** The session that makes a view in this turn. */
-  #viewTurn = 0
   #emptyWakes = 0
   /** Pages of guarded memory that were lost, as last seen. */
   #faults = guardFaults()
@@ -130,11 +66,7 @@ export class VhostUserWorker {
 
   /** @throws VringError ERR_OUT_OF_RANGE, ERR_INVALID_ARGUMENT */
   constructor(options: VhostUserWorkerOptions = {}) {
-    for (const field of ['busyPollUs', 'pauseUs', 'controlUs'] as const)
-      if (!((options[field] ?? 0) >= 0))
-        throw refused('ERR_OUT_OF_RANGE', field, options[field], '0 or more microseconds')
-    if (options.shouldStop !== undefined && typeof options.shouldStop !== 'function')
-      throw refused('ERR_INVALID_ARGUMENT', 'shouldStop', typeof options.shouldStop, 'a function')
+    checkWorkerOptions(options)
     this.#busyPollMs = (options.busyPollUs ?? 50) / 1000
     this.#pauseMs = (options.pauseUs ?? 3) / 1000
     this.#controlMs = (options.controlUs ?? 1000) / 1000
@@ -149,8 +81,7 @@ export class VhostUserWorker {
    * @throws VringError when the endpoint can't be made (path in use, no permission), or the device is none
    */
   serve(path: ServedPath): void {
-    checkDevice(path.device)
-    this.#listening.push({ endpoint: new VhostUserEndpoint(path), path, busy: false })
+    this.#paths.serve(path)
   }
 
   /** Serves a session that is connected, until it is over. */
@@ -166,7 +97,7 @@ export class VhostUserWorker {
 
   /** Nothing is left to serve. */
   get idle(): boolean {
-    return this.#served.length === 0 && this.#listening.length === 0
+    return this.#served.length === 0 && this.#paths.count === 0
   }
 
   /**
@@ -195,12 +126,12 @@ export class VhostUserWorker {
    * @throws VringError when an endpoint fails
    */
   control(): void {
-    this.#checkMemory()
-    for (const one of this.#listening) if (!one.busy && one.endpoint.role === 'client') this.#accept(one)
+    this.#memoryLost()
+    this.#paths.connect()
     this.#watchSockets()
     this.#sockets.wait(0)
-    const listening = this.#listening.length
-    for (let i = 0; i < listening; i++) if (this.#sockets.revents(i) !== 0) this.#accept(this.#listening[i]!)
+    const listening = this.#paths.count
+    for (let i = 0; i < listening; i++) if (this.#sockets.revents(i) !== 0) this.#paths.accept(i)
     // Taken together: what comes while they are handled is looked at the next time.
     const served = this.#served
     let over = false
@@ -215,73 +146,38 @@ export class VhostUserWorker {
       else if (result === 'handled') this.#answerUntil = performance.now() + this.#answerMs
     }
     if (over) this.#dropClosed()
-    this.#dropEnded()
+    this.#paths.dropEnded()
     let changed = false
     for (const one of this.#served) if (one.ringsChanged()) changed = true
     if (changed) this.#arrange()
   }
 
   /**
-   * One bounded round over each ring of each session, for about {@link TURN_MS}: the next turn goes on after the ring that this
+   * One bounded round over each ring of each session, for about a millisecond: the next turn goes on after the ring that this
    * one ended with. A device that throws ends its session.
    *
    * @returns packets done; at least 1 when time was up, as there may be more
    */
   turn(): number {
-    const rings = this.#rings
-    const count = rings.length
-    this.#allowView()
-    const end = count > 1 ? performance.now() + TURN_MS : 0
-    let at = this.#nextRing < count ? this.#nextRing : 0
-    let packets = 0
-    for (let left = count; left > 0; left--) {
-      const { served, index } = rings[at]!
-      at = at + 1 === count ? 0 : at + 1
-      work.begin()
-      try {
-        packets += served.device.serveQueue(index)
-      } catch (error) {
-        this.#fail(served, error)
-        break
-      }
-      if (guardFaults() !== this.#faults) {
-        this.#checkMemory()
-        break
-      }
-      if (left > 1 && performance.now() >= end) {
-        packets ||= 1
-        break
-      }
-    }
-    this.#nextRing = at
+    const packets = this.#turns.turn()
     if (packets > 0) this.#emptyWakes = 0
     return packets
   }
 
-  /** In each turn another session may make a view of memory that no address led into before: that takes long. */
-  #allowView(): void {
-    const served = this.#served
-    this.#viewTurn = this.#viewTurn + 1 < served.length ? this.#viewTurn + 1 : 0
-    for (let i = 0; i < served.length; i++) {
-      const { space } = served[i]!.session.memory
-      space.viewsLeft = i === this.#viewTurn ? 1 : 0
-      space.deferred = false
-    }
-  }
-
   /** Ends the sessions whose memory has lost pages: what is written to those the driver does not see. */
-  #checkMemory(): void {
+  #memoryLost(): boolean {
     const faults = guardFaults()
-    if (faults === this.#faults) return
+    if (faults === this.#faults) return false
     this.#faults = faults
     for (const { session } of this.#served) session.checkMemory()
     this.#dropClosed()
+    return true
   }
 
   /** Turns until control is due; true when all rings have been empty, and no message has come, for the busy-polling time. */
   turns(): boolean {
     const start = performance.now()
-    if (this.#rings.length === 0) return start >= this.#answerUntil
+    if (this.#turns.isEmpty) return start >= this.#answerUntil
     let lastWork = start
     for (;;) {
       const packets = this.turn()
@@ -329,9 +225,8 @@ export class VhostUserWorker {
 
   /** How long to wait for {@link fds} and {@link roomFds} at most, in ms; -1: until something happens. */
   get waitMs(): number {
-    let waitMs = -1
+    let { waitMs } = this.#paths
     for (const one of this.#served) waitMs = sooner(waitMs, one.waitMs)
-    for (const { busy, endpoint } of this.#listening) if (!busy) waitMs = sooner(waitMs, endpoint.waitMs)
     return waitMs
   }
 
@@ -344,15 +239,7 @@ export class VhostUserWorker {
   close(): void {
     for (const { session } of this.#served) session.close()
     this.#dropClosed()
-    for (const { endpoint } of this.#listening.splice(0)) endpoint.close()
-  }
-
-  /** Endpoints whose only connection is over. */
-  #dropEnded(): void {
-    for (let i = this.#listening.length - 1; i >= 0; i--) {
-      const { busy, endpoint } = this.#listening[i]!
-      if (!busy && endpoint.ended) this.#listening.splice(i, 1)
-    }
+    this.#paths.close()
   }
 
   /**
@@ -362,26 +249,6 @@ export class VhostUserWorker {
   #pause(since: number): void {
     const end = since + this.#pauseMs
     while (performance.now() < end);
-  }
-
-  #accept(one: Listening): void {
-    if (one.busy) return
-    const transport = one.endpoint.take()
-    if (transport === null) return
-    const { path } = one
-    const { onRefusal, host = linuxHost } = path
-    const session: BackendSession = new BackendSession({
-      ...path,
-      transport,
-      host,
-      onRefusal: (refusal) => onRefusal?.(refusal, session),
-    })
-    one.busy = true
-    this.add(session, path.device, () => {
-      one.busy = false
-      path.onClose?.(session)
-    })
-    path.onOpen?.(session)
   }
 
   #fail({ session }: ServedSession, error: unknown): void {
@@ -400,13 +267,13 @@ export class VhostUserWorker {
   }
 
   #arrange(): void {
-    this.#rings = this.#served.flatMap((served) => served.queues.map((index) => ({ served, index })))
+    this.#turns.arrange(this.#served)
     this.#waitingStale = true
   }
 
   /** Nothing is allocated while nothing changes. */
   #watchSockets(): void {
-    const count = this.#listening.length + this.#served.length
+    const count = this.#paths.count + this.#served.length
     let same = count === this.#socketFds.length
     for (let i = 0; same && i < count; i++) same = this.#socketFd(i) === this.#socketFds[i]
     if (same) return
@@ -416,8 +283,7 @@ export class VhostUserWorker {
   }
 
   #socketFd(index: number): number {
-    const one = this.#listening[index]
-    if (one === undefined) return this.#served[index - this.#listening.length]!.session.fd
-    return one.busy ? -1 : one.endpoint.fd
+    const paths = this.#paths.count
+    return index < paths ? this.#paths.fd(index) : this.#served[index - paths]!.session.fd
   }
 }

@@ -1,13 +1,13 @@
-import { EAGAIN, featureSet, hasFeature, VHOST_USER_F_PROTOCOL_FEATURES, VIRTIO_F_VERSION_1 } from '@vring/layout'
+import { featureSet, hasFeature, VHOST_USER_F_PROTOCOL_FEATURES, VIRTIO_F_VERSION_1 } from '@vring/layout'
 import {
   BackendSession,
   type BackendSessionOptions,
   decodeMessage,
   encodeMessage,
   FLAG_NEED_REPLY,
-  HEADER_BYTES,
   MESSAGES,
   type MemoryRegion,
+  MessageReader,
   type MessageSpec,
   memoryTransportPair,
   type RequestName,
@@ -28,6 +28,7 @@ export class SessionPair {
   readonly device: RecyclingDevice
   readonly session: BackendSession
   readonly frontend: Transport
+  readonly #reader: MessageReader
   /** Messages in both directions, as people read them. */
   readonly trace: string[] = []
 
@@ -35,6 +36,7 @@ export class SessionPair {
     const [frontend, transport] = memoryTransportPair()
     this.device = device
     this.frontend = frontend
+    this.#reader = new MessageReader(frontend, 65_536, 8)
     this.session = new BackendSession({
       ...options,
       transport,
@@ -63,13 +65,12 @@ export class SessionPair {
   }
 
   replies(): string[] {
-    const into = new Uint8Array(65_536)
     const found: string[] = []
     for (;;) {
-      const count = this.frontend.receive(into, [])
-      if (count === EAGAIN || count === 0) return found
-      found.push(decodeMessage(into.slice(0, count)))
-      if (count < HEADER_BYTES) throw new Error('a reply without a header')
+      const message = this.#reader.next()
+      if (typeof message === 'string') return found
+      const { request, flags, payload } = message
+      found.push(decodeMessage(encodeMessage(request, flags & ~3, payload)))
     }
   }
 
