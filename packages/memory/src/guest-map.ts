@@ -2,7 +2,7 @@ import { EFAULT, EXDEV, refused } from '@vring/layout'
 import type { Access, AddressMap } from './address-map.ts'
 import { checkObject, checkObjects } from './check-argument.ts'
 import type { MemoryView } from './memory-view.ts'
-import { RegionIndex } from './region-index.ts'
+import { SortedRegions } from './sorted-regions.ts'
 import { work } from './work-meter.ts'
 
 /** Memory slots that KVM and QEMU give a vhost device at most. Source: Linux 5.0 x86 `KVM_USER_MEM_SLOTS`. */
@@ -25,15 +25,14 @@ export interface GuestRange {
 
 /**
  * Guest-physical addresses, as descriptors hold them, to user addresses and on to bytes. The region of the last hit is
- * tried first, then {@link RegionIndex}. A range that runs from one region into its neighbour is -EXDEV from
+ * tried first, then {@link SortedRegions}. A range that runs from one region into its neighbour is -EXDEV from
  * {@link resolve} and goes piecewise through {@link resolveSpan}; a hole is -EFAULT.
  */
 export class GuestMap implements AddressMap {
   /** Where the user addresses lead. */
   readonly space: AddressMap
   span = 0
-  private sorted: readonly GuestRegion[] = []
-  private index = new RegionIndex([])
+  private sorted = sortedSlots([])
   // The region of the last hit; none: infinitely far away. Values that are no 32-bit integers, so that the fields are
   // doubles from the start: a field that changes its representation later throws optimised code away.
   private hitStart = Number.POSITIVE_INFINITY
@@ -52,9 +51,9 @@ export class GuestMap implements AddressMap {
     return this.space.view
   }
 
-  /** The regions, by guest address. */
+  /** The regions, by guest address. Another list when they changed. */
   get regions(): readonly GuestRegion[] {
-    return this.sorted
+    return this.sorted.list
   }
 
   resolve(address: number, length: number, access: Access): number {
@@ -84,7 +83,8 @@ export class GuestMap implements AddressMap {
     for (const region of regions) checkRegion(region)
     const sorted = regions.map((region) => ({ ...region })).sort((a, b) => a.guestAddress - b.guestAddress)
     for (let i = 1; i < sorted.length; i++) checkAfter(sorted[i - 1], sorted[i])
-    this.install(sorted, new RegionIndex(sorted.map(({ guestAddress }) => guestAddress)))
+    this.sorted = sortedSlots(sorted)
+    this.hitStart = Number.POSITIVE_INFINITY
   }
 
   /**
@@ -94,14 +94,13 @@ export class GuestMap implements AddressMap {
    */
   addRegion(region: GuestRegion): void {
     checkObject('region', region, '{ guestAddress, length, userAddress }')
-    const { sorted, index } = this
-    checkCount(sorted.length + 1)
+    const { list } = this.sorted
+    checkCount(list.length + 1)
     checkRegion(region)
-    const at = index.find(region.guestAddress) + 1
-    if (at > 0) checkAfter(sorted[at - 1], region)
-    if (at < sorted.length) checkAfter(region, sorted[at])
-    index.splice(at, 0, [region.guestAddress])
-    this.install(sorted.toSpliced(at, 0, { ...region }), index)
+    const at = this.sorted.find(region.guestAddress) + 1
+    if (at > 0) checkAfter(list[at - 1], region)
+    if (at < list.length) checkAfter(region, list[at])
+    this.splice(at, 0, { ...region })
   }
 
   /**
@@ -110,12 +109,10 @@ export class GuestMap implements AddressMap {
    * @throws VringError ERR_OUT_OF_RANGE when none does
    */
   removeRegion(guestAddress: number): void {
-    const { sorted, index } = this
-    const at = Number.isSafeInteger(guestAddress) ? index.find(guestAddress) : -1
-    if (at < 0 || sorted[at].guestAddress !== guestAddress)
+    const at = Number.isSafeInteger(guestAddress) ? this.sorted.find(guestAddress) : -1
+    if (at < 0 || this.regions[at].guestAddress !== guestAddress)
       throw refused('ERR_OUT_OF_RANGE', 'guestAddress', guestAddress, 'the first address of a region')
-    index.splice(at, 1, [])
-    this.install(sorted.toSpliced(at, 1), index)
+    this.splice(at, 1)
   }
 
   /**
@@ -124,7 +121,7 @@ export class GuestMap implements AddressMap {
    */
   guestRanges(userAddress: number, length: number): GuestRange[] {
     const found: GuestRange[] = []
-    for (const region of this.sorted) {
+    for (const region of this.regions) {
       const start = Math.max(userAddress, region.userAddress)
       const end = Math.min(userAddress + length, region.userAddress + region.length)
       if (start < end)
@@ -133,10 +130,8 @@ export class GuestMap implements AddressMap {
     return found
   }
 
-  /** @param sorted a list of its own: that it is another one says that the regions changed */
-  private install(sorted: readonly GuestRegion[], index: RegionIndex): void {
-    this.sorted = sorted
-    this.index = index
+  private splice(at: number, removed: number, ...added: readonly GuestRegion[]): void {
+    this.sorted.splice(at, removed, ...added)
     this.hitStart = Number.POSITIVE_INFINITY
   }
 
@@ -145,9 +140,9 @@ export class GuestMap implements AddressMap {
     const d = address - this.hitStart
     if (d >= 0 && d < this.hitLength) return true
     work.charge(1)
-    const found = this.index.find(address)
+    const found = this.sorted.find(address)
     if (found < 0) return false
-    const region = this.sorted[found]
+    const region = this.sorted.list[found]
     if (address - region.guestAddress >= region.length) return false
     this.hitStart = region.guestAddress
     this.hitLength = region.length
@@ -163,6 +158,9 @@ export class GuestMap implements AddressMap {
     return this.seek(address + inRegion) ? EXDEV : EFAULT
   }
 }
+
+const sortedSlots = (slots: readonly GuestRegion[]): SortedRegions<GuestRegion> =>
+  new SortedRegions(slots, ({ guestAddress }) => guestAddress)
 
 /** @throws VringError ERR_OUT_OF_RANGE */
 function checkCount(count: number): void {

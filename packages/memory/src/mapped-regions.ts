@@ -2,7 +2,7 @@ import { refused } from '@vring/layout'
 import { checkObject, checkObjects } from './check-argument.ts'
 import { LazyView } from './lazy-view.ts'
 import type { MemoryView } from './memory-view.ts'
-import type { RegionIndex } from './region-index.ts'
+import { SortedRegions } from './sorted-regions.ts'
 
 /** Memory of another process that is mapped here: readable and writable, there until its region is replaced. */
 export interface MappedRegion {
@@ -24,6 +24,11 @@ export interface AddressRange {
 
 /** A view holds at most this much, so that every offset into it is a small integer: larger memory comes as several. */
 export const VIEW_BYTES_MAX = 0x8000_0000
+
+/** @param regions ascending */
+export function sortedRegions(regions: readonly MappedRegion[]): SortedRegions<MappedRegion> {
+  return new SortedRegions(regions, ({ address }) => address)
+}
 
 /** First address after a region. */
 export function endOf({ address, length }: AddressRange): number {
@@ -51,35 +56,28 @@ export function checkedRegions(regions: readonly MappedRegion[], limit: number):
 }
 
 /**
- * The regions and some more, as a list of its own; `index` is brought up to it. Of those that are there only the neighbours of
- * each new one are looked at, and joined with it where they continue one another.
+ * Puts more regions among those that are there, of which only the neighbours of each new one are looked at, and joined with it
+ * where they continue one another.
  *
  * @param added as {@link checkedRegions} gives them
- * @throws VringError ERR_OVERLAP; `index` is as it was then
+ * @throws VringError ERR_OVERLAP; nothing changed then
  */
-export function withRegions(
-  regions: readonly MappedRegion[],
-  index: RegionIndex,
-  added: readonly MappedRegion[],
-): MappedRegion[] {
+export function insertRegions(regions: SortedRegions<MappedRegion>, added: readonly MappedRegion[]): void {
   for (const region of added) {
-    const before = regions[index.find(region.address)]
+    const before = regions.list[regions.find(region.address)]
     if (before !== undefined) checkAfter(before, region)
-    const last = regions[index.find(endOf(region) - 1)]
+    const last = regions.list[regions.find(endOf(region) - 1)]
     if (last !== undefined && last !== before) checkAfter(region, last)
   }
-  const next = [...regions]
   for (const region of added) {
-    const at = index.find(region.address) + 1
-    const { [at - 1]: before, [at]: after } = next
+    const at = regions.find(region.address) + 1
+    const { [at - 1]: before, [at]: after } = regions.list
     const head = before !== undefined && continues(before, region) ? before : null
     const tail = after !== undefined && continues(region, after) ? after : null
     const whole = join(head === null ? region : join(head, region), tail)
     const [first, count] = [head === null ? at : at - 1, (head === null ? 0 : 1) + (tail === null ? 0 : 1)]
-    next.splice(first, count, whole)
-    index.splice(first, count, [whole.address])
+    regions.splice(first, count, whole)
   }
-  return next
 }
 
 /** What of a table goes when a range is removed. */
@@ -96,36 +94,19 @@ export interface RegionCut {
 }
 
 /** Null: nothing is mapped in the range. */
-export function cutOf(
-  regions: readonly MappedRegion[],
-  index: RegionIndex,
-  { address, length }: AddressRange,
-): RegionCut | null {
+export function cutOf(regions: SortedRegions<MappedRegion>, { address, length }: AddressRange): RegionCut | null {
+  const { list } = regions
   const end = address + length
-  const found = index.find(address)
-  const first = found >= 0 && endOf(regions[found]!) > address ? found : found + 1
-  const last = index.find(end - 1)
+  const found = regions.find(address)
+  const first = found >= 0 && endOf(list[found]!) > address ? found : found + 1
+  const last = regions.find(end - 1)
   if (last < first) return null
-  const [head, tail] = [regions[first]!, regions[last]!]
+  const [head, tail] = [list[first]!, list[last]!]
   const left: MappedRegion[] = []
   if (head.address < address) left.push(part(head, head.address, address))
   if (endOf(tail) > end) left.push(part(tail, end, endOf(tail)))
   const bounds = { start: Math.max(address, head.address), end: Math.min(end, endOf(tail)) }
   return { ...bounds, first, count: last - first + 1, left }
-}
-
-/** The regions without a cut, as a list of its own; `index` is brought up to it. */
-export function withoutCut(
-  regions: readonly MappedRegion[],
-  index: RegionIndex,
-  { first, count, left }: RegionCut,
-): MappedRegion[] {
-  index.splice(
-    first,
-    count,
-    left.map(({ address }) => address),
-  )
-  return regions.toSpliced(first, count, ...left)
 }
 
 /** Does `region` translate everything that `old` does, to the same bytes? */

@@ -9,22 +9,15 @@ import {
   checkRange,
   cutOf,
   endOf,
+  insertRegions,
   keeps,
   type MappedRegion,
-  withoutCut,
-  withRegions,
+  sortedRegions,
 } from './mapped-regions.ts'
 import { type MemoryView, memoryView } from './memory-view.ts'
 import { TASK_SIZE_MAX } from './page-size.ts'
-import { RegionIndex } from './region-index.ts'
 import type { KernelMapping, MapRefusal, MapRequest, UserSpace } from './user-space.ts'
 import { work } from './work-meter.ts'
-
-/** The regions of one moment, sorted by address. Never changes; a later one has a higher generation. */
-export interface RegionSnapshot {
-  readonly generation: number
-  readonly regions: readonly MappedRegion[]
-}
 
 /**
  * The address space of a process whose memory is mapped here (vhost-user): regions, each somewhere in a view. A view
@@ -48,8 +41,7 @@ export class MappedSpace implements UserSpace {
   viewsLeft = Number.POSITIVE_INFINITY
   /** A range was -EAGAIN for want of {@link viewsLeft}; to be cleared where that is set. */
   deferred = false
-  private current: RegionSnapshot = { generation: 0, regions: [] }
-  private index = new RegionIndex([])
+  private sorted = sortedRegions([])
   // The region of the last hit; none: infinitely far away. Doubles from the start (see GuestMap).
   private hitStart = Number.POSITIVE_INFINITY
   private hitLength = -(2 ** 40)
@@ -64,12 +56,12 @@ export class MappedSpace implements UserSpace {
     this.limit = limit
     this.notifiers = new MmuNotifierList()
     this.view = NO_MEMORY
-    this.install(checkedRegions(regions, limit))
+    this.sorted = sortedRegions(checkedRegions(regions, limit))
   }
 
-  /** What is mapped now. */
-  get snapshot(): RegionSnapshot {
-    return this.current
+  /** What is mapped now, ascending. Another list when it changed. */
+  get regions(): readonly MappedRegion[] {
+    return this.sorted.list
   }
 
   resolve(address: number, length: number, _access: Access): number {
@@ -91,9 +83,9 @@ export class MappedSpace implements UserSpace {
   /** Is all of [address, address + length) in regions? Control plane: no view is made by asking. */
   covers(address: number, length: number): boolean {
     if (!isRange(address, length, this.limit)) return false
-    const { regions } = this.current
+    const { regions } = this
     for (let at = address; at < address + length; ) {
-      const found = this.index.find(at)
+      const found = this.sorted.find(at)
       const region = regions[found]
       if (found < 0 || region === undefined || at - region.address >= region.length) return false
       at = region.address + region.length
@@ -120,23 +112,22 @@ export class MappedSpace implements UserSpace {
    * before it does: of regions that stand side by side, or with a hole between them, as one range. Nothing changes when
    * the regions are refused.
    *
-   * @returns the snapshot that was replaced: what to unmap once no round sees it any more
    * @throws VringError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE, ERR_MISALIGNED or ERR_OVERLAP for the regions; ERR_NOTIFIER,
    * after the replacement, for a listener that failed
    */
-  replaceRegions(regions: readonly MappedRegion[]): RegionSnapshot {
-    const next = checkedRegions(regions, this.limit)
-    const index = new RegionIndex(next.map(({ address }) => address))
-    const old = this.current
+  replaceRegions(regions: readonly MappedRegion[]): void {
+    const next = sortedRegions(checkedRegions(regions, this.limit))
     const gone: MmuNotifierRange[] = []
     let follows = false
-    for (const region of old.regions) {
-      const goes = !keeps(next[index.find(region.address)], region)
+    for (const region of this.regions) {
+      const goes = !keeps(next.list[next.find(region.address)], region)
       if (goes) gone.push(unmapRange(follows ? gone.pop()!.start : region.address, endOf(region)))
       follows = goes
     }
-    this.invalidating(gone, () => this.install(next, index))
-    return old
+    this.invalidating(gone, () => {
+      this.sorted = next
+      this.hitStart = Number.POSITIVE_INFINITY
+    })
   }
 
   /**
@@ -146,7 +137,8 @@ export class MappedSpace implements UserSpace {
    * @throws VringError as {@link replaceRegions} for the regions
    */
   addRegions(regions: readonly MappedRegion[]): void {
-    this.install(withRegions(this.current.regions, this.index, checkedRegions(regions, this.limit)), this.index)
+    insertRegions(this.sorted, checkedRegions(regions, this.limit))
+    this.hitStart = Number.POSITIVE_INFINITY
   }
 
   /**
@@ -154,20 +146,18 @@ export class MappedSpace implements UserSpace {
    * munmap(2) does. Listeners are told of one range, from the first address that was mapped to the last; no other
    * region is looked at.
    *
-   * @returns the snapshot before, as {@link replaceRegions}
    * @throws VringError ERR_OUT_OF_RANGE for what is no range of user addresses; ERR_NOTIFIER, after it is done, for a
    * listener that failed
    */
-  removeRange(range: AddressRange): RegionSnapshot {
+  removeRange(range: AddressRange): void {
     checkObject('range', range, '{ address, length }')
     checkRange(range, this.limit)
-    const old = this.current
-    const cut = cutOf(old.regions, this.index, range)
-    if (cut !== null)
-      this.invalidating([unmapRange(cut.start, cut.end)], () =>
-        this.install(withoutCut(old.regions, this.index, cut), this.index),
-      )
-    return old
+    const cut = cutOf(this.sorted, range)
+    if (cut === null) return
+    this.invalidating([unmapRange(cut.start, cut.end)], () => {
+      this.sorted.splice(cut.first, cut.count, ...cut.left)
+      this.hitStart = Number.POSITIVE_INFINITY
+    })
   }
 
   /** Tells listeners before and after; what one of them did wrong is thrown at the end. */
@@ -179,23 +169,14 @@ export class MappedSpace implements UserSpace {
     if (fault !== null) throw fault
   }
 
-  private install(
-    regions: readonly MappedRegion[],
-    index: RegionIndex = new RegionIndex(regions.map(({ address }) => address)),
-  ): void {
-    this.current = { generation: this.current.generation + 1, regions }
-    this.index = index
-    this.hitStart = Number.POSITIVE_INFINITY
-  }
-
   /** Makes the region that holds `address` the hit. @returns 0, -EFAULT: none does, -EAGAIN: its view can't be made now */
   private seek(address: number): number {
     const d = address - this.hitStart
     if (d >= 0 && d < this.hitLength) return 0
     work.charge(1)
-    const found = this.index.find(address)
+    const found = this.sorted.find(address)
     if (found < 0) return EFAULT
-    const region = this.current.regions[found]
+    const region = this.sorted.list[found]
     if (address - region.address >= region.length) return EFAULT
     const view = region.view instanceof LazyView ? (region.view.made ?? this.makeView(region.view)) : region.view
     if (view === null) return EAGAIN

@@ -1,7 +1,7 @@
 import { EFAULT } from '@vring/layout'
 import type { DirtyLog } from './dirty-log.ts'
 import type { GuestMap, GuestRegion } from './guest-map.ts'
-import { RegionIndex } from './region-index.ts'
+import { SortedRegions } from './sorted-regions.ts'
 import { work } from './work-meter.ts'
 
 /** User memory that the same slots show. */
@@ -21,8 +21,7 @@ export class UserDirtyLog implements DirtyLog {
   /** The slots that the pieces were made of. */
   private regions: readonly GuestRegion[] = []
   /** By user address. */
-  private pieces: readonly Piece[] = []
-  private index = new RegionIndex([])
+  private pieces = sortedPieces([])
 
   /** @param log by guest-physical address */
   constructor(map: GuestMap, log: DirtyLog) {
@@ -40,7 +39,7 @@ export class UserDirtyLog implements DirtyLog {
     for (let done = 0; done < length; ) {
       const from = address + done
       work.charge(1)
-      const piece = this.pieces[this.index.find(from)]
+      const piece = this.pieces.list[this.pieces.find(from)]
       if (piece === undefined || !(from < piece.end)) return EFAULT
       const span = Math.min(length - done, piece.end - from)
       for (const { guestAddress, userAddress } of piece.slots)
@@ -63,10 +62,11 @@ export class UserDirtyLog implements DirtyLog {
       if (slots.length > 0) pieces.push({ start, end: cuts[i + 1]!, slots })
     }
     this.regions = regions
-    this.pieces = pieces
-    this.index = new RegionIndex(pieces.map(({ start }) => start))
+    this.pieces = sortedPieces(pieces)
   }
 }
+
+const sortedPieces = (pieces: readonly Piece[]): SortedRegions<Piece> => new SortedRegions(pieces, ({ start }) => start)
 
 function endOf({ userAddress, length }: GuestRegion): number {
   return userAddress + length

@@ -230,7 +230,7 @@ export class BackendSession {
     try {
       this.#requests.flush()
     } catch {
-      // Nobody reads these answers any more.
+      // No process reads these answers any more.
     }
     const steps = [
       () => this.#device.quiesce?.(),
