@@ -213,12 +213,16 @@ export class VhostUserWorker {
     return more
   }
 
-  /** Descriptors to wait on for being readable, after {@link arm} said false. */
+  /**
+   * Descriptors to wait on for being readable, after {@link arm} said false: sockets, kicks, `wakeFd`, what devices wait for; -1
+   * for one that is not waited for now. Another list when any of them is another: until then a set of epoll(7) can be kept.
+   * They stay the worker's: read nothing from them.
+   */
   get fds(): readonly number[] {
     return this.#waiting.readable
   }
 
-  /** Descriptors to wait on for being writable, after {@link arm} said false. */
+  /** Descriptors to wait on for being writable, in the same way. */
   get roomFds(): readonly number[] {
     return this.#waiting.writable
   }
@@ -230,7 +234,7 @@ export class VhostUserWorker {
     return waitMs
   }
 
-  /** Takes the kicks that came, after waiting. */
+  /** Takes the kicks that came: to be called after waiting and before {@link turn}, else the next wait ends at once. */
   drain(): void {
     this.#waiting.drain()
   }
