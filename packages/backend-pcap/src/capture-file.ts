@@ -1,4 +1,5 @@
 import { refused, VringError } from '@vring/layout'
+import type { MemoryView } from '@vring/memory'
 import { type CaptureOutput, openCaptureOutput } from './capture-output.ts'
 import { PcapngEncoder, packetBlockBytes } from './pcapng-encoder.ts'
 import { Timestamp } from './timestamp.ts'
@@ -106,7 +107,7 @@ export class CaptureFile {
   }
 
   /** Keeps one frame. @returns false: it is lost */
-  write(interfaceId: number, from: Uint8Array, offset: number, length: number, flags: number): boolean {
+  write(interfaceId: number, from: MemoryView, offset: number, length: number, flags: number): boolean {
     const captured = Math.min(length, this.snapBytes)
     if (this.closed || !this.hasRoom(packetBlockBytes(captured))) {
       this.lose(interfaceId, 1)

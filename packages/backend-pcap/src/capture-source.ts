@@ -31,7 +31,7 @@ export class CaptureSource implements FrameSource {
       const { offset, length, headerBytes } = batch
       this.file.stamp()
       for (let i = 0; i < count; i++)
-        this.file.write(this.interface, batch.view.u8, offset[i]! + headerBytes, length[i]! - headerBytes, EPB_INBOUND)
+        this.file.write(this.interface, batch.view, offset[i]! + headerBytes, length[i]! - headerBytes, EPB_INBOUND)
     }
     this.source.consume(count)
   }

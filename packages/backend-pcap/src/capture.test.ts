@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { isVringError } from '@vring/layout'
-import { memoryView } from '@vring/memory'
+import { type MemoryView, memoryView } from '@vring/memory'
 import { FrameBatch, type NetBackend } from '@vring/vhost-net'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -57,7 +57,9 @@ function batch(frames: readonly Uint8Array[]): FrameBatch {
   return one
 }
 
-const frame = (fill: number, bytes = 60): Uint8Array => new Uint8Array(bytes).fill(fill)
+const frame = (fill: number, bytes = 60): Uint8Array<ArrayBuffer> => new Uint8Array(bytes).fill(fill)
+/** Memory with a frame at its start. */
+const view = (fill: number): MemoryView => memoryView(frame(fill, 1600).buffer)
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 describe('capturing', () => {
@@ -175,7 +177,7 @@ describe('capturing', () => {
     const id = file.addInterface('tx')
     file.close()
     file.close()
-    for (let i = 0; i < 2000; i++) file.write(id, frame(1, 1514), 0, 1514, 0)
+    for (let i = 0; i < 2000; i++) file.write(id, view(1), 0, 1514, 0)
     expect([file.trouble, file.captured, file.lost]).toEqual(['CLOSED', 0, 2000])
   })
 })
@@ -196,7 +198,7 @@ describe('files of a capture', () => {
     const name = path()
     const file = new CaptureFile(name, { rotateBytes: 1 << 20, files: 3 })
     const id = file.addInterface('tx-0')
-    for (let i = 0; i < 4000; i++) file.write(id, frame(i & 255, 1500), 0, 1500, 2)
+    for (let i = 0; i < 4000; i++) file.write(id, view(i & 255), 0, 1500, 2)
     file.close()
     const made = readdirSync(directory).filter((one) => one.startsWith(basename(name, '.pcapng')))
     expect(made.length).toBe(3)
@@ -219,7 +221,7 @@ describe('files of a capture', () => {
     const file = new CaptureFile(name, { onTrouble: (reason) => said.push(reason) })
     const id = file.addInterface('tx-0')
     const put = (fill: number): void => {
-      file.write(id, frame(fill), 0, 60, 2)
+      file.write(id, view(fill), 0, 60, 2)
       file.sync()
     }
     put(1)
@@ -247,7 +249,7 @@ describe('files of a capture', () => {
     const reader = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK)
     const file = new CaptureFile(name)
     const id = file.addInterface('tx-0')
-    for (let i = 0; i < 3000; i++) file.write(id, frame(i & 255, 1500), 0, 1500, 2)
+    for (let i = 0; i < 3000; i++) file.write(id, view(i & 255), 0, 1500, 2)
     expect(file.trouble).toBe('slow-reader')
     expect(file.lost).toBeGreaterThan(0)
     const parts: Uint8Array[] = []
@@ -400,8 +402,28 @@ describe('reading', () => {
   test('an encoded packet has exactly the bytes that were foreseen', () => {
     for (const length of [0, 1, 3, 4, 60, 129, 1514]) {
       const encoder = new PcapngEncoder(4096)
-      encoder.packet(0, 0, 0, frame(9, 1600), 5, length, length, 2)
+      encoder.packet(0, 0, 0, view(9), 5, length, length, 2)
       expect(encoder.length).toBe(packetBlockBytes(length))
     }
+  })
+
+  test('a frame is the same from any place in memory, at any length, and nothing of what lies after it is kept', () => {
+    const memory = memoryView(Uint8Array.from({ length: 2048 }, (_, i) => (i * 7 + (i >>> 8)) | 1).buffer)
+    const encoder = new PcapngEncoder(4096)
+    // Something of an earlier use.
+    encoder.bytes.fill(0xaa)
+    const block = (offset: number, length: number): Uint8Array => {
+      encoder.clear()
+      encoder.packet(0, 0, 0, memory, offset, length, length, 2)
+      return encoder.bytes.slice(28, 28 + ((length + 3) & ~3))
+    }
+    for (let offset = 0; offset < 8; offset++)
+      for (const length of [...Array(20).keys(), 59, 60, 61, 62, 255, 256, 257, 1513]) {
+        const expected = new Uint8Array((length + 3) & ~3)
+        expected.set(memory.u8.subarray(offset, offset + length))
+        expect(hex(block(offset, length))).toBe(hex(expected))
+      }
+    // The memory's last word too.
+    expect(hex(block(2048 - 61, 61))).toBe(`${hex(memory.u8.subarray(2048 - 61))}000000`)
   })
 })

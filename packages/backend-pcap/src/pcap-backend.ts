@@ -34,11 +34,11 @@ export class PcapBackend implements NetBackend {
 
   transmit(frames: FrameBatch): number {
     const { count, offset, length, headerBytes } = frames
-    const { u8 } = frames.view
+    const { view } = frames
     const file = this.file
     file.stamp()
     for (let i = Math.min(this.recorded, count); i < count; i++)
-      file.write(this.interface, u8, offset[i]! + headerBytes, length[i]! - headerBytes, EPB_OUTBOUND)
+      file.write(this.interface, view, offset[i]! + headerBytes, length[i]! - headerBytes, EPB_OUTBOUND)
     const taken = this.next === null ? count : this.next.transmit(frames)
     this.recorded = Math.max(this.recorded, count) - taken
     for (let i = 0; i < taken; i++) this.bytes += length[i]! - headerBytes

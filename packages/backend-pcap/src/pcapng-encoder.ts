@@ -1,3 +1,4 @@
+import type { MemoryView } from '@vring/memory'
 import {
   BLOCK_ENHANCED_PACKET,
   BLOCK_INTERFACE,
@@ -37,10 +38,13 @@ export class PcapngEncoder {
   length = 0
   readonly bytes: Uint8Array
   private readonly view: DataView
+  /** Blocks begin and end at whole words. */
+  private readonly words: Uint32Array
 
   constructor(capacity: number) {
     this.bytes = new Uint8Array(capacity)
     this.view = new DataView(this.bytes.buffer)
+    this.words = new Uint32Array(this.bytes.buffer)
   }
 
   /** Whether `bytes` more fit. */
@@ -81,7 +85,7 @@ export class PcapngEncoder {
    * Enhanced Packet Block. The bytes are copied once; what they change to afterwards does not matter.
    *
    * @param timestampHigh upper 32 bits of the time in ns since 1970
-   * @param captured bytes from `from[offset]` on
+   * @param captured bytes from byte `offset` of `from` on
    * @param original bytes that the frame had on its link
    * @param flags epb_flags
    */
@@ -89,25 +93,32 @@ export class PcapngEncoder {
     interfaceId: number,
     timestampHigh: number,
     timestampLow: number,
-    from: Uint8Array,
+    from: MemoryView,
     offset: number,
     captured: number,
     original: number,
     flags: number,
   ): void {
-    const start = this.begin(BLOCK_ENHANCED_PACKET)
-    this.word(interfaceId)
-    this.word(timestampHigh)
-    this.word(timestampLow)
-    this.word(captured)
-    this.word(original)
-    copy(this.bytes, this.length, from, offset, captured)
-    this.pad(captured)
-    this.half(OPTION_EPB_FLAGS)
-    this.half(4)
-    this.word(flags)
-    this.endOptions()
-    this.end(start)
+    const { words } = this
+    const at = this.length >>> 2
+    const total = packetBlockBytes(captured)
+    words[at] = BLOCK_ENHANCED_PACKET
+    words[at + 1] = total
+    words[at + 2] = interfaceId
+    words[at + 3] = timestampHigh
+    words[at + 4] = timestampLow
+    words[at + 5] = captured
+    words[at + 6] = original
+    const end = at + 7 + (padded(captured) >>> 2)
+    // Zeros after the frame, where it is no whole number of words.
+    words[end - 1] = 0
+    if (captured > COPY_LOOP_MAX) this.bytes.set(from.u8.subarray(offset, offset + captured), this.length + 28)
+    else copyWords(words, at + 7, from, offset, captured)
+    words[end] = FLAGS_OPTION
+    words[end + 1] = flags
+    words[end + 2] = OPTION_END
+    words[end + 3] = total
+    this.length += total
   }
 
   private begin(type: number): number {
@@ -151,10 +162,24 @@ export class PcapngEncoder {
   }
 }
 
-/** Short frames byte by byte, which is faster than making a subarray; long ones with one call. */
-const COPY_LOOP_MAX = 128
+/** Short frames word by word, which is faster than making a subarray; long ones with one call. */
+const COPY_LOOP_MAX = 256
+/** epb_flags, of four bytes, as one word. */
+const FLAGS_OPTION = OPTION_EPB_FLAGS | (4 << 16)
 
-function copy(to: Uint8Array, at: number, from: Uint8Array, offset: number, bytes: number): void {
-  if (bytes > COPY_LOOP_MAX) to.set(from.subarray(offset, offset + bytes), at)
-  else for (let i = 0; i < bytes; i++) to[at + i] = from[offset + i]!
+/** Most frames begin at a whole word: then 16 loads for 64 bytes, not 64. */
+function copyWords(to: Uint32Array, at: number, from: MemoryView, offset: number, bytes: number): void {
+  const whole = bytes >>> 2
+  const { u8 } = from
+  if ((offset & 3) === 0) {
+    const { u32 } = from
+    const first = offset >>> 2
+    for (let i = 0; i < whole; i++) to[at + i] = u32[first + i]!
+  } else
+    for (let i = 0, b = offset; i < whole; i++, b += 4)
+      to[at + i] = u8[b]! | (u8[b + 1]! << 8) | (u8[b + 2]! << 16) | (u8[b + 3]! << 24)
+  const rest = bytes & 3
+  if (rest === 0) return
+  const last = offset + 4 * whole
+  to[at + whole] = u8[last]! | (rest > 1 ? u8[last + 1]! << 8 : 0) | (rest > 2 ? u8[last + 2]! << 16 : 0)
 }
