@@ -1,5 +1,5 @@
 // How long does vring-serve take to set a session up, how many does it serve a second, and how long for a table of 509 slots?
-//   node apps/serve/programs/session-rates.mjs [--sessions 200]
+//   node apps/serve/figures/session-rates.mjs [--sessions 200]
 // Needs `npm run build`. A handshake is all from connect(2) to two rings that run; a session is that, and hanging up.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'

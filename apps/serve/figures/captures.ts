@@ -1,14 +1,17 @@
+import { spawnSync } from 'node:child_process'
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { DaemonProcess } from './daemon-process.ts'
-import { Testpmd, testpmdMissing } from './testpmd.ts'
+import { unshareNetwork } from '@vring/linux'
+import { DaemonProcess } from '../test/daemon-process.ts'
+import { Testpmd, testpmdMissing } from '../test/testpmd.ts'
 
 /*
- * What README says of captures: packets a second of a testpmd that sends as fast as it can, all of them in a capture, and the memory
- * of a daemon that replays a capture of many GiB. Needs testpmd and `npm run build`, no root; files go to the folder and are deleted:
+ * What README says of captures: packets a second of a testpmd that sends as fast as it can, with and without a capture beside several
+ * backends, all of them in the capture; and the memory of a daemon that replays a capture of many GiB. Needs testpmd and
+ * `npm run build`, and root for the TAP; files go to the folder and are deleted:
  *
- *   npx tsx --conditions=@vring/source apps/serve/test/capture-figures.ts --folder /tmp --seconds 10 --gib 10
+ *   npx tsx --conditions=@vring/source apps/serve/figures/captures.ts --folder /tmp --seconds 10 --gib 10
  */
 const { values } = parseArgs({
   options: {
@@ -35,33 +38,57 @@ function residentMib(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
 }
 
-async function captureRate(backend: string, capture: readonly string[], file: string): Promise<void> {
+/** A frame of 64 bytes in the file: an Enhanced Packet Block with its direction. */
+const BLOCK_BYTES = 32 + 64 + 12
+
+interface CaptureCase {
+  readonly backend: string
+  /** More arguments. */
+  readonly more?: readonly string[]
+  /** Frames go round between the driver and a loopback: each is captured twice, from it and to it. */
+  readonly round?: boolean
+  readonly captured: boolean
+}
+
+async function captureRate({ backend, more = [], round = false, captured }: CaptureCase): Promise<void> {
+  const file = join(folder, 'a.pcapng')
   const socket = join(folder, 'capture.sock')
-  const daemon = new DaemonProcess(['--socket', socket, '--backend', backend, '--metrics', '127.0.0.1:0', ...capture], {
-    from: 'built',
-  })
+  const isBackend = backend === 'pcap'
+  const to = captured && !isBackend ? ['--capture', file] : []
+  const args = ['--socket', socket, '--backend', isBackend ? `pcap:${file}` : backend, '--metrics', '127.0.0.1:0']
+  const daemon = new DaemonProcess([...args, ...more, ...to], { from: 'built' })
   let driver: Testpmd | null = null
   try {
     await daemon.ready()
     driver = new Testpmd(socket, { forward: 'txonly' })
+    await sleep(2 * SECOND_MS)
+    if (round) driver.child.stdin!.write('stop\nset fwd io\nstart tx_first\n')
     // Connected, and warm.
-    await sleep(4 * SECOND_MS)
+    await sleep(2 * SECOND_MS)
     const started = performance.now()
     const before = await daemon.page('metrics')
     await sleep(Number(values.seconds) * SECOND_MS)
     const after = await daemon.page('metrics')
     const seconds = (performance.now() - started) / SECOND_MS
     const grown = (name: string): number => total(after, name) - total(before, name)
-    const bytes = statSync(file).size
-    const rate = grown('vring_packets_total') / seconds / 1e6
-    const lost = total(after, 'vring_dropped_packets_total')
-    const what = capture.length === 0 ? backend.replace(/:.*/, '') : `${backend.replace(/:.*/, '')} with --capture`
-    console.log(
-      `${what}: ${rate.toFixed(2)} million packets/s in the capture, ${lost} lost; ${(bytes / GIB).toFixed(2)} GiB written`,
-    )
+    const rate = (grown('vring_packets_total') / seconds / 1e6).toFixed(2)
+    await driver.kill()
+    await sleep(SECOND_MS)
+    const last = await daemon.page('metrics')
+    await daemon.end('SIGTERM')
+    const what = [backend.replace(/:.*/, ''), ...(round ? ['both ways'] : [])].join(' ')
+    if (!captured) console.log(`${what}: ${rate} million packets/s without a capture`)
+    else {
+      const packets = total(last, 'vring_packets_total')
+      const held = Math.floor(statSync(file).size / BLOCK_BYTES)
+      const lost = total(last, 'vring_capture_lost_frames_total') + total(last, 'vring_dropped_packets_total')
+      console.log(
+        `${what}, captured: ${rate} million packets/s; ${held} of ${packets} in the file, ${lost} lost or dropped`,
+      )
+    }
   } finally {
     await driver?.kill()
-    await daemon.end('SIGTERM')
+    if (daemon.child.exitCode === null) await daemon.end('SIGKILL')
     if (existsSync(file)) rmSync(file)
   }
 }
@@ -124,10 +151,21 @@ async function replayMemory(): Promise<void> {
   }
 }
 
+const TAP = { backend: 'tap:vcapture', more: ['--xdp', 'xdp1'] }
+
 if (testpmdMissing !== null) throw new Error(testpmdMissing)
+if (process.getuid?.() === 0) {
+  // The TAP is in a namespace of this process's own.
+  unshareNetwork()
+  spawnSync('ip', ['link', 'set', 'lo', 'up'])
+}
 try {
-  const file = join(folder, 'a.pcapng')
-  await captureRate(`pcap:${file}`, [], file)
+  await captureRate({ backend: 'pcap', captured: true })
+  for (const captured of [false, true]) {
+    await captureRate({ backend: 'drop', captured })
+    await captureRate({ backend: 'loopback', round: true, captured })
+    if (process.getuid?.() === 0) await captureRate({ ...TAP, captured })
+  }
   if (Number(values.gib) > 0) await replayMemory()
 } finally {
   rmSync(folder, { recursive: true })

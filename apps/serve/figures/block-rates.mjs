@@ -1,5 +1,5 @@
 // How fast is `vring-serve block` against qemu-storage-daemon, on the same file in tmpfs, by the same driver?
-//   node apps/serve/programs/block-rates.mjs [--seconds 3] [--depth 16]
+//   node apps/serve/figures/block-rates.mjs [--seconds 3] [--depth 16]
 // Slices of both alternate; what is printed is the median of each. Needs `npm run build` and qemu-storage-daemon.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
