@@ -147,6 +147,20 @@ describe('configuration', () => {
     })
   })
 
+  test('no plugin takes a name that --backend knows', async () => {
+    const path = join(folder, 'tap.mjs')
+    const supports = '{ inPlace: true, xdp: false, privileged: false, receives: false }'
+    writeFileSync(
+      path,
+      `export default { [Symbol.for('vring.backend-plugin')]: true, name: 'tap', apiVersion: 1, description: 'a tap', supports: ${supports}, create() {} }`,
+    )
+    const [code, text] = await refusal(() => resolveConfig({ ...least, plugin: [path] }))
+    expect([code, text]).toEqual([
+      EXIT_USAGE,
+      expect.stringMatching(/--plugin: .*its name, tap, is that of one that the program has/),
+    ])
+  })
+
   test.each([
     [{ backend: 'drop' }, /^--socket: missing/],
     [{ socket: 'a' }, /^--backend: missing/],

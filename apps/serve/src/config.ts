@@ -1,11 +1,10 @@
 import { supportsOf } from '@vring/accessor'
 import { MAX_GAP_MS } from '@vring/backend-pcap'
-import { createRegistry } from '@vring/registry'
 import type { GivenArguments } from './arguments.ts'
 import { type BackendSpec, FORMS, parseBackend } from './backend-spec.ts'
 import { type CaptureSpec, parseCapture } from './capture-spec.ts'
 import { chooseAccessor } from './choose-accessor.ts'
-import { loadRegistry } from './load-registry.ts'
+import { loadRegistry, pluginBackends } from './load-registry.ts'
 import type { DaemonConfig, MetricsAddress, ServeConfig } from './serve-config.ts'
 import { ServeError, usageError } from './serve-error.ts'
 import { type DeviceSettings, fromArguments, parseDevice, readSettings } from './settings.ts'
@@ -81,9 +80,7 @@ async function resolveDevice(
   if (all.backend === undefined) throw refuse('backend', `missing: ${Object.values(FORMS).join(', ')}`)
   const plugins = all.plugin ?? []
   const registry = await loadRegistry(plugins)
-  const builtIn = new Set(createRegistry().backends.map((one) => one.name))
-  const own = registry.backends.map((one) => one.name).filter((one) => !builtIn.has(one))
-  const backend = within(where, () => parseBackend(all.backend!, own))
+  const backend = within(where, () => parseBackend(all.backend!, pluginBackends(registry)))
   const { kind } = backend
   if (all.xdp !== undefined && kind !== 'drop' && kind !== 'tap')
     throw refuse('xdp', `runs before drop and on a tap; the backend is ${kind}`)

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ServiceNotifier } from '@vring/linux'
 import { ControlServer } from './control-server.ts'
+import { KernelTrace } from './kernel-trace.ts'
 import { type Log, logOf } from './log.ts'
 import { RunningDevice } from './running-device.ts'
 import type { DaemonConfig, ServeConfig } from './serve-config.ts'
-import { startError, usageError } from './serve-error.ts'
+import { ServeError, startError, usageError } from './serve-error.ts'
 import type { Snapshot } from './snapshot.ts'
 import { StatusServer } from './status-server.ts'
 import { becomeUser, systemUser } from './user-names.ts'
@@ -14,13 +15,20 @@ export class Daemon {
   readonly #log: Log
   readonly #devices = new Map<string, RunningDevice>()
   readonly #onEnd: (name: string, outcome: Promise<Snapshot>) => void
+  readonly #traced: boolean
+  /** undefined: nothing asked for it. */
+  #trace: KernelTrace | null | undefined
   #stopping = false
   /** One change after the other. */
   #changes: Promise<unknown> = Promise.resolve()
 
-  /** @param onEnd a device ended by itself */
-  constructor(log: Log, onEnd: (name: string, outcome: Promise<Snapshot>) => void) {
+  /**
+   * @param traced whether the log shows what programs in the kernel print
+   * @param onEnd a device ended by itself
+   */
+  constructor(log: Log, traced: boolean, onEnd: (name: string, outcome: Promise<Snapshot>) => void) {
     this.#log = log
+    this.#traced = traced
     this.#onEnd = onEnd
   }
 
@@ -68,7 +76,7 @@ export class Daemon {
         try {
           await this.#start(config)
         } catch (error) {
-          failures.push(startError(`device ${config.name}`, error).message)
+          failures.push(`${config.name}: ${startError('device', error).message}`)
         }
       }
       return failures
@@ -84,6 +92,8 @@ export class Daemon {
   async close(): Promise<void> {
     await this.#changes.catch(() => {})
     for (const device of this.devices) await this.#end(device)
+    this.#trace?.close()
+    this.#trace = undefined
   }
 
   #change<T>(work: () => Promise<T>): Promise<T> {
@@ -93,6 +103,8 @@ export class Daemon {
   }
 
   async #start(config: ServeConfig): Promise<void> {
+    if (this.#traced && this.#trace === undefined && config.xdp !== null && config.backend.kind === 'tap')
+      this.#trace = KernelTrace.open(this.#log)
     const device = await RunningDevice.start(config, logOf(this.#log, config.name))
     this.#devices.set(config.name, device)
     const ended = (): void => {
@@ -141,7 +153,7 @@ export async function runDaemon(
   // It may be left unawaited.
   ended.catch(() => {})
   const single = config.devices.length === 1 && config.devices[0]!.name === ''
-  const daemon = new Daemon(log, (name, outcome) => {
+  const daemon = new Daemon(log, config.log.level === 'debug', (name, outcome) => {
     if (single) end(outcome)
     else
       outcome.then(
@@ -156,10 +168,21 @@ export async function runDaemon(
       daemon.stop()
       if (!single) end(null)
     }
+    const failures: ServeError[] = []
     for (const one of config.devices) {
       if (stop.aborted) break
-      await daemon.add(one)
+      try {
+        await daemon.add(one)
+      } catch (error) {
+        const failure = startError('device', error)
+        if (single) throw failure
+        logOf(log, one.name)(failure.message, 'error')
+        failures.push(failure)
+      }
     }
+    // Of several, those that can be served are.
+    if (failures.length === config.devices.length)
+      throw new ServeError(failures[0]!.exitCode, 'none of the devices could be started')
     stop.addEventListener('abort', onStop)
     closing.push(() => stop.removeEventListener('abort', onStop))
     if (config.metrics !== null) {
@@ -177,7 +200,7 @@ export async function runDaemon(
     if (forget !== undefined) closing.push(forget)
     closing.push(watchdog(notifier, daemon))
     if (stop.aborted) onStop()
-    notifier.ready(`serving ${config.devices.length} device${config.devices.length === 1 ? '' : 's'}`)
+    notifier.ready(served(daemon))
     const last = await ended
     log(last === null ? 'stopped' : `stopped; ${summary(last)}`)
   } finally {
@@ -211,10 +234,13 @@ async function reload(
     failures = [error instanceof Error ? error.message : String(error)]
   }
   for (const line of failures) log(line, 'error')
-  const served = daemon.devices.length
-  log(`read the configuration again: ${served} device${served === 1 ? '' : 's'}`)
-  notifier.ready(`serving ${served} devices`)
+  log(`read the configuration again: ${served(daemon)}`)
+  notifier.ready(served(daemon))
   return failures
+}
+
+function served({ devices }: Daemon): string {
+  return `serving ${devices.length} device${devices.length === 1 ? '' : 's'}`
 }
 
 /** Says that all is well as long as every worker answers. */

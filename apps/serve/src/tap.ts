@@ -31,10 +31,7 @@ export function openTap({ name, queuePairs, xdp, mtu }: ServedTapOptions): Devic
         receiving: new Int32Array(new SharedArrayBuffer(4)),
       },
       features: tapFeatures(tap.queues[0]!.fd),
-      notes:
-        attached === null
-          ? []
-          : [`${xdp} runs on ${tap.name} in ${attached.mode} mode; bpf_printk goes to /sys/kernel/tracing/trace_pipe`],
+      notes: attached === null ? [] : [`${xdp} runs on ${tap.name} in ${attached.mode} mode`],
       link: {
         ...{ ifindex: tap.ifindex, name: tap.name, followMtu: (mtu) => tap.followMtu(mtu) },
         whenMoved: 'its frames go on; its state and MTU are no longer followed',

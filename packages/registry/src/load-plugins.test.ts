@@ -31,12 +31,14 @@ describe('plugins of a program', () => {
     expect(registry.backends.at(-1)!.name).toBe('mine')
   })
 
-  test('never take the name of a built-in one, of a cell of the program, or of one another', async () => {
+  test('never take the name of a built-in one, of one of the program itself, or of one another', async () => {
     expect(await refusal([accessor('copy-checked')])).toBe(
       'plugin IT: its name, copy-checked, is that of a built-in one; accepted: another name',
     )
     expect(await refusal([backend('xdp1')])).toMatch(/its name, xdp1, is that of a built-in one/)
-    expect(await refusal([accessor('baseline')])).toMatch(/its name, baseline, is that of a cell of the program itself/)
+    expect(await refusal([accessor('baseline')])).toMatch(
+      /its name, baseline, is that of one that the program has itself/,
+    )
     expect(await refusal([accessor('mine'), accessor('mine', '\n')])).toMatch(/its name, mine, is that of plugin IT/)
   })
 

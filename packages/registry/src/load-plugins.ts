@@ -38,7 +38,7 @@ export async function loadPlugins(
 
 function ownersOf(parts: readonly { readonly name: string }[], reserved: readonly string[] = []): Map<string, string> {
   return new Map([
-    ...reserved.map((name) => [name, 'a cell of the program itself'] as const),
+    ...reserved.map((name) => [name, 'one that the program has itself'] as const),
     ...parts.map(({ name }) => [name, 'a built-in one'] as const),
   ])
 }
