@@ -40,7 +40,8 @@ export class ControlServer {
     removeDead(path)
     const before = process.umask(0o177)
     try {
-      const server = createServer()
+      // A client that has said all of it, as `nc -N` does, still hears the answers.
+      const server = createServer({ allowHalfOpen: true })
       const control = new ControlServer(server)
       server.maxConnections = CONNECTIONS_MAX
       server.on('connection', (socket) => control.#serve(socket, daemon, reload))
@@ -74,12 +75,14 @@ export class ControlServer {
     })
     // One answer after the other, in the order of the commands.
     let answers: Promise<unknown> = Promise.resolve()
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket })
+    lines.on('line', (line) => {
       answers = answers.then(async () => {
         const answer = await run(line, daemon, reload)
         if (!socket.destroyed) socket.write(`${JSON.stringify(answer)}\n`)
       })
     })
+    lines.on('close', () => void answers.then(() => socket.end()))
   }
 }
 

@@ -218,23 +218,24 @@ describe('the status page', () => {
   })
 
   test('names features, draws the last minutes, and loads itself again', () => {
-    expect(page).toContain('VIRTIO_F_VERSION_1 (32) (0x100000001)')
+    expect(page.replaceAll('<wbr>', '')).toContain('VIRTIO_F_VERSION_1 (32) (0x100000001)')
     expect(page).toContain('http-equiv="refresh" content="5"')
     const history = [0, 5000, 10_000].map((atMs, i) => ({ atMs, txRate: 100 * i, rxRate: 0, dropRate: 1 }))
     const drawn = renderStatusPage([seen({ snapshot: busy, history })])
     expect(drawn.match(/<svg [^>]*role="img" aria-label="[^"]+"/g)).toHaveLength(3)
-    expect(drawn).toContain('From the driver: 200/s, at most 200/s in 0.2 min')
+    expect(drawn).toContain('From the driver: <b>200/s</b>, at most 200/s in 0.2 min')
     expect(drawn).toContain('points="0.0,60.0 120.0,31.0 240.0,2.0"')
   })
 
   test('has a section for each device of several', () => {
     const both = renderStatusPage([seen({ snapshot: busy }, 'one'), seen({}, 'two')])
     expect(both).toContain('1 of 2 devices serve a driver')
-    for (const name of ['one', 'two']) expect(both).toContain(`<h2 id="device-${name}">Device ${name}</h2>`)
+    for (const name of ['one', 'two'])
+      expect(both).toMatch(new RegExp(`<h2 id="device-${name}"[^>]*>Device ${name}</h2>`))
   })
 
   test('shows text as text', () => {
-    expect(page).toContain('/run/&lt;b&gt;&amp;.sock')
+    expect(page).toContain('&lt;b&gt;&amp;.sock')
     expect(page).toContain('region &lt;end&gt;')
     expect(page).not.toMatch(/<b>|<end>/)
   })

@@ -28,8 +28,9 @@ function chart(title: string, history: readonly HistoryPoint[], pick: (point: Hi
   const now = rate(values.at(-1)!)
   const minutes = (span / 60_000).toLocaleString('en', { maximumFractionDigits: 1 })
   const label = `${title}, frames a second over ${minutes} minutes: now ${now}, at most ${rate(most)}`
-  return `<figure><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${label}"><polyline points="${points.join(' ')}"/></svg>
-<figcaption>${title}: ${now}/s, at most ${rate(most)}/s in ${minutes} min</figcaption></figure>`
+  const line = points.join(' ')
+  return `<figure><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${label}"><polygon points="0,${HEIGHT} ${line} ${WIDTH},${HEIGHT}"/><polyline points="${line}"/></svg>
+<figcaption>${title}: <b>${now}/s</b>, at most ${rate(most)}/s in ${minutes} min</figcaption></figure>`
 }
 
 function rate(value: number): string {

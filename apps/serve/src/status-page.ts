@@ -7,29 +7,40 @@ import { rateCharts } from './rate-charts.ts'
 import type { ServeConfig } from './serve-config.ts'
 import type { LatencySnapshot, Snapshot } from './snapshot.ts'
 
-/** Colours of the system, one column, tables that scroll by themselves where the screen is narrow. */
+/** Colours of the system; sections side by side where the screen is wide; tables that scroll by themselves where it is narrow. */
 const STYLE = `
-:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
-body { max-width: 60rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; margin-block: 0.5rem; }
-h2 { font-size: 1.125rem; margin-block: 2rem 0.5rem; }
+:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; background: Canvas; color: CanvasText; --soft: light-dark(#595959, #b0b0b0); --rule: light-dark(#c8c8c8, #4d4d4d); --line: light-dark(#0b57d0, #8ab4f8); --good: light-dark(#0d652d, #81c995); }
+body { max-width: 80rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.5rem; margin: 0; }
+h2, h3 { font-size: 1.125rem; margin: 0 0 0.5rem; }
+h2.name { font-size: 1.375rem; margin: 2rem 0 1rem; border-block-start: 2px solid var(--rule); padding-block-start: 1rem; }
+header { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 1.5rem; margin-block-end: 1.5rem; }
+header p { margin: 0.25rem 0; }
+a { color: var(--line); }
+.sections { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 2rem 3rem; align-items: start; }
+section { min-width: 0; }
+section.wide { grid-column: 1 / -1; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1.5rem; margin: 0; }
-dt { opacity: 0.8; }
-dd { margin: 0; overflow-wrap: anywhere; }
+dt, caption { color: var(--soft); }
+dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 .scroll + .scroll { margin-block-start: 1.5rem; }
 table { border-collapse: collapse; }
-caption { text-align: start; white-space: nowrap; opacity: 0.8; padding-block-end: 0.25rem; }
-th, td { padding: 0.25rem 0 0.25rem clamp(0.75rem, 2vw, 1.5rem); border-block-end: 1px solid GrayText; text-align: start; font-weight: normal; }
+caption { text-align: start; white-space: nowrap; padding-block-end: 0.25rem; }
+th, td { padding: 0.25rem 0 0.25rem clamp(0.75rem, 2vw, 1.5rem); border-block-end: 1px solid var(--rule); text-align: start; font-weight: normal; }
 th:first-child { padding-inline-start: 0; }
 thead th { font-weight: 600; }
 .number { text-align: end; font-variant-numeric: tabular-nums; }
 .state { font-weight: 600; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem; }
+.state::before { content: ''; display: inline-block; inline-size: 0.65em; block-size: 0.65em; border-radius: 50%; margin-inline-end: 0.5em; background: var(--soft); }
+.serving::before { background: var(--good); }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem 2rem; }
 figure { margin: 0; }
-figcaption { font-variant-numeric: tabular-nums; }
-svg { inline-size: 100%; block-size: 4rem; border-block-end: 1px solid GrayText; }
-polyline { fill: none; stroke: LinkText; stroke-width: 2; vector-effect: non-scaling-stroke; }
+figcaption { font-variant-numeric: tabular-nums; color: var(--soft); }
+figcaption b { color: CanvasText; font-size: 1.25rem; }
+svg { display: block; inline-size: 100%; block-size: 5rem; border-block-end: 1px solid var(--rule); }
+polyline { fill: none; stroke: var(--line); stroke-width: 2; vector-effect: non-scaling-stroke; }
+polygon { fill: var(--line); opacity: 0.15; }
 `
 
 /** The page's style and nothing else: no script, no other source. */
@@ -59,7 +70,7 @@ export function renderStatusPage(observed: readonly Observed[], now = new Date()
 <body>
 <header>
 <h1>vring-serve</h1>
-<p><span class="state">${state}</span>, as of <time datetime="${now.toISOString()}">${instant(now)}</time>, again every ${REFRESH_SECONDS} s.
+<p><span class="state${serving > 0 ? ' serving' : ''}">${state}</span>, as of <time datetime="${now.toISOString()}">${instant(now)}</time>, again every ${REFRESH_SECONDS} s.
 <a href="/metrics">Metrics for Prometheus</a></p>
 </header>
 <main>
@@ -72,26 +83,32 @@ ${observed.map((one) => deviceSections(one)).join('\n')}
 
 function deviceSections({ config, observation }: Observed): string {
   const { snapshot, kernel, history } = observation
-  const id = (part: string): string => (config.name === '' ? part : `${part}-${config.name}`)
-  const title = config.name === '' ? 'Device' : `Device ${escapeHtml(config.name)}`
-  return [
-    section(id('device'), title, settingsList(config, observation)),
-    section(id('rates'), 'The last minutes', rateCharts(history)),
-    section(id('traffic'), 'Traffic', trafficTable(snapshot)),
-    section(id('queues'), 'Queues', queueTable(snapshot)),
-    section(id('latency'), 'Latency', latencyTable(snapshot)),
+  const isOnly = config.name === ''
+  const section: Section = (part, title, content, kind = '') => {
+    const id = isOnly ? part : `${part}-${config.name}`
+    const heading = isOnly ? 'h2' : 'h3'
+    const look = kind === '' ? '' : ` class="${kind}"`
+    return `<section aria-labelledby="${id}"${look}>\n<${heading} id="${id}">${title}</${heading}>\n${content}\n</section>`
+  }
+  const sections = [
+    section('rates', 'The last minutes', rateCharts(history), 'wide'),
+    section('traffic', 'Traffic', trafficTable(snapshot)),
+    section('settings', 'Settings and session', settingsList(config, observation)),
+    section('queues', 'Queues', queueTable(snapshot)),
+    section('latency', 'Latency', latencyTable(snapshot)),
+    programSection(section, snapshot, kernel),
     section(
-      id('access'),
+      'access',
       'Ring metadata',
       countsTable('Accesses by area and mode', ['Access', 'Count'], snapshot.accesses),
     ),
-    programSection(id('program'), snapshot, kernel),
   ].join('\n')
+  const name = isOnly ? '' : `<h2 id="device-${config.name}" class="name">Device ${escapeHtml(config.name)}</h2>\n`
+  return `${name}<div class="sections">\n${sections}\n</div>`
 }
 
-function section(id: string, title: string, content: string): string {
-  return `<section aria-labelledby="${id}">\n<h2 id="${id}">${title}</h2>\n${content}\n</section>`
-}
+/** A part of a device's page, with its heading. */
+type Section = (part: string, title: string, content: string, kind?: 'wide' | '') => string
 
 function settingsList(config: ServeConfig, { snapshot, link }: Observation): string {
   const { session } = snapshot
@@ -123,7 +140,12 @@ function settingsList(config: ServeConfig, { snapshot, link }: Observation): str
     entries.push(['Capture', `${path}: ${number(frames)} frames, ${number(lost)} lost${now}`])
   }
   if (snapshot.lastError !== null) entries.push(['Last error', snapshot.lastError])
-  return `<dl>\n${entries.map(([term, value]) => `<dt>${term}</dt><dd>${escapeHtml(value)}</dd>`).join('\n')}\n</dl>`
+  return `<dl>\n${entries.map(([term, value]) => `<dt>${term}</dt><dd>${breakable(escapeHtml(value))}</dd>`).join('\n')}\n</dl>`
+}
+
+/** Paths and names of features may be broken where they have a joint. */
+function breakable(html: string): string {
+  return html.replace(/[/_](?=\w)/g, '$&<wbr>')
 }
 
 function trafficTable({ pairs }: Snapshot): string {
@@ -161,7 +183,7 @@ function latencyTable({ threads }: Snapshot): string {
       : [name, number(one.count), microseconds(one.p50), microseconds(one.p99), microseconds(one.max)]
   return table(
     'Microseconds',
-    ['What', 'Timed', 'Median', '99th percentile', 'Longest'],
+    ['What', 'Timed', 'Median', 'p99', 'Longest'],
     threads.flatMap(({ thread, round, wakeToBackend }) => {
       const of = threads.length === 1 ? '' : `, thread ${thread}`
       return [row(`A round${of}`, round), row(`Wake-up to backend${of}`, wakeToBackend)]
@@ -169,13 +191,17 @@ function latencyTable({ threads }: Snapshot): string {
   )
 }
 
-function programSection(id: string, { verdicts, programCounts }: Snapshot, kernel: Observation['kernel']): string {
+function programSection(
+  section: Section,
+  { verdicts, programCounts }: Snapshot,
+  kernel: Observation['kernel'],
+): string {
   const tables = [
     verdicts === null ? '' : countsTable('Frames by verdict', ['Verdict', 'Frames'], verdicts),
     programCounts === null ? '' : countsTable('Counted by the program', ['Counter', 'Value'], programCounts),
     kernel === null ? '' : countsTable('Counted by the program in the kernel', ['Counter', 'Value'], kernel),
   ].join('\n')
-  return tables.trim() === '' ? '' : section(id, 'XDP program', tables)
+  return tables.trim() === '' ? '' : section('program', 'XDP program', tables)
 }
 
 function countsTable(caption: string, head: readonly string[], counts: Readonly<Record<string, number>>): string {

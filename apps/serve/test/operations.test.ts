@@ -52,10 +52,11 @@ describe.skipIf(reason !== null)(`operating vring-serve${reason === null ? '' : 
     const config = path('config.json')
     const device = (name: string, more = {}) => ({ name, socket: path(`${name}.sock`), backend: 'loopback', ...more })
     const configure = (...devices: unknown[]): void => writeFileSync(config, JSON.stringify({ devices }))
-    configure(device('one'), device('two', { queues: 2 }))
+    // One that can't be started does not keep the others from being served.
+    configure(device('one'), device('two', { queues: 2 }), device('lost', { backend: 'replay:/nonexistent.pcapng' }))
     const control = path('control.sock')
     const serve = run(['--config', config, '--control', control, ...METRICS])
-    await serve.says(/commands on/)
+    await serve.says(/error: lost: --backend: .*: ENOENT[\s\S]*commands on/)
     const driver = new TestDriver(path('one.sock'))
     const seen = async (): Promise<number> => {
       driver.send(frames(10))
@@ -85,6 +86,12 @@ describe.skipIf(reason !== null)(`operating vring-serve${reason === null ? '' : 
     expect(broken).toMatchObject({ ok: false, error: expect.stringMatching(/no JSON/) })
     const names = (shown!['devices'] as { name: string }[]).map(({ name }) => name)
     expect(names).toEqual(['one', 'two', 'three'])
+    // One who says no more, as nc -N, hears the answers, and then the end.
+    const once = connect({ path: control, allowHalfOpen: true })
+    once.end('{"command":"show"}\n{"command":"remove","name":"four"}\n')
+    const answers: unknown[] = []
+    for await (const line of createInterface({ input: once })) answers.push(JSON.parse(line))
+    expect(answers).toMatchObject([{ ok: true }, { ok: false }])
     expect(await serve.metric('vring_connected{device="one"}')).toBe(1)
     expect(await serve.metric('vring_connected{device="three"}')).toBe(0)
 
@@ -95,12 +102,12 @@ describe.skipIf(reason !== null)(`operating vring-serve${reason === null ? '' : 
       device('four'),
     )
     serve.child.kill('SIGHUP')
-    await serve.says(/error: --socket: bind: ENOENT[\s\S]*read the configuration again: 3 devices/)
+    await serve.says(/error: bad: --socket: bind: ENOENT[\s\S]*read the configuration again: serving 3 devices/)
     expect(existsSync(path('three.sock'))).toBe(false)
     expect(existsSync(path('four.sock'))).toBe(true)
     writeFileSync(config, '{')
     serve.child.kill('SIGHUP')
-    await serve.says(/is no JSON[\s\S]*read the configuration again: 3 devices/)
+    await serve.says(/is no JSON[\s\S]*read the configuration again: serving 3 devices/)
     expect(await seen()).toBe(10)
     expect(await serve.metric('vring_sessions_total{device="one"}')).toBe(1)
     driver.close()
