@@ -1,4 +1,5 @@
 import { type FlatQueue, type FlatQueueOptions, flatQueue, WAYS } from '../packages/virtqueue/test/flat-queue.ts'
+import { writeDescriptor } from '../packages/virtqueue/test/write-descriptor.ts'
 import { HostileCpu } from './hostile-cpu.ts'
 
 export { type FlatQueue, flatQueue, WAYS }
@@ -21,7 +22,7 @@ export function descriptor(
 
 /** Writes one descriptor to the memory at `at`, as in an indirect table. */
 export function entry(q: FlatQueue, at: number, address: number, length: number, flags: number, next = 0): void {
-  q.space.view.u32.set([address, 0, length, (flags | (next << 16)) >>> 0], at >>> 2)
+  writeDescriptor(q.space.view.buffer, at, [address, length, flags, next])
 }
 
 /** Makes heads available in a split ring that is empty. */

@@ -10,6 +10,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ChainBatch } from '../src/index.ts'
 import { type FlatQueue, flatQueue, WAYS } from './flat-queue.ts'
+import { writeDescriptor } from './write-descriptor.ts'
 
 /** What the driver gave with a chain. */
 interface Given {
@@ -41,15 +42,12 @@ function add(q: FlatQueue, { parts, indirect }: Step, serial: number, kind: 'rea
     return id < 0 ? null : { id, lengths }
   }
   const at = q.heap + 0x1000 + 64 * (serial % 512)
-  const data = new DataView(q.space.view.buffer)
   const packed = q.ring.format === 'packed'
   buffers.forEach(({ address, length }, part) => {
     const flags = (writable ? VIRTQ_DESC_F_WRITE : 0) | (part < parts - 1 ? VIRTQ_DESC_F_NEXT : 0)
-    data.setBigUint64(at + 16 * part, BigInt(address), true)
-    data.setUint32(at + 16 * part + 8, length, true)
     // In a packed table NEXT and the id mean nothing: DPDK sets NEXT, AVAIL and USED there.
-    data.setUint16(at + 16 * part + 12, packed ? 0x7777 : flags, true)
-    data.setUint16(at + 16 * part + 14, packed ? flags | 0x8080 : part + 1, true)
+    const tail = packed ? ([0x7777, flags | 0x8080] as const) : ([flags, part + 1] as const)
+    writeDescriptor(q.space.view.buffer, at + 16 * part, [address, length, ...tail])
   })
   const id = q.driver.addIndirect(at, parts)
   return id < 0 ? null : { id, lengths }

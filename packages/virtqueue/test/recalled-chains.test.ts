@@ -12,6 +12,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ChainBatch } from '../src/index.ts'
 import { type FlatQueue, flatQueue } from './flat-queue.ts'
+import { writeDescriptor } from './write-descriptor.ts'
 
 const QUEUE_SIZE = 8
 const TABLE = 0x8_0000
@@ -37,11 +38,11 @@ const heads = fc.record({
 const features = featureSet(VIRTIO_F_INDIRECT_DESC)
 
 function writeSplit({ space }: FlatQueue, at: number, [address, length, flags, next]: Descriptor): void {
-  space.view.u32.set([address, 0, length, flags | (next << 16)], at >>> 2)
+  writeDescriptor(space.view.buffer, at, [address, length, flags, next])
 }
 
 function writePacked({ space }: FlatQueue, at: number, [address, length, flags, id]: Descriptor): void {
-  space.view.u32.set([address, 0, length, id | (flags << 16)], at >>> 2)
+  writeDescriptor(space.view.buffer, at, [address, length, id, flags])
 }
 
 /** The only chain of a batch. */

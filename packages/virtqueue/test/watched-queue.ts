@@ -2,6 +2,7 @@ import { AREAS, featureSet, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTQ_DE
 import type { ChainBatch } from '../src/index.ts'
 import { type FlatQueue, type FlatQueueOptions, flatQueue } from './flat-queue.ts'
 import { WatchingCpu } from './watching-cpu.ts'
+import { writeDescriptor } from './write-descriptor.ts'
 
 export const FORMATS = ['split', 'packed'] as const
 
@@ -28,14 +29,11 @@ export function watchedQueue(options: FlatQueueOptions): WatchedQueue {
 
 /** Writes an indirect table of `entries` readable buffers and adds it. */
 export function addTable(q: FlatQueue, at: number, entries: number): void {
-  const data = new DataView(q.space.view.buffer)
   for (let entry = 0; entry < entries; entry++) {
-    const last = entry === entries - 1
-    data.setBigUint64(at + 16 * entry, BigInt(q.heap + 0x100 * entry), true)
-    data.setUint32(at + 16 * entry + 8, 100 + entry, true)
-    const next = last ? 0 : VIRTQ_DESC_F_NEXT | ((entry + 1) << 16)
+    const goesOn = q.ring.format === 'split' && entry < entries - 1
     // The packed table has its flags where the split one has `next`, and only WRITE counts.
-    data.setUint32(at + 16 * entry + 12, q.ring.format === 'split' ? next : 0, true)
+    const tail = goesOn ? ([VIRTQ_DESC_F_NEXT, entry + 1] as const) : ([0, 0] as const)
+    writeDescriptor(q.space.view.buffer, at + 16 * entry, [q.heap + 0x100 * entry, 100 + entry, ...tail])
   }
   q.driver.addIndirect(at, entries)
 }

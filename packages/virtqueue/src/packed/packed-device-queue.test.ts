@@ -16,6 +16,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type FlatQueue, type FlatQueueOptions, flatQueue, WAYS } from '../../test/flat-queue.ts'
 import { WatchingCpu } from '../../test/watching-cpu.ts'
+import { writeDescriptor } from '../../test/write-descriptor.ts'
 import { CHAIN_DESCRIPTORS_MAX, ChainBatch } from '../chain-batch.ts'
 
 const INDIRECT = featureSet(VIRTIO_F_INDIRECT_DESC)
@@ -64,13 +65,10 @@ describe.each(WAYS)('a packed ring by %s', (way) => {
 
   it('virtio 1.3 2.8.7 in an indirect table every flag but WRITE, and the id, mean nothing', () => {
     const q = packed({ features: INDIRECT })
-    const data = new DataView(q.space.view.buffer)
+    const ignored = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | AVAILABLE | VIRTQ_DESC_F_USED
     for (let entry = 0; entry < 2; entry++) {
-      data.setBigUint64(q.heap + 16 * entry, BigInt(q.heap + 0x1000), true)
-      data.setUint32(q.heap + 16 * entry + 8, 10 + entry, true)
-      data.setUint16(q.heap + 16 * entry + 12, 0xffff, true)
-      const ignored = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | AVAILABLE | VIRTQ_DESC_F_USED
-      data.setUint16(q.heap + 16 * entry + 14, ignored | (entry === 1 ? VIRTQ_DESC_F_WRITE : 0), true)
+      const flags = ignored | (entry === 1 ? VIRTQ_DESC_F_WRITE : 0)
+      writeDescriptor(q.space.view.buffer, q.heap + 16 * entry, [q.heap + 0x1000, 10 + entry, 0xffff, flags])
     }
     descriptor(q, 0, q.heap, 32, AVAILABLE | VIRTQ_DESC_F_INDIRECT, 5)
     expect(q.device.popBatch(q.batch, 64)).toBe(1)

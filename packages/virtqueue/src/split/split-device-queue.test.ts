@@ -11,6 +11,7 @@ import {
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type FlatQueue, type FlatQueueOptions, flatQueue as makeQueue, WAYS } from '../../test/flat-queue.ts'
+import { type DescriptorWords, writeDescriptor } from '../../test/write-descriptor.ts'
 import { CHAIN_DESCRIPTORS_MAX } from '../chain-batch.ts'
 import { createDeviceQueue } from '../create-queue.ts'
 
@@ -25,14 +26,8 @@ function descriptor(q: FlatQueue, index: number, address: number, length: number
 }
 
 /** Writes an indirect table at `at`. */
-function table(q: FlatQueue, at: number, entries: readonly (readonly [number, number, number, number])[]): void {
-  const data = new DataView(q.space.view.buffer)
-  entries.forEach(([address, length, flags, next], i) => {
-    data.setBigUint64(at + 16 * i, BigInt(address), true)
-    data.setUint32(at + 16 * i + 8, length, true)
-    data.setUint16(at + 16 * i + 12, flags, true)
-    data.setUint16(at + 16 * i + 14, next, true)
-  })
+function table({ space }: FlatQueue, at: number, entries: readonly DescriptorWords[]): void {
+  for (const [i, words] of entries.entries()) writeDescriptor(space.view.buffer, at + 16 * i, words)
 }
 
 function expose(q: FlatQueue, ...heads: number[]): void {
@@ -114,12 +109,10 @@ describe.each(WAYS)('a split ring by %s', (way) => {
 
     it('a batch stops before its columns are full and goes on with the next one', () => {
       const q = flatQueue({ queueSize: 128, features: INDIRECT })
-      const entries = Array.from({ length: 60 }, (_, i): [number, number, number, number] => [
-        q.heap,
-        1,
-        i < 59 ? VIRTQ_DESC_F_NEXT : 0,
-        i + 1,
-      ])
+      const entries = Array.from(
+        { length: 60 },
+        (_, i): DescriptorWords => [q.heap, 1, i < 59 ? VIRTQ_DESC_F_NEXT : 0, i + 1],
+      )
       table(q, q.heap, entries)
       for (let i = 0; i < 100; i++) q.driver.addIndirect(q.heap, 60)
       q.driver.publish()
@@ -289,7 +282,7 @@ describe.each(WAYS)('a split ring by %s', (way) => {
         (q) => {
           const entries = Array.from(
             { length: CHAIN_DESCRIPTORS_MAX + 1 },
-            (_, i): [number, number, number, number] => [q.heap, 1, VIRTQ_DESC_F_NEXT, i + 1],
+            (_, i): DescriptorWords => [q.heap, 1, VIRTQ_DESC_F_NEXT, i + 1],
           )
           table(q, q.heap, entries)
           q.driver.addIndirect(q.heap, entries.length)
@@ -336,12 +329,10 @@ describe.each(WAYS)('a split ring by %s', (way) => {
 
     it('a batch ends when enough descriptors were walked, whatever segments they left', () => {
       const q = flatQueue({ queueSize: 64, features: INDIRECT })
-      const entries = Array.from({ length: 1024 }, (_, i): [number, number, number, number] => [
-        q.heap,
-        0,
-        i < 1023 ? VIRTQ_DESC_F_NEXT : 0,
-        i + 1,
-      ])
+      const entries = Array.from(
+        { length: 1024 },
+        (_, i): DescriptorWords => [q.heap, 0, i < 1023 ? VIRTQ_DESC_F_NEXT : 0, i + 1],
+      )
       table(q, q.heap, entries)
       descriptor(q, 0, q.heap, 16 * 1024, VIRTQ_DESC_F_INDIRECT)
       expose(q, ...Array.from({ length: 64 }, () => 0))
