@@ -22,7 +22,7 @@ export const RING_DRIVERS: readonly string[] = [
   'apps/vhost-user-conformance/src/cases/',
   'apps/vhost-user-conformance/src/driver/',
   'packages/conformance/src/cases/ring-',
-  'packages/explorer/src/scenarios/ring-entries.ts',
+  'packages/explorer/src/scenarios/ring-',
   'packages/speculation/src/hostile-rings',
   'packages/speculation/src/packed-hostile-rings.ts',
 ]

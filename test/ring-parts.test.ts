@@ -6,6 +6,8 @@ import { readWorkspace, repositoryRoot } from '../scripts/workspace.ts'
 const NAMED: Readonly<Record<string, string>> = {
   'apps/serve/src/served-device.ts': 'prints where a queue is',
   'packages/explorer/src/exploring-cpu.ts': 'a packed descriptor is stored in pieces, each a step',
+  'packages/explorer/src/faulty/faulty-queues.ts':
+    'rings as they would be with a fault of 2026, for the explorer to find',
   'packages/vhost-user/src/driver-ring.ts': 'a ring of a driver in another process',
   'packages/vhost-user/src/inflight-split.ts': 'notes of chains in flight are told by the used index',
   'packages/vhost-user/src/packed-base.ts': 'finds where a packed ring stands, by its flags',
