@@ -168,6 +168,12 @@ export async function runDaemon(
       daemon.stop()
       if (!single) end(null)
     }
+    // Before a driver can connect: a scraper that has seen a device's socket finds the page.
+    if (config.metrics !== null) {
+      const status = await StatusServer.start(config.metrics, daemon, log)
+      closing.push(() => status.close())
+      log(`status and metrics on ${status.url}`)
+    }
     const failures: ServeError[] = []
     for (const one of config.devices) {
       if (stop.aborted) break
@@ -185,11 +191,6 @@ export async function runDaemon(
       throw new ServeError(failures[0]!.exitCode, 'none of the devices could be started')
     stop.addEventListener('abort', onStop)
     closing.push(() => stop.removeEventListener('abort', onStop))
-    if (config.metrics !== null) {
-      const status = await StatusServer.start(config.metrics, daemon, log)
-      closing.push(() => status.close())
-      log(`status and metrics on ${status.url}`)
-    }
     if (config.control !== null) {
       const control = await ControlServer.start(config.control, daemon, () => reload(daemon, notifier, log, options))
       closing.push(() => control.close())

@@ -84,6 +84,8 @@ describe.skipIf(reason !== null)(
     test('connections that ask nothing are ended when there are many, and one that asks is answered', async () => {
       const [serve] = await start('--metrics', '127.0.0.1:0')
       const [, url] = await serve.says(/metrics on (\S+)\n/)
+      // A scraper that has seen the socket of a device finds the page.
+      expect(serve.output.indexOf('metrics on')).toBeLessThan(serve.output.indexOf('listening on'))
       const { port } = new URL(url!)
       const idle: Socket[] = []
       let ended = 0
