@@ -4,7 +4,15 @@ import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { closeReceived, createMemfd, EventFd, processResources, UnixSocket, unsupportedHost } from './index.ts'
+import {
+  closeConnection,
+  closeReceived,
+  createMemfd,
+  EventFd,
+  processResources,
+  UnixSocket,
+  unsupportedHost,
+} from './index.ts'
 import { libc } from './libc.ts'
 
 const reason = unsupportedHost()
@@ -28,16 +36,30 @@ describe.skipIf(reason !== null)(
     })
     afterEach(() => rmSync(folder, { recursive: true }))
 
-    test('an eventfd, a pipe, memory and an empty AF_UNIX stream are closed when it returns', () => {
+    test('an eventfd, a pipe, memory and an empty connection of ours are closed when it returns', () => {
       spawnSync('mkfifo', [join(folder, 'pipe')])
       closeReceived(openSync(join(folder, 'pipe'), 'r+'))
       closeReceived(EventFd.create().fd)
       closeReceived(createMemfd('memory', 4096))
       const [one, other] = UnixSocket.pair()
-      closeReceived(one.fd)
+      closeConnection(one.fd)
       other.close()
       closeReceived(-1)
       expect(processResources().openFds).toBe(before)
+    })
+
+    test('a socket that its sender still uses goes on', async () => {
+      const [one, other] = UnixSocket.pair()
+      const [carrier, receiver] = UnixSocket.pair()
+      carrier.send(Uint8Array.of(1), [one.fd])
+      const received: number[] = []
+      receiver.receive(new Uint8Array(1), received)
+      closeReceived(received[0]!)
+      other.send(Uint8Array.of(7), [])
+      const bytes = new Uint8Array(1)
+      expect([one.receive(bytes, []), bytes[0]]).toEqual([1, 7])
+      for (const socket of [one, other, carrier, receiver]) socket.close()
+      await until(() => processResources().openFds <= before + 1)
     })
 
     test('what is none of these is closed, now or soon: devices, directories, listening sockets', async () => {
@@ -77,7 +99,7 @@ describe.skipIf(reason !== null)(
       const fd = lingering()
       theirs.send(Uint8Array.of(1), [fd])
       closeReceived(fd)
-      closeReceived(mine.fd)
+      closeConnection(mine.fd)
       theirs.close()
       await until(() => peers.length === 2)
       for (const peer of peers) peer.destroy()

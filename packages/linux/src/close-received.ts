@@ -4,7 +4,6 @@ import { isEventFd } from './eventfd.ts'
 import { closeFd, fileSystemOf } from './fd.ts'
 import { IoUring, SQE_FD, SQE_OPCODE, SQE_USER_DATA, SQE_WORDS } from './io-uring.ts'
 import { fixedBytes, libc } from './libc.ts'
-import { unixStreamState } from './socket-facts.ts'
 
 const EBADF = 9
 const FIONREAD = 0x541b
@@ -39,14 +38,23 @@ export function closeReceived(fd: number): void {
   }
 }
 
-/** Eventfds, pipes, files that are memory, and AF_UNIX streams that nothing waits in, and nothing can come to. */
+/**
+ * Closes an AF_UNIX stream of ours whose peer is not trusted, as {@link closeReceived}. The connection ends for every process that
+ * has it: nothing comes to it any more, and one that nothing waits in closes at once.
+ */
+export function closeConnection(fd: number): void {
+  if (fd < 0) return
+  if (isEmptied(fd)) closeFd(fd)
+  else closeReceived(fd)
+}
+
+/** Eventfds, pipes, and files that are memory. A socket is its sender's too: nothing of it is changed to find out. */
 function closesAtOnce(fd: number): boolean {
   if (isEventFd(fd)) return true
   try {
     const status = fstatSync(fd)
     if (status.isFIFO()) return true
-    if (status.isFile()) return IN_MEMORY.includes(fileSystemOf(fd).name)
-    return status.isSocket() && unixStreamState(fd) === 'connected' && isEmptied(fd)
+    return status.isFile() && IN_MEMORY.includes(fileSystemOf(fd).name)
   } catch {
     return false
   }

@@ -17,7 +17,7 @@ import {
   SOCK_STREAM,
   SOCKADDR_UN,
 } from './abi.ts'
-import { closeReceived } from './close-received.ts'
+import { closeConnection } from './close-received.ts'
 import { closeFd, setNonBlocking } from './fd.ts'
 import { checked, fixedBytes, libc } from './libc.ts'
 import { RightsMessage, SCM_MAX_FD } from './rights.ts'
@@ -192,7 +192,7 @@ export class UnixSocket {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    if (this.#untrusted) closeReceived(this.fd)
+    if (this.#untrusted) closeConnection(this.fd)
     else closeFd(this.fd)
   }
 }
@@ -260,7 +260,7 @@ export class UnixListener {
   #dropWaiting(): void {
     const c = libc()
     for (let left = this.#bound === null ? 0 : BACKLOG + 1; left > 0; left--)
-      closeReceived(c.accept4(this.fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK))
+      closeConnection(c.accept4(this.fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK))
   }
 
   /**
