@@ -67,6 +67,7 @@ export const SCM_RIGHTS = 1
 export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x4000
 export const SHUT_RD = 0
+export const SHUT_RDWR = 2
 export const MSG_CMSG_CLOEXEC = 0x40000000
 
 export const F_GETFL = 3

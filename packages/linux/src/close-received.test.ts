@@ -4,15 +4,7 @@ import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import {
-  closeConnection,
-  closeReceived,
-  createMemfd,
-  EventFd,
-  processResources,
-  UnixSocket,
-  unsupportedHost,
-} from './index.ts'
+import { closeReceived, createMemfd, EventFd, processResources, UnixSocket, unsupportedHost } from './index.ts'
 import { libc } from './libc.ts'
 
 const reason = unsupportedHost()
@@ -36,14 +28,22 @@ describe.skipIf(reason !== null)(
     })
     afterEach(() => rmSync(folder, { recursive: true }))
 
-    test('an eventfd, a pipe, memory and an empty connection of ours are closed when it returns', () => {
+    const kept: number[] = []
+    const keep = (fd: number): number => {
+      kept.push(fd)
+      return fd
+    }
+
+    test('an eventfd, a pipe, memory and a connection of ours with such in its queue are closed when it returns', () => {
       spawnSync('mkfifo', [join(folder, 'pipe')])
       closeReceived(openSync(join(folder, 'pipe'), 'r+'))
       closeReceived(EventFd.create().fd)
       closeReceived(createMemfd('memory', 4096))
       const [one, other] = UnixSocket.pair()
-      closeConnection(one.fd)
+      for (let i = 0; i < 20; i++) other.send(Uint8Array.of(1), [keep(EventFd.create().fd)])
+      new UnixSocket(one.fd, { untrusted: true }).close()
       other.close()
+      for (const fd of kept.splice(0)) closeReceived(fd)
       closeReceived(-1)
       expect(processResources().openFds).toBe(before)
     })
@@ -99,7 +99,7 @@ describe.skipIf(reason !== null)(
       const fd = lingering()
       theirs.send(Uint8Array.of(1), [fd])
       closeReceived(fd)
-      closeConnection(mine.fd)
+      new UnixSocket(mine.fd, { untrusted: true }).close()
       theirs.close()
       await until(() => peers.length === 2)
       for (const peer of peers) peer.destroy()

@@ -6,11 +6,9 @@ import { IoUring, SQE_FD, SQE_OPCODE, SQE_USER_DATA, SQE_WORDS } from './io-urin
 import { fixedBytes, libc } from './libc.ts'
 
 const EBADF = 9
-const FIONREAD = 0x541b
 const IORING_OP_CLOSE = 19
 /** In the second byte of {@link SQE_OPCODE}: by a thread of the kernel, whatever it finds. */
 const IOSQE_ASYNC = 16
-const SHUT_RDWR = 2
 const SO_LINGER = 13
 /** Entries of the submission queue: one is used at a time. */
 const ENTRIES = 8
@@ -38,16 +36,6 @@ export function closeReceived(fd: number): void {
   }
 }
 
-/**
- * Closes an AF_UNIX stream of ours whose peer is not trusted, as {@link closeReceived}. The connection ends for every process that
- * has it: nothing comes to it any more, and one that nothing waits in closes at once.
- */
-export function closeConnection(fd: number): void {
-  if (fd < 0) return
-  if (isEmptied(fd)) closeFd(fd)
-  else closeReceived(fd)
-}
-
 /** Eventfds, pipes, and files that are memory. A socket is its sender's too: nothing of it is changed to find out. */
 function closesAtOnce(fd: number): boolean {
   if (isEventFd(fd)) return true
@@ -58,12 +46,6 @@ function closesAtOnce(fd: number): boolean {
   } catch {
     return false
   }
-}
-
-function isEmptied(fd: number): boolean {
-  libc().shutdown(fd, SHUT_RDWR)
-  const bytes = fixedBytes(4)
-  return libc().ioctl(fd, FIONREAD, bytes) === 0 && new Uint32Array(bytes.buffer)[0] === 0
 }
 
 /** False: the kernel has no io_uring for this process, or too many are under way. */

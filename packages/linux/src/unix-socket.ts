@@ -11,13 +11,14 @@ import {
   POLLHUP,
   POLLOUT,
   SHUT_RD,
+  SHUT_RDWR,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_SEQPACKET,
   SOCK_STREAM,
   SOCKADDR_UN,
 } from './abi.ts'
-import { closeConnection } from './close-received.ts'
+import { closeReceived } from './close-received.ts'
 import { closeFd, setNonBlocking } from './fd.ts'
 import { checked, fixedBytes, libc } from './libc.ts'
 import { RightsMessage, SCM_MAX_FD } from './rights.ts'
@@ -29,6 +30,9 @@ const SEQPACKET = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK
 const BACKLOG = 4
 /** Bytes that one call sends or receives at most. */
 const CHUNK_BYTES = 65_536
+/** Messages that are dropped one by one when a connection is closed. */
+const DROPPED_MAX = 64
+const dropped = new Uint8Array(CHUNK_BYTES)
 
 /** What this thread's sockets send and receive by: no call of one lasts into another's. */
 interface Messages {
@@ -191,9 +195,24 @@ export class UnixSocket {
   /** Closes the socket. A second call does nothing. */
   close(): void {
     if (this.#closed) return
+    if (!this.#untrusted || this.#dropQueue()) closeFd(this.fd)
+    else closeReceived(this.fd)
     this.#closed = true
-    if (this.#untrusted) closeConnection(this.fd)
-    else closeFd(this.fd)
+  }
+
+  /** Ends the connection and drops what waits in it; false: that is more than a peer has any reason to send. */
+  #dropQueue(): boolean {
+    libc().shutdown(this.fd, SHUT_RDWR)
+    for (let left = DROPPED_MAX; left > 0; left--) {
+      const fds: number[] = []
+      try {
+        if (this.receive(dropped, fds) <= 0) return true
+      } catch {
+        // The peer went with answers unread, which is told once.
+      }
+      for (const fd of fds) closeReceived(fd)
+    }
+    return false
   }
 }
 
@@ -259,8 +278,11 @@ export class UnixListener {
   /** Connections that wait, with what was sent on them. Nothing is accepted of a listener that others have. */
   #dropWaiting(): void {
     const c = libc()
-    for (let left = this.#bound === null ? 0 : BACKLOG + 1; left > 0; left--)
-      closeConnection(c.accept4(this.fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK))
+    for (let left = this.#bound === null ? 0 : BACKLOG + 1; left > 0; left--) {
+      const fd = c.accept4(this.fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK)
+      if (fd < 0) return
+      new UnixSocket(fd, { untrusted: true }).close()
+    }
   }
 
   /**
