@@ -77,7 +77,7 @@ export class AfXdpQueue implements NetBackend, FrameSource {
     this.handle = handle
     this.mode = this.socket.mode
     this.view = memoryView(this.socket.umem)
-    this.roomBytes = Math.max(frameBytes, pieceBytes)
+    this.roomBytes = sizes.roomBytes
     this.long = new LongFrames(this.view, chunks * chunkBytes, frameBytes, pieceBytes)
     this.chunkMask = ~(chunkBytes - 1)
     this.sender = new ChunkSender(this.socket, this.view, this.long, handle.frameNow, sizes)

@@ -33,6 +33,8 @@ export interface AfXdpSizes {
   readonly frameBytes: number
   /** What a chunk has room for: a frame, or a piece of one. */
   readonly pieceBytes: number
+  /** The longest frame that there is room for. */
+  readonly roomBytes: number
   /** Frames are longer than a chunk: they are cut. */
   readonly multiBuffer: boolean
   /** Room for the frames of a batch, and one more, each in one piece. */
@@ -59,7 +61,8 @@ export function afXdpSizes(handle: AfXdpQueueHandle, options: AfXdpQueueOptions)
     throw refused('ERR_OUT_OF_RANGE', 'ringEntries', ringEntries, `at least half of ${chunks} chunks`)
   const multiBuffer = pieces > 1
   const spareBytes = multiBuffer ? LongFrames.slotsBytes(NET_BATCH + 1, frameBytes) : 0
-  return { chunks, chunkBytes, ringEntries, frameBytes, pieceBytes, multiBuffer, spareBytes }
+  const roomBytes = Math.max(frameBytes, pieceBytes)
+  return { chunks, chunkBytes, ringEntries, frameBytes, pieceBytes, roomBytes, multiBuffer, spareBytes }
 }
 
 /** A frame has room in one chunk, after what the kernel keeps free there. */

@@ -41,7 +41,7 @@ export class ChunkSender {
 
   /** @param frameNow the longest frame of the interface now, bytes: one number in shared memory */
   constructor(socket: XdpSocket, view: MemoryView, long: LongFrames, frameNow: Int32Array, sizes: AfXdpSizes) {
-    const { chunks, chunkBytes, frameBytes, pieceBytes } = sizes
+    const { chunks, chunkBytes, pieceBytes, roomBytes } = sizes
     this.socket = socket
     this.view = view
     this.long = long
@@ -49,7 +49,7 @@ export class ChunkSender {
     this.free = new ChunkStack(chunks / 2, chunks / 2, chunkBytes)
     this.chunkMask = ~(chunkBytes - 1)
     this.pieceBytes = pieceBytes
-    this.roomBytes = Math.max(frameBytes, pieceBytes)
+    this.roomBytes = roomBytes
   }
 
   /** Takes frames into the TX ring, as many as there are chunks and entries for; returns how many. */
