@@ -23,6 +23,13 @@ function results(name: string, statuses: readonly Status[], suiteStatus = 'passe
   return file
 }
 
+/** Writes what vitest printed. */
+function printed(name: string, ...lines: readonly string[]): string {
+  const file = join(folder, name)
+  writeFileSync(file, lines.join('\n'))
+  return file
+}
+
 function summary(...runs: readonly string[]): { lines: string[]; status: number | null } {
   const { stdout, status } = spawnSync(process.execPath, [join(repositoryRoot, '.ci/summary.mjs'), ...runs], {
     encoding: 'utf8',
@@ -48,9 +55,11 @@ describe('the summary of .ci/run', () => {
   })
 
   test('counts a run that left no result as one failure', () => {
-    const { lines, status } = summary(`unit:2:${join(folder, 'missing.json')}`)
+    const log = printed('build.log', 'src/a.ts: no such name')
+    const { lines, status } = summary(`unit:2:${join(folder, 'missing.json')}:${log}`)
     expect(lines).toEqual([
-      'ci: failed: unit: ended with code 2 before its tests could report',
+      'ci: failed: unit: ended with code 2 before its tests could report; it printed:',
+      'src/a.ts: no such name',
       '0 passed, 1 failed, 0 skipped',
     ])
     expect(status).toBe(1)
@@ -70,9 +79,16 @@ describe('the summary of .ci/run', () => {
     })
   })
 
-  test('fails when vitest failed although every test passed', () => {
-    const { lines, status } = summary(`unit:1:${results('error.json', ['passed'])}`)
-    expect(lines.at(-1)).toBe('1 passed, 1 failed, 0 skipped')
+  test('fails when vitest failed although every test passed, and shows the errors that it printed', () => {
+    const log = printed('error.log', 'a.test.ts passed', '--- Unhandled Errors ---', 'Error: late', 'Errors 1 error')
+    const { lines, status } = summary(`unit:1:${results('error.json', ['passed'])}:${log}`)
+    expect(lines).toEqual([
+      'ci: failed: unit: ended with code 1, each of its tests passed; it printed:',
+      '--- Unhandled Errors ---',
+      'Error: late',
+      'Errors 1 error',
+      '1 passed, 1 failed, 0 skipped',
+    ])
     expect(status).toBe(1)
   })
 })
