@@ -2,9 +2,8 @@ import { work } from '@vring/memory'
 import type { DeviceRequest, RequestQueue } from '@vring/vhost-user'
 import type { BlockCounters } from './block-counters.ts'
 import { type BlockCommand, readCommand, VIRTIO_BLK_S_OK } from './block-request.ts'
-import { BlockSteps, STEP_BYTES } from './block-steps.ts'
+import { BlockSteps, STEP_BYTES, type StepStatus } from './block-steps.ts'
 import type { AsyncBlockStore, BlockStore } from './block-store.ts'
-import { requestLater } from './request-later.ts'
 
 /** Requests that are taken at once. */
 const BATCH = 16
@@ -101,10 +100,13 @@ export class BlockQueue {
       if (!paid && done > 0 && work.full) break
       done++
       this.#steps ??= this.#begin(request)
-      const status = this.#steps?.step(paid) ?? null
-      if (this.#steps !== null) {
+      const steps = this.#steps
+      if (steps === null) this.queue.finish(request, 0)
+      else {
+        const status = steps.step(paid)
         if (status === null) continue
-        this.queue.finish(request, this.#answer(request, status))
+        if (typeof status === 'number') this.queue.finish(request, this.#answer(request, status))
+        else void this.#later(request, steps, status)
       }
       this.#steps = null
       this.#taken.shift()
@@ -118,19 +120,25 @@ export class BlockQueue {
     return done
   }
 
-  /** Its steps; null: it is malformed, or an asynchronous store has it. */
+  /** Its steps; null: it is malformed. */
   #begin(request: DeviceRequest): BlockSteps | null {
     const store = this.#store
     const command = readCommand(request, store.bytes, store.readOnly === true)
     if (command === null) {
       this.#counters.malformed++
-      this.queue.finish(request, 0)
       return null
     }
     this.#count(command)
-    if (store.async !== true) return new BlockSteps(store, this.#id, request, command)
-    void this.#later(store, request, command)
-    return null
+    return new BlockSteps(store, this.#id, request, command, () => this.#closed)
+  }
+
+  /** The steps of an asynchronous store, from the first one on, which has begun. */
+  async #later(request: DeviceRequest, steps: BlockSteps, first: Promise<StepStatus>): Promise<void> {
+    let status = await first
+    while (status === null && !this.#closed) status = await steps.step(true)
+    // The ring is gone, and with it the driver's memory.
+    if (status !== null && !this.#closed) this.#answered.push({ request, length: this.#answer(request, status) })
+    this.#onAnswer(this.#closed)
   }
 
   /**
@@ -152,13 +160,6 @@ export class BlockQueue {
       request.wrote(0, at)
     }
     return request.write(at, code) < 0 ? 0 : request.writeBytes
-  }
-
-  async #later(store: AsyncBlockStore, request: DeviceRequest, command: BlockCommand): Promise<void> {
-    const status = await requestLater(store, this.#id, request, command, () => this.#closed)
-    // The ring is gone, and with it the driver's memory.
-    if (!this.#closed) this.#answered.push({ request, length: this.#answer(request, status) })
-    this.#onAnswer(this.#closed)
   }
 
   #count(command: BlockCommand): void {

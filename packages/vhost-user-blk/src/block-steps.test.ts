@@ -2,7 +2,7 @@ import { UnixSocket, unsupportedHost } from '@vring/linux'
 import { work } from '@vring/memory'
 import { BackendSession, linuxHost, VhostUserDriver } from '@vring/vhost-user'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { BlockDevice, type BlockStore } from './index.ts'
+import { type AsyncBlockStore, BlockDevice, type BlockStore } from './index.ts'
 
 const MIB = 2 ** 20
 const SECTOR = 512
@@ -52,14 +52,25 @@ class Store implements BlockStore {
   }
 }
 
+/** The same store, which answers later. */
+function later(store: Store): AsyncBlockStore {
+  return {
+    async: true,
+    bytes: store.bytes,
+    read: async (offset, into) => store.read(offset, [into]),
+    write: async (offset, from) => store.write(offset, [from]),
+    flush: async () => {},
+    discard: async (offset, length) => store.discard(offset, length),
+  }
+}
+
 describe.skipIf(reason !== null)(`a long request${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
   let store: Store
   let device: BlockDevice
   let driver: VhostUserDriver
   let session: BackendSession
-  beforeEach(() => {
-    store = new Store()
-    device = new BlockDevice({ store, queues: 2 })
+  function connect(served: BlockStore | AsyncBlockStore): void {
+    device = new BlockDevice({ store: served, queues: 2 })
     driver = VhostUserDriver.connect({
       ...{ features: 2n ** 20n - 1n, queues: 2, queueSize: 8, slotBytes: 3 * MIB + 4096 },
       transport: () => {
@@ -69,12 +80,19 @@ describe.skipIf(reason !== null)(`a long request${reason === null ? '' : ` (skip
       },
       wait: () => void session.poll(),
     })
-  })
-  afterEach(() => {
+  }
+
+  function close(): void {
     driver.close()
     session.close()
     device.close()
+  }
+
+  beforeEach(() => {
+    store = new Store()
+    connect(store)
   })
+  afterEach(close)
 
   /** A look's work at a queue. */
   function look(queue: number): number {
@@ -138,6 +156,31 @@ describe.skipIf(reason !== null)(`a long request${reason === null ? '' : ` (skip
     while (look(0) > 0);
     expect(driver.rings[0]!.receive()).toMatchObject({ length: 0 })
     expect(device.counters).toMatchObject({ reads: 1, errors: 1 })
+  })
+
+  test('takes the same steps with a store that answers later', async () => {
+    close()
+    connect(later(store))
+    const settled = async (): Promise<NonNullable<ReturnType<(typeof driver.rings)[0]['receive']>>> => {
+      for (;;) {
+        look(0)
+        const answer = driver.rings[0]!.receive()
+        if (answer !== null) return answer
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+    send(0, request(READ, 2048), 3 * MIB + 1)
+    const { bytes, length } = await settled()
+    expect([length, bytes[0], bytes[MIB], bytes[3 * MIB - 1], bytes[3 * MIB]]).toEqual([3 * MIB + 1, 1, 2, 3, 0])
+    send(0, request(DISCARD, 0, range(1, 65_535), range(40_000, 8)))
+    expect((await settled()).bytes).toEqual(Uint8Array.of(0))
+    expect(store.calls).toEqual([
+      ...['read 2048 2048', 'read 4096 2048', 'read 6144 2048'],
+      ...['discard 1 32767', 'discard 32768 32768', 'discard 40000 8'],
+    ])
+    store.failAt = 2 * MIB
+    send(0, request(READ, 0), 3 * MIB + 1)
+    expect(await settled()).toMatchObject({ length: 0 })
   })
 
   test('is waited for by GET_VRING_BASE, and is left by a reset', () => {
