@@ -1,3 +1,4 @@
+import { VringError } from '@vring/layout'
 import { closeFd, createMemfd, Mapping, type MemfdOptions, UnixSocket } from '@vring/linux'
 import { RawPackedRing, type RawRing, RawSplitRing, WRITE } from './raw-ring.ts'
 
@@ -151,6 +152,17 @@ export class RawFrontend {
     this.socket.send(message, fds)
   }
 
+  /** Sends a request at a moment at which the daemon may have ended the session; whether it had not. */
+  sendUnlessHungUp(request: number, payload: Uint8Array): boolean {
+    try {
+      this.send(request, payload)
+      return true
+    } catch (error) {
+      if (error instanceof VringError && (error.value === 'EPIPE' || error.value === 'ECONNRESET')) return false
+      throw error
+    }
+  }
+
   /** Sends a request and waits for its answer: the last 64-bit word of it. */
   async ask(request: number, payload?: Uint8Array, fds: readonly number[] = [], flags = 0): Promise<bigint> {
     this.send(request, payload, fds, flags)
@@ -182,12 +194,14 @@ export class RawFrontend {
       if (mine.closed || this.socket.closed) return
       const bytes = mine.receive(into, [])
       const view = new DataView(into.buffer)
-      for (let at = 0; at < bytes; at += 44) {
+      for (let at = 0; at < bytes && !mine.closed; at += 44) {
         const page = Number(view.getBigUint64(at + 12, true) & ~0xfffn)
         answers.pages.add(page)
         answers.count++
         const user = BigInt(USER + page - GUEST)
-        this.send(REQUEST.IOTLB_MSG, new Uint8Array([...words(BigInt(page), 4096n, user), 3, 2, 0, 0, 0, 0, 0, 0]))
+        const entry = new Uint8Array([...words(BigInt(page), 4096n, user), 3, 2, 0, 0, 0, 0, 0, 0])
+        // The daemon may end the session between its question and the answer.
+        if (!this.sendUnlessHungUp(REQUEST.IOTLB_MSG, entry)) mine.close()
       }
       if (bytes === 0) mine.close()
       else setImmediate(answer)
