@@ -52,7 +52,13 @@ export function siteSections(): Section[] {
         page('SECURITY.md', 'Security'),
       ],
     },
-    { title: 'Programs', pages: packages.filter(({ folder }) => folder.startsWith('apps/')).map(readme) },
+    {
+      title: 'Programs',
+      pages: [
+        ...packages.filter(({ folder }) => folder.startsWith('apps/')).map(readme),
+        page('docs/serve.md', 'vring-serve: reference'),
+      ],
+    },
     { title: 'Packages', pages: packages.filter(({ folder }) => folder.startsWith('packages/')).map(readme) },
     {
       title: 'Decisions',

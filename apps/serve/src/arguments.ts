@@ -1,4 +1,6 @@
 import { type OptionTable, readArguments as readOptions } from '@vring/cli'
+import { BACKEND_FORMS } from './backend-spec.ts'
+import { CAPTURE_FORM, CAPTURE_OPTIONS } from './capture-spec.ts'
 
 /** Every option, as `--help` describes it. */
 export const OPTIONS = {
@@ -30,8 +32,7 @@ export const OPTIONS = {
   backend: {
     type: 'string',
     valueHint: 'WHERE',
-    description:
-      'tap:NAME, af-xdp:INTERFACE[:QUEUE], pcap:FILE, replay:FILE, drop, loopback, or NAME[:ARG] of a --plugin',
+    description: `${BACKEND_FORMS.join(', ')}, or NAME[:ARG] of a --plugin`,
   },
   xdp: {
     type: 'string',
@@ -72,9 +73,8 @@ export const OPTIONS = {
   },
   capture: {
     type: 'string',
-    valueHint: 'FILE',
-    description:
-      'Frames of any backend to a pcapng file or FIFO: FILE[,pair=N,dir=rx|tx,snaplen=B,rotate=SIZE,files=N,overwrite]; any number of times',
+    valueHint: CAPTURE_FORM,
+    description: `Frames of any backend to a pcapng file or FIFO, with ${CAPTURE_OPTIONS.join(', ')}; any number of times`,
   },
   memory: {
     type: 'string',
@@ -116,10 +116,11 @@ export type GivenArguments = {
 /**
  * Reads arguments strictly, see `readArguments` of `@vring/cli`.
  *
+ * @param commands of the program, for what is none of them
  * @throws ServeError with exit code 2
  */
-export function readArguments(rawArgs: readonly string[]): GivenArguments {
-  const given = readOptions(OPTIONS, rawArgs)
+export function readArguments(rawArgs: readonly string[], commands: readonly string[] = []): GivenArguments {
+  const given = readOptions(OPTIONS, rawArgs, commands)
   const valueFor = (name: OptionName): true | string | readonly string[] => {
     if (OPTIONS[name].type === 'boolean') return true
     return REPEATED.some((one) => one === name) ? given.all(name) : given.text(name)!

@@ -13,16 +13,32 @@ export type BackendSpec =
   /** A backend of `--plugin`. */
   | { readonly kind: 'plugin'; readonly name: string; readonly argument: string | null }
 
+type BuiltIn = Exclude<BackendSpec['kind'], 'plugin'>
+
 /** How `--backend` names each kind. */
-export const FORMS: Readonly<Record<Exclude<BackendSpec['kind'], 'plugin'>, string>> = {
+export const FORMS: Readonly<Record<BuiltIn, string>> = {
   drop: 'drop',
   loopback: 'loopback',
   tap: 'tap:NAME',
   'af-xdp': 'af-xdp:INTERFACE[:QUEUE]',
-  pcap: 'pcap:FILE[,snaplen=B,rotate=SIZE,files=N,overwrite]',
+  pcap: 'pcap:FILE[,OPTION...]',
   replay: 'replay:FILE',
 }
-const ACCEPTED = Object.values(FORMS).join(', ')
+/** All of them. */
+export const BACKEND_FORMS: readonly string[] = Object.values(FORMS)
+const ACCEPTED = BACKEND_FORMS.join(', ')
+
+/** Options that only some of them take. */
+export const OPTIONS_OF_BACKENDS: Readonly<
+  Record<'xdp' | 'mtu' | 'fix-offloads' | 'pace' | 'loop' | 'max-gap', readonly BuiltIn[]>
+> = {
+  xdp: ['drop', 'tap'],
+  mtu: ['tap'],
+  'fix-offloads': ['af-xdp'],
+  pace: ['replay'],
+  loop: ['replay'],
+  'max-gap': ['replay'],
+}
 
 /** Linux accepts 1 to 15 bytes without `/` and white space as the name of an interface. */
 const INTERFACE = /^[^\s/:]{1,15}$/
@@ -71,7 +87,7 @@ export function parseBackend(text: string, plugins: readonly string[] = []): Bac
 /** All that drivers send goes there: which part of it is for `--capture` to say. */
 function wholeCapture(capture: CaptureSpec, refuse: (problem: string) => Error): CaptureSpec {
   if (capture.pair === null && capture.direction === null) return capture
-  throw refuse(`takes no pair and no dir: it is what all drivers send; accepted: ${FORMS.pcap}`)
+  throw refuse(`takes no pair and no dir: it is what all drivers send; accepted: --capture beside another backend`)
 }
 
 /** As `--backend` would name it. */

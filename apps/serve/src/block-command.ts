@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { parseArgs } from 'node:util'
 import type { Worker } from 'node:worker_threads'
+import { helpText, type OptionTable, readArguments } from '@vring/cli'
 import { EventFd } from '@vring/linux'
 import { BLOCK_QUEUES_MAX } from '@vring/vhost-user-blk'
 import type { BlockSettings, BlockWorkerMessage } from './block-protocol.ts'
@@ -8,17 +8,18 @@ import { EXIT_INTERNAL } from './exit-codes.ts'
 import { ServeError, usageError } from './serve-error.ts'
 import { startThread } from './start-worker.ts'
 
-export const BLOCK_USAGE = `USAGE vring-serve block --socket PATH --file FILE [--read-only] [--queues N] [--client]
-
-  Serves a file as a virtio block device over vhost-user, to one driver after the other.
-
-  --socket PATH   vhost-user socket
-  --file FILE     a regular file, a multiple of 512 bytes
-  --read-only     the driver can't write
-  --queues N      request queues, 1 to ${BLOCK_QUEUES_MAX}; default 1
-  --id TEXT       what the driver is told as the disk's id, at most 20 characters; default vring
-  --client        connect to a driver that listens, instead of listening
-`
+const OPTIONS = {
+  socket: { type: 'string', valueHint: 'PATH', description: 'vhost-user socket' },
+  file: { type: 'string', valueHint: 'FILE', description: 'A regular file, a multiple of 512 bytes' },
+  'read-only': { type: 'boolean', description: "The driver can't write" },
+  queues: { type: 'string', valueHint: 'N', description: `Request queues, 1 to ${BLOCK_QUEUES_MAX}; default 1` },
+  id: {
+    type: 'string',
+    valueHint: 'TEXT',
+    description: "What the driver is told as the disk's id, at most 20 characters; default vring",
+  },
+  client: { type: 'boolean', description: 'Connect to a driver that listens, instead of listening' },
+} as const satisfies OptionTable
 
 /** What was given, checked. */
 type BlockArguments = Omit<BlockSettings, 'wakeFd' | 'stop'>
@@ -35,8 +36,8 @@ export async function blockCommand(
   stop: AbortSignal,
   log: (line: string) => void,
 ): Promise<string | null> {
-  const given = readArguments(rawArgs)
-  if (given === null) return BLOCK_USAGE
+  if (rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h')) return usage()
+  const given = checked(rawArgs)
   const wake = EventFd.create()
   const cell = new Int32Array(new SharedArrayBuffer(4))
   const settings: BlockSettings = { ...given, wakeFd: wake.fd, stop: cell.buffer as SharedArrayBuffer }
@@ -69,36 +70,24 @@ async function ended(thread: Worker, log: (line: string) => void): Promise<void>
   if (failure !== null) throw failure
 }
 
-function readArguments(rawArgs: readonly string[]): BlockArguments | null {
-  const values = parse(rawArgs)
-  if (values.help === true) return null
-  const { socket, file } = values
-  if (socket === undefined) throw usageError('--socket', 'is missing: the path of the vhost-user socket')
-  if (file === undefined) throw usageError('--file', 'is missing: the file to serve')
-  const queues = Number(values.queues ?? '1')
-  if (!Number.isInteger(queues) || queues < 1 || queues > BLOCK_QUEUES_MAX)
-    throw usageError('--queues', `is ${values.queues}; accepted: 1 to ${BLOCK_QUEUES_MAX}`)
-  return {
-    ...{ socket, file, queues, id: values.id ?? 'vring' },
-    ...{ readOnly: values['read-only'] === true, client: values.client === true },
-  }
+function usage(): string {
+  return helpText({
+    name: 'vring-serve block',
+    description: 'Serves a file as a virtio block device over vhost-user, to one driver after the other.',
+    options: OPTIONS,
+  })
 }
 
-function parse(rawArgs: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...rawArgs],
-      options: {
-        socket: { type: 'string' },
-        file: { type: 'string' },
-        'read-only': { type: 'boolean' },
-        queues: { type: 'string' },
-        id: { type: 'string' },
-        client: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values
-  } catch (error) {
-    throw usageError('block', (error as Error).message)
+function checked(rawArgs: readonly string[]): BlockArguments {
+  const given = readArguments(OPTIONS, rawArgs)
+  const needed = (name: 'socket' | 'file'): string => {
+    const text = given.text(name)
+    if (text === null) throw usageError(`--${name}`, `missing: ${OPTIONS[name].description}`)
+    return text
+  }
+  return {
+    ...{ socket: needed('socket'), file: needed('file') },
+    ...{ queues: given.integer('queues', 1, BLOCK_QUEUES_MAX, 1), id: given.text('id') ?? 'vring' },
+    ...{ readOnly: given.flag('read-only'), client: given.flag('client') },
   }
 }

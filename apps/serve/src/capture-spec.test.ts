@@ -22,7 +22,7 @@ test('a capture is a path and options', () => {
 })
 
 test.each([
-  ['', /names no file; accepted: FILE\[,pair=N/],
+  ['', /names no file; accepted: FILE\[,OPTION\.\.\.\] with pair=N/],
   ['a,snaplen=0', /unusable snaplen; accepted: 1 to 262144/],
   ['a,rotate=10', /unusable rotate; accepted: bytes from 1M on/],
   ['a,dir=up', /unusable dir; accepted: dir=rx, dir=tx/],

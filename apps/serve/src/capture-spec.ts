@@ -20,9 +20,11 @@ export interface CaptureSpec {
 }
 
 /** How it is written. */
-export const CAPTURE_FORM = 'FILE[,pair=N,dir=rx|tx,snaplen=B,rotate=SIZE,files=N,overwrite]'
+export const CAPTURE_FORM = 'FILE[,OPTION...]'
+/** Its options, as people write them. */
+export const CAPTURE_OPTIONS = ['pair=N', 'dir=rx|tx', 'snaplen=BYTES', 'rotate=SIZE', 'files=N', 'overwrite'] as const
 
-const OPTION_NAMES = ['pair', 'dir', 'snaplen', 'rotate', 'files', 'overwrite'] as const
+const OPTION_NAMES = CAPTURE_OPTIONS.map((option) => option.replace(/=.*/, ''))
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
 const FILES_MAX = 100_000
 const PAIR_MAX = 127
@@ -40,7 +42,7 @@ export function parseCapture(argument: string, text: string): CaptureSpec {
   while (parts.length > 1 && /^[a-z]+(=[^/]*)?$/.test(parts.at(-1)!)) options.unshift(parts.pop()!)
   const path = parts.join(',')
   const refuse = (problem: string): Error => usageError(argument, `${JSON.stringify(text)} ${problem}`)
-  if (path === '') throw refuse(`names no file; accepted: ${CAPTURE_FORM}`)
+  if (path === '') throw refuse(`names no file; accepted: ${CAPTURE_FORM} with ${CAPTURE_OPTIONS.join(', ')}`)
   const spec = { path, ...DEFAULTS }
   for (const option of options) {
     const equals = option.indexOf('=')

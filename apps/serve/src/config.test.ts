@@ -121,13 +121,18 @@ describe('configuration', () => {
     [{ devices: [one, { ...one, name: 'two' }] }, /device two: has the socket \/run\/1 of device one/],
     [
       { devices: [one, { name: 'bad', socket: 'x', backend: 'tapp:x' }] },
-      /device bad: --backend: "tapp:x" is unknown.*did you mean tap/,
+      /config\.json:1:\d+: device bad: --backend: "tapp:x" is unknown.*did you mean tap/,
     ],
     [
       { devices: [one, { name: 'bad', socket: 'x', backnd: 'drop' }] },
-      /devices\.1\.backnd: unknown; .*did you mean backend\?/,
+      /config\.json:1:\d+: devices\[1\]\.backnd: unknown; .*did you mean backend\?/,
     ],
-    [{ devices: [{ ...one, name: 'a b' }] }, /devices\.0\.name: "a b" is not accepted; accepted: 1 to 64 letters/],
+    [{ devices: [{ socket: 'x', backend: 'drop' }] }, /devices\[0\]\.name: is missing; accepted: 1 to 64 letters/],
+    [
+      { devices: [{ ...one, metrics: '[::1]:1' }] },
+      /devices\[0\]\.metrics: is that of the daemon, beside its devices; accepted: /,
+    ],
+    [{ devices: [{ ...one, name: 'a b' }] }, /devices\[0\]\.name: "a b" is not accepted; accepted: 1 to 64 letters/],
     [{ devices: [one], backend: 'drop' }, /--backend: is that of a device; accepted: in the list/],
   ])('devices %j are refused by name', async (content, message) => {
     const [code, text] = await refusal(() => resolveConfig({ config: file(content) }))
@@ -186,8 +191,8 @@ describe('configuration', () => {
       /^--capture: is of all pairs, which 2 threads serve; accepted: pair=N, or --threads 1/,
     ],
     [{ ...least, queues: '1e1' }, /^--queues: /],
-    [{ ...least, backend: 'loopback', xdp: 'xdp1' }, /^--xdp: runs before drop and on a tap/],
-    [{ ...least, mtu: '1500' }, /^--mtu: is that of a tap; the backend is drop/],
+    [{ ...least, backend: 'loopback', xdp: 'xdp1' }, /^--xdp: is for drop, tap:NAME; the backend is loopback/],
+    [{ ...least, mtu: '1500' }, /^--mtu: is for tap:NAME; the backend is drop/],
     [{ ...least, backend: 'tap:t', mtu: '67' }, /^--mtu: 67 is not accepted; accepted: an integer from 68 to 65521/],
     [{ ...least, loop: true as const }, /^--loop: is for replay:FILE; the backend is drop/],
     [{ ...least, 'max-gap': '3' }, /^--max-gap: is for replay:FILE; the backend is drop/],
@@ -222,17 +227,28 @@ describe('configuration', () => {
   })
 
   test.each([
-    ['{', /^--config: .*config.json is no JSON: /],
-    [{ ...least, sockt: 1 }, /config.json: sockt: unknown; accepted: socket, .*; did you mean socket\?/],
-    [{ ...least, queues: 1.5 }, /config.json: queues: 1.5 is not accepted; accepted: an integer from 1 to 128/],
-    [{ ...least, queues: 129 }, /config.json: queues: 129 is not accepted; accepted: an integer from 1 to 128/],
+    ['', /^--config: .*config.json:1:1: is no JSON: it ends too early$/],
+    ['{ "socket": "a"', /config.json:1:16: is no JSON: it ends too early$/],
+    ['{\n  "socket": "a",\n  "backend": drop\n}', /config.json:3:14: is no JSON: unexpected "drop"$/],
+    ['{"socket": "a",}', /config.json:1:16: is no JSON: unexpected "\}"$/],
+    ['{"socket": "a",\n "socket": "b"}', /config.json:2:2: socket is given twice$/],
+    ['\uFEFF{"socket": "a"}', /^--backend: missing/],
+    ['{"socket": "a",\n "backend": "dorp"}', /config.json:2:2: --backend: "dorp" is unknown; .*did you mean drop\?$/],
+    [{ ...least, metrics: 'x' }, /config.json:1:\d+: --metrics: "x" is no address/],
+    [{ ...least, name: 'x' }, /name: is that of a device in a list of devices; accepted: /],
+    [{ ...least, sockt: 1 }, /config.json:1:\d+: sockt: unknown; accepted: socket, .*; did you mean socket\?/],
+    [{ ...least, queues: 1.5 }, /config.json:1:\d+: queues: 1.5 is not accepted; accepted: an integer from 1 to 128/],
+    [{ ...least, queues: 129 }, /config.json:1:\d+: queues: 129 is not accepted; accepted: an integer from 1 to 128/],
     [{ ...least, mtu: '1500' }, /: mtu: "1500" is not accepted; accepted: an integer from 68 to 65521/],
-    [{ ...least, client: 'yes' }, /config.json: client: "yes" is not accepted; accepted: true or false/],
-    [{ ...least, pace: 'fast' }, /config.json: pace: "fast" is unknown; accepted: recorded, asap/],
-    [{ ...least, plugin: 'a' }, /config.json: plugin: "a" is not accepted; accepted: a list of texts/],
-    [{ ...least, plugin: [''] }, /config.json: plugin.0: "" is not accepted; accepted: text that is not empty/],
-    [{ ...least, socket: 1 }, /config.json: socket: 1 is not accepted; accepted: text/],
-    [[], /config.json: the file: \[\] is not accepted; accepted: an object/],
+    [{ ...least, client: 'yes' }, /config.json:1:\d+: client: "yes" is not accepted; accepted: true or false/],
+    [{ ...least, pace: 'fast' }, /config.json:1:\d+: pace: "fast" is unknown; accepted: recorded, asap/],
+    [{ ...least, plugin: 'a' }, /config.json:1:\d+: plugin: "a" is not accepted; accepted: a list of texts/],
+    [
+      { ...least, plugin: [''] },
+      /config.json:1:\d+: plugin\[0\]: "" is not accepted; accepted: text that is not empty/,
+    ],
+    [{ ...least, socket: 1 }, /config.json:1:\d+: socket: 1 is not accepted; accepted: text/],
+    [[], /config.json:1:\d+: the settings: \[\] is not accepted; accepted: an object/],
   ])('the file %j is refused with exit code 2', async (content, message) => {
     const path = file(content)
     const [code, text] = await refusal(() => resolveConfig({ config: path }))
@@ -241,7 +257,10 @@ describe('configuration', () => {
 
   test('a file that is missing is exit code 4', async () => {
     const [code, text] = await refusal(() => resolveConfig({ config: join(folder, 'none.json') }))
-    expect([code, text]).toEqual([EXIT_MISSING, expect.stringMatching(/^--config: ENOENT/)])
+    expect([code, text]).toEqual([
+      EXIT_MISSING,
+      expect.stringMatching(/^--config: open: ENOENT \(.*none.json\); not there$/),
+    ])
   })
 
   test('bytes are a number and a power of 1024', () => {
@@ -268,7 +287,7 @@ describe('configuration', () => {
         .filter((name) => name !== 'config' && name !== 'print-capabilities')
         .sort(),
     )
-    expect(parseSettings(JSON.stringify(all), 'x')).toEqual(all)
+    expect(parseSettings(JSON.stringify(all), 'x').settings).toEqual(all)
   })
 
   test.each([

@@ -1,7 +1,7 @@
 import { supportsOf } from '@vring/accessor'
 import { MAX_GAP_MS } from '@vring/backend-pcap'
 import type { GivenArguments } from './arguments.ts'
-import { type BackendSpec, FORMS, parseBackend } from './backend-spec.ts'
+import { BACKEND_FORMS, type BackendSpec, FORMS, OPTIONS_OF_BACKENDS, parseBackend } from './backend-spec.ts'
 import { type CaptureSpec, parseCapture } from './capture-spec.ts'
 import { chooseAccessor } from './choose-accessor.ts'
 import { loadRegistry, pluginBackends } from './load-registry.ts'
@@ -12,61 +12,78 @@ import { type DeviceSettings, fromArguments, parseDevice, readSettings } from '.
 /** Backends whose pairs have nothing in common that one thread would have to keep: a file that is written, sockets. */
 const THREADED: readonly BackendSpec['kind'][] = ['drop', 'loopback', 'tap', 'replay', 'plugin']
 
+/** Says for messages where a setting was given: nothing for an argument, file and line for one of a file. */
+type Where = (setting: string) => string
+
 /**
  * Puts arguments over the file that they may name, loads the plugins, and checks the whole.
  *
  * @param activated a listening socket that a service manager hands over, for a device that names none
- * @throws ServeError with exit code 2 that names the argument, or the file and its field; 4 for a file that is missing
+ * @throws ServeError with exit code 2 that names the argument, or the file, its line and its field; 4 for a file that is missing
  */
 export async function resolveConfig(given: GivenArguments, activated: number | null = null): Promise<DaemonConfig> {
-  const file = given.config === undefined ? {} : readSettings(given.config)
+  const file = given.config === undefined ? null : readSettings(given.config)
   const over = fromArguments(given)
-  const { devices, metrics, control, user, 'log-level': level, 'log-format': format, ...one } = { ...file, ...over }
-  const single = Object.keys(one) as (keyof typeof one)[]
-  if (devices !== undefined && single.length > 0)
-    throw usageError(`--${single[0]}`, 'is that of a device; accepted: in the list of devices of --config')
+  const where: Where = (name) =>
+    file === null || name in over || !(name in file.settings) ? '' : `--config: ${file.place([name])}: `
+  const {
+    devices,
+    metrics,
+    control,
+    user,
+    'log-level': level,
+    'log-format': format,
+    ...one
+  } = { ...file?.settings, ...over }
+  const [single] = Object.keys(one)
+  if (devices !== undefined && single !== undefined)
+    throw usageError(`${where(single)}--${single}`, 'is that of a device; accepted: in the list of devices of --config')
   return {
     devices:
       devices === undefined
-        ? [await resolveDevice(one, '', '', activated)]
-        : await resolveDevices(devices, `--config ${given.config}: `),
-    metrics: metrics === undefined ? null : parseMetricsAddress(metrics),
+        ? [await resolveDevice(one, '', where, activated)]
+        : await resolveDevices(devices, (index) => `--config: ${file!.place(['devices', index])}: `),
+    metrics: metrics === undefined ? null : within(where, 'metrics', () => parseMetricsAddress(metrics)),
     control: control ?? null,
     log: { level: level ?? 'info', format: format ?? 'text' },
     user: user ?? null,
   }
 }
 
-async function resolveDevices(devices: readonly DeviceSettings[], where: string): Promise<ServeConfig[]> {
-  if (devices.length === 0) throw usageError(`${where}devices`, 'is empty; accepted: at least one')
+async function resolveDevices(
+  devices: readonly DeviceSettings[],
+  where: (index: number) => string,
+): Promise<ServeConfig[]> {
+  if (devices.length === 0) throw usageError(`${where(0)}devices`, 'is empty; accepted: at least one')
   const seen = new Map<string, string>()
-  for (const { name, socket, 'socket-path': path = socket } of devices) {
+  for (const [index, { name, socket, 'socket-path': path = socket }] of devices.entries()) {
     for (const key of [`name ${name}`, ...(path === undefined ? [] : [`socket ${path}`])]) {
       const other = seen.get(key)
-      if (other !== undefined) throw usageError(`${where}device ${name}`, `has the ${key} of device ${other}`)
+      if (other !== undefined) throw usageError(`${where(index)}device ${name}`, `has the ${key} of device ${other}`)
       seen.set(key, name)
     }
   }
-  return Promise.all(devices.map((one) => resolveNamedDevice(one, where)))
+  return Promise.all(devices.map((one, index) => resolveNamedDevice(one, where(index))))
 }
 
 /**
  * A device of several, from checked or unchecked settings.
  *
+ * @param where for messages: file and line of its settings, `FILE:3:5: `
  * @throws ServeError naming the device
  */
 export async function resolveNamedDevice(given: unknown, where = ''): Promise<ServeConfig> {
   const { name, ...rest } = parseDevice(given, `${where}device`)
-  return resolveDevice(rest, name, `${where}device ${name}: `, null)
+  return resolveDevice(rest, name, () => `${where}device ${name}: `, null)
 }
 
 async function resolveDevice(
   all: Omit<DeviceSettings, 'name'>,
   name: string,
-  where: string,
+  where: Where,
   activated: number | null,
 ): Promise<ServeConfig> {
-  const refuse = (argument: string, problem: string): Error => usageError(`${where}--${argument}`, problem)
+  const refuse = (argument: string, problem: string): Error => usageError(`${where(argument)}--${argument}`, problem)
   if (all.socket !== undefined && all['socket-path'] !== undefined)
     throw refuse('socket-path', 'is given beside --socket')
   const path = all['socket-path'] ?? all.socket
@@ -77,20 +94,15 @@ async function resolveDevice(
   for (const option of ['socket-mode', 'socket-group'] as const)
     if (all[option] !== undefined && (fd !== null || all.client === true))
       throw refuse(option, 'is for a socket that this makes: with a path, without --client')
-  if (all.backend === undefined) throw refuse('backend', `missing: ${Object.values(FORMS).join(', ')}`)
+  if (all.backend === undefined) throw refuse('backend', `missing: ${BACKEND_FORMS.join(', ')}`)
   const plugins = all.plugin ?? []
   const registry = await loadRegistry(plugins)
-  const backend = within(where, () => parseBackend(all.backend!, pluginBackends(registry)))
+  const backend = within(where, 'backend', () => parseBackend(all.backend!, pluginBackends(registry)))
   const { kind } = backend
-  if (all.xdp !== undefined && kind !== 'drop' && kind !== 'tap')
-    throw refuse('xdp', `runs before drop and on a tap; the backend is ${kind}`)
-  if (all.mtu !== undefined && kind !== 'tap') throw refuse('mtu', `is that of a tap; the backend is ${kind}`)
-  if (all['fix-offloads'] !== undefined && kind !== 'af-xdp')
-    throw refuse('fix-offloads', `is for af-xdp; the backend is ${kind}`)
-  for (const option of ['pace', 'loop', 'max-gap'] as const)
-    if (all[option] !== undefined && kind !== 'replay')
-      throw refuse(option, `is for replay:FILE; the backend is ${kind}`)
-  const accessor = within(where, () => chooseAccessor(all.accessor ?? null, registry))
+  for (const [option, kinds] of Object.entries(OPTIONS_OF_BACKENDS))
+    if (all[option as keyof typeof OPTIONS_OF_BACKENDS] !== undefined && !kinds.some((one) => one === kind))
+      throw refuse(option, `is for ${kinds.map((one) => FORMS[one]).join(', ')}; the backend is ${kind}`)
+  const accessor = within(where, 'accessor', () => chooseAccessor(all.accessor ?? null, registry))
   const { queues = 1, threads = 1 } = all
   if (threads > queues)
     throw refuse('threads', `is ${threads}; accepted: 1 to ${queues}, the queue pairs that --queues gives them`)
@@ -98,7 +110,7 @@ async function resolveDevice(
     throw refuse('threads', `is ${threads}, and ${kind} is one thread's; accepted: 1, or ${THREADED.join(', ')}`)
   if (threads > 1 && supportsOf(registry.accessor(accessor.name), accessor.options).iotlb)
     throw refuse('threads', `is ${threads}, and an IOTLB is one thread's; accepted: 1, or another --accessor`)
-  const captures = (all.capture ?? []).map((one) => within(where, () => captureOf(one, queues)))
+  const captures = (all.capture ?? []).map((one) => within(where, 'capture', () => captureOf(one, queues)))
   if (threads > 1 && captures.some(({ pair }) => pair === null))
     throw refuse('capture', `is of all pairs, which ${threads} threads serve; accepted: pair=N, or --threads 1`)
   const mode = all['socket-mode']
@@ -127,18 +139,21 @@ async function resolveDevice(
       files: all.memory ?? 'memory',
       requireSealed: all['require-sealed'] ?? false,
       bytesMax:
-        all['memory-max'] === undefined ? null : within(where, () => parseBytes('--memory-max', all['memory-max']!)),
+        all['memory-max'] === undefined
+          ? null
+          : within(where, 'memory-max', () => parseBytes('--memory-max', all['memory-max']!)),
     },
   }
 }
 
-/** A refusal inside says which device it is of. */
-function within<T>(where: string, work: () => T): T {
+/** A refusal inside says where its setting was given. */
+function within<T>(where: Where, setting: string, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    if (where === '' || !(error instanceof ServeError)) throw error
-    throw new ServeError(error.exitCode, `${where}${error.message}`, error)
+    const place = where(setting)
+    if (place === '' || !(error instanceof ServeError)) throw error
+    throw new ServeError(error.exitCode, `${place}${error.message}`, error)
   }
 }
 

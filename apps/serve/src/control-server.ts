@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import { didYouMean } from '@vring/cli/errors'
 import { UnixListener } from '@vring/linux'
 import { z } from 'zod'
 import { formatBackend } from './backend-spec.ts'
@@ -35,8 +36,16 @@ export class ControlServer {
     this.#server = server
   }
 
-  /** @throws ServeError naming --control */
-  static async start(path: string, daemon: Daemon, reload: () => Promise<readonly string[]>): Promise<ControlServer> {
+  /**
+   * @param started the devices are there: commands that come earlier wait
+   * @throws ServeError naming --control
+   */
+  static async start(
+    path: string,
+    daemon: Daemon,
+    reload: () => Promise<readonly string[]>,
+    started: Promise<void>,
+  ): Promise<ControlServer> {
     removeDead(path)
     const before = process.umask(0o177)
     try {
@@ -44,7 +53,7 @@ export class ControlServer {
       const server = createServer({ allowHalfOpen: true })
       const control = new ControlServer(server)
       server.maxConnections = CONNECTIONS_MAX
-      server.on('connection', (socket) => control.#serve(socket, daemon, reload))
+      server.on('connection', (socket) => control.#serve(socket, daemon, reload, started))
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject)
         server.listen(path, resolve)
@@ -64,7 +73,7 @@ export class ControlServer {
     await closed
   }
 
-  #serve(socket: Socket, daemon: Daemon, reload: () => Promise<readonly string[]>): void {
+  #serve(socket: Socket, daemon: Daemon, reload: () => Promise<readonly string[]>, started: Promise<void>): void {
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
     socket.on('error', () => socket.destroy())
@@ -74,7 +83,7 @@ export class ControlServer {
       if (pending > LINE_BYTES_MAX) socket.destroy()
     })
     // One answer after the other, in the order of the commands.
-    let answers: Promise<unknown> = Promise.resolve()
+    let answers: Promise<unknown> = started
     const lines = createInterface({ input: socket })
     lines.on('line', (line) => {
       answers = answers.then(async () => {
@@ -124,12 +133,26 @@ function parse(line: string): unknown {
   } catch (error) {
     throw usageError('command', `is no JSON: ${(error as Error).message}`)
   }
-  const result = request.safeParse(value)
+  const result = request.safeParse(value, { reportInput: true })
   if (result.success) return result.data
-  const issue = result.error.issues[0]!
+  const names = Object.keys(COMMANDS)
+  const command = (value as { readonly command?: unknown } | null)?.command
+  const accepted = `accepted: ${names.join(', ')}`
+  if (typeof command !== 'string') throw usageError('command', `is missing; ${accepted}`)
+  if (!names.includes(command))
+    throw usageError('command', `${JSON.stringify(command)} is unknown; ${accepted}${didYouMean(command, names)}`)
+  const [issue] = result.error.issues
+  const fields = Object.keys(COMMANDS[command as keyof typeof COMMANDS].shape)
+  if (issue!.code === 'unrecognized_keys') {
+    const [key] = issue!.keys
+    throw usageError(command, `${key} is unknown; accepted: ${fields.join(', ')}${didYouMean(key!, fields)}`)
+  }
+  const field = issue!.path.join('.')
   throw usageError(
-    'command',
-    `${issue.path.join('.') || 'the line'}: ${issue.message}; accepted commands: ${Object.keys(COMMANDS).join(', ')}`,
+    command,
+    issue!.input === undefined
+      ? `${field} is missing`
+      : `${field}: ${JSON.stringify(issue!.input)} is not accepted; accepted: text`,
   )
 }
 

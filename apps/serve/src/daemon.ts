@@ -168,11 +168,21 @@ export async function runDaemon(
       daemon.stop()
       if (!single) end(null)
     }
-    // Before a driver can connect: a scraper that has seen a device's socket finds the page.
+    let started = (): void => {}
+    const begun = new Promise<void>((resolve) => {
+      started = resolve
+    })
+    const reread = (): Promise<readonly string[]> => reload(daemon, config, notifier, log, options)
+    // Before a driver can connect: who has seen a device's socket finds the page and the commands.
     if (config.metrics !== null) {
       const status = await StatusServer.start(config.metrics, daemon, log)
       closing.push(() => status.close())
       log(`status and metrics on ${status.url}`)
+    }
+    if (config.control !== null) {
+      const control = await ControlServer.start(config.control, daemon, reread, begun)
+      closing.push(() => control.close())
+      log(`commands on ${config.control}`)
     }
     const failures: ServeError[] = []
     for (const one of config.devices) {
@@ -189,15 +199,11 @@ export async function runDaemon(
     // Of several, those that can be served are.
     if (failures.length === config.devices.length)
       throw new ServeError(failures[0]!.exitCode, 'none of the devices could be started')
+    started()
     stop.addEventListener('abort', onStop)
     closing.push(() => stop.removeEventListener('abort', onStop))
-    if (config.control !== null) {
-      const control = await ControlServer.start(config.control, daemon, () => reload(daemon, notifier, log, options))
-      closing.push(() => control.close())
-      log(`commands on ${config.control}`)
-    }
     if (user !== null) become(user, log)
-    const forget = options.onReload?.(() => void reload(daemon, notifier, log, options))
+    const forget = options.onReload?.(() => void reread())
     if (forget !== undefined) closing.push(forget)
     closing.push(watchdog(notifier, daemon))
     if (stop.aborted) onStop()
@@ -221,6 +227,7 @@ function become(user: ReturnType<typeof systemUser>, log: Log): void {
 /** What can't be read or started is said; what is served already goes on. */
 async function reload(
   daemon: Daemon,
+  begun: DaemonConfig,
   notifier: ServiceNotifier,
   log: Log,
   { reread }: DaemonOptions,
@@ -229,7 +236,10 @@ async function reload(
   notifier.reloading()
   let failures: readonly string[]
   try {
-    const { devices } = await reread()
+    const { devices, ...others } = await reread()
+    for (const [name, value] of Object.entries(others))
+      if (!isDeepStrictEqual(value, begun[name as keyof typeof others]))
+        log(`${name} is another one in the configuration now: that is for the next start`, 'warn')
     failures = await daemon.reload(devices)
   } catch (error) {
     failures = [error instanceof Error ? error.message : String(error)]

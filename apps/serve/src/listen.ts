@@ -1,5 +1,6 @@
 import { chmodSync, chownSync, statSync } from 'node:fs'
 import { duplicateFd, PollSet, UnixListener } from '@vring/linux'
+import { checkedSocket } from './launch.ts'
 import type { ServeConfig } from './serve-config.ts'
 import { startError } from './serve-error.ts'
 import { groupId } from './user-names.ts'
@@ -14,13 +15,18 @@ export interface OpenedSocket {
 }
 
 /**
- * Makes the socket of a device, with its permissions, before a driver can connect.
+ * Makes the socket of a device, with its permissions, before a driver can connect; or takes one that is open already.
  *
  * @throws ServeError naming the argument
  */
 export function openSocket(config: ServeConfig): OpenedSocket {
   const { fd, role, socket, socketMode, socketGroup } = config
-  if (fd !== null || role === 'client') return { fd, waits: () => false, close: () => {} }
+  // One that is connected is served once; one that listens outlives the worker: the device may be begun again.
+  if (fd !== null)
+    return checkedSocket('--fd', fd) === 'connected'
+      ? { fd, waits: () => false, close: () => {} }
+      : forWorker(fd, () => {})
+  if (role === 'client') return { fd, waits: () => false, close: () => {} }
   const before = socketMode === null ? null : process.umask(0o777 & ~socketMode)
   let listener: UnixListener
   try {
@@ -33,12 +39,16 @@ export function openSocket(config: ServeConfig): OpenedSocket {
   try {
     if (socketMode !== null) chmodSync(socket, socketMode)
     if (socketGroup !== null) chownSync(socket, statSync(socket).uid, groupId('--socket-group', socketGroup))
-    const poll = new PollSet()
-    poll.watch([listener.fd])
-    // The worker closes its own.
-    return { fd: duplicateFd(listener.fd), waits: () => poll.wait(0) > 0, close: () => listener.close() }
+    return forWorker(listener.fd, () => listener.close())
   } catch (error) {
     listener.close()
     throw error instanceof Error && 'exitCode' in error ? error : startError('--socket-group', error)
   }
+}
+
+/** A socket that listens: the worker closes a descriptor of its own. */
+function forWorker(listening: number, close: () => void): OpenedSocket {
+  const poll = new PollSet()
+  poll.watch([listening])
+  return { fd: duplicateFd(listening), waits: () => poll.wait(0) > 0, close }
 }

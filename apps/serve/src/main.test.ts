@@ -12,8 +12,9 @@ async function usage(env: Readonly<Record<string, string>>): Promise<string> {
   return stdout
 }
 
-test('usage that goes to no terminal has no colours', async () => {
+test('usage that goes to no terminal has no colours and fits into 80 columns', async () => {
   const text = await usage({ NO_COLOR: '', FORCE_COLOR: '', TEST: '', CI: '', TERM: 'xterm' })
   expect(text).toContain('--socket')
   expect(text).not.toContain('\u001b')
+  expect(text.split('\n').filter((line) => line.length > 80)).toEqual([])
 }, 60_000)

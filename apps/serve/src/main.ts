@@ -36,13 +36,14 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
       process.stdout.write(await latencyCommand(rawArgs.slice(1)))
       return EXIT_OK
     }
-    if (rawArgs[0] !== 'block' && (rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h'))) {
+    if (rawArgs[0] === 'block') return await serveBlock(rawArgs.slice(1))
+    if (rawArgs.length === 0 || rawArgs[0] === 'help' || rawArgs.includes('--help') || rawArgs.includes('-h')) {
       process.stdout.write(usage())
       return rawArgs.length === 0 ? EXIT_USAGE : EXIT_OK
     }
-    if (rawArgs[0] === 'block') return await serveBlock(rawArgs.slice(1))
-    const given = readArguments(rawArgs)
-    const config = await resolveConfig(given, activatedSocket(process.env, process.pid))
+    const given = readArguments(rawArgs, Object.keys(COMMANDS))
+    const activated = activatedSocket(process.env, process.pid)
+    const config = await resolveConfig(given, activated)
     const log = createLog(config.log, (text) => stderrLines(config.log).write(text))
     const stop = new AbortController()
     const onSignal = (): void => stop.abort()
@@ -54,7 +55,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
     try {
       await runDaemon(config, stop.signal, log, {
         env: process.env,
-        ...(given.config === undefined ? {} : { reread: () => resolveConfig(given), onReload: onHangUp }),
+        ...(given.config === undefined ? {} : { reread: () => resolveConfig(given, activated), onReload: onHangUp }),
       })
     } finally {
       for (const signal of ending) process.off(signal, onSignal)
@@ -125,12 +126,14 @@ function report(error: unknown): number {
   return isVringError(error) && error.code === 'ERR_MISSING_PEER' ? EXIT_MISSING : EXIT_INTERNAL
 }
 
+const COMMANDS = { block: 'Serve a file as a block device', latency: 'Time single frames through the daemon' }
+
 function usage(): string {
   return helpText({
     name: 'vring-serve',
     description: 'A vhost-user network device: attaches DPDK or QEMU to a TAP, AF_XDP, a capture or a program.',
     options: { ...OPTIONS, version: { type: 'boolean', description: 'Print the version' } },
-    commands: { block: 'Serve a file as a block device', latency: 'Time single frames through the daemon' },
+    commands: COMMANDS,
     after:
       'Exit codes: 0 ended by a signal; 1 internal error; 2 unusable arguments; 4 something is missing; 75 may pass by itself.',
   })

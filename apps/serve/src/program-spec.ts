@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { didYouMean } from '@vring/cli/errors'
 import type { ObjectSpec } from './protocol.ts'
-import { startError } from './serve-error.ts'
+import { ServeError, startError } from './serve-error.ts'
 
 /** The object of `xdp1`: counts frames by IP protocol in `rxcnt`, and drops them. */
 const XDP1 = new URL('../programs/xdp1.o', import.meta.url)
@@ -18,6 +19,9 @@ export function readObjectSpec(xdp: string): ObjectSpec {
   try {
     return { kind: 'object', xdp, program, bytes: new Uint8Array(readFileSync(xdp === 'xdp1' ? XDP1 : file!)) }
   } catch (error) {
-    throw startError(`--xdp ${xdp}`, error)
+    const refused = startError(`--xdp ${xdp}`, error)
+    // A file's name is anything: only what looks like no path can be a mistyped name.
+    const near = xdp.includes('/') ? '' : didYouMean(xdp, ['xdp1'])
+    throw new ServeError(refused.exitCode, `${refused.message}${near}`, error)
   }
 }

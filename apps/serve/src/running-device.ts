@@ -4,7 +4,6 @@ import { formatBackend } from './backend-spec.ts'
 import type { CaptureSpec } from './capture-spec.ts'
 import type { Device } from './device.ts'
 import { History } from './history.ts'
-import { checkedSocket } from './launch.ts'
 import { LinkWatch } from './link-watch.ts'
 import { type OpenedSocket, openSocket } from './listen.ts'
 import type { Log } from './log.ts'
@@ -37,7 +36,6 @@ export class RunningDevice {
     this.config = config
     this.#log = log
     this.#losses = new LossWatch(log)
-    if (config.fd !== null) checkedSocket('--fd', config.fd)
     this.#socket = openSocket(config)
     try {
       this.#device = openDevice(config)

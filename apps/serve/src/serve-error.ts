@@ -22,6 +22,8 @@ const BY_ERRNO: Readonly<Record<string, readonly [exitCode: number, remedy: stri
   ENOMEM: [EXIT_TEMPORARY, 'out of memory'],
   ENOSPC: [EXIT_TEMPORARY, 'no room left'],
   EDQUOT: [EXIT_TEMPORARY, 'the quota is used up'],
+  ENOTFOUND: [EXIT_MISSING, 'no host of this name'],
+  EAI_AGAIN: [EXIT_TEMPORARY, 'names of hosts are not answered now'],
   EADDRNOTAVAIL: [EXIT_USAGE, 'not an address of this machine'],
   EISDIR: [EXIT_USAGE, 'a directory'],
   ENOTDIR: [EXIT_USAGE, 'not a directory'],
@@ -43,7 +45,7 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
  */
 export function startError(argument: string, error: unknown): CliError {
   if (error instanceof CliError) return error
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   const known = BY_ERRNO[systemErrnoOf(error) ?? ''] ?? BY_ERRNO[errnoOf(error) ?? '']
   if (known !== undefined) return new CliError(known[0], `${argument}: ${message}; ${known[1]}`, error)
   if (isVringError(error) && error.code === 'ERR_MISSING_PEER')
@@ -52,10 +54,18 @@ export function startError(argument: string, error: unknown): CliError {
   return new CliError(EXIT_INTERNAL, `${argument}: ${message}`, error)
 }
 
+/** `open: ENOENT (FILE)`, as errors of system calls of vring's own are. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { code, syscall, path, hostname = path } = error as NodeJS.ErrnoException & { readonly hostname?: string }
+  if (code === undefined || syscall === undefined) return error.message
+  return `${syscall}: ${code}${hostname === undefined ? '' : ` (${hostname})`}`
+}
+
 /** `ENOENT` of an error of Node's own, also as the cause of another. */
 function errnoOf(error: unknown): string | null {
   if (!(error instanceof Error)) return null
   const { code } = error as NodeJS.ErrnoException
-  if (typeof code === 'string' && /^E[A-Z0-9]+$/.test(code)) return code
+  if (typeof code === 'string' && /^E[A-Z0-9_]+$/.test(code)) return code
   return error.cause === undefined ? null : errnoOf(error.cause)
 }

@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { MAX_GAP_MS_MOST } from '@vring/backend-pcap'
 import { didYouMean } from '@vring/cli'
 import { QUEUE_PAIRS_MAX } from '@vring/vhost-user-net'
 import { z } from 'zod'
 import type { GivenArguments } from './arguments.ts'
 import { EXIT_USAGE } from './exit-codes.ts'
+import { LocatedJson } from './located-json.ts'
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts'
 import { MEMORY_FILES, PACES } from './serve-config.ts'
 import { ServeError, startError, usageError } from './serve-error.ts'
@@ -17,6 +18,7 @@ const MTU_MAX = 65_521
 const GAP_SECONDS_MAX = MAX_GAP_MS_MOST / 1000
 const GAP_ACCEPTED = `accepted: seconds, 0 to ${GAP_SECONDS_MAX}`
 
+const MODE = 'accepted: octal permissions as text, "0660"'
 const text = z.string('accepted: text').min(1, 'accepted: text that is not empty')
 const flag = z.boolean('accepted: true or false')
 const integer = (least: number, most: number): z.ZodInt => {
@@ -30,8 +32,8 @@ const DEVICE_SETTINGS = {
   'socket-path': text.optional(),
   fd: integer(0, 2 ** 31 - 1).optional(),
   'socket-mode': z
-    .string()
-    .regex(/^0?[0-7]{3}$/, 'accepted: octal permissions, as 0660')
+    .string(MODE)
+    .regex(/^0?[0-7]{3}$/, MODE)
     .optional(),
   'socket-group': text.optional(),
   client: flag.optional(),
@@ -52,8 +54,9 @@ const DEVICE_SETTINGS = {
   'require-sealed': flag.optional(),
   'memory-max': text.optional(),
 }
+const NAME = 'accepted: 1 to 64 letters, digits, _, . and -'
 const device = z.strictObject(
-  { name: z.string().regex(/^[\w.-]{1,64}$/, 'accepted: 1 to 64 letters, digits, _, . and -'), ...DEVICE_SETTINGS },
+  { name: z.string(NAME).regex(/^[\w.-]{1,64}$/, NAME), ...DEVICE_SETTINGS },
   'accepted: an object',
 )
 
@@ -92,34 +95,58 @@ export function fromArguments(given: GivenArguments): Settings {
     return text === undefined ? [] : [[name, /^\d+(\.\d+)?$/.test(text) ? Number(text) : text]]
   })
   const value = { ...texts, ...Object.fromEntries(numbers) }
-  return check(settings, value, (field, problem) => usageError(`--${field}`, problem))
+  return check(settings, value, (names, problem) => {
+    throw usageError(`--${nameOf(names)}`, problem)
+  })
 }
 
-/** Reads and checks a configuration file. */
-export function readSettings(path: string): Settings {
+/** Bytes of a configuration file at most: `/dev/zero` is none. */
+const FILE_BYTES_MAX = 2 ** 20
+
+/** Settings of a file, and where each stands in it. */
+export interface SettingsFile {
+  readonly settings: Settings
+  /** `FILE:LINE:COLUMN` of a setting, or of the innermost around it. */
+  place(names: readonly PropertyKey[]): string
+}
+
+/** Reads and checks a configuration file, or a pipe. */
+export function readSettings(path: string): SettingsFile {
   let content: string
   try {
-    content = readFileSync(path, 'utf8')
+    content = readBounded(path)
   } catch (error) {
     throw startError('--config', error)
   }
   return parseSettings(content, path)
 }
 
+function readBounded(path: string): string {
+  const bytes = Buffer.alloc(FILE_BYTES_MAX + 1)
+  const fd = openSync(path, 'r')
+  try {
+    let length = 0
+    for (let got = 1; got > 0 && length < bytes.length; length += got)
+      got = readSync(fd, bytes, length, bytes.length - length, null)
+    if (length > FILE_BYTES_MAX) throw usageError('--config', `${path} is too large; accepted: ${FILE_BYTES_MAX} bytes`)
+    return bytes.toString('utf8', 0, length)
+  } finally {
+    closeSync(fd)
+  }
+}
+
 /**
  * Checks the text of a configuration file.
  *
  * @param path for messages
- * @throws ServeError with exit code 2: the first field that is wrong, its value, and what is accepted
+ * @throws ServeError with exit code 2: line, column and name of the first field that is wrong, its value, and what is accepted
  */
-export function parseSettings(content: string, path: string): Settings {
-  let value: unknown
-  try {
-    value = JSON.parse(content)
-  } catch (error) {
-    throw usageError('--config', `${path} is no JSON: ${(error as Error).message}`)
-  }
-  return check(settings, value, inFile(`--config: ${path}`))
+export function parseSettings(content: string, path: string): SettingsFile {
+  const json = new LocatedJson(content, path)
+  const checked = check(settings, json.value, (names, problem) => {
+    throw new ServeError(EXIT_USAGE, `--config: ${json.place(names)}: ${nameOf(names)}: ${problem}`)
+  })
+  return { settings: checked, place: (names) => json.place(names) }
 }
 
 /**
@@ -128,30 +155,45 @@ export function parseSettings(content: string, path: string): Settings {
  * @param where for messages: whose settings they are
  */
 export function parseDevice(given: unknown, where: string): DeviceSettings {
-  return check(device, given, inFile(where))
+  return check(device, given, (names, problem) => {
+    throw new ServeError(EXIT_USAGE, `${where}: ${nameOf(names)}: ${problem}`)
+  })
 }
 
-/** A refusal of a field, by its path. */
-type Refuse = (field: string, problem: string) => ServeError
-
-function inFile(where: string): Refuse {
-  return (field, problem) => new ServeError(EXIT_USAGE, `${where}: ${field || 'the file'}: ${problem}`)
+/** `devices[1].name`. */
+function nameOf(names: readonly PropertyKey[]): string {
+  const parts = names.map((name, at) =>
+    typeof name === 'number' ? `[${name}]` : `${at === 0 ? '' : '.'}${String(name)}`,
+  )
+  return parts.join('') || 'the settings'
 }
+
+/** Refuses a field, by its path. */
+type Refuse = (names: readonly PropertyKey[], problem: string) => never
 
 function check<Schema extends z.ZodObject>(schema: Schema, value: unknown, refuse: Refuse): z.output<Schema> {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
   const issue = result.error.issues[0]!
-  const place = issue.path.map(String)
-  const field = place.join('.')
+  const { path } = issue
   if (issue.code === 'unrecognized_keys') {
-    const names = Object.keys(place.length === 0 ? schema.shape : device.shape)
+    const names = Object.keys(path.length === 0 ? schema.shape : device.shape)
     const key = issue.keys[0]!
-    const problem = `unknown; accepted: ${names.join(', ')}${didYouMean(key, names)}`
-    throw refuse([...place, key].join('.'), problem)
+    return refuse(
+      [...path, key],
+      `${strange(key, path.length > 0 || !('devices' in schema.shape))}; accepted: ${names.join(', ')}${didYouMean(key, names)}`,
+    )
   }
+  if (issue.input === undefined) return refuse(path, `is missing; ${issue.message}`)
   const given = JSON.stringify(issue.input)
   if (issue.code === 'invalid_value' && typeof issue.input === 'string')
-    throw refuse(field, `${given} is unknown; ${issue.message}${didYouMean(issue.input, issue.values.map(String))}`)
-  throw refuse(field, `${given} is not accepted; ${issue.message}`)
+    return refuse(path, `${given} is unknown; ${issue.message}${didYouMean(issue.input, issue.values.map(String))}`)
+  return refuse(path, `${given} is not accepted; ${issue.message}`)
+}
+
+/** Some names are accepted elsewhere. */
+function strange(key: string, inDevice: boolean): string {
+  if (inDevice && key in settings.shape) return 'is that of the daemon, beside its devices'
+  if (!inDevice && key === 'name') return 'is that of a device in a list of devices'
+  return 'unknown'
 }

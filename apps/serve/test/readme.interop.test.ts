@@ -7,7 +7,10 @@ import { unsupportedHost } from '@vring/linux'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url))
-const README = readFileSync(join(REPOSITORY, 'apps/serve/README.md'), 'utf8')
+/** README, and the reference after it. */
+const README = ['apps/serve/README.md', 'docs/serve.md']
+  .map((name) => readFileSync(join(REPOSITORY, name), 'utf8'))
+  .join('\n')
 const LIMIT_MS = 90_000
 
 /** What is typed, by the heading that it stands under. */
@@ -29,7 +32,6 @@ const typed = (title: string, language = 'sh'): string[] =>
 const ELSEWHERE: Readonly<Record<string, string>> = {
   Install: 'packages are not published yet',
   'With a QEMU guest': 'guest.interop.test.ts boots such guests',
-  'How long it takes, and what it costs to wait': 'latency.interop.test.ts, with fewer frames',
   Soak: 'soak.interop.test.ts, for a few seconds',
 }
 /** Commands of a figure, which take minutes. */
@@ -180,6 +182,14 @@ describe.skipIf(reason !== null)(`README${reason === null ? '' : ` (skipped: ${r
       ...commands.map((command) => show!.replace('{"command":"show"}', command)),
     )
     expect(output.match(/^\{"ok":true/gm)).toHaveLength(6)
+  })
+
+  test('single frames are timed, and what an idle daemon takes is shown', { timeout: LIMIT_MS }, () => {
+    const [latency, idle] = typed('How long it takes, and what it costs to wait')
+    const output = type(latency!.replace('10000', '200'), idle!.replace('sleep 10', 'sleep 1'))
+    expect(output).toMatch(
+      /^daemon asleep +200 [\s\S]*^process_cpu_seconds_total [\s\S]*^process_resident_memory_bytes /m,
+    )
   })
 
   test('a service manager hands over the socket, reads that it is ready and finds its units', {

@@ -51,9 +51,22 @@ describe('arguments', () => {
     [['--list'], '--list: needs a value'],
     [['--client=yes'], '--client: is a switch and takes no value'],
     [['stray'], '"stray": unexpected; accepted: --socket, --list, --no-notifier, --client'],
-    [['--', '--client'], '"--client": unexpected; accepted: --socket, --list, --no-notifier, --client'],
+    [
+      ['--', '--client'],
+      '"--client": unexpected; accepted: --socket, --list, --no-notifier, --client; did you mean --client?',
+    ],
   ])('%j is refused', (args, message) => {
     expect(refused(() => readArguments(TABLE, args))).toBe(message)
+  })
+
+  test('a word that begins the line may have been meant as a command', () => {
+    const commands = ['block', 'latency']
+    expect(refused(() => readArguments(TABLE, ['blok', '--client'], commands))).toBe(
+      '"blok": is no command; accepted: block, latency; did you mean block?',
+    )
+    expect(refused(() => readArguments(TABLE, ['--client', 'blok'], commands))).toMatch(
+      /unexpected; accepted: --socket/,
+    )
   })
 
   test('positionals come by name, the rest into the last that takes it, and a missing one is named', () => {
@@ -98,4 +111,12 @@ test('help has every option, every command, and no colours', () => {
     /Usage: prog [\s\S]*Does it\.[\s\S]*--socket <PATH>[\s\S]*-h, --help[\s\S]*run +Runs\.[\s\S]*See more\./,
   )
   expect(text).not.toContain('\u001b')
+})
+
+test.each([60, 80, 100])('help fits into a terminal of %i columns', (columns) => {
+  const after = 'word '.repeat(50)
+  const lines = helpText({ name: 'prog', description: 'Does it. '.repeat(30), options: TABLE, after }, columns).split(
+    '\n',
+  )
+  expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(columns)
 })

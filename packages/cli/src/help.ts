@@ -13,11 +13,23 @@ export interface Described {
   readonly after?: string
 }
 
-/** `--help`: the description, every option and every command, without colours. Columns of text at most. */
-export function helpText({ name, description, options, commands = {}, after }: Described, columns = 100): string {
+/** Of a terminal, and where the text goes elsewhere; columns. Longer lines are hard to read. */
+const COLUMNS = 80
+const COLUMNS_MAX = 110
+
+/**
+ * `--help`: the description, every option and every command, without colours.
+ *
+ * @param columns of the terminal; default those of standard output, or 80
+ */
+export function helpText(
+  { name, description, options, commands = {}, after }: Described,
+  columns: number = process.stdout.columns || COLUMNS,
+): string {
+  const width = Math.min(columns, COLUMNS_MAX)
   const command = commandOf(name, options).description(description).helpOption('-h, --help', 'this text')
   for (const [sub, text] of Object.entries(commands)) command.addCommand(new Command(sub).description(text))
-  command.helpCommand(false).configureOutput({ getOutHelpWidth: () => columns, writeOut: () => {} })
+  command.helpCommand(false).configureOutput({ getOutHelpWidth: () => width, writeOut: () => {} })
   const text = command.helpInformation()
-  return after === undefined ? text : `${text}\n${after}\n`
+  return after === undefined ? text : `${text}\n${command.createHelp().boxWrap(after, width)}\n`
 }

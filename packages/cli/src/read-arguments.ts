@@ -8,9 +8,14 @@ import { type OptionTable, optionName, VARIADIC } from './option-table.ts'
  * Reads the arguments of a command strictly: unknown options, missing values and stray words are refused by name, with what is
  * accepted and the nearest option.
  *
+ * @param commands what a stray word may have been meant to be
  * @throws CliError with EXIT_USAGE
  */
-export function readArguments(table: OptionTable, rawArgs: readonly string[]): Arguments {
+export function readArguments(
+  table: OptionTable,
+  rawArgs: readonly string[],
+  commands: readonly string[] = [],
+): Arguments {
   const given = new Map<string, string[]>()
   const add = (name: string, value: string): void => void given.set(name, [...(given.get(name) ?? []), value])
   const options = Object.keys(table).filter((name) => table[name]!.type !== 'positional')
@@ -26,7 +31,7 @@ export function readArguments(table: OptionTable, rawArgs: readonly string[]): A
   } catch (error) {
     throw error instanceof CommanderError ? refusal(error, table, options) : error
   }
-  addPositionals(command.args, table, options, add)
+  addPositionals(command.args, table, rawArgs[0]?.startsWith('-') === false ? commands : [], add)
   return new Arguments(given)
 }
 
@@ -55,18 +60,30 @@ function refusal({ code, message }: CommanderError, table: OptionTable, options:
 function addPositionals(
   words: readonly string[],
   table: OptionTable,
-  options: readonly string[],
+  commands: readonly string[],
   add: (name: string, value: string) => void,
 ): void {
   const positionals = Object.entries(table).filter(([, { type }]) => type === 'positional')
   const rest = positionals.findLast(([, { valueHint }]) => valueHint === VARIADIC)
   for (const [at, word] of words.entries()) {
     const target = positionals[at] ?? rest
-    if (target === undefined) throw usageError(JSON.stringify(word), `unexpected; accepted: ${accepted(options)}`)
+    if (target === undefined) throw stray(word, at, table, commands)
     add(target[0], word)
   }
   for (const [name, { required, description }] of positionals.slice(words.length))
     if (required !== false) throw usageError(name.toUpperCase(), `missing: ${description}`)
+}
+
+/** A word that no positional takes: what begins the line is a mistyped command, others are options without their dashes. */
+function stray(word: string, at: number, table: OptionTable, commands: readonly string[]): Error {
+  const options = Object.keys(table).filter((name) => table[name]!.type !== 'positional')
+  if (at === 0 && commands.length > 0)
+    return usageError(
+      JSON.stringify(word),
+      `is no command; accepted: ${commands.join(', ')}${didYouMean(word, commands)}`,
+    )
+  const near = didYouMean(word, options).replace('mean ', 'mean --')
+  return usageError(JSON.stringify(word), `unexpected; accepted: ${accepted(options)}${near}`)
 }
 
 function accepted(options: readonly string[]): string {
