@@ -1,6 +1,7 @@
 import { CaptureFile, CaptureSource, PcapBackend } from '@vring/backend-pcap'
 import type { FrameSource, NetBackend } from '@vring/vhost-net'
 import type { CaptureSpec } from './capture-spec.ts'
+import { usageError } from './serve-error.ts'
 
 /** A capture that runs, for people and metrics. */
 export interface CaptureSnapshot {
@@ -77,9 +78,12 @@ export class Captures {
   /**
    * Begins a capture.
    *
-   * @throws VringError when its file can't be created
+   * @throws VringError when its file can't be created; ServeError: another capture writes to it
    */
   begin(spec: CaptureSpec): void {
+    // Two would write over each other.
+    if (this.running.some((one) => one.spec.path === spec.path))
+      throw usageError('--capture', `another capture goes to ${spec.path}; accepted: a file for each`)
     this.running = [...this.running, new Capture(spec, this.ends.length, this.note)]
   }
 

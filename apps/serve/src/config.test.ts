@@ -201,6 +201,11 @@ describe('configuration', () => {
       /^--max-gap: "1e9" is not accepted; accepted: seconds, 0 to 86400/,
     ],
     [{ ...least, capture: ['a.pcapng,pair=1'] }, /^--capture: pair=1 is not served; accepted: 0 to 0/],
+    [
+      { ...least, capture: ['a,dir=rx', 'a,dir=tx'] },
+      /^--capture: another capture goes to a; accepted: a file for each/,
+    ],
+    [{ ...least, backend: 'pcap:a', capture: ['a,dir=rx'] }, /^--capture: another capture goes to a/],
     [{ ...least, backend: 'replay:a', pace: 'slow' }, /^--pace: "slow" is unknown; accepted: recorded, asap/],
     [{ ...least, backend: 'replay:a', pace: 'asp' }, /^--pace: "asp" is unknown; .*; did you mean asap\?/],
     [{ ...least, accessor: 'copy-checked:era=2020' }, /^--accessor: copy-checked:era "2020" is unknown; accepted: /],

@@ -111,6 +111,9 @@ async function resolveDevice(
   if (threads > 1 && supportsOf(registry.accessor(accessor.name), accessor.options).iotlb)
     throw refuse('threads', `is ${threads}, and an IOTLB is one thread's; accepted: 1, or another --accessor`)
   const captures = (all.capture ?? []).map((one) => within(where, 'capture', () => captureOf(one, queues)))
+  const files = [...captures, ...(backend.kind === 'pcap' ? [backend.capture] : [])].map((one) => one.path)
+  const twice = files.find((file, at) => files.indexOf(file) !== at)
+  if (twice !== undefined) throw refuse('capture', `another capture goes to ${twice}; accepted: a file for each`)
   if (threads > 1 && captures.some(({ pair }) => pair === null))
     throw refuse('capture', `is of all pairs, which ${threads} threads serve; accepted: pair=N, or --threads 1`)
   const mode = all['socket-mode']

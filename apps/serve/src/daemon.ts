@@ -270,5 +270,5 @@ function watchdog(notifier: ServiceNotifier, daemon: Daemon): () => void {
 
 function summary({ pairs, sessions }: Snapshot): string {
   const sum = (field: 'txFrames' | 'rxFrames'): number => pairs.reduce((total, pair) => total + pair[field], 0)
-  return `${sessions} sessions, ${sum('txFrames')} frames from drivers, ${sum('rxFrames')} to drivers`
+  return `${sessions} session${sessions === 1 ? '' : 's'}, ${sum('txFrames')} frames from drivers, ${sum('rxFrames')} to drivers`
 }

@@ -41,6 +41,7 @@ figcaption b { color: CanvasText; font-size: 1.25rem; }
 svg { display: block; inline-size: 100%; block-size: 5rem; border-block-end: 1px solid var(--rule); }
 polyline { fill: none; stroke: var(--line); stroke-width: 2; vector-effect: non-scaling-stroke; }
 polygon { fill: var(--line); opacity: 0.15; }
+@media (width < 30rem) { table { font-size: 0.875rem; } }
 `
 
 /** The page's style and nothing else: no script, no other source. */

@@ -124,7 +124,7 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
     expect((await fetch(url!, { method: 'POST' })).status).toBe(405)
     expect(await serve.end('SIGTERM')).toBe(0)
     expect(existsSync(socket)).toBe(false)
-    expect(serve.output).toContain('stopped; 1 sessions, 200 frames from drivers, 200 to drivers')
+    expect(serve.output).toContain('stopped; 1 session, 200 frames from drivers, 200 to drivers')
     driver.close()
   })
 

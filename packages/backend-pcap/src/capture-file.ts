@@ -50,6 +50,9 @@ export class CaptureFile {
   private readonly output: CaptureOutput
   private readonly onTrouble: (reason: string | null) => void
   private readonly names: string[] = []
+  private readonly rotateBytes: number
+  /** Bytes that may gather, so that a file is not longer than asked for; none before the first frame. */
+  private room = 0
   /** What each file begins with, from the first frame on. */
   private preamble: Uint8Array | null = null
   /** Bytes of the buffer that a slow reader has taken. */
@@ -69,6 +72,7 @@ export class CaptureFile {
       throw refused('ERR_INVALID_ARGUMENT', 'files', files, 'together with rotateBytes')
     this.path = path
     this.snapBytes = snapBytes
+    this.rotateBytes = rotateBytes ?? Number.POSITIVE_INFINITY
     this.timestamp = new Timestamp(options.nowMs)
     this.onTrouble = options.onTrouble ?? (() => {})
     this.output = openCaptureOutput(path, { overwrite, rotateBytes, files })
@@ -148,9 +152,10 @@ export class CaptureFile {
   }
 
   private hasRoom(bytes: number): boolean {
-    if (this.encoder.fits(bytes)) return true
-    this.sync()
-    return this.encoder.fits(bytes)
+    if (this.encoder.length + bytes <= this.room) return true
+    if (this.preamble === null) this.begin()
+    else this.sync()
+    return this.encoder.length + bytes <= this.room
   }
 
   private begin(): Uint8Array {
@@ -159,6 +164,7 @@ export class CaptureFile {
     encoder.section(APPLICATION)
     for (const name of this.names) encoder.interface(name, this.snapBytes)
     this.preamble = encoder.bytes.slice(0, encoder.length)
+    this.room = Math.min(BUFFER_BYTES, this.rotateBytes - encoder.length)
     return this.preamble
   }
 

@@ -1,4 +1,5 @@
-import { closeSync, constants, ftruncateSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, constants, ftruncateSync, openSync, readdirSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import { join, parse } from 'node:path'
 import { VringError } from '@vring/layout'
 
 /** Where the blocks of a capture go. It never throws once it is open. */
@@ -67,6 +68,8 @@ class FileOutput implements CaptureOutput {
     this.path = path
     this.options = options
     try {
+      // Files of an earlier capture stay: numbers go on after the last of them.
+      if (options.rotateBytes !== null && !options.overwrite) this.number = lastNumber(path)
       this.fd = this.open()
     } catch (cause) {
       const code = errorCode(cause)
@@ -111,8 +114,8 @@ class FileOutput implements CaptureOutput {
         this.made.push(path)
         return fd
       } catch (cause) {
-        // Files of an earlier capture stay: numbers go on after them.
-        if (rotateBytes === null || errorCode(cause) !== 'EEXIST' || this.number === NAMES_MAX) throw cause
+        // Another capture was quicker.
+        if (rotateBytes === null || errorCode(cause) !== 'EEXIST' || this.number >= NAMES_MAX) throw cause
       }
     }
   }
@@ -148,9 +151,20 @@ class FileOutput implements CaptureOutput {
 
 /** `trace.pcapng` as `trace_00001.pcapng`. */
 function numbered(path: string, number: number): string {
-  const dot = path.lastIndexOf('.')
-  const end = dot > path.lastIndexOf('/') + 1 ? dot : path.length
-  return `${path.slice(0, end)}_${String(number).padStart(5, '0')}${path.slice(end)}`
+  const { dir, name, ext } = parse(path)
+  return join(dir, `${name}_${String(number).padStart(5, '0')}${ext}`)
+}
+
+/** The greatest number of the files that are there: those before it may have been deleted. */
+function lastNumber(path: string): number {
+  const { dir, name, ext } = parse(path)
+  let last = 0
+  for (const file of readdirSync(dir || '.')) {
+    const number =
+      file.startsWith(`${name}_`) && file.endsWith(ext) ? file.slice(name.length + 1, file.length - ext.length) : ''
+    if (/^\d{5,6}$/.test(number)) last = Math.max(last, Number(number))
+  }
+  return last
 }
 
 /** `/dev/full`, `/dev/null`: nothing is lost by opening one. */

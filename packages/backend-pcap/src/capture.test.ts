@@ -199,10 +199,12 @@ describe('files of a capture', () => {
     const file = new CaptureFile(name, { rotateBytes: 1 << 20, files: 3 })
     const id = file.addInterface('tx-0')
     for (let i = 0; i < 4000; i++) file.write(id, view(i & 255), 0, 1500, 2)
+    // Blocks of 108 bytes fill what gathers to the last one.
+    for (let i = 0; i < 20_000; i++) file.write(id, view(i & 255), 0, 64, 2)
     file.close()
     const made = readdirSync(directory).filter((one) => one.startsWith(basename(name, '.pcapng')))
     expect(made.length).toBe(3)
-    expect(made[0]).toMatch(/_0000[2-9]\.pcapng$/)
+    expect(made.sort()[0]).toMatch(/_0000[2-9]\.pcapng$/)
     for (const one of made) {
       const capture = readCapture(new Uint8Array(readFileSync(join(directory, one))))
       expect(capture.interfaces.map((each) => each.name)).toEqual(['tx-0'])
@@ -211,7 +213,10 @@ describe('files of a capture', () => {
     }
     const next = new CaptureFile(name, { rotateBytes: 1 << 20 })
     next.close()
-    expect(readdirSync(directory).filter((one) => one.startsWith(basename(name, '.pcapng'))).length).toBe(4)
+    // After the others, although the first numbers are free again.
+    const after = readdirSync(directory).filter((one) => one.startsWith(basename(name, '.pcapng')))
+    expect(after.sort().slice(0, 3)).toEqual(made.sort())
+    expect(after.length).toBe(4)
   })
 
   test('each reader of a FIFO gets a whole capture from when it came; frames without a reader are lost and counted', () => {

@@ -47,11 +47,6 @@ export class PcapngEncoder {
     this.words = new Uint32Array(this.bytes.buffer)
   }
 
-  /** Whether `bytes` more fit. */
-  fits(bytes: number): boolean {
-    return bytes <= this.bytes.length - this.length
-  }
-
   clear(): void {
     this.length = 0
   }

@@ -22,11 +22,15 @@ export interface ReplayReport {
 export function formatReplayReport(report: ReplayReport, maxGapMs: number): string {
   const { frames, cut, skipped, shortened, truncatedAt, malformed } = report
   return [
-    `${frames} frames`,
+    counted(frames, 'frame'),
     ...(cut > 0 ? [`${cut} of them were cut when they were captured`] : []),
-    ...(skipped > 0 ? [`${skipped} packets are no Ethernet frames and are left out`] : []),
-    ...(shortened > 0 ? [`${shortened} gaps were shortened to ${maxGapMs / 1000} s`] : []),
+    ...(skipped > 0 ? [`${counted(skipped, 'packet')} left out: no Ethernet`] : []),
+    ...(shortened > 0 ? [`${counted(shortened, 'gap')} shortened to ${maxGapMs / 1000} s`] : []),
     ...(truncatedAt === null ? [] : [`the file stops in the middle of a record at ${truncatedAt}`]),
     ...(malformed === null ? [] : [`it ends early: ${malformed}`]),
   ].join('; ')
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }

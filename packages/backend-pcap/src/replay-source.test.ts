@@ -220,7 +220,7 @@ describe('replaying', () => {
     const { frames, reports } = play(made.join(bytes, packet(NOW, frame(5)).subarray(0, 50)))
     expect(frames.map(([fill]) => fill)).toEqual([1, 4])
     expect(formatReplayReport(reports[0]!, 10_000)).toBe(
-      `2 frames; 1 of them were cut when they were captured; 2 packets are no Ethernet frames and are left out; the file stops in the middle of a record at ${bytes.length}`,
+      `2 frames; 1 of them were cut when they were captured; 2 packets left out: no Ethernet; the file stops in the middle of a record at ${bytes.length}`,
     )
     const bad = packet(NOW, frame(5))
     bad[bad.length - 1] = 9
