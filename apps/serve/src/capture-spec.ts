@@ -81,6 +81,22 @@ export function parseCapture(argument: string, text: string): CaptureSpec {
   return spec
 }
 
+/**
+ * Whether a device has what a capture asks for.
+ *
+ * @throws ServeError with exit code 2
+ */
+export function checkCapture(
+  argument: string,
+  { pair }: CaptureSpec,
+  { queuePairs, threads }: { readonly queuePairs: number; readonly threads: number },
+): void {
+  if (pair !== null && pair >= queuePairs)
+    throw usageError(argument, `pair=${pair} is not served; accepted: 0 to ${queuePairs - 1}`)
+  if (threads > 1 && pair === null)
+    throw usageError(argument, `is of all pairs, which ${threads} threads serve; accepted: pair=N, or --threads 1`)
+}
+
 const DEFAULTS: { -readonly [Name in keyof Omit<CaptureSpec, 'path'>]: CaptureSpec[Name] } = {
   pair: null,
   direction: null,

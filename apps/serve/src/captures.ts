@@ -83,7 +83,7 @@ export class Captures {
   begin(spec: CaptureSpec): void {
     // Two would write over each other.
     if (this.running.some((one) => one.spec.path === spec.path))
-      throw usageError('--capture', `another capture goes to ${spec.path}; accepted: a file for each`)
+      throw usageError('capture', `another capture goes to ${spec.path}; accepted: a file for each`)
     this.running = [...this.running, new Capture(spec, this.ends.length, this.note)]
   }
 

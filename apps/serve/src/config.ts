@@ -2,7 +2,7 @@ import { supportsOf } from '@vring/accessor'
 import { MAX_GAP_MS } from '@vring/backend-pcap'
 import type { GivenArguments } from './arguments.ts'
 import { BACKEND_FORMS, type BackendSpec, FORMS, OPTIONS_OF_BACKENDS, parseBackend } from './backend-spec.ts'
-import { type CaptureSpec, parseCapture } from './capture-spec.ts'
+import { type CaptureSpec, checkCapture, parseCapture } from './capture-spec.ts'
 import { chooseAccessor } from './choose-accessor.ts'
 import { loadRegistry, pluginBackends } from './load-registry.ts'
 import type { DaemonConfig, MetricsAddress, ServeConfig } from './serve-config.ts'
@@ -110,12 +110,10 @@ async function resolveDevice(
     throw refuse('threads', `is ${threads}, and ${kind} is one thread's; accepted: 1, or ${THREADED.join(', ')}`)
   if (threads > 1 && supportsOf(registry.accessor(accessor.name), accessor.options).iotlb)
     throw refuse('threads', `is ${threads}, and an IOTLB is one thread's; accepted: 1, or another --accessor`)
-  const captures = (all.capture ?? []).map((one) => within(where, 'capture', () => captureOf(one, queues)))
+  const captures = (all.capture ?? []).map((one) => within(where, 'capture', () => captureOf(one, queues, threads)))
   const files = [...captures, ...(backend.kind === 'pcap' ? [backend.capture] : [])].map((one) => one.path)
   const twice = files.find((file, at) => files.indexOf(file) !== at)
   if (twice !== undefined) throw refuse('capture', `another capture goes to ${twice}; accepted: a file for each`)
-  if (threads > 1 && captures.some(({ pair }) => pair === null))
-    throw refuse('capture', `is of all pairs, which ${threads} threads serve; accepted: pair=N, or --threads 1`)
   const mode = all['socket-mode']
   return {
     name,
@@ -160,10 +158,9 @@ function within<T>(where: Where, setting: string, work: () => T): T {
   }
 }
 
-function captureOf(given: string, queuePairs: number): CaptureSpec {
+function captureOf(given: string, queuePairs: number, threads: number): CaptureSpec {
   const spec = parseCapture('--capture', given)
-  if (spec.pair !== null && spec.pair >= queuePairs)
-    throw usageError('--capture', `pair=${spec.pair} is not served; accepted: 0 to ${queuePairs - 1}`)
+  checkCapture('--capture', spec, { queuePairs, threads })
   return spec
 }
 

@@ -1,7 +1,7 @@
 import { featureNames, VIRTIO_ID_NET } from '@vring/layout'
 import { formatAccessor } from '@vring/registry'
 import { formatBackend } from './backend-spec.ts'
-import type { CaptureSpec } from './capture-spec.ts'
+import { type CaptureSpec, checkCapture } from './capture-spec.ts'
 import type { Device } from './device.ts'
 import { History } from './history.ts'
 import { LinkWatch } from './link-watch.ts'
@@ -84,7 +84,8 @@ export class RunningDevice {
   }
 
   /** Begins a capture beside the datapath. @throws ServeError */
-  beginCapture(spec: CaptureSpec): Promise<void> {
+  async beginCapture(spec: CaptureSpec): Promise<void> {
+    checkCapture('file', spec, this.config)
     return this.#thread!.command({ kind: 'begin-capture', spec })
   }
 

@@ -156,7 +156,7 @@ export function parseSettings(content: string, path: string): SettingsFile {
  */
 export function parseDevice(given: unknown, where: string): DeviceSettings {
   return check(device, given, (names, problem) => {
-    throw new ServeError(EXIT_USAGE, `${where}: ${nameOf(names)}: ${problem}`)
+    throw new ServeError(EXIT_USAGE, `${where}: ${names.length === 0 ? '' : `${nameOf(names)}: `}${problem}`)
   })
 }
 

@@ -130,7 +130,19 @@ describe.skipIf(reason !== null)(`operating vring-serve${reason === null ? '' : 
     }
     await pass(20)
     const file = path('trace.pcapng')
-    expect(await say(control, { command: 'capture', file: `${file},dir=tx` })).toEqual([{ ok: true }])
+    const begun = await say(
+      control,
+      { command: 'capture', file: `${file},dir=tx` },
+      { command: 'capture', file: `${file},dir=rx,overwrite` },
+      { command: 'capture', file: `${file},pair=7` },
+      { command: 'captur' },
+    )
+    expect(begun).toEqual([
+      { ok: true },
+      { ok: false, error: `capture: another capture goes to ${file}; accepted: a file for each` },
+      { ok: false, error: 'file: pair=7 is not served; accepted: 0 to 0' },
+      { ok: false, error: expect.stringMatching(/"captur" is unknown; accepted: show, .*; did you mean capture\?$/) },
+    ])
     await pass(30)
     expect(await say(control, { command: 'capture-end', file }, { command: 'capture-end', file })).toEqual([
       { ok: true },
@@ -151,12 +163,21 @@ describe.skipIf(reason !== null)(`operating vring-serve${reason === null ? '' : 
   }, async () => {
     const listener = UnixListener.listen(path('given.sock'))
     const activated = ['bash', '-c', 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"', '--']
+    const config = path('handed.json')
+    const configure = (queues: number): void => writeFileSync(config, JSON.stringify({ backend: 'loopback', queues }))
     for (const [args, options] of [
-      [['--fd', '3'], {}],
-      [[], { by: activated }],
+      [['--fd', '3', '--backend', 'loopback'], {}],
+      [['--config', config], { by: activated }],
     ] as const) {
-      const serve = run([...args, '--backend', 'loopback'], { fds: [listener.fd], ...options })
+      configure(1)
+      const serve = run([...args], { fds: [listener.fd], ...options })
       await serve.says(/listening on descriptor 3/)
+      if ('by' in options) {
+        // It serves the same socket after its configuration has changed.
+        configure(2)
+        serve.child.kill('SIGHUP')
+        await serve.says(/listening on descriptor 3.*2 queue pairs[\s\S]*read the configuration again/)
+      }
       const driver = new TestDriver(path('given.sock'))
       driver.send(frames(3))
       await until('frames', () => driver.sent() === 3)

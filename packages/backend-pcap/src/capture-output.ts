@@ -126,7 +126,7 @@ class FileOutput implements CaptureOutput {
     this.fd = this.open()
     this.written = 0
     const { files } = this.options
-    if (files !== null && this.made.length > files) unlinkSync(this.made.shift()!)
+    if (files !== null && this.made.length > files) remove(this.made.shift()!)
   }
 
   private put(bytes: Uint8Array, from: number, to: number): void {
@@ -146,6 +146,15 @@ class FileOutput implements CaptureOutput {
     }
     closeSync(this.fd)
     this.fd = -1
+  }
+}
+
+/** A file that is gone already, or can't be removed, costs no frame. */
+function remove(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // It was removed by hand, or the folder lets this process do so no longer.
   }
 }
 

@@ -198,7 +198,11 @@ describe('files of a capture', () => {
     const name = path()
     const file = new CaptureFile(name, { rotateBytes: 1 << 20, files: 3 })
     const id = file.addInterface('tx-0')
-    for (let i = 0; i < 4000; i++) file.write(id, view(i & 255), 0, 1500, 2)
+    for (let i = 0; i < 2000; i++) file.write(id, view(i & 255), 0, 1500, 2)
+    // An operator may delete what the capture would.
+    rmSync(name.replace('.pcapng', '_00001.pcapng'))
+    for (let i = 0; i < 2000; i++) file.write(id, view(i & 255), 0, 1500, 2)
+    expect(file.trouble).toBeNull()
     // Blocks of 108 bytes fill what gathers to the last one.
     for (let i = 0; i < 20_000; i++) file.write(id, view(i & 255), 0, 64, 2)
     file.close()

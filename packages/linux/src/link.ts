@@ -138,7 +138,11 @@ export function linkInfo(ifindex: number): LinkInfo {
 export function setLink(ifindex: number, change: { readonly up?: boolean; readonly mtu?: number }): void {
   const flags = change.up === undefined ? undefined : change.up ? IFF_UP : 0
   const mtu = change.mtu === undefined ? [] : [netlinkAttribute32(IFLA_MTU, change.mtu)]
-  netlinkRequest(RTM_NEWLINK, linkMessage(ifindex, flags, mtu), `changing interface ${ifindex}`)
+  const what = [
+    ...(change.up === undefined ? [] : [change.up ? 'bringing it up' : 'bringing it down']),
+    ...(change.mtu === undefined ? [] : [`setting its MTU to ${change.mtu}`]),
+  ]
+  netlinkRequest(RTM_NEWLINK, linkMessage(ifindex, flags, mtu), `interface ${ifindex}: ${what.join(', ')}`)
 }
 
 /** @throws VringError ERR_SYSTEM */

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EAGAIN } from '@vring/layout'
@@ -89,6 +89,17 @@ describe.skipIf(reason !== null)(`a unix socket${reason === null ? '' : ` (skipp
     second.close()
     expect(existsSync(path)).toBe(false)
     second.close()
+  })
+
+  test('closes also where its folder lets it look no longer, as after a change of user', () => {
+    const inner = join(folder, 'inner')
+    mkdirSync(inner)
+    const listener = UnixListener.listen(join(inner, 'a.sock'))
+    renameSync(inner, join(folder, 'away'))
+    // A link to itself: ELOOP, for root as well, whom no permission stops.
+    symlinkSync(inner, inner)
+    listener.close()
+    expect(() => listener.accept()).toThrow('the listener is closed')
   })
 
   test('leaves the path to a listener that is too busy to answer', () => {

@@ -292,13 +292,12 @@ export class UnixListener {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    // Looked at while the socket is open: its inode can't be another file's yet.
-    const isOurs = this.#bound !== null && identityOf(this.path) === this.#bound
     try {
-      if (isOurs) unlinkSync(this.path)
+      // Looked at while the socket is open: its inode can't be another file's yet.
+      if (this.#bound !== null && identityOf(this.path) === this.#bound) unlinkSync(this.path)
     } catch {
-      // It was removed just now: it is gone, as wanted. Or its directory does not let it be removed: the next one replaces
-      // it.
+      // It was removed just now: it is gone, as wanted. Or its directory lets this process, whose user may be another one
+      // now, neither look nor remove: the next listener replaces it.
     }
     this.#dropWaiting()
     closeFd(this.fd)
