@@ -235,6 +235,7 @@ async function reload(
   if (reread === undefined) return ['there is no configuration file to read again']
   notifier.reloading()
   let failures: readonly string[]
+  let said = 'read the configuration again'
   try {
     const { devices, ...others } = await reread()
     for (const [name, value] of Object.entries(others))
@@ -243,9 +244,10 @@ async function reload(
     failures = await daemon.reload(devices)
   } catch (error) {
     failures = [error instanceof Error ? error.message : String(error)]
+    said = 'the configuration stays as it was'
   }
   for (const line of failures) log(line, 'error')
-  log(`read the configuration again: ${served(daemon)}`)
+  log(`${said}: ${served(daemon)}`)
   notifier.ready(served(daemon))
   return failures
 }

@@ -28,7 +28,8 @@ export class LossWatch {
       const { frames: before, atMs } = this.#said.get(key) ?? { frames: 0, atMs: Number.NEGATIVE_INFINITY }
       if (frames <= before || now - atMs < QUIET_MS) continue
       this.#said.set(key, { frames, atMs: now })
-      this.#log(`${frames - before} frames were dropped ${key}`, 'warn')
+      const more = frames - before
+      this.#log(`dropped ${more} frame${more === 1 ? '' : 's'} ${key}`, 'warn')
     }
   }
 }

@@ -107,7 +107,7 @@ describe.skipIf(reason !== null)(`operating vring-serve${reason === null ? '' : 
     expect(existsSync(path('four.sock'))).toBe(true)
     writeFileSync(config, '{')
     serve.child.kill('SIGHUP')
-    await serve.says(/is no JSON[\s\S]*read the configuration again: serving 3 devices/)
+    await serve.says(/is no JSON[\s\S]*the configuration stays as it was: serving 3 devices/)
     expect(await seen()).toBe(10)
     expect(await serve.metric('vring_sessions_total{device="one"}')).toBe(1)
     driver.close()
