@@ -115,8 +115,10 @@ test('help has every option, every command, and no colours', () => {
 
 test.each([60, 80, 100])('help fits into a terminal of %i columns', (columns) => {
   const after = 'word '.repeat(50)
-  const lines = helpText({ name: 'prog', description: 'Does it. '.repeat(30), options: TABLE, after }, columns).split(
-    '\n',
-  )
+  const wide = { type: 'string', valueHint: 'NAME[:OPTION=VALUE]', description: after } as const
+  const lines = helpText(
+    { name: 'prog', description: 'Does it. '.repeat(30), options: { ...TABLE, accessor: wide }, after },
+    columns,
+  ).split('\n')
   expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(columns)
 })

@@ -13,8 +13,10 @@ export interface Described {
   readonly after?: string
 }
 
-/** Of a terminal, and where the text goes elsewhere; columns. Longer lines are hard to read. */
+/** Where the text goes to no terminal; columns. */
 const COLUMNS = 80
+/** Options leave no room for words in fewer; longer lines are hard to read. */
+const COLUMNS_MIN = 60
 const COLUMNS_MAX = 110
 
 /**
@@ -26,10 +28,13 @@ export function helpText(
   { name, description, options, commands = {}, after }: Described,
   columns: number = process.stdout.columns || COLUMNS,
 ): string {
-  const width = Math.min(columns, COLUMNS_MAX)
+  const width = Math.max(COLUMNS_MIN, Math.min(columns, COLUMNS_MAX))
   const command = commandOf(name, options).description(description).helpOption('-h, --help', 'this text')
   for (const [sub, text] of Object.entries(commands)) command.addCommand(new Command(sub).description(text))
-  command.helpCommand(false).configureOutput({ getOutHelpWidth: () => width, writeOut: () => {} })
+  command
+    .helpCommand(false)
+    .configureHelp({ minWidthToWrap: 20 })
+    .configureOutput({ getOutHelpWidth: () => width, writeOut: () => {} })
   const text = command.helpInformation()
   return after === undefined ? text : `${text}\n${command.createHelp().boxWrap(after, width)}\n`
 }
