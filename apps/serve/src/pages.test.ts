@@ -231,6 +231,9 @@ describe('the status page', () => {
     const both = renderStatusPage([seen({ snapshot: busy }, 'one'), seen({}, 'two')])
     expect(both).toContain('1 of 2 devices serve a driver')
     for (const name of ['one', 'two'])
+      expect(both).toContain(`<th scope="row"><a href="#device-${name}">${name}</a></th>`)
+    expect(page).not.toContain('Devices, frames a second')
+    for (const name of ['one', 'two'])
       expect(both).toMatch(new RegExp(`<h2 id="device-${name}"[^>]*>Device ${name}</h2>`))
   })
 

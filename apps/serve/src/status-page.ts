@@ -75,11 +75,23 @@ export function renderStatusPage(observed: readonly Observed[], now = new Date()
 <a href="/metrics">Metrics for Prometheus</a></p>
 </header>
 <main>
-${observed.map((one) => deviceSections(one)).join('\n')}
+${overview(observed)}${observed.map((one) => deviceSections(one)).join('\n')}
 </main>
 </body>
 </html>
 `
+}
+
+/** Of several devices: a row for each, which leads to its part of the page. */
+function overview(observed: readonly Observed[]): string {
+  if (observed.length < 2) return ''
+  const rows = observed.map(({ config, observation: { snapshot, history } }) => {
+    const { txRate = 0, rxRate = 0, dropRate = 0 } = history.at(-1) ?? {}
+    const rates = [txRate, rxRate, dropRate].map((rate) => number(Math.round(rate)))
+    return [config.name, ...rates, String(snapshot.session === null ? 0 : 1)]
+  })
+  const head = ['Device', 'From its driver', 'To it', 'Dropped', 'Drivers']
+  return `${table('Devices, frames a second', head, rows, 1, (name) => `#device-${name}`)}\n`
 }
 
 function deviceSections({ config, observation }: Observed): string {
@@ -212,13 +224,25 @@ function countsTable(caption: string, head: readonly string[], counts: Readonly<
   return rows.length === 0 ? `<p>${caption}: none.</p>` : table(caption, head, rows)
 }
 
-/** A table whose first column names its rows; columns from the second on are numbers unless `numbers` is 0. */
-function table(caption: string, head: readonly string[], rows: readonly string[][], numbers = 1): string {
+/**
+ * A table whose first column names its rows; columns from the second on are numbers unless `numbers` is 0.
+ *
+ * @param href where the name of a row leads to
+ */
+function table(
+  caption: string,
+  head: readonly string[],
+  rows: readonly string[][],
+  numbers = 1,
+  href: ((name: string) => string) | null = null,
+): string {
+  const name = (cell: string): string =>
+    href === null ? escapeHtml(cell) : `<a href="${escapeHtml(href(cell))}">${escapeHtml(cell)}</a>`
   const kind = (column: number): string => (column > 0 && numbers > 0 ? ' class="number"' : '')
   const headings = head.map((name, column) => `<th scope="col"${kind(column)}>${name}</th>`).join('')
   const body = rows.map((row) => {
     const cells = row.map((cell, column) =>
-      column === 0 ? `<th scope="row">${escapeHtml(cell)}</th>` : `<td${kind(column)}>${escapeHtml(cell)}</td>`,
+      column === 0 ? `<th scope="row">${name(cell)}</th>` : `<td${kind(column)}>${escapeHtml(cell)}</td>`,
     )
     return `<tr>${cells.join('')}</tr>`
   })
