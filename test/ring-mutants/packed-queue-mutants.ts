@@ -5,7 +5,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed room',
     flaw: 'descriptors are taken that are not published yet',
-    edits: [['if (room < limit) limit = room', '']],
+    edits: [['const limit = room < most ? room | 0 : most', 'const limit = most']],
     killedBy:
       'a packed ring by lease > a driver that makes used descriptors available before they are used gives no more than the ring has',
     kitCase: 'chains before a malformed one are served first; a driver that gives more than the ring has gets nothing',
@@ -13,7 +13,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed columns bound',
     flaw: 'a batch takes more chains than its columns hold',
-    edits: [['let limit = max < batch.entry.length ? max | 0 : batch.entry.length | 0', 'let limit = max | 0']],
+    edits: [['const most = max < batch.entry.length ? max | 0 : batch.entry.length | 0', 'const most = max | 0']],
     killedBy: 'packed > by windows > a batch takes no more than its columns hold',
     kitCase:
       'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
@@ -21,7 +21,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed hold bound',
     flaw: 'one hold reads a whole batch',
-    edits: [['const end = Math.min(taken + HOLD_CHAINS, limit) | 0', 'const end = limit']],
+    edits: [['const end = limit - from > HOLD_CHAINS ? from + HOLD_CHAINS : limit', 'const end = limit']],
     killedBy: 'a hold of a packed ring > reads at most 64 chains, and publishes at most as many',
     kitCase: 'one hold reads 64 chains at most, and publishes no more',
   },
@@ -37,8 +37,8 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     flaw: 'chains are walked while the lease is held',
     edits: [
       [
-        '      taken = reader.readByLease(lease, batch, from, end)\n',
-        '      taken = reader.readByLease(lease, batch, from, end)\n      if (taken < end && !reader.empty) taken = reader.readByWindows(batch, taken, end, room)\n',
+        '      const taken = reader.readByLease(lease, batch, from, end)\n',
+        '      let taken = reader.readByLease(lease, batch, from, end)\n      if (taken < end && !reader.empty) taken = reader.readByWindows(batch, taken, end, this.queueSize - this.inFlight)\n',
       ],
     ],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
@@ -48,12 +48,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed read without hold',
     flaw: 'descriptors are read through a lease that is not held',
-    edits: [
-      [
-        'while (taken < limit && !reader.empty && lease?.hold() === true) {',
-        'while (taken < limit && !reader.empty && lease !== null) {',
-      ],
-    ],
+    edits: [['while (from < limit && !reader.empty && lease.hold()) {', 'while (from < limit && !reader.empty) {']],
     killedBy:
       'a packed ring by lease > virtio 1.3 2.8.9 in order, one used descriptor stands for a batch that was only read',
     kitCase: 'descriptors of no bytes leave no segment, whatever stands around them',
@@ -63,8 +58,8 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     flaw: 'descriptors are read after the hold has ended',
     edits: [
       [
-        '      const from = taken\n      taken = reader.readByLease(lease, batch, from, end)\n      // The descriptor that it stopped at was loaded too.\n      lease.release(taken < end ? taken - from + 1 : taken - from, 0, 0)\n',
-        '      const from = taken\n      lease.release(0, 0, 0)\n      taken = reader.readByLease(lease, batch, from, end)\n',
+        '      const taken = reader.readByLease(lease, batch, from, end)\n      // The descriptor that it stopped at was loaded too.\n      lease.release(taken < end ? taken - from + 1 : taken - from, 0, 0)\n',
+        '      lease.release(0, 0, 0)\n      const taken = reader.readByLease(lease, batch, from, end)\n',
       ],
     ],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
@@ -133,7 +128,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed refusal latched',
     flaw: 'a malformed chain is refused again and again',
-    edits: [['taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)', 'taken']],
+    edits: [['count === EAGAIN ? EAGAIN : this.latch(reader.refusal)', 'count']],
     killedBy: 'a packed ring by windows > an indirect table without the feature',
     kitCase: 'a packed ring gives no more entries than were published, to a batch and to a chain',
   },

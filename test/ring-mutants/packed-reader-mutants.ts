@@ -23,10 +23,10 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     flaw: 'the length is loaded before the flags',
     edits: [
       [
-        '      const flags = cpu.load16Acquire(desc16, half',
-        '      const early = cpu.load32(desc32, descWord + DESC_WORDS * slot + (PACKED_DESC_LEN_OFFSET >>> 2))\n      const flags = cpu.load16Acquire(desc16, half',
+        '      const flags = cpu.load16Acquire(desc16, (half',
+        '      const early = cpu.load32(desc32, descWord + DESC_WORDS * slot + (PACKED_DESC_LEN_OFFSET >>> 2))\n      const flags = cpu.load16Acquire(desc16, (half',
       ],
-      ['const bytes = cpu.load32(desc32, word + (PACKED_DESC_LEN_OFFSET >>> 2))', 'const bytes = early'],
+      ['const bytes = cpu.load32(desc32, (word + (PACKED_DESC_LEN_OFFSET >>> 2)) | 0)', 'const bytes = early'],
     ],
     killedBy:
       'packed > by lease > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',

@@ -15,8 +15,8 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     flaw: 'avail.idx is loaded without acquire',
     edits: [
       [
-        'this.see(held ? this.loadIdx(lease!) : this.driver.load16Acquire(AVAIL_IDX_OFFSET))',
-        'this.see(held ? this.loadIdx(lease!) : this.driver.load16(AVAIL_IDX_OFFSET))',
+        'this.see(held ? this.loadIdx(lease) : this.driver.load16Acquire(AVAIL_IDX_OFFSET))',
+        'this.see(held ? this.loadIdx(lease) : this.driver.load16(AVAIL_IDX_OFFSET))',
       ],
     ],
     killedBy:
@@ -151,7 +151,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
   {
     name: 'split hold bound',
     flaw: 'one hold reads a whole batch',
-    edits: [['const end = Math.min(taken + HOLD_CHAINS, limit) | 0', 'const end = limit']],
+    edits: [['const end = limit - from > HOLD_CHAINS ? from + HOLD_CHAINS : limit', 'const end = limit']],
     killedBy: 'a hold of a split ring > reads at most 64 chains, and publishes at most as many',
     kitCase: 'one hold reads 64 chains at most, and publishes no more',
   },
@@ -167,8 +167,8 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     flaw: 'chains are walked while the lease is held',
     edits: [
       [
-        '      taken = reader.readByLease(lease!, batch, this.nextAvail, from, end)\n',
-        '      taken = reader.readByLease(lease!, batch, this.nextAvail, from, end)\n      if (taken < end) taken = reader.readByWindows(batch, this.nextAvail, taken, end)\n',
+        '      const taken = reader.readByLease(lease, batch, nextAvail, from, end)\n',
+        '      let taken = reader.readByLease(lease, batch, nextAvail, from, end)\n      if (taken < end) taken = reader.readByWindows(batch, nextAvail, taken, end)\n',
       ],
     ],
     killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
@@ -178,14 +178,19 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
   {
     name: 'split hold without end',
     flaw: 'the lease stays held after the chains were read',
-    edits: [['      lease!.release(loaded, looks + loaded, 0)\n', '']],
+    edits: [['      lease.release(loaded, (from === 0 ? looks : 0) + loaded, 0)\n', '']],
     killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
     kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'split second hold',
     flaw: 'the lease is used again without a hold',
-    edits: [['held = taken === end && taken < limit && lease!.hold()', 'held = taken === end && taken < limit']],
+    edits: [
+      [
+        'if (taken < end || taken >= limit || !lease.hold()) return taken',
+        'if (taken < end || taken >= limit) return taken',
+      ],
+    ],
     killedBy: 'a hold of a split ring > reads at most 64 chains, and publishes at most as many',
     kitCase: 'one hold reads 64 chains at most, and publishes no more',
   },
@@ -193,7 +198,10 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     name: 'split index after the hold',
     flaw: 'avail.idx is loaded from a lease that is not held',
     edits: [
-      ['let held = lease?.hold() === true', 'let held = lease?.hold() === true\n    if (held) lease!.release(0, 0, 0)'],
+      [
+        'const held = lease?.hold() === true',
+        'const held = lease?.hold() === true\n    if (held) lease.release(0, 0, 0)',
+      ],
     ],
     killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
     kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
@@ -221,7 +229,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
   {
     name: 'split columns bound',
     flaw: 'a batch takes more chains than its columns hold',
-    edits: [['let limit = max < batch.entry.length ? max | 0 : batch.entry.length | 0', 'let limit = max | 0']],
+    edits: [['const most = max < batch.entry.length ? max | 0 : batch.entry.length | 0', 'const most = max | 0']],
     killedBy: 'split > by lease > a batch takes no more than its columns hold',
     kitCase:
       'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
@@ -285,7 +293,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
   {
     name: 'split refusal latched',
     flaw: 'a malformed chain is refused again and again',
-    edits: [['taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)', 'taken']],
+    edits: [['count === EAGAIN ? EAGAIN : this.latch(this.reader.refusal)', 'count']],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > chains before a bad one are worked off, then the queue breaks',
     kitCase: 'what lies on a page that is gone ends the batch before its chain, whatever part of it that is',

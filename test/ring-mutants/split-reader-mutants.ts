@@ -20,7 +20,10 @@ export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-
     name: 'split flags, lease',
     flaw: 'a chain of several descriptors is taken for one buffer',
     edits: [
-      ['if ((cpu.load32(desc32, word + 3) & SINGLE_FLAGS) !== flags || bytes === 0) break', 'if (bytes === 0) break'],
+      [
+        'if ((cpu.load32(desc32, (word + 3) | 0) & SINGLE_FLAGS) !== flags || bytes === 0) break',
+        'if (bytes === 0) break',
+      ],
     ],
     killedBy: 'a split ring by lease > chains > virtio 1.3 2.7.5 a descriptor gives its address, length and direction',
     kitCase:

@@ -11,7 +11,7 @@ import type { Answer, CountAnswer, FinishAnswer, Request, TrialAnswer } from './
  */
 export const V8_FLAGS: readonly string[] = [
   '--max-inlined-bytecode-size=300',
-  '--max-inlined-bytecode-size-cumulative=4000',
+  '--max-inlined-bytecode-size-cumulative=5000',
 ]
 
 /**

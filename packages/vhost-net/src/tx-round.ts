@@ -169,6 +169,7 @@ export class TxRound extends Round {
     // As integers: V8 then keeps the loop's counters in registers, untagged.
     const headerBytes = this.headerBytes | 0
     const last = popped | 0
+    const longest = (headerBytes + FRAME_BYTES_MAX) | 0
     let bytes = this.bytes | 0
     let count = frames.count | 0
     let chain = first | 0
@@ -180,7 +181,7 @@ export class TxRound extends Round {
         if (segStart[chain + 1]! !== segment + 1 || writeStart[chain]! !== segment + 1) break
       }
       const chainBytes = length[segment]!
-      if (chainBytes <= headerBytes || chainBytes > headerBytes + FRAME_BYTES_MAX) break
+      if (chainBytes <= headerBytes || chainBytes > longest) break
       const at = buffers.resolve(address[segment]!, chainBytes, ACCESS_READ)
       if (at < 0) break
       if (buffers.view !== view) {

@@ -53,8 +53,9 @@ export class XdpBackend implements NetBackend {
     this.touched = touchFrames(frames, headerBytes)
     context.u8 = u8
     for (let i = 0; i < count; i++) {
-      const data = (offset[i]! + headerBytes) | 0
-      const end = (offset[i]! + length[i]!) | 0
+      const header = offset[i]!
+      const data = (header + headerBytes) | 0
+      const end = (header + length[i]!) | 0
       bytes = (bytes + end - data) | 0
       if (end - data < ETH_HEADER_BYTES) {
         this.short++

@@ -24,7 +24,8 @@ export const IPPROTO_UDP = 17
 export function ipProtocol(context: XdpContext): number {
   const u8 = context.u8
   const dataEnd = context.dataEnd
-  let network = context.data + ETH_HEADER_BYTES
+  // Offsets are made integers: V8 would check each sum for an overflow.
+  let network = (context.data + ETH_HEADER_BYTES) | 0
   if (network > dataEnd) return -1
   let etherType = (u8[network - 2]! << 8) | u8[network - 1]!
   for (let tags = 0; tags < 2 && (etherType === ETH_P_8021Q || etherType === ETH_P_8021AD); tags++) {
@@ -32,7 +33,8 @@ export function ipProtocol(context: XdpContext): number {
     if (network > dataEnd) return -1
     etherType = (u8[network - 2]! << 8) | u8[network - 1]!
   }
-  if (etherType === ETH_P_IP) return network + IPV4_HEADER_BYTES > dataEnd ? 0 : u8[network + IPV4_PROTOCOL_OFFSET]!
+  if (etherType === ETH_P_IP)
+    return ((network + IPV4_HEADER_BYTES) | 0) > dataEnd ? 0 : u8[(network + IPV4_PROTOCOL_OFFSET) | 0]!
   if (etherType === ETH_P_IPV6)
     return network + IPV6_HEADER_BYTES > dataEnd ? 0 : u8[network + IPV6_NEXT_HEADER_OFFSET]!
   return 0

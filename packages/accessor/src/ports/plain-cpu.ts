@@ -8,6 +8,8 @@ const LONG_COPY_BYTES = 384
  * The port that ships: user-mode JavaScript can neither toggle SMAP nor fence speculation, so these are no-ops that
  * V8 inlines away; loads and stores are typed-array accesses. A class with one instance, so that every call site of a
  * process sees one shape.
+ *
+ * Sums that index an array are made integers: V8 would check each for an overflow that the array's bounds check finds too.
  */
 class PlainCpu implements Cpu {
   // A page that is not isolated from other origins has no shared memory, and no other thread to be ordered against.
@@ -62,7 +64,7 @@ class PlainCpu implements Cpu {
   }
 
   load64(words: Uint32Array, index: number): number {
-    return words[index + 1]! * 0x1_0000_0000 + words[index]!
+    return words[(index + 1) | 0]! * 0x1_0000_0000 + words[index]!
   }
 
   loadWords(words: Uint32Array, index: number, out: Uint32Array, at: number, count: number): void {
@@ -83,13 +85,20 @@ class PlainCpu implements Cpu {
 
   /**
    * Writes what differs. A driver that recycles its buffers in order gets the same words in every lap; left alone, their
-   * cache lines stay shared with its core, where a store would take them away from it and a load bring them back.
+   * cache lines stay shared with its core, where a store would take them away from it and a load bring them back. Two words at
+   * a time: an element of a used ring, and half the loop of one by one.
    */
   storeWords(words: Uint32Array, index: number, from: Uint32Array, at: number, count: number): void {
-    for (let i = 0; i < count; i++) {
-      const value = from[at + i]!
-      if (words[index + i] !== value) words[index + i] = value
+    let i = 0
+    for (; i < count - 1; i = (i + 2) | 0) {
+      const low = from[(at + i) | 0]!
+      const high = from[(at + i + 1) | 0]!
+      const to = (index + i) | 0
+      if (((words[to]! ^ low) | (words[(to + 1) | 0]! ^ high)) === 0) continue
+      words[to] = low
+      words[(to + 1) | 0] = high
     }
+    if (i < count && words[index + i] !== from[at + i]!) words[index + i] = from[at + i]!
   }
 
   copy(to: MemoryView, toOffset: number, from: MemoryView, fromOffset: number, length: number): void {

@@ -139,37 +139,55 @@ export class PackedDeviceQueue implements DeviceQueue {
     return EINVAL
   }
 
+  // In stages that V8 inlines into a round, as those of a split ring.
   popBatch(batch: ChainBatch, max: number): number {
     batch.begin()
     if (this.broken !== null) return EINVAL
     work.charge(LOOK_WORK)
-    const { lease, reader } = this
+    const { lease } = this
     const room = this.queueSize - this.inFlight
-    let limit = max < batch.entry.length ? max | 0 : batch.entry.length | 0
-    if (room < limit) limit = room
-    let taken = 0
-    reader.begin(this.nextAvail, this.availWrap)
-    while (taken < limit && !reader.empty && lease?.hold() === true) {
-      const end = Math.min(taken + HOLD_CHAINS, limit) | 0
-      const from = taken
-      taken = reader.readByLease(lease, batch, from, end)
+    const most = max < batch.entry.length ? max | 0 : batch.entry.length | 0
+    const limit = room < most ? room | 0 : most
+    this.reader.begin(this.nextAvail, this.availWrap)
+    const taken = lease === null ? 0 : this.takeByLease(lease, batch, limit)
+    return this.takeRest(batch, taken, limit, room)
+  }
+
+  /**
+   * Takes chains of one buffer, a hold after another.
+   *
+   * @returns chains in the batch
+   */
+  private takeByLease(lease: RingLease, batch: ChainBatch, limit: number): number {
+    const { reader } = this
+    let from = 0
+    while (from < limit && !reader.empty && lease.hold()) {
+      const end = limit - from > HOLD_CHAINS ? from + HOLD_CHAINS : limit
+      const taken = reader.readByLease(lease, batch, from, end)
       // The descriptor that it stopped at was loaded too.
       lease.release(taken < end ? taken - from + 1 : taken - from, 0, 0)
       batch.descriptors = taken
-      if (taken < end) break
+      if (taken < end) return taken
+      from = taken
     }
-    if (taken < limit && !reader.empty) taken = reader.readByWindows(batch, taken, limit, room)
+    return from
+  }
+
+  /** Takes by windows what is left after `taken` chains, and ends the pop. */
+  private takeRest(batch: ChainBatch, taken: number, limit: number, room: number): number {
+    const { reader } = this
+    const count = taken < limit && !reader.empty ? reader.readByWindows(batch, taken, limit, room) : taken
     work.charge(batch.descriptors)
     this.seenSlot = reader.slot
     this.seenWrap = reader.wrap
     // Chains before a malformed one are worked off first: what stopped them is met again, and latched, as the first.
-    if (taken < 0) return taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)
-    batch.count = taken
+    if (count < 0) return count === EAGAIN ? EAGAIN : this.latch(reader.refusal)
+    batch.count = count
     batch.entries = reader.entries
     this.inFlight += reader.entries
     this.nextAvail = reader.slot
     this.availWrap = reader.wrap
-    return taken
+    return count
   }
 
   recall(batch: ChainBatch, chain: TakenChain): number {

@@ -76,22 +76,23 @@ export class PackedReader {
     const { flags: kind, used, address, length } = batch
     let { slot, wrap } = this
     let wanted = availFlags(wrap) | kind
-    let chain = from
+    let chain = from | 0
+    // Indices are made integers: V8 would check each sum for an overflow that the array's bounds check finds too.
     for (; chain < limit; chain++) {
-      const half = descHalf + DESC_HALVES * slot
-      const flags = cpu.load16Acquire(desc16, half + (PACKED_DESC_FLAGS_OFFSET >>> 1))
+      const half = (descHalf + DESC_HALVES * slot) | 0
+      const flags = cpu.load16Acquire(desc16, (half + (PACKED_DESC_FLAGS_OFFSET >>> 1)) | 0)
       if ((flags & (POSITION_FLAGS | SINGLE_FLAGS)) !== wanted) {
         this.empty = (flags & POSITION_FLAGS) !== (wanted & POSITION_FLAGS)
         break
       }
-      const word = descWord + DESC_WORDS * slot
-      const bytes = cpu.load32(desc32, word + (PACKED_DESC_LEN_OFFSET >>> 2))
-      const id = cpu.load16(desc16, half + (PACKED_DESC_ID_OFFSET >>> 1))
+      const word = (descWord + DESC_WORDS * slot) | 0
+      const bytes = cpu.load32(desc32, (word + (PACKED_DESC_LEN_OFFSET >>> 2)) | 0)
+      const id = cpu.load16(desc16, (half + (PACKED_DESC_ID_OFFSET >>> 1)) | 0)
       if (bytes === 0 || !cpu.predict(id < queueSize)) break
       used[2 * chain] = id
       address[chain] = cpu.load64(desc32, word)
       length[chain] = bytes
-      slot++
+      slot = (slot + 1) | 0
       if (slot === queueSize) {
         slot = 0
         wrap ^= 1

@@ -125,43 +125,56 @@ export class SplitDeviceQueue implements DeviceQueue {
     return EINVAL
   }
 
+  // In stages, each below V8's limit for inlining: inlined into a round, the batch is the round's constant, and so is where
+  // its columns are. As one function it is a parameter, and the loop makes half as many chains a second.
   popBatch(batch: ChainBatch, max: number): number {
     batch.begin()
     if (this.broken !== null) return EINVAL
     work.charge(LOOK_WORK)
-    const { lease, reader } = this
+    const { lease } = this
     // As an integer: Math.min would make every comparison of the loop one of doubles.
-    let limit = max < batch.entry.length ? max | 0 : batch.entry.length | 0
-    let held = lease?.hold() === true
-    let ready = this.waiting
-    let looks = 0
-    if (ready < limit) {
-      looks = 1
-      ready = this.see(held ? this.loadIdx(lease!) : this.driver.load16Acquire(AVAIL_IDX_OFFSET))
-      if (ready < limit) limit = Math.max(ready, 0) | 0
-    }
-    let taken = 0
-    while (held) {
-      const end = Math.min(taken + HOLD_CHAINS, limit) | 0
-      const from = taken
-      taken = reader.readByLease(lease!, batch, this.nextAvail, from, end)
+    const most = max < batch.entry.length ? max | 0 : batch.entry.length | 0
+    const held = lease?.hold() === true
+    const known = this.waiting
+    const looks = known < most ? 1 : 0
+    const ready =
+      looks === 0 ? known : this.see(held ? this.loadIdx(lease) : this.driver.load16Acquire(AVAIL_IDX_OFFSET))
+    const limit = ready < most ? ready | 0 : most
+    const taken = held ? this.takeByLease(lease, batch, limit, looks) : 0
+    this.popEnd = this.nextAvail
+    return limit <= 0 ? limit : this.takeRest(batch, taken, limit)
+  }
+
+  /**
+   * Inside a hold, which it ends: takes chains of one buffer, a hold after another, after `looks` accesses of the driver area.
+   *
+   * @returns chains in the batch
+   */
+  private takeByLease(lease: RingLease, batch: ChainBatch, limit: number, looks: number): number {
+    const { reader, nextAvail } = this
+    let from = 0
+    for (;;) {
+      const end = limit - from > HOLD_CHAINS ? from + HOLD_CHAINS : limit
+      const taken = reader.readByLease(lease, batch, nextAvail, from, end)
       // The chain that it stopped at was loaded too.
       const loaded = taken < end ? taken - from + 1 : taken - from
-      lease!.release(loaded, looks + loaded, 0)
+      lease.release(loaded, (from === 0 ? looks : 0) + loaded, 0)
       batch.descriptors = batch.entries = taken
-      looks = 0
-      held = taken === end && taken < limit && lease!.hold()
+      if (taken < end || taken >= limit || !lease.hold()) return taken
+      from = taken
     }
-    this.popEnd = this.nextAvail
-    if (ready <= 0) return ready
-    if (taken < limit) taken = reader.readByWindows(batch, this.nextAvail, taken, limit)
+  }
+
+  /** Takes by windows what is left after `taken` chains, and ends the pop. */
+  private takeRest(batch: ChainBatch, taken: number, limit: number): number {
+    const count = taken < limit ? this.reader.readByWindows(batch, this.nextAvail, taken, limit) : taken
     work.charge(batch.descriptors)
     // Chains before a malformed one are worked off first: what stopped them is met again, and latched, as the first.
-    if (taken < 0) return taken === EAGAIN ? EAGAIN : this.latch(reader.refusal)
-    batch.count = taken
-    this.nextAvail = this.popEnd = (this.nextAvail + taken) & 0xffff
-    this.inFlight += taken
-    return taken
+    if (count < 0) return count === EAGAIN ? EAGAIN : this.latch(this.reader.refusal)
+    batch.count = count
+    this.nextAvail = this.popEnd = (this.nextAvail + count) & 0xffff
+    this.inFlight += count
+    return count
   }
 
   recall(batch: ChainBatch, chain: TakenChain): number {

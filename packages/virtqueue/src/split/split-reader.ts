@@ -49,14 +49,15 @@ export class SplitReader {
     const ring = lease.driverHalf + (AVAIL_RING_OFFSET >>> 1)
     const table = lease.descWord
     const mask = queueSize - 1
-    let chain = from
+    let chain = from | 0
+    // Indices are made integers: V8 would check each sum for an overflow that the array's bounds check finds too.
     for (; chain < limit; chain++) {
-      const head = cpu.load16(driver16, ring + ((nextAvail + chain) & mask))
+      const head = cpu.load16(driver16, (ring + ((nextAvail + chain) & mask)) | 0)
       if (!cpu.predict(head < queueSize)) break
       // Compared: V8 does not know that the field is a boolean, and would ask of every head what kind of value it is.
-      const word = table + 4 * (nospec === true ? cpu.indexNospec(head, queueSize) : head)
-      const bytes = cpu.load32(desc32, word + 2)
-      if ((cpu.load32(desc32, word + 3) & SINGLE_FLAGS) !== flags || bytes === 0) break
+      const word = (table + 4 * (nospec === true ? cpu.indexNospec(head, queueSize) : head)) | 0
+      const bytes = cpu.load32(desc32, (word + 2) | 0)
+      if ((cpu.load32(desc32, (word + 3) | 0) & SINGLE_FLAGS) !== flags || bytes === 0) break
       used[2 * chain] = head
       address[chain] = cpu.load64(desc32, word)
       length[chain] = bytes
