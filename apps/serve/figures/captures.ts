@@ -9,7 +9,7 @@ import { Testpmd, testpmdMissing } from '../test/testpmd.ts'
 /*
  * What README says of captures: packets a second of a testpmd that sends as fast as it can, with and without a capture beside several
  * backends, all of them in the capture; and the memory of a daemon that replays a capture of many GiB. Needs testpmd and
- * `npm run build`, and root for the TAP; files go to the folder and are deleted:
+ * `npm run build`, and root for the TAP; files go to the folder and are deleted; with 0 seconds or 0 GiB that part is left out:
  *
  *   npx tsx --conditions=@vring/source apps/serve/figures/captures.ts --folder /tmp --seconds 10 --gib 10
  */
@@ -160,8 +160,8 @@ if (process.getuid?.() === 0) {
   spawnSync('ip', ['link', 'set', 'lo', 'up'])
 }
 try {
-  await captureRate({ backend: 'pcap', captured: true })
-  for (const captured of [false, true]) {
+  if (Number(values.seconds) > 0) await captureRate({ backend: 'pcap', captured: true })
+  for (const captured of Number(values.seconds) > 0 ? [false, true] : []) {
     await captureRate({ backend: 'drop', captured })
     await captureRate({ backend: 'loopback', round: true, captured })
     if (process.getuid?.() === 0) await captureRate({ ...TAP, captured })

@@ -264,7 +264,7 @@ describe('configuration', () => {
     const [code, text] = await refusal(() => resolveConfig({ config: join(folder, 'none.json') }))
     expect([code, text]).toEqual([
       EXIT_MISSING,
-      expect.stringMatching(/^--config: open: ENOENT \(.*none.json\); not there$/),
+      expect.stringMatching(/^--config .*none.json: open: ENOENT \(.*none.json\); not there$/),
     ])
   })
 

@@ -116,7 +116,7 @@ export function readSettings(path: string): SettingsFile {
   try {
     content = readBounded(path)
   } catch (error) {
-    throw startError('--config', error)
+    throw startError(`--config ${path}`, error)
   }
   return parseSettings(content, path)
 }

@@ -64,6 +64,9 @@ describe('arguments', () => {
     expect(refused(() => readArguments(TABLE, ['blok', '--client'], commands))).toBe(
       '"blok": is no command; accepted: block, latency; did you mean block?',
     )
+    expect(refused(() => readArguments(TABLE, ['socket'], commands))).toBe(
+      '"socket": is no command; accepted: block, latency; did you mean --socket?',
+    )
     expect(refused(() => readArguments(TABLE, ['--client', 'blok'], commands))).toMatch(
       /unexpected; accepted: --socket/,
     )

@@ -77,13 +77,12 @@ function addPositionals(
 /** A word that no positional takes: what begins the line is a mistyped command, others are options without their dashes. */
 function stray(word: string, at: number, table: OptionTable, commands: readonly string[]): Error {
   const options = Object.keys(table).filter((name) => table[name]!.type !== 'positional')
-  if (at === 0 && commands.length > 0)
-    return usageError(
-      JSON.stringify(word),
-      `is no command; accepted: ${commands.join(', ')}${didYouMean(word, commands)}`,
-    )
-  const near = didYouMean(word, options).replace('mean ', 'mean --')
-  return usageError(JSON.stringify(word), `unexpected; accepted: ${accepted(options)}${near}`)
+  const near = didYouMean(word, [...commands, ...options.map(optionName)])
+  const problem =
+    at === 0 && commands.length > 0
+      ? `is no command; accepted: ${commands.join(', ')}`
+      : `unexpected; accepted: ${accepted(options)}`
+  return usageError(JSON.stringify(word), `${problem}${near}`)
 }
 
 function accepted(options: readonly string[]): string {
