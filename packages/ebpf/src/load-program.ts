@@ -81,6 +81,8 @@ export async function loadProgram<C extends HookContext>(
 
 /** What a program is made of while it is loaded; `verified` once it is. */
 export interface LoadedProgram<C extends HookContext> {
+  /** The object that it comes from; null: raw instructions. */
+  readonly object: EbpfObject | null
   readonly linked: LinkedProgram
   readonly code: Program
   readonly maps: readonly EbpfMap[]
@@ -151,7 +153,7 @@ function* loadLinked<C extends HookContext>(
   const contents = initialContents(linked.maps, variables)
   const maps = linked.maps.map((definition) => loading.map(definition, contents.get(definition.name)))
   const machine = new Machine<C>(maps, options)
-  const loaded: LoadedProgram<C> = { linked, code, maps, machine, verified: undefined }
+  const loaded: LoadedProgram<C> = { object: loading.object, linked, code, maps, machine, verified: undefined }
   const verified = yield* verify(type, code, maps, {
     contents: (map) => machine.frozenContents(map),
     globals: globalsOf(linked),

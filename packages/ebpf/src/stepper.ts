@@ -10,7 +10,6 @@ import {
   type RawEbpf,
 } from './load-program.ts'
 import type { EbpfMap } from './maps/ebpf-map.ts'
-import { readObject } from './object/read-object.ts'
 import { type SourceLine, sourceLineAt } from './object/source-lines.ts'
 import type { ProgramType } from './program-type.ts'
 import { Interpreter } from './runtime/interpreter.ts'
@@ -124,8 +123,8 @@ export function loadStepper<C extends HookContext>(
       }
     }),
   )
-  const { code, linked, machine, verified } = loaded!
-  const lines = 'code' in source ? new Map() : readObject(source).sourceLines()
+  const { object, code, linked, machine, verified } = loaded!
+  const lines = object?.sourceLines() ?? new Map()
   const sourceOf = (slot: number): SourceLine | undefined => {
     const from = linked.functions?.findLast((one) => one.slot <= slot)
     return from === undefined ? undefined : sourceLineAt(lines, from.section, from.offset + (slot - from.slot) * 8)

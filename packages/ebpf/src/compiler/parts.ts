@@ -5,12 +5,12 @@ import type { Edge } from './control-flow.ts'
 
 /** Slots of a program that is compiled in one piece. */
 export const WHOLE_SLOTS = 4096
-/** Slots of a part at least: the engine parses and compiles as many in a few milliseconds. */
+/** Slots of a part at most: the engine parses and compiles as many in a few milliseconds. */
 export const PART_SLOTS = 1024
 
 /**
- * Cuts a long subprogram where no jump leads across, so that each part can be a function of its own, which ends by calling
- * the next one with all registers. A loop, or a jump, that is longer than a part makes a longer part.
+ * Cuts a subprogram of a long program, so that each part can be a function of its own: in the second half of what a part may
+ * have, at the last place that the fewest jumps lead across. Loops that are shorter than half a part stay whole.
  *
  * @param edges its jumps
  */
@@ -20,24 +20,36 @@ export function* findParts(
   edges: readonly Edge[],
 ): Generator<void, readonly Subprogram[]> {
   if (program.length <= WHOLE_SLOTS) return [{ start, end }]
-  // Jumps that lead across the place before each slot, as differences from one place to the next.
-  const crossing = new Int32Array(end - start + 2)
-  for (let i = 0; i < edges.length; i++) {
-    if (i % PIECES_BETWEEN_YIELDS === 0) yield
-    const { from, to } = edges[i]!
-    crossing[Math.min(from, to) + 1 - start]! += 1
-    crossing[Math.max(from, to) + 1 - start]! -= 1
-  }
-  const parts: { start: number; end: number }[] = []
+  const across = yield* countAcross(start, end, edges)
+  const parts: Subprogram[] = []
   let first = start
-  let open = 0
-  for (let slot = start; slot < end; slot++) {
-    if (slot % PIECES_BETWEEN_YIELDS === 0) yield
-    open += crossing[slot - start]!
-    if (open > 0 || slot - first < PART_SLOTS || program[slot] === null) continue
-    parts.push({ start: first, end: slot })
-    first = slot
+  while (end - first > PART_SLOTS) {
+    yield
+    let cut = -1
+    for (let slot = first + PART_SLOTS / 2; slot <= first + PART_SLOTS; slot++) {
+      // Not between the two slots of a 64-bit immediate.
+      if (program[slot] === null) continue
+      if (cut < 0 || across[slot - start]! <= across[cut - start]!) cut = slot
+    }
+    parts.push({ start: first, end: cut })
+    first = cut
   }
   parts.push({ start: first, end })
   return parts
+}
+
+/** Jumps that lead across the place before each slot from `start` on. */
+function* countAcross(start: number, end: number, edges: readonly Edge[]): Generator<void, Int32Array> {
+  const across = new Int32Array(end - start + 2)
+  for (let i = 0; i < edges.length; i++) {
+    if (i % PIECES_BETWEEN_YIELDS === 0) yield
+    const { from, to } = edges[i]!
+    across[Math.min(from, to) + 1 - start]! += 1
+    across[Math.max(from, to) + 1 - start]! -= 1
+  }
+  for (let i = 1; i < across.length; i++) {
+    if (i % PIECES_BETWEEN_YIELDS === 0) yield
+    across[i]! += across[i - 1]!
+  }
+  return across
 }

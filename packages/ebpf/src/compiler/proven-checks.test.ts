@@ -4,7 +4,7 @@ import { addImmediate, copy, exit, jumpImmediate, load, lookup, mov, put, store 
 import { runAtOnce } from '../give-way.ts'
 import { createMap, decode, encode, type Instruction, Machine, type ObjectMap } from '../index.ts'
 import { verify } from '../verifier/verifier.ts'
-import { generate } from './compile.ts'
+import { programTexts } from './program-text.ts'
 
 const MAP: ObjectMap = { name: 'values', type: 'array', keyBytes: 4, valueBytes: 8, maxEntries: 16 }
 /** The comparison of a key with the array's entries, as it is generated. */
@@ -15,7 +15,7 @@ function textOf(instructions: readonly Instruction[]): string {
   const program = decode(encode(instructions), 1)
   const maps = [createMap(MAP)]
   const verified = runAtOnce(verify(PACKET_TYPE, program, maps))
-  return runAtOnce(generate(PACKET_TYPE, program, verified, new Machine(maps))).join('\n')
+  return runAtOnce(programTexts(PACKET_TYPE, program, verified, new Machine(maps))).join('\n')
 }
 
 /** r0 of both engines; every value holds its key plus 1. */

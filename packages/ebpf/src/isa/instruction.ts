@@ -167,6 +167,8 @@ export const FRAME_POINTER = 10
 export const REGISTER_COUNT = 11
 /** Bytes of stack of one frame. Linux (MAX_BPF_STACK) allows as many to all frames of a call chain together. */
 export const STACK_BYTES = 512
+/** Functions of one program, itself included. Source: Linux BPF_MAX_SUBPROGS. */
+export const SUBPROGRAMS_MAX = 256
 /** Frames that may be active at once. Source: Linux MAX_CALL_FRAMES. */
 export const CALL_FRAMES_MAX = 8
 

@@ -1,5 +1,6 @@
 import { refused, VringError } from '@vring/layout'
 import { PROGRAM_SLOTS_MAX, SLOT_BYTES } from '../isa/decode.ts'
+import { SUBPROGRAMS_MAX } from '../isa/instruction.ts'
 import { PROGRAM_MAPS_MAX } from '../runtime/memory-region.ts'
 import { type ElfObject, type ElfSymbol, STT_FUNC } from './elf.ts'
 import type { GlobalFunction } from './global-function.ts'
@@ -33,8 +34,6 @@ const SOURCE_MAP_VALUE = 2
 const SOURCE_FUNCTION = 4
 const SOURCE_CALL = 1
 const SOURCE_KERNEL_CALL = 2
-/** Functions that one program may pull in. Source: Linux BPF_MAX_SUBPROGS. */
-const FUNCTIONS_MAX = 256
 
 /** A function in its section. */
 interface FunctionCode {
@@ -90,8 +89,8 @@ export class Linker {
   #place(symbol: ElfSymbol): number {
     const known = this.#placed.get(symbol)
     if (known !== undefined) return known
-    if (this.#chosen.length === FUNCTIONS_MAX)
-      throw refused('ERR_OUT_OF_RANGE', 'functions of a program', FUNCTIONS_MAX + 1, `1 to ${FUNCTIONS_MAX}`)
+    if (this.#chosen.length === SUBPROGRAMS_MAX)
+      throw refused('ERR_OUT_OF_RANGE', 'functions of a program', SUBPROGRAMS_MAX + 1, `1 to ${SUBPROGRAMS_MAX}`)
     const section = this.#elf.sections[symbol.section]!
     const { value, size } = symbol
     if (value % SLOT_BYTES !== 0 || size % SLOT_BYTES !== 0 || size === 0 || size > section.bytes.length - value)

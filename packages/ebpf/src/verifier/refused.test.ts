@@ -26,6 +26,16 @@ describe('the verifier refuses', () => {
     ['an exit without a verdict', [mov(1, 0), exit], 1, /r0 is not initialised/],
     ['an instruction that nothing reaches', [mov(0, 0), exit, mov(0, 1), exit], 2, /never be reached/],
     ['running off the end', [mov(0, 0)], 0, /runs off the end/],
+    [
+      'more functions than Linux allows',
+      [
+        ...Array.from({ length: 256 }, (_, i): Instruction => ({ kind: 'call-local', target: 257 + 2 * i })),
+        exit,
+        ...Array.from({ length: 256 }, () => [mov(0, 0), exit]).flat(),
+      ],
+      255,
+      /more than 256 functions/,
+    ],
     ['a packet access that was not compared', [...packet, load(0, 2, 0, 1), exit], 2, /not compared with the end/],
     [
       'a packet access beyond what was compared',

@@ -1,7 +1,7 @@
 import { PIECES_BETWEEN_YIELDS } from '../give-way.ts'
 import { disassemble } from '../isa/disassemble.ts'
 import { EbpfError } from '../isa/ebpf-error.ts'
-import { nextSlot, type Program } from '../isa/instruction.ts'
+import { nextSlot, type Program, SUBPROGRAMS_MAX } from '../isa/instruction.ts'
 
 /** Slots [start, end) that one call enters at `start`. */
 export interface Subprogram {
@@ -28,7 +28,10 @@ export function* findSubprograms(program: Program): Generator<void, readonly Sub
   for (let index = 0; index < program.length; index++) {
     if (index % PIECES_BETWEEN_YIELDS === 0) yield
     const one = program[index]
-    if (one?.kind === 'call-local' || one?.kind === 'load-function') starts.add(one.target)
+    if (one?.kind !== 'call-local' && one?.kind !== 'load-function') continue
+    starts.add(one.target)
+    if (starts.size > SUBPROGRAMS_MAX)
+      throw new EbpfError(index, disassemble(one), `makes a program of more than ${SUBPROGRAMS_MAX} functions`)
   }
   const sorted = [...starts].sort((a, b) => a - b)
   const subprograms = sorted.map((start, i) => ({ start, end: sorted[i + 1] ?? program.length }))
