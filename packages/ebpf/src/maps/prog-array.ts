@@ -27,7 +27,7 @@ export class ProgArray extends BaseMap {
 
   /** Puts a program there; null takes it away. @throws VringError if there is no such index */
   setProgram(index: number, program: TailTarget | null): void {
-    if (!(index >= 0 && index < this.maxEntries))
+    if (!(Number.isInteger(index) && index >= 0 && index < this.maxEntries))
       throw refused('ERR_OUT_OF_RANGE', `map ${this.name}: index`, index, `0 to ${this.maxEntries - 1}`)
     this.programs[index] = program ?? undefined
   }

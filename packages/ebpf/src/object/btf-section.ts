@@ -1,5 +1,6 @@
 import { refused } from '@vring/layout'
-import { type ElfSection, stringAt } from './elf.ts'
+import type { ElfSection } from './elf.ts'
+import { StringTable } from './string-table.ts'
 
 /*
  * Layout of the sections .BTF and .BTF.ext. Source: Linux Documentation/bpf/btf.rst. What is truncated ends in a RangeError, which
@@ -31,7 +32,7 @@ export interface StoredType {
 export class BtfSection {
   readonly bytes: Uint8Array
   readonly view: DataView
-  readonly strings: Uint8Array
+  readonly strings: StringTable
   readonly #start: number
   readonly #end: number
 
@@ -44,13 +45,13 @@ export class BtfSection {
     this.#start = headerBytes + this.view.getUint32(8, true)
     this.#end = this.#start + this.view.getUint32(12, true)
     const strings = headerBytes + this.view.getUint32(16, true)
-    this.strings = bytes.subarray(strings, strings + this.view.getUint32(20, true))
+    this.strings = new StringTable(bytes.subarray(strings, strings + this.view.getUint32(20, true)), '.BTF')
     if (this.#end > bytes.length) throw new RangeError('types')
   }
 
   /** The text whose offset stands at `at`. */
   text(at: number): string {
-    return stringAt(this.strings, this.view.getUint32(at, true), '.BTF')
+    return this.strings.at(this.view.getUint32(at, true))
   }
 
   *types(): Generator<StoredType, void> {
@@ -90,7 +91,7 @@ export function* extRecords(
   if (partBytes === 0) return
   const recordBytes = Math.max(view.getUint32(start, true), bytesAtLeast)
   for (let at = start + 4; at < start + partBytes; ) {
-    const section = stringAt(btf.strings, view.getUint32(at, true), '.BTF')
+    const section = btf.strings.at(view.getUint32(at, true))
     const count = view.getUint32(at + 4, true)
     at += 8
     if (count * recordBytes > bytes.length - at) throw new RangeError('records')

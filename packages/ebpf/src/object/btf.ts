@@ -57,6 +57,9 @@ const DEPTH_MAX = 32
 export class Btf {
   readonly types: readonly BtfType[]
   readonly #variables = new Map<string, BtfType>()
+  readonly #tags = new Map<number, BtfType[]>()
+  /** Types without an integer: what holds only these is not looked through again. */
+  readonly #withoutIntegers = new Set<number>()
 
   constructor(section: Uint8Array) {
     try {
@@ -65,7 +68,18 @@ export class Btf {
       if (!(cause instanceof RangeError)) throw cause
       throw new VringError('ERR_INVALID_ARGUMENT', '.BTF section is truncated', { field: '.BTF', cause })
     }
-    for (const type of this.types) if (type.kind === KIND_VAR) this.#variables.set(type.name, type)
+    for (const type of this.types) {
+      if (type.kind === KIND_VAR) this.#variables.set(type.name, type)
+      if (type.kind !== KIND_DECL_TAG) continue
+      const tags = this.#tags.get(type.sizeOrType)
+      if (tags === undefined) this.#tags.set(type.sizeOrType, [type])
+      else tags.push(type)
+    }
+  }
+
+  /** Tags of a declaration. */
+  tagsOf(number: number): readonly BtfType[] {
+    return this.#tags.get(number) ?? []
   }
 
   /** The variable of that name, or undefined. */
@@ -139,7 +153,13 @@ export class Btf {
   }
 
   #addIntegers(number: number, path: string, offset: number, depth: number, found: IntegerField[]): void {
-    if (depth === DEPTH_MAX || found.length >= INTEGER_FIELDS_MAX) return
+    if (depth === DEPTH_MAX || found.length >= INTEGER_FIELDS_MAX || this.#withoutIntegers.has(number)) return
+    const before = found.length
+    this.#addIntegersOf(number, path, offset, depth, found)
+    if (found.length === before) this.#withoutIntegers.add(number)
+  }
+
+  #addIntegersOf(number: number, path: string, offset: number, depth: number, found: IntegerField[]): void {
     const { kind, array, members, sizeOrType: bytes, signed } = this.resolve(number)
     if (kind === KIND_INT || kind === KIND_ENUM || kind === KIND_ENUM64) {
       if (bytes === 1 || bytes === 2 || bytes === 4 || bytes === 8) found.push({ path, offset, bytes, signed })
@@ -156,6 +176,7 @@ export class Btf {
     }
     if (kind !== KIND_STRUCT && kind !== KIND_UNION) return
     for (const one of kind === KIND_UNION ? members.slice(0, 1) : members) {
+      if (found.length >= INTEGER_FIELDS_MAX) return
       if (one.bits !== 0) continue
       const name = one.name === '' || path === '' ? `${path}${one.name}` : `${path}.${one.name}`
       this.#addIntegers(one.type, name, offset + (one.bitOffset ?? 0) / 8, depth + 1, found)

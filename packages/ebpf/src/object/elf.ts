@@ -1,4 +1,5 @@
 import { refused, VringError } from '@vring/layout'
+import { StringTable } from './string-table.ts'
 
 /** A section of an ELF object. */
 export interface ElfSection {
@@ -57,6 +58,7 @@ const HEADER_BYTES = 64
 const SECTION_HEADER_BYTES = 64
 const SYMBOL_BYTES = 24
 const REL_BYTES = 16
+const STRINGS = 'string table'
 
 /**
  * Reads a little-endian ELF64 relocatable object for BPF. Works on a copy: `slice` of a Buffer is a view of the caller's
@@ -160,8 +162,8 @@ function readSections(file: Uint8Array, view: DataView): ElfSection[] {
     }
   })
   refuseOverlaps(sections)
-  const strings = sections[names]?.bytes ?? new Uint8Array(0)
-  return sections.map((section, index) => ({ ...section, name: stringAt(strings, nameOffsets[index]!) }))
+  const strings = new StringTable(sections[names]?.bytes ?? new Uint8Array(0), STRINGS)
+  return sections.map((section, index) => ({ ...section, name: strings.at(nameOffsets[index]!) }))
 }
 
 /**
@@ -183,44 +185,17 @@ function refuseOverlaps(sections: readonly ElfSection[]): void {
   }
 }
 
-/** Names are shorter than this. Source: Linux KSYM_NAME_LEN, 512; generously. */
-const NAME_BYTES_MAX = 1024
-
-/**
- * The NUL-terminated string at an offset.
- *
- * @throws VringError if it begins beyond the table, does not end in it, or is longer than a name can be
- */
-export function stringAt(table: Uint8Array, offset: number, field = 'string table'): string {
-  // An object without names has no table: offset 0 is the empty name there as well.
-  if (offset === 0 && table.length === 0) return ''
-  if (offset >= table.length) throw refused('ERR_OUT_OF_RANGE', `${field}: offset`, offset, `0 to ${table.length - 1}`)
-  const longest = Math.min(table.length - offset, NAME_BYTES_MAX)
-  let text = ''
-  for (let i = 0; i < longest; i++) {
-    const character = table[offset + i]!
-    if (character === 0) return text
-    text += String.fromCharCode(character)
-  }
-  throw refused(
-    'ERR_INVALID_ARGUMENT',
-    `${field}: string at ${offset}`,
-    'without an end',
-    `at most ${NAME_BYTES_MAX} bytes`,
-  )
-}
-
 function readSymbols(symtab: ElfSection, sections: readonly ElfSection[]): ElfSymbol[] {
   const { bytes } = symtab
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const strings = sections[symtab.link]?.bytes ?? new Uint8Array(0)
+  const strings = new StringTable(sections[symtab.link]?.bytes ?? new Uint8Array(0), STRINGS)
   return Array.from({ length: Math.floor(bytes.length / SYMBOL_BYTES) }, (_, index) => {
     const at = index * SYMBOL_BYTES
     const section = view.getUint16(at + 6, true)
     const info = view.getUint8(at + 4)
     const type = info & 0xf
     const visibility = view.getUint8(at + 5) & 3
-    const name = stringAt(strings, view.getUint32(at, true))
+    const name = strings.at(view.getUint32(at, true))
     return {
       name: type === STT_SECTION ? (sections[section]?.name ?? name) : name,
       section,

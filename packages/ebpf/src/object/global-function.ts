@@ -1,14 +1,4 @@
-import {
-  type Btf,
-  type BtfType,
-  KIND_DECL_TAG,
-  KIND_ENUM,
-  KIND_ENUM64,
-  KIND_FUNC,
-  KIND_INT,
-  KIND_PTR,
-  KIND_STRUCT,
-} from './btf.ts'
+import { type Btf, type BtfType, KIND_ENUM, KIND_ENUM64, KIND_FUNC, KIND_INT, KIND_PTR, KIND_STRUCT } from './btf.ts'
 
 /** An argument of a function, as BTF declares it. */
 export interface DeclaredArgument {
@@ -43,7 +33,7 @@ export function globalFunction(btf: Btf, number: number): GlobalFunction | undef
   const { kind, name, linkage, sizeOrType } = btf.type(number)
   if (kind !== KIND_FUNC || linkage !== LINKAGE_GLOBAL) return undefined
   const prototype = btf.type(sizeOrType)
-  const tags = btf.types.filter((one) => one.kind === KIND_DECL_TAG && one.sizeOrType === number)
+  const tags = btf.tagsOf(number)
   return {
     name,
     returnsNumber: prototype.sizeOrType !== 0 && isNumber(btf.resolve(prototype.sizeOrType)),

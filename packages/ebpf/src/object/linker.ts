@@ -48,7 +48,7 @@ export class Linker {
   readonly #define: (place: MapPlace) => ObjectMap
   readonly #declare: (section: string, symbol: ElfSymbol) => GlobalFunction | undefined
   /** Functions by `section:offset`. */
-  readonly #functions = new Map<string, ElfSymbol>()
+  readonly #functions: ReadonlyMap<string, ElfSymbol>
   /** Slot at which a linked function starts. */
   readonly #placed = new Map<ElfSymbol, number>()
   readonly #chosen: FunctionCode[] = []
@@ -59,14 +59,14 @@ export class Linker {
     elf: ElfObject,
     table: MapTable,
     define: (place: MapPlace) => ObjectMap,
-    functions: readonly ElfSymbol[],
+    functions: ReadonlyMap<string, ElfSymbol>,
     declare: (section: string, symbol: ElfSymbol) => GlobalFunction | undefined,
   ) {
     this.#elf = elf
     this.#table = table
     this.#define = define
     this.#declare = declare
-    for (const one of functions) this.#functions.set(`${one.section}:${one.value}`, one)
+    this.#functions = functions
   }
 
   link(entry: ElfSymbol): LinkedProgram {

@@ -51,6 +51,7 @@ export interface MapPlace {
 /** The maps of an object, in the order of its sections. */
 export interface MapTable {
   readonly places: readonly MapPlace[]
+  named(name: string): MapPlace | undefined
   /** By section, and offset in it unless that is a section of variables. */
   locate(section: number, offset: number): MapPlace | undefined
 }
@@ -75,7 +76,13 @@ export function findMaps(elf: ElfObject, btf: () => Btf): MapTable {
       places.push(place)
     }
   }
-  return { places, locate: (section, offset) => bySection.get(section) ?? bySymbol.get(`${section}:${offset}`) }
+  // Of two with one name the first counts.
+  const byName = new Map([...places].reverse().map((one) => [one.name, one]))
+  return {
+    places,
+    named: (name) => byName.get(name),
+    locate: (section, offset) => bySection.get(section) ?? bySymbol.get(`${section}:${offset}`),
+  }
 }
 
 function declared(elf: ElfObject, section: ElfSection, symbol: ElfSymbol, btf: () => Btf): MapPlace {

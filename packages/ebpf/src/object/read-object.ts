@@ -1,12 +1,13 @@
 import { refused, VringError } from '@vring/layout'
 import { Btf } from './btf.ts'
 import { btfLayout } from './btf-map.ts'
-import { type ElfObject, type ElfSymbol, readElf, SHF_EXECINSTR, STT_FUNC, stringAt } from './elf.ts'
+import { type ElfObject, type ElfSymbol, readElf, SHF_EXECINSTR, STT_FUNC } from './elf.ts'
 import { type GlobalFunction, globalFunction } from './global-function.ts'
 import { type LinkedProgram, Linker } from './linker.ts'
 import { findMaps, type MapPlace, type ObjectMap } from './map-definitions.ts'
 import { type MapLayout, plainLayout, variablesLayout } from './map-layout.ts'
 import { readSourceLines, type SectionLines } from './source-lines.ts'
+import { stringAt } from './string-table.ts'
 import { readTypeInfo, type TypeInfo } from './type-info.ts'
 
 /** A program of an object file. */
@@ -66,6 +67,7 @@ export function readObject(file: Uint8Array): EbpfObject {
     return known
   }
   const functions = elf.symbols.filter((symbol) => symbol.type === STT_FUNC && isCode(elf, symbol.section))
+  const byPlace = new Map(functions.map((one) => [`${one.section}:${one.value}`, one]))
   const entries = functions.filter((symbol) => elf.sections[symbol.section]!.name !== '.text')
   let info: { readonly types: TypeInfo | undefined } | undefined
   const typeInfo = (): TypeInfo | undefined => {
@@ -77,7 +79,7 @@ export function readObject(file: Uint8Array): EbpfObject {
     return type === undefined ? undefined : globalFunction(btf(), type)
   }
   const map = (name: string): ObjectMap => {
-    const place = table.places.find((one) => one.name === name)
+    const place = table.named(name)
     if (place === undefined)
       throw refused('ERR_UNKNOWN_NAME', 'map', name, table.places.map((one) => one.name).join(', '))
     return define(place)
@@ -89,7 +91,7 @@ export function readObject(file: Uint8Array): EbpfObject {
     programs: entries.map((entry) => ({
       name: entry.name,
       section: elf.sections[entry.section]!.name,
-      link: () => new Linker(elf, table, define, functions, declare).link(entry),
+      link: () => new Linker(elf, table, define, byPlace, declare).link(entry),
     })),
     mapNames: table.places.map(({ name }) => name),
     typeInfo,

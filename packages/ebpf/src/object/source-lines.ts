@@ -1,6 +1,6 @@
 import { VringError } from '@vring/layout'
 import { BtfSection, extRecords, viewOf } from './btf-section.ts'
-import { type ElfObject, stringAt } from './elf.ts'
+import type { ElfObject } from './elf.ts'
 
 /** Where an instruction came from. */
 export interface SourceLine {
@@ -33,7 +33,7 @@ export function readSourceLines(elf: ElfObject): ReadonlyMap<string, SectionLine
     const types = new BtfSection(btf.bytes)
     const view = viewOf(ext.bytes)
     for (const { section, at } of extRecords(ext, types, LINE_INFO_AT, RECORD_BYTES)) {
-      const text = stringAt(types.strings, view.getUint32(at + 8, true), '.BTF')
+      const text = types.strings.at(view.getUint32(at + 8, true))
       const source = { line: view.getUint32(at + 12, true) >>> COLUMN_BITS, text }
       const lines = found.get(section)
       if (lines === undefined) found.set(section, [{ offset: view.getUint32(at, true), source }])

@@ -1,6 +1,9 @@
 import { refused } from '@vring/layout'
 import type { ObjectMap } from './map-definitions.ts'
 
+/** The longest integer of C, __int128. */
+const INTEGER_BYTES_MAX = 16
+
 /** Values for global variables by name: numbers as little-endian integers of the variable's size, or its bytes. */
 export type VariableValues = Readonly<Record<string, number | bigint | Uint8Array>>
 
@@ -14,9 +17,7 @@ export function initialContents(maps: readonly ObjectMap[], values: VariableValu
   const contents = new Map<string, Uint8Array>()
   for (const { name, initial, valueBytes } of maps) {
     if (initial === undefined) continue
-    const bytes = new Uint8Array(valueBytes)
-    bytes.set(initial)
-    contents.set(name, bytes)
+    contents.set(name, contentsOf(name, valueBytes, initial))
   }
   for (const [name, value] of Object.entries(values)) {
     const map = maps.find(({ variables }) => variables?.some((one) => one.name === name))
@@ -28,6 +29,17 @@ export function initialContents(maps: readonly ObjectMap[], values: VariableValu
     contents.get(map.name)!.set(bytesOf(name, bytes, value), offset)
   }
   return contents
+}
+
+function contentsOf(name: string, length: number, initial: Uint8Array): Uint8Array {
+  try {
+    const bytes = new Uint8Array(length)
+    bytes.set(initial)
+    return bytes
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw refused('ERR_OUT_OF_RANGE', `map ${name}: value size`, length, 'what memory holds')
+  }
 }
 
 /** Those of the values whose variables are in one of the maps: what a program that is loaded beside another takes of them. */
@@ -42,6 +54,8 @@ function bytesOf(name: string, bytes: number, value: number | bigint | Uint8Arra
       throw refused('ERR_OUT_OF_RANGE', `variable ${name}: bytes`, value.length, String(bytes))
     return value
   }
+  if (bytes > INTEGER_BYTES_MAX)
+    throw refused('ERR_INVALID_ARGUMENT', `variable ${name}`, String(value), `${bytes} bytes, as a Uint8Array`)
   const bits = BigInt(8 * bytes)
   const number = typeof value === 'bigint' || Number.isInteger(value) ? BigInt(value) : undefined
   if (number === undefined || number < -(1n << (bits - 1n)) || number >= 1n << bits)
