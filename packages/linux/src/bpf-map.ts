@@ -63,6 +63,7 @@ export interface BpfMapOptions {
   readonly keySize: number
   /** Bytes; of one CPU's value in a per-CPU map. */
   readonly valueSize: number
+  /** Of a perf-event-array 0 is one for each possible CPU, as for libbpf. */
   readonly maxEntries: number
   /** Flags of BPF_MAP_CREATE: {@link BPF_F_RDONLY_PROG} and others. Default 0. */
   readonly flags?: number
@@ -95,7 +96,9 @@ export class BpfMap {
   }
 
   /** @throws VringError ERR_SYSTEM: EINVAL for sizes that the kind refuses, EPERM */
-  static create(options: BpfMapOptions): BpfMap {
+  static create(given: BpfMapOptions): BpfMap {
+    const isPerCpu = given.type === 'perf-event-array' && given.maxEntries === 0
+    const options = isPerCpu ? { ...given, maxEntries: possibleCpus() } : given
     const attribute = new BpfAttribute(48)
       .u32(0, BPF_MAP_TYPES[options.type])
       .u32(4, options.keySize)

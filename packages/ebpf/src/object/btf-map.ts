@@ -9,6 +9,7 @@ import { type MapLayout, typedLayout } from './map-layout.ts'
 /** libbpf's LIBBPF_PIN_BY_NAME. */
 const PIN_BY_NAME = 1
 const POINTER_BYTES = 8
+const PAGE_BYTES = 4096
 
 /** A map that an anonymous struct declares: `__uint(type, ..)`, `__type(key, ..)`, `__array(values, ..)` and so on. */
 export function btfMap(elf: ElfObject, btf: Btf, symbol: ElfSymbol): ObjectMap {
@@ -62,11 +63,19 @@ function readStruct(btf: Btf, name: string, struct: BtfType): ObjectMap & EbpfMa
     type,
     keyBytes: size('key', 'key_size', type === 'prog-array' || type === 'perf-event-array' ? 4 : 0),
     valueBytes: size('value', 'value_size', holdsIndices ? 4 : 0),
-    maxEntries: number('max_entries'),
+    maxEntries: type === 'ringbuf' ? ringBufferBytes(number('max_entries')) : number('max_entries'),
     flags: number('map_flags'),
     pinning: number('pinning') === PIN_BY_NAME ? 'by-name' : 'none',
     types: { key: text('key'), value: text('value') },
   }
+}
+
+/** A power of two of pages, as the kernel wants it: source libbpf, adjust_ringbuf_sz. 0 stays, to be refused. */
+function ringBufferBytes(wanted: number): number {
+  if (wanted === 0) return 0
+  let bytes = PAGE_BYTES
+  while (bytes < wanted) bytes *= 2
+  return bytes
 }
 
 /** What relocations put into the array `values`, which starts `offset` bytes into the map's struct. */
