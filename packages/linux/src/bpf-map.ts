@@ -96,18 +96,18 @@ export class BpfMap {
   }
 
   /** @throws VringError ERR_SYSTEM: EINVAL for sizes that the kind refuses, EPERM */
-  static create(given: BpfMapOptions): BpfMap {
-    const isPerCpu = given.type === 'perf-event-array' && given.maxEntries === 0
-    const options = isPerCpu ? { ...given, maxEntries: possibleCpus() } : given
+  static create(options: BpfMapOptions): BpfMap {
+    const isPerCpu = options.type === 'perf-event-array' && options.maxEntries === 0
+    const maxEntries = isPerCpu ? possibleCpus() : options.maxEntries
     const attribute = new BpfAttribute(48)
       .u32(0, BPF_MAP_TYPES[options.type])
       .u32(4, options.keySize)
       .u32(8, options.valueSize)
-      .u32(12, options.maxEntries)
+      .u32(12, maxEntries)
       .u32(16, options.flags ?? 0)
       .u32(20, options.inner?.fd ?? 0)
       .name(28, options.name ?? options.type)
-    return new BpfMap(bpfChecked(BPF_MAP_CREATE, attribute, `creating ${options.type} map`), options)
+    return new BpfMap(bpfChecked(BPF_MAP_CREATE, attribute, `creating ${options.type} map`), { ...options, maxEntries })
   }
 
   /**

@@ -21,13 +21,13 @@ const alu = (operation: 'add' | 'xor' | 'mul', destination: number, source: numb
   source,
   immediate,
 })
-const skipIfOdd = (target: number): Instruction => ({
+const skipIf = (mask: number, target: number): Instruction => ({
   kind: 'jump',
   condition: 'set',
   bits: 64,
   destination: 6,
   source: -1,
-  immediate: 1,
+  immediate: mask,
   target,
 })
 
@@ -36,7 +36,7 @@ function long(slots: number, base: number): Instruction[] {
   const code: Instruction[] = []
   while (code.length < slots) {
     const at = base + code.length
-    code.push(alu('add', 6, -1, at), alu('xor', 7, 6), alu('mul', 8, -1, 0x01000193), skipIfOdd(at + 6))
+    code.push(alu('add', 6, -1, at), alu('xor', 7, 6), alu('mul', 8, -1, 0x01000193), skipIf(1, at + 6))
     code.push(alu('add', 8, 7), alu('xor', 9, 8), alu('add', 0, 9))
     while (code.length % 100 !== 0) code.push(alu('add', 6, -1, code.length))
   }
@@ -109,7 +109,7 @@ describe('a long program', () => {
     const begin = [...head, set(3, 3), rounds]
     const body = [again, ...long(WHOLE_SLOTS, begin.length + 1), alu('add', 3, -1, -1), rounds]
     // Every 700 slots a way out of a jump's reach: over a part, and into the middle of the next but one.
-    for (let at = 150; at + 1500 < body.length; at += 700) body[at] = { ...skipIfOdd(begin.length + at + 1401) }
+    for (let at = 150; at + 1500 < body.length; at += 700) body[at] = skipIf(1, begin.length + at + 1401)
     const end = begin.length + body.length
     const code = encode([
       ...begin,
@@ -126,7 +126,7 @@ describe('a long program', () => {
     const body: Instruction[] = []
     while (body.length < WHOLE_SLOTS) {
       const at = head.length + body.length
-      body.push({ ...skipIfOdd(at + 2), immediate: 1 << (at % 7) }, alu('add', 6, -1, 2 * at + 1))
+      body.push(skipIf(1 << (at % 7), at + 2), alu('add', 6, -1, 2 * at + 1))
     }
     await expectSame(encode([...head, ...body, alu('add', 0, 6), EXIT]))
   })
