@@ -85,7 +85,10 @@ export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-
     name: 'split head mask, windows',
     flaw: 'a head is not masked',
     edits: [
-      ['const head = nospec ? cpu.indexNospec(entry[chain]!, queueSize) : entry[chain]!', 'const head = entry[chain]!'],
+      [
+        'const head = nospec === true ? cpu.indexNospec(entry[chain]!, queueSize) : entry[chain]!',
+        'const head = entry[chain]!',
+      ],
     ],
     killedBy: 'split > by windows > a mispredicted bound check leads to no load outside the ring',
     kitCase: 'a mispredicted check of an index leads to no look outside of ring and buffers',

@@ -93,10 +93,11 @@ export class SplitReader {
     const { cpu, queueSize } = this
     const { driver } = this.accessor
     const heads = batch.entry
-    let loaded = from
+    const last = limit | 0
+    let loaded = from | 0
     let status = 0
-    for (; loaded < limit; loaded++) {
-      status = driver.load16(AVAIL_RING_OFFSET + 2 * ((nextAvail + loaded) & (queueSize - 1)))
+    for (; loaded < last; loaded++) {
+      status = driver.load16((AVAIL_RING_OFFSET + 2 * ((nextAvail + loaded) & (queueSize - 1))) | 0)
       if (status < 0) break
       heads[loaded] = status
     }
@@ -111,9 +112,10 @@ export class SplitReader {
     const { cpu, queueSize, nospec } = this
     const { desc } = this.accessor
     const { entry, descriptor } = batch
-    for (let chain = from; chain < upTo; chain++) {
-      const head = nospec ? cpu.indexNospec(entry[chain]!, queueSize) : entry[chain]!
-      const status = desc.loadWords(DESC_BYTES * head, descriptor, 4 * chain, 4)
+    const last = upTo | 0
+    for (let chain = from | 0; chain < last; chain++) {
+      const head = nospec === true ? cpu.indexNospec(entry[chain]!, queueSize) : entry[chain]!
+      const status = desc.loadWords((DESC_BYTES * head) | 0, descriptor, (4 * chain) | 0, 4)
       if (status < 0) return chain > from ? chain : this.refuse('metadata-fault', status)
     }
     return upTo
