@@ -20,6 +20,8 @@ const placementSchema = z.enum(PLACEMENTS)
 /** One slice of time. Slices of one `round` ran one after the other, each cell and peer once. */
 const sliceSchema = z.object({
   round: count,
+  /** Slices of one sitting are of the same processes of driver and device; absent: all were. */
+  sitting: count.optional(),
   mpps: positive,
   /** Round trip of a cache line between the two cores before and after it, ns; null: not measured. */
   beforeNs: positive.nullable(),

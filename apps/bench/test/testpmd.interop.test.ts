@@ -17,7 +17,7 @@ const folders = (tmp: string): string[] => readdirSync(tmp).filter((name) => nam
 /** Interfaces of runs that are not in their namespaces. */
 const links = (): string[] => readdirSync('/sys/class/net').filter((name) => /^vring-(near|far|peer)$/.test(name))
 
-/** Command lines of processes that match. */
+/** Command lines of testpmd and peers that match. */
 function processes(pattern: string): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -28,7 +28,7 @@ function processes(pattern: string): string[] {
         return ''
       }
     })
-    .filter((line) => new RegExp(pattern).test(line))
+    .filter((line) => /^\S*(testpmd|io-uring-tap)\s/.test(line) && new RegExp(pattern).test(line))
 }
 
 const hugePages = (): string => readFileSync('/proc/sys/vm/nr_hugepages', 'utf8').trim()

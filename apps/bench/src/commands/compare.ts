@@ -8,7 +8,7 @@ import type { Comparison, Results } from '../results.ts'
 import { comparePairs, type Pair, pairsOfCells } from '../run/compare-cells.ts'
 import { floorOfBoth } from '../run/noise-floor.ts'
 import { type TooFewTrials, tooFewTrials, tooFewTrialsText } from '../run/too-few-trials.ts'
-import { seededRandom } from '../stats/index.ts'
+import { seededRandom, valuesOf } from '../stats/index.ts'
 import { renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg } from './shared-args.ts'
@@ -31,7 +31,7 @@ export const compare: BenchCommand = {
     const comparisons = comparePairs(pairs, seededRandom(after.seed))
     const few = tooFewTrials(
       comparisons,
-      pairs.map(({ trialsBefore, trialsAfter }) => [trialsBefore.length, trialsAfter.length]),
+      pairs.map(({ trialsBefore, trialsAfter }) => [valuesOf(trialsBefore).length, valuesOf(trialsAfter).length]),
     )
     if (json !== null)
       writeOutput(

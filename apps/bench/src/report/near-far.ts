@@ -171,8 +171,9 @@ function nearFarCaption({ placement, cells, peers }: Results): string {
     ...peers.flatMap(({ slices = [] }) => slices),
   ]
   const where = cores === null ? 'one CPU' : `driver on CPU ${cores[0]}, device on CPU ${cores[1]}`
+  const sittings = 1 + Math.max(0, ...all.map(({ sitting = 0 }) => sitting))
   return [
-    `Slices of ${sliceMs} ms in turn, ${where}.`,
+    `Slices of ${sliceMs} ms in turn, ${where}, ${sittings === 1 ? 'one sitting' : `${sittings} sittings, each of new processes`}.`,
     `The round trip of a cache line between the two, before and after each slice (${method ?? 'not measured'}${fifo ? ', SCHED_FIFO' : ''}), gives its class:`,
     `near below ${bounds.nearNs} ns, far from ${bounds.farNs} ns on; a slice whose ends differ is mixed and in no rate.`,
     `Slices: ${sliceTally(all) || 'none'}. A row needs ${Math.min(needed, SLICES_A_ROW)} of its class; a class was waited for up to ${Math.round(patienceMs / 1000)} s.`,

@@ -10,6 +10,8 @@ import {
   type Random,
   ratioChangeInterval,
   ratioInterval,
+  type Sample,
+  valuesOf,
 } from '../stats/index.ts'
 import { floorOfBoth } from './noise-floor.ts'
 
@@ -115,14 +117,15 @@ function changesOf(cell: string, reference: Reference, old: CellResult, now: Cel
   if (then === null || fresh === null) return []
   return PLACEMENTS.flatMap((place): RatioChange[] => {
     const [before, after] = [then(place), fresh(place)]
-    if (before.length === 0 || after.length === 0) return []
+    const [values, others] = [valuesOf(before), valuesOf(after)]
+    if (values.length === 0 || others.length === 0) return []
     return [
       {
         ...ids,
         place,
-        kept: median(before),
-        fresh: median(after),
-        enough: Math.min(before.length, after.length) >= SLICES_A_ROW,
+        kept: median(values),
+        fresh: median(others),
+        enough: Math.min(values.length, others.length) >= SLICES_A_ROW,
         interval: (random, level) => ratioInterval(before, after, random, level),
       },
     ]
@@ -133,7 +136,7 @@ function changesOf(cell: string, reference: Reference, old: CellResult, now: Cel
 function slicedOf(
   { measured: one }: CellResult,
   { measured: other }: CellResult,
-): ((place: Placement) => readonly number[]) | null {
+): ((place: Placement) => Sample) | null {
   if (one?.slices === undefined || other?.slices === undefined) return null
   if (one.classes === undefined || other.classes === undefined) return null
   const [before, after] = [one.slices, other.slices]

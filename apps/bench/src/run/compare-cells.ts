@@ -2,9 +2,9 @@ import { cellLabel, groupKey, USUAL_VARIANT, VARIANT_KEYS, variantOf } from '../
 import { isBuiltIn } from '../load-registry.ts'
 import { PLACEMENTS, type Placement } from '../placement/classes.ts'
 import type { CellResult, Comparison, Results } from '../results.ts'
-import { pairedRatios, slicesIn } from '../slices/class-rates.ts'
+import { bySitting, pairedRatios, slicesIn } from '../slices/class-rates.ts'
 import { SLICES_A_ROW } from '../slices/slice-times.ts'
-import { holm, mannWhitney, medianInterval, type Random, ratioInterval } from '../stats/index.ts'
+import { holm, mannWhitney, medianInterval, type Random, ratioInterval, type Sample, valuesOf } from '../stats/index.ts'
 import { floorFor } from './noise-floor.ts'
 
 /** Chance of one false alarm among all comparisons of a run. */
@@ -16,10 +16,10 @@ export interface Pair {
   readonly after: string
   /** Where the cores were in all of these trials; null: both cells have one core. */
   readonly class: Placement | null
-  readonly trialsBefore: readonly number[]
-  readonly trialsAfter: readonly number[]
+  readonly trialsBefore: Sample
+  readonly trialsAfter: Sample
   /** After over before of slices that ran one after the other; null: they are of two runs, or no slices. */
-  readonly ratios: readonly number[] | null
+  readonly ratios: Sample | null
   /** No verdict on a smaller difference, as a factor less 1; null: it is not known. */
   readonly floor: number | null
 }
@@ -30,7 +30,9 @@ export interface Pair {
  * {@link SLICES_A_ROW} of a class on, and where the floor of the class is known.
  */
 export function comparePairs(pairs: readonly Pair[], random: Random): Comparison[] {
-  const adjusted = holm(pairs.map(({ trialsBefore, trialsAfter }) => mannWhitney(trialsAfter, trialsBefore).p))
+  const adjusted = holm(
+    pairs.map(({ trialsBefore, trialsAfter }) => mannWhitney(valuesOf(trialsAfter), valuesOf(trialsBefore)).p),
+  )
   return pairs.map((pair, index) => {
     const { before, after, class: place, floor } = pair
     const ratio = ratioOf(pair, random)
@@ -42,7 +44,9 @@ export function comparePairs(pairs: readonly Pair[], random: Random): Comparison
       ratio,
       p,
       verdict: differs ? (ratio.median > 1 ? 'faster' : 'slower') : 'no change',
-      ...(place === null ? {} : { class: place, slices: [pair.trialsBefore.length, pair.trialsAfter.length] }),
+      ...(place === null
+        ? {}
+        : { class: place, slices: [valuesOf(pair.trialsBefore).length, valuesOf(pair.trialsAfter).length] }),
       ...(floor === null ? {} : { floor }),
     }
   })
@@ -56,7 +60,8 @@ function ratioOf({ ratios, trialsBefore, trialsAfter }: Pair, random: Random): C
 
 function isBeyond(ratio: number, { floor, class: place, trialsBefore, trialsAfter }: Pair): boolean {
   if (place === null) return Math.max(ratio, 1 / ratio) - 1 > (floor ?? 0)
-  if (floor === null || Math.min(trialsBefore.length, trialsAfter.length) < SLICES_A_ROW) return false
+  const slices = Math.min(valuesOf(trialsBefore).length, valuesOf(trialsAfter).length)
+  if (floor === null || slices < SLICES_A_ROW) return false
   return Math.max(ratio, 1 / ratio) - 1 > floor
 }
 
@@ -118,8 +123,8 @@ export function pairsOfCells(
   return PLACEMENTS.filter((place) => classes[place] !== null && other.classes![place] !== null).map((place) => ({
     ...ids,
     class: place,
-    trialsBefore: slicesIn(slices, place).map(({ mpps }) => mpps),
-    trialsAfter: slicesIn(later, place).map(({ mpps }) => mpps),
+    trialsBefore: bySitting(slicesIn(slices, place)),
+    trialsAfter: bySitting(slicesIn(later, place)),
     ratios: oneRun ? pairedRatios(slices, later, place) : null,
     floor: floorOf(place),
   }))

@@ -31,8 +31,9 @@ export function noiseFloorOf({ cells, self }: GroupOutcome, needed: number, rand
   const classes = Object.fromEntries(
     PLACEMENTS.map((place): [Placement, (Interval & { slices: number }) | null] => {
       const ratios = pairedRatios(one, other, place)
-      const measured = known.every((rates) => rates[place] !== null) && ratios.length > 0
-      return [place, measured ? { ...medianInterval(ratios, random), slices: ratios.length } : null]
+      const slices = ratios.flat().length
+      const measured = known.every((rates) => rates[place] !== null) && slices > 0
+      return [place, measured ? { ...medianInterval(ratios, random), slices } : null]
     }),
   ) as NoiseFloor['classes']
   return { ratioLow: low, ratioHigh: high, classes }

@@ -56,6 +56,6 @@ function ratiosTo(
     const ratios = pairedRatios(own, slices, place)
     const needed = Math.min(classes[place].mpps.slices, slicesIn(own, place).length)
     if (ratios.length === 0 || needed === 0) return []
-    return [{ cell: id, class: place, slices: ratios.length, ratio: medianInterval(ratios, random) }]
+    return [{ cell: id, class: place, slices: ratios.flat().length, ratio: medianInterval(ratios, random) }]
   })
 }

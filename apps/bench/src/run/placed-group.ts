@@ -9,7 +9,8 @@ import { type CoreWatch, isVirtual } from '../placement/core-watch.ts'
 import type { FinishAnswer, TrialAnswer } from '../protocol.ts'
 import { ConnectedPair } from '../slices/connected-pair.ts'
 import { runSlices } from '../slices/run-slices.ts'
-import type { Slice, SlicePair } from '../slices/slice.ts'
+import type { Slice } from '../slices/slice.ts'
+import { SlicePair } from '../slices/slice-pair.ts'
 import type { SliceTimes } from '../slices/slice-times.ts'
 import { ThreadsPair } from '../slices/threads-pair.ts'
 import { type ServedDevice, VringDevice } from '../slices/vring-device.ts'
@@ -32,7 +33,7 @@ export function isPlaced({ driver }: Pick<CellSpec, 'driver'>): boolean {
 
 /**
  * Runs the cells of one group against testpmd, and peers in turn with them, in slices. Every pair of driver and device is
- * connected before the first slice and stays so. Ctrl-C ends the slice that runs: those before it count.
+ * connected before the first slice of a sitting and stays so to its end. Ctrl-C ends the slice that runs: those before it count.
  *
  * @throws BenchError with exit code 4 when testpmd is missing
  */
@@ -49,30 +50,34 @@ export async function runTestpmdGroup(
   const beside = peers.flatMap((name) => peerCells(name, served).map((spec) => ({ name, spec })))
   const processes = withSelf.length + beside.length + beside.filter(({ name }) => servesDriver(name)).length
   const bench = new TestpmdBench(driverCpu, processes)
-  const pairs: ConnectedPair[] = []
+  const pairs: SlicePair<ConnectedPair>[] = []
   try {
-    const devices = withSelf.map((spec) => new VringDevice(spec, { plugins, cpu, patienceMs, signal }))
     const place = { cpu, hugePages: bench.onHugePages }
-    const programsOf = beside.map(({ name, spec }) => new Peer(name, spec, programs.of(name), place, signal))
-    const cells = devices.map((device) => new ConnectedPair(device.spec, device, bench))
-    const besides = programsOf.map((peer) => new ConnectedPair(peer.spec, peer, bench))
+    const cells = withSelf.map((spec) => {
+      const device = (): VringDevice => new VringDevice(spec, { plugins, cpu, patienceMs, signal })
+      return new SlicePair(() => new ConnectedPair(spec, device(), bench))
+    })
+    const besides = beside.map(({ name, spec }) => {
+      const peer = (): Peer => new Peer(name, spec, programs.of(name), place, signal)
+      return new SlicePair(() => new ConnectedPair(spec, peer(), bench))
+    })
     pairs.push(...cells, ...besides)
     await connectAll(pairs, options)
     await slice(pairs, options)
-    const ends = new Map<ConnectedPair, ServedDevice>()
-    for (const [index, pair] of cells.entries())
-      if (!signal.aborted && index < served.length) {
+    const ends = new Map<unknown, ServedDevice>()
+    for (const pair of cells.slice(0, served.length))
+      if (!signal.aborted) {
         options.progress(pair.label, 'verification')
-        await pair.finish(async () => void ends.set(pair, await devices[index]!.finish()))
+        const { sitting } = pair
+        await sitting.finish(async () => void ends.set(pair, await sitting.device.finish()))
       }
     const outcomes = cells.map((pair, index) => servedOutcome(withSelf[index]!, pair, ends.get(pair) ?? null))
-    const reports = await Promise.all(programsOf.map((peer) => peer.report().catch(() => null)))
+    const reports = await Promise.all(besides.map(({ sitting }) => sitting.device.report().catch(() => null)))
     return {
       cells: outcomes.slice(0, served.length),
       self: outcomes[served.length] ?? null,
-      peers: programsOf.map(({ name, label, spec }, index): PeerOutcome => {
-        const { slices, failure } = besides[index]!
-        return { name, label, spec, trials: slices, slices, report: reports[index]!, failure }
+      peers: besides.map(({ label, slices, failure }, index): PeerOutcome => {
+        return { ...beside[index]!, label, trials: slices, slices, report: reports[index]!, failure }
       }),
     }
   } finally {
@@ -85,9 +90,9 @@ export async function runTestpmdGroup(
 export async function runThreadsGroup(specs: readonly CellSpec[], options: PlacedOptions): Promise<GroupOutcome> {
   const { patienceMs, signal, seed, plugins, quick, watch } = options
   const withSelf = [...specs, ...(options.noiseFloor ? twiceRun(specs) : [])]
-  const processes = withSelf.map((spec) => new CellProcess(spec, { signal, patienceMs }))
-  const pairs = processes.map(
-    (process) => new ThreadsPair(process, (one) => one.prepare(seed, plugins, quick, watch.cores)),
+  const prepare = (process: CellProcess): Promise<void> => process.prepare(seed, plugins, quick, watch.cores)
+  const pairs = withSelf.map(
+    (spec) => new SlicePair(() => new ThreadsPair(new CellProcess(spec, { signal, patienceMs }), prepare)),
   )
   try {
     await connectAll(pairs, options)
@@ -99,7 +104,7 @@ export async function runThreadsGroup(specs: readonly CellSpec[], options: Place
       finishes.push(
         signal.aborted
           ? null
-          : await pair.step((process) => {
+          : await pair.sitting.step((process) => {
               process.resume()
               return process.finish()
             }),
@@ -108,7 +113,7 @@ export async function runThreadsGroup(specs: readonly CellSpec[], options: Place
     const outcomes = pairs.map((pair, index) => threadsOutcome(withSelf[index]!, pair, finishes[index] ?? null))
     return { cells: outcomes.slice(0, specs.length), self: outcomes[specs.length] ?? null, peers: [] }
   } finally {
-    for (const process of processes) process.close()
+    await Promise.all(pairs.map((pair) => pair.close()))
   }
 }
 
@@ -125,6 +130,7 @@ function slice(pairs: readonly SlicePair[], options: PlacedOptions): Promise<voi
   return runSlices(pairs, {
     durationMs: times.sliceMs,
     needed: times.needed,
+    roundsASitting: times.roundsASitting,
     patienceMs: times.patienceMs,
     bounds,
     moves: isVirtual(),
@@ -135,7 +141,7 @@ function slice(pairs: readonly SlicePair[], options: PlacedOptions): Promise<voi
   })
 }
 
-function servedOutcome(spec: CellSpec, { slices, failure }: ConnectedPair, end: ServedDevice | null): CellOutcome {
+function servedOutcome(spec: CellSpec, { slices, failure }: SlicePair, end: ServedDevice | null): CellOutcome {
   return {
     spec,
     slices,
@@ -166,7 +172,7 @@ function asTrial({ packets, seconds }: Slice, hash: string): TrialAnswer {
   return { type: 'trial', packets, seconds, hash, ringHash: '', nsPerPacket: { median: ns, p99: ns } }
 }
 
-function threadsOutcome(spec: CellSpec, { slices, failure }: ThreadsPair, finish: FinishAnswer | null): CellOutcome {
+function threadsOutcome(spec: CellSpec, { slices, failure }: SlicePair, finish: FinishAnswer | null): CellOutcome {
   const trials = slices.map(({ trial }) => trial!)
   const other = trials.findIndex((trial) => !leftTheSame(trial, trials[0]!))
   const differs = other < 0 ? null : `result hash of trial ${other + 1} differs from that of the first one`

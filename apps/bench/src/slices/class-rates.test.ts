@@ -30,9 +30,23 @@ describe('rates by class', () => {
   it('ratios are of slices of one round and one class', () => {
     const before = [...slices('near', 3, 10), ...slices('far', 2, 5, 3)]
     const after = [...slices('near', 2, 20), ...slices('far', 3, 5, 2)]
-    expect(pairedRatios(before, after, 'near')).toEqual([2, 2])
-    expect(pairedRatios(before, after, 'far')).toHaveLength(2)
+    expect(pairedRatios(before, after, 'near')).toEqual([[2, 2]])
+    expect(pairedRatios(before, after, 'far').flat()).toHaveLength(2)
     expect(pairedRatios(before, after, 'between')).toEqual([])
+  })
+
+  it('of several sittings have the interval of as many, not of as many slices', () => {
+    const sittings = [10, 11, 12].flatMap((mpps, sitting) =>
+      slices('near', 40, mpps, 40 * sitting).map((slice) => ({ ...slice, sitting })),
+    )
+    const of = (all: readonly SliceResult[]) => classRates(all, 20, seededRandom(1)).near!.mpps
+    const [told, one] = [of(sittings), of(sittings.map(({ sitting: _, ...slice }) => slice))]
+    expect(told.median).toBe(one.median)
+    expect([told.low, told.high].map(Math.round)).toEqual([10, 12])
+    expect([one.low, one.high].map(Math.round)).toEqual([11, 11])
+    expect(pairedRatios(sittings, sittings, 'near').map((ratios) => new Set(ratios))).toEqual(
+      Array.from({ length: 3 }, () => new Set([1])),
+    )
   })
 
   it('are counted by kind', () => {

@@ -5,6 +5,8 @@ import type { Slice } from './slice.ts'
 /** A slice as `results.json` has it. */
 export interface SliceResult {
   readonly round: number
+  /** Absent in files of earlier versions: there was one. */
+  readonly sitting?: number | undefined
   readonly mpps: number
   readonly beforeNs: number | null
   readonly afterNs: number | null
@@ -19,8 +21,8 @@ export interface ClassRate {
 /** Null: the class did not occur in as many slices as a row needs. It is never filled from another. */
 export type ClassRates = { readonly [P in Placement]: ClassRate | null }
 
-export function sliceResult({ round, packets, seconds, beforeNs, afterNs, class: place }: Slice): SliceResult {
-  return { round, mpps: packets / seconds / 1e6, beforeNs, afterNs, class: place }
+export function sliceResult({ packets, seconds, trial: _, ...slice }: Slice): SliceResult {
+  return { ...slice, mpps: packets / seconds / 1e6 }
 }
 
 /**
@@ -34,27 +36,40 @@ export function slicesIn<T extends Pick<SliceResult, 'class'>>(slices: readonly 
 /** Medians with intervals of each class that has at least `needed` slices. */
 export function classRates(slices: readonly SliceResult[], needed: number, random: Random): ClassRates {
   const rate = (place: Placement): ClassRate | null => {
-    const rates = slicesIn(slices, place).map(({ mpps }) => mpps)
-    return rates.length === 0 || rates.length < needed
+    const own = slicesIn(slices, place)
+    return own.length === 0 || own.length < needed
       ? null
-      : { mpps: { ...medianInterval(rates, random), slices: rates.length } }
+      : { mpps: { ...medianInterval(bySitting(own), random), slices: own.length } }
   }
   const [near, between, far] = KNOWN_PLACEMENTS.map(rate)
   const some = near !== null || between !== null || far !== null
   return { near: near!, between: between!, far: far!, unknown: some ? null : rate('unknown') }
 }
 
-/** After over before, round by round: of rounds in which both had a slice of the class. */
+/** Rates, those of each sitting together. */
+export function bySitting(slices: readonly Pick<SliceResult, 'sitting' | 'mpps'>[]): readonly (readonly number[])[] {
+  const sittings = new Map<number, number[]>()
+  for (const { sitting = 0, mpps } of slices) {
+    const rates = sittings.get(sitting)
+    if (rates === undefined) sittings.set(sitting, [mpps])
+    else rates.push(mpps)
+  }
+  return [...sittings.values()]
+}
+
+/** After over before, round by round: of rounds in which both had a slice of the class; those of each sitting together. */
 export function pairedRatios(
   before: readonly SliceResult[],
   after: readonly SliceResult[],
   place: Placement,
-): readonly number[] {
+): readonly (readonly number[])[] {
   const rates = new Map(slicesIn(before, place).map(({ round, mpps }) => [round, mpps]))
-  return slicesIn(after, place).flatMap(({ round, mpps }) => {
-    const other = rates.get(round)
-    return other === undefined ? [] : [mpps / other]
-  })
+  return bySitting(
+    slicesIn(after, place).flatMap(({ round, sitting, mpps }) => {
+      const other = rates.get(round)
+      return other === undefined ? [] : [{ sitting, mpps: mpps / other }]
+    }),
+  )
 }
 
 /** How many slices of each kind there were, for people: `near 21, between 3, mixed 2`. */

@@ -2,7 +2,7 @@ import { CellInterrupted } from '../cell-process.ts'
 import type { CellSpec } from '../cell-spec.ts'
 import type { TestpmdBench } from '../drivers/testpmd.ts'
 import type { TestpmdProcess } from '../drivers/testpmd-process.ts'
-import type { Slice, SliceCount, SlicePair } from './slice.ts'
+import type { Sitting, SliceCount } from './slice.ts'
 
 /** What stands on the other side of a driver: a device of this code, or a program in its place. */
 export interface PairDevice {
@@ -38,9 +38,8 @@ const LOOK_MS = 1
  * driver's SIGCONT to its SIGSTOP; frames are counted when it stands still, so the count is that of the slice exactly, however
  * long it takes to be told.
  */
-export class ConnectedPair implements SlicePair {
-  readonly slices: Slice[] = []
-  readonly device: PairDevice
+export class ConnectedPair<D extends PairDevice = PairDevice> implements Sitting {
+  readonly device: D
   failure: string | null = null
   readonly #spec: CellSpec
   readonly #bench: TestpmdBench
@@ -48,7 +47,7 @@ export class ConnectedPair implements SlicePair {
   #broken: Promise<never> = new Promise(() => {})
   #frames = 0
 
-  constructor(spec: CellSpec, device: PairDevice, bench: TestpmdBench) {
+  constructor(spec: CellSpec, device: D, bench: TestpmdBench) {
     this.#spec = spec
     this.device = device
     this.#bench = bench

@@ -7,6 +7,8 @@ const SLICE_MS_MAX = 200
 const DEFAULT_SLICE_MS = 100
 /** Slices of a class below which a row is no evidence. */
 export const SLICES_A_ROW = 20
+/** Sittings that the slices which a row needs are of, at least: connecting takes about as long as they do. */
+const SITTINGS_A_ROW = 2
 const DEFAULT_PATIENCE_S = 300
 
 /** How long and how many. */
@@ -14,6 +16,8 @@ export interface SliceTimes {
   readonly sliceMs: number
   /** Slices that a row needs of its class. */
   readonly needed: number
+  /** Rounds until drivers and devices are connected again, as other processes. */
+  readonly roundsASitting: number
   readonly patienceMs: number
 }
 
@@ -27,9 +31,11 @@ export function readSliceTimes(args: Arguments, smoke: boolean): SliceTimes {
   const trials = args.integer('trials', 1, 1000, smoke ? 3 : SLICES_A_ROW)
   const durationMs = args.integer('duration-ms', 1, 600_000, smoke ? SLICE_MS_MIN : DEFAULT_SLICE_MS)
   const parts = Math.ceil(durationMs / SLICE_MS_MAX)
+  const needed = trials * parts
   return {
     sliceMs: Math.max(SLICE_MS_MIN, Math.round(durationMs / parts)),
-    needed: trials * parts,
+    needed,
+    roundsASitting: smoke ? needed : Math.ceil(needed / SITTINGS_A_ROW),
     patienceMs: readPatience(args, smoke),
   }
 }

@@ -13,22 +13,24 @@ export interface SliceCount {
 export interface Slice extends SliceCount {
   /** Slices of one round ran one after the other, each pair once. */
   readonly round: number
+  /** Slices of one sitting are of the same processes. */
+  readonly sitting: number
   /** Round trip of a cache line between the two CPUs before and after it, ns; null: not measured. */
   readonly beforeNs: number | null
   readonly afterNs: number | null
   readonly class: Placement | 'mixed'
 }
 
-/** A driver and a device that stay connected and run for one slice at a time. */
-export interface SlicePair {
+/** A driver and a device, processes that stay connected and run for one slice at a time. */
+export interface Sitting {
   /** For people. */
   readonly label: string
   /** Why it takes no further part, or null. */
   readonly failure: string | null
-  /** Slices so far. */
-  readonly slices: Slice[]
   /** Starts both, lets them settle, and stops them. A failure is kept, not thrown. */
   connect(): Promise<void>
   /** Lets them run; null: failed, or interrupted. */
   run(durationMs: number): Promise<SliceCount | null>
+  /** Ends both. */
+  close(): Promise<void>
 }

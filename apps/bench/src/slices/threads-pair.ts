@@ -1,9 +1,8 @@
 import { CellFailure, CellInterrupted, type CellProcess } from '../cell-process.ts'
-import type { Slice, SliceCount, SlicePair } from './slice.ts'
+import type { Sitting, SliceCount } from './slice.ts'
 
 /** A driver and a device in two threads of one process, which is stopped (SIGSTOP) but for its slices: a driver's thread spins. */
-export class ThreadsPair implements SlicePair {
-  readonly slices: Slice[] = []
+export class ThreadsPair implements Sitting {
   readonly label: string
   failure: string | null = null
   readonly #process: CellProcess
@@ -31,6 +30,10 @@ export class ThreadsPair implements SlicePair {
       process.pause()
       return { packets: trial.packets, seconds: trial.seconds, trial }
     })
+  }
+
+  async close(): Promise<void> {
+    this.#process.close()
   }
 
   /** Does one step; a cell that fails keeps its reason and takes no further part. */

@@ -1,6 +1,6 @@
 import { median, quantileSorted } from './quantile.ts'
 import type { Random } from './random.ts'
-import { ResampleMedian } from './resample-median.ts'
+import { ResampleMedian, type Sample, valuesOf } from './resample-median.ts'
 
 /** A point estimate and the interval around it. */
 export interface Interval {
@@ -17,22 +17,17 @@ const RESAMPLES = 2000
  *
  * @param level coverage, 0.95 for a 95 % interval
  */
-export function medianInterval(values: readonly number[], random: Random, level = 0.95): Interval {
-  const draws = new ResampleMedian(values)
+export function medianInterval(sample: Sample, random: Random, level = 0.95): Interval {
+  const draws = new ResampleMedian(sample)
   const medians = resample(() => draws.next(random))
-  return interval(median(values), medians, level)
+  return interval(median(valuesOf(sample)), medians, level)
 }
 
 /** Ratio of medians after / before with its bootstrap interval, each side resampled on its own. */
-export function ratioInterval(
-  before: readonly number[],
-  after: readonly number[],
-  random: Random,
-  level = 0.95,
-): Interval {
+export function ratioInterval(before: Sample, after: Sample, random: Random, level = 0.95): Interval {
   const [above, below] = [new ResampleMedian(after), new ResampleMedian(before)]
   const ratios = resample(() => above.next(random) / below.next(random))
-  return interval(median(after) / median(before), ratios, level)
+  return interval(median(valuesOf(after)) / median(valuesOf(before)), ratios, level)
 }
 
 /** Trials of a cell and of what it is held against, in one run. */
