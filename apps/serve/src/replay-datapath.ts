@@ -37,7 +37,7 @@ export function replayPath(
     replay.pace === 'recorded' ? `recorded, gaps of at most ${replay.maxGapMs / 1000} s` : 'as fast as it is taken'
   return {
     ...nothing,
-    note: told === 0 ? `replaying ${path}: pace ${pace}` : null,
+    note: `replaying ${path}: pace ${pace}`,
     pairs: sources.map((source) => ({ ...sink(new DropBackend()), source })),
     sessionEnded: () => clock.pause(),
     close: () => {
