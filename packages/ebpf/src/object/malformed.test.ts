@@ -20,8 +20,9 @@ function object(name = 'xdp1.v3.o'): Uint8Array {
 function readAll(bytes: Uint8Array): void {
   const read = readObject(bytes)
   for (const program of read.programs) program.link()
-  for (const name of read.mapNames) read.map(name)
+  for (const name of read.mapNames) read.layout(name)
   read.typeInfo()
+  read.sourceLines()
 }
 
 function errorOf(bytes: Uint8Array): unknown {
