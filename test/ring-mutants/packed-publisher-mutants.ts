@@ -40,8 +40,8 @@ export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/p
     flaw: 'the first flags are stored before those of the others',
     edits: [
       [
-        '    slot = this.slot + slots[from]!\n    let wrap = this.wrap\n    for (let i = from + 1; i < end; i++) {',
-        '    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), usedFlags(this.wrap) | (elements[2 * from + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE))\n    slot = this.slot + slots[from]!\n    let wrap = this.wrap\n    for (let i = from + 1; i < end; i++) {',
+        '    let slot = this.slot + slots[from]!\n    let wrap = this.wrap\n    for (let i = from + 1; i < end; i++) {',
+        '    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), usedFlags(this.wrap) | (elements[2 * from + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE))\n    let slot = this.slot + slots[from]!\n    let wrap = this.wrap\n    for (let i = from + 1; i < end; i++) {',
       ],
       [
         '    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), first)\n',

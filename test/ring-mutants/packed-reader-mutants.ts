@@ -23,8 +23,13 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     flaw: 'the length is loaded before the flags',
     edits: [
       [
-        '      const flags = cpu.load16Acquire(desc16, (half',
-        '      const early = cpu.load32(desc32, descWord + DESC_WORDS * slot + (PACKED_DESC_LEN_OFFSET >>> 2))\n      const flags = cpu.load16Acquire(desc16, (half',
+        '      const flags = cpu.load16Acquire(desc16, (descHalf',
+        '      const early = cpu.load32(lease.desc32, lease.descWord + DESC_WORDS * slot + (PACKED_DESC_LEN_OFFSET >>> 2))\n      const flags = cpu.load16Acquire(desc16, (descHalf',
+      ],
+      ['this.readSingle(lease, batch, chain, slot)', 'this.readSingle(lease, batch, chain, slot, early)'],
+      [
+        'readSingle(lease: RingLease, batch: ChainBatch, chain: number, slot: number)',
+        'readSingle(lease: RingLease, batch: ChainBatch, chain: number, slot: number, early: number)',
       ],
       ['const bytes = cpu.load32(desc32, (word + (PACKED_DESC_LEN_OFFSET >>> 2)) | 0)', 'const bytes = early'],
     ],
@@ -80,7 +85,7 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
   {
     name: 'packed id bound, lease',
     flaw: 'an id is not compared with the queue size',
-    edits: [['if (bytes === 0 || !cpu.predict(id < queueSize)) break', 'if (bytes === 0) break']],
+    edits: [['if (bytes === 0 || !cpu.predict(id < this.queueSize)) return false', 'if (bytes === 0) return false']],
     killedBy: 'a packed ring by lease > an id out of range breaks the queue and nothing else',
     kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
@@ -89,8 +94,8 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     flaw: 'the length is fetched again after it was checked',
     edits: [
       [
-        '      length[chain] = bytes\n',
-        '      length[chain] = cpu.load32(desc32, word + (PACKED_DESC_LEN_OFFSET >>> 2))\n',
+        '    batch.length[chain] = bytes\n',
+        '    batch.length[chain] = cpu.load32(desc32, word + (PACKED_DESC_LEN_OFFSET >>> 2))\n',
       ],
     ],
     killedBy:
@@ -102,8 +107,8 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     flaw: 'the id is fetched again after it was checked',
     edits: [
       [
-        '      used[2 * chain] = id\n',
-        '      used[2 * chain] = cpu.load16(desc16, half + (PACKED_DESC_ID_OFFSET >>> 1))\n',
+        '    batch.used[2 * chain] = id\n',
+        '    batch.used[2 * chain] = cpu.load16(lease.desc16, half + (PACKED_DESC_ID_OFFSET >>> 1))\n',
       ],
     ],
     killedBy:

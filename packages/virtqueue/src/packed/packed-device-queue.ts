@@ -297,6 +297,12 @@ export class PackedDeviceQueue implements DeviceQueue {
     else status = publisher.publishByWindow(elements, slots, from, stored)
     if (status < 0) return this.fault(status)
     if (this.log !== null) publisher.logTo(this.log, slots, from, stored)
+    this.passUsed(slots, from, stored, count)
+    return 0
+  }
+
+  /** Moves the used position on by the ring entries of what was published. */
+  private passUsed(slots: Uint16Array, from: number, stored: number, count: number): void {
     let entries = 0
     for (let chain = from + stored - count; chain < from + stored; chain++) entries += slots[chain]!
     this.inFlight -= entries
@@ -306,7 +312,6 @@ export class PackedDeviceQueue implements DeviceQueue {
       this.nextUsed -= this.queueSize
       this.usedWrap ^= 1
     }
-    return 0
   }
 
   /** A window failed: a missing translation is asked for again, anything else breaks the queue. */

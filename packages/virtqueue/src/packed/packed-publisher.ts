@@ -43,6 +43,25 @@ export class PackedPublisher {
    * @returns how many accesses that was
    */
   publishByLease(lease: RingLease, elements: Uint32Array, slots: Uint16Array, from: number, count: number): number {
+    const { cpu } = this
+    const { desc16, descHalf } = lease
+    this.storeElements(lease, elements, slots, from, count)
+    // Orders lengths and ids before the flags of all but the first; the first's are a release.
+    if (count > 1) cpu.wmb()
+    this.storeOtherFlags(lease, elements, slots, from, count)
+    const first = usedFlags(this.wrap) | (elements[2 * from + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)
+    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), first)
+    return 3 * count
+  }
+
+  /** Lengths and ids. */
+  private storeElements(
+    lease: RingLease,
+    elements: Uint32Array,
+    slots: Uint16Array,
+    from: number,
+    count: number,
+  ): void {
     const { cpu, queueSize } = this
     const { desc16, desc32, descHalf, descWord } = lease
     const end = from + count
@@ -53,9 +72,20 @@ export class PackedPublisher {
       slot += slots[i]!
       if (slot >= queueSize) slot -= queueSize
     }
-    // Orders lengths and ids before the flags of all but the first; the first's are a release.
-    if (count > 1) cpu.wmb()
-    slot = this.slot + slots[from]!
+  }
+
+  /** Flags of all but the first. */
+  private storeOtherFlags(
+    lease: RingLease,
+    elements: Uint32Array,
+    slots: Uint16Array,
+    from: number,
+    count: number,
+  ): void {
+    const { cpu, queueSize } = this
+    const { desc16, descHalf } = lease
+    const end = from + count
+    let slot = this.slot + slots[from]!
     let wrap = this.wrap
     for (let i = from + 1; i < end; i++) {
       if (slot >= queueSize) {
@@ -66,9 +96,6 @@ export class PackedPublisher {
       cpu.store16(desc16, descHalf + DESC_HALVES * slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), flags)
       slot += slots[i]!
     }
-    const first = usedFlags(this.wrap) | (elements[2 * from + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)
-    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), first)
-    return 3 * count
   }
 
   /**

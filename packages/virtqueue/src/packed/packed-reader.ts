@@ -72,26 +72,19 @@ export class PackedReader {
    */
   readByLease(lease: RingLease, batch: ChainBatch, from: number, limit: number): number {
     const { cpu, queueSize } = this
-    const { desc16, desc32, descHalf, descWord } = lease
-    const { flags: kind, used, address, length } = batch
+    const { desc16, descHalf } = lease
+    const kind = batch.flags
     let { slot, wrap } = this
     let wanted = availFlags(wrap) | kind
     let chain = from | 0
     // Indices are made integers: V8 would check each sum for an overflow that the array's bounds check finds too.
     for (; chain < limit; chain++) {
-      const half = (descHalf + DESC_HALVES * slot) | 0
-      const flags = cpu.load16Acquire(desc16, (half + (PACKED_DESC_FLAGS_OFFSET >>> 1)) | 0)
+      const flags = cpu.load16Acquire(desc16, (descHalf + DESC_HALVES * slot + (PACKED_DESC_FLAGS_OFFSET >>> 1)) | 0)
       if ((flags & (POSITION_FLAGS | SINGLE_FLAGS)) !== wanted) {
         this.empty = (flags & POSITION_FLAGS) !== (wanted & POSITION_FLAGS)
         break
       }
-      const word = (descWord + DESC_WORDS * slot) | 0
-      const bytes = cpu.load32(desc32, (word + (PACKED_DESC_LEN_OFFSET >>> 2)) | 0)
-      const id = cpu.load16(desc16, (half + (PACKED_DESC_ID_OFFSET >>> 1)) | 0)
-      if (bytes === 0 || !cpu.predict(id < queueSize)) break
-      used[2 * chain] = id
-      address[chain] = cpu.load64(desc32, word)
-      length[chain] = bytes
+      if (!this.readSingle(lease, batch, chain, slot)) break
       slot = (slot + 1) | 0
       if (slot === queueSize) {
         slot = 0
@@ -103,6 +96,26 @@ export class PackedReader {
     this.slot = slot
     this.wrap = wrap
     return chain
+  }
+
+  /**
+   * Inside a hold, after its flags: reads the descriptor at `slot` as chain `chain`. A function of its own, as both are then below
+   * V8's limit for inlining.
+   *
+   * @returns false when it is no buffer, or its id is none
+   */
+  private readSingle(lease: RingLease, batch: ChainBatch, chain: number, slot: number): boolean {
+    const { cpu } = this
+    const { desc32 } = lease
+    const word = (lease.descWord + DESC_WORDS * slot) | 0
+    const half = (lease.descHalf + DESC_HALVES * slot) | 0
+    const bytes = cpu.load32(desc32, (word + (PACKED_DESC_LEN_OFFSET >>> 2)) | 0)
+    const id = cpu.load16(lease.desc16, (half + (PACKED_DESC_ID_OFFSET >>> 1)) | 0)
+    if (bytes === 0 || !cpu.predict(id < this.queueSize)) return false
+    batch.used[2 * chain] = id
+    batch.address[chain] = cpu.load64(desc32, word)
+    batch.length[chain] = bytes
+    return true
   }
 
   /**
