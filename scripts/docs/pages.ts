@@ -18,9 +18,9 @@ export interface Section {
 }
 
 function page(source: string, title: string): Page {
-  const target =
-    source === 'README.md' ? 'index.html' : source.replace(/README\.md$/, 'index.md').replace(/\.md$/, '.html')
-  return { source, target, title }
+  // The first page is the site's own.
+  const path = source === 'README.md' ? 'overview.md' : source.replace(/README\.md$/, 'index.md')
+  return { source, target: path.replace(/\.md$/, '.html'), title }
 }
 
 /** Every page, by the task that brings a reader to it. A file that is not there has no page. */
@@ -34,7 +34,7 @@ export function siteSections(): Section[] {
     {
       title: 'Start',
       pages: [
-        page('README.md', 'vring'),
+        page('README.md', 'Overview'),
         page('docs/which-accessor.md', 'Which accessor?'),
         page('docs/figures.md', 'Figures'),
         page('docs/packages.md', 'Packages'),

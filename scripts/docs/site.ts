@@ -3,6 +3,7 @@ import { dirname, join, posix } from 'node:path'
 import { Marked } from 'marked'
 import { keptReport, reportedPackages } from '../api-report.ts'
 import { repositoryRoot } from '../workspace.ts'
+import { firstPage } from './first-page.ts'
 import { followLink, partsOf, slugOf } from './links.ts'
 import { type Page, type Section, siteSections } from './pages.ts'
 import { STYLE } from './style.ts'
@@ -41,8 +42,20 @@ export function writeSite(into: string): SiteResult {
   const pages = new Map(all.flatMap((section) => section.pages).map((page) => [page.source, page]))
   const dead: string[] = []
   const extras = copyExtras(into)
-  for (const page of pages.values()) write(into, page.target, renderPage(page, all, extras, pages, dead, into))
-  return { pages: pages.size, dead }
+  for (const page of pages.values()) {
+    const content = renderContent(page, pages, dead, into)
+    write(into, page.target, layout(page, content, all, extras))
+  }
+  const playground = extras.find(({ target }) => target.startsWith('playground/'))?.target ?? null
+  const first: Page = { source: '.', target: 'index.html', title: 'vring' }
+  const address = (source: string): string => {
+    const target = followLink(first, source, pages, () => [])
+    if (target.kind === 'page') return target.page.target
+    dead.push(`the first page: ${source}: no page of the site`)
+    return ''
+  }
+  write(into, first.target, layout(first, firstPage(textOf('docs/figures.md'), address, playground), all, extras))
+  return { pages: pages.size + 1, dead }
 }
 
 /** The playground and the report as they were built; each is a folder or a file of its own. */
@@ -63,14 +76,8 @@ function copyExtras(into: string): { readonly title: string; readonly target: st
   return found
 }
 
-function renderPage(
-  page: Page,
-  sections: readonly Section[],
-  extras: readonly { readonly title: string; readonly target: string }[],
-  pages: ReadonlyMap<string, Page>,
-  dead: string[],
-  into: string,
-): string {
+/** A Markdown file as HTML, its links made those of the site. */
+function renderContent(page: Page, pages: ReadonlyMap<string, Page>, dead: string[], into: string): string {
   const up = '../'.repeat(page.target.split('/').length - 1)
   const headings = (source: string): readonly string[] => partsOf(textOf(source)).headings
   const address = (href: string): string | null => {
@@ -111,7 +118,17 @@ function renderPage(
       },
     },
   })
-  const content = marked.parse(textOf(page.source).replaceAll(/<!--[\s\S]*?-->/g, '')) as string
+  return marked.parse(textOf(page.source).replaceAll(/<!--[\s\S]*?-->/g, '')) as string
+}
+
+/** A page around its content. The navigation comes after it, so that on a phone the content is first. */
+function layout(
+  page: Page,
+  content: string,
+  sections: readonly Section[],
+  extras: readonly { readonly title: string; readonly target: string }[],
+): string {
+  const up = '../'.repeat(page.target.split('/').length - 1)
   const item = ({ title, target }: { title: string; target: string }): string =>
     `<li><a href="${up}${target}"${target === page.target ? ' aria-current="page"' : ''}>${escapeHtml(title)}</a></li>`
   const nav = sections
@@ -125,17 +142,17 @@ function renderPage(
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(page.title)}${page.title === 'vring' ? '' : ' · vring'}</title>
+<title>${escapeHtml(page.title)}${page.title === 'vring' ? ': the device side of virtqueues' : ' · vring'}</title>
 <style>${STYLE}</style>
-<body>
-<a class="skip" href="#content">To the content</a>
-<nav aria-label="Pages"><a class="home" href="${up}index.html">vring</a>
-${nav}
-</nav>
+<body${page.target === 'index.html' ? ' class="first"' : ''}>
+<header><a class="home" href="${up}index.html">vring</a><a class="to-pages" href="#pages">Pages</a></header>
 <main id="content">
 ${content}
-<footer>${escapeHtml(page.source)}</footer>
+<footer>${page.source === '.' ? 'Apache-2.0' : escapeHtml(page.source)}</footer>
 </main>
+<nav id="pages" aria-label="Pages"><div class="sticky">
+${nav}
+</div></nav>
 </body>
 </html>
 `
