@@ -14,13 +14,13 @@ const SOURCES: Readonly<Record<PluginKind, readonly string[]>> = {
   backend: [here('../templates/backend')],
 }
 
-/** What each kind needs when it runs, and when it is tested. All packages of a release have one version. */
+/** What each kind needs when it runs, and when it is tested and measured. All packages of a release have one version. */
 const NEEDS: Readonly<Record<PluginKind, readonly [run: readonly string[], test: readonly string[]]>> = {
   accessor: [
     ['@vring/accessor', '@vring/layout', '@vring/memory'],
-    ['@vring/conformance', '@vring/speculation'],
+    ['@vring/bench', '@vring/conformance', '@vring/speculation'],
   ],
-  backend: [['@vring/vhost-net'], ['@vring/net-conformance']],
+  backend: [['@vring/vhost-net'], ['@vring/bench', '@vring/net-conformance']],
 }
 
 /**
@@ -117,6 +117,6 @@ npm run build
 npx vring-bench run --smoke --plugin ./dist/index.js ${other}
 \`\`\`
 
-\`vring-bench\` is a command of \`@vring/bench\`: \`npm install --save-dev @vring/bench\`.
+\`vring-bench\` is the command of \`@vring/bench\`, which \`npm install\` has put here. Without \`--smoke\` it measures for a minute.
 `
 }
