@@ -1,5 +1,8 @@
 import { defineConfig, type Options } from 'tsup'
-import { constBindings } from './scripts/const-bindings.ts'
+import { bundledLicenses, LICENSES_FILE } from './scripts/build/bundled-licenses.ts'
+import { constBindings } from './scripts/build/const-bindings.ts'
+import { leanMaps } from './scripts/build/map-lines.ts'
+import { requiredBuiltins } from './scripts/build/required-builtins.ts'
 
 /**
  * The one tsup configuration of the repository: ESM JavaScript with source maps.
@@ -12,10 +15,10 @@ export function vringPackage(options: Options = {}): ReturnType<typeof defineCon
 
 /**
  * What an earlier build left is removed, except the declarations, which tsc may be writing at this moment, and `modules`, which
- * another build of the same package writes. tsup takes a list as exceptions only: it puts all files before it.
+ * another build of the same package writes. The list of licences is added to. tsup takes a list as exceptions only: it puts all files before it.
  */
 export function allBut(...modules: string[]): string[] {
-  return ['!**/*.d.ts', ...modules.map((name) => `!${name}.js*`)]
+  return ['!**/*.d.ts', `!${LICENSES_FILE}`, ...modules.map((name) => `!${name}.js*`)]
 }
 
 /** The options of {@link vringPackage}, for a package that builds in several ways. */
@@ -30,7 +33,8 @@ export function packageOptions(options: Options = {}): Options {
     splitting: true,
     treeshake: false,
     silent: true,
-    plugins: [constBindings()],
+    plugins: [constBindings(), leanMaps()],
+    esbuildPlugins: [requiredBuiltins(), bundledLicenses()],
     // `node:fs` stays `node:fs`: Deno, bundlers and readers know it as a built-in by that.
     removeNodeProtocol: false,
     // Constants of a package are written where they are used: V8 can't fold one that is a module's export.

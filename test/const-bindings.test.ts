@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { constBindingsOf } from '../scripts/const-bindings.ts'
+import { constBindingsOf } from '../scripts/build/const-bindings.ts'
 
 const converted = (code: string): string => constBindingsOf(code).toString()
 

@@ -19,7 +19,9 @@ import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/co
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { importsOf } from '../scripts/imports.ts'
+import { LICENSES_FILE } from '../scripts/build/bundled-licenses.ts'
+import { importsOf, packageOf } from '../scripts/imports.ts'
+import { BUNDLED } from '../scripts/layers.ts'
 import { readWorkspace, repositoryRoot, type WorkspacePackage } from '../scripts/workspace.ts'
 
 /**
@@ -43,7 +45,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'vring-tarballs-'))
   await pack()
   await install()
-}, 180_000)
+}, 400_000)
 
 afterAll(() => {
   if (folder) rmSync(folder, { recursive: true, force: true })
@@ -149,6 +151,28 @@ describe.each(packages.map((one) => ({ name: one.manifest.name, one })))('the ta
       )
       .filter((specifier) => builtinModules.includes(specifier))
     expect(bare).toEqual([])
+  })
+
+  test('imports what its manifest declares, in declarations too', () => {
+    const { paths } = tarballs.get(name)!
+    const { dependencies, optionalDependencies, peerDependencies } = one.manifest
+    const declared = [name, ...Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })]
+    const files = paths.filter((path) => path.startsWith('dist/') && /\.(js|d\.ts)$/.test(path))
+    const named = files.flatMap((path) =>
+      importsOf(path, readFileSync(join(consumer(), 'node_modules', name, path), 'utf8'))
+        .map(({ specifier }) => packageOf(specifier))
+        .filter((from) => from !== null && !declared.includes(from))
+        .map((from) => `${path}: ${from}`),
+    )
+    expect(named).toEqual([])
+  })
+
+  test('has the licence of each library whose code it carries', () => {
+    const libraries = BUNDLED[one.folder.replace(/^packages\//, '')] ?? []
+    const list = join(consumer(), 'node_modules', name, 'dist', LICENSES_FILE)
+    const text = existsSync(list) ? readFileSync(list, 'utf8') : ''
+    for (const library of libraries)
+      expect(text).toMatch(new RegExp(`^${library} \\d[^\\n]* \\((MIT|Apache-2.0)\\)$`, 'm'))
   })
 
   test('passes publint --strict', async () => {

@@ -2,12 +2,12 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { MAX_GAP_MS_MOST } from '@vring/backend-pcap'
 import { didYouMean } from '@vring/cli'
 import { QUEUE_PAIRS_MAX } from '@vring/vhost-user-net'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { GivenArguments } from './arguments.ts'
 import { EXIT_USAGE } from './exit-codes.ts'
 import { LocatedJson } from './located-json.ts'
-import { LOG_FORMATS, LOG_LEVELS } from './log.ts'
-import { MEMORY_FILES, PACES } from './serve-config.ts'
+import { LOG_FORMATS, LOG_LEVELS, type LogConfig } from './log.ts'
+import { MEMORY_FILES, type MemoryFiles, PACES, type ReplayPace } from './serve-config.ts'
 import { ServeError, startError, usageError } from './serve-error.ts'
 
 /** As the kernel bounds the MTU of a TAP: ETH_MIN_MTU, and 65535 less an Ethernet header. */
@@ -19,6 +19,55 @@ const GAP_SECONDS_MAX = MAX_GAP_MS_MOST / 1000
 const GAP_ACCEPTED = `accepted: seconds, 0 to ${GAP_SECONDS_MAX}`
 
 const MODE = 'accepted: octal permissions as text, "0660"'
+
+/** What a device is told, by the names of the arguments; the README says what each does. */
+interface DeviceArguments {
+  socket?: string | undefined
+  'socket-path'?: string | undefined
+  /** A descriptor that is open already. */
+  fd?: number | undefined
+  /** Octal permissions, as `0660`. */
+  'socket-mode'?: string | undefined
+  'socket-group'?: string | undefined
+  client?: boolean | undefined
+  accessor?: string | undefined
+  plugin?: string[] | undefined
+  backend?: string | undefined
+  xdp?: string | undefined
+  'fix-offloads'?: boolean | undefined
+  /** Bytes, 68 to 65521. */
+  mtu?: number | undefined
+  pace?: ReplayPace | undefined
+  loop?: boolean | undefined
+  /** Seconds. */
+  'max-gap'?: number | undefined
+  capture?: string[] | undefined
+  /** Queue pairs. */
+  queues?: number | undefined
+  announce?: boolean | undefined
+  threads?: number | undefined
+  memory?: MemoryFiles | undefined
+  'require-sealed'?: boolean | undefined
+  /** Bytes, or with a unit: `512M`. */
+  'memory-max'?: string | undefined
+}
+
+/** Settings of one device of several. */
+export interface DeviceSettings extends DeviceArguments {
+  /** 1 to 64 letters, digits, `_`, `.` and `-`. */
+  name: string
+}
+
+/** Settings by name, from a file, from arguments, or from both. */
+export interface Settings extends DeviceArguments {
+  devices?: DeviceSettings[] | undefined
+  metrics?: string | undefined
+  control?: string | undefined
+  user?: string | undefined
+  'log-level'?: LogConfig['level'] | undefined
+  'log-format'?: LogConfig['format'] | undefined
+}
+
 const text = z.string('accepted: text').min(1, 'accepted: text that is not empty')
 const flag = z.boolean('accepted: true or false')
 const integer = (least: number, most: number): z.ZodInt => {
@@ -58,7 +107,7 @@ const NAME = 'accepted: 1 to 64 letters, digits, _, . and -'
 const device = z.strictObject(
   { name: z.string(NAME).regex(/^[\w.-]{1,64}$/, NAME), ...DEVICE_SETTINGS },
   'accepted: an object',
-)
+) satisfies z.ZodType<DeviceSettings, DeviceSettings>
 
 /** The configuration file: the arguments by name, and devices in place of one. */
 const settings = z.strictObject(
@@ -72,12 +121,7 @@ const settings = z.strictObject(
     'log-format': z.enum(LOG_FORMATS, `accepted: ${LOG_FORMATS.join(', ')}`).optional(),
   },
   'accepted: an object',
-)
-
-/** Settings by name, from a file, from arguments, or from both. */
-export type Settings = z.infer<typeof settings>
-/** Settings of one device of several. */
-export type DeviceSettings = z.infer<typeof device>
+) satisfies z.ZodType<Settings, Settings>
 
 /** Arguments that are numbers. */
 const NUMBERS = ['fd', 'queues', 'threads', 'mtu', 'max-gap'] as const

@@ -3,6 +3,7 @@ import { parse, type VariableDeclaration } from 'acorn'
 import { walk } from 'estree-walker'
 import MagicString from 'magic-string'
 import type { Options } from 'tsup'
+import { withoutComments } from './without-comments.ts'
 
 type EstreeNode = Parameters<typeof walk>[0]
 type TsupPlugin = NonNullable<Options['plugins']>[number]
@@ -10,13 +11,14 @@ type TsupPlugin = NonNullable<Options['plugins']>[number]
 /**
  * Gives a bundle's top-level bindings their `const` back, which esbuild makes `var` of. V8 treats what a `const` holds as a
  * constant of the code that it compiles: of a typed array it then knows address and length, and neither is loaded in a loop.
+ * Comments go in the same pass.
  */
 export function constBindings(): TsupPlugin {
   return {
     name: 'const-bindings',
     renderChunk(code, chunk) {
       if (chunk.type !== 'chunk') return undefined
-      const edited = constBindingsOf(code)
+      const edited = withoutComments(code, constBindingsOf(code))
       const map = edited.generateMap({ hires: 'boundary' })
       // tsup's own way of joining the two maps keeps the chunk as a source, with its path on this machine.
       if (chunk.map) chunk.map = remapping([map.toString(), chunk.map as SourceMapInput], () => null).toString()
