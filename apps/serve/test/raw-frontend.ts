@@ -23,8 +23,10 @@ export const REQUEST = {
   SET_VRING_ENABLE: 18,
   SET_BACKEND_REQ_FD: 21,
   IOTLB_MSG: 22,
+  SET_INFLIGHT_FD: 32,
   ADD_MEM_REG: 37,
   SET_STATUS: 39,
+  SET_DEVICE_STATE_FD: 42,
 } as const
 export const NEED_REPLY = 8
 

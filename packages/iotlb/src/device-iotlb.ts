@@ -45,6 +45,8 @@ export class DeviceIotlb implements Iotlb {
   private starts = NO_NUMBERS
   /** Largest `last` of the entries up to each one. */
   private reach = NO_NUMBERS
+  /** Position that was found last. */
+  private found = 0
   /** By age, oldest first. */
   private readonly ages = new Set<IotlbEntry>()
   private readonly open = new Map<string, IotlbMiss>()
@@ -75,6 +77,13 @@ export class DeviceIotlb implements Iotlb {
   lookup(iova: number): IotlbEntry | null {
     const reach = this.reach
     const count = this.sorted.length
+    // Buffers are used in order, and logged after that: the entry of before, or one beside it, is mostly the one.
+    const { found } = this
+    for (let at = Math.max(found - 1, 0); at < count && at <= found + 1; at++) {
+      if (!(reach[at] >= iova && (at === 0 || reach[at - 1] < iova))) continue
+      this.found = at
+      return this.starts[at] <= iova ? this.sorted[at] : null
+    }
     let low = 0
     let high = count
     while (low < high) {
@@ -83,6 +92,7 @@ export class DeviceIotlb implements Iotlb {
       else high = middle
     }
     // The first entry that reaches iova; if it begins after iova, so do all later ones.
+    this.found = low
     return low < count && this.starts[low] <= iova ? this.sorted[low] : null
   }
 

@@ -1,6 +1,6 @@
 import { EAGAIN, EFAULT, EXDEV } from '@vring/layout'
 import { type Access, type AddressMap, type MemoryView, work } from '@vring/memory'
-import type { Iotlb } from './iotlb.ts'
+import type { Iotlb, IotlbEntry } from './iotlb.ts'
 
 /**
  * IOVAs, as descriptors hold them when VIRTIO_F_ACCESS_PLATFORM was negotiated, to user addresses and on to bytes.
@@ -56,18 +56,34 @@ export class IotlbBufferMap implements AddressMap {
 
   private search(address: number, length: number, access: Access): number {
     if (!(length >= 0)) return EFAULT
-    let status = this.seek(address, access)
+    const status = this.seek(address, access)
     if (status < 0) return status
     const d = address - this.hitStart
     const inEntry = this.hitLength - d
     if (length <= inEntry) return this.space.resolve(this.hitTarget + d, length, access)
-    // It runs on: a caller that goes piecewise will need what follows, so a missing translation is asked for now.
-    status = this.seek(address + inEntry, access)
-    return status < 0 ? status : EXDEV
+    // It runs on: a caller that goes piecewise will need what follows, so a missing translation is asked for now. The hit stays:
+    // that caller begins with it.
+    const next = this.translation(address + inEntry, access)
+    return typeof next === 'number' ? next : EXDEV
   }
 
   /** Makes the entry that translates `address` for `access` the hit. @returns 0, -EAGAIN (asked for), -EFAULT */
   private seek(address: number, access: Access): number {
+    const d = address - this.hitStart
+    if (d >= 0 && d < this.hitLength && (this.hitPerm & access) !== 0 && this.generation === this.iotlb.generation)
+      return 0
+    const entry = this.translation(address, access)
+    if (typeof entry === 'number') return entry
+    this.generation = this.iotlb.generation
+    this.hitStart = entry.iova
+    this.hitLength = entry.last - entry.iova + 1
+    this.hitTarget = entry.uaddr
+    this.hitPerm = entry.perm
+    return 0
+  }
+
+  /** @returns the entry that translates `address` for `access`, or -EAGAIN (asked for), -EFAULT */
+  private translation(address: number, access: Access): IotlbEntry | number {
     if (!(address >= 0 && address <= Number.MAX_SAFE_INTEGER)) return EFAULT
     work.charge(1)
     const entry = this.iotlb.lookup(address)
@@ -75,12 +91,6 @@ export class IotlbBufferMap implements AddressMap {
       this.iotlb.miss(address, access)
       return EAGAIN
     }
-    if ((entry.perm & access) === 0) return EFAULT
-    this.generation = this.iotlb.generation
-    this.hitStart = entry.iova
-    this.hitLength = entry.last - entry.iova + 1
-    this.hitTarget = entry.uaddr
-    this.hitPerm = entry.perm
-    return 0
+    return (entry.perm & access) === 0 ? EFAULT : entry
   }
 }

@@ -88,6 +88,7 @@ export const _SC_PAGESIZE = 30
 export const SIGBUS = 7
 export const SA_SIGINFO = 4
 export const F_GET_SEALS = 1034
+export const F_GETPIPE_SZ = 1032
 
 export const PROT_READ = 1
 export const PROT_WRITE = 2

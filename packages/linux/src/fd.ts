@@ -68,6 +68,13 @@ const FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x5345_434d, 'secretmem'],
 ])
 
+const LOCAL = ['tmpfs', 'hugetlbfs', 'ramfs', 'ext4', 'xfs', 'btrfs', 'f2fs', 'zfs', 'bcachefs', 'overlayfs']
+
+/** Is a page of this file system, by name, found or not found without asking another process or host? */
+export function isLocalFileSystem(name: string | null): boolean {
+  return name !== null && LOCAL.includes(name)
+}
+
 /** The file system that an open file is in. */
 export interface FileSystem {
   /** `tmpfs` (memfd and shmem too), `hugetlbfs`, `ext4`, ...; the number, hexadecimal, of one that is not known here. */

@@ -33,6 +33,7 @@ export interface Libc {
   munmap(address: bigint, length: number): number
   mprotect(address: bigint, length: number, prot: number): number
   sigaction(signal: number, action: Pointer, old: Pointer): number
+  waitpid(pid: number, status: Pointer | null, options: number): number
   sysconf(name: number): number
   fstatfs(fd: number, status: Pointer): number
   memfd_create(name: string, flags: number): number
@@ -136,6 +137,7 @@ function load(): Libc {
     munmap: library.func('int munmap(void *, size_t)'),
     mprotect: library.func('int mprotect(void *, size_t, int)'),
     sigaction: library.func('int sigaction(int, void *, void *)'),
+    waitpid: library.func('int waitpid(int, void *, int)'),
     sysconf: library.func('long sysconf(int)'),
     fstatfs: library.func('int fstatfs(int, void *)'),
     memfd_create: library.func('int memfd_create(str, uint)'),

@@ -1,4 +1,3 @@
-import { fstatSync } from 'node:fs'
 import { EAGAIN } from '@vring/layout'
 import {
   EAGAIN_ERRNO,
@@ -17,11 +16,6 @@ import { closeReceived } from './close-received.ts'
 import { closeFd } from './fd.ts'
 import { checked, fixedBytes, type Libc, libc } from './libc.ts'
 import { systemError } from './system-error.ts'
-
-/** Is the descriptor a pipe, with or without a name? */
-export function isPipe(fd: number): boolean {
-  return fstatSync(fd).isFIFO()
-}
 
 /**
  * Opens a pipe again. Whether its calls wait is a property of the open file, which another process that shares it may
@@ -74,11 +68,6 @@ export class PipeSignal {
     this.#closed = true
     closeFd(this.fd)
   }
-}
-
-/** Is the descriptor a socket? */
-export function isSocket(fd: number): boolean {
-  return fstatSync(fd).isSocket()
 }
 
 /**

@@ -1,16 +1,18 @@
+import { bytesOf } from './code-bytes.ts'
+
 /**
  * The SIGBUS handler as machine code, by `process.arch`. Sources: `machine-code/sigbus-*.s`; a test assembles them again.
  * The last {@link SIGBUS_DATA_BYTES} are data: where the table is, the handler that was there before, and zeros.
  */
 export const SIGBUS_CODE: Readonly<Partial<Record<NodeJS.Architecture, Uint8Array>>> = {
-  x64: bytes(
+  x64: bytesOf(
     'f30f1efa837e08007e6c4c8b46104c8b0dab000000418b4910498d414083e90172544c3b0072064c3b400872064883c0' +
       '20ebeaf083401801f04183411401488b70104889f748f7df4c21c7ba0300000041ba3240000049c7c0ffffffff4531c9' +
       'b8090000000f0541b801000000483d00f0ffff7712c3448b4608488b05470000004883f8017736488d3542000000bf07' +
       '00000031d241ba08000000b80d0000000f054585c07f15b8270000000f0589c7be07000000b83e0000000f05c3ffe090' +
       '000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000',
   ),
-  arm64: bytes(
+  arm64: bytesOf(
     '5f2403d5240840b99f000071cd040054250840f9e6060058c41040b9c70001918404007103040054e80040f9bf0008eb' +
       '83000054e80440f9bf0008eb63000054e7800091f7ffff17e860009109fd5f882905001109fd0a88aaffff35c8500091' +
       '09fd5f882905001109fd0a88aaffff35e10840f9e00301cb0000058a620080524306885204008092050080d2c81b8052' +
@@ -22,7 +24,3 @@ export const SIGBUS_CODE: Readonly<Partial<Record<NodeJS.Architecture, Uint8Arra
 
 /** Bytes of data after the instructions: table (8), previous handler (8), an empty `struct kernel_sigaction` (32). */
 export const SIGBUS_DATA_BYTES = 48
-
-function bytes(hexadecimal: string): Uint8Array {
-  return Uint8Array.from(hexadecimal.match(/../g)!, (byte) => Number.parseInt(byte, 16))
-}

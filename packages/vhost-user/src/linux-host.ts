@@ -5,8 +5,9 @@ import {
   createMemfd,
   EventFd,
   FileStream,
-  fileSystemOf,
+  fileSystemName,
   isEventFd,
+  isLocalFileSystem,
   isPipe,
   isSealedAgainstShrinking,
   isSocket,
@@ -35,23 +36,34 @@ export interface MemoryPolicy {
 }
 
 const MEMORY = ['tmpfs', 'hugetlbfs']
-/** Of these one page is found or not found without asking another process or host. */
-const LOCAL = [...MEMORY, 'ramfs', 'ext4', 'xfs', 'btrfs', 'f2fs', 'zfs', 'bcachefs', 'overlayfs']
 
 /** Sessions with a real frontend, on Linux. */
 export function createLinuxHost(policy: MemoryPolicy = {}): SessionHost {
   const { files = 'memory', requireSealed = false, onNote } = policy
   if (files !== 'memory' && files !== 'any')
     throw refused('ERR_INVALID_ARGUMENT', 'memory files', files, "'memory' or 'any'")
-  const accepted = files === 'memory' ? MEMORY : LOCAL
+  const acceptedFiles = files === 'memory' ? MEMORY.join(', ') : 'a regular file of a local file system'
   const told = new Set<string>()
+
+  /**
+   * Asks for the file system first, which does not ask it anything: a file of FUSE is asked nothing.
+   *
+   * @returns its name
+   * @throws VringError ERR_PROTOCOL for a file that is not taken
+   */
+  const fileSystem = (fd: number): string => {
+    const name = fileSystemName(fd)
+    if (name === null) throw refused('ERR_PROTOCOL', 'memory', 'in no file system that is mounted here', acceptedFiles)
+    if (!(files === 'memory' ? MEMORY.includes(name) : isLocalFileSystem(name)))
+      throw refused('ERR_PROTOCOL', 'memory', `a file in ${name}`, acceptedFiles)
+    return name
+  }
 
   /** @throws VringError ERR_PROTOCOL for a file that is not taken, or shorter than `end` bytes */
   const checkFile = (fd: number, end: number): void => {
+    const name = fileSystem(fd)
     const { isRegular, size } = statFd(fd)
-    if (!isRegular) throw refused('ERR_PROTOCOL', 'memory', 'no regular file', `a file in ${accepted.join(', ')}`)
-    const { name } = fileSystemOf(fd)
-    if (!accepted.includes(name)) throw refused('ERR_PROTOCOL', 'memory', `a file in ${name}`, accepted.join(', '))
+    if (!isRegular) throw refused('ERR_PROTOCOL', 'memory', 'no regular file', acceptedFiles)
     // A mapping longer than its file has no pages after its end.
     if (end > size) throw refused('ERR_PROTOCOL', 'region end', end, `at most ${size}, the size of its file`)
     if (requireSealed && !isSealedAgainstShrinking(fd))
@@ -67,7 +79,10 @@ export function createLinuxHost(policy: MemoryPolicy = {}): SessionHost {
     memoryBytes: totalmem(),
     closeFd: closeReceived,
     mapMemory,
-    fileIdentity: (fd) => statFd(fd).identity,
+    fileIdentity: (fd) => {
+      fileSystem(fd)
+      return statFd(fd).identity
+    },
     ringEvent,
     transport,
     createMemory: (bytes) => createMemfd('vring-inflight', bytes),
@@ -126,6 +141,6 @@ function ringEvent(fd: number, use: RingEventUse): RingEvent {
 /** A file is there at once; a pipe is opened again, so that no other process can make it wait. */
 function stream(fd: number): StateStream {
   if (isPipe(fd)) return new PipeStream(fd)
-  if (statFd(fd).isRegular) return new FileStream(fd)
+  if (isLocalFileSystem(fileSystemName(fd)) && statFd(fd).isRegular) return new FileStream(fd)
   throw refused('ERR_PROTOCOL', 'device state descriptor', fd, 'a pipe or a file')
 }
