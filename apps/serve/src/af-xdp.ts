@@ -1,4 +1,13 @@
-import { AfXdpInterface, ethtoolLine, fixOffloads, hasFarPeer, unseenOffloads } from '@vring/backend-af-xdp'
+import {
+  AfXdpGroup,
+  AfXdpInterface,
+  AfXdpSockets,
+  BUSY_MS,
+  ethtoolLine,
+  fixOffloads,
+  hasFarPeer,
+  unseenOffloads,
+} from '@vring/backend-af-xdp'
 import { featureSet, VIRTIO_NET_F_CSUM } from '@vring/layout'
 import type { Device } from './device.ts'
 
@@ -7,18 +16,18 @@ import type { Device } from './device.ts'
  *
  * @param queue the first of `queuePairs` queues
  * @param fix switch off the offloads that hide something from AF_XDP; else each is a line that says how to
- * @throws VringError ERR_SYSTEM: ENODEV, EBUSY (it has an XDP program), EPERM; ERR_OUT_OF_RANGE for the queue
+ * @throws VringError ERR_SYSTEM: ENODEV, EBUSY (it has an XDP program, or a queue a socket), EPERM; ERR_OUT_OF_RANGE for the queue
  */
 export function openAfXdp(name: string, queue: number, queuePairs: number, fix: boolean): Device {
   const waited: string[] = []
   const onBusy = (): void => void waited.push(`${name} had an XDP program, which went while it was waited for`)
   const device = AfXdpInterface.open({ name, onBusy })
   try {
+    const queues = Array.from({ length: queuePairs }, (_, pair) => device.handle(queue + pair))
+    const inUse = (): void => void waited.push(`a queue of ${name} was in use, and waited for, ${BUSY_MS} ms at most`)
+    const sockets = AfXdpSockets.open(queues, { onBusy: inUse })
     return {
-      datapath: {
-        kind: 'af-xdp',
-        queues: Array.from({ length: queuePairs }, (_, pair) => device.handle(queue + pair)),
-      },
+      datapath: { kind: 'af-xdp', sockets: sockets.handles, receiving: AfXdpGroup.shared(queuePairs) },
       // Checksums are completed in the copy into the UMEM; segments are not.
       features: featureSet(VIRTIO_NET_F_CSUM),
       notes: [...waited, `${name} redirects its frames in ${device.xdpMode} mode`, ...offloadNotes(device, fix)],
@@ -27,7 +36,10 @@ export function openAfXdp(name: string, queue: number, queuePairs: number, fix: 
         whenMoved: 'its sockets are unbound, and its frames are dropped',
       },
       kernelCounts: () => null,
-      close: () => device.close(),
+      close: () => {
+        sockets.close()
+        device.close()
+      },
     }
   } catch (error) {
     device.close()

@@ -180,7 +180,7 @@ describe('configuration', () => {
     [{ ...least, threads: '0' }, /^--threads: 0 is not accepted; accepted: an integer from 1 to 128/],
     [
       { ...least, backend: 'pcap:x', queues: '2', threads: '2' },
-      /^--threads: is 2, and pcap is one thread's; accepted: 1, or drop, loopback, tap, replay, plugin/,
+      /^--threads: is 2, and pcap is one thread's; accepted: 1, or drop, loopback, tap, af-xdp, replay, plugin/,
     ],
     [
       { ...least, queues: '2', threads: '2', accessor: 'iotlb-translated' },

@@ -9,8 +9,8 @@ import type { DaemonConfig, MetricsAddress, ServeConfig } from './serve-config.t
 import { ServeError, usageError } from './serve-error.ts'
 import { type DeviceSettings, fromArguments, parseDevice, readSettings } from './settings.ts'
 
-/** Backends whose pairs have nothing in common that one thread would have to keep: a file that is written, sockets. */
-const THREADED: readonly BackendSpec['kind'][] = ['drop', 'loopback', 'tap', 'replay', 'plugin']
+/** Backends whose pairs have nothing in common that one thread would have to keep: a file that is written. */
+const THREADED: readonly BackendSpec['kind'][] = ['drop', 'loopback', 'tap', 'af-xdp', 'replay', 'plugin']
 
 /** Says for messages where a setting was given: nothing for an argument, file and line for one of a file. */
 type Where = (setting: string) => string

@@ -1,4 +1,3 @@
-import { AfXdpQueue, BUSY_MS } from '@vring/backend-af-xdp'
 import { LinuxTapQueue } from '@vring/backend-tap/linux'
 import type { Registry } from '@vring/registry'
 import { DropBackend } from '@vring/vhost-net'
@@ -60,13 +59,7 @@ async function ownDatapath(
         spec.receiving,
       )
     case 'af-xdp':
-      return afXdpPath(
-        openAll(of(spec.queues, owned), (handle) => {
-          const onBusy = (): void =>
-            note(`${handle.name}: queue ${handle.queue} is in use; waiting for it, ${BUSY_MS} ms at most`)
-          return new AfXdpQueue(handle, { onBusy })
-        }),
-      )
+      return afXdpPath(spec, owned)
   }
 }
 

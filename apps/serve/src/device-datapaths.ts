@@ -1,7 +1,8 @@
-import { AfXdpGroup, type AfXdpQueue } from '@vring/backend-af-xdp'
+import { AfXdpGroup, AfXdpQueue, AfXdpReceiver } from '@vring/backend-af-xdp'
 import type { LinuxTapQueue } from '@vring/backend-tap/linux'
 import { ETH_HEADER_BYTES } from '@vring/layout'
 import { type Datapath, nothing } from './datapath-ends.ts'
+import type { DatapathSpec } from './protocol.ts'
 import { tapCarrier, tapOffloads } from './tap-offloads.ts'
 
 /** Of an Ethernet header with two VLAN tags, which a queue's longest frame has. */
@@ -26,17 +27,27 @@ export function tapPath(queues: readonly LinuxTapQueue[], receiving: Int32Array)
   }
 }
 
-/** Sources of pairs that receive take the frames of those that do not. */
-export function afXdpPath(queues: readonly AfXdpQueue[]): Datapath {
-  const group = new AfXdpGroup(queues)
+/** Sources of pairs that receive take the frames of those that do not, whichever thread has those. */
+export function afXdpPath(
+  { sockets, receiving }: Extract<DatapathSpec, { kind: 'af-xdp' }>,
+  owned: readonly number[],
+): Datapath {
+  const all: AfXdpReceiver[] = []
+  const queues: AfXdpQueue[] = []
+  for (const [pair, socket] of sockets.entries()) {
+    const [first] = all
+    if (owned.includes(pair)) queues.push(new AfXdpQueue(socket, {}, first))
+    all.push(owned.includes(pair) ? queues.at(-1)! : new AfXdpReceiver(socket, first?.umem))
+  }
+  const group = new AfXdpGroup(all, { pairs: owned, shared: receiving })
   const path = devicePath(queues)
   return {
     ...path,
-    pairs: path.pairs.map((ends, pair) => ({ ...ends, source: group.sources[pair]! })),
-    setReceiving: (pair, receiving) => group.setReceiving(pair, receiving),
+    pairs: path.pairs.map((ends, index) => ({ ...ends, source: group.sources[owned[index]!]! })),
+    setReceiving: (index, now) => group.setReceiving(owned[index]!, now),
     close: () => {
       group.close()
-      path.close()
+      for (const one of all) one.close()
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
-import type { AfXdpQueueHandle } from '@vring/backend-af-xdp'
+import type { AfXdpSocketHandle } from '@vring/backend-af-xdp'
 import type { TapQueueHandle } from '@vring/backend-tap/linux'
 import type { PeerCredentials } from '@vring/linux'
 import type { AccessorSpec } from '@vring/registry'
@@ -24,7 +24,8 @@ export type DatapathSpec =
   | { readonly kind: 'plugin'; readonly name: string; readonly argument: string | null }
   /** `receiving`: pairs that take frames, one number for all threads. */
   | { readonly kind: 'tap'; readonly queues: readonly TapQueueHandle[]; readonly receiving: Int32Array }
-  | { readonly kind: 'af-xdp'; readonly queues: readonly AfXdpQueueHandle[] }
+  /** `receiving`: pairs that take frames, see `AfXdpGroup.shared`. */
+  | { readonly kind: 'af-xdp'; readonly sockets: readonly AfXdpSocketHandle[]; readonly receiving: Int32Array }
 
 /** An XDP program that runs in the worker. */
 export type ProgramSpec = { readonly kind: 'xdp1' } | ObjectSpec

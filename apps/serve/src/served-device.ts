@@ -21,8 +21,8 @@ export interface ServedDeviceOptions {
   readonly captures: Captures
   /** Number of the thread that this is, of those that have pairs of the device. Default 0. */
   readonly thread?: number
-  /** Hears how many pairs the driver uses. */
-  readonly onPairs?: (count: number) => void
+  /** Goes over to the first `count` pairs, in this thread by `own`, and in the others: all of them stand meanwhile. */
+  readonly changePairs?: (count: number, own: () => void) => void
   /** Takes one line for people. */
   readonly onNote?: (line: string) => void
 }
@@ -70,7 +70,7 @@ export class ServedDevice extends NetDevice {
   private readonly sessionEnds: Record<string, number> = {}
   private readonly note: (line: string) => void
   private readonly thread: number
-  private readonly onPairs: (count: number) => void
+  private readonly changePairs: (count: number, own: () => void) => void
 
   constructor(options: ServedDeviceOptions) {
     const { accessor, accessorOptions = {}, datapath, features, announce = false, captures, onNote } = options
@@ -87,7 +87,7 @@ export class ServedDevice extends NetDevice {
     this.captures = captures
     this.note = onNote ?? (() => {})
     this.thread = options.thread ?? 0
-    this.onPairs = options.onPairs ?? (() => {})
+    this.changePairs = options.changePairs ?? ((_count, own) => own())
     this.received = datapath.pairs.map(() => ({ frames: 0, bytes: 0, dropped: {} }))
     this.sent = datapath.pairs.map(() => ({}))
   }
@@ -116,16 +116,14 @@ export class ServedDevice extends NetDevice {
     this.follow(index)
   }
 
-  /** What the host sends to a pair that the driver does not use would be lost. */
   protected override usePairs(count: number): void {
-    super.usePairs(count)
-    for (let index = 0; index < 2 * this.queueNum; index += 2) this.follow(index)
-    this.onPairs(count)
+    this.changePairs(count, () => this.setPairs(count))
   }
 
-  /** The driver uses the first `count` pairs, as another thread of the device heard. */
+  /** The driver uses the first `count` pairs. What the host sends to one that it does not use would be lost. */
   setPairs(count: number): void {
-    this.usePairs(count)
+    super.usePairs(count)
+    for (let index = 0; index < 2 * this.queueNum; index += 2) this.follow(index)
   }
 
   /** Tells the network device of a pair when its receive ring begins to take frames, and when it ends. */

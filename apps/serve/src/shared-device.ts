@@ -38,6 +38,17 @@ export class SharedDevice {
     return this.#shared?.tellAll(command) ?? []
   }
 
+  /** Goes over to the first `count` pairs, thread by thread, as queues go from one to another with it. */
+  changePairs(count: number, own: () => void): void {
+    this.#shared?.quiesce()
+    try {
+      own()
+      for (const one of this.#followers) this.#shared!.tell(one.thread, { kind: 'pairs', count })
+    } finally {
+      this.#shared?.resume()
+    }
+  }
+
   snapshot(): Snapshot {
     if (this.#shared === null) return this.#own.snapshot()
     return mergeSnapshots([this.#own.snapshot(), ...(this.tellAll({ kind: 'snapshot' }) as (Snapshot | undefined)[])])

@@ -49,7 +49,7 @@ async function work(settings: WorkerSettings): Promise<void> {
   )
   const captures = new Captures(datapath.pairs, note)
   if (datapath.note !== null && thread === 0) note(datapath.note)
-  let onPairs = (_count: number): void => {}
+  let changePairs = (_count: number, own: () => void): void => own()
   try {
     for (const spec of settings.captures)
       if (threads === 1 || spec.pair! % threads === thread) attempt('--capture', () => captures.begin(spec))
@@ -61,13 +61,13 @@ async function work(settings: WorkerSettings): Promise<void> {
       announce: settings.announce,
       captures,
       thread,
-      onPairs: (count) => onPairs(count),
+      changePairs: (count, own) => changePairs(count, own),
       onNote: note,
     })
     if (seat.kind === 'follower') follow(settings, seat, device, datapath)
     else {
       const shared = new SharedDevice(device, seat.followers, (thread) => tell({ type: 'overdue', thread }))
-      onPairs = (count) => shared.tellAll({ kind: 'pairs', count })
+      changePairs = (count, own) => shared.changePairs(count, own)
       serve(settings, seat, device, shared, datapath)
     }
   } finally {

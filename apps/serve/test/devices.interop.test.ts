@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { AfXdpInterface, AfXdpQueue } from '@vring/backend-af-xdp'
+import { AfXdpInterface, AfXdpQueue, AfXdpSockets } from '@vring/backend-af-xdp'
 import { readCapture } from '@vring/backend-pcap'
 import { closeFd, interfaceIndex, linkInfo, openTunQueue, unshareNetwork, unsupportedHost } from '@vring/linux'
 import { memoryView } from '@vring/memory'
@@ -152,6 +152,56 @@ describe.skipIf(reason !== null)(`vring-serve on devices${reason === null ? '' :
     expect(await started.metric(TX)).toBe(64)
     expect(await started.end('SIGTERM')).toBe(0)
     expect(linkInfo(interfaceIndex('vdxskA')).xdp.mode).toBe('none')
+  })
+
+  test('af-xdp over two threads: the pair that a driver has gets the frames of both queues, driver after driver', async () => {
+    const two = ['numtxqueues', '2', 'numrxqueues', '2']
+    ip('link', 'add', 'vdtwoA', ...two, 'type', 'veth', 'peer', 'name', 'vdtwoB', ...two)
+    keep({ close: () => ip('link', 'del', 'vdtwoA') })
+    for (const name of ['vdtwoA', 'vdtwoB']) ip('link', 'set', name, 'up')
+    const sockets = keep(AfXdpSockets.open(keep(AfXdpInterface.open({ name: 'vdtwoB' })).queues))
+    const peers = sockets.handles.map((handle) => keep(new AfXdpQueue(handle)))
+    const started = await serve(['--backend', 'af-xdp:vdtwoA:0', '--queues', '2', '--threads', '2'])
+    const sent = frames(40)
+    const batch = new FrameBatch(HEADER, memoryView(new ArrayBuffer(64 * SLOT)))
+    for (const [i, frame] of sent.entries()) {
+      batch.offset[i] = i * SLOT
+      batch.length[i] = HEADER + frame.length
+      batch.view.u8.set(frame, i * SLOT + HEADER)
+    }
+    batch.count = sent.length
+    for (const pair of [1, 0, 1]) {
+      const driver = new TestDriver(socket, pair)
+      const enabled = `vring_queue_enabled{queue="${2 * pair}"}`
+      await until('a ring that receives', async () => (await started.metric(enabled)) === 1)
+      const back: Uint8Array[] = []
+      for (const peer of peers) {
+        expect(peer.transmit(batch)).toBe(40)
+        peer.flush()
+        // One after the other: of two queues there is no order.
+        await until('frames at the driver', () => {
+          back.push(...driver.receive().filter(isOurs))
+          return back.length % 40 === 0 && back.length > 0
+        })
+      }
+      expect(Buffer.concat(back).equals(Buffer.concat([...sent, ...sent]))).toBe(true)
+      // What it sends leaves by the queue of its own pair.
+      driver.send(sent)
+      let arrived = 0
+      await until('frames at the peer', () => {
+        const { count, offset, view } = peers[pair]!.receive()
+        for (let i = 0; i < count; i++)
+          if (view.u8[offset[i]! + HEADER + 12] === 0x88 && view.u8[offset[i]! + HEADER + 13] === 0xb5) arrived++
+        peers[pair]!.consume(count)
+        return arrived === 40
+      })
+      driver.close()
+      await until('the end of the session', async () => (await started.metric('vring_connected')) === 0)
+    }
+    for (const pair of [0, 1])
+      expect(await started.metric(`vring_packets_total{pair="${pair}",direction="tx"}`)).toBe(pair === 0 ? 40 : 80)
+    expect(await started.end('SIGTERM')).toBe(0)
+    expect(linkInfo(interfaceIndex('vdtwoA')).xdp.mode).toBe('none')
   })
 
   test('af-xdp over a link that is slower than the driver: the daemon sleeps, and every frame leaves', async () => {

@@ -1,13 +1,11 @@
 import { refused } from '@vring/layout'
 import { XDP_PACKET_HEADROOM } from '@vring/linux'
-import { NET_BATCH } from '@vring/vhost-net'
 import type { AfXdpQueueHandle } from './af-xdp-interface.ts'
-import { LongFrames } from './long-frames.ts'
 
 export interface AfXdpQueueOptions {
   /** `auto`: zero-copy if the driver has it, else copy. Default `auto`. */
   readonly mode?: 'auto' | 'copy' | 'zero-copy'
-  /** Chunks of the UMEM, half of them for each direction. Default 4096. */
+  /** Chunks of a queue, half of them for each direction. Default 4096, and fewer for queues whose UMEM would be above 512 MiB. */
   readonly chunks?: number
   /** Bytes of one chunk: 2048 or 4096. Default by the MTU: 4096 above 1770. A longer frame takes several chunks. */
   readonly chunkBytes?: number
@@ -19,6 +17,8 @@ export interface AfXdpQueueOptions {
   readonly onBusy?: () => void
 }
 
+/** Bytes of a UMEM for as many queues as there may be, by default. */
+const UMEM_BYTES = 2 ** 29
 /** The largest chunk of a UMEM, bytes: a page. */
 export const CHUNK_BYTES_MAX = 4096
 /** Pieces that a frame may have. Source: Linux MAX_SKB_FRAGS. */
@@ -37,15 +37,17 @@ export interface AfXdpSizes {
   readonly roomBytes: number
   /** Frames are longer than a chunk: they are cut. */
   readonly multiBuffer: boolean
-  /** Room for the frames of a batch, and one more, each in one piece. */
-  readonly spareBytes: number
 }
 
-/** @throws VringError ERR_OUT_OF_RANGE for chunks or entries that are too few, or an MTU that the kernel has too few pieces for */
-export function afXdpSizes(handle: AfXdpQueueHandle, options: AfXdpQueueOptions): AfXdpSizes {
+/**
+ * @param sockets that have a part of the UMEM each, of as many chunks
+ * @throws VringError ERR_OUT_OF_RANGE for chunks or entries that are too few, or an MTU that the kernel has too few pieces for
+ */
+export function afXdpSizes(handle: AfXdpQueueHandle, options: AfXdpQueueOptions, sockets: number): AfXdpSizes {
   const frameBytes = handle.frameNow[0]!
-  const { chunks = 4096, ringEntries = 2048 } = options
   const chunkBytes = options.chunkBytes ?? (fitsChunk(frameBytes, 2048) ? 2048 : CHUNK_BYTES_MAX)
+  const { chunks = Math.min(4096, 2 * Math.floor(UMEM_BYTES / (2 * chunkBytes * sockets))), ringEntries = 2048 } =
+    options
   const pieceBytes = chunkBytes - XDP_PACKET_HEADROOM
   const pieces = Math.ceil(frameBytes / pieceBytes)
   if (pieces > PIECES_MAX)
@@ -60,9 +62,8 @@ export function afXdpSizes(handle: AfXdpQueueHandle, options: AfXdpQueueOptions)
   if (2 * ringEntries < chunks)
     throw refused('ERR_OUT_OF_RANGE', 'ringEntries', ringEntries, `at least half of ${chunks} chunks`)
   const multiBuffer = pieces > 1
-  const spareBytes = multiBuffer ? LongFrames.slotsBytes(NET_BATCH + 1, frameBytes) : 0
   const roomBytes = Math.max(frameBytes, pieceBytes)
-  return { chunks, chunkBytes, ringEntries, frameBytes, pieceBytes, roomBytes, multiBuffer, spareBytes }
+  return { chunks, chunkBytes, ringEntries, frameBytes, pieceBytes, roomBytes, multiBuffer }
 }
 
 /** A frame has room in one chunk, after what the kernel keeps free there. */

@@ -9,7 +9,7 @@ import {
   VIRTIO_NET_HDR_F_NEEDS_CSUM,
   VIRTIO_NET_HDR_GSO_NONE,
 } from '@vring/layout'
-import type { XdpSocket } from '@vring/linux'
+import type { XdpSocketView } from '@vring/linux'
 import type { MemoryView } from '@vring/memory'
 import { type FrameBatch, FrameTotals, NET_BATCH, touchFrames } from '@vring/vhost-net'
 import type { AfXdpSizes } from './af-xdp-sizes.ts'
@@ -28,7 +28,7 @@ export class ChunkSender {
   readonly sent = new FrameTotals()
   /** What {@link touchFrames} gave. */
   protected touched = 0
-  private readonly socket: XdpSocket
+  private readonly socket: XdpSocketView
   private readonly view: MemoryView
   private readonly long: LongFrames
   private readonly frameNow: Int32Array
@@ -39,14 +39,24 @@ export class ChunkSender {
   /** The longest frame that there is room for, bytes. */
   private readonly roomBytes: number
 
-  /** @param frameNow the longest frame of the interface now, bytes: one number in shared memory */
-  constructor(socket: XdpSocket, view: MemoryView, long: LongFrames, frameNow: Int32Array, sizes: AfXdpSizes) {
+  /**
+   * @param frameNow the longest frame of the interface now, bytes: one number in shared memory
+   * @param firstChunk of the half of the socket's chunks that is for frames out
+   */
+  constructor(
+    socket: XdpSocketView,
+    view: MemoryView,
+    long: LongFrames,
+    frameNow: Int32Array,
+    sizes: AfXdpSizes,
+    firstChunk: number,
+  ) {
     const { chunks, chunkBytes, pieceBytes, roomBytes } = sizes
     this.socket = socket
     this.view = view
     this.long = long
     this.frameNow = frameNow
-    this.free = new ChunkStack(chunks / 2, chunks / 2, chunkBytes)
+    this.free = new ChunkStack(firstChunk, chunks / 2, chunkBytes)
     this.chunkMask = ~(chunkBytes - 1)
     this.pieceBytes = pieceBytes
     this.roomBytes = roomBytes

@@ -1,5 +1,3 @@
-import type { Mapping } from './mapping.ts'
-
 /** Where the parts of a ring lie in its mapping, in bytes. Source: Linux include/uapi/linux/if_xdp.h, xdp_ring_offset. */
 export interface XdpRingOffsets {
   readonly producer: number
@@ -12,7 +10,7 @@ const XDP_RING_NEED_WAKEUP = 1
 const NOTHING = new Uint32Array(0)
 
 /**
- * One of the four rings of an AF_XDP socket over mapped memory: entries of 8 bytes (an address in the UMEM: fill,
+ * One of the four rings of an AF_XDP socket over mapped memory, which any thread of the process may look at, one at a time: entries of 8 bytes (an address in the UMEM: fill,
  * completion) or 16 (address, length, options: RX, TX), between two free-running indices.
  *
  * ```
@@ -20,28 +18,29 @@ const NOTHING = new Uint32Array(0)
  * ```
  */
 abstract class XdpRing {
-  /** The mapping in 32-bit words; {@link at} gives positions in it. Empty once the ring is closed. */
+  /** The memory in 32-bit words; {@link at} gives positions in it. Empty once the ring is closed. */
   words: Uint32Array
   /** Entries; a power of two. */
   readonly size: number
   protected readonly producerWord: number
   protected readonly consumerWord: number
+  /** Where this side's index is: one of the two. */
+  protected abstract get localWord(): number
   /** This side's free-running index. */
-  protected local = 0
-  private readonly mapping: Mapping
+  protected local!: number
   private readonly flagsWord: number
   private readonly entriesWord: number
   private readonly entryShift: number
 
-  constructor(mapping: Mapping, offsets: XdpRingOffsets, size: number, entryBytes: 8 | 16) {
-    this.words = new Uint32Array(mapping.buffer)
+  constructor(buffer: ArrayBuffer, offsets: XdpRingOffsets, size: number, entryBytes: 8 | 16) {
+    this.words = new Uint32Array(buffer)
     this.size = size
     this.producerWord = offsets.producer >>> 2
     this.consumerWord = offsets.consumer >>> 2
-    this.mapping = mapping
     this.flagsWord = offsets.flags >>> 2
     this.entriesWord = offsets.desc >>> 2
     this.entryShift = entryBytes === 8 ? 1 : 2
+    this.follow()
   }
 
   /** Position in {@link words} of the `index`th entry from this side's end of the ring. */
@@ -54,14 +53,23 @@ abstract class XdpRing {
     return (Atomics.load(this.words, this.flagsWord) & XDP_RING_NEED_WAKEUP) !== 0
   }
 
-  unmap(): void {
+  /** Goes on where the ring is by now: another thread may have used it. */
+  follow(): void {
+    this.local = Atomics.load(this.words, this.localWord)
+  }
+
+  /** Lets go of the memory. */
+  close(): void {
     this.words = NOTHING
-    this.mapping.unmap()
   }
 }
 
 /** A ring that this side fills: fill and TX. */
 export class XdpProducerRing extends XdpRing {
+  protected get localWord(): number {
+    return this.producerWord
+  }
+
   /** Entries that can be written. */
   free(): number {
     return this.size - this.pending()
@@ -83,6 +91,10 @@ export class XdpProducerRing extends XdpRing {
 
 /** A ring that the kernel fills: RX and completion. */
 export class XdpConsumerRing extends XdpRing {
+  protected get localWord(): number {
+    return this.consumerWord
+  }
+
   /** Entries that wait. */
   available(): number {
     // Acquire, before the entries: pairs with the kernel's release in __xskq_prod_submit.
