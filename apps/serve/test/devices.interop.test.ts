@@ -175,13 +175,13 @@ describe.skipIf(reason !== null)(`vring-serve on devices${reason === null ? '' :
       const enabled = `vring_queue_enabled{queue="${2 * pair}"}`
       await until('a ring that receives', async () => (await started.metric(enabled)) === 1)
       const back: Uint8Array[] = []
-      for (const peer of peers) {
+      for (const [queue, peer] of peers.entries()) {
         expect(peer.transmit(batch)).toBe(40)
         peer.flush()
         // One after the other: of two queues there is no order.
         await until('frames at the driver', () => {
           back.push(...driver.receive().filter(isOurs))
-          return back.length % 40 === 0 && back.length > 0
+          return back.length === 40 * (queue + 1)
         })
       }
       expect(Buffer.concat(back).equals(Buffer.concat([...sent, ...sent]))).toBe(true)
@@ -298,7 +298,7 @@ describe.skipIf(reason !== null)(`vring-serve on devices${reason === null ? '' :
       'af-xdp without permission',
       ['af-xdp:vdveth'],
       4,
-      /--backend: socket: EPERM.*CAP_NET_RAW for af-xdp/,
+      /--backend af-xdp:vdveth:0: socket: EPERM.*CAP_NET_RAW for af-xdp/,
       without('net_raw'),
     ],
     ['a queue that is not there', ['af-xdp:lo:7'], 2, /--backend af-xdp:lo:7: queue is 7; accepted: 0/],
