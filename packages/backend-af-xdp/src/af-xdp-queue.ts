@@ -4,8 +4,9 @@ import type { AfXdpCounters } from './af-xdp-counters.ts'
 import type { AfXdpQueueHandle } from './af-xdp-interface.ts'
 import { AfXdpReceiver } from './af-xdp-receiver.ts'
 import type { AfXdpQueueOptions } from './af-xdp-sizes.ts'
-import { type AfXdpSocketHandle, AfXdpSockets, SEEN } from './af-xdp-sockets.ts'
+import { type AfXdpSocketHandle, AfXdpSockets } from './af-xdp-sockets.ts'
 import { ChunkSender } from './chunk-sender.ts'
+import { SEEN } from './seen.ts'
 
 /** Frames that one call sends in copy mode at least. Source: Linux net/xdp/xsk.c, TX_BATCH_SIZE. */
 const TX_BATCH_SIZE = 32

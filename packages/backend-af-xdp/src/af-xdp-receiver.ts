@@ -3,9 +3,10 @@ import { XDP_PKT_CONTD, XdpSocketView } from '@vring/linux'
 import { type MemoryView, memoryView } from '@vring/memory'
 import { FrameBatch, type FrameSource, FrameTotals, NET_BATCH } from '@vring/vhost-net'
 import type { AfXdpQueueHandle } from './af-xdp-interface.ts'
-import { type AfXdpSocketHandle, SEEN } from './af-xdp-sockets.ts'
+import type { AfXdpSocketHandle } from './af-xdp-sockets.ts'
 import { LongFrames } from './long-frames.ts'
 import { completePartialChecksum } from './partial-checksum.ts'
+import { SEEN } from './seen.ts'
 
 const ENXIO = -6
 const ENODEV = -19

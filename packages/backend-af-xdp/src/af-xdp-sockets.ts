@@ -4,6 +4,7 @@ import type { AfXdpQueueHandle } from './af-xdp-interface.ts'
 import { type AfXdpQueueOptions, type AfXdpSizes, afXdpSizes } from './af-xdp-sizes.ts'
 import { LongFrames } from './long-frames.ts'
 import { BUSY_MS, openWhenFree } from './open-when-free.ts'
+import { SEEN } from './seen.ts'
 import { enterSocket } from './xsk-redirect.ts'
 
 /** An open socket of a queue, for any thread of the process: plain data. */
@@ -15,12 +16,9 @@ export interface AfXdpSocketHandle {
   readonly firstChunk: number
   /** Where its slots for {@link LongFrames} begin, bytes. */
   readonly firstSlot: number
-  /** What all threads that have a view of it count and see, see {@link SEEN}. */
+  /** What all threads that have a view of it count and see, in shared memory. */
   readonly seen: Float64Array
 }
-
-/** Numbers of {@link AfXdpSocketHandle.seen}: frames for the driver that were dropped, and whether the interface is gone. */
-export const SEEN = { noDriver: 0, oversize: 1, gone: 2 } as const
 
 /**
  * The AF_XDP sockets of queues of one interface over one UMEM (XDP_SHARED_UMEM), each with a part of its chunks:
