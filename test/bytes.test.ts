@@ -487,6 +487,7 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['ebpf: Machine.bindPacket', 'points at memory, and copies nothing'],
   ['ebpf: Machine.setScratch', 'points at memory, and copies nothing'],
   ['linux: roundTripEnd', 'memory that two threads share by contract'],
+  ['linux: XdpSocketView.constructor', 'memory that the kernel and threads share by contract'],
   ['backend-pcap: ReplayClock.constructor', 'memory that two threads share by contract'],
 ])
 
