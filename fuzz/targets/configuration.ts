@@ -52,9 +52,9 @@ export const target: FuzzTarget = {
   ].map(text),
   run(input) {
     const given = new TextDecoder().decode(input)
-    const settings = refusedOr(() => parseSettings(given, 'file'))
+    const settings = refusedOr(() => parseSettings(given, 'file').settings)
     if (settings !== null) {
-      const again = parseSettings(JSON.stringify(settings), 'file')
+      const again = parseSettings(JSON.stringify(settings), 'file').settings
       expectThat(
         JSON.stringify(again) === JSON.stringify(settings),
         `${JSON.stringify(settings)} is read back otherwise`,

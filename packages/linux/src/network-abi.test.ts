@@ -21,7 +21,7 @@ const FILES = ['io-uring', 'link', 'netlink', 'netns', 'tun', 'xdp-program', 'xd
 
 /** Names in these files that are the package's own, and constants younger than headers in use. */
 const NOT_IN_C =
-  /^(SQE_|CQE_|PARAMS|SETUP_FLAGS|IORING_OFF_RINGS|NLA_HEADER_BYTES|NLA_TYPE_MASK|NLMSGERR_BYTES|REPLY_BYTES|LOG_BYTES|TEST_RUN_GROWTH|FUNCTION_INFO_BYTES|INSTRUCTION_BYTES|MMAP_OFFSETS_BYTES|XDP_PACKET_HEADROOM|XDP_MAX_TX_SKB_BUDGET|XDP_USE_SG|XDP_PKT_CONTD|PAGE_BYTES|TX_BUDGET|TUN_F_USO|E[A-Z]+$)/
+  /^(SQE_|CQE_|PARAMS|SETUP_FLAGS|IORING_OFF_RINGS|NLA_HEADER_BYTES|NLA_TYPE_MASK|NLMSGERR_BYTES|REPLY_BYTES|LOG_BYTES|TEST_RUN_GROWTH|FUNCTION_INFO_BYTES|INSTRUCTION_BYTES|MMAP_OFFSETS_BYTES|XDP_PACKET_HEADROOM|XDP_MAX_TX_SKB_BUDGET|XDP_USE_SG|XDP_PKT_CONTD|XDP_DESC_BYTES|XDP_ADDRESS_BYTES|PAGE_BYTES|TX_BUDGET|TUN_F_USO|E[A-Z]+$)/
 
 /** `const NAME = number` of a source file: module-private constants are held to the headers like exported ones. */
 function constantsOf(file: string): [string, number][] {
@@ -62,6 +62,7 @@ const LAYOUT: Readonly<Record<string, number>> = {
   'offsetof(struct sockaddr_xdp, sxdp_ifindex)': 4,
   'offsetof(struct sockaddr_xdp, sxdp_queue_id)': 8,
   'sizeof(struct xdp_desc)': 16,
+  'sizeof(((struct xdp_desc *)0)->addr)': 8,
   'sizeof(struct xdp_mmap_offsets)': 128,
   'offsetof(struct xdp_mmap_offsets, cr)': 96,
   'offsetof(struct xdp_ring_offset, flags)': 24,
