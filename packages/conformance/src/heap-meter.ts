@@ -10,6 +10,8 @@ const CLEAN_WINDOWS = 3
  * so many accessors that it is not inlined. A record of three fields is no larger: a smaller one is not told from them.
  */
 const BOXED_BYTES_MAX = 96
+/** The same of a reading. */
+const CLEAN_BYTES_MAX = BOXED_BYTES_MAX * RUNS
 
 /** Node's `process`, as far as it is used; other engines may have none, or one that does not say. */
 interface Process {
@@ -18,8 +20,9 @@ interface Process {
 
 /**
  * Does a repeated action allocate? Its first runs may, as an engine keeps doubles on the heap until it optimises: an action
- * is clean as soon as a few windows in a row leave the heap as it is, but for {@link BOXED_BYTES_MAX}. Collections and
- * compilations disturb single readings, not their median.
+ * is clean as soon as a few windows in a row leave the heap as it is, but for {@link BOXED_BYTES_MAX}: the median of the
+ * readings of each, which collections and compilations disturb singly, and the sum of all. V8 takes room for what it expects to live
+ * long by the page, so that most readings do not see it.
  */
 export class HeapMeter {
   readonly #read: () => number
@@ -38,7 +41,8 @@ export class HeapMeter {
     const meter = new HeapMeter(() => memoryUsage().heapUsed)
     // Several looks: a collection may fall into one.
     for (let look = 0; look < 10; look++)
-      if (meter.bytesOf(makeGarbage) >= RUNS && Math.abs(meter.bytesOf(makeNothing)) < RUNS) return meter
+      if (median(meter.readingsOf(makeGarbage)) >= RUNS && Math.abs(median(meter.readingsOf(makeNothing))) < RUNS)
+        return meter
     return null
   }
 
@@ -46,24 +50,28 @@ export class HeapMeter {
   allocates(action: (runs: number) => void): number {
     let most = 0
     let clean = 0
+    let sum = 0
     for (let window = 0; window < WINDOWS_MAX; window++) {
-      const bytes = this.bytesOf(action)
+      const readings = this.readingsOf(action)
+      const bytes = median(readings)
       most = Math.max(most, bytes)
+      sum += readings.reduce((all, reading) => all + reading, 0)
       // A heap that shrinks says nothing: garbage is being swept.
-      clean = Math.abs(bytes) <= BOXED_BYTES_MAX * RUNS ? clean + 1 : 0
+      const undisturbed =
+        Math.abs(bytes) <= CLEAN_BYTES_MAX && Math.abs(sum) <= (clean + 1) * READINGS * CLEAN_BYTES_MAX
+      clean = undisturbed ? clean + 1 : 0
       if (clean === CLEAN_WINDOWS) return 0
+      if (clean === 0) sum = 0
     }
-    return Math.round(most / RUNS)
+    return Math.max(1, Math.round(most / RUNS))
   }
 
-  private bytesOf(action: (runs: number) => void): number {
-    const readings: number[] = []
-    for (let i = 0; i < READINGS; i++) {
+  private readingsOf(action: (runs: number) => void): number[] {
+    return Array.from({ length: READINGS }, () => {
       const before = this.#read()
       action(RUNS)
-      readings.push(this.#read() - before)
-    }
-    return median(readings) - this.#cost
+      return this.#read() - before - this.#cost
+    })
   }
 }
 
@@ -78,5 +86,5 @@ function makeNothing(runs: number): void {
 }
 
 function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[values.length >> 1]!
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!
 }
