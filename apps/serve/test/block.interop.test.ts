@@ -177,6 +177,6 @@ test('the file is named that can’t be served', () => {
     status: 2,
     stderr: expect.stringContaining('1000 bytes; accepted: a regular file'),
   })
-  expect(run('--file', join(folder, 'none'))).toMatchObject({ stderr: expect.stringContaining('--file: ENOENT') })
-  expect(run()).toMatchObject({ status: 2, stderr: expect.stringContaining('--file: is missing') })
+  expect(run('--file', join(folder, 'none'))).toMatchObject({ stderr: expect.stringContaining('--file: open: ENOENT') })
+  expect(run()).toMatchObject({ status: 2, stderr: expect.stringContaining('--file: missing: A regular file') })
 })
