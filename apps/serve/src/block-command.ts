@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Worker } from 'node:worker_threads'
 import { helpText, type OptionTable, readArguments } from '@vring/cli'
-import { EventFd } from '@vring/linux'
+import { EventFd, missingProtection } from '@vring/linux'
 import { BLOCK_QUEUES_MAX } from '@vring/vhost-user-blk'
 import type { BlockSettings, BlockWorkerMessage } from './block-protocol.ts'
 import { EXIT_INTERNAL } from './exit-codes.ts'
@@ -38,6 +38,8 @@ export async function blockCommand(
 ): Promise<string | null> {
   if (rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h')) return usage()
   const given = checked(rawArgs)
+  const missing = missingProtection()
+  if (missing !== null) log(missing)
   const wake = EventFd.create()
   const cell = new Int32Array(new SharedArrayBuffer(4))
   const settings: BlockSettings = { ...given, wakeFd: wake.fd, stop: cell.buffer as SharedArrayBuffer }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { ServiceNotifier } from '@vring/linux'
+import { missingProtection, ServiceNotifier } from '@vring/linux'
 import { ControlServer } from './control-server.ts'
 import { KernelTrace } from './kernel-trace.ts'
 import { type Log, logOf } from './log.ts'
@@ -163,10 +163,13 @@ export async function runDaemon(
   })
   closing.push(() => daemon.close())
   try {
+    const missing = missingProtection()
+    if (missing !== null) log(missing, 'warn')
     const onStop = (): void => {
       notifier.stopping()
       daemon.stop()
-      if (!single) end(null)
+      // Stopped before it had any: none will end.
+      if (!single || daemon.devices.length === 0) end(null)
     }
     let started = (): void => {}
     const begun = new Promise<void>((resolve) => {

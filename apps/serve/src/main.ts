@@ -23,6 +23,8 @@ const ENDING = ['SIGTERM', 'SIGINT'] as const
  * @returns the exit code; what went wrong is one line on standard error
  */
 export async function main(rawArgs: readonly string[]): Promise<number> {
+  // Without a listener Node opens a debugger for every process that can reach the port.
+  process.on('SIGUSR1', ignore)
   try {
     if (rawArgs.includes('--print-capabilities')) {
       process.stdout.write(capabilities())
@@ -50,8 +52,6 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
     // Not once: a second signal does not end the process before it has given everything back.
     const ending: readonly NodeJS.Signals[] = given.config === undefined ? [...ENDING, 'SIGHUP'] : ENDING
     for (const signal of ending) process.on(signal, onSignal)
-    // Without a listener Node opens a debugger for every process that can reach the port.
-    process.on('SIGUSR1', ignore)
     try {
       await runDaemon(config, stop.signal, log, {
         env: process.env,
@@ -59,11 +59,12 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
       })
     } finally {
       for (const signal of ending) process.off(signal, onSignal)
-      process.off('SIGUSR1', ignore)
     }
     return EXIT_OK
   } catch (error) {
     return report(error)
+  } finally {
+    process.off('SIGUSR1', ignore)
   }
 }
 

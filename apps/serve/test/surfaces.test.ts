@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { connect, type Socket } from 'node:net'
@@ -67,19 +68,31 @@ describe.skipIf(reason !== null)(
       return [daemon, socket]
     }
 
-    test('signals end it cleanly, twice and by a terminal that goes; SIGUSR1 opens no debugger', async () => {
-      const [serve, socket] = await start()
-      serve.child.kill('SIGUSR1')
-      await new Promise((resolve) => setTimeout(resolve, 300))
-      expect(listeningSockets(serve.child.pid!)).toBe(0)
-      serve.child.kill('SIGHUP')
-      serve.child.kill('SIGTERM')
-      serve.child.kill('SIGHUP')
-      expect(await serve.end('SIGTERM')).toBe(0)
-      expect(existsSync(socket)).toBe(false)
-      expect(serve.output).not.toContain('ebugger')
-      expect(serve.output).toContain('stopped; 0 sessions')
-    })
+    test.each([
+      ['a network device', [], 'stopped; 0 sessions'],
+      ['a block device', ['block'], 'stopped; 0 reads'],
+    ])(
+      'signals end %s cleanly, twice and by a terminal that goes; SIGUSR1 opens no debugger',
+      async (_, kind, last) => {
+        const socket = join(folder, 'signals.sock')
+        const file = join(folder, 'disk')
+        writeFileSync(file, Buffer.alloc(4096))
+        const what = kind.length === 0 ? ['--backend', 'loopback'] : ['--file', file]
+        const serve = new DaemonProcess([...kind, '--socket', socket, ...what])
+        daemon = serve
+        await serve.ready()
+        serve.child.kill('SIGUSR1')
+        await new Promise((resolve) => setTimeout(resolve, 300))
+        expect(listeningSockets(serve.child.pid!)).toBe(0)
+        serve.child.kill('SIGHUP')
+        serve.child.kill('SIGTERM')
+        serve.child.kill('SIGHUP')
+        expect(await serve.end('SIGTERM')).toBe(0)
+        expect(existsSync(socket)).toBe(false)
+        expect(serve.output).not.toContain('ebugger')
+        expect(serve.output).toContain(last)
+      },
+    )
 
     test('connections that ask nothing are ended when there are many, and one that asks is answered', async () => {
       const [serve] = await start('--metrics', '127.0.0.1:0')

@@ -33,9 +33,9 @@ interface GuardTable {
 
 let table: GuardTable | null = null
 
-/** Why memory can't be guarded on this processor, or null when it can. */
-export function unguardedHost(): string | null {
-  return SIGBUS_CODE[process.arch] === undefined ? `no SIGBUS handler for ${process.arch}` : null
+/** Why memory can't be guarded on a processor, by default this one; null when it can. */
+export function unguardedHost(arch: NodeJS.Architecture = process.arch): string | null {
+  return SIGBUS_CODE[arch] === undefined ? `no SIGBUS handler for ${arch}` : null
 }
 
 /**
