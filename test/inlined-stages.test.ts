@@ -16,7 +16,8 @@ const STAGES: Readonly<Record<string, readonly string[]>> = {
   PackedPublisher: ['publishByLease', 'storeElements', 'storeOtherFlags'],
   XdpBackend: ['transmit'],
   RingLease: ['hold', 'release'],
-  PlainCpu: ['loadWords', 'storeWords'],
+  PlainCpu: ['loadWords', 'storeWords', 'copy', 'copyWords64'],
+  PayloadWriter: ['putWhole', 'putBare'],
 }
 
 const PACKAGES = ['accessor', 'virtqueue', 'vhost-net']

@@ -11,4 +11,9 @@ export interface FrameSource {
   receive(): FrameBatch
   /** The first `count` frames of the batch were delivered or dropped: the source may reuse their memory. */
   consume(count: number): void
+  /**
+   * For a source whose frames come in this thread's transmit rounds: `deliver` gives the driver what waits within such a round,
+   * so that it need not be kept. Null: no ring receives. It may leave frames waiting.
+   */
+  connect?(deliver: (() => void) | null): void
 }

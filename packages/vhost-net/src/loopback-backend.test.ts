@@ -52,6 +52,48 @@ describe('LoopbackBackend', () => {
     expect(frames(loop.receive())[0]!.every((byte) => byte === 7)).toBe(true)
   })
 
+  test('passes frames on from where they are while none waits and a ring receives; what is left is copied', () => {
+    const loop = new LoopbackBackend()
+    const sent = batchOf([60, 61, 62], 7)
+    const given: [FrameBatch, number, boolean][] = []
+    let room = 2
+    loop.connect(() => {
+      const batch = loop.receive()
+      given.push([batch, batch.count, batch.bare])
+      loop.consume(Math.min(room, batch.count))
+      given.push([loop.receive(), loop.receive().count, false])
+    })
+    expect([loop.transmit(sent), loop.waiting, sent.bare]).toEqual([3, 1, false])
+    expect(given[0]).toEqual([sent, 3, true])
+    // It is not in hand twice: the rest waits in the loopback's own memory, and so does what comes after it.
+    expect(given[1]![1]).toBe(0)
+    room = 3
+    loop.transmit(sent)
+    expect([given.length, loop.waiting]).toEqual([2, 4])
+    expect(frames(loop.receive()).map((frame) => frame.length)).toEqual([62, 60, 61, 62])
+    loop.consume(4)
+    loop.transmit(sent)
+    expect([given.length, loop.waiting]).toEqual([4, 0])
+    loop.connect(null)
+    loop.transmit(sent)
+    expect(loop.waiting).toBe(3)
+    expect(loop.counters).toEqual({ txFrames: 12, txBytes: 4 * 183, txDropped: {} })
+  })
+
+  test('a batch with a frame that is too short passes through memory, and a ring that throws has taken nothing', () => {
+    const loop = new LoopbackBackend()
+    const sent = batchOf([60, 13])
+    loop.connect(() => {
+      throw new Error('lost')
+    })
+    loop.transmit(sent)
+    expect([loop.waiting, loop.counters.txDropped]).toEqual([1, { short: 1 }])
+    loop.clear()
+    sent.count = 1
+    expect(() => loop.transmit(sent)).toThrow('lost')
+    expect([sent.bare, loop.receive().count]).toEqual([false, 0])
+  })
+
   test('drops and counts what is too short, and what finds no room', () => {
     const loop = new LoopbackBackend({ limit: 3 })
     loop.transmit(batchOf([13, 14, 60, 0, 60, 60]))

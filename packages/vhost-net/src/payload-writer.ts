@@ -1,7 +1,10 @@
 import type { Cpu } from '@vring/accessor'
-import { ENOBUFS, EXDEV, NET_HDR_NUM_BUFFERS_OFFSET } from '@vring/layout'
+import { ENOBUFS, EXDEV, NET_HDR_MRG_BYTES, NET_HDR_NUM_BUFFERS_OFFSET } from '@vring/layout'
 import { ACCESS_WRITE, type AddressMap, type MemoryView, work } from '@vring/memory'
 import { type ChainBatch, PIECES_MAX } from '@vring/virtqueue'
+
+/** The header's last word: no checksum, one buffer. */
+const NUM_BUFFERS_ONE = 1 << 16
 
 /** The guest-migration log, as payload is marked in it. */
 export interface PayloadLog {
@@ -40,6 +43,30 @@ export class PayloadWriter {
     cpu.clac()
     if (!aligned) return at < 0 ? at : EXDEV
     // Data first, then the log: a reader of the log must find what it points at.
+    if (this.log !== null) this.log.write(address, total)
+    return 0
+  }
+
+  /**
+   * Writes an empty header, with one for num_buffers, and after it a frame of `total` bytes less the header's.
+   *
+   * @returns 0, or a negative errno: nothing was written
+   */
+  putBare(address: number, total: number, view: MemoryView, from: number): number {
+    const { cpu, buffers } = this
+    cpu.stac()
+    const at = cpu.translate(buffers, address, total, ACCESS_WRITE)
+    const aligned = at >= 0 && (at & 3) === 0
+    if (aligned) {
+      const { u32 } = buffers.view
+      const word = at >>> 2
+      cpu.store32(u32, word, 0)
+      cpu.store32(u32, word + 1, 0)
+      cpu.store32(u32, word + 2, NUM_BUFFERS_ONE)
+      cpu.copy(buffers.view, at + NET_HDR_MRG_BYTES, view, from, total - NET_HDR_MRG_BYTES)
+    }
+    cpu.clac()
+    if (!aligned) return at < 0 ? at : EXDEV
     if (this.log !== null) this.log.write(address, total)
     return 0
   }

@@ -70,6 +70,16 @@ export abstract class Round {
    * source or `notify` can do
    */
   run(): number {
+    work.begin()
+    return this.runWithin()
+  }
+
+  /**
+   * As {@link run}, within a round of the other kind: what it does counts as work of that one.
+   *
+   * @throws VringError ERR_INVALID_STATE in the middle of another one of its own kind
+   */
+  runWithin(): number {
     const { queue, guard } = this
     if (queue.broken !== null) {
       this.end = 'broken'
@@ -77,7 +87,6 @@ export abstract class Round {
     }
     if (guard.running) throw roundInRound(this.constructor.name)
     guard.running = true
-    work.begin()
     try {
       if (queue.accessor.beginRound() === 'miss') {
         this.end = 'miss'

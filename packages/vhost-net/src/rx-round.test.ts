@@ -106,6 +106,27 @@ describe('without mergeable buffers', () => {
   })
 })
 
+it.each([
+  ['one by one', 100, 0],
+  ['at a multiple of four', 2048, 0],
+  ['at an odd address', 2048, 1],
+])('headers that are not for the driver reach it as empty ones: buffers %s', (_where, room, shift) => {
+  const q = netQueue(256, MRG)
+  const source = new ArraySource()
+  for (let i = 0; i < 8; i++) source.waiting.push(`${'\xff'.repeat(12)}${frame(i, 120).slice(12)}`)
+  const sent = source.waiting.map((data) => data.slice(12))
+  const receive = source.receive.bind(source)
+  source.receive = () => Object.assign(receive(), { bare: true })
+  const at = (id: number): number => HEAP + shift + id * 4096
+  offer(q, 32, room, at)
+  const rx = round(q, source)
+  expect([rx.run(), rx.frames]).toEqual([8, 8])
+  const chains = Math.ceil((12 + sent[0]!.length) / room)
+  const headers = Array.from({ length: 8 }, (_, i) => q.read(at(i * chains), 12))
+  expect(new Set(headers)).toEqual(new Set([`${'\0'.repeat(10)}${String.fromCharCode(chains)}\0`]))
+  expect(received(q, at)).toEqual(sent.map((data) => [chains, data]))
+})
+
 describe('with mergeable buffers', () => {
   it('virtio 1.3 5.1.6.4 a frame spreads over as many chains as it needs', () => {
     fc.assert(

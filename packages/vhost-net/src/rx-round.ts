@@ -157,7 +157,8 @@ export class RxRound extends Round {
     }
     if (count === READABLE) return this.refuse(queue, 'readable-in-rx')
     if (count === SHORT) return this.refuse(queue, 'shorter-than-header')
-    this.cpu.copy(header, 0, frames.view, frames.offset[index]!, NET_HDR_LEGACY_BYTES)
+    if (frames.bare) header.u8.fill(0)
+    else this.cpu.copy(header, 0, frames.view, frames.offset[index]!, NET_HDR_LEGACY_BYTES)
     header.u16[NET_HDR_NUM_BUFFERS_OFFSET >>> 1] = count
     const first = this.next
     const status = this.writer.scatter(chains, shares, first, count, header, this.headerBytes, frames.view, from)
@@ -263,7 +264,9 @@ export class RxRound extends Round {
    */
   private deliverWhole(queue: DeviceQueue, frames: FrameBatch, first: number, limit: number): number {
     if (this.headerBytes !== NET_HDR_MRG_BYTES || frames.headerBytes !== NET_HDR_MRG_BYTES) return first
-    const { segStart, writeStart, address, length } = chains
+    const { uniform, segStart, writeStart, address, length } = chains
+    const { writer } = this
+    const { bare } = frames
     const { offset, length: frameLength, view } = frames
     const last = Math.min(frames.count, limit)
     const room = ROUND_BYTES - this.roundBytes
@@ -271,10 +274,19 @@ export class RxRound extends Round {
     let bytes = 0
     let index = first
     for (; index < last && chain < this.popped && bytes < room; index++) {
-      const segment = segStart[chain]!
+      let segment = chain
+      if (uniform !== true) {
+        segment = segStart[chain]! | 0
+        if (segStart[chain + 1]! !== segment + 1 || writeStart[chain]! !== segment) break
+      }
       const total = frameLength[index]!
-      if (segStart[chain + 1]! !== segment + 1 || writeStart[chain]! !== segment || length[segment]! < total) break
-      if (this.writer.putWhole(address[segment]!, total, view, offset[index]!) < 0) break
+      const from = offset[index]!
+      if (length[segment]! < total) break
+      const status =
+        bare === true
+          ? writer.putBare(address[segment]!, total, view, (from + NET_HDR_MRG_BYTES) | 0)
+          : writer.putWhole(address[segment]!, total, view, from)
+      if (status < 0) break
       queue.push(chains, chain, total)
       bytes += total
       chain++

@@ -76,6 +76,11 @@ export class NetQueue {
 
   setEnabled(enabled: boolean): void {
     this.round = enabled ? this.enabledRound : this.disabledRound
+    const { round, source } = this
+    const deliver = (): void => {
+      if (this.started) round?.runWithin()
+    }
+    source?.connect?.(round === null ? null : deliver)
   }
 
   /** One round; packets done. */
@@ -151,6 +156,7 @@ export class NetQueue {
 
   /** Gives everything back; where the ring stopped. */
   close(): number {
+    this.source?.connect?.(null)
     this.accessor.close()
     this.backend?.forgetMemory?.()
     return this.started ? this.queue.base : this.base

@@ -1,8 +1,12 @@
-import { work } from '@vring/memory'
+import { WORK_PER_LOOK, work } from '@vring/memory'
 import type { ServedSession } from './served-session.ts'
 
 /** How long a turn over the rings goes on, in ms: then it stops after the ring in hand, and the next one begins there. */
 const TURN_MS = 1
+/** Work after which it looks at the clock again: that takes longer than a look at an empty ring. */
+const CLOCK_WORK = WORK_PER_LOOK / 4
+/** What each ring counts beside the work that its device charges: every fourth time the clock is looked at, whatever that is. */
+const RING_WORK = CLOCK_WORK / 4
 
 /** Turns over every running ring of every session, each ring with its bounded round. */
 export class RingTurns {
@@ -35,14 +39,18 @@ export class RingTurns {
     this.#rings = served.flatMap((one) => one.queues.map((index) => ({ served: one, index })))
   }
 
-  /** One turn: see `VhostUserWorker.turn`. */
-  turn(): number {
+  /**
+   * One turn: see `VhostUserWorker.turn`.
+   *
+   * @param start the time, by `performance.now()`
+   */
+  turn(start: number): number {
     const rings = this.#rings
     const count = rings.length
     this.#allowView()
-    const end = count > 1 ? performance.now() + TURN_MS : 0
     let at = this.#nextRing < count ? this.#nextRing : 0
     let packets = 0
+    let spent = 0
     for (let left = count; left > 0; left--) {
       const { served, index } = rings[at]!
       at = at + 1 === count ? 0 : at + 1
@@ -54,7 +62,10 @@ export class RingTurns {
         break
       }
       if (this.#memoryLost()) break
-      if (left > 1 && performance.now() >= end) {
+      spent += RING_WORK + work.spent
+      if (left === 1 || spent < CLOCK_WORK) continue
+      spent = 0
+      if (performance.now() - start >= TURN_MS) {
         packets ||= 1
         break
       }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { featureSet, VIRTIO_F_VERSION_1 } from '@vring/layout'
 import { PollSet, processResources, UnixSocket, unsupportedHost } from '@vring/linux'
+import { WORK_PER_LOOK, work } from '@vring/memory'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Driver } from '../test/frontend-rig.ts'
 import { RecyclingDevice } from '../test/recycling-device.ts'
@@ -124,24 +125,31 @@ describe.skipIf(reason !== null)(`a worker${reason === null ? '' : ` (skipped: $
     for (const guest of [busy, chatty]) guest.close()
   })
 
-  test('a turn ends when its time is up, and the next goes on there: every ring has the same share', () => {
-    const guests = Array.from({ length: 5 }, () => new Guest())
-    const worker = new VhostUserWorker()
-    const order: number[] = []
-    for (const [i, { session, device }] of guests.entries()) {
-      device.serveQueue = () => {
-        order.push(i)
-        for (const end = performance.now() + 1; performance.now() < end; );
-        return 0
+  test.each([
+    ['of a look each', WORK_PER_LOOK, 1],
+    ['that is not charged', 0, 4],
+  ])(
+    'a turn of work %s ends when its time is up, and the next goes on there: every ring has the same share',
+    (_what, charged, most) => {
+      const guests = Array.from({ length: 5 }, () => new Guest())
+      const worker = new VhostUserWorker()
+      const order: number[] = []
+      for (const [i, { session, device }] of guests.entries()) {
+        device.serveQueue = () => {
+          order.push(i)
+          work.charge(charged)
+          for (const end = performance.now() + 1; performance.now() < end; );
+          return 0
+        }
+        worker.add(session, device)
       }
-      worker.add(session, device)
-    }
-    worker.control()
-    // There may be more to do: it does not look like rings that are empty.
-    for (let turn = 0; turn < 10; turn++) expect(worker.turn()).toBe(1)
-    expect(order).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
-    for (const guest of guests) guest.close()
-  })
+      worker.control()
+      // There may be more to do: it does not look like rings that are empty.
+      for (let turn = 0; turn < 10; turn++) expect(worker.turn()).toBe(1)
+      expect(order).toEqual(Array.from({ length: 10 * most }, (_, i) => i % 5))
+      for (const guest of guests) guest.close()
+    },
+  )
 
   /** A guest whose kick stays readable, whatever is read. */
   function kickedForEver(): { readonly guest: Guest; close(): void } {

@@ -159,7 +159,11 @@ export class VhostUserWorker {
    * @returns packets done; at least 1 when time was up, as there may be more
    */
   turn(): number {
-    const packets = this.#turns.turn()
+    return this.#turnAt(performance.now())
+  }
+
+  #turnAt(start: number): number {
+    const packets = this.#turns.turn(start)
     if (packets > 0) this.#emptyWakes = 0
     return packets
   }
@@ -178,10 +182,11 @@ export class VhostUserWorker {
   turns(): boolean {
     const start = performance.now()
     if (this.#turns.isEmpty) return start >= this.#answerUntil
+    let now = start
     let lastWork = start
     for (;;) {
-      const packets = this.turn()
-      const now = performance.now()
+      const packets = this.#turnAt(now)
+      now = performance.now()
       if (packets > 0) lastWork = now
       else if (now < this.#answerUntil) return false
       // Only on empty rings: a frontend that goes on sending messages must not slow those of other sessions.
