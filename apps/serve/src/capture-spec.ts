@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { join, parse } from 'node:path'
 import { ROTATE_BYTES_MIN, SNAP_BYTES_DEFAULT } from '@vring/backend-pcap'
 import { nearestName } from '@vring/registry'
 import { usageError } from './serve-error.ts'
@@ -6,6 +8,8 @@ import { usageError } from './serve-error.ts'
 export interface CaptureSpec {
   /** A file, or a FIFO that a program reads along. */
   readonly path: string
+  /** The path that it was asked for by, see {@link captureFiles}. */
+  readonly given: string
   /** Queue pair; null: all. */
   readonly pair: number | null
   /** `tx` from the driver, `rx` to it; null: both. */
@@ -43,7 +47,7 @@ export function parseCapture(argument: string, text: string): CaptureSpec {
   const path = parts.join(',')
   const refuse = (problem: string): Error => usageError(argument, `${JSON.stringify(text)} ${problem}`)
   if (path === '') throw refuse(`names no file; accepted: ${CAPTURE_FORM} with ${CAPTURE_OPTIONS.join(', ')}`)
-  const spec = { path, ...DEFAULTS }
+  const spec = { path, given: path, ...DEFAULTS }
   for (const option of options) {
     const equals = option.indexOf('=')
     const name = equals < 0 ? option : option.slice(0, equals)
@@ -89,15 +93,34 @@ export function parseCapture(argument: string, text: string): CaptureSpec {
 export function checkCapture(
   argument: string,
   { pair }: CaptureSpec,
-  { queuePairs, threads }: { readonly queuePairs: number; readonly threads: number },
+  { queuePairs }: { readonly queuePairs: number },
 ): void {
   if (pair !== null && pair >= queuePairs)
     throw usageError(argument, `pair=${pair} is not served; accepted: 0 to ${queuePairs - 1}`)
-  if (threads > 1 && pair === null)
-    throw usageError(argument, `is of all pairs, which ${threads} threads serve; accepted: pair=N, or --threads 1`)
 }
 
-const DEFAULTS: { -readonly [Name in keyof Omit<CaptureSpec, 'path'>]: CaptureSpec[Name] } = {
+/**
+ * The files of a capture. A file is written by one thread: of all pairs of several threads there is one for each pair,
+ * `trace_pair0.pcapng` and so on, which mergecap puts together.
+ *
+ * @throws ServeError with exit code 2: a FIFO, of which there is one
+ */
+export function captureFiles(argument: string, spec: CaptureSpec, queuePairs: number, threads: number): CaptureSpec[] {
+  if (threads === 1 || spec.pair !== null) return [spec]
+  if (statSync(spec.path, { throwIfNoEntry: false })?.isFIFO() === true)
+    throw usageError(
+      argument,
+      `${spec.path} is a FIFO, and ${threads} threads serve all pairs; accepted: pair=N, or a file`,
+    )
+  const { dir, name, ext } = parse(spec.path)
+  return Array.from({ length: queuePairs }, (_, pair) => ({
+    ...spec,
+    pair,
+    path: join(dir, `${name}_pair${pair}${ext}`),
+  }))
+}
+
+const DEFAULTS: { -readonly [Name in keyof Omit<CaptureSpec, 'path' | 'given'>]: CaptureSpec[Name] } = {
   pair: null,
   direction: null,
   snapBytes: SNAP_BYTES_DEFAULT,

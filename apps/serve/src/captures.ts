@@ -87,10 +87,10 @@ export class Captures {
     this.running = [...this.running, new Capture(spec, this.ends.length, this.note)]
   }
 
-  /** Ends the captures into this file. @returns whether there was one */
+  /** Ends the captures into this file, or that were asked for by its path. @returns whether there was one */
   end(path: string): boolean {
-    const ended = this.running.filter(({ spec }) => spec.path === path)
-    this.running = this.running.filter(({ spec }) => spec.path !== path)
+    const ended = this.running.filter(({ spec }) => spec.path === path || spec.given === path)
+    this.running = this.running.filter((one) => !ended.includes(one))
     for (const { file } of ended) file.close()
     return ended.length > 0
   }

@@ -179,16 +179,12 @@ describe('configuration', () => {
     [{ ...least, queues: '4', threads: '5' }, /^--threads: is 5; accepted: 1 to 4, /],
     [{ ...least, threads: '0' }, /^--threads: 0 is not accepted; accepted: an integer from 1 to 128/],
     [
-      { ...least, backend: 'pcap:x', queues: '2', threads: '2' },
-      /^--threads: is 2, and pcap is one thread's; accepted: 1, or drop, loopback, tap, af-xdp, replay, plugin/,
+      { ...least, backend: 'pcap:x', queues: '2', threads: '2', capture: ['x_pair1,pair=1'] },
+      /^--capture: another capture goes to x_pair1; accepted: a file for each/,
     ],
     [
       { ...least, queues: '2', threads: '2', accessor: 'iotlb-translated' },
       /^--threads: is 2, and an IOTLB is one thread's; accepted: 1, or another --accessor/,
-    ],
-    [
-      { ...least, queues: '2', threads: '2', capture: ['x.pcapng'] },
-      /^--capture: is of all pairs, which 2 threads serve; accepted: pair=N, or --threads 1/,
     ],
     [{ ...least, queues: '1e1' }, /^--queues: /],
     [{ ...least, backend: 'loopback', xdp: 'xdp1' }, /^--xdp: is for drop, tap:NAME; the backend is loopback/],

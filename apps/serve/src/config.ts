@@ -1,16 +1,13 @@
 import { supportsOf } from '@vring/accessor'
 import { MAX_GAP_MS } from '@vring/backend-pcap'
 import type { GivenArguments } from './arguments.ts'
-import { BACKEND_FORMS, type BackendSpec, FORMS, OPTIONS_OF_BACKENDS, parseBackend } from './backend-spec.ts'
-import { type CaptureSpec, checkCapture, parseCapture } from './capture-spec.ts'
+import { BACKEND_FORMS, FORMS, OPTIONS_OF_BACKENDS, parseBackend } from './backend-spec.ts'
+import { type CaptureSpec, captureFiles, checkCapture, parseCapture } from './capture-spec.ts'
 import { chooseAccessor } from './choose-accessor.ts'
 import { loadRegistry, pluginBackends } from './load-registry.ts'
 import type { DaemonConfig, MetricsAddress, ServeConfig } from './serve-config.ts'
 import { ServeError, usageError } from './serve-error.ts'
 import { type DeviceSettings, fromArguments, parseDevice, readSettings } from './settings.ts'
-
-/** Backends whose pairs have nothing in common that one thread would have to keep: a file that is written. */
-const THREADED: readonly BackendSpec['kind'][] = ['drop', 'loopback', 'tap', 'af-xdp', 'replay', 'plugin']
 
 /** Says for messages where a setting was given: nothing for an argument, file and line for one of a file. */
 type Where = (setting: string) => string
@@ -106,12 +103,16 @@ async function resolveDevice(
   const { queues = 1, threads = 1 } = all
   if (threads > queues)
     throw refuse('threads', `is ${threads}; accepted: 1 to ${queues}, the queue pairs that --queues gives them`)
-  if (threads > 1 && !THREADED.includes(kind))
-    throw refuse('threads', `is ${threads}, and ${kind} is one thread's; accepted: 1, or ${THREADED.join(', ')}`)
   if (threads > 1 && supportsOf(registry.accessor(accessor.name), accessor.options).iotlb)
     throw refuse('threads', `is ${threads}, and an IOTLB is one thread's; accepted: 1, or another --accessor`)
-  const captures = (all.capture ?? []).map((one) => within(where, 'capture', () => captureOf(one, queues, threads)))
-  const files = [...captures, ...(backend.kind === 'pcap' ? [backend.capture] : [])].map((one) => one.path)
+  const captures = (all.capture ?? []).flatMap((one) =>
+    within(where, 'capture', () => capturesOf(one, queues, threads)),
+  )
+  const written =
+    backend.kind === 'pcap'
+      ? within(where, 'backend', () => captureFiles('--backend', backend.capture, queues, threads))
+      : []
+  const files = [...captures, ...written].map((one) => one.path)
   const twice = files.find((file, at) => files.indexOf(file) !== at)
   if (twice !== undefined) throw refuse('capture', `another capture goes to ${twice}; accepted: a file for each`)
   const mode = all['socket-mode']
@@ -158,10 +159,10 @@ function within<T>(where: Where, setting: string, work: () => T): T {
   }
 }
 
-function captureOf(given: string, queuePairs: number, threads: number): CaptureSpec {
+function capturesOf(given: string, queuePairs: number, threads: number): CaptureSpec[] {
   const spec = parseCapture('--capture', given)
-  checkCapture('--capture', spec, { queuePairs, threads })
-  return spec
+  checkCapture('--capture', spec, { queuePairs })
+  return captureFiles('--capture', spec, queuePairs, threads)
 }
 
 /** Reads a number of bytes, `65536`, `512M`, `64G`: K, M, G and T are powers of 1024. */

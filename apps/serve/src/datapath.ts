@@ -1,6 +1,7 @@
 import { LinuxTapQueue } from '@vring/backend-tap/linux'
 import type { Registry } from '@vring/registry'
 import { DropBackend } from '@vring/vhost-net'
+import { captureFiles } from './capture-spec.ts'
 import { type Datapath, openAll, type PairEnds, sink } from './datapath-ends.ts'
 import { afXdpPath, tapPath } from './device-datapaths.ts'
 import { dropPath, loadPrograms, loopbackPath, pcapPath, pluginPath, programPath } from './process-datapaths.ts'
@@ -48,7 +49,13 @@ async function ownDatapath(
     case 'loopback':
       return loopbackPath(queuePairs)
     case 'pcap':
-      return pcapPath(spec.capture, queuePairs, note)
+      return pcapPath(
+        captureFiles('--backend', spec.capture, allPairs, owned.length < allPairs ? allPairs : 1).filter(
+          ({ pair }) => pair === null || owned.includes(pair),
+        ),
+        owned,
+        note,
+      )
     case 'replay':
       return replayPath(spec, allPairs, owned, note)
     case 'plugin':

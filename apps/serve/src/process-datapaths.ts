@@ -1,4 +1,4 @@
-import { PcapBackend } from '@vring/backend-pcap'
+import { type CaptureFile, PcapBackend } from '@vring/backend-pcap'
 import {
   type BackendPlugin,
   DropBackend,
@@ -76,10 +76,20 @@ export function pluginPath(plugin: BackendPlugin, argument: string | null, queue
   }
 }
 
-export function pcapPath(spec: CaptureSpec, queuePairs: number, note: (line: string) => void): Datapath {
-  const file = openCapture(spec, note)
-  const pairs = Array.from({ length: queuePairs }, (_, pair) =>
-    sink(new PcapBackend(file, { interfaceName: `tx-${pair}` })),
-  )
-  return { ...nothing, pairs, sessionEnded: () => file.sync(), idle: () => file.sync(), close: () => file.close() }
+/** A file for all pairs, or one for each. */
+export function pcapPath(
+  captures: readonly CaptureSpec[],
+  owned: readonly number[],
+  note: (line: string) => void,
+): Datapath {
+  const files = openAll(captures, (spec) => openCapture(spec, note))
+  const fileOf = (pair: number): CaptureFile => files[captures.findIndex((spec) => (spec.pair ?? pair) === pair)]!
+  const pairs = owned.map((pair) => sink(new PcapBackend(fileOf(pair), { interfaceName: `tx-${pair}` })))
+  const sync = (): void => {
+    for (const file of files) file.sync()
+  }
+  const close = (): void => {
+    for (const file of files) file.close()
+  }
+  return { ...nothing, pairs, sessionEnded: sync, idle: sync, close }
 }

@@ -1,4 +1,5 @@
 import { Follower, type HomeEnd, SharedOutDevice } from '@vring/vhost-user'
+import { type CaptureSpec, captureFiles } from './capture-spec.ts'
 import { mergeSnapshots } from './merge-snapshots.ts'
 import type { DeviceCommand, WorkerCommand } from './protocol.ts'
 import type { ServedDevice } from './served-device.ts'
@@ -61,16 +62,29 @@ export class SharedDevice {
         const ended = [obey(this.#own, command), ...this.tellAll(command)]
         return ended.includes(true) ? null : `no capture goes to ${command.path}`
       }
-      const { pair } = command.spec
-      const threads = this.#followers.length + 1
-      if (threads > 1 && pair === null)
-        return `a capture of all pairs, which ${threads} threads serve; accepted: pair=N`
-      const thread = (pair ?? 0) % threads
-      if (thread === 0) obey(this.#own, command)
-      else this.#shared!.tell(thread, command)
+      this.#beginCapture(command.spec)
       return null
     } catch (error) {
       return error instanceof Error ? error.message : String(error)
+    }
+  }
+
+  /** Begins each of its files in the thread of its pair, or none of them. */
+  #beginCapture(capture: CaptureSpec): void {
+    const threads = this.#followers.length + 1
+    const begun: CaptureSpec[] = []
+    const tell = (spec: CaptureSpec, command: DeviceCommand): unknown => {
+      const thread = (spec.pair ?? 0) % threads
+      return thread === 0 ? obey(this.#own, command) : this.#shared!.tell(thread, command)
+    }
+    try {
+      for (const spec of captureFiles('file', capture, this.#own.queueNum, threads)) {
+        tell(spec, { kind: 'begin-capture', spec })
+        begun.push(spec)
+      }
+    } catch (error) {
+      for (const spec of begun) tell(spec, { kind: 'end-capture', path: spec.path })
+      throw error
     }
   }
 

@@ -52,7 +52,7 @@ async function work(settings: WorkerSettings): Promise<void> {
   let changePairs = (_count: number, own: () => void): void => own()
   try {
     for (const spec of settings.captures)
-      if (threads === 1 || spec.pair! % threads === thread) attempt('--capture', () => captures.begin(spec))
+      if ((spec.pair ?? 0) % threads === thread) attempt('--capture', () => captures.begin(spec))
     const device = new ServedDevice({
       accessor,
       accessorOptions: settings.accessor.options,

@@ -158,6 +158,43 @@ describe.skipIf(reason !== null)(`operating vring-serve${reason === null ? '' : 
     expect(await serve.end('SIGTERM')).toBe(0)
   })
 
+  test('captures of all pairs of two threads are a file of each pair: begun together or not at all, ended by the one name', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const control = path('control.sock')
+    const shared = ['--queues', '2', '--threads', '2', '--control', control]
+    const serve = run(['--socket', path('a.sock'), '--backend', `pcap:${path('sent.pcapng')}`, ...shared])
+    await serve.says(/commands on[\s\S]*listening on/)
+    const of = (name: string, pair: number): string => path(`${name}_pair${pair}.pcapng`)
+    const packets = (file: string): number => readCapture(new Uint8Array(readFileSync(file))).packets.length
+    // The file of pair 1 is there: that of pair 0 is ended again.
+    writeFileSync(of('half', 1), '')
+    const [half, ...said] = await say(
+      control,
+      { command: 'capture', file: path('half.pcapng') },
+      { command: 'capture-end', file: of('half', 0) },
+      { command: 'capture', file: path('beside.pcapng') },
+      { command: 'capture', file: path('beside.pcapng') },
+    )
+    expect(half).toEqual({ ok: false, error: expect.stringMatching(/half_pair1.pcapng can't be created: EEXIST/) })
+    expect(said).toEqual([
+      { ok: false, error: `no capture goes to ${of('half', 0)}` },
+      { ok: true },
+      { ok: false, error: expect.stringMatching(/another capture goes to .*beside_pair0.pcapng/) },
+    ])
+    const driver = new TestDriver(path('a.sock'))
+    driver.send(frames(20))
+    await until('frames', () => driver.sent() === 20)
+    driver.close()
+    const end = { command: 'capture-end', file: path('beside.pcapng') }
+    expect((await say(control, end, end)).map(({ ok }) => ok)).toEqual([true, false])
+    expect(await serve.end('SIGTERM')).toBe(0)
+    expect([0, 1].map((pair) => [packets(of('sent', pair)), packets(of('beside', pair))])).toEqual([
+      [20, 20],
+      [0, 0],
+    ])
+  })
+
   test('a socket that is handed over: listening by --fd and LISTEN_FDS, connected for one session', {
     timeout: LIMIT_MS,
   }, async () => {

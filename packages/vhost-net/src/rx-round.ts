@@ -157,7 +157,7 @@ export class RxRound extends Round {
     }
     if (count === READABLE) return this.refuse(queue, 'readable-in-rx')
     if (count === SHORT) return this.refuse(queue, 'shorter-than-header')
-    if (frames.bare) header.u8.fill(0)
+    if (frames.bare) header.u32[0] = header.u32[1] = header.u32[2] = 0
     else this.cpu.copy(header, 0, frames.view, frames.offset[index]!, NET_HDR_LEGACY_BYTES)
     header.u16[NET_HDR_NUM_BUFFERS_OFFSET >>> 1] = count
     const first = this.next
