@@ -103,7 +103,7 @@ export class WorstRequests {
       memory: { space, buffers, dirtyLog: noDirtyLog, shared: { regions: [], log: null } },
       events: { kick: -1, call: -1, error: -1, polled: true },
       inflight: noted ? inflight() : null,
-      ...{ notify: () => {}, signalError: () => {}, note: () => {} },
+      ...{ kicked: () => true, notify: () => {}, signalError: () => {}, note: () => {} },
     }
   }
 

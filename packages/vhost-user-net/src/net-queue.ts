@@ -21,7 +21,10 @@ export type QueueEnd = { readonly backend: NetBackend } | { readonly source: Fra
 export class NetQueue {
   readonly accessor: Accessor
   readonly queue: DeviceQueue
-  /** Runs while the ring is enabled, and while it is not: a disabled TX ring drops, a disabled RX ring holds. */
+  /**
+   * Runs while the ring is enabled, and while it is not: a disabled TX ring drops, a disabled RX ring holds. Null: neither does,
+   * as a TX ring is not {@link live} yet.
+   */
   private readonly enabledRound: TxRound | RxRound | null
   private readonly source: FrameSource | null
   private readonly backend: NetBackend | null
@@ -29,7 +32,10 @@ export class NetQueue {
   /** Where the frames of a ring go that is not enabled. */
   private readonly disabled = new DropBackend()
   private readonly signalError: () => void
-  private round: TxRound | RxRound | null
+  private round: TxRound | RxRound | null = null
+  /** It was enabled, or its driver has kicked: what a TX ring has is dropped while it is disabled. */
+  private live = false
+  private readonly kicked: () => boolean
   private errorSignalled = false
   /** Where to start. */
   private readonly base: number
@@ -61,7 +67,7 @@ export class NetQueue {
     else this.enabledRound = new RxRound({ ...common, source: end.source, log: migrationLog(vring) })
     this.disabledRound =
       this.enabledRound instanceof TxRound ? new TxRound({ ...common, backend: this.disabled, payload }) : null
-    this.round = this.disabledRound
+    this.kicked = vring.kicked
     this.base = vring.base
     this.note = vring.note
     const status = this.start()
@@ -75,7 +81,8 @@ export class NetQueue {
   }
 
   setEnabled(enabled: boolean): void {
-    this.round = enabled ? this.enabledRound : this.disabledRound
+    this.live ||= enabled
+    this.round = enabled ? this.enabledRound : this.live ? this.disabledRound : null
     const { round, source } = this
     const deliver = (): void => {
       if (this.started) round?.runWithin()
@@ -83,10 +90,22 @@ export class NetQueue {
     source?.connect?.(round === null ? null : deliver)
   }
 
+  /**
+   * A disabled TX ring whose driver has not kicked holds what is in it: a frontend that goes on with a ring that another
+   * backend left may start it first and enable it then. @returns 0, packets done
+   */
+  private hold(): number {
+    if (this.disabledRound !== null && this.kicked()) {
+      this.live = true
+      this.round = this.disabledRound
+    }
+    return 0
+  }
+
   /** One round; packets done. */
   serve(): number {
     const round = this.round
-    if (round === null) return 0
+    if (round === null) return this.hold()
     const packets = this.started || this.start() === 0 ? round.run() : 0
     if (packets === 0 && this.backend?.unsent === true) this.backend.flush()
     if (this.queue.broken !== null && !this.errorSignalled) {

@@ -45,6 +45,12 @@ export interface StartedVring {
   readonly usedLogAddress: number | null
   /** What {@link notify} and {@link signalError} signal by now, for a device that serves the ring in another thread. */
   readonly events: QueueEvents
+  /**
+   * The driver has kicked since the frontend gave the descriptor, or the ring is polled. Before that a ring is stopped for the
+   * vhost-user document ("Ring states"): this project's sessions start it earlier, as one that goes on after a backend
+   * was killed may get no kick any more, but what is in it may not be discarded yet.
+   */
+  readonly kicked: () => boolean
   /** Tells the driver that buffers were used. Nothing happens when it wants no call. */
   readonly notify: () => void
   /** Tells the frontend that the ring is broken. */
@@ -112,7 +118,10 @@ export interface VhostUserDevice {
    * stops because of that. Returns where it stopped, as {@link StartedVring.base}.
    */
   stopQueue(index: number): number
-  /** A running ring may have effects or not; a disabled one is served without any (VIRTIO-net: drop TX, hold RX). */
+  /**
+   * A running ring may have effects or not; a disabled one is served without any (VIRTIO-net: drop TX once it was
+   * {@link StartedVring.kicked}, hold RX).
+   */
   setQueueEnabled(index: number, enabled: boolean): void
   /**
    * Runs one bounded round: of one look's work, where what it does is charged to `work` of `@vring/memory`, which the loop has

@@ -2,6 +2,7 @@ import { duplicateFd } from '@vring/linux'
 import type { QueueEvents, VhostUserDevice } from './device.ts'
 import { FollowedMemory } from './followed-memory.ts'
 import { linuxHost } from './linux-host.ts'
+import { NotedKick } from './noted-kick.ts'
 import { describeFault, type FaultHandler, reportFault, reportNote } from './report-fault.ts'
 import type { RingEvent, RingEventUse } from './session-host.ts'
 import type { SharedVring, ThreadCommand } from './thread-command.ts'
@@ -21,7 +22,7 @@ export interface FollowedSessionOptions {
 }
 
 interface FollowedVring {
-  kick: RingEvent | null
+  kick: NotedKick | null
   call: RingEvent | null
   error: RingEvent | null
   polled: boolean
@@ -139,6 +140,7 @@ export class FollowedSession implements WorkerSession {
       this.#device.startQueue({
         ...{ index, ring, base, features, usedLogAddress, events },
         memory: this.memory,
+        kicked: () => vring.polled || vring.kick?.came === true,
         notify: () => vring.call?.signal(),
         signalError: () => vring.error?.signal(),
         iotlb: null,
@@ -169,7 +171,8 @@ export class FollowedSession implements WorkerSession {
   #setEvents(index: number, { kick, call, error, polled }: QueueEvents): void {
     this.#dropEvents(index)
     const vring = this.vrings[index]!
-    vring.kick = ringEvent(kick, 'kick')
+    const event = ringEvent(kick, 'kick')
+    vring.kick = event === null ? null : new NotedKick(event)
     vring.call = ringEvent(call, 'signal')
     vring.error = ringEvent(error, 'signal')
     vring.polled = polled

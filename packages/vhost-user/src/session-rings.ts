@@ -247,6 +247,7 @@ export class SessionRings {
       memory: this.#memory,
       usedLogAddress: (flags & VRING_F_LOG) !== 0 ? log : null,
       events: vring.events,
+      kicked: () => vring.kickCame,
       notify: () => vring.call?.signal(),
       signalError: () => vring.error?.signal(),
       iotlb: this.#hasPlatform ? this.#iotlb : null,

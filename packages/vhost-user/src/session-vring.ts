@@ -1,5 +1,6 @@
 import type { VringError } from '@vring/layout'
 import type { QueueEvents } from './device.ts'
+import { NotedKick } from './noted-kick.ts'
 import type { VringAddrPayload } from './payload.ts'
 import type { RingEvent } from './session-host.ts'
 
@@ -30,6 +31,7 @@ export class SessionVring {
   /** Why it does not run though its frontend believes so: the request and what is wrong with it; null: nothing is. */
   refusal: { readonly request: string; readonly error: VringError } | null = null
 
+  #noted: NotedKick | null = null
   readonly #onEvents: (vring: SessionVring) => void
 
   /** @param onEvents called when a descriptor is another now, and the one before is still open */
@@ -49,9 +51,15 @@ export class SessionVring {
     return this.kick !== null || this.polled
   }
 
+  /** The driver has kicked since SET_VRING_KICK, or the ring is polled. */
+  get kickCame(): boolean {
+    return this.polled || this.#noted?.came === true
+  }
+
   setKick(event: RingEvent | null): void {
     const before = this.kick
-    this.kick = event
+    this.#noted = event === null ? null : new NotedKick(event)
+    this.kick = this.#noted
     this.polled = event === null
     this.#exchanged(before)
   }
