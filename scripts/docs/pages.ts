@@ -39,6 +39,7 @@ export function siteSections(): Section[] {
         page('docs/figures.md', 'Figures'),
         page('docs/packages.md', 'Packages'),
         page('examples/README.md', 'Examples'),
+        page('docs/interop.md', 'Peers'),
         page('docs/support.md', 'Support'),
       ],
     },

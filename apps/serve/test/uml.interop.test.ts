@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { VIRTIO_ID_BLOCK, VIRTIO_ID_NET } from '@vring/layout'
+import { VIRTIO_F_RING_PACKED, VIRTIO_ID_BLOCK, VIRTIO_ID_NET } from '@vring/layout'
 import { unshareNetwork, unsupportedHost } from '@vring/linux'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { DaemonProcess } from './daemon-process.ts'
@@ -15,6 +15,11 @@ const reason =
   (process.getuid?.() === 0 ? null : 'needs root') ??
   (umlModules() === null ? 'linux.uml (Debian package user-mode-linux) is missing' : null) ??
   (existsSync(BUSYBOX) ? null : 'busybox (Debian package busybox-static) is missing')
+
+/** Does a device's line of negotiated features, as sysfs has it, name packed rings? */
+function hasPacked(output: string): boolean {
+  return /^[01]{64}$/m.exec(output)?.[0][VIRTIO_F_RING_PACKED] === '1'
+}
 
 /** The real Linux driver as a process: virtio_uml, with no VMM between it and the daemon. */
 describe.skipIf(reason !== null)(`User-Mode Linux${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
@@ -45,10 +50,13 @@ describe.skipIf(reason !== null)(`User-Mode Linux${reason === null ? '' : ` (ski
     const output = await runUml(
       folder,
       [{ socket, id: VIRTIO_ID_NET }],
-      `ip addr add 10.77.0.2/24 dev eth0
+      `cat /sys/class/net/eth0/device/features; echo
+ip addr add 10.77.0.2/24 dev eth0
 ip link set eth0 up
 ping -c 6 -i 0.3 -W 2 10.77.0.1`,
     )
+    // virtio_uml takes packed rings when they are on offer.
+    expect(hasPacked(output)).toBe(true)
     // With several TAP queues the host may send the first answers to one that the driver does not use yet.
     expect(output).toMatch(/6 packets transmitted, [3-6] packets received/)
     await daemon.says(/the driver hung up/)
@@ -63,12 +71,14 @@ ping -c 6 -i 0.3 -W 2 10.77.0.1`,
     const output = await runUml(
       folder,
       [{ socket, id: VIRTIO_ID_BLOCK }],
-      `cat /sys/block/vda/size /sys/block/vda/serial; echo
+      `cat /sys/block/vda/device/features; echo
+cat /sys/block/vda/size /sys/block/vda/serial; echo
 md5sum /dev/vda
 dd if=/dev/zero of=/dev/vda bs=4096 seek=3 count=5 conv=fsync 2>/dev/null
 echo written $?`,
     )
     const md5 = spawnSync('md5sum', { input: before, encoding: 'latin1' }).stdout.split(' ')[0]!
+    expect(hasPacked(output)).toBe(true)
     expect(output).toContain('2048\nvring')
     expect(output).toContain(md5)
     expect(output).toContain('written 0')

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import type { GuestImage } from './guest-image.ts'
 import { Qmp } from './qmp.ts'
 
-export const QEMU = '/usr/bin/qemu-system-x86_64'
+/** VRING_QEMU: another one, by its path. */
+export const QEMU: string = process.env['VRING_QEMU'] ?? '/usr/bin/qemu-system-x86_64'
 /** How long an emulated machine may take to start, and for a command without a limit of its own, ms. */
-const LIMIT_MS = 60_000
+const LIMIT_MS = 120_000
 
 export interface GuestOptions {
   readonly image: GuestImage
