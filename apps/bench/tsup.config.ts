@@ -2,7 +2,7 @@ import { defineConfig } from 'tsup'
 import { allBut, packageOptions, sources } from '../../tsup.base.ts'
 import { withoutHooks } from './without-hooks.ts'
 
-const COMMAND = ['index', 'cli', 'core-worker', 'conformance-process', 'chunk-*']
+const COMMAND = ['index', 'cli', 'core-worker', 'plugin-code', 'chunk-*', 'main-*']
 const CELLS = ['cell', 'testpmd-cell', 'peer-cell', 'driver-thread']
 const WITHOUT_HOOKS = ['cell-without-hooks']
 
@@ -12,7 +12,7 @@ export default defineConfig([
       index: 'src/index.ts',
       cli: 'src/cli.ts',
       'core-worker': 'src/placement/core-worker.ts',
-      'conformance-process': 'src/conformance/conformance-process.ts',
+      'plugin-code': 'src/plugin-code/plugin-code.ts',
     },
     clean: allBut(...CELLS, ...WITHOUT_HOOKS),
   }),

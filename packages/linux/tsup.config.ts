@@ -1,3 +1,10 @@
 import { vringPackage } from '../../tsup.base.ts'
 
-export default vringPackage({ entry: ['src/index.ts', 'src/machine-code.ts'] })
+export default vringPackage({
+  entry: {
+    index: 'src/index.ts',
+    'machine-code': 'src/machine-code.ts',
+    'watched-process': 'src/watched/watched-process.ts',
+    'watched-thread': 'src/watched/watched-thread.ts',
+  },
+})

@@ -1,3 +1,4 @@
+import { placeOf } from '@vring/registry'
 import { BenchError, usageError } from './bench-error.ts'
 import { isBuiltIn } from './load-registry.ts'
 
@@ -11,7 +12,10 @@ export function runAccessorCode<T>(accessor: string, work: () => T): T {
     return work()
   } catch (error) {
     if (error instanceof BenchError || isBuiltIn('accessor', accessor)) throw error
-    throw usageError('--plugin', `accessor ${accessor} throws: ${firstLine(error)}; accepted: one that serves a ring`)
+    throw usageError(
+      '--plugin',
+      `accessor ${accessor} throws: ${firstLine(error)}${placeOf(error)}; accepted: one that serves a ring`,
+    )
   }
 }
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { lastWords } from '@vring/linux'
 import type { CellSpec } from './cell-spec.ts'
-import { lastWords } from './last-words.ts'
 import type { Cores } from './placement/core-watch.ts'
 import type { Answer, CountAnswer, FinishAnswer, Request, TrialAnswer } from './protocol.ts'
 

@@ -9,7 +9,7 @@ import type { Rig } from './cells/rig.ts'
 import { countSteps } from './count-steps.ts'
 import { InprocRig } from './drivers/inproc.ts'
 import { ThreadsRig } from './drivers/inproc-threads.ts'
-import { loadRegistry } from './load-registry.ts'
+import { loadTried } from './load-registry.ts'
 import type { Cores } from './placement/core-watch.ts'
 import type {
   Answer,
@@ -53,7 +53,7 @@ async function answer(request: Request): Promise<Answer> {
 async function prepare({ spec, seed, plugins, quick, cores }: PrepareRequest): Promise<Answer> {
   // One that is stopped between its slices does not see that its channel closed.
   if (cores !== null) dieWithParent()
-  const registry = await loadRegistry(plugins)
+  const registry = await loadTried(plugins)
   const rig = await createRig(spec, registry, seed, cores)
   makeBytesNatively()
   live = { spec, seed, plugins, rig, trial: null }
@@ -96,7 +96,7 @@ async function finish({ spec, seed, plugins, rig, trial }: LiveCell): Promise<Fi
   let hash = ''
   let ringHash = ''
   if (spec.accessor !== BASELINE) {
-    const { delivered, ring } = verifyCell(spec, await loadRegistry(plugins), seed)
+    const { delivered, ring } = verifyCell(spec, await loadTried(plugins), seed)
     hash = digest(lapHash, delivered)
     ringHash = digest(lapRingHash, ring)
   }
@@ -108,7 +108,7 @@ async function count({ spec, seed, plugins }: Omit<CountRequest, 'type'>): Promi
   if (spec.accessor === BASELINE || spec.hooks === 0) return { type: 'counted', steps: {}, payloadSteps: {} }
   // What the kernel does with payload whatever this cell does: copy header and frame apart, as in 2019.
   const copied: CellSpec = { ...spec, payload: 'copy-split' }
-  const { metadata, payload } = countSteps(copied, await loadRegistry(plugins), seed)
+  const { metadata, payload } = countSteps(copied, await loadTried(plugins), seed)
   return { type: 'counted', steps: metadata, payloadSteps: payload }
 }
 

@@ -7,7 +7,7 @@ import { backendCounts } from './cells/backend-counts.ts'
 import { digest } from './cells/lap-state.ts'
 import { SamplingBackend } from './cells/sampling-backend.ts'
 import { answerRequests } from './drivers/device-process.ts'
-import { loadRegistry } from './load-registry.ts'
+import { loadTried } from './load-registry.ts'
 import { negotiatedNames } from './negotiated.ts'
 import { tryPin } from './placement/try-pin.ts'
 import { Board } from './slices/board.ts'
@@ -44,7 +44,7 @@ async function answer(request: DeviceRequest): Promise<unknown> {
 async function listen(request: ListenRequest): Promise<void> {
   const { spec } = request
   tryPin(request.cpu)
-  const registry = await loadRegistry(request.plugins)
+  const registry = await loadTried(request.plugins)
   const end = registry.backend(spec.backend).create()
   const backend = new SamplingBackend(end)
   const device = new NetDevice({

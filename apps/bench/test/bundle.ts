@@ -13,7 +13,10 @@ const ENTRIES: readonly (readonly [out: string, source: string])[] = [
   ['peer-cell', 'src/peer-cell.ts'],
   ['driver-thread', 'src/driver-thread.ts'],
   ['core-worker', 'src/placement/core-worker.ts'],
-  ['conformance-process', 'src/conformance/conformance-process.ts'],
+  ['plugin-code', 'src/plugin-code/plugin-code.ts'],
+  ...['watched-process', 'watched-thread'].map(
+    (name) => [name, `../../packages/linux/src/watched/${name}.ts`] as const,
+  ),
   ...['dies', 'hangs', 'lies', 'own', 'optimised', 'races', 'throws', 'unfinished', 'unreadable', 'victim'].map(
     (name) => [`fixtures/${name}`, `fixtures/${name}.mjs`] as const,
   ),

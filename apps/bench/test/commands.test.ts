@@ -220,10 +220,26 @@ it.skipIf(process.platform !== 'linux')(
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))
 
 it.each([
-  ['steps', 'throws', /^vring-bench: --plugin: accessor throws throws: not today; accepted: .*\n$/],
-  ['speculate', 'throws', /^vring-bench: --plugin: accessor throws throws: not today; accepted: .*\n$/],
-  ['explain', 'unreadable', /^vring-bench: plugin .*unreadable\.mjs: throws: ask another plugin\n$/],
-  ['plugins', 'unreadable', /^vring-bench: plugin .*unreadable\.mjs: throws: ask another plugin\n$/],
+  [
+    'steps',
+    'throws',
+    /^vring-bench: --plugin: accessor throws throws: not today \(Object.create at .*throws.*:\d+\); accepted: .*\n$/,
+  ],
+  [
+    'speculate',
+    'throws',
+    /^vring-bench: --plugin: accessor throws throws: not today \(Object.create at .*throws.*:\d+\); accepted: .*\n$/,
+  ],
+  [
+    'explain',
+    'unreadable',
+    /^vring-bench: plugin .*unreadable\.mjs: throws: ask another plugin \(.* at .*unreadable.*:\d+\)\n$/,
+  ],
+  [
+    'plugins',
+    'unreadable',
+    /^vring-bench: plugin .*unreadable\.mjs: throws: ask another plugin \(.* at .*unreadable.*:\d+\)\n$/,
+  ],
   [
     'explain',
     'unfinished',

@@ -1,11 +1,38 @@
 import { type MessagePort, type Transferable, Worker } from 'node:worker_threads'
-import type { WorkerSettings } from './protocol.ts'
+import { threadStack, whereItStands } from '@vring/linux'
+import { EXIT_USAGE } from './exit-codes.ts'
+import type { WorkerMessage, WorkerSettings } from './protocol.ts'
+
+/** How long the backend of a plugin may take to set itself up, in ms. */
+const SET_UP_MS = 10_000
+/** How late V8 may be with where its thread stands, in ms. */
+const STACK_PATIENCE_MS = 1000
+let started = 0
 
 /** Starts the worker thread of a network device. */
 export function startWorker(workerData: WorkerSettings): Worker {
   const { seat } = workerData
   const links = seat.kind === 'home' ? [seat.commands, ...seat.followers.map(({ port }) => port)] : [seat.end.port]
-  return startThread('worker', workerData, links as MessagePort[])
+  const worker = startThread('worker', workerData, links as MessagePort[])
+  if (workerData.datapath.kind === 'plugin') watchSetUp(worker)
+  return worker
+}
+
+/** A backend that never comes to an end in `create` would hear of no signal: its thread is ended, and told by where it stands. */
+function watchSetUp(worker: Worker): void {
+  const name = threadName(started)
+  const timer = setTimeout(async () => {
+    const where = whereItStands(await threadStack(name, STACK_PATIENCE_MS))
+    const message = `--backend: its plugin is not set up after ${SET_UP_MS / 1000} s: it ${where}`
+    worker.emit('message', { type: 'failed', exitCode: EXIT_USAGE, message } satisfies WorkerMessage)
+    await worker.terminate()
+  }, SET_UP_MS)
+  const done = (): void => clearTimeout(timer)
+  worker.once('message', done).once('exit', done)
+}
+
+function threadName(number: number): string {
+  return `vring-thread-${number}`
 }
 
 /** Starts a thread of this program: the built one, or from its sources where this module runs from them. */
@@ -14,11 +41,11 @@ export function startThread(
   workerData: unknown,
   transferList: Transferable[] = [],
 ): Worker {
-  if (!import.meta.url.endsWith('.ts'))
-    return new Worker(new URL(`./${name}.js`, import.meta.url), { workerData, transferList })
+  const options = { name: threadName(++started), workerData, transferList }
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL(`./${name}.js`, import.meta.url), options)
   // The entry of a worker is loaded without the hooks of `--import tsx` on Node 20: they are installed first.
   const tsx = import.meta.resolve('tsx/esm/api')
   const entry = new URL(`./${name}.ts`, import.meta.url).href
   const load = `import('${tsx}').then(({ register }) => { register(); return import('${entry}') })`
-  return new Worker(load, { workerData, transferList, eval: true })
+  return new Worker(load, { ...options, eval: true })
 }

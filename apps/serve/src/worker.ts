@@ -13,7 +13,7 @@ import {
 import { Captures } from './captures.ts'
 import { createDatapath } from './datapath.ts'
 import type { Datapath } from './datapath-ends.ts'
-import { loadRegistry } from './load-registry.ts'
+import { loadTried } from './load-registry.ts'
 import {
   CONTROL_SNAPSHOT,
   CONTROL_STOP,
@@ -35,7 +35,7 @@ import { obey, SharedDevice } from './shared-device.ts'
 async function work(settings: WorkerSettings): Promise<void> {
   const { queuePairs, threads, seat } = settings
   const thread = seat.kind === 'home' ? 0 : seat.thread
-  const registry = await loadRegistry(settings.plugins)
+  const registry = await loadTried(settings.plugins)
   const accessor = registry.accessor(settings.accessor.name)
   let features = settings.features
   if (supportsOf(accessor, settings.accessor.options).iotlb) features |= featureSet(VIRTIO_F_ACCESS_PLATFORM)

@@ -43,8 +43,30 @@ describe('plugin loading', () => {
     expect(await refusal(moduleOf(`export default ${PLUGIN.replace('apiVersion: 2', 'apiVersion: 1')}`))).toMatch(
       /contract 1; this release speaks 2: windows are single accesses over areas desc, driver and device/,
     )
-    expect(await refusal(moduleOf('throw new Error("broken inside")'))).toMatch(/can't be loaded: broken inside/)
+    expect(await refusal(moduleOf('function open() { throw new Error("broken inside") }\nopen()'))).toMatch(
+      /can't be loaded: broken inside \(open at data:.*:1:25\)$/,
+    )
+    expect(await refusal(moduleOf('throw "no error"'))).toMatch(/can't be loaded: no error$/)
     expect(await refusal('./no-such-module.js')).toMatch(/^plugin \.\/no-such-module\.js: can't be loaded/)
+  })
+
+  it('says of a module that Node reads as CommonJS how it is told otherwise', async () => {
+    for (const said of ["Unexpected token 'export'", 'Cannot use import statement outside a module'])
+      expect(await refusal(moduleOf(`throw new SyntaxError(${JSON.stringify(said)})`))).toMatch(
+        /read as CommonJS; accepted: "type": "module" in its package.json, or a name that ends in .mjs$/,
+      )
+  })
+
+  it('asks the host first whether a module comes to an end, and does not import one that does not', async () => {
+    const asked: unknown[] = []
+    const tryModule = async (...call: unknown[]): Promise<string> => {
+      asked.push(...call)
+      return 'stands in spin'
+    }
+    await expect(loadPlugin('file:///loops.js', { from, limitMs: 70, tryModule })).rejects.toThrow(
+      'plugin file:///loops.js: stands in spin',
+    )
+    expect(asked).toEqual(['file:///loops.js', 70])
   })
 
   it('looks relative paths up in the directory given, and packages as the host says', async () => {

@@ -17,8 +17,13 @@ export interface LoadPluginOptions {
    * `node_modules`). Default: the name as it is, which finds packages beside this one.
    */
   readonly resolvePackage?: (name: string, from: string) => string
-  /** How long a module may take until it is loaded, in ms. Default 10,000. One that blocks the thread can't be stopped. */
+  /** How long a module may take until it is loaded, in ms. Default 10,000. One that blocks the thread is stopped by `tryModule` only. */
   readonly limitMs?: number
+  /**
+   * Imports a module elsewhere first, within a limit in ms, and says why it must not be imported here: `tryModule` of
+   * `@vring/linux` does. Default: none.
+   */
+  readonly tryModule?: (url: string, limitMs: number) => Promise<string | null>
 }
 
 /** A plugin of either kind. */
@@ -50,14 +55,18 @@ export function invalidPlugin(spec: string, problem: string, cause?: unknown): V
  */
 export async function loadPlugin(spec: string, options: LoadPluginOptions): Promise<LoadedPlugin> {
   const invalid = (problem: string, cause?: unknown): VringError => invalidPlugin(spec, problem, cause)
-  const { limitMs = 10_000 } = options
-  let loaded: Record<string, unknown>
+  const { limitMs = 10_000, tryModule = async () => null } = options
+  let loaded: Record<string, unknown> = {}
+  let problem: string | null
   try {
-    loaded = await within(limitMs, import(/* @vite-ignore */ moduleUrl(spec, options)))
+    const url = moduleUrl(spec, options)
+    problem = await tryModule(url, limitMs)
+    if (problem === null) loaded = await within(limitMs, import(/* @vite-ignore */ url))
   } catch (cause) {
     if (cause === TOO_LATE) throw invalid(`is not loaded after ${limitMs} ms: its module waits for something`)
     throw invalid(`can't be loaded: ${problemOf(cause)}`, cause)
   }
+  if (problem !== null) throw invalid(problem)
   const plugin = loaded['default'] ?? loaded['accessor'] ?? loaded['backend']
   if (plugin === undefined)
     throw invalid(
@@ -114,16 +123,33 @@ function moduleUrl(spec: string, { from, resolvePackage }: LoadPluginOptions): s
   return resolvePackage === undefined ? spec : resolvePackage(spec, from)
 }
 
-/** The first line of what was thrown, in the user's words where the loader has its own. */
 /** A module of an earlier contract asks for what is no longer there, before its plugin can say which it speaks. */
 const OLD_IMPORT = /'@vring\/accessor' does not provide an export/
+/** An ES module that Node reads as CommonJS, as its package says. */
+const READ_AS_COMMONJS = /^(Unexpected token 'export'|Cannot use import statement outside a module)/
 
+/** The first line of what was thrown and where, in the user's words where the loader has its own. */
 function problemOf(cause: unknown): string {
   if ((cause as { code?: unknown } | null)?.code === 'ERR_UNSUPPORTED_DIR_IMPORT')
     return 'it is a directory; accepted: a module'
   const message = cause instanceof Error ? cause.message : String(cause)
   const line = message.split('\n', 1)[0]!
-  return OLD_IMPORT.test(line) ? `${line}; contract ${ACCESSOR_API_VERSION}: ${ACCESSOR_API_CHANGE}` : line
+  if (OLD_IMPORT.test(line)) return `${line}; contract ${ACCESSOR_API_VERSION}: ${ACCESSOR_API_CHANGE}`
+  if (cause instanceof SyntaxError && READ_AS_COMMONJS.test(line))
+    return `${line}: it is read as CommonJS; accepted: "type": "module" in its package.json, or a name that ends in .mjs`
+  return `${line}${placeOf(cause)}`
+}
+
+/** Where an error of a plugin was thrown, by its stack: ` (method at file:line)`; nothing for what has no place in a module. */
+export function placeOf(thrown: unknown): string {
+  const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
+  const frame = stack.split('\n').find((line) => /^\s+at (?!.*\bnode:)/.test(line))
+  return frame === undefined
+    ? ''
+    : ` (${frame
+        .trim()
+        .replace(/^at (?:async )?/, '')
+        .replace(/^(.*) \((.*)\)$/, '$1 at $2')})`
 }
 
 function list(names: readonly string[]): string {

@@ -7,7 +7,7 @@ import { printText, toJson, writeOutput } from '../output.ts'
 import { renderTable } from '../table.ts'
 import type { BenchCommand } from './command.ts'
 import { explorePlugins, hasFinding, namesPlugins, printPlugins } from './explore-plugins.ts'
-import { jsonArg, pluginArg } from './shared-args.ts'
+import { jsonArg, patienceArg, pluginArg } from './shared-args.ts'
 
 /** The explorer is large and no other command needs it: loaded when this one runs. */
 type Explorer = typeof import('@vring/explorer')
@@ -25,6 +25,7 @@ interface Explored {
 /** `vring-bench explore`: schedules explored, bugs found with the shortest schedule that shows each. */
 export const explore: BenchCommand = {
   description: 'Explore schedules: each bug of the history is found, the shipped code has none of them',
+  runsPlugins: true,
   args: {
     strategy: { type: 'string', description: 'entries that this strategy repairs; default all', valueHint: 's' },
     entry: { type: 'string', description: 'one entry of the catalogue, such as M16', valueHint: 'ID' },
@@ -38,6 +39,7 @@ export const explore: BenchCommand = {
       valueHint: 'a,b',
     },
     ...pluginArg,
+    ...patienceArg,
     ...jsonArg,
   },
   async run(args) {

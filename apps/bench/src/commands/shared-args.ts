@@ -14,12 +14,12 @@ export const classesArg = {
   },
 } as const satisfies OptionTable
 
-/** `--patience-ms N`: of cells, and of the conformance kit on a plugin. */
+/** `--patience-ms N`: of cells, and of what else runs code of a plugin. */
 export const patienceArg = {
   'patience-ms': {
     type: 'string',
     description:
-      'how late a cell may be before it counts as hung, default 30000, and the kit on a plugin, default 180000',
+      'how late a cell may be before it counts as hung, default 30000, and what else runs a plugin, default 180000',
     valueHint: 'N',
   },
 } as const satisfies OptionTable

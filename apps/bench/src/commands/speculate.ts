@@ -4,11 +4,12 @@ import { parseAccessorChoice } from '../cell-spec.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { printText, toJson, writeOutput } from '../output.ts'
 import type { BenchCommand } from './command.ts'
-import { jsonArg, pluginArg } from './shared-args.ts'
+import { jsonArg, patienceArg, pluginArg } from './shared-args.ts'
 
 /** `vring-bench speculate`: what each accessor would load on a mispredicted path. */
 export const speculate: BenchCommand = {
   description: 'What each accessor would load on a mispredicted path',
+  runsPlugins: true,
   args: {
     accessor: {
       type: 'string',
@@ -22,6 +23,7 @@ export const speculate: BenchCommand = {
     },
     depth: { type: 'string', description: 'mispredicted branches on one path; default 2', valueHint: 'N' },
     ...pluginArg,
+    ...patienceArg,
     ...jsonArg,
   },
   async run(args) {

@@ -13,7 +13,7 @@ import { printText, toJson, writeOutput } from '../output.ts'
 import { renderTable } from '../table.ts'
 import { ringText } from '../varied-conditions.ts'
 import type { BenchCommand } from './command.ts'
-import { jsonArg, pluginArg } from './shared-args.ts'
+import { jsonArg, patienceArg, pluginArg } from './shared-args.ts'
 
 /** Payload steps differ by era: Linux 5.0 copies header and frame apart, 6.18 in one piece. */
 const PAYLOAD: Readonly<Record<string, 'copy' | 'copy-split'>> = { '2019': 'copy-split' }
@@ -21,6 +21,7 @@ const PAYLOAD: Readonly<Record<string, 'copy' | 'copy-split'>> = { '2019': 'copy
 /** `vring-bench steps`: steps per packet of each accessor, counted by running the real datapath. */
 export const steps: BenchCommand = {
   description: 'Steps per packet of each accessor, counted by running the real datapath',
+  runsPlugins: true,
   args: {
     accessor: { type: 'string', description: 'accessors; default all', valueHint: 'a,b' },
     era: {
@@ -36,6 +37,7 @@ export const steps: BenchCommand = {
     'in-order': { type: 'boolean', description: 'with VIRTIO_F_IN_ORDER' },
     seed: { type: 'string', description: 'seed of the frames; default 1', valueHint: 'N' },
     ...pluginArg,
+    ...patienceArg,
     ...jsonArg,
   },
   async run(args) {

@@ -1,8 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { dieWithParent } from '@vring/linux'
+import { dieWithParent, lastWords } from '@vring/linux'
 import { CellFailure, CellInterrupted, V8_FLAGS } from '../cell-process.ts'
-import { lastWords } from '../last-words.ts'
 
 /** How long a process that lost its orchestrator may take to put its devices away, in ms. */
 const CLOSE_LIMIT_MS = 5000

@@ -18,7 +18,9 @@ export function withLines(results: Results, specs: readonly CellSpec[], registry
     ...results,
     cells: results.cells.map((cell) => {
       const spec = byId.get(cell.id)
-      if (spec === undefined || spec.driver === 'inproc' || spec.accessor === BASELINE) return cell
+      // One that has no result may not have one here either: its plugin may throw, or never return.
+      if (spec === undefined || spec.driver === 'inproc' || spec.accessor === BASELINE || cell.failure !== undefined)
+        return cell
       const lines = runAccessorCode(spec.accessor, () => countLines(spec, registry, lineConditionsOf(spec)))
       return lines === null ? cell : { ...cell, lines: flatLines(lines) }
     }),

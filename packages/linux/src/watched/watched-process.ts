@@ -1,0 +1,38 @@
+import { Worker } from 'node:worker_threads'
+import type { WatchedEnd, WatchedRequest } from './run-watched.ts'
+import { threadStack } from './thread-stack.ts'
+
+/** The process of `runWatched`: a worker thread of it runs what may never return, and this one can say where it stands. */
+
+/** Of the thread. */
+const NAME = 'vring-watched'
+/** How late V8 may be with the stack of a thread, in ms: it answers at the next jump back of a loop, or never. */
+const STACK_PATIENCE_MS = 1000
+/** Exit codes with a meaning of their own: https://nodejs.org/api/process.html#exit-codes. */
+const EXITS: ReadonlyMap<number, string> = new Map([[13, 'it awaits what nothing is left to settle']])
+
+process.once('message', (request: WatchedRequest) => {
+  const worker = startThread(request)
+  let ended = false
+  const tell = (end: WatchedEnd): void => {
+    if (!ended) process.send!(end)
+    ended = true
+  }
+  worker.once('message', () => {
+    worker.once('message', tell)
+    setTimeout(async () => tell({ kind: 'late', ...(await threadStack(NAME, STACK_PATIENCE_MS)) }), request.limitMs)
+  })
+  worker.once('error', (error) => tell({ kind: 'threw', error: error.message }))
+  worker.once('exit', (code) => tell({ kind: 'ended', how: EXITS.get(code) ?? `its process exited with code ${code}` }))
+})
+// An exit would wait for a thread that is in a call of the operating system.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+
+function startThread({ call }: WatchedRequest): Worker {
+  const url = import.meta.url
+  if (!url.endsWith('.ts')) return new Worker(new URL('./watched-thread.js', url), { name: NAME, workerData: call })
+  // From sources: Node's hooks of this thread do not reach another one.
+  const [tsx, entry] = [import.meta.resolve('tsx/esm/api'), new URL('./watched-thread.ts', url).href]
+  const load = `import('${tsx}').then(({ register }) => { register(); return import('${entry}') })`
+  return new Worker(load, { eval: true, name: NAME, workerData: call })
+}
