@@ -6,7 +6,11 @@ const FILES = ['packages', 'apps', 'test', 'fuzz'].flatMap((top) =>
     .filter((path) => path.endsWith('.test.ts') && !/node_modules|dist/.test(path))
     .map((path) => `${top}/${path}`),
 )
-const ATTACKS = 'apps/serve/test/hostile.interop.test.ts'
+/** Files that have a name of their own there. */
+const NAMES: Readonly<Record<string, string>> = {
+  attacks: 'apps/serve/test/hostile.interop.test.ts',
+  matrix: 'apps/serve/test/hostile-matrix.interop.test.ts',
+}
 
 /** The rows of the table of attacks: what stands in each, the test last. */
 const rows = readFileSync('SECURITY.md', 'utf8')
@@ -20,12 +24,13 @@ const rows = readFileSync('SECURITY.md', 'utf8')
   )
   .filter(([first]) => first !== 'surface' && first !== 'where')
 
-/** Each test that a cell names: `file`: "title", "title"; or attacks: "title". A title may be cut short by three dots at an end. */
+/** Each test that a cell names: `file`: "title", "title"; attacks: "title"; matrix. A title may be cut short by three dots at an end. */
 function named(cell: string): { readonly files: readonly string[]; readonly titles: readonly string[] }[] {
   return cell.split(';').map((one) => {
     const paths = [...one.matchAll(/`([^`]+)`/g)].map(([, path]) => path!)
     const found = paths.flatMap((path) => FILES.filter((file) => `/${file}`.endsWith(`/${path}`)))
-    const files = paths.length === 0 && one.includes('attacks:') ? [ATTACKS] : found
+    const name = paths.length === 0 ? /^\s*(\w+)/.exec(one)?.[1] : undefined
+    const files = name !== undefined && NAMES[name] !== undefined ? [NAMES[name]] : found
     return { files, titles: [...one.matchAll(/"([^"]+)"/g)].map(([, title]) => title!) }
   })
 }

@@ -7,8 +7,12 @@ import type { MetricsAddress } from './serve-config.ts'
 import { startError } from './serve-error.ts'
 import { PAGE_SECURITY_POLICY, renderStatusPage } from './status-page.ts'
 
-/** Connections at once. One more ends the oldest that asks nothing. */
+/** Connections at once that have asked nothing for {@link PATIENCE_MS}. One more ends the oldest of them. */
 const CONNECTIONS_MAX = 16
+/** How long one that has just come is left alone, in ms: it may be about to ask. */
+const PATIENCE_MS = 100
+/** Connections at once, whatever they do. */
+const CONNECTIONS_MOST = 256
 /** How long a connection may take to ask, and to take its answer, in ms; it serves one request. */
 const CONNECTION_MS = 2000
 /** Answers `/metrics` for Prometheus and `/` for people. Reads only: nothing here changes the daemon. */
@@ -76,21 +80,26 @@ export class StatusServer {
 
 /**
  * Ends the oldest connections that ask nothing when there are too many: a connection that asks is answered, however many
- * others there are.
+ * others there are, and however many of those ask.
  */
 function boundConnections(server: Server): void {
-  const idle = new Set<Socket>()
-  let open = 0
-  server.on('connection', (socket) => {
-    open++
-    idle.add(socket)
-    socket.once('close', () => {
-      open--
+  /** When each came that has not asked yet. */
+  const idle = new Map<Socket, number>()
+  server.maxConnections = CONNECTIONS_MOST
+  const endOldest = (): void => {
+    const patient = performance.now() - PATIENCE_MS
+    for (const [socket, came] of idle) {
+      if (idle.size <= CONNECTIONS_MAX || came > patient) break
       idle.delete(socket)
-    })
-    if (open <= CONNECTIONS_MAX) return
-    const [oldest] = idle
-    oldest?.destroy()
+      socket.destroy()
+    }
+  }
+  server.on('connection', (socket) => {
+    idle.set(socket, performance.now())
+    socket.once('close', () => idle.delete(socket))
+    if (idle.size <= CONNECTIONS_MAX) return
+    endOldest()
+    setTimeout(endOldest, PATIENCE_MS + 1).unref()
   })
   server.on('request', ({ socket }) => idle.delete(socket))
 }

@@ -1,17 +1,12 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { unsupportedHost } from '@vring/linux'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { DaemonProcess } from './daemon-process.ts'
-import { NEED_REPLY, RawFrontend, REQUEST, words } from './raw-frontend.ts'
+import { describe, expect, test } from 'vitest'
+import { HostileRig, hostileRigMissing } from './hostile-rig.ts'
+import { NEED_REPLY, type RawFrontend, REQUEST, words } from './raw-frontend.ts'
 import { FLUSH, SilentFuse } from './silent-fuse.ts'
 
-const reason =
-  unsupportedHost() ??
-  (process.getuid?.() === 0 ? null : 'needs root') ??
-  (existsSync('/dev/fuse') ? null : 'the kernel has no FUSE')
+const reason = hostileRigMissing ?? (existsSync('/dev/fuse') ? null : 'the kernel has no FUSE')
 
 const region = words(0, 0, BigInt(2 ** 33), 4096n, BigInt(2 ** 46), 0n)
 const inflight = new Uint8Array([...words(4096n, 0n), 1, 0, 0, 1])
@@ -47,50 +42,32 @@ const ATTACKS: readonly (readonly [what: string, send: (driver: RawFrontend, fd:
 describe.skipIf(reason !== null)(
   `descriptors whose file system does not answer${reason === null ? '' : ` (skipped: ${reason})`}`,
   () => {
-    let folder: string
-    let daemon: DaemonProcess
-    const open: { close(): void }[] = []
-    beforeEach(() => {
-      folder = mkdtempSync(join(tmpdir(), 'vring-fuse-'))
-    })
-    afterEach(async () => {
-      for (const one of open.splice(0)) one.close()
-      if (daemon.child.exitCode === null && daemon.child.signalCode === null) await daemon.end('SIGKILL')
-      rmSync(folder, { recursive: true })
-    })
+    const rig = new HostileRig()
 
     test('hold neither the next driver nor metrics nor the end, whatever message they come in', async () => {
-      const socket = join(folder, 'vring.sock')
-      const args = ['--socket', socket, '--backend', 'loopback', '--queues', '2', '--metrics', '127.0.0.1:0']
-      daemon = new DaemonProcess(args, { from: 'built' })
-      await daemon.ready()
-      const fuse = await SilentFuse.mount(join(folder, 'fuse'))
+      const daemon = await rig.serve()
+      const fuse = await SilentFuse.mount(join(rig.folder, 'fuse'))
       // From here on no process may be started: it would close its copy of the file, and wait.
       const file = await openFile(fuse.file, 'r+')
-      open.push({
-        close: () => {
-          fuse.close()
-          file.close().catch(() => {})
-        },
-      })
-      fuse.silent = true
-      for (const [what, send] of ATTACKS) {
-        const driver = await RawFrontend.negotiate(socket)
-        open.push(driver)
-        await driver.start(4)
-        send(driver, file.fd)
-        // It is answered, or the session ends.
-        if (!driver.socket.closed) await driver.ask(REQUEST.GET_FEATURES).catch(() => {})
-        open.pop()!.close()
-        expect(await daemon.metric('vring_queues_broken'), what).toBe(0)
+      try {
+        fuse.silent = true
+        for (const [what, send] of ATTACKS) {
+          const driver = await rig.driver()
+          send(driver, file.fd)
+          // It is answered, or the session ends.
+          if (!driver.socket.closed) await driver.ask(REQUEST.GET_FEATURES).catch(() => {})
+          rig.leave()
+          expect(await daemon.metric('vring_queues_broken'), what).toBe(0)
+        }
+        const next = await rig.driver()
+        await next.echo(0, 1)
+        expect(await daemon.end('SIGTERM')).toBe(0)
+        // That they were closed is all that it was asked.
+        expect([...new Set(fuse.unanswered)]).toEqual([FLUSH])
+      } finally {
+        fuse.close()
+        file.close().catch(() => {})
       }
-      const next = await RawFrontend.negotiate(socket)
-      open.push(next)
-      await next.start(4)
-      await next.echo(0, 1)
-      expect(await daemon.end('SIGTERM')).toBe(0)
-      // That they were closed is all that it was asked.
-      expect([...new Set(fuse.unanswered)]).toEqual([FLUSH])
     })
   },
 )

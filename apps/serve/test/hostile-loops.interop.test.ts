@@ -1,25 +1,21 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { unsupportedHost } from '@vring/linux'
 import { VhostUserDriver } from '@vring/vhost-user'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { DaemonProcess } from './daemon-process.ts'
-import { longestEcho } from './longest-echo.ts'
+import { HostileRig, hostileRigMissing } from './hostile-rig.ts'
 import {
   buffersOf,
   FEATURES,
   GUEST,
   LOG_ALL,
-  RawFrontend,
+  type RawFrontend,
   REQUEST,
   RING_PACKED,
-  USER,
   WRITE,
   words,
 } from './raw-frontend.ts'
 
-const reason = unsupportedHost() ?? (process.getuid?.() === 0 ? null : 'needs root')
 const EVENT_IDX = 1n << 29n
 const MIB = 2 ** 20
 
@@ -126,53 +122,34 @@ const ATTACKS: readonly Attack[] = [
   },
 ]
 
-describe.skipIf(reason !== null)(
-  `a driver whose device feeds itself${reason === null ? '' : ` (skipped: ${reason})`}`,
+describe.skipIf(hostileRigMissing !== null)(
+  `a driver whose device feeds itself${hostileRigMissing === null ? '' : ` (skipped: ${hostileRigMissing})`}`,
   () => {
-    let folder: string
-    let daemon: DaemonProcess
-    const open: { close(): void }[] = []
-    beforeEach(() => {
-      folder = mkdtempSync(join(tmpdir(), 'vring-hostile-'))
-    })
-    afterEach(async () => {
-      for (const one of open.splice(0)) one.close()
-      if (daemon.child.exitCode === null && daemon.child.signalCode === null) await daemon.end('SIGKILL')
-      rmSync(folder, { recursive: true })
-    })
+    const rig = new HostileRig()
 
     test('its other pair, metrics, the next driver and the end are served as ever', { timeout: 120_000 }, async () => {
-      const socket = join(folder, 'vring.sock')
-      const args = ['--socket', socket, '--backend', 'loopback', '--queues', '2', '--metrics', '127.0.0.1:0']
-      daemon = new DaemonProcess(args, { from: 'built' })
-      await daemon.ready()
+      await rig.serve()
       for (const { what, features = FEATURES, run } of ATTACKS) {
-        const driver = await RawFrontend.negotiate(socket, { features })
-        open.push(driver)
-        await driver.start(4)
+        const driver = await rig.driver({ features })
         await driver.echo(1, 1)
         await run(driver)
-        const longest = await longestEcho(driver, daemon, 1, 100)
-        expect(await daemon.metric('vring_connected'), what).toBe(1)
-        console.log(`${what}: ${longest}`)
-        open.pop()!.close()
+        console.log(what)
+        await rig.meanwhile(driver, 100)
+        rig.leave()
       }
-      const next = await RawFrontend.negotiate(socket)
-      open.push(next)
-      await next.start(4, { user: USER })
-      await next.echo(0, 1)
-      expect(await daemon.end('SIGTERM')).toBe(0)
+      await rig.aftermath()
     })
 
     test('a block device: the longest reads, zeroes and discards keep neither another queue nor the end waiting', async () => {
-      const [socket, file] = [join(folder, 'blk.sock'), join(folder, 'disk')]
+      const [socket, file] = [join(rig.folder, 'blk.sock'), join(rig.folder, 'disk')]
       writeFileSync(file, '')
       truncateSync(file, 64 * MIB)
-      daemon = new DaemonProcess(['block', '--socket', socket, '--file', file, '--queues', '2'], { from: 'built' })
+      const args = ['block', '--socket', socket, '--file', file, '--queues', '2']
+      const daemon = new DaemonProcess(args, { from: 'built' })
+      rig.daemon = daemon
       await daemon.ready()
       const slots = { queues: 2, queueSize: 16, slotBytes: 24 * MIB }
-      const driver = VhostUserDriver.connect({ path: socket, features: 2n ** 20n - 1n, ...slots })
-      open.push(driver)
+      const driver = rig.keep(VhostUserDriver.connect({ path: socket, features: 2n ** 20n - 1n, ...slots }))
       const header = (type: number): Uint8Array => {
         const view = new DataView(new ArrayBuffer(16))
         view.setUint32(0, type, true)

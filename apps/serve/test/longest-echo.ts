@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { DaemonProcess } from './daemon-process.ts'
-import { type RawFrontend, sleep } from './raw-frontend.ts'
+import { sleep } from './raw-frontend.ts'
 
 /** ms that each thread of a process was ready to run and waited for a processor. Source: Linux, sched-stats.rst. */
 function processorWaits(pid: number | 'self'): Map<string, number> {
@@ -23,24 +23,34 @@ function waitedSince(before: ReadonlyMap<string, number>, pid: number | 'self'):
   return most
 }
 
+/** An echo, and how long a thread of driver or daemon waited for a processor meanwhile: what is left is their own. Both in ms. */
+export interface Echo {
+  readonly ms: number
+  readonly waitedMs: number
+}
+
 /**
- * The longest echo on a pair, for some time, in ms, and how long a thread of driver or daemon waited for a processor
- * meanwhile: what is left is the daemon's and the driver's own.
+ * The longest of the echoes of some time.
+ *
+ * @param echo makes one; its ms
+ * @param ms how long
  */
 export async function longestEcho(
-  driver: RawFrontend,
+  echo: (mark: number) => Promise<number>,
   daemon: DaemonProcess,
-  pair: number,
   ms: number,
-): Promise<string> {
+): Promise<Echo> {
   const pid = daemon.child.pid!
-  let [longest, waited] = [0, 0]
+  let longest: Echo = { ms: 0, waitedMs: 0 }
   for (const end = performance.now() + ms; performance.now() < end; await sleep(10)) {
     const [mine, its] = [processorWaits('self'), processorWaits(pid)]
-    const took = await driver.echo(pair, Math.floor(longest))
-    if (took <= longest) continue
-    longest = took
-    waited = waitedSince(mine, 'self') + waitedSince(its, pid)
+    const took = await echo(Math.floor(longest.ms))
+    if (took <= longest.ms) continue
+    longest = { ms: took, waitedMs: waitedSince(mine, 'self') + waitedSince(its, pid) }
   }
-  return `longest echo ${longest.toFixed(1)} ms, in which threads waited ${waited.toFixed(1)} ms for a processor`
+  return longest
+}
+
+export function echoText({ ms, waitedMs }: Echo): string {
+  return `longest echo ${ms.toFixed(1)} ms, in which threads waited ${waitedMs.toFixed(1)} ms for a processor`
 }

@@ -131,7 +131,7 @@ export class GuestMap implements AddressMap {
   }
 
   private splice(at: number, removed: number, ...added: readonly GuestRegion[]): void {
-    this.sorted.splice(at, removed, ...added)
+    this.sorted.splice(at, removed, added)
     this.hitStart = Number.POSITIVE_INFINITY
   }
 

@@ -1,10 +1,11 @@
 import { EFAULT, isVringError } from '@vring/layout'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { ACCESS_READ } from './address-map.ts'
 import type { MappedRegion } from './mapped-regions.ts'
 import { MappedSpace } from './mapped-space.ts'
 import { memoryView } from './memory-view.ts'
+import { SortedRegions } from './sorted-regions.ts'
 
 const UNIT = 64
 const UNITS = 40
@@ -60,6 +61,19 @@ describe('regions that come and go one by one', () => {
       }),
       { numRuns: 300 },
     )
+  })
+
+  it('a thousand that come together, with one amid them, are put in by two steps', () => {
+    const splice = vi.spyOn(SortedRegions.prototype, 'splice')
+    const [at, step] = [2 ** 30, 2 ** 20]
+    const region = (i: number): MappedRegion => ({
+      ...{ address: at + i * step, length: UNIT, view: views[i % 2]!, viewOffset: 0 },
+    })
+    const space = new MappedSpace([region(700)])
+    space.addRegions(Array.from({ length: 1000 }, (_, i) => region(i < 700 ? i : i + 1)))
+    expect(splice).toHaveBeenCalledTimes(2)
+    splice.mockRestore()
+    expect(space.regions.map(({ address }) => address)).toEqual(Array.from({ length: 1001 }, (_, i) => at + i * step))
   })
 
   it('those that continue one another are one, whichever of them comes last, and are cut again', () => {

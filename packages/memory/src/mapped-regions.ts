@@ -69,14 +69,25 @@ export function insertRegions(regions: SortedRegions<MappedRegion>, added: reado
     const last = regions.list[regions.find(endOf(region) - 1)]
     if (last !== undefined && last !== before) checkAfter(region, last)
   }
-  for (const region of added) {
-    const at = regions.find(region.address) + 1
+  for (let i = 0; i < added.length; ) {
+    const at = regions.find(added[i]!.address) + 1
     const { [at - 1]: before, [at]: after } = regions.list
-    const head = before !== undefined && continues(before, region) ? before : null
-    const tail = after !== undefined && continues(region, after) ? after : null
-    const whole = join(head === null ? region : join(head, region), tail)
-    const [first, count] = [head === null ? at : at - 1, (head === null ? 0 : 1) + (tail === null ? 0 : 1)]
-    regions.splice(first, count, whole)
+    // What goes into the same gap goes at once: a TiB comes as a thousand regions.
+    let end = i + 1
+    while (end < added.length && (after === undefined || added[end]!.address < after.address)) end++
+    const run = added.slice(i, end)
+    let [first, count] = [at, 0]
+    if (before !== undefined && continues(before, run[0]!)) {
+      run[0] = join(before, run[0]!)
+      first--
+      count++
+    }
+    if (after !== undefined && continues(run.at(-1)!, after)) {
+      run.push(join(run.pop()!, after))
+      count++
+    }
+    regions.splice(first, count, run)
+    i = end
   }
 }
 
@@ -158,8 +169,8 @@ function continues(before: MappedRegion, region: MappedRegion): boolean {
 }
 
 /** Two that continue one another, as one. */
-function join(before: MappedRegion, region: MappedRegion | null): MappedRegion {
-  return region === null ? before : { ...before, length: before.length + region.length }
+function join(before: MappedRegion, region: MappedRegion): MappedRegion {
+  return { ...before, length: before.length + region.length }
 }
 
 /** The part of a region from `start` to before `end`, both of which are inside or at its bounds. */

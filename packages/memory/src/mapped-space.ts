@@ -155,7 +155,7 @@ export class MappedSpace implements UserSpace {
     const cut = cutOf(this.sorted, range)
     if (cut === null) return
     this.invalidating([unmapRange(cut.start, cut.end)], () => {
-      this.sorted.splice(cut.first, cut.count, ...cut.left)
+      this.sorted.splice(cut.first, cut.count, cut.left)
       this.hitStart = Number.POSITIVE_INFINITY
     })
   }

@@ -37,7 +37,7 @@ it('finds the same after changes as one that is made of what is there then', () 
         const count = Math.min(removed, starts.length - from)
         const [low, high] = [starts[from - 1] ?? 0, starts[from + count] ?? 200]
         const room = Array.from({ length: added }, (_, i) => low + ((high - low) * (i + 1)) / (added + 1))
-        index.splice(from, count, ...room)
+        index.splice(from, count, room)
         starts = starts.toSpliced(from, count, ...room)
         expect(index.list).toEqual(starts)
         const whole = sortedRegions(starts)

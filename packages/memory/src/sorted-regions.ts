@@ -41,9 +41,10 @@ export class SortedRegions<Region> {
    * Takes `removed` regions out from `at` on and puts others in their place, which leaves all ascending. Moves what stands
    * after them; nothing else is looked at.
    */
-  splice(at: number, removed: number, ...added: readonly Region[]): void {
+  splice(at: number, removed: number, added: readonly Region[]): void {
     const before = this.list.length
-    this.list = this.list.toSpliced(at, removed, ...added)
+    // Not by arguments: there may be more than a call can have.
+    this.list = [...this.list.slice(0, at), ...added, ...this.list.slice(at + removed)]
     const count = this.list.length
     if (count >= this.starts.length) {
       const larger = new Float64Array(2 * count + 1).fill(Number.POSITIVE_INFINITY)

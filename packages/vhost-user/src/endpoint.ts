@@ -13,7 +13,10 @@ export interface EndpointOptions {
   readonly fd?: number
   /** `server`: listen, and accept again after a disconnect. `client`: connect, again and again. */
   readonly role: SocketRole
-  /** Least time between two attempts to connect, or to accept after an error that passes, in ms. Default 1000. */
+  /**
+   * Least time from an attempt to connect that failed, or from an error of accepting that passes, to the next, in ms. Default
+   * 1000. From one that succeeded to the next it is at most 100: the frontend after one that hung up does not wait for it.
+   */
   readonly retryMs?: number
 }
 
@@ -27,6 +30,9 @@ export interface EndpointWait {
 
 /** How often a waiting endpoint asks whether it should stop, in ms. */
 const ASK_MS = 1000
+
+/** Least time between two connections of a client, in ms. */
+const AGAIN_MS = 100
 
 /** Errors of connect(2) that say that the other side is not there yet. */
 const NOT_YET = new Set(['ENOENT', 'ECONNREFUSED', 'EAGAIN'])
@@ -80,8 +86,8 @@ export class VhostUserEndpoint {
   }
 
   /**
-   * The next frontend's socket when one is there; never waits. A client attempts to connect, not more often than retryMs: a
-   * frontend that hangs up at once makes no busy loop. Being out of descriptors for a while ends no server: the connection
+   * The next frontend's socket when one is there; never waits. A client attempts to connect, not more often than ten times a
+   * second: a frontend that hangs up at once makes no busy loop. Being out of descriptors for a while ends no server: the connection
    * stays in the queue, and is tried again after retryMs.
    *
    * @throws VringError ERR_CLOSED, ERR_SYSTEM
@@ -89,7 +95,7 @@ export class VhostUserEndpoint {
   take(): UnixSocket | null {
     if (this.#given !== null || this.ended) return this.#takeGiven()
     if (this.#untilRetry() > 0) return null
-    if (this.#listener === null) this.#pause()
+    if (this.#listener === null) this.#pause(Math.min(AGAIN_MS, this.#retryMs))
     try {
       return this.#listener === null
         ? UnixSocket.connect(this.path, 'stream', { untrusted: true })
@@ -97,7 +103,7 @@ export class VhostUserEndpoint {
     } catch (error) {
       const errno = systemErrnoOf(error) ?? ''
       if (!PASSING.has(errno) && (this.#listener !== null || !NOT_YET.has(errno))) throw error
-      this.#pause()
+      this.#pause(this.#retryMs)
       return null
     }
   }
@@ -134,8 +140,8 @@ export class VhostUserEndpoint {
     return given
   }
 
-  #pause(): void {
-    this.#notBefore = performance.now() + this.#retryMs
+  #pause(ms: number): void {
+    this.#notBefore = performance.now() + ms
   }
 
   #untilRetry(): number {
