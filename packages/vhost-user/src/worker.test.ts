@@ -129,7 +129,7 @@ describe.skipIf(reason !== null)(`a worker${reason === null ? '' : ` (skipped: $
     ['of a look each', WORK_PER_LOOK, 1],
     ['that is not charged', 0, 4],
   ])(
-    'a turn of work %s ends when its time is up, and the next goes on there: every ring has the same share',
+    'a turn ends when its time is up, and the next goes on there, with work %s: every ring has the same share',
     (_what, charged, most) => {
       const guests = Array.from({ length: 5 }, () => new Guest())
       const worker = new VhostUserWorker()
