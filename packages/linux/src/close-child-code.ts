@@ -4,7 +4,7 @@ import { bytesOf } from './code-bytes.ts'
  * Closes a descriptor in a child process that shares memory and descriptors with this one, by `process.arch`. Sources:
  * `machine-code/close-child-*.s`; a test assembles them again.
  */
-export const CLOSE_CHILD_CODE: Readonly<Partial<Record<NodeJS.Architecture, Uint8Array>>> = {
+export const CLOSE_CHILD_CODE: Readonly<Record<string, Uint8Array | undefined>> = {
   x64: bytesOf(
     'f30f1efa4189f831ff488d3560000000488d5424f041ba08000000b80e0000000f05bf0005000031f631d24531d2b838' +
       '0000000f0585c074204989c1bf02000000488d7424f031d241ba08000000b80e0000000f054c89c8c34489c7b8030000' +

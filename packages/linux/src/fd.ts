@@ -1,4 +1,4 @@
-import { fstatSync } from 'node:fs'
+import { fstatSync, statSync } from 'node:fs'
 import {
   F_DUPFD_CLOEXEC,
   F_GET_SEALS,
@@ -123,7 +123,8 @@ export interface FdStatus {
 
 /** fstat(2). Throws what `node:fs` throws (`code: 'EBADF'`). */
 export function statFd(fd: number): FdStatus {
-  const status = fstatSync(fd)
+  // Descriptors of `node:fs` are Deno's own numbers there.
+  const status = 'Deno' in globalThis ? statSync(`/proc/self/fd/${fd}`) : fstatSync(fd)
   const { dev, ino } = status
   // st_blocks counts 512 bytes each, whatever the block is.
   const allocated = 512 * status.blocks

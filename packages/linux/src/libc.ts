@@ -25,6 +25,7 @@ export interface Libc {
   close(fd: number): number
   fcntl(fd: number, command: number, argument: number): number
   open(path: string, flags: number): number
+  ftruncate(fd: number, length: number): number
   fallocate(fd: number, mode: number, offset: number, length: number): number
   readlink(path: string, buffer: Pointer, length: number): number
   read(fd: number, buffer: Pointer, length: number): number
@@ -128,6 +129,7 @@ function load(): Libc {
     errno: () => koffi.errno(),
     close: library.func('int close(int)'),
     fcntl: library.func('int fcntl(int, int, long)'),
+    ftruncate: library.func('int ftruncate(int, int64_t)'),
     fallocate: library.func('int fallocate(int, int, int64_t, int64_t)'),
     open: library.func('int open(str, int)'),
     readlink: library.func('int64_t readlink(str, void *, size_t)'),

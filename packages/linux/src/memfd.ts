@@ -1,4 +1,3 @@
-import { ftruncateSync } from 'node:fs'
 import { refused } from '@vring/layout'
 import {
   F_ADD_SEALS,
@@ -39,7 +38,8 @@ export function createMemfd(name: string, bytes: number, options: MemfdOptions =
   const huge = options.hugePages === undefined ? 0 : MFD_HUGETLB | (shift << MFD_HUGE_SHIFT)
   const fd = checked('memfd_create', (c) => c.memfd_create(name, (MFD_CLOEXEC | MFD_ALLOW_SEALING | huge) >>> 0), name)
   try {
-    ftruncateSync(fd, bytes)
+    // By the C library: descriptors of `node:fs` are Deno's own numbers there.
+    checked('ftruncate', (c) => c.ftruncate(fd, bytes), name)
     if (options.sealed ?? true)
       checked('fcntl', (c) => c.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 'F_ADD_SEALS')
   } catch (error) {

@@ -34,7 +34,7 @@ interface GuardTable {
 let table: GuardTable | null = null
 
 /** Why memory can't be guarded on a processor, by default this one; null when it can. */
-export function unguardedHost(arch: NodeJS.Architecture = process.arch): string | null {
+export function unguardedHost(arch: string = process.arch): string | null {
   return SIGBUS_CODE[arch] === undefined ? `no SIGBUS handler for ${arch}` : null
 }
 

@@ -9,7 +9,7 @@ import { unguardedHost } from './memory-guard.ts'
  *
  * @param arch of the host, as `process.arch` names it
  */
-export function missingProtection(arch: NodeJS.Architecture = process.arch): string | null {
+export function missingProtection(arch: string = process.arch): string | null {
   if (unsupportedHost() !== null) return null
   const unguarded = unguardedHost(arch)
   const code = CLOSE_CHILD_CODE[arch]

@@ -4,7 +4,7 @@ import { bytesOf } from './code-bytes.ts'
  * The SIGBUS handler as machine code, by `process.arch`. Sources: `machine-code/sigbus-*.s`; a test assembles them again.
  * The last {@link SIGBUS_DATA_BYTES} are data: where the table is, the handler that was there before, and zeros.
  */
-export const SIGBUS_CODE: Readonly<Partial<Record<NodeJS.Architecture, Uint8Array>>> = {
+export const SIGBUS_CODE: Readonly<Record<string, Uint8Array | undefined>> = {
   x64: bytesOf(
     'f30f1efa837e08007e6c4c8b46104c8b0dab000000418b4910498d414083e90172544c3b0072064c3b400872064883c0' +
       '20ebeaf083401801f04183411401488b70104889f748f7df4c21c7ba0300000041ba3240000049c7c0ffffffff4531c9' +
