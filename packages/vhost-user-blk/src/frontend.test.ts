@@ -36,6 +36,7 @@ class Forgetful extends BlockDevice {
 /** A driver and the devices that serve it one after the other, in one thread. */
 class Rig {
   readonly notes: string[] = []
+  afterTurn = (): void => {}
   readonly driver: VhostUserDriver
   readonly #make: () => BlockDevice
   #device: BlockDevice | null = null
@@ -46,7 +47,10 @@ class Rig {
     this.driver = VhostUserDriver.connect({
       ...{ features, queueSize: 16, slotBytes: 2048 },
       transport: () => this.#open(),
-      wait: () => this.turn(),
+      wait: () => {
+        this.turn()
+        this.afterTurn()
+      },
     })
   }
 
@@ -114,6 +118,17 @@ describe.skipIf(reason !== null)(`the frontend${reason === null ? '' : ` (skippe
     expect(rig.session!.iotlb.entries.length).toBeGreaterThan(0)
     driver.reconnect()
     expect(rig.read(41)).toBe(41)
+    rig.close()
+  })
+
+  test.each(FORMATS)('%s rings: the device signals each answer that the driver waits for', (_, features) => {
+    const rig = new Rig(() => new BlockDevice({ store }), features)
+    let signalled = 0
+    rig.afterTurn = () => {
+      if (rig.driver.rings[0]!.signals!.call.drain()) signalled++
+    }
+    for (let sector = 0; sector < 40; sector++) expect(rig.read(sector)).toBe(sector)
+    expect(signalled).toBe(40)
     rig.close()
   })
 

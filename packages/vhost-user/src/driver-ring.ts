@@ -1,3 +1,4 @@
+import { plainCpu } from '@vring/accessor'
 import { DESC_BYTES, type RingAreas, USED_IDX_OFFSET, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '@vring/layout'
 import { ACCESS_READ, ACCESS_WRITE } from '@vring/memory'
 import type { DriverBuffer, DriverQueue } from '@vring/virtqueue'
@@ -123,9 +124,14 @@ export class DriverRing {
     if (this.queue.needsKick()) this.signals?.kick.signal()
   }
 
-  /** The next request that came back; null: none has. */
+  /** The next request that came back; null: none has, and the device signals the one that does. */
   receive(): DriverAnswer | null {
-    if (!this.queue.getUsed()) return null
+    if (!this.queue.getUsed()) {
+      this.queue.setNotification(true)
+      // Orders the store of used_event before the load of the used index, as the device orders theirs: one sees the other's.
+      plainCpu.mb()
+      if (!this.queue.getUsed()) return null
+    }
     const token = this.queue.usedId
     const sent = this.#sent.get(token)
     if (sent === undefined)
