@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { didYouMean } from '@vring/cli/errors'
 import type { ObjectSpec } from './protocol.ts'
-import { ServeError, startError } from './serve-error.ts'
+import { ServeError, startError, usageError } from './serve-error.ts'
 
 /** The object of `xdp1`: counts frames by IP protocol in `rxcnt`, and drops them. */
 const XDP1 = new URL('../programs/xdp1.o', import.meta.url)
@@ -16,8 +16,11 @@ const NAMED = /^(.+\.o):([^:]+)$/
  */
 export function readObjectSpec(xdp: string): ObjectSpec {
   const [, file, program = null] = NAMED.exec(xdp) ?? [null, xdp]
+  const path = xdp === 'xdp1' ? XDP1 : file!
   try {
-    return { kind: 'object', xdp, program, bytes: new Uint8Array(readFileSync(xdp === 'xdp1' ? XDP1 : file!)) }
+    // A FIFO without a writer would be waited for, before any signal is heard.
+    if (!statSync(path).isFile()) throw usageError(`--xdp ${xdp}`, 'is no regular file; accepted: an eBPF object')
+    return { kind: 'object', xdp, program, bytes: new Uint8Array(readFileSync(path)) }
   } catch (error) {
     const refused = startError(`--xdp ${xdp}`, error)
     // A file's name is anything: only what looks like no path can be a mistyped name.

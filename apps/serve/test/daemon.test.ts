@@ -322,6 +322,7 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
     ['a replay of a directory', ['--backend', 'replay:/etc'], 2, /--backend: \/etc: is no regular file/],
     ['a capture that can’t be made', ['--backend', 'pcap:/nonexistent/a'], 4, /--backend: capture file .*ENOENT/],
     ['a program that is missing', ['--backend', 'drop', '--xdp', '/nonexistent.o'], 4, /--xdp .*ENOENT/],
+    ['a program that is no file', ['--backend', 'drop', '--xdp', '/dev/zero'], 2, /--xdp .*is no regular file/],
     ['an accessor that is unknown', ['--backend', 'drop', '--accessor', 'x'], 2, /--accessor: accessor "x" is unknown/],
   ])('ends with an exit code and one line for %s', async (name, args, code, line) => {
     const held = name.includes('in use') ? UnixListener.listen(socket) : null
