@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { compileFunction } from 'node:vm'
 import { type BuildContext, context, type Plugin } from 'esbuild'
 import type { RingEdit } from './ring-mutant.ts'
 
@@ -42,14 +43,23 @@ export class MutatedModules<T> {
     return new MutatedModules<T>(shared, bundles, sources)
   }
 
-  /** @throws Error when the text of an edit does not occur exactly once */
-  async load(file: string | null, edits: readonly RingEdit[]): Promise<T> {
+  /**
+   * The JavaScript of a bundle.
+   *
+   * @throws Error when the text of an edit does not occur exactly once
+   */
+  async bundle(file: string | null, edits: readonly RingEdit[]): Promise<string> {
     this.#sources.clear()
     if (file !== null) this.#sources.set(VIRTQUEUE_SOURCE + file, mutatedSource(file, edits))
     const { outputFiles } = await this.#bundles.rebuild()
+    return outputFiles![0]!.text
+  }
+
+  /** @param filename what V8 calls the bundle */
+  run(bundle: string, filename: string): T {
     const module = { exports: {} }
     const require = (name: string): unknown => this.#shared[name]
-    new Function('module', 'exports', 'require', outputFiles![0]!.text)(module, module.exports, require)
+    compileFunction(bundle, ['module', 'exports', 'require'], { filename })(module, module.exports, require)
     return module.exports as T
   }
 

@@ -28,7 +28,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed publish hold bound',
     flaw: 'one hold publishes whatever is pending',
-    edits: [['if (stored <= HOLD_CHAINS && lease', 'if (lease']],
+    edits: [['stored <= HOLD_CHAINS && ', '']],
     killedBy: 'a hold of a packed ring > reads at most 64 chains, and publishes at most as many',
     kitCase: 'one hold reads 64 chains at most, and publishes no more',
   },
@@ -68,9 +68,21 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed publish without hold',
     flaw: 'used descriptors are stored through a lease that is not held',
-    edits: [['lease?.hold() === true)\n      lease.release(', 'lease !== null)\n      lease.release(']],
+    edits: [['stored <= HOLD_CHAINS && lease.hold()', 'stored <= HOLD_CHAINS']],
     killedBy:
       'a packed ring by lease > virtio 1.3 2.8.9 in order, one used descriptor stands for a batch that was only read',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
+  },
+  {
+    name: 'packed publish hold without end',
+    flaw: 'the lease stays held after used descriptors were stored',
+    edits: [
+      [
+        'lease.release(publisher.publishByLease(lease, elements, slots, from, stored), 0, 0)',
+        'publisher.publishByLease(lease, elements, slots, from, stored)',
+      ],
+    ],
+    killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
     kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {

@@ -13,12 +13,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
   {
     name: 'split acquire, windows',
     flaw: 'avail.idx is loaded without acquire',
-    edits: [
-      [
-        'this.see(held ? this.loadIdx(lease) : this.driver.load16Acquire(AVAIL_IDX_OFFSET))',
-        'this.see(held ? this.loadIdx(lease) : this.driver.load16(AVAIL_IDX_OFFSET))',
-      ],
-    ],
+    edits: [['this.see(held === null ? this.driver.load16Acquire(', 'this.see(held === null ? this.driver.load16(']],
     killedBy:
       'split > by windows > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
     kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
@@ -158,7 +153,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
   {
     name: 'split publish hold bound',
     flaw: 'one hold publishes whatever is pending',
-    edits: [['stored <= HOLD_CHAINS && lease', 'lease']],
+    edits: [['stored <= HOLD_CHAINS && ', '']],
     killedBy: 'a hold of a split ring > reads at most 64 chains, and publishes at most as many',
     kitCase: 'one hold reads 64 chains at most, and publishes no more',
   },
@@ -195,12 +190,19 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     kitCase: 'one hold reads 64 chains at most, and publishes no more',
   },
   {
+    name: 'split read without hold',
+    flaw: 'chains are read through a lease that is not held',
+    edits: [[' || !lease.hold() ? null : lease', ' ? null : lease']],
+    killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
+  },
+  {
     name: 'split index after the hold',
     flaw: 'avail.idx is loaded from a lease that is not held',
     edits: [
       [
-        'const held = lease?.hold() === true',
-        'const held = lease?.hold() === true\n    if (held) lease.release(0, 0, 0)',
+        'return this.cpu.load16Acquire(lease.driver16',
+        'lease.release(0, 0, 0)\n    return this.cpu.load16Acquire(lease.driver16',
       ],
     ],
     killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
@@ -209,7 +211,7 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
   {
     name: 'split publish without hold',
     flaw: 'used elements are stored through a lease that is not held',
-    edits: [['stored <= HOLD_CHAINS && lease?.hold() === true', 'stored <= HOLD_CHAINS && lease !== null']],
+    edits: [['stored <= HOLD_CHAINS && lease.hold()', 'stored <= HOLD_CHAINS']],
     killedBy:
       'a split ring by lease > used ring > another accessor goes on with another queue, from the base of the one before',
     kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',

@@ -120,6 +120,7 @@ export const ringAttackCases: readonly ConformanceCase[] = [
         else for (let slot = 0; slot < SIZE; slot++) driver.windows.desc.store16(16 * slot + 14, 0x8000)
         const again = pop()
         check(split ? again < 0 : again === 0, `${where}: popBatch gave ${again} for chains that are not used yet`)
+        checkEqual(batch.uniform, true, `${where}: a batch that took nothing is as it was begun`)
         if (!split)
           checkEqual(
             bed.round(() => device.enableNotification()),

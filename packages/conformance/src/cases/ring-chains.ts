@@ -53,7 +53,8 @@ export const ringChainCases: readonly ConformanceCase[] = [
         checkEqual(bed.lengths(), [[30], [31], [32], [33]], `${where}: lengths of a batch after one of every kind`)
       })
       onEveryRing(subject, {}, (bed, where) => {
-        const { device, driver, heap } = bed
+        const { device, driver, heap, cpu } = bed
+        const ring = bed.placeOf('driver')
         for (const batch of [new ChainBatch(2), new ChainBatch(3)]) {
           const tables = batch.capacity === 2
           if (tables) bed.addTable(heap + 0x1000, 80, 1)
@@ -63,7 +64,13 @@ export const ringChainCases: readonly ConformanceCase[] = [
           const expected = tables ? [1, 1] : [3, 2]
           for (const taken of expected)
             bed.round(() => {
+              cpu.reset()
               checkEqual(device.popBatch(batch, 64), taken, `${where}: chains of a batch that is full`)
+              const entries = cpu.recorded.filter(
+                ({ step, at }) => step === 'load' && at >= ring.start + 4 && at < ring.end,
+              )
+              if (bed.split && !tables)
+                checkEqual(entries.length, taken, `${where}: avail entries that were loaded for ${taken} chains`)
               checkEqual(device.useBatch(batch, taken), 0, `${where}: useBatch`)
             })
           driver.reclaim()

@@ -292,7 +292,7 @@ export class PackedDeviceQueue implements DeviceQueue {
     publisher.begin(this.nextUsed, this.usedWrap)
     let status = 0
     // More than a hold may publish goes by windows: an access at a time keeps no notifier waiting.
-    if (stored <= HOLD_CHAINS && lease?.hold() === true)
+    if (lease !== null && stored <= HOLD_CHAINS && lease.hold())
       lease.release(publisher.publishByLease(lease, elements, slots, from, stored), 0, 0)
     else status = publisher.publishByWindow(elements, slots, from, stored)
     if (status < 0) return this.fault(status)

@@ -134,13 +134,13 @@ export class SplitDeviceQueue implements DeviceQueue {
     const { lease } = this
     // As an integer: Math.min would make every comparison of the loop one of doubles.
     const most = max < batch.entry.length ? max | 0 : batch.entry.length | 0
-    const held = lease?.hold() === true
+    const held = lease === null || !lease.hold() ? null : lease
     const known = this.waiting
     const looks = known < most ? 1 : 0
     const ready =
-      looks === 0 ? known : this.see(held ? this.loadIdx(lease) : this.driver.load16Acquire(AVAIL_IDX_OFFSET))
+      looks === 0 ? known : this.see(held === null ? this.driver.load16Acquire(AVAIL_IDX_OFFSET) : this.loadIdx(held))
     const limit = ready < most ? ready | 0 : most
-    const taken = held ? this.takeByLease(lease, batch, limit, looks) : 0
+    const taken = held === null ? 0 : this.takeByLease(held, batch, limit, looks)
     this.popEnd = this.nextAvail
     return limit <= 0 ? limit : this.takeRest(batch, taken, limit)
   }
@@ -305,7 +305,7 @@ export class SplitDeviceQueue implements DeviceQueue {
     const { lease } = this
     // More than a hold may publish goes by windows: an access at a time keeps no notifier waiting.
     const status =
-      stored <= HOLD_CHAINS && lease?.hold() === true
+      lease !== null && stored <= HOLD_CHAINS && lease.hold()
         ? this.publishByLease(lease, slot, elements, at, first, stored, usedIdx)
         : this.publishByWindow(slot, elements, at, first, stored, usedIdx)
     if (status < 0) return this.fault(status)
