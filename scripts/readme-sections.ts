@@ -11,7 +11,7 @@ import {
 import { hasOutcome, LITMUS_TESTS, litmusOutcomes, parseLitmus } from '@vring/explorer'
 import { createRegistry } from '@vring/registry'
 import { KOCHER_PATTERNS, PROTECTIONS, programOf, SPECULATION_LIMITS, speculateProgram } from '@vring/speculation'
-import { createModel, judgedClaims } from '../apps/bench/src/model-results.ts'
+import { createModel, judgedClaims } from '../apps/bench/src/results/model-results.ts'
 import { type FaultCase, readFaults } from '../faults/faults.ts'
 import type { FuzzTarget } from '../fuzz/engine/target.ts'
 import { readFigures, readTargets } from '../fuzz/figures.ts'

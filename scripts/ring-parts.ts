@@ -15,7 +15,7 @@ export const RING_OWNERS: readonly string[] = ['packages/layout/', 'packages/vir
 
 /** What draws rings, and what drives or attacks them as a driver does: it can't but name their parts. */
 export const RING_DRIVERS: readonly string[] = [
-  'apps/bench/src/cells/',
+  'apps/bench/src/in-process/',
   'apps/bench/src/lines/',
   'apps/playground/src/machine/',
   'apps/playground/src/ring/',

@@ -19,14 +19,19 @@ export default defineConfig([
   // What runs packets is one module: V8 folds a constant that it sees defined, and loads and checks one that is imported
   // at every use, twice a packet and more. `linux` stays a package: it is called a few times a second.
   packageOptions({
-    entry: ['src/cell.ts', 'src/testpmd-cell.ts', 'src/peer-cell.ts', 'src/driver-thread.ts'],
+    entry: {
+      cell: 'src/cell/cell.ts',
+      'testpmd-cell': 'src/cell/testpmd-cell.ts',
+      'peer-cell': 'src/cell/peer-cell.ts',
+      'driver-thread': 'src/in-process/driver-thread.ts',
+    },
     noExternal: [/^@vring\/(?!linux$)/],
     splitting: false,
     clean: allBut(...COMMAND, ...WITHOUT_HOOKS),
   }),
   // The same without hooks, from the packages' sources: what `--sweep hooks=0,1` compares.
   packageOptions({
-    entry: { 'cell-without-hooks': 'src/cell.ts' },
+    entry: { 'cell-without-hooks': 'src/cell/cell.ts' },
     noExternal: [/^@vring\/(?!linux$)/],
     splitting: false,
     clean: allBut(...COMMAND, ...CELLS),

@@ -6,6 +6,6 @@
  */
 export * from './exit-codes.ts'
 export { main } from './main.ts'
-export * from './parse-results.ts'
-export * from './results.ts'
+export * from './results/parse-results.ts'
+export * from './results/results.ts'
 export * from './stats/index.ts'

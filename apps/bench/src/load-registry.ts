@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import { resolvePackage, tryModule } from '@vring/linux'
 import { createRegistry, type LoadPluginsOptions, loadPlugins, type Registry } from '@vring/registry'
-import { BASELINE } from './cell-spec.ts'
+import { BASELINE } from './cell/cell-spec.ts'
 import { systemBackends } from './system/system-backends.ts'
 
 const BUILT_IN = createRegistry().with({ backends: systemBackends })

@@ -8,9 +8,9 @@ import { commands } from './commands/index.ts'
 import { patienceOf } from './commands/shared-args.ts'
 import { KIT_LIMIT_MS } from './conformance/examine-plugin.ts'
 import { EXIT_INTERNAL, EXIT_MISSING, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
-import { STDOUT, writeOutput } from './output.ts'
 import type { CommandEnd, CommandRequest } from './plugin-code/command.ts'
 import { runPluginCode } from './plugin-code/run-plugin-code.ts'
+import { STDOUT, writeOutput } from './terminal/output.ts'
 import { version } from './version.ts'
 
 /** Where lines for people go: standard error. */

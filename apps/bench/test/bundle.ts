@@ -8,10 +8,10 @@ const APP = fileURLToPath(new URL('..', import.meta.url))
 /** The programs of the package by the names that a build has, and the plugins that tests load. */
 const ENTRIES: readonly (readonly [out: string, source: string])[] = [
   ['cli', 'src/cli.ts'],
-  ['cell', 'src/cell.ts'],
-  ['testpmd-cell', 'src/testpmd-cell.ts'],
-  ['peer-cell', 'src/peer-cell.ts'],
-  ['driver-thread', 'src/driver-thread.ts'],
+  ['cell', 'src/cell/cell.ts'],
+  ['testpmd-cell', 'src/cell/testpmd-cell.ts'],
+  ['peer-cell', 'src/cell/peer-cell.ts'],
+  ['driver-thread', 'src/in-process/driver-thread.ts'],
   ['core-worker', 'src/placement/core-worker.ts'],
   ['plugin-code', 'src/plugin-code/plugin-code.ts'],
   ...['watched-process', 'watched-thread'].map(

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { parseResults } from '../src/parse-results.ts'
+import { parseResults } from '../src/results/parse-results.ts'
 import { bundled } from './bundle.ts'
 import { vringBench } from './cli.ts'
 

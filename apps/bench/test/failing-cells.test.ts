@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { parseResults } from '../src/parse-results.ts'
+import { parseResults } from '../src/results/parse-results.ts'
 import { bundled } from './bundle.ts'
 import { vringBench } from './cli.ts'
 

@@ -1,4 +1,4 @@
-import type { Results } from '../src/results.ts'
+import type { Results } from '../src/results/results.ts'
 import { comparePairs, pairsOfGroup } from '../src/run/compare-cells.ts'
 import { classRates, pairedRatios, type SliceResult } from '../src/slices/class-rates.ts'
 import { medianInterval, seededRandom } from '../src/stats/index.ts'

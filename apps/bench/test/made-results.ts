@@ -1,4 +1,4 @@
-import { type CellResult, RESULTS_SCHEMA, type Results } from '../src/results.ts'
+import { type CellResult, RESULTS_SCHEMA, type Results } from '../src/results/results.ts'
 
 /** A cell as a run would leave it, with ten trials around `mpps`, 2 % apart from end to end. */
 export function madeCell(accessor: string, mpps: number, more: Partial<CellResult> = {}): CellResult {

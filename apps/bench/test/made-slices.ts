@@ -1,4 +1,4 @@
-import type { CellResult, Results } from '../src/results.ts'
+import type { CellResult, Results } from '../src/results/results.ts'
 import { classRates, type SliceResult } from '../src/slices/class-rates.ts'
 import { seededRandom } from '../src/stats/index.ts'
 import { madeCell } from './made-results.ts'

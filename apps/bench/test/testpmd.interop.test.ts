@@ -3,7 +3,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { unsupportedHost } from '@vring/linux'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { parseResults } from '../src/parse-results.ts'
+import { parseResults } from '../src/results/parse-results.ts'
 import { vringBench } from './cli.ts'
 
 const found = ['/usr/bin/dpdk-testpmd', '/usr/local/bin/dpdk-testpmd'].some((path) => existsSync(path))

@@ -3,7 +3,7 @@ import { type ConformanceReport, causesOf, failedCases } from '../conformance/co
 import { examinePlugin, KIT_LIMIT_MS } from '../conformance/examine-plugin.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
 import { isBuiltIn, loadRegistry } from '../load-registry.ts'
-import { printText, toJson, writeOutput } from '../output.ts'
+import { printText, toJson, writeOutput } from '../terminal/output.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg, patienceArg, patienceOf, pluginArg } from './shared-args.ts'
 

@@ -1,9 +1,9 @@
 import type { OptionTable } from '@vring/cli'
-import { colours } from '../colours.ts'
-import { printText, toJson, writeOutput } from '../output.ts'
 import { type CoreMatrix, type CorePair, measureCores } from '../placement/core-matrix.ts'
 import { readClasses } from '../placement/read-classes.ts'
-import { type Column, renderTable } from '../table.ts'
+import { colours } from '../terminal/colours.ts'
+import { printText, toJson, writeOutput } from '../terminal/output.ts'
+import { type Column, renderTable } from '../terminal/table.ts'
 import type { BenchCommand } from './command.ts'
 import { classesArg, jsonArg } from './shared-args.ts'
 

@@ -1,11 +1,11 @@
 import type { Arguments } from '@vring/cli'
 import type { Exploration, PluginExploration } from '@vring/explorer'
-import { runAccessorCode } from '../accessor-code.ts'
 import { usageError } from '../bench-error.ts'
-import { parseAccessorChoice } from '../cell-spec.ts'
-import { colours } from '../colours.ts'
+import { runAccessorCode } from '../cell/accessor-code.ts'
+import { parseAccessorChoice } from '../cell/cell-spec.ts'
 import { isBuiltIn, loadRegistry } from '../load-registry.ts'
-import { renderTable } from '../table.ts'
+import { colours } from '../terminal/colours.ts'
+import { renderTable } from '../terminal/table.ts'
 
 /** What came of one accessor. */
 export interface ExploredPlugin {

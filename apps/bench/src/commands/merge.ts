@@ -1,8 +1,8 @@
 import { VARIADIC } from '../arguments.ts'
-import { mergeResults, missingParts } from '../merge-results.ts'
-import { checkApart, STDOUT, toJson, writeOutput } from '../output.ts'
-import { readResults } from '../read-results.ts'
+import { mergeResults, missingParts } from '../results/merge-results.ts'
+import { readResults } from '../results/read-results.ts'
 import { runEnd } from '../run/run-end.ts'
+import { checkApart, STDOUT, toJson, writeOutput } from '../terminal/output.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg } from './shared-args.ts'
 

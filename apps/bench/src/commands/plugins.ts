@@ -1,7 +1,7 @@
-import { colours } from '../colours.ts'
 import { loadRegistry } from '../load-registry.ts'
-import { printText, toJson, writeOutput } from '../output.ts'
-import { renderTable } from '../table.ts'
+import { colours } from '../terminal/colours.ts'
+import { printText, toJson, writeOutput } from '../terminal/output.ts'
+import { renderTable } from '../terminal/table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg, pluginArg } from './shared-args.ts'
 

@@ -1,8 +1,8 @@
 import { usageError } from '../bench-error.ts'
-import { checkApart, writeOutput } from '../output.ts'
-import { readResults } from '../read-results.ts'
 import { reportHtml } from '../report/report-html.ts'
 import { reportMarkdown } from '../report/report-markdown.ts'
+import { readResults } from '../results/read-results.ts'
+import { checkApart, writeOutput } from '../terminal/output.ts'
 import type { BenchCommand } from './command.ts'
 
 /** `vring-bench report`: draws the report of kept results again. */

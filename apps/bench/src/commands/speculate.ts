@@ -1,8 +1,8 @@
 import { refused } from '@vring/layout'
-import { runAccessorCode } from '../accessor-code.ts'
-import { parseAccessorChoice } from '../cell-spec.ts'
+import { runAccessorCode } from '../cell/accessor-code.ts'
+import { parseAccessorChoice } from '../cell/cell-spec.ts'
 import { loadRegistry } from '../load-registry.ts'
-import { printText, toJson, writeOutput } from '../output.ts'
+import { printText, toJson, writeOutput } from '../terminal/output.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg, patienceArg, pluginArg } from './shared-args.ts'
 

@@ -1,17 +1,24 @@
 import { eraOption } from '@vring/accessor'
 import type { Registry } from '@vring/registry'
-import { runAccessorCode } from '../accessor-code.ts'
 import { listOf, oneOf } from '../arguments.ts'
-import { type AccessorChoice, type CellSpec, DEFAULT_CELL, makeCell, parseAccessorChoice, RINGS } from '../cell-spec.ts'
-import { colours } from '../colours.ts'
-import { countSteps, type PacketSteps } from '../count-steps.ts'
+import { runAccessorCode } from '../cell/accessor-code.ts'
+import {
+  type AccessorChoice,
+  type CellSpec,
+  DEFAULT_CELL,
+  makeCell,
+  parseAccessorChoice,
+  RINGS,
+} from '../cell/cell-spec.ts'
+import { countSteps, type PacketSteps } from '../in-process/count-steps.ts'
 import { countLines, type LineConditions, movedLines, type PacketLines } from '../lines/count-lines.ts'
 import { RECYCLING } from '../lines/line-buffers.ts'
 import { LINE_AREAS } from '../lines/line-cache.ts'
 import { loadRegistry } from '../load-registry.ts'
-import { printText, toJson, writeOutput } from '../output.ts'
-import { renderTable } from '../table.ts'
-import { ringText } from '../varied-conditions.ts'
+import { ringText } from '../results/varied-conditions.ts'
+import { colours } from '../terminal/colours.ts'
+import { printText, toJson, writeOutput } from '../terminal/output.ts'
+import { renderTable } from '../terminal/table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg, patienceArg, pluginArg } from './shared-args.ts'
 

@@ -1,4 +1,4 @@
-import type { CellResult } from '../results.ts'
+import type { CellResult } from '../results/results.ts'
 
 const MARK = ' (does not conform)'
 

@@ -1,6 +1,6 @@
-import type { CellSpec } from '../cell-spec.ts'
+import type { CellSpec } from '../cell/cell-spec.ts'
 import { isBuiltIn } from '../load-registry.ts'
-import type { CellResult, Results } from '../results.ts'
+import type { CellResult, Results } from '../results/results.ts'
 import { type ConformanceReport, type ConformanceRequest, causesOf, failedCases } from './conformance-report.ts'
 import { examinePlugin } from './examine-plugin.ts'
 

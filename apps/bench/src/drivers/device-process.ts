@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { dieWithParent, lastWords } from '@vring/linux'
-import { CellFailure, CellInterrupted, V8_FLAGS } from '../cell-process.ts'
+import { CellFailure, CellInterrupted, V8_FLAGS } from '../cell/cell-process.ts'
 
 /** How long a process that lost its orchestrator may take to put its devices away, in ms. */
 const CLOSE_LIMIT_MS = 5000
@@ -26,7 +26,7 @@ export class DeviceProcess<Request extends object> {
   constructor(entry: DeviceEntry, signal: AbortSignal) {
     this.#signal = signal
     const source = import.meta.url.endsWith('.ts')
-    const path = fileURLToPath(new URL(source ? `../${entry}.ts` : `./${entry}.js`, import.meta.url))
+    const path = fileURLToPath(new URL(source ? `../cell/${entry}.ts` : `./${entry}.js`, import.meta.url))
     this.#child = fork(path, {
       execArgv: [...process.execArgv, ...V8_FLAGS],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -3,13 +3,21 @@ import { MappedSpace, memoryView } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { NET_BATCH, type NetBackend, TxRound } from '@vring/vhost-net'
 import { createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
-import type { CellSpec } from '../cell-spec.ts'
-import { backendCounts, countsBetween } from '../cells/backend-counts.ts'
-import { bufferMap } from '../cells/driver-memory.ts'
-import { type LapState, lapState } from '../cells/lap-state.ts'
-import type { Rig } from '../cells/rig.ts'
-import { cellFeatures, FIRST_BASE, lapPlan, planRing, USER_BASE, usedArea, writeRing } from '../cells/ring-layout.ts'
-import type { DriverThreadData } from '../driver-thread.ts'
+import type { CellSpec } from '../cell/cell-spec.ts'
+import { backendCounts, countsBetween } from '../in-process/backend-counts.ts'
+import { bufferMap } from '../in-process/driver-memory.ts'
+import type { DriverThreadData } from '../in-process/driver-thread.ts'
+import { type LapState, lapState } from '../in-process/lap-state.ts'
+import type { Rig } from '../in-process/rig.ts'
+import {
+  cellFeatures,
+  FIRST_BASE,
+  lapPlan,
+  planRing,
+  USER_BASE,
+  usedArea,
+  writeRing,
+} from '../in-process/ring-layout.ts'
 import type { Cores } from '../placement/core-watch.ts'
 import { tryPin } from '../placement/try-pin.ts'
 import { startWorker } from '../start-worker.ts'
@@ -162,5 +170,5 @@ function pause(): void {
 
 function startThread(workerData: DriverThreadData): void {
   const source = import.meta.url.endsWith('.ts')
-  startWorker(new URL(source ? '../driver-thread.ts' : './driver-thread.js', import.meta.url), workerData)
+  startWorker(new URL(source ? '../in-process/driver-thread.ts' : './driver-thread.js', import.meta.url), workerData)
 }

@@ -3,14 +3,14 @@ import { ACCESS_WRITE, type AccessControl } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { type NetBackend, TxRound } from '@vring/vhost-net'
 import { createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
-import type { CellSpec } from '../cell-spec.ts'
-import { backendCounts, countsBetween } from '../cells/backend-counts.ts'
-import { createLapDriver } from '../cells/create-lap-driver.ts'
-import { createDriverMemory, type DriverMemory } from '../cells/driver-memory.ts'
-import { Invalidator } from '../cells/invalidator.ts'
-import type { LapDriver } from '../cells/lap-driver.ts'
-import { type LapState, lapState } from '../cells/lap-state.ts'
-import type { Rig } from '../cells/rig.ts'
+import type { CellSpec } from '../cell/cell-spec.ts'
+import { backendCounts, countsBetween } from '../in-process/backend-counts.ts'
+import { createLapDriver } from '../in-process/create-lap-driver.ts'
+import { createDriverMemory, type DriverMemory } from '../in-process/driver-memory.ts'
+import { Invalidator } from '../in-process/invalidator.ts'
+import type { LapDriver } from '../in-process/lap-driver.ts'
+import { type LapState, lapState } from '../in-process/lap-state.ts'
+import type { Rig } from '../in-process/rig.ts'
 import {
   cellFeatures,
   FIRST_BASE,
@@ -19,7 +19,7 @@ import {
   type RingPlan,
   usedArea,
   writeRing,
-} from '../cells/ring-layout.ts'
+} from '../in-process/ring-layout.ts'
 
 /** What distinguishes one rig of a cell from another: timing, counting, verifying. */
 export interface InprocOptions {

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path'
-import type { CellSpec } from '../cell-spec.ts'
+import type { CellSpec } from '../cell/cell-spec.ts'
 
 /** Memory of one testpmd in MiB: with huge pages, of which its pool takes a third, and without, where the pool is larger. */
 export const TESTPMD_HUGE_MIB = 64

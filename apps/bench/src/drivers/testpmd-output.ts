@@ -1,4 +1,4 @@
-import { negotiatedNames } from '../negotiated.ts'
+import { negotiatedNames } from '../results/negotiated.ts'
 
 /** `22.11.5` of EAL's greeting, or `unknown`. */
 export function parseDpdkVersion(output: string): string {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { LINKTYPE_ETHERNET, readCapture } from '@vring/backend-pcap'
 import { ETH_HEADER_BYTES, isVringError, NET_HDR_MRG_BYTES } from '@vring/layout'
 import { usageError } from '../bench-error.ts'
-import { LAP_PACKETS } from '../cells/lap-driver.ts'
+import { LAP_PACKETS } from '../in-process/lap-driver.ts'
 
 /** The frames of a capture, as the driver of a cell sends them. */
 export interface RecordedInput {

@@ -3,8 +3,8 @@ import { MappedSpace, memoryView } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { type FrameBatch, type NetBackend, type NetBackendCounters, TxRound } from '@vring/vhost-net'
 import { createDeviceQueue } from '@vring/virtqueue'
-import type { CellSpec } from '../cell-spec.ts'
-import { bufferMap } from '../cells/driver-memory.ts'
+import type { CellSpec } from '../cell/cell-spec.ts'
+import { bufferMap } from '../in-process/driver-memory.ts'
 import {
   cellFeatures,
   FIRST_BASE,
@@ -13,7 +13,7 @@ import {
   type RingPlan,
   USER_BASE,
   writeRing,
-} from '../cells/ring-layout.ts'
+} from '../in-process/ring-layout.ts'
 import { seededRandom } from '../stats/index.ts'
 import type { Recycling } from './line-buffers.ts'
 import { DEVICE, LINE_AREAS, LINE_BYTES, type LineArea, LineCache, type LineMoves } from './line-cache.ts'

@@ -1,6 +1,6 @@
 import type { Steps } from '@vring/accessor'
 import { COST_NAMES, fitProfiles, type Profile, PUBLISHED, predict, REFERENCE_STEPS, SETUPS } from '@vring/cost-model'
-import { DEFAULT_SETUP } from '../model-results.ts'
+import { DEFAULT_SETUP } from '../results/model-results.ts'
 import type { MachineProfile } from './measure-machine.ts'
 import { STEP_CODE } from './step-code.ts'
 

@@ -1,4 +1,4 @@
-import type { CellSpec } from '../cell-spec.ts'
+import type { CellSpec } from '../cell/cell-spec.ts'
 
 /** Programs that do the device's work in its place. */
 export const PEERS = ['dpdk', 'io-uring', 'io-uring-fixed'] as const

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { findTestpmd } from '../drivers/testpmd-process.ts'
-import { makeTemporary } from '../output.ts'
+import { makeTemporary } from '../terminal/output.ts'
 import { compileIoUringPeer } from './compile-io-uring.ts'
 import type { PeerName } from './peer-names.ts'
 import type { PeerProgram } from './peer-program.ts'

@@ -1,4 +1,4 @@
-import type { CellSpec } from '../cell-spec.ts'
+import type { CellSpec } from '../cell/cell-spec.ts'
 import type { PeerName } from './peer-names.ts'
 
 /** What the orchestrator asks of a peer's process. */

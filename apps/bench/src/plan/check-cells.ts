@@ -1,7 +1,7 @@
 import { usageError } from '../bench-error.ts'
-import { type CellSpec, chainCount, groupKey } from '../cell-spec.ts'
-import { SWEEP_KEYS, type SweepKey } from '../sweep-keys.ts'
+import { type CellSpec, chainCount, groupKey } from '../cell/cell-spec.ts'
 import { idleKeys } from './idle-keys.ts'
+import { SWEEP_KEYS, type SweepKey } from './sweep-keys.ts'
 
 /**
  * Refuses cells that would run twice, that no ring can have, or that a swept key does not change.

@@ -1,5 +1,5 @@
 import { usageError } from '../bench-error.ts'
-import { SWEEP_KEYS } from '../sweep-keys.ts'
+import { SWEEP_KEYS } from './sweep-keys.ts'
 
 /**
  * One item of a list of frame lengths: bytes, or `imix`, which a cell has as 0.

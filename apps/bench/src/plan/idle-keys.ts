@@ -1,6 +1,6 @@
-import { BASELINE, type CellSpec, type DriverName } from '../cell-spec.ts'
+import { BASELINE, type CellSpec, type DriverName } from '../cell/cell-spec.ts'
 import { isBuiltIn } from '../load-registry.ts'
-import type { SweepKey } from '../sweep-keys.ts'
+import type { SweepKey } from './sweep-keys.ts'
 
 /**
  * Keys that a driver's cells do not depend on. testpmd brings its own memory, batches and chains; memory that two threads

@@ -1,10 +1,10 @@
 import { createRegistry } from '@vring/registry'
 import { describe, expect, it } from 'vitest'
 import { readArguments } from '../arguments.ts'
-import { groupsOf } from '../cell-groups.ts'
-import { type CellSpec, cellLabel } from '../cell-spec.ts'
+import { groupsOf } from '../cell/cell-groups.ts'
+import { type CellSpec, cellLabel } from '../cell/cell-spec.ts'
 import { run } from '../commands/run.ts'
-import { sweepValue } from '../sweep-value.ts'
+import { sweepValue } from '../results/sweep-value.ts'
 import { planCells } from './plan-cells.ts'
 import { shardOf } from './shard.ts'
 

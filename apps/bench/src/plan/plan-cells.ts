@@ -12,14 +12,14 @@ import {
   makeCell,
   parseAccessorChoice,
   RINGS,
-} from '../cell-spec.ts'
-import { BASELINE_BACKENDS } from '../cells/baseline.ts'
+} from '../cell/cell-spec.ts'
+import { BASELINE_BACKENDS } from '../in-process/baseline.ts'
 import { readInput } from '../input/recorded-input.ts'
-import type { SweepKey } from '../sweep-keys.ts'
 import { checkCells } from './check-cells.ts'
 import { frameLengthOf } from './frame-lengths.ts'
 import { idleKeys } from './idle-keys.ts'
 import { readSweep } from './read-sweep.ts'
+import type { SweepKey } from './sweep-keys.ts'
 
 /** What the thread of January 2019 measured, where it is not an accessor's default: V4 held the queue's mutex. */
 const SEED_OPTIONS: Readonly<Record<string, Record<string, string>>> = {

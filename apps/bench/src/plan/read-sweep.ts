@@ -1,8 +1,8 @@
 import { type Arguments, oneOf } from '../arguments.ts'
 import { usageError } from '../bench-error.ts'
-import type { CellSpec } from '../cell-spec.ts'
-import { SWEEP_KEYS, type SweepKey } from '../sweep-keys.ts'
+import type { CellSpec } from '../cell/cell-spec.ts'
 import { frameLengthOf } from './frame-lengths.ts'
+import { SWEEP_KEYS, type SweepKey } from './sweep-keys.ts'
 
 /** What `--sweep` varies: the keys, and one step for each combination of their values. */
 export interface Sweep {

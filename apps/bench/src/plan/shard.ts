@@ -1,7 +1,7 @@
 import type { Arguments } from '../arguments.ts'
 import { usageError } from '../bench-error.ts'
-import { type CellSpec, turnKey } from '../cell-spec.ts'
-import { parseShard, SHARD_ACCEPTED, type Shard } from '../parse-shard.ts'
+import { type CellSpec, turnKey } from '../cell/cell-spec.ts'
+import { parseShard, SHARD_ACCEPTED, type Shard } from './parse-shard.ts'
 
 /**
  * `--shard 2/4`; null: all of it.

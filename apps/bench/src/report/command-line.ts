@@ -1,4 +1,4 @@
-import type { Results } from '../results.ts'
+import type { Results } from '../results/results.ts'
 
 /** What runs this again, with its seed, whether that was given or not. */
 export function commandLine({ command, seed }: Pick<Results, 'command' | 'seed'>): string {

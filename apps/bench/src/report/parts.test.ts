@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { madeCell, madeResults } from '../../test/made-results.ts'
-import type { CellResult, Results } from '../results.ts'
+import type { CellResult, Results } from '../results/results.ts'
 import { inParts, type Placed } from './parts.ts'
 import { reportHtml } from './report-html.ts'
 

@@ -1,6 +1,6 @@
-import { DEFAULT_SETUP, publishedFor } from '../model-results.ts'
-import type { CellResult, Comparison, Results } from '../results.ts'
-import { cellNames, sweptValues } from '../varied-conditions.ts'
+import { DEFAULT_SETUP, publishedFor } from '../results/model-results.ts'
+import type { CellResult, Comparison, Results } from '../results/results.ts'
+import { cellNames, sweptValues } from '../results/varied-conditions.ts'
 import { againstName, comparedNames, type ReportTable, resultCells } from './report-tables.ts'
 import { type Gain, type GainGroup, gainName, gainText } from './row-charts.ts'
 

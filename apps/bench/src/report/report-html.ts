@@ -1,5 +1,5 @@
-import { barrierNote } from '../barrier-note.ts'
-import type { Results } from '../results.ts'
+import { barrierNote } from '../results/barrier-note.ts'
+import type { Results } from '../results/results.ts'
 import { commandLine } from './command-line.ts'
 import { curveChart, leavesChart } from './curve-chart.ts'
 import { escapeHtml, figure } from './html.ts'

@@ -1,9 +1,9 @@
-import { formatRate } from '../format.ts'
 import { LINE_AREAS } from '../lines/line-cache.ts'
 import { linePredictions, linesOf } from '../lines/lines-result.ts'
 import { KNOWN_PLACEMENTS } from '../placement/classes.ts'
-import type { Results } from '../results.ts'
-import { cellNames } from '../varied-conditions.ts'
+import type { Results } from '../results/results.ts'
+import { cellNames } from '../results/varied-conditions.ts'
+import { formatRate } from '../terminal/format.ts'
 import type { ReportTable } from './report-tables.ts'
 
 /** Cache lines that move for each packet, and the rates that they predict beside the measured ones. */

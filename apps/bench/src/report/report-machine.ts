@@ -1,6 +1,6 @@
 import { formatPrice, machineCosts, stepPrices } from '../machine/machine-costs.ts'
-import type { CellResult, Results } from '../results.ts'
-import { cellNames, cellPaths } from '../varied-conditions.ts'
+import type { CellResult, Results } from '../results/results.ts'
+import { cellNames, cellPaths } from '../results/varied-conditions.ts'
 import { plainCells, type ReportTable } from './report-tables.ts'
 
 /** What steps cost on this processor; no rows where the run did not look. */

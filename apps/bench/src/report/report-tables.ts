@@ -1,12 +1,19 @@
 import { claimDifferenceText, claimText } from '@vring/cost-model'
-import { modelledRate, publishedRate } from '../cell-rates.ts'
-import { cellLabel, groupKey } from '../cell-spec.ts'
+import { cellLabel, groupKey } from '../cell/cell-spec.ts'
 import { conformanceLines } from '../conformance/conformance-mark.ts'
-import { formatBytes, formatFloor, formatP, formatRateInterval, formatRatio } from '../format.ts'
 import { PLACEMENTS } from '../placement/classes.ts'
-import type { CellResult, ClaimResult, PeerResult, Results } from '../results.ts'
+import { modelledRate, publishedRate } from '../results/cell-rates.ts'
+import type { CellResult, ClaimResult, PeerResult, Results } from '../results/results.ts'
+import {
+  cellNames,
+  cellPaths,
+  cellTitle,
+  ringText,
+  sweptValues,
+  variedConditions,
+} from '../results/varied-conditions.ts'
 import { tooFewTrialsOf, tooFewTrialsText } from '../run/too-few-trials.ts'
-import { cellNames, cellPaths, cellTitle, ringText, sweptValues, variedConditions } from '../varied-conditions.ts'
+import { formatBytes, formatFloor, formatP, formatRateInterval, formatRatio } from '../terminal/format.ts'
 import type { HtmlColumn } from './html.ts'
 import type { Placed } from './parts.ts'
 

@@ -1,4 +1,4 @@
-import { formatRate } from '../format.ts'
+import { formatRate } from '../terminal/format.ts'
 import { AXIS, axisTicks, bar, grid, legend, line, PLOT, percent, rowName, square, svg, text } from './picture.ts'
 
 /** Height of a row: its label, and what is drawn below that. */

@@ -1,12 +1,12 @@
-import { BASELINE } from '../cell-spec.ts'
-import { cellFeatures } from '../cells/ring-layout.ts'
-import { meanFrameBytes } from '../frames.ts'
-import { negotiatedNames } from '../negotiated.ts'
-import type { CellResult, Measured } from '../results.ts'
+import { BASELINE } from '../cell/cell-spec.ts'
+import { meanFrameBytes } from '../in-process/frames.ts'
+import { cellFeatures } from '../in-process/ring-layout.ts'
+import { negotiatedNames } from '../results/negotiated.ts'
+import type { CellResult, Measured } from '../results/results.ts'
+import { sweepValue } from '../results/sweep-value.ts'
 import { classRates, sliceResult } from '../slices/class-rates.ts'
 import type { Slice, SliceCount } from '../slices/slice.ts'
 import { median, medianInterval, quantile, type Random } from '../stats/index.ts'
-import { sweepValue } from '../sweep-value.ts'
 import type { CellOutcome } from './group-outcome.ts'
 
 /**

@@ -1,6 +1,6 @@
-import { BASELINE, groupKey } from '../cell-spec.ts'
+import { BASELINE, groupKey } from '../cell/cell-spec.ts'
 import { PLACEMENTS, type Placement } from '../placement/classes.ts'
-import type { CellResult, Results } from '../results.ts'
+import type { CellResult, Results } from '../results/results.ts'
 import { pairedRatios, slicesIn } from '../slices/class-rates.ts'
 import { SLICES_A_ROW } from '../slices/slice-times.ts'
 import {

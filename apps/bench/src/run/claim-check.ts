@@ -1,4 +1,4 @@
-import type { ClaimResult } from '../results.ts'
+import type { ClaimResult } from '../results/results.ts'
 
 /** Claims that fail: not reproduced, whether the reason is known or not. */
 export function failedClaims(claims: readonly ClaimResult[]): ClaimResult[] {

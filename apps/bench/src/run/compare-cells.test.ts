@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { madeCell } from '../../test/made-results.ts'
-import type { CellResult } from '../results.ts'
+import type { CellResult } from '../results/results.ts'
 import { pairsOfGroup } from './compare-cells.ts'
 
 const cell = (accessor: string, ring: string, more = ''): CellResult =>

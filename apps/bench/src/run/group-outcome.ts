@@ -1,7 +1,7 @@
-import type { CellSpec } from '../cell-spec.ts'
+import type { CellSpec } from '../cell/cell-spec.ts'
+import type { CountAnswer, FinishAnswer, TrialAnswer } from '../cell/protocol.ts'
 import type { PeerName } from '../peers/peer-names.ts'
 import type { PeerReport } from '../peers/peer-protocol.ts'
-import type { CountAnswer, FinishAnswer, TrialAnswer } from '../protocol.ts'
 import type { Slice, SliceCount } from '../slices/slice.ts'
 
 /** What became of one cell. */

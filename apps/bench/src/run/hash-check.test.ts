@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { makeCell } from '../cell-spec.ts'
+import { makeCell } from '../cell/cell-spec.ts'
 import type { CellOutcome } from './group-outcome.ts'
 import { hashDisagreements } from './hash-check.ts'
 

@@ -1,6 +1,6 @@
-import { variantOf } from '../cell-spec.ts'
+import { variantOf } from '../cell/cell-spec.ts'
+import type { TrialAnswer } from '../cell/protocol.ts'
 import { isBuiltIn } from '../load-registry.ts'
-import type { TrialAnswer } from '../protocol.ts'
 import type { CellOutcome } from './group-outcome.ts'
 
 /**

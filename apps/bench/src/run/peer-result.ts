@@ -1,6 +1,6 @@
 import { PEER_TITLES, peerRole, servesDriver } from '../peers/peer-names.ts'
 import { PLACEMENTS } from '../placement/classes.ts'
-import type { CellResult, PeerResult } from '../results.ts'
+import type { CellResult, PeerResult } from '../results/results.ts'
 import { classRates, pairedRatios, sliceResult, slicesIn } from '../slices/class-rates.ts'
 import { medianInterval, type Random, ratioInterval } from '../stats/index.ts'
 import { ratesOf } from './cell-result.ts'

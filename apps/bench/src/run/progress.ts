@@ -1,4 +1,4 @@
-import { formatDuration } from '../format.ts'
+import { formatDuration } from '../terminal/format.ts'
 
 /** Progress on a terminal: one line that is written over. Quiet anywhere else. */
 export class Progress {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { madeCell } from '../../test/made-results.ts'
-import type { CellResult, ClaimResult } from '../results.ts'
+import type { CellResult, ClaimResult } from '../results/results.ts'
 import { failedClaims } from './claim-check.ts'
 import { runEnd } from './run-end.ts'
 

@@ -1,6 +1,6 @@
 import { conformanceLines } from '../conformance/conformance-mark.ts'
 import { EXIT_DISAGREE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK } from '../exit-codes.ts'
-import type { Results } from '../results.ts'
+import type { Results } from '../results/results.ts'
 import { claimLines, failedClaimChecks } from './claim-check.ts'
 import type { Experiment } from './experiment.ts'
 

@@ -1,4 +1,4 @@
-import type { Comparison, Results } from '../results.ts'
+import type { Comparison, Results } from '../results/results.ts'
 import { holm, mannWhitney } from '../stats/index.ts'
 import { SIGNIFICANCE } from './compare-cells.ts'
 

@@ -1,5 +1,5 @@
-import { CellInterrupted } from '../cell-process.ts'
-import type { CellSpec } from '../cell-spec.ts'
+import { CellInterrupted } from '../cell/cell-process.ts'
+import type { CellSpec } from '../cell/cell-spec.ts'
 import type { TestpmdBench } from '../drivers/testpmd.ts'
 import type { TestpmdProcess } from '../drivers/testpmd-process.ts'
 import type { Sitting, SliceCount } from './slice.ts'

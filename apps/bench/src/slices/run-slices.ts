@@ -1,6 +1,6 @@
-import { interleaved } from '../order.ts'
 import { type ClassBounds, KNOWN_PLACEMENTS, sliceClass } from '../placement/classes.ts'
 import type { RoundTrip } from '../placement/core-probe.ts'
+import { interleaved } from '../plan/order.ts'
 import type { Random } from '../stats/index.ts'
 import type { SlicePair } from './slice-pair.ts'
 

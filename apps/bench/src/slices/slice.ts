@@ -1,5 +1,5 @@
+import type { TrialAnswer } from '../cell/protocol.ts'
 import type { Placement } from '../placement/classes.ts'
-import type { TrialAnswer } from '../protocol.ts'
 
 /** What was counted in one slice of time. */
 export interface SliceCount {

@@ -1,5 +1,5 @@
-import { CellInterrupted } from '../cell-process.ts'
-import type { CellSpec } from '../cell-spec.ts'
+import { CellInterrupted } from '../cell/cell-process.ts'
+import type { CellSpec } from '../cell/cell-spec.ts'
 import { DeviceProcess } from '../drivers/device-process.ts'
 import { Board } from './board.ts'
 import type { PairDevice } from './connected-pair.ts'

@@ -1,5 +1,5 @@
 import { BACKEND_API_VERSION, type BackendPlugin, defineBackend, LoopbackBackend } from '@vring/vhost-net'
-import type { DriverName } from '../cell-spec.ts'
+import type { DriverName } from '../cell/cell-spec.ts'
 import { AfXdpEnd } from './af-xdp-end.ts'
 import { TapEnd } from './tap-end.ts'
 
