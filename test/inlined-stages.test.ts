@@ -9,9 +9,11 @@ import { V8_FLAGS } from '../apps/bench/src/cell/cell-process.ts'
 
 /** Stages of a round that have to be inlined into it: what they are given are its constants then. `docs/adr/0020`. */
 const STAGES: Readonly<Record<string, readonly string[]>> = {
-  SplitDeviceQueue: ['popBatch', 'takeByLease', 'takeRest', 'see', 'useBatch', 'publish', 'publishByLease'],
+  SplitDeviceQueue: ['popBatch', 'takeByLease', 'takeRest', 'see', 'useBatch', 'publish'],
   SplitReader: ['readByLease'],
+  SplitPublisher: ['publishByLease'],
   PackedDeviceQueue: ['popBatch', 'takeByLease', 'takeRest', 'useBatch', 'publish', 'passUsed'],
+  SplitNotifications: ['passUsed'],
   PackedReader: ['readByLease', 'readSingle'],
   PackedPublisher: ['publishByLease', 'storeElements', 'storeOtherFlags'],
   XdpBackend: ['transmit'],

@@ -19,7 +19,14 @@ import {
   RxRound,
   TxRound,
 } from '@vring/vhost-net'
-import { CHAIN_DESCRIPTORS_MAX, ChainBatch, createDeviceQueue, createDriverQueue, PIECES_MAX } from '@vring/virtqueue'
+import {
+  CHAIN_DESCRIPTORS_MAX,
+  ChainBatch,
+  createDeviceQueue,
+  createDriverQueue,
+  encodeIndirectTable,
+  PIECES_MAX,
+} from '@vring/virtqueue'
 import { describe, expect, test } from 'vitest'
 import { iotlbEntriesFor } from '../packages/vhost-user/src/iotlb-entries.ts'
 
@@ -47,15 +54,14 @@ function framesOver(limit: number) {
     driver,
     common: { queue, buffers, cpu: plainCpu, features: FEATURES, notification: 'poll' as const },
     /** Descriptors of a table across two pages, each of a buffer across two pages of its own. */
-    table(index: number, entries: number, length: number, flags: number): void {
+    table(index: number, entries: number, length: number, writable: boolean): void {
       const at = TABLES + 2 * PAGE * index + PAGE - 16
-      for (let i = 0; i < entries; i++) {
-        const buffer = BUFFERS + 2 * PAGE * (index * entries + i) + PAGE - (length >>> 1)
-        memory.setBigUint64(at + 16 * i, BigInt(buffer), true)
-        memory.setUint32(at + 16 * i + 8, length, true)
-        memory.setUint16(at + 16 * i + 12, flags | (i + 1 < entries ? 1 : 0), true)
-        memory.setUint16(at + 16 * i + 14, i + 1, true)
-      }
+      const list = Array.from({ length: entries }, (_, i) => ({
+        address: BUFFERS + 2 * PAGE * (index * entries + i) + PAGE - (length >>> 1),
+        length,
+        writable,
+      }))
+      view.u8.set(encodeIndirectTable('split', list), at)
       driver.addIndirect(at, entries)
     },
     /** Rounds until the driver has everything back, each miss answered; -1: not within `limit` of them. */
@@ -82,14 +88,14 @@ describe.each([
 ] as const)('the worst frame through an IOTLB with %s', (_what, limit, ends) => {
   test('sent: 1024 buffers, each in two pages', () => {
     const one = framesOver(limit)
-    one.table(0, CHAIN_DESCRIPTORS_MAX, 64, 0)
+    one.table(0, CHAIN_DESCRIPTORS_MAX, 64, false)
     const round = new TxRound({ ...one.common, backend: new DropBackend() })
     expect(one.rounds(round, 600) > 0).toBe(ends)
   })
 
   test('received: 256 chains, each with a table in two pages and three buffers in two pages', () => {
     const one = framesOver(limit)
-    for (let i = 0; i < RX_CHAINS_MAX; i++) one.table(i, 3, 64, 2)
+    for (let i = 0; i < RX_CHAINS_MAX; i++) one.table(i, 3, 64, true)
     const batch = new FrameBatch(12, memoryView(new ArrayBuffer(1 << 16)))
     batch.count = 1
     batch.length[0] = RX_CHAINS_MAX * 3 * 64

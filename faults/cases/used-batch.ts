@@ -32,8 +32,8 @@ export const fault: Fault = {
     {
       change: 'split: the log is told of an element for each chain',
       file: SPLIT,
-      from: 'logUsed(this.log, slot, first, stored)\n',
-      to: 'logUsed(this.log, slot, first, count)\n',
+      from: 'publisher.logTo(this.log, slot, first, stored)\n',
+      to: 'publisher.logTo(this.log, slot, first, count)\n',
     },
     {
       change: 'packed: the log is told of one piece',

@@ -114,7 +114,12 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed broken: disable',
     flaw: 'a broken queue stores flags',
-    edits: [['if (this.notifySuppressed || this.broken !== null) return', 'if (this.notifySuppressed) return']],
+    edits: [
+      [
+        'if (this.notifications.suppressed || this.broken !== null) return',
+        'if (this.notifications.suppressed) return',
+      ],
+    ],
     killedBy: 'a packed ring by windows > an id out of range breaks the queue and nothing else',
     kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
@@ -168,7 +173,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed barrier before the event',
     flaw: 'the event is loaded before used descriptors are visible',
-    edits: [['    this.cpu.mb()\n    const published', '    const published']],
+    edits: [['    this.cpu.mb()\n    const wanted', '    const wanted']],
     killedBy:
       'packed > by windows > a full barrier stands between publishing and the look at what the driver asked for',
     kitCase: 'a full barrier stands before the look at what the driver asks for, and before the second look',
@@ -213,90 +218,9 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     kitCase: 'chains before a malformed one are served first; a driver that gives more than the ring has gets nothing',
   },
   {
-    name: 'packed event in halves',
-    flaw: 'the driver can see flags that belong to another offset',
-    edits: [
-      [
-        '    const status = this.device.store32(PACKED_EVENT_OFF_WRAP_OFFSET, (offWrap | (flags << 16)) >>> 0)\n',
-        '    this.device.store16(PACKED_EVENT_OFF_WRAP_OFFSET, offWrap)\n    const status = this.device.store16(PACKED_EVENT_FLAGS_OFFSET, flags)\n',
-      ],
-    ],
-    killedBy:
-      'packed > by windows > a full barrier stands between asking for notification and the second look, which is an acquire',
-    kitCase: 'a full barrier stands before the look at what the driver asks for, and before the second look',
-  },
-  {
-    name: 'packed event wrap of the device',
-    flaw: 'the wrap counter of the event is left out',
-    edits: [['const offWrap = this.seenSlot | (this.seenWrap << 15)', 'const offWrap = this.seenSlot']],
-    killedBy:
-      'a packed ring by windows > virtio 1.3 2.8.14 kicks are suppressed and asked for again by a descriptor event, and nothing is lost between',
-    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
-  },
-  {
-    name: 'packed event kind',
-    flaw: 'a descriptor event is asked for without VIRTIO_F_EVENT_IDX',
-    edits: [
-      [
-        'const flags = this.eventIdx ? RING_EVENT_FLAGS_DESC : RING_EVENT_FLAGS_ENABLE',
-        'const flags = RING_EVENT_FLAGS_DESC',
-      ],
-    ],
-    killedBy:
-      'a packed ring by windows > virtio 1.3 2.8.10 without EVENT_IDX a descriptor event is neither asked for nor believed',
-    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
-  },
-  {
-    name: 'packed flags say no',
-    flaw: 'RING_EVENT_FLAGS_DISABLE is not looked at',
-    edits: [['if (flags === RING_EVENT_FLAGS_DISABLE) return false', '']],
-    killedBy:
-      'a packed ring by windows > virtio 1.3 2.8.10 the driver is notified by its flags, and with a descriptor event only by the step over it',
-    kitCase: 'a driver that asks for none gets none, and without EVENT_IDX its flags alone count',
-  },
-  {
-    name: 'packed event index',
-    flaw: 'the driver is notified of everything',
-    edits: [
-      [
-        'return needEvent(position & 0xffff, this.nextUsed & 0xffff, (this.nextUsed - published) & 0xffff)',
-        'return true',
-      ],
-    ],
-    killedBy:
-      'a packed ring by windows > virtio 1.3 2.8.10 the driver is notified by its flags, and with a descriptor event only by the step over it',
-    kitCase: 'the driver is notified of the step over its event, also one of another lap, and of nothing else',
-  },
-  {
-    name: 'packed event wrap of the driver',
-    flaw: 'the event of the lap before is taken for one of this lap',
-    edits: [
-      [
-        'const position = ((event >>> 15) & 1) === this.usedWrap ? offset : offset - this.queueSize',
-        'const position = offset',
-      ],
-    ],
-    killedBy:
-      'a packed ring by windows > virtio 1.3 2.8.10 an event of the lap before is met by a batch that goes over the end of the ring',
-    kitCase: 'the driver is notified of the step over its event, also one of another lap, and of nothing else',
-  },
-  {
-    name: 'packed event not negotiated',
-    flaw: 'a descriptor event is believed without VIRTIO_F_EVENT_IDX',
-    edits: [
-      [
-        'if (flags !== RING_EVENT_FLAGS_DESC || !this.eventIdx) return true',
-        'if (flags !== RING_EVENT_FLAGS_DESC) return true',
-      ],
-    ],
-    killedBy:
-      'a packed ring by windows > virtio 1.3 2.8.10 without EVENT_IDX a descriptor event is neither asked for nor believed',
-    kitCase: 'a driver that asks for none gets none, and without EVENT_IDX its flags alone count',
-  },
-  {
     name: 'packed event miss',
     flaw: 'an event that can not be loaded is used',
-    edits: [['if (event < 0) return this.fault(event) < 0', 'if (event < 0) return false']],
+    edits: [['return wanted < 0 ? this.fault(wanted) < 0 : wanted === 1', 'return wanted === 1']],
     killedBy: 'packed > by windows > needsNotification breaks the queue when its memory is gone',
     kitCase: 'a translation that is missing is asked for again by whatever needs it, and nothing is lost or done twice',
   },
@@ -333,21 +257,6 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
-    name: 'packed log of flags',
-    flaw: 'flags of the event suppression structure are not in the migration log',
-    edits: [["    else this.log?.write('device', PACKED_EVENT_FLAGS_OFFSET, 2)\n", '']],
-    killedBy: 'a packed ring by windows > every write of the ring is in the migration log, found by area',
-    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
-  },
-  {
-    name: 'packed log of the event',
-    flaw: 'the event suppression structure is not in the migration log',
-    edits: [["    this.log?.write('device', 0, PACKED_EVENT_BYTES)\n", '']],
-    killedBy:
-      'packed > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
-    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
-  },
-  {
     name: 'packed used wrap counter',
     flaw: 'the used wrap counter stays in the second lap',
     edits: [
@@ -360,7 +269,12 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed entries in flight',
     flaw: 'published descriptors still count as taken',
-    edits: [['    this.inFlight -= entries\n    this.sinceAsked += entries\n', '    this.sinceAsked += entries\n']],
+    edits: [
+      [
+        '    this.inFlight -= entries\n    this.notifications.passUsed(entries)\n',
+        '    this.notifications.passUsed(entries)\n',
+      ],
+    ],
     killedBy:
       'a packed ring by windows > virtio 1.3 2.8.6 a used descriptor has id, written length and both bits of the wrap counter; WRITE where it was written',
     kitCase:

@@ -32,80 +32,6 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     kitCase: 'a full barrier stands before the look at what the driver asks for, and before the second look',
   },
   {
-    name: 'split release, lease',
-    flaw: 'used.idx is stored without release',
-    edits: [['cpu.store16Release(lease.device16,', 'cpu.store16(lease.device16,']],
-    killedBy: 'split > by lease > what publishes used chains is a release, after all that it publishes',
-    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
-  },
-  {
-    name: 'split release, windows',
-    flaw: 'used.idx is stored without release',
-    edits: [['device.store16Release(USED_IDX_OFFSET, usedIdx)', 'device.store16(USED_IDX_OFFSET, usedIdx)']],
-    killedBy: 'split > by windows > what publishes used chains is a release, after all that it publishes',
-    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
-  },
-  {
-    name: 'split index first, lease',
-    flaw: 'used.idx is stored before the elements',
-    edits: [
-      [
-        '    cpu.storeWords(lease.device32, ring + 2 * slot, elements, at, 2 * first)\n',
-        '    cpu.store16Release(lease.device16, lease.deviceHalf + (USED_IDX_OFFSET >>> 1), usedIdx)\n    cpu.storeWords(lease.device32, ring + 2 * slot, elements, at, 2 * first)\n',
-      ],
-      [
-        '    cpu.store16Release(lease.device16, lease.deviceHalf + (USED_IDX_OFFSET >>> 1), usedIdx)\n    lease.release(',
-        '    lease.release(',
-      ],
-    ],
-    killedBy: 'split > by lease > what publishes used chains is a release, after all that it publishes',
-    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
-  },
-  {
-    name: 'split index first, windows',
-    flaw: 'used.idx is stored before the elements',
-    edits: [
-      [
-        '    let status = device.storeWords(',
-        '    device.store16Release(USED_IDX_OFFSET, usedIdx)\n    let status = device.storeWords(',
-      ],
-      ['return status < 0 ? status : device.store16Release(USED_IDX_OFFSET, usedIdx)', 'return status'],
-    ],
-    killedBy: 'split > by windows > what publishes used chains is a release, after all that it publishes',
-    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
-  },
-  {
-    name: 'split used wrap, lease',
-    flaw: 'elements are stored past the end of the used ring',
-    edits: [
-      [
-        'elements, at, 2 * first)\n    if (first < stored) cpu.storeWords(lease.device32, ring, elements, at + 2 * first, 2 * (stored - first))',
-        'elements, at, 2 * stored)',
-      ],
-    ],
-    killedBy: 'a split ring by lease > used ring > virtio 1.3 2.7.8.2 elements come before the index, wrap included',
-    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
-  },
-  {
-    name: 'split used wrap, windows',
-    flaw: 'elements past the end of the used ring are left out',
-    edits: [
-      [
-        '    if (status === 0 && first < stored)\n      status = device.storeWords(USED_RING_OFFSET, elements, at + 2 * first, 2 * (stored - first))\n',
-        '',
-      ],
-    ],
-    killedBy: 'a split ring by windows > used ring > virtio 1.3 2.7.8.2 elements come before the index, wrap included',
-    kitCase: 'rings of both formats carry chains of every kind, lap after lap, while pages move',
-  },
-  {
-    name: 'split publish fault',
-    flaw: 'used.idx is stored although the elements were not',
-    edits: [['return status < 0 ? status : device', 'return device']],
-    killedBy: 'split > by windows > nothing is published when a part of the elements can not be stored',
-    kitCase: 'nothing is published where a part of it can not be stored',
-  },
-  {
     name: 'split barrier before the event',
     flaw: 'the event word is loaded before used.idx is visible',
     edits: [['    this.cpu.mb()\n    if (this.notifyOnEmpty', '    if (this.notifyOnEmpty']],
@@ -217,18 +143,6 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
-    name: 'split publish after the hold',
-    flaw: 'used.idx is stored after the hold has ended',
-    edits: [
-      [
-        '    cpu.store16Release(lease.device16, lease.deviceHalf + (USED_IDX_OFFSET >>> 1), usedIdx)\n    lease.release(0, 0, first < stored ? 3 : 2)\n',
-        '    lease.release(0, 0, first < stored ? 3 : 2)\n    cpu.store16Release(lease.device16, lease.deviceHalf + (USED_IDX_OFFSET >>> 1), usedIdx)\n',
-      ],
-    ],
-    killedBy: 'a hold of a split ring > touches the lease and nothing else, and what it gave is not touched after it',
-    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
-  },
-  {
     name: 'split columns bound',
     flaw: 'a batch takes more chains than its columns hold',
     edits: [['const most = max < batch.entry.length ? max | 0 : batch.entry.length | 0', 'const most = max | 0']],
@@ -268,7 +182,12 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
   {
     name: 'split broken: disable',
     flaw: 'a broken queue stores flags',
-    edits: [['if (this.notifySuppressed || this.broken !== null) return', 'if (this.notifySuppressed) return']],
+    edits: [
+      [
+        'if (this.notifications.suppressed || this.broken !== null) return',
+        'if (this.notifications.suppressed) return',
+      ],
+    ],
     killedBy:
       'a split ring by windows > a hostile driver breaks its queue and nothing else > avail.idx ahead by more than the queue size',
     kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
@@ -322,15 +241,6 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     kitCase: 'a translation that is missing is asked for again by whatever needs it, and nothing is lost or done twice',
   },
   {
-    name: 'split flags say no',
-    flaw: 'VIRTQ_AVAIL_F_NO_INTERRUPT is not looked at',
-    edits: [['return (flags & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0', 'return true']],
-    killedBy:
-      'a split ring by windows > notifications > virtio 1.3 2.7.7.1 without EVENT_IDX the flag in avail decides',
-    kitCase:
-      'a split driver is notified at first, after 65536 chains, and where it asked for it when the device ran out',
-  },
-  {
     name: 'split notify on empty',
     flaw: 'VIRTIO_F_NOTIFY_ON_EMPTY is not kept',
     edits: [['if (this.notifyOnEmpty && this.availIdx === this.nextAvail) return true', '']],
@@ -340,78 +250,11 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
       'a split driver is notified at first, after 65536 chains, and where it asked for it when the device ran out',
   },
   {
-    name: 'split event index',
-    flaw: 'the driver is notified of everything',
-    edits: [['return needEvent(event, this.usedIdx, oldIdx)', 'return true']],
-    killedBy:
-      'a split ring by windows > notifications > virtio 1.3 2.7.7.2 with EVENT_IDX only the step over used_event notifies',
-    kitCase: 'the driver is notified of the step over its event, also one of another lap, and of nothing else',
-  },
-  {
-    name: 'split event off by one',
-    flaw: 'the step over used_event is looked for one element late',
-    edits: [
-      ['return needEvent(event, this.usedIdx, oldIdx)', 'return needEvent((event + 1) & 0xffff, this.usedIdx, oldIdx)'],
-    ],
-    killedBy:
-      'a split ring by windows > notifications > virtio 1.3 2.7.7.2 with EVENT_IDX only the step over used_event notifies',
-    kitCase: 'the driver is notified of the step over its event, also one of another lap, and of nothing else',
-  },
-  {
-    name: 'split first notification',
-    flaw: 'used_event is believed before anything was signalled',
-    edits: [['if (!valid) return true', '']],
-    killedBy:
-      'a split ring by windows > notifications > virtio 1.3 2.7.7.2 with EVENT_IDX only the step over used_event notifies',
-    kitCase:
-      'a split driver is notified at first, after 65536 chains, and where it asked for it when the device ran out',
-  },
-  {
-    name: 'split event 65536 back',
-    flaw: 'used_event is compared with an index of another lap',
-    edits: [['if (((usedIdx - this.signalledUsed) & 0xffff) < count) this.signalledUsedValid = false', '']],
-    killedBy:
-      'a split ring by windows > notifications > the driver is notified when 65536 chains were used since it was last asked: its event may lie anywhere',
-    kitCase:
-      'a split driver is notified at first, after 65536 chains, and where it asked for it when the device ran out',
-  },
-  {
     name: 'split second look',
     flaw: 'a chain that came while notifications were asked for is not seen',
     edits: [['return this.availIdx === seen ? 0 : 1', 'return 0']],
     killedBy:
       'a split ring by windows > notifications > kicks are suppressed and asked for again through avail_event, and nothing is lost between',
-    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
-  },
-  {
-    name: 'split avail event',
-    flaw: 'avail_event asks for what was seen already',
-    edits: [
-      [
-        'this.storeUsedWord(availEventOffset(this.queueSize), seen)',
-        'this.storeUsedWord(availEventOffset(this.queueSize), (seen - 1) & 0xffff)',
-      ],
-    ],
-    killedBy:
-      'a split ring by windows > notifications > kicks are suppressed and asked for again through avail_event, and nothing is lost between',
-    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
-  },
-  {
-    name: 'split flags again',
-    flaw: 'notifications stay off',
-    edits: [
-      [': this.storeUsedWord(USED_FLAGS_OFFSET, 0)', ': this.storeUsedWord(USED_FLAGS_OFFSET, VIRTQ_USED_F_NO_NOTIFY)'],
-    ],
-    killedBy:
-      'a split ring by windows > notifications > kicks are suppressed and asked for again through flags, and nothing is lost between',
-    kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
-  },
-  {
-    name: 'split flags off',
-    flaw: 'notifications are not turned off',
-    edits: [['if (!this.eventIdx) this.storeUsedWord(USED_FLAGS_OFFSET, VIRTQ_USED_F_NO_NOTIFY)', '']],
-    killedBy:
-      'a split ring by windows > notifications > kicks are suppressed and asked for again through flags, and nothing is lost between',
     kitCase: 'a device that asked to be notified misses no chain, and what it suppresses stays suppressed',
   },
   {
@@ -425,33 +268,9 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
   {
     name: 'split log',
     flaw: 'published elements are not in the migration log',
-    edits: [['if (this.log !== null) logUsed(this.log, slot, first, stored)', '']],
+    edits: [['if (this.log !== null) publisher.logTo(this.log, slot, first, stored)', '']],
     killedBy:
       'split > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
-    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
-  },
-  {
-    name: 'split log of elements',
-    flaw: 'published elements are not in the migration log',
-    edits: [["  log.write('device', USED_RING_OFFSET + USED_ELEM_BYTES * slot, USED_ELEM_BYTES * first)\n", '']],
-    killedBy:
-      'a split ring by windows > used ring > every write of the ring is in the migration log: elements, index, flags',
-    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
-  },
-  {
-    name: 'split log over the end',
-    flaw: 'elements at the start of the used ring are not in the migration log',
-    edits: [["  if (first < stored) log.write('device', USED_RING_OFFSET, USED_ELEM_BYTES * (stored - first))\n", '']],
-    killedBy:
-      'a split ring by windows > used ring > elements over the end of the ring are two pieces in the migration log',
-    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
-  },
-  {
-    name: 'split log of the index',
-    flaw: 'used.idx is not in the migration log',
-    edits: [["  log.write('device', USED_IDX_OFFSET, 2)\n}", '}']],
-    killedBy:
-      'a split ring by windows > used ring > every write of the ring is in the migration log: elements, index, flags',
     kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
   },
   {
@@ -459,19 +278,14 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     flaw: 'the log is told before the elements are stored',
     edits: [
       [
-        '    const { lease } = this\n    // More than',
-        '    const { lease } = this\n    if (this.log !== null) logUsed(this.log, slot, first, stored)\n    // More than',
+        '    const { lease, publisher } = this\n    // More than',
+        '    const { lease, publisher } = this\n    if (this.log !== null) publisher.logTo(this.log, slot, first, stored)\n    // More than',
       ],
-      ['    if (this.log !== null) logUsed(this.log, slot, first, stored)\n    // If', '    // If'],
+      [
+        '    if (this.log !== null) publisher.logTo(this.log, slot, first, stored)\n    this.notifications',
+        '    this.notifications',
+      ],
     ],
-    killedBy:
-      'split > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
-    kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',
-  },
-  {
-    name: 'split log of flags',
-    flaw: 'flags and events are not in the migration log',
-    edits: [["    this.log?.write('device', offset, 2)\n", '']],
     killedBy:
       'split > by windows > every store is in memory before it is in the migration log, and no log is kept inside a hold',
     kitCase: 'each byte that a ring changes is in the migration log, after it was stored and outside of every hold',

@@ -21,7 +21,7 @@ import {
 } from '@vring/memory'
 import { InflightPacked, InflightSplit, queueBytes, type StartedVring } from '@vring/vhost-user'
 import { BlockDevice, type BlockStore } from '@vring/vhost-user-blk'
-import { createDriverQueue } from '@vring/virtqueue'
+import { createDriverQueue, type DriverBuffer, encodeIndirectTable } from '@vring/virtqueue'
 
 /** Guest, user and view address of everything are the same. */
 const BYTES = 16 << 20
@@ -149,8 +149,10 @@ export class WorstRequests {
     const at = BUFFERS - 16
     this.memory.setUint32(at, type, true)
     for (let range = 0; range < count; range++) this.memory.setUint32(BUFFERS + 16 * range + 8, sectors, true)
-    this.entry(0, at, 16 + 16 * count, this.#packed ? 0 : NEXT)
-    this.entry(1, TABLE + 0x1000, 1, WRITE)
+    this.write([
+      { address: at, length: 16 + 16 * count },
+      { address: TABLE + 0x1000, length: 1, writable: true },
+    ])
     this.offer(2)
   }
 
@@ -164,6 +166,7 @@ export class WorstRequests {
     this.table(1024, 1)
     const last = TABLE + 16 * 1023
     this.memory.setUint16(last + 12, NEXT | WRITE, true)
+    if (!this.#packed) this.memory.setUint16(last + 14, 1024, true)
     const area = new DataView(this.area)
     for (let head = 0; head < this.#queueSize; head++) {
       if (this.#packed) {
@@ -181,19 +184,16 @@ export class WorstRequests {
   }
 
   private table(entries: number, length: number, last = length): void {
-    for (let i = 0; i < entries; i++) {
-      const flags = (i > 0 ? WRITE : 0) | (i + 1 < entries && !this.#packed ? NEXT : 0)
-      const bytes = i === 0 ? 16 : i + 1 < entries ? length : last
-      this.entry(i, i > 0 ? BUFFERS : BUFFERS - 16, bytes, flags)
-    }
+    const buffers = Array.from({ length: entries }, (_, i) => ({
+      address: i > 0 ? BUFFERS : BUFFERS - 16,
+      length: i === 0 ? 16 : i + 1 < entries ? length : last,
+      writable: i > 0,
+    }))
+    this.write(buffers)
   }
 
-  private entry(index: number, address: number, length: number, flags: number): void {
-    const at = TABLE + 16 * index
-    this.memory.setBigUint64(at, BigInt(address), true)
-    this.memory.setUint32(at + 8, length, true)
-    this.memory.setUint16(at + 12, this.#packed ? 0 : flags, true)
-    this.memory.setUint16(at + 14, this.#packed ? flags : index + 1, true)
+  private write(buffers: readonly DriverBuffer[]): void {
+    new Uint8Array(this.memory.buffer).set(encodeIndirectTable(this.#packed ? 'packed' : 'split', buffers), TABLE)
   }
 }
 

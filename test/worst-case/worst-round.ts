@@ -28,6 +28,7 @@ import {
   CHAIN_DESCRIPTORS_MAX,
   createDeviceQueue,
   createDriverQueue,
+  encodeIndirectTable,
   PIECES_MAX,
 } from '@vring/virtqueue'
 
@@ -43,7 +44,6 @@ export const RING_SIZE = 256
 const BYTES = 8 << 20
 const TABLE = 0x10_0000
 export const BUFFERS = 0x20_0000
-const NEXT = 1
 export const WRITE = 2
 
 interface Options {
@@ -120,15 +120,12 @@ export class Worst {
   /** Fills the ring with one indirect table: `length` bytes to each of 1024 descriptors, `stride` apart. */
   tables(length: number, stride: number, flags: number, last = length): void {
     const entries = CHAIN_DESCRIPTORS_MAX
-    for (let i = 0; i < entries; i++) {
-      const at = TABLE + 16 * i
-      this.memory.setBigUint64(at, BigInt(BUFFERS + stride * i), true)
-      this.memory.setUint32(at + 8, i + 1 < entries ? length : last, true)
-      const both = [flags | (i + 1 < entries ? NEXT : 0), i + 1]
-      // A packed one has its flags last, and no next.
-      this.memory.setUint16(at + 12, this.packed ? 0 : both[0]!, true)
-      this.memory.setUint16(at + 14, this.packed ? flags : both[1]!, true)
-    }
+    const buffers = Array.from({ length: entries }, (_, i) => ({
+      address: BUFFERS + stride * i,
+      length: i + 1 < entries ? length : last,
+      writable: flags === WRITE,
+    }))
+    new Uint8Array(this.memory.buffer).set(encodeIndirectTable(this.packed ? 'packed' : 'split', buffers), TABLE)
     while (this.driver.freeCount > 0) this.driver.addIndirect(TABLE, entries)
     this.driver.publish()
   }

@@ -5,10 +5,9 @@ import {
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_VERSION_1,
   VIRTIO_NET_F_MRG_RXBUF,
-  VIRTQ_DESC_F_NEXT,
-  VIRTQ_DESC_F_WRITE,
 } from '@vring/layout'
 import { DirtyBitmap, WORK_PER_LOOK } from '@vring/memory'
+import { encodeIndirectTable } from '@vring/virtqueue'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ArraySource, frame, HIGH, LOW, type NetQueue, netQueue } from '../test/net-queue.ts'
@@ -213,12 +212,8 @@ describe('with mergeable buffers', () => {
     const q = netQueue(256, features)
     const source = new ArraySource()
     for (let i = 0; i < 20; i++) source.waiting.push(frame(i, 200))
-    const table = new DataView(new ArrayBuffer(16 * 1024))
-    for (let i = 0; i < 1024; i++) {
-      table.setUint16(16 * i + 12, i < 1023 ? VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT : VIRTQ_DESC_F_WRITE, true)
-      table.setUint16(16 * i + 14, i + 1, true)
-    }
-    q.write(HEAP, Buffer.from(table.buffer).toString('latin1'))
+    const table = encodeIndirectTable('split', Array(1024).fill({ address: 0, length: 0, writable: true }))
+    q.write(HEAP, Buffer.from(table).toString('latin1'))
     for (let i = 0; i < 256; i++) q.driver.addIndirect(HEAP, 1024)
     q.driver.publish()
     const rx = round(q, source)

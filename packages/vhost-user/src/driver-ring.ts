@@ -1,7 +1,7 @@
 import { plainCpu } from '@vring/accessor'
-import { DESC_BYTES, type RingAreas, USED_IDX_OFFSET, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '@vring/layout'
+import { DESC_BYTES, type RingAreas, USED_IDX_OFFSET } from '@vring/layout'
 import { ACCESS_READ, ACCESS_WRITE } from '@vring/memory'
-import type { DriverBuffer, DriverQueue } from '@vring/virtqueue'
+import { type DriverBuffer, type DriverQueue, encodeIndirectTable } from '@vring/virtqueue'
 import type { FrontendQueue } from './frontend.ts'
 import type { FrontendMemory } from './frontend-memory.ts'
 
@@ -111,7 +111,7 @@ export class DriverRing {
     const roomAt = at
     if (room > last) buffers.push({ address: at, length: room - last, writable: true })
     if (last > 0) buffers.push({ address: at + room - last, length: last, writable: true })
-    if (indirect) this.#copyIn(tableAt, this.#tableOf(buffers))
+    if (indirect) this.#copyIn(tableAt, encodeIndirectTable(this.userRing.format, buffers))
     const token = indirect ? this.queue.addIndirect(tableAt, count) : this.queue.add(buffers)
     if (token < 0) this.#free.push(slot)
     else this.#sent.set(token, { slot, roomAt, room })
@@ -140,25 +140,6 @@ export class DriverRing {
     this.#free.push(sent.slot)
     const length = this.queue.usedLength
     return { token, length, bytes: this.#copyOut(sent.roomAt, Math.min(length, sent.room)) }
-  }
-
-  /** An indirect table as the ring's format has it: VirtIO 1.3 sections 2.7.5.3 and 2.8.7. */
-  #tableOf(buffers: readonly DriverBuffer[]): Uint8Array {
-    const table = new DataView(new ArrayBuffer(DESC_BYTES * buffers.length))
-    const packed = this.userRing.format === 'packed'
-    for (const [i, { address, length, writable = false }] of buffers.entries()) {
-      const at = DESC_BYTES * i
-      const next = !packed && i + 1 < buffers.length
-      table.setBigUint64(at, BigInt(address), true)
-      table.setUint32(at + 8, length, true)
-      table.setUint16(
-        at + (packed ? 14 : 12),
-        (writable ? VIRTQ_DESC_F_WRITE : 0) | (next ? VIRTQ_DESC_F_NEXT : 0),
-        true,
-      )
-      if (next) table.setUint16(at + 14, i + 1, true)
-    }
-    return new Uint8Array(table.buffer)
   }
 
   #copyIn(address: number, bytes: Uint8Array): void {

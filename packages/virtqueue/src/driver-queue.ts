@@ -50,7 +50,8 @@ export interface DriverQueue {
    */
   add(buffers: readonly DriverBuffer[]): number
   /**
-   * Adds one descriptor that names an indirect table of `entries` descriptors at `tableAddress`, which the caller wrote.
+   * Adds one descriptor that names an indirect table of `entries` descriptors at `tableAddress`, which the caller wrote
+   * (`encodeIndirectTable`).
    *
    * @returns the chain's id, or -1 when no descriptor is free
    */

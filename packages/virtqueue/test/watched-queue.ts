@@ -1,8 +1,7 @@
-import { AREAS, featureSet, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTQ_DESC_F_NEXT } from '@vring/layout'
-import type { ChainBatch } from '../src/index.ts'
+import { AREAS, featureSet, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from '@vring/layout'
+import { type ChainBatch, encodeIndirectTable } from '../src/index.ts'
 import { type FlatQueue, type FlatQueueOptions, flatQueue } from './flat-queue.ts'
 import { WatchingCpu } from './watching-cpu.ts'
-import { writeDescriptor } from './write-descriptor.ts'
 
 export const FORMATS = ['split', 'packed'] as const
 
@@ -29,12 +28,11 @@ export function watchedQueue(options: FlatQueueOptions): WatchedQueue {
 
 /** Writes an indirect table of `entries` readable buffers and adds it. */
 export function addTable(q: FlatQueue, at: number, entries: number): void {
-  for (let entry = 0; entry < entries; entry++) {
-    const goesOn = q.ring.format === 'split' && entry < entries - 1
-    // The packed table has its flags where the split one has `next`, and only WRITE counts.
-    const tail = goesOn ? ([VIRTQ_DESC_F_NEXT, entry + 1] as const) : ([0, 0] as const)
-    writeDescriptor(q.space.view.buffer, at + 16 * entry, [q.heap + 0x100 * entry, 100 + entry, ...tail])
-  }
+  const buffers = Array.from({ length: entries }, (_, entry) => ({
+    address: q.heap + 0x100 * entry,
+    length: 100 + entry,
+  }))
+  q.space.view.u8.set(encodeIndirectTable(q.ring.format, buffers), at)
   q.driver.addIndirect(at, entries)
 }
 

@@ -2,8 +2,6 @@ import {
   AREAS,
   DESC_BYTES,
   DESC_FLAGS_OFFSET,
-  DESC_LEN_OFFSET,
-  DESC_NEXT_OFFSET,
   ETH_HEADER_BYTES,
   NET_HDR_MRG_BYTES,
   PACKED_DESC_BYTES,
@@ -12,7 +10,7 @@ import {
   VringError,
 } from '@vring/layout'
 import { ACCESS_WRITE, type AddressMap, type PagedSpace } from '@vring/memory'
-import { type DriverBuffer, type DriverQueue, SplitDriverQueue } from '@vring/virtqueue'
+import { type DriverBuffer, type DriverQueue, encodeIndirectTable, SplitDriverQueue } from '@vring/virtqueue'
 import type { ChainShape, ConcurrentAction } from './action.ts'
 import { bufferAddress, GUEST_BASE, QUEUE_SIZE, type RingFormat, ringAt, tableAddress, USER_BASE } from './layout.ts'
 import type { Happening } from './moment.ts'
@@ -107,7 +105,7 @@ export class DriverActions {
       case 'indirect': {
         const table = tableAddress(buffer)
         const entries = pieces(NET_HDR_MRG_BYTES, bytes - NET_HDR_MRG_BYTES)
-        this.#write(table, indirectTable(entries, this.#format))
+        this.#write(table, encodeIndirectTable(this.#format, entries))
         return this.#queue.addIndirect(table, entries.length)
       }
       case 'loop': {
@@ -179,22 +177,5 @@ function frame(): Uint8Array {
   view.setUint16(ETHERTYPE_OFFSET, ETHERTYPE_IPV4)
   view.setUint8(ETH_HEADER_BYTES, IPV4_WITHOUT_OPTIONS)
   view.setUint8(PROTOCOL_OFFSET, PROTOCOL_UDP)
-  return bytes
-}
-
-/** Of a packed ring, what follows is next: flags and id say nothing (VirtIO 1.3 section 2.8.7). */
-function indirectTable(entries: readonly DriverBuffer[], format: RingFormat): Uint8Array {
-  const bytes = new Uint8Array(DESC_BYTES * entries.length)
-  const view = new DataView(bytes.buffer)
-  entries.forEach(({ address, length }, index) => {
-    const last = index === entries.length - 1
-    const at = DESC_BYTES * index
-    view.setUint32(at, address % 2 ** 32, true)
-    view.setUint32(at + 4, Math.floor(address / 2 ** 32), true)
-    view.setUint32(at + DESC_LEN_OFFSET, length, true)
-    if (format === 'packed') return
-    view.setUint16(at + DESC_FLAGS_OFFSET, last ? 0 : VIRTQ_DESC_F_NEXT, true)
-    view.setUint16(at + DESC_NEXT_OFFSET, last ? 0 : index + 1, true)
-  })
   return bytes
 }

@@ -1,12 +1,5 @@
 import { type Accessor, RecordingCpu } from '@vring/accessor'
-import {
-  type Area,
-  featureSet,
-  type RingAreas,
-  VIRTIO_F_EVENT_IDX,
-  VIRTIO_F_INDIRECT_DESC,
-  VIRTQ_DESC_F_NEXT,
-} from '@vring/layout'
+import { type Area, featureSet, type RingAreas, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from '@vring/layout'
 import { ACCESS_READ, type MemoryView } from '@vring/memory'
 import { createWorld, type World, type WorldOptions } from '@vring/testkit'
 import {
@@ -16,6 +9,7 @@ import {
   type DeviceQueue,
   type DeviceQueueOptions,
   type DriverQueue,
+  encodeIndirectTable,
 } from '@vring/virtqueue'
 import { check, checkEqual, type Subject } from '../conformance-case.ts'
 import { delegate } from '../mutants/mutant.ts'
@@ -128,15 +122,15 @@ export class RingBed {
 
   /** Adds, without publishing it, an indirect table of readable buffers; lengths count up from `length`. */
   addTable(at: number, entries: number, length: number): number {
-    for (let entry = 0; entry < entries; entry++) {
-      const next = entry === entries - 1 ? 0 : VIRTQ_DESC_F_NEXT | ((entry + 1) << 16)
-      // A packed table has its flags where a split one has `next`: there, only WRITE counts.
-      this.writeTable(at, entry, this.heap + 64 * entry, length + entry, this.split ? next : 0)
-    }
+    const buffers = Array.from({ length: entries }, (_, entry) => ({
+      address: this.heap + 64 * entry,
+      length: length + entry,
+    }))
+    this.world.space.write(at, encodeIndirectTable(this.split ? 'split' : 'packed', buffers))
     return this.driver.addIndirect(at, entries)
   }
 
-  /** Writes a descriptor of a table; `tail` is its last word. */
+  /** Writes a descriptor of a table as no driver would; `tail` is its last word. */
   writeTable(at: number, entry: number, address: number, length: number, tail: number): void {
     const words = Uint32Array.of(address >>> 0, Math.floor(address / 2 ** 32), length, tail >>> 0)
     this.world.space.write(at + 16 * entry, new Uint8Array(words.buffer))

@@ -3,15 +3,8 @@ import {
   EAGAIN,
   EINVAL,
   hasFeature,
-  needEvent,
   PACKED_DESC_BYTES,
   PACKED_DESC_FLAGS_OFFSET,
-  PACKED_EVENT_BYTES,
-  PACKED_EVENT_FLAGS_OFFSET,
-  PACKED_EVENT_OFF_WRAP_OFFSET,
-  RING_EVENT_FLAGS_DESC,
-  RING_EVENT_FLAGS_DISABLE,
-  RING_EVENT_FLAGS_ENABLE,
   type RingAreas,
   VIRTIO_F_IN_ORDER,
   VIRTIO_F_INDIRECT_DESC,
@@ -23,6 +16,7 @@ import { type ChainBatch, HOLD_CHAINS, LOOK_WORK } from '../chain-batch.ts'
 import { chainMaxOf } from '../chain-max.ts'
 import type { DeviceQueue, DeviceQueueOptions, RingLog, TakenChain } from '../device-queue.ts'
 import { PackedChainWalker } from './packed-chain-walker.ts'
+import { PackedNotifications } from './packed-notifications.ts'
 import { isAvailable } from './packed-position.ts'
 import { PackedPublisher } from './packed-publisher.ts'
 import { PackedReader } from './packed-reader.ts'
@@ -32,7 +26,8 @@ import { PackedReader } from './packed-reader.ts'
  *
  * There is no index: the flags of the next descriptor say whether it is available, and the device writes used descriptors
  * over available ones. Memory order: the flags of a chain's first descriptor are loaded with acquire, which pairs with
- * the driver's release of them after the rest of the chain. Publishing is {@link PackedPublisher}'s.
+ * the driver's release of them after the rest of the chain. Publishing is {@link PackedPublisher}'s; what either side asks to
+ * be told of, {@link PackedNotifications}'.
  */
 export class PackedDeviceQueue implements DeviceQueue {
   readonly accessor: Accessor
@@ -40,15 +35,13 @@ export class PackedDeviceQueue implements DeviceQueue {
   readonly queueSize: number
   broken: BrokenReason | null = null
 
-  private readonly eventIdx: boolean
   private readonly inOrder: boolean
   private readonly cpu: Cpu
   private readonly lease: RingLease | null
   private readonly desc: Window
-  private readonly driver: Window
-  private readonly device: Window
   private readonly reader: PackedReader
   private readonly publisher: PackedPublisher
+  private readonly notifications: PackedNotifications
   private readonly log: RingLog | null
   private nextAvail = 0
   private availWrap = 1
@@ -59,9 +52,6 @@ export class PackedDeviceQueue implements DeviceQueue {
   /** Where the last look found nothing, or did not look: what a notification is asked for. */
   private seenSlot = 0
   private seenWrap = 1
-  /** Ring entries published since the driver was last asked whether it wants a notification. */
-  private sinceAsked = 0
-  private notifySuppressed = false
   /** Used chains that are not published: id, length, and ring entries of each. */
   private readonly elements: Uint32Array
   private readonly slots: Uint16Array
@@ -75,16 +65,15 @@ export class PackedDeviceQueue implements DeviceQueue {
     this.accessor = accessor
     this.ring = ring
     this.queueSize = queueSize
-    this.eventIdx = ring.eventIdx
     this.inOrder = hasFeature(features, VIRTIO_F_IN_ORDER)
     this.cpu = cpu
     this.lease = accessor.lease
     this.desc = accessor.desc
-    this.driver = accessor.driver
-    this.device = accessor.device
     this.reader = new PackedReader(accessor.desc, cpu, queueSize, walker)
     this.publisher = new PackedPublisher(cpu, accessor.desc, queueSize)
     this.log = options.log ?? null
+    const { driver, device } = accessor
+    this.notifications = new PackedNotifications(driver, device, queueSize, ring.eventIdx, this.log)
     this.elements = new Uint32Array(2 * queueSize)
     this.slots = new Uint16Array(queueSize)
   }
@@ -118,8 +107,7 @@ export class PackedDeviceQueue implements DeviceQueue {
     this.inFlight = this.availWrap === this.usedWrap ? ahead : ahead + this.queueSize
     this.seenSlot = this.nextAvail
     this.seenWrap = this.availWrap
-    this.sinceAsked = 0
-    this.notifySuppressed = false
+    this.notifications.start()
     this.pendingCount = 0
     this.broken = null
     return 0
@@ -235,42 +223,25 @@ export class PackedDeviceQueue implements DeviceQueue {
     return status
   }
 
-  /** Source: VirtIO 1.3 sections 2.8.10 and 2.8.14, Linux virtqueue_kick_prepare_packed for the other side. */
   needsNotification(): boolean {
     if (this.broken !== null) return false
     // Orders the stores of used descriptors before the load of the event suppression structure; pairs with the driver's
     // barrier between its store of that structure and its load of a descriptor's flags.
     this.cpu.mb()
-    const published = this.sinceAsked
-    this.sinceAsked = 0
-    const event = this.driver.load32(PACKED_EVENT_OFF_WRAP_OFFSET)
-    if (event < 0) return this.fault(event) < 0
-    const flags = (event >>> 16) & 3
-    if (flags === RING_EVENT_FLAGS_DISABLE) return false
-    if (flags !== RING_EVENT_FLAGS_DESC || !this.eventIdx) return true
-    const offset = event & 0x7fff
-    // In the laps of the used position: a descriptor of the other wrap counter lies one lap back.
-    const position = ((event >>> 15) & 1) === this.usedWrap ? offset : offset - this.queueSize
-    return needEvent(position & 0xffff, this.nextUsed & 0xffff, (this.nextUsed - published) & 0xffff)
+    const wanted = this.notifications.wanted(this.nextUsed, this.usedWrap)
+    return wanted < 0 ? this.fault(wanted) < 0 : wanted === 1
   }
 
   disableNotification(): void {
-    if (this.notifySuppressed || this.broken !== null) return
-    this.notifySuppressed = true
-    const status = this.device.store16(PACKED_EVENT_FLAGS_OFFSET, RING_EVENT_FLAGS_DISABLE)
+    if (this.notifications.suppressed || this.broken !== null) return
+    const status = this.notifications.suppress()
     if (status < 0) this.fault(status)
-    else this.log?.write('device', PACKED_EVENT_FLAGS_OFFSET, 2)
   }
 
   enableNotification(): number {
     if (this.broken !== null) return EINVAL
-    this.notifySuppressed = false
-    // One store of both halves: the driver never sees flags that belong to another offset.
-    const offWrap = this.seenSlot | (this.seenWrap << 15)
-    const flags = this.eventIdx ? RING_EVENT_FLAGS_DESC : RING_EVENT_FLAGS_ENABLE
-    const status = this.device.store32(PACKED_EVENT_OFF_WRAP_OFFSET, (offWrap | (flags << 16)) >>> 0)
+    const status = this.notifications.ask(this.seenSlot, this.seenWrap)
     if (status < 0) return this.fault(status)
-    this.log?.write('device', 0, PACKED_EVENT_BYTES)
     // Orders the store above before the load below; pairs with the driver's barrier between its store of a descriptor's
     // flags and its load of the event suppression structure.
     this.cpu.mb()
@@ -306,7 +277,7 @@ export class PackedDeviceQueue implements DeviceQueue {
     let entries = 0
     for (let chain = from + stored - count; chain < from + stored; chain++) entries += slots[chain]!
     this.inFlight -= entries
-    this.sinceAsked += entries
+    this.notifications.passUsed(entries)
     this.nextUsed += entries
     if (this.nextUsed >= this.queueSize) {
       this.nextUsed -= this.queueSize

@@ -1,24 +1,15 @@
 import type { Accessor, Cpu, RingLease, Window } from '@vring/accessor'
 import {
-  AVAIL_FLAGS_OFFSET,
   AVAIL_IDX_OFFSET,
-  availEventOffset,
   EAGAIN,
   EINVAL,
   hasFeature,
-  needEvent,
   type RingAreas,
-  USED_ELEM_BYTES,
-  USED_FLAGS_OFFSET,
   USED_IDX_OFFSET,
-  USED_RING_OFFSET,
-  usedEventOffset,
   VIRTIO_F_IN_ORDER,
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_NOTIFY_ON_EMPTY,
-  VIRTQ_AVAIL_F_NO_INTERRUPT,
   VIRTQ_DESC_F_WRITE,
-  VIRTQ_USED_F_NO_NOTIFY,
 } from '@vring/layout'
 import { work } from '@vring/memory'
 import type { BrokenReason } from '../broken-reason.ts'
@@ -26,14 +17,16 @@ import { type ChainBatch, HOLD_CHAINS, LOOK_WORK } from '../chain-batch.ts'
 import { chainMaxOf } from '../chain-max.ts'
 import type { DeviceQueue, DeviceQueueOptions, RingLog, TakenChain } from '../device-queue.ts'
 import { SplitChainWalker } from './split-chain-walker.ts'
+import { SplitNotifications } from './split-notifications.ts'
+import { SplitPublisher } from './split-publisher.ts'
 import { SplitReader } from './split-reader.ts'
 
 /**
  * The device side of a split virtqueue.
  *
  * Memory order (VirtIO 1.3 sections 2.7.13, 2.7.14): avail.idx is loaded with acquire, which pairs with the driver's
- * release of it, so ring entries and descriptors loaded after it are the published ones. used.idx is stored with release
- * after the elements; it pairs with the driver's acquire.
+ * release of it, so ring entries and descriptors loaded after it are the published ones. Publishing is
+ * {@link SplitPublisher}'s; what either side asks to be told of, {@link SplitNotifications}'.
  */
 export class SplitDeviceQueue implements DeviceQueue {
   readonly accessor: Accessor
@@ -41,7 +34,6 @@ export class SplitDeviceQueue implements DeviceQueue {
   readonly queueSize: number
   broken: BrokenReason | null = null
 
-  private readonly eventIdx: boolean
   private readonly inOrder: boolean
   private readonly mask: number
   private readonly cpu: Cpu
@@ -49,6 +41,8 @@ export class SplitDeviceQueue implements DeviceQueue {
   private readonly driver: Window
   private readonly device: Window
   private readonly reader: SplitReader
+  private readonly publisher: SplitPublisher
+  private readonly notifications: SplitNotifications
   private readonly notifyOnEmpty: boolean
   private readonly log: RingLog | null
   /** Next avail index to take (free-running, 16 bits). Linux: last_avail_idx. */
@@ -61,9 +55,6 @@ export class SplitDeviceQueue implements DeviceQueue {
   private popEnd = 0
   /** Chains that were taken and not published as used. */
   private inFlight = 0
-  private signalledUsed = 0
-  private signalledUsedValid = false
-  private notifySuppressed = false
   /** Used elements that are not published. */
   private readonly elements: Uint32Array
   private pendingCount = 0
@@ -76,7 +67,6 @@ export class SplitDeviceQueue implements DeviceQueue {
     this.accessor = accessor
     this.ring = ring
     this.queueSize = ring.queueSize
-    this.eventIdx = ring.eventIdx
     this.inOrder = hasFeature(features, VIRTIO_F_IN_ORDER)
     this.mask = ring.queueSize - 1
     this.cpu = cpu
@@ -85,7 +75,9 @@ export class SplitDeviceQueue implements DeviceQueue {
     this.device = accessor.device
     this.reader = new SplitReader(accessor, cpu, ring.queueSize, walker, nospec)
     this.notifyOnEmpty = hasFeature(features, VIRTIO_F_NOTIFY_ON_EMPTY)
+    this.publisher = new SplitPublisher(cpu, accessor.device)
     this.log = options.log ?? null
+    this.notifications = new SplitNotifications(this.driver, this.device, this.queueSize, ring.eventIdx, this.log)
     this.elements = new Uint32Array(2 * ring.queueSize)
   }
 
@@ -107,8 +99,7 @@ export class SplitDeviceQueue implements DeviceQueue {
     // What a device before this one took and did not give back; a base before used.idx says nothing of it.
     const ahead = (this.nextAvail - used) & 0xffff
     this.inFlight = ahead <= this.queueSize ? ahead : 0
-    this.signalledUsedValid = false
-    this.notifySuppressed = false
+    this.notifications.start()
     this.pendingCount = 0
     this.broken = null
     return 0
@@ -238,37 +229,22 @@ export class SplitDeviceQueue implements DeviceQueue {
     // its store of used_event and its load of used.idx.
     this.cpu.mb()
     if (this.notifyOnEmpty && this.availIdx === this.nextAvail) return true
-    if (!this.eventIdx) {
-      const flags = this.driver.load16(AVAIL_FLAGS_OFFSET)
-      if (flags < 0) return this.fault(flags) < 0
-      return (flags & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0
-    }
-    const oldIdx = this.signalledUsed
-    const valid = this.signalledUsedValid
-    this.signalledUsed = this.usedIdx
-    this.signalledUsedValid = true
-    if (!valid) return true
-    const event = this.driver.load16(usedEventOffset(this.queueSize))
-    if (event < 0) return this.fault(event) < 0
-    return needEvent(event, this.usedIdx, oldIdx)
+    const wanted = this.notifications.wanted(this.usedIdx)
+    return wanted < 0 ? this.fault(wanted) < 0 : wanted === 1
   }
 
-  /** With EVENT_IDX nothing is written: an old avail_event suppresses by itself. */
   disableNotification(): void {
-    if (this.notifySuppressed || this.broken !== null) return
-    this.notifySuppressed = true
-    if (!this.eventIdx) this.storeUsedWord(USED_FLAGS_OFFSET, VIRTQ_USED_F_NO_NOTIFY)
+    if (this.notifications.suppressed || this.broken !== null) return
+    const status = this.notifications.suppress()
+    if (status < 0) this.fault(status)
   }
 
   /** Source: Linux `vhost_enable_notify`. What was seen and given back does not count as more. */
   enableNotification(): number {
     if (this.broken !== null) return EINVAL
-    this.notifySuppressed = false
     const seen = this.availIdx
-    const status = this.eventIdx
-      ? this.storeUsedWord(availEventOffset(this.queueSize), seen)
-      : this.storeUsedWord(USED_FLAGS_OFFSET, 0)
-    if (status < 0) return status
+    const status = this.notifications.ask(seen)
+    if (status < 0) return this.fault(status)
     // Orders the store above before the load below; pairs with the driver's barrier between its store of avail.idx and
     // its load of avail_event or used.flags.
     this.cpu.mb()
@@ -302,52 +278,18 @@ export class SplitDeviceQueue implements DeviceQueue {
     const usedIdx = (this.usedIdx + count) & 0xffff
     const toEnd = (this.queueSize - slot) | 0
     const first = stored < toEnd ? stored | 0 : toEnd
-    const { lease } = this
+    const { lease, publisher } = this
     // More than a hold may publish goes by windows: an access at a time keeps no notifier waiting.
     const status =
       lease !== null && stored <= HOLD_CHAINS && lease.hold()
-        ? this.publishByLease(lease, slot, elements, at, first, stored, usedIdx)
-        : this.publishByWindow(slot, elements, at, first, stored, usedIdx)
+        ? publisher.publishByLease(lease, slot, elements, at, first, stored, usedIdx)
+        : publisher.publishByWindow(slot, elements, at, first, stored, usedIdx)
     if (status < 0) return this.fault(status)
-    if (this.log !== null) logUsed(this.log, slot, first, stored)
-    // If used_event lags by more than 2^16 entries, "signalled" is no longer comparable.
-    if (((usedIdx - this.signalledUsed) & 0xffff) < count) this.signalledUsedValid = false
+    if (this.log !== null) publisher.logTo(this.log, slot, first, stored)
+    this.notifications.passUsed(usedIdx, count)
     this.usedIdx = usedIdx
     this.inFlight -= count
     return 0
-  }
-
-  private publishByLease(
-    lease: RingLease,
-    slot: number,
-    elements: Uint32Array,
-    at: number,
-    first: number,
-    stored: number,
-    usedIdx: number,
-  ): number {
-    const { cpu } = this
-    const ring = lease.deviceWord + (USED_RING_OFFSET >>> 2)
-    cpu.storeWords(lease.device32, ring + 2 * slot, elements, at, 2 * first)
-    if (first < stored) cpu.storeWords(lease.device32, ring, elements, at + 2 * first, 2 * (stored - first))
-    cpu.store16Release(lease.device16, lease.deviceHalf + (USED_IDX_OFFSET >>> 1), usedIdx)
-    lease.release(0, 0, first < stored ? 3 : 2)
-    return 0
-  }
-
-  private publishByWindow(
-    slot: number,
-    elements: Uint32Array,
-    at: number,
-    first: number,
-    stored: number,
-    usedIdx: number,
-  ): number {
-    const { device } = this
-    let status = device.storeWords(USED_RING_OFFSET + USED_ELEM_BYTES * slot, elements, at, 2 * first)
-    if (status === 0 && first < stored)
-      status = device.storeWords(USED_RING_OFFSET, elements, at + 2 * first, 2 * (stored - first))
-    return status < 0 ? status : device.store16Release(USED_IDX_OFFSET, usedIdx)
   }
 
   /** A window failed: a missing translation is asked for again, anything else breaks the queue. */
@@ -355,18 +297,4 @@ export class SplitDeviceQueue implements DeviceQueue {
     if (status !== EAGAIN) this.latch('metadata-fault')
     return status
   }
-
-  private storeUsedWord(offset: number, value: number): number {
-    const status = this.device.store16(offset, value)
-    if (status < 0) return this.fault(status)
-    this.log?.write('device', offset, 2)
-    return 0
-  }
-}
-
-/** Data first, then the log: a reader of the log must find what it points at. Source: Linux `__vhost_add_used_n`. */
-function logUsed(log: RingLog, slot: number, first: number, stored: number): void {
-  log.write('device', USED_RING_OFFSET + USED_ELEM_BYTES * slot, USED_ELEM_BYTES * first)
-  if (first < stored) log.write('device', USED_RING_OFFSET, USED_ELEM_BYTES * (stored - first))
-  log.write('device', USED_IDX_OFFSET, 2)
 }
