@@ -15,6 +15,7 @@ import type { FrameSource } from './frame-source.ts'
 import { FrameTotals } from './frame-totals.ts'
 import { type PayloadLog, PayloadWriter } from './payload-writer.ts'
 import { ROUND_BYTES, ROUND_PACKETS, Round, type RoundEnd, type RoundGuard, type RoundOptions } from './round.ts'
+import { UnfitChains } from './unfit-chains.ts'
 
 /** Chains that one frame may spread over; a driver whose buffers are so small that more are needed loses the frame. */
 export const RX_CHAINS_MAX = 256
@@ -54,13 +55,7 @@ export class RxRound extends Round {
   /** Chains in the batch, and the first of them that is not used. */
   private popped = 0
   private next = 0
-  /** The shortest frame with header, in bytes, that found all that was on offer too few or too small; infinity: none. */
-  private unfit = Number.POSITIVE_INFINITY
-  /** Such a frame is dropped, as its driver can't offer more; else it waits. */
-  private unfitDrops = false
-  /** Where the ring was, and the first chain that was not used then. */
-  private unfitBase = 0
-  private unfitNext = 0
+  private readonly unfit = new UnfitChains()
 
   /** @throws VringError ERR_INVALID_ARGUMENT for a source that is none */
   constructor(options: RxRoundOptions) {
@@ -134,8 +129,9 @@ export class RxRound extends Round {
     const from = frames.offset[index]! + frames.headerBytes
     const frameBytes = frames.length[index]! - frames.headerBytes
     const total = this.headerBytes + frameBytes
-    if (total >= this.unfit && this.isStillUnfit(queue)) {
-      if (!this.unfitDrops) return 'no-buffers'
+    // Chains that are in hand are looked at again, not walked.
+    if (total >= this.unfit.bytes && this.popped === 0 && this.unfit.remain(queue)) {
+      if (!this.unfit.drops) return 'no-buffers'
       this.truncated++
       return null
     }
@@ -146,12 +142,12 @@ export class RxRound extends Round {
       if (stop !== null) return stop
       count = this.reserve(total)
       if (count === NEED_CHAINS && this.popped < want && !this.exhausted(queue)) {
-        this.noteUnfit(total, false)
+        this.unfit.note(total, false, this.next)
         return 'no-buffers'
       }
     }
     if (count === NEED_CHAINS || count === TOO_SMALL) {
-      this.noteUnfit(total, true)
+      this.unfit.note(total, true, this.next)
       this.truncated++
       return null
     }
@@ -211,27 +207,8 @@ export class RxRound extends Round {
   /** What was taken and not used goes back to the ring. */
   private giveBack(queue: DeviceQueue): void {
     queue.rewind(chains, this.popped - this.next)
-    // What did not fit the chains from there on may fit those after the ones that were used since.
-    if (this.next !== this.unfitNext) this.unfit = Number.POSITIVE_INFINITY
-    this.unfitBase = queue.base & 0xffff
-    this.unfitNext = 0
+    this.unfit.gaveBack(queue, this.next)
     this.popped = this.next = 0
-  }
-
-  private noteUnfit(total: number, drops: boolean): void {
-    this.unfit = total
-    this.unfitDrops = drops
-    this.unfitNext = this.next
-  }
-
-  /** What was walked for a frame no longer than this one is what it would get: none of it was used, and none was added. */
-  private isStillUnfit(queue: DeviceQueue): boolean {
-    // Those that are in hand are looked at again, not walked.
-    if (this.popped > 0) return false
-    // What no more would help is dropped without asking for more.
-    if ((queue.base & 0xffff) === this.unfitBase && (this.unfitDrops || queue.hasMore() === 0)) return true
-    this.unfit = Number.POSITIVE_INFINITY
-    return false
   }
 
   /**

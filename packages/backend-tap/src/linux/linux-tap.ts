@@ -21,7 +21,8 @@ import {
   type XdpAttachment,
   type XdpMode,
 } from '@vring/linux'
-import { type TapQueueHandle, tapFrameBytes } from './linux-tap-queue.ts'
+import { tapFrameBytes } from './linux-tap-queue.ts'
+import type { TapQueueHandle } from './tap-queue-handle.ts'
 
 /** What the driver completes itself in frames that it receives: from VIRTIO_NET_F_GUEST_CSUM, _TSO4, _TSO6, _ECN, _USO. */
 export interface TapOffloads {
