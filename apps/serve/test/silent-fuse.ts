@@ -10,7 +10,7 @@ const OUT_HEADER = 16
 const ENOSYS = 38
 const FILE = 2n
 
-/** A file system of one file, whose server answers until it is told to be silent: from then on, who asks waits. */
+/** A file system of one file, whose server answers until it is told to be silent: from then on, a caller waits. */
 export class SilentFuse {
   readonly #folder: string
   readonly #device: number

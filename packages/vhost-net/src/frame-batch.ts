@@ -19,7 +19,7 @@ export class FrameBatch {
   /** Bytes of the virtio-net header before every frame. */
   headerBytes: number
   count = 0
-  /** What is in the headers is not for who receives the frames: he gets empty ones. */
+  /** The headers are the sender's and mean nothing to a receiver: the driver gets empty ones. */
   bare = false
   view: MemoryView
   /** Byte offset of each header in `view`: a view holds less than 2 GiB, so that offsets are small integers. */

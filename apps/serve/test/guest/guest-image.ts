@@ -12,6 +12,8 @@ import {
 import { basename, join } from 'node:path'
 import { type CpioEntry, cpioArchive } from './cpio.ts'
 
+/** VRING_GUEST_ROOT: where another kernel's package was unpacked, and `depmod -b` run. */
+const ROOT = process.env['VRING_GUEST_ROOT'] ?? '/'
 /** Debian's smallest kernel with virtio, from the package linux-image-cloud-amd64. */
 const KERNEL = /^vmlinuz-(.+-cloud-amd64)$/
 /** Of the package busybox-static. */
@@ -59,8 +61,9 @@ export interface GuestImage {
 
 /** The version of the kernel for guests that is installed, or null. */
 export function guestKernel(): string | null {
-  const versions = existsSync('/boot') ? readdirSync('/boot').flatMap((file) => KERNEL.exec(file)?.[1] ?? []) : []
-  return versions.find((version) => existsSync(join('/lib/modules', version, 'modules.dep'))) ?? null
+  const boot = join(ROOT, 'boot')
+  const versions = existsSync(boot) ? readdirSync(boot).flatMap((file) => KERNEL.exec(file)?.[1] ?? []) : []
+  return versions.find((version) => existsSync(join(modulesOf(version), 'modules.dep'))) ?? null
 }
 
 /**
@@ -70,21 +73,21 @@ export function guestKernel(): string | null {
 export function buildGuestImage(folder: string, device: keyof typeof MODULES = 'net'): GuestImage {
   const version = guestKernel()
   if (version === null) throw new Error('no kernel for guests: Debian package linux-image-cloud-amd64')
-  const modules = moduleFiles(join('/lib/modules', version), MODULES[device])
+  const modules = moduleFiles(modulesOf(version), MODULES[device])
   const entries: CpioEntry[] = [
     ...FOLDERS.map((path) => ({ path, mode: 0o755 })),
     { path: 'init', mode: 0o755, bytes: Buffer.from(INIT[device]) },
     { path: 'bin/busybox', mode: 0o755, bytes: readFileSync(BUSYBOX) },
-    ...modules.map((file) => ({ path: `modules/${basename(file)}`, mode: 0o644, bytes: readFileSync(file) })),
+    ...modules.map((file) => ({ path: `modules/${basename(file, '.xz')}`, mode: 0o644, bytes: moduleBytes(file) })),
     {
       path: 'modules/order',
       mode: 0o644,
-      bytes: Buffer.from(modules.map((file) => `${basename(file)}\n`).join('')),
+      bytes: Buffer.from(modules.map((file) => `${basename(file, '.xz')}\n`).join('')),
     },
   ]
   const initramfs = join(folder, 'initramfs.cpio')
   writeFileSync(initramfs, cpioArchive(entries))
-  return { kernel: join('/boot', `vmlinuz-${version}`), initramfs }
+  return { kernel: join(ROOT, 'boot', `vmlinuz-${version}`), initramfs }
 }
 
 /** Writes the disk of a guest to a folder: a root file system that takes commands as an initramfs does. @returns its path */
@@ -100,11 +103,22 @@ export function buildGuestDisk(folder: string): string {
   return disk
 }
 
-/** The files of modules and of all that they need, each after what it needs. Source: modules.dep(5). */
+function modulesOf(version: string): string {
+  return join(ROOT, 'lib/modules', version)
+}
+
+/** Of a module, which newer packages have compressed. */
+function moduleBytes(file: string): Buffer {
+  return file.endsWith('.xz') ? execFileSync('xz', ['-dc', file]) : readFileSync(file)
+}
+
+/** The files of modules and of all that they need, each after what it needs; not those that are built in. Source: modules.dep(5). */
 function moduleFiles(folder: string, modules: readonly string[]): string[] {
   const lines = readFileSync(join(folder, 'modules.dep'), 'utf8').trim().split('\n')
+  const builtIn = readFileSync(join(folder, 'modules.builtin'), 'utf8')
   const files = modules.flatMap((name) => {
-    const line = lines.find((one) => one.split(':')[0]!.endsWith(`/${name}.ko`))
+    if (builtIn.includes(`/${name}.ko\n`)) return []
+    const line = lines.find((one) => /^.*\/(.+?)\.ko(\.xz)?$/.exec(one.split(':')[0]!)?.[1] === name)
     if (line === undefined) throw new Error(`${folder} has no module ${name}`)
     // A line names a module and what it needs; each of these stands before what it needs itself.
     return line.replace(':', '').trim().split(' ').reverse()

@@ -23,7 +23,8 @@ export type WatchedEnd =
   | { readonly kind: 'returned'; readonly value: unknown }
   | { readonly kind: 'threw'; readonly error: string }
   | ({ readonly kind: 'late' } & ThreadStack)
-  | { readonly kind: 'ended'; readonly how: string }
+  /** `explained`: standard error has nothing to add. */
+  | { readonly kind: 'ended'; readonly how: string; readonly explained: boolean }
 
 export interface WatchedOptions {
   /** How long it may take from the beginning of the import, in ms. */
@@ -63,9 +64,10 @@ export function runWatched(call: WatchedCall, { limitMs, stdout = 'ignore' }: Wa
     child.once('close', (code, signal) => {
       clearTimeout(timer)
       const died = signal === null ? `its process exited with code ${code}` : `its process was killed by ${signal}`
-      const reached = end ?? { kind: 'ended', how: died }
+      const reached: WatchedEnd = end ?? { kind: 'ended', how: died, explained: false }
       const last = lastWords(words)
-      resolve(reached.kind !== 'ended' || last === '' ? reached : { ...reached, how: `${reached.how}: ${last}` })
+      if (reached.kind !== 'ended' || reached.explained || last === '') resolve(reached)
+      else resolve({ ...reached, how: `${reached.how}: ${last}` })
     })
     // One that can't be written to is on its way out.
     child.on('error', () => {})

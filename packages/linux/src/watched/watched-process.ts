@@ -23,7 +23,10 @@ process.once('message', (request: WatchedRequest) => {
     setTimeout(async () => tell({ kind: 'late', ...(await threadStack(NAME, STACK_PATIENCE_MS)) }), request.limitMs)
   })
   worker.once('error', (error) => tell({ kind: 'threw', error: error.message }))
-  worker.once('exit', (code) => tell({ kind: 'ended', how: EXITS.get(code) ?? `its process exited with code ${code}` }))
+  worker.once('exit', (code) => {
+    const known = EXITS.get(code)
+    tell({ kind: 'ended', how: known ?? `its process exited with code ${code}`, explained: known !== undefined })
+  })
 })
 // An exit would wait for a thread that is in a call of the operating system.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
