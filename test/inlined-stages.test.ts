@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildSync } from 'esbuild'
 import { afterAll, describe, expect, it } from 'vitest'
-import { V8_FLAGS } from '../apps/bench/src/cell/cell-process.ts'
+import { V8_FLAGS } from '../apps/bench/src/cell/v8-flags.ts'
 
 /** Stages of a round that have to be inlined into it: what they are given are its constants then. `docs/adr/0020`. */
 const STAGES: Readonly<Record<string, readonly string[]>> = {

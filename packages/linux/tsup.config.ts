@@ -4,7 +4,7 @@ export default vringPackage({
   entry: {
     index: 'src/index.ts',
     'machine-code': 'src/machine-code.ts',
-    'watched-process': 'src/watched/watched-process.ts',
-    'watched-thread': 'src/watched/watched-thread.ts',
+    'watched-process': 'src/processes/watched-process.ts',
+    'watched-thread': 'src/processes/watched-thread.ts',
   },
 })

@@ -15,7 +15,7 @@ const ENTRIES: readonly (readonly [out: string, source: string])[] = [
   ['core-worker', 'src/placement/core-worker.ts'],
   ['plugin-code', 'src/plugin-code/plugin-code.ts'],
   ...['watched-process', 'watched-thread'].map(
-    (name) => [name, `../../packages/linux/src/watched/${name}.ts`] as const,
+    (name) => [name, `../../packages/linux/src/processes/${name}.ts`] as const,
   ),
   ...['dies', 'hangs', 'lies', 'own', 'optimised', 'races', 'throws', 'unfinished', 'unreadable', 'victim'].map(
     (name) => [`fixtures/${name}`, `fixtures/${name}.mjs`] as const,

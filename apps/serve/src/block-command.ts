@@ -6,7 +6,7 @@ import { BLOCK_QUEUES_MAX } from '@vring/vhost-user-blk'
 import type { BlockSettings, BlockWorkerMessage } from './block-protocol.ts'
 import { EXIT_INTERNAL } from './exit-codes.ts'
 import { ServeError, usageError } from './serve-error.ts'
-import { startThread } from './start-worker.ts'
+import { startNamedThread } from './start-worker.ts'
 
 const OPTIONS = {
   socket: { type: 'string', valueHint: 'PATH', description: 'vhost-user socket' },
@@ -50,7 +50,7 @@ export async function blockCommand(
   if (stop.aborted) onStop()
   stop.addEventListener('abort', onStop)
   try {
-    await ended(startThread('block-worker', settings), log)
+    await ended(startNamedThread('block-worker', settings), log)
     return null
   } finally {
     stop.removeEventListener('abort', onStop)

@@ -1,5 +1,5 @@
-import { type MessagePort, type Transferable, Worker } from 'node:worker_threads'
-import { threadStack, whereItStands } from '@vring/linux'
+import type { MessagePort, Transferable, Worker } from 'node:worker_threads'
+import { startThread, threadStack, whereItStands } from '@vring/linux'
 import { EXIT_USAGE } from './exit-codes.ts'
 import type { WorkerMessage, WorkerSettings } from './protocol.ts'
 
@@ -13,7 +13,7 @@ let started = 0
 export function startWorker(workerData: WorkerSettings): Worker {
   const { seat } = workerData
   const links = seat.kind === 'home' ? [seat.commands, ...seat.followers.map(({ port }) => port)] : [seat.end.port]
-  const worker = startThread('worker', workerData, links as MessagePort[])
+  const worker = startNamedThread('worker', workerData, links as MessagePort[])
   if (workerData.datapath.kind === 'plugin') watchSetUp(worker)
   return worker
 }
@@ -35,17 +35,13 @@ function threadName(number: number): string {
   return `vring-thread-${number}`
 }
 
-/** Starts a thread of this program: the built one, or from its sources where this module runs from them. */
-export function startThread(
+/** Starts a thread of this program by the name of its module. */
+export function startNamedThread(
   name: 'worker' | 'block-worker',
   workerData: unknown,
   transferList: Transferable[] = [],
 ): Worker {
-  const options = { name: threadName(++started), workerData, transferList }
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL(`./${name}.js`, import.meta.url), options)
-  // The entry of a worker is loaded without the hooks of `--import tsx` on Node 20: they are installed first.
-  const tsx = import.meta.resolve('tsx/esm/api')
-  const entry = new URL(`./${name}.ts`, import.meta.url).href
-  const load = `import('${tsx}').then(({ register }) => { register(); return import('${entry}') })`
-  return new Worker(load, { ...options, eval: true })
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const entry = new URL(`./${name}.${extension}`, import.meta.url)
+  return startThread(entry, { name: threadName(++started), workerData, transferList })
 }

@@ -1,6 +1,6 @@
 import { ftruncateSync } from 'node:fs'
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { createMemfd, guardFaults, Mapping } from '../src/index.ts'
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { createMemfd, guardFaults, Mapping, startThread } from '../src/index.ts'
 
 /**
  * A process of its own that touches memory that is not there; what becomes of it is for the test to see.
@@ -25,9 +25,7 @@ else {
     process.kill(process.pid, 'SIGBUS')
     setTimeout(() => process.stdout.write('alive\n'), 2000)
   } else {
-    // The entry of a worker is loaded without the hooks of `--import tsx` on Node 20: they are installed first.
-    const load = `import('tsx/esm/api').then(({ register }) => { register(); return import('${import.meta.url}') })`
-    const worker = new Worker(load, { eval: true, workerData: 'inner' })
+    const worker = startThread(new URL(import.meta.url), { workerData: 'inner' })
     worker.on('message', (value) => process.stdout.write(`${value} ${guardFaults()}\n`))
   }
 }

@@ -1,7 +1,7 @@
 import { ftruncateSync, readFileSync } from 'node:fs'
 import { type MessagePort, Worker } from 'node:worker_threads'
 import { featureSet, VIRTIO_F_VERSION_1 } from '@vring/layout'
-import { EventFd, guardFaults, processResources, UnixSocket, unsupportedHost } from '@vring/linux'
+import { EventFd, guardFaults, processResources, startThread, UnixSocket, unsupportedHost } from '@vring/linux'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { FollowerThreadData } from '../test/follower-thread.ts'
 import { Driver } from '../test/frontend-rig.ts'
@@ -44,12 +44,8 @@ class TwoThreads {
     const data: FollowerThreadData = {
       ...{ end: this.link.follower, stop: this.stop.buffer as SharedArrayBuffer, queueCount: QUEUES },
     }
-    // The entry of a worker is loaded without the hooks of `--import tsx` on Node 20: they are installed first.
-    const tsx = import.meta.resolve('tsx/esm/api')
-    const entry = new URL('../test/follower-thread.ts', import.meta.url).href
-    const load = `import('${tsx}').then(({ register }) => { register(); return import('${entry}') })`
-    this.thread = new Worker(load, {
-      ...{ eval: true, workerData: data, transferList: [data.end.port as MessagePort] },
+    this.thread = startThread(new URL('../test/follower-thread.ts', import.meta.url), {
+      ...{ workerData: data, transferList: [data.end.port as MessagePort] },
       execArgv: ['--conditions=@vring/source'],
     })
     this.exited = new Promise((resolve) => this.thread.on('exit', resolve))

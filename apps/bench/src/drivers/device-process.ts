@@ -1,7 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { dieWithParent, lastWords } from '@vring/linux'
-import { CellFailure, CellInterrupted, V8_FLAGS } from '../cell/cell-process.ts'
+import { dieWithParent, ForkedProcess } from '@vring/linux'
+import { CellFailure, CellInterrupted } from '../cell/cell-failure.ts'
+import { V8_FLAGS } from '../cell/v8-flags.ts'
 
 /** How long a process that lost its orchestrator may take to put its devices away, in ms. */
 const CLOSE_LIMIT_MS = 5000
@@ -18,25 +17,17 @@ export type DeviceEntry = 'testpmd-cell' | 'peer-cell'
 
 /** A device in a process of its own: one request, one answer, in turn. It ends with this process, and its devices with it. */
 export class DeviceProcess<Request extends object> {
-  readonly #child: ChildProcess
+  readonly #process: ForkedProcess
   readonly #signal: AbortSignal
-  #lastWords = ''
 
   /** @param signal ends what is asked, and the process with it */
   constructor(entry: DeviceEntry, signal: AbortSignal) {
     this.#signal = signal
     const source = import.meta.url.endsWith('.ts')
-    const path = fileURLToPath(new URL(source ? `../cell/${entry}.ts` : `./${entry}.js`, import.meta.url))
-    this.#child = fork(path, {
+    this.#process = new ForkedProcess(new URL(source ? `../cell/${entry}.ts` : `./${entry}.js`, import.meta.url), {
       execArgv: [...process.execArgv, ...V8_FLAGS],
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      serialization: 'advanced',
+      stdout: 'pipe',
     })
-    const keep = (text: Buffer): void => {
-      this.#lastWords = (this.#lastWords + text.toString()).slice(-2000)
-    }
-    this.#child.stdout?.on('data', keep)
-    this.#child.stderr?.on('data', keep)
   }
 
   /**
@@ -46,66 +37,37 @@ export class DeviceProcess<Request extends object> {
    * @throws CellFailure
    * @throws CellInterrupted by the signal, when the process is gone
    */
-  ask<Result>(request: Request, limitMs: number): Promise<Result> {
-    const child = this.#child
-    const signal = this.#signal
-    return new Promise((resolve, reject) => {
-      const settle = (finish: () => void): void => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', onAbort)
-        child.off('message', onMessage)
-        child.off('exit', onExit)
-        finish()
-      }
-      const fail = (reason: string): void => settle(() => reject(new CellFailure(reason)))
-      const onMessage = (answer: DeviceAnswer): void => {
-        if (answer.type === 'done') settle(() => resolve(answer.result as Result))
-        else fail(answer.reason)
-      }
-      const interrupted = (): void => settle(() => reject(new CellInterrupted('interrupted')))
-      const onExit = (): void =>
-        signal.aborted ? interrupted() : fail(`its process ended: ${lastWords(this.#lastWords)}`)
-      const onAbort = (): void => this.#end(INTERRUPT_LIMIT_MS)
-      const hung = (): void => {
-        this.close()
-        fail(`hung: no answer within ${Math.round(limitMs / 1000)} s`)
-      }
-      const timer = Number.isFinite(limitMs) ? setTimeout(hung, limitMs) : undefined
-      if (signal.aborted) return interrupted()
-      if (child.exitCode !== null || child.signalCode !== null) return onExit()
-      signal.addEventListener('abort', onAbort)
-      child.on('message', onMessage)
-      child.once('exit', onExit)
-      child.send(request, (error) => {
-        if (error !== null) fail(`can't be reached: ${error.message}`)
-      })
-    })
+  async ask<Result>(request: Request, limitMs: number): Promise<Result> {
+    const asked = await this.#process.ask<DeviceAnswer>(request, limitMs, this.#signal)
+    if (asked.kind === 'answered') {
+      if (asked.answer.type === 'done') return asked.answer.result as Result
+      throw new CellFailure(asked.answer.reason)
+    }
+    if (asked.kind === 'late') {
+      this.close()
+      throw new CellFailure(`hung: no answer within ${Math.round(limitMs / 1000)} s`)
+    }
+    if (this.#signal.aborted) {
+      this.#process.close(INTERRUPT_LIMIT_MS)
+      await this.#process.ended
+      throw new CellInterrupted('interrupted')
+    }
+    const { how, lastWords } = await this.#process.ended
+    throw new CellFailure(`its process ${how}${lastWords === '' ? '' : `: ${lastWords}`}`)
   }
 
   /** Stops the process where it is. */
   pause(): void {
-    this.#child.kill('SIGSTOP')
+    this.#process.pause()
   }
 
   resume(): void {
-    this.#child.kill('SIGCONT')
+    this.#process.resume()
   }
 
-  /** Ends it: its channel closes, on which it ends itself and what it started; if it does not, by force. */
+  /** Ends it, and what it started. */
   close(): void {
-    this.#end(CLOSE_LIMIT_MS)
-  }
-
-  #end(limitMs: number): void {
-    const child = this.#child
-    if (child.exitCode !== null || child.signalCode !== null) return
-    if (child.connected) child.disconnect()
-    // One that is stopped does not see that its channel closed.
-    this.resume()
-    const timer = setTimeout(() => child.kill('SIGKILL'), limitMs)
-    timer.unref()
-    child.once('exit', () => clearTimeout(timer))
-    child.unref()
+    this.#process.close(CLOSE_LIMIT_MS)
   }
 }
 

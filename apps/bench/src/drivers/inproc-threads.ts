@@ -1,4 +1,5 @@
 import { type Accessor, type Cpu, plainCpu } from '@vring/accessor'
+import { startThread } from '@vring/linux'
 import { MappedSpace, memoryView } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { NET_BATCH, type NetBackend, TxRound } from '@vring/vhost-net'
@@ -20,7 +21,6 @@ import {
 } from '../in-process/ring-layout.ts'
 import type { Cores } from '../placement/core-watch.ts'
 import { tryPin } from '../placement/try-pin.ts'
-import { startWorker } from '../start-worker.ts'
 import {
   CONTROL_BYTES,
   DRIVER_BUDGET,
@@ -101,7 +101,7 @@ export class ThreadsRig implements Rig {
       driver: lapPlan(plan, spec),
     }
     if (cores !== null) tryPin(cores[1])
-    startThread(data)
+    startDriver(data)
   }
 
   /** Resolves when the driver's thread runs. */
@@ -168,7 +168,9 @@ function pause(): void {
   while (performance.now() < end);
 }
 
-function startThread(workerData: DriverThreadData): void {
+function startDriver(workerData: DriverThreadData): void {
   const source = import.meta.url.endsWith('.ts')
-  startWorker(new URL(source ? '../in-process/driver-thread.ts' : './driver-thread.js', import.meta.url), workerData)
+  const entry = new URL(source ? '../in-process/driver-thread.ts' : './driver-thread.js', import.meta.url)
+  // It does not keep the process alive.
+  startThread(entry, { workerData }).unref()
 }

@@ -1,4 +1,4 @@
-import { CellInterrupted } from '../cell/cell-process.ts'
+import { CellInterrupted } from '../cell/cell-failure.ts'
 import type { SliceCount } from '../slices/slice.ts'
 import type { Peer } from './peer.ts'
 

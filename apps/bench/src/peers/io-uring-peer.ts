@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
-import { interfaceIndex, lastWords } from '@vring/linux'
-import { CellFailure } from '../cell/cell-process.ts'
+import { interfaceIndex, LastWords } from '@vring/linux'
+import { CellFailure } from '../cell/cell-failure.ts'
 import { meanFrameBytes } from '../in-process/frames.ts'
 import { KernelSink } from '../system/kernel-sink.ts'
 import { enterPrivateNetwork } from '../system/private-network.ts'
@@ -24,11 +24,8 @@ export async function startIoUring({ spec, binary, cpu, peer, version }: StartRe
     detached: true,
   })
   process.once('exit', () => child.kill('SIGKILL'))
-  let words = ''
+  const words = new LastWords(child.stderr)
   let gone = false
-  child.stderr.on('data', (text: Buffer) => {
-    words = (words + text.toString()).slice(-2000)
-  })
   const ended = new Promise<void>((resolve) => {
     const end = (): void => {
       gone = true
@@ -38,7 +35,7 @@ export async function startIoUring({ spec, binary, cpu, peer, version }: StartRe
     child.once('error', end)
   })
   const check = (): void => {
-    if (gone) throw new CellFailure(`io-uring-tap ended: ${lastWords(words)}`)
+    if (gone) throw new CellFailure(`io-uring-tap ended: ${words.line}`)
   }
   await Promise.race([new Promise<void>((resolve) => child.stdout.once('data', () => resolve())), ended])
   check()

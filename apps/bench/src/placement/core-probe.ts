@@ -1,6 +1,5 @@
 import type { Worker } from 'node:worker_threads'
-import { ROUND_TRIP_BYTES, type RoundTripMethod } from '@vring/linux'
-import { startWorker } from '../start-worker.ts'
+import { ROUND_TRIP_BYTES, type RoundTripMethod, startThread } from '@vring/linux'
 import { median } from '../stats/index.ts'
 import { BLOCKS, type CoreWorkerData, type WorkerAnswer } from './probe-protocol.ts'
 
@@ -103,5 +102,9 @@ function ask(worker: Worker, cpu: number): Promise<WorkerAnswer> {
 
 function startCoreWorker(workerData: CoreWorkerData): Worker {
   const source = import.meta.url.endsWith('.ts')
-  return startWorker(new URL(source ? './core-worker.ts' : './core-worker.js', import.meta.url), workerData)
+  const entry = new URL(source ? './core-worker.ts' : './core-worker.js', import.meta.url)
+  const worker = startThread(entry, { workerData })
+  // It does not keep the process alive.
+  worker.unref()
+  return worker
 }

@@ -1,4 +1,5 @@
-import { CellFailure, CellInterrupted, CellProcess } from '../cell/cell-process.ts'
+import { CellFailure, CellInterrupted } from '../cell/cell-failure.ts'
+import { CellProcess } from '../cell/cell-process.ts'
 import type { CellSpec } from '../cell/cell-spec.ts'
 import type { CountAnswer, FinishAnswer, TrialAnswer } from '../cell/protocol.ts'
 import { FreePeer } from '../peers/free-peer.ts'

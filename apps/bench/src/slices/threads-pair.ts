@@ -1,4 +1,5 @@
-import { CellFailure, CellInterrupted, type CellProcess } from '../cell/cell-process.ts'
+import { CellFailure, CellInterrupted } from '../cell/cell-failure.ts'
+import type { CellProcess } from '../cell/cell-process.ts'
 import type { Sitting, SliceCount } from './slice.ts'
 
 /** A driver and a device in two threads of one process, which is stopped (SIGSTOP) but for its slices: a driver's thread spins. */

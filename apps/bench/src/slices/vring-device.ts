@@ -1,4 +1,4 @@
-import { CellInterrupted } from '../cell/cell-process.ts'
+import { CellInterrupted } from '../cell/cell-failure.ts'
 import type { CellSpec } from '../cell/cell-spec.ts'
 import { DeviceProcess } from '../drivers/device-process.ts'
 import { Board } from './board.ts'

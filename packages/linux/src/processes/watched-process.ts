@@ -1,9 +1,10 @@
-import { Worker } from 'node:worker_threads'
 import type { WatchedEnd, WatchedRequest } from './run-watched.ts'
+import { startThread } from './start-thread.ts'
 import { threadStack } from './thread-stack.ts'
 
 /** The process of `runWatched`: a worker thread of it runs what may never return, and this one can say where it stands. */
 
+const SOURCES = import.meta.url.endsWith('.ts')
 /** Of the thread. */
 const NAME = 'vring-watched'
 /** How late V8 may be with the stack of a thread, in ms: it answers at the next jump back of a loop, or never. */
@@ -12,7 +13,10 @@ const STACK_PATIENCE_MS = 1000
 const EXITS: ReadonlyMap<number, string> = new Map([[13, 'it awaits what nothing is left to settle']])
 
 process.once('message', (request: WatchedRequest) => {
-  const worker = startThread(request)
+  const worker = startThread(new URL(SOURCES ? './watched-thread.ts' : './watched-thread.js', import.meta.url), {
+    name: NAME,
+    workerData: request.call,
+  })
   let ended = false
   const tell = (end: WatchedEnd): void => {
     if (!ended) process.send!(end)
@@ -30,12 +34,3 @@ process.once('message', (request: WatchedRequest) => {
 })
 // An exit would wait for a thread that is in a call of the operating system.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
-
-function startThread({ call }: WatchedRequest): Worker {
-  const url = import.meta.url
-  if (!url.endsWith('.ts')) return new Worker(new URL('./watched-thread.js', url), { name: NAME, workerData: call })
-  // From sources: Node's hooks of this thread do not reach another one.
-  const [tsx, entry] = [import.meta.resolve('tsx/esm/api'), new URL('./watched-thread.ts', url).href]
-  const load = `import('${tsx}').then(({ register }) => { register(); return import('${entry}') })`
-  return new Worker(load, { eval: true, name: NAME, workerData: call })
-}

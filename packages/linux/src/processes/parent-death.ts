@@ -1,5 +1,5 @@
-import { PR_SET_PDEATHSIG } from './abi.ts'
-import { checked } from './libc.ts'
+import { PR_SET_PDEATHSIG } from '../abi.ts'
+import { checked } from '../libc.ts'
 
 /** SIGKILL, `<signal.h>`: the one signal that also ends a process that is stopped. */
 const SIGKILL = 9
