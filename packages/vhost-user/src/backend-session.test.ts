@@ -280,6 +280,30 @@ describe('the session of a backend', () => {
     expect(device.calls).toEqual(['quiesce', 'stop 0 at 0', 'resume'])
   })
 
+  test('the datapath stands still once for all requests of a look, and goes on when one of them ends the session', () => {
+    const device = new RecyclingDevice() as RecyclingDevice & { quiesce(): void; resume(): void }
+    device.quiesce = () => void device.calls.push('quiesce')
+    device.resume = () => void device.calls.push('resume')
+    const pair = new SessionPair(device).negotiate(ALL).start(0)
+    const enable = (num: number): void => {
+      pair.frontend.send(encodeMessage(MESSAGES.SET_VRING_ENABLE.id, 0, vringState.encode({ index: 0, num })), [])
+    }
+    device.calls.length = 0
+    for (let i = 0; i < 20; i++) enable(i % 2)
+    const toggled: string[] = []
+    // A look ends by time, too.
+    while (pair.session.poll() === 'handled') {
+      const [first, ...rest] = device.calls.splice(0)
+      expect([first, rest.pop()]).toEqual(['quiesce', 'resume'])
+      toggled.push(...rest)
+    }
+    expect(toggled).toEqual(new Array(10).fill(['disable 0', 'enable 0']).flat())
+    enable(2)
+    expect(pair.session.poll()).toBe('closed')
+    expect(device.calls).toEqual(['quiesce', 'stop 0 at 0', 'resume'])
+    expect(pair.leaks()).toEqual([])
+  })
+
   test('a log takes the writes when LOG_ALL is on, at once when it is switched while rings run', () => {
     const pair = new SessionPair().negotiate(ALL).start(0)
     expect(pair.send('SET_LOG_BASE', { size: 4096, offset: 0 }, [pair.host.file('memory')])).toEqual([

@@ -3,7 +3,6 @@ import { checkMethods, isVringError, refused, VringError } from '@vring/layout'
 import { WORK_PER_LOOK, work } from '@vring/memory'
 import { type BackendSessionOptions, MESSAGE_MS } from './backend-session-options.ts'
 import { checkDevice } from './check-device.ts'
-import type { VhostUserDevice } from './device.ts'
 import { MessageReader, OVERLONG_BYTES_MAX } from './message-reader.ts'
 import { MESSAGE_FDS_MAX, PAYLOAD_BYTES_MAX } from './messages.ts'
 import { describeFault, type FaultHandler, reportFault, reportNote } from './report-fault.ts'
@@ -32,7 +31,6 @@ export class BackendSession {
   error: VringError | null = null
 
   readonly #transport: Transport
-  readonly #device: VhostUserDevice
   readonly #host: SessionHost
   readonly #reader: MessageReader
   readonly #state: SessionState
@@ -53,7 +51,6 @@ export class BackendSession {
     checkMethods('host', host, 'a SessionHost', ['closeFd', 'mapMemory', 'ringEvent'])
     if (!(messageMs >= 1)) throw refused('ERR_OUT_OF_RANGE', 'messageMs', messageMs, 'at least 1')
     this.#transport = transport
-    this.#device = device
     this.#host = host
     this.#reader = new MessageReader(transport, PAYLOAD_BYTES_MAX, MESSAGE_FDS_MAX, OVERLONG_BYTES_MAX)
     this.#state = new SessionState(device, host, options.memoryBytesMax, options.onNote ?? reportNote)
@@ -182,13 +179,14 @@ export class BackendSession {
         this.close(error)
       }
     }
-    this.#answer()
+    this.#finishLook()
     this.#checkPartial()
     return this.#closed ? 'closed' : result
   }
 
-  #answer(): void {
+  #finishLook(): void {
     try {
+      this.#requests.resume()
       if (!this.#closed) this.#requests.flush()
     } catch (error) {
       this.close(error)
@@ -233,11 +231,11 @@ export class BackendSession {
       // No process reads these answers any more.
     }
     const steps = [
-      () => this.#device.quiesce?.(),
+      () => this.#requests.quiesce(),
       () => this.#state.reset(),
       () => this.#state.log.close(),
       () => this.#state.memory.close(),
-      () => this.#device.resume?.(),
+      () => this.#requests.resume(),
       () => this.#state.closeChannel(),
       () => this.#closeFds(this.#reader.takeFds()),
       () => this.#requests.close(),

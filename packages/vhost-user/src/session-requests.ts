@@ -48,6 +48,7 @@ export class SessionRequests {
   #held: IncomingMessage | null = null
   /** Answers that are not sent yet, oldest first. */
   #unsent: Uint8Array[] = []
+  #quiesced = false
 
   constructor(options: SessionRequestsOptions) {
     this.#options = options
@@ -76,6 +77,23 @@ export class SessionRequests {
     this.#held = null
     this.#serve(message)
     return this.#held === null
+  }
+
+  /** The device's threads stand between two rounds from here on; a second call does nothing. */
+  quiesce(): void {
+    if (this.#quiesced) return
+    this.#state.device.quiesce?.()
+    this.#quiesced = true
+  }
+
+  /**
+   * They go on. They stand from the first request of a look that changes something to the end of that look, and not once for
+   * each request: what they wait for is then bounded by time, whatever the frontend sends.
+   */
+  resume(): void {
+    if (!this.#quiesced) return
+    this.#quiesced = false
+    this.#state.device.resume?.()
   }
 
   /**
@@ -142,23 +160,13 @@ export class SessionRequests {
       fds: number[],
       answerFds: number[],
     ) => ReplyPayload<Name>
-    const run = (): ReplyPayload<Name> => handler(decoded, fds, answerFds)
-    const reply = spec.quiesces ? this.#quiesced(run) : run()
+    if (spec.quiesces) this.quiesce()
+    const reply = handler(decoded, fds, answerFds)
     return spec.reply === null ? null : spec.reply.encode(reply)
   }
 
   #isNegotiated(protocolFeature: number | null): boolean {
     return protocolFeature === null || hasFeature(this.#state.negotiation.protocolFeatures, protocolFeature)
-  }
-
-  #quiesced<T>(change: () => T): T {
-    const { device } = this.#state
-    device.quiesce?.()
-    try {
-      return change()
-    } finally {
-      device.resume?.()
-    }
   }
 
   #wantsAck(flags: number): boolean {

@@ -138,6 +138,20 @@ describe.skipIf(reason !== null)(
       threads.disconnect()
     })
 
+    test('a thread that is stopped again and again has a turn over its rings in between', () => {
+      threads.connect()
+      const driver = new Driver(threads.frontend, threads.memory, 1)
+      for (let stop = 1; stop <= 50; stop++) {
+        threads.device.quiesce()
+        driver.send(1)
+        threads.device.resume()
+        threads.device.quiesce()
+        expect(threads.ask().chains).toBe(stop)
+        threads.device.resume()
+      }
+      threads.disconnect()
+    })
+
     test('no thread holds on to memory that goes: it is unmapped, in use or not, and descriptors are given back', async () => {
       const before = processResources().openFds
       for (let round = 0; round < 5; round++) {

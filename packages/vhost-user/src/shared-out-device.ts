@@ -122,8 +122,9 @@ export class SharedOutDevice implements VhostUserDevice {
     if (++this.#quiesced === 1) this.#callAll({ kind: 'quiesce' })
   }
 
+  /** Does not wait: each of them has a turn over its rings before it stands again. */
   resume(): void {
-    if (--this.#quiesced === 0) this.#callAll({ kind: 'resume' })
+    if (--this.#quiesced === 0) for (const one of this.#followers) if (!one.hasEnded) one.send({ kind: 'resume' })
     this.#device.resume?.()
   }
 

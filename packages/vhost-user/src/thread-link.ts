@@ -216,14 +216,17 @@ export class Home {
     this.#port = port as MessagePort
   }
 
-  /** Handles the commands that are there. */
+  /** Handles the commands that are there, up to a `resume`: a turn over the rings comes before what follows that. */
   take(handle: (command: ThreadCommand) => unknown): void {
     this.#bell.drain()
     for (;;) {
       const command = receiveMessageOnPort(this.#port)?.message as ThreadCommand | undefined
       if (command === undefined) return
       this.#answer(command, handle)
+      if (command.kind === 'resume') break
     }
+    // What was rung for it may have been drained.
+    if (Atomics.load(this.#cells, CELL.commands) !== this.#done) this.#bell.signal()
   }
 
   /** It has ended. */
