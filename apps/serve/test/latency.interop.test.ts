@@ -1,7 +1,10 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { unsupportedHost } from '@vring/linux'
 import { describe, expect, test } from 'vitest'
+import { until } from './daemon-process.ts'
 
 const isRoot = process.getuid?.() === 0
 const reason = unsupportedHost() ?? (isRoot ? null : 'needs root')
@@ -28,6 +31,24 @@ describe.skipIf(reason !== null)(`vring-serve latency${reason === null ? '' : ` 
     // After a pause of 1 ms it sleeps, unless the machine kept it from that.
     expect(Number(rows[0]![2])).toBeGreaterThan(200)
     expect(spawnSync('ip', ['link', 'show', 'vringlat0']).status).not.toBe(0)
+  })
+
+  test('SIGUSR1 opens no debugger, and it goes on', async () => {
+    const child = spawn(process.execPath, [CLI, 'latency', '--frames', '200'], { stdio: ['ignore', 'ignore', 'pipe'] })
+    let said = ''
+    child.stderr.on('data', (text) => {
+      said += text
+    })
+    const closed = once(child, 'close')
+    // It is at work when it has a network namespace of its own.
+    const mine = readlinkSync('/proc/self/ns/net')
+    await until('its namespace', () => readlinkSync(`/proc/${child.pid}/ns/net`) !== mine)
+    for (let i = 0; i < 3; i++) {
+      child.kill('SIGUSR1')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    expect(await closed).toEqual([0, null])
+    expect(said).toBe('')
   })
 
   test('without privilege, or with a size that no frame has, it is one line and an exit code', () => {

@@ -25,6 +25,7 @@ export const REQUEST = {
   IOTLB_MSG: 22,
   SET_INFLIGHT_FD: 32,
   ADD_MEM_REG: 37,
+  REM_MEM_REG: 38,
   SET_STATUS: 39,
   SET_DEVICE_STATE_FD: 42,
 } as const
