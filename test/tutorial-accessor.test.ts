@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { AccessorPlugin } from '@vring/accessor'
+import * as parts from '@vring/accessor'
 import { killTable, runConformance } from '@vring/conformance'
+import { explorePlugin } from '@vring/explorer'
 import { speculate } from '@vring/speculation'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -76,6 +78,15 @@ function verdict(plugin: AccessorPlugin): string {
   return `conformance failures: ${failures.length}\n${titles.join('')}speculation: ${speculate(plugin).verdict}\n`
 }
 
+/** What the explorer finds in an accessor, as the page prints it. */
+function explored(plugin: AccessorPlugin): string {
+  return explorePlugin(plugin, { parts })
+    .flatMap(({ scenario, finding }) =>
+      finding === null ? [] : [`${scenario}: ${finding.kind}: ${finding.message}\n`],
+    )
+    .join('')
+}
+
 describe('npm run new:accessor', () => {
   test('makes a package of the common shape', () => {
     const one = { folder: folder.slice(repositoryRoot.length + 1), manifest: readManifest(folder), imports: [] }
@@ -105,6 +116,7 @@ describe('docs/tutorial-accessor.md', () => {
     for (const block of blocks) {
       if (block.language === 'ts') writeFileSync(fileOf(block), block.text)
       else if (block.language === 'diff') applyDiff(block)
+      else if (block.file === 'explore') expect(explored(stages.at(-1)!)).toBe(block.text)
       else if (block.language === 'text') {
         stages.push(await load(stages.length))
         expect(verdict(stages.at(-1)!)).toBe(block.text)

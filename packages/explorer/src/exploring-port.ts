@@ -44,6 +44,11 @@ export class ExploringPort implements SyncPort {
     this.#store(cell, value, true)
   }
 
+  /** {@link store} of what need not be a count: a value below zero is a value, such as -1 for "none". */
+  storeValue<T>(cell: Cell<T>, value: T): void {
+    this.#store(cell, value, false, false)
+  }
+
   /** {@link load} of what no other thread reaches: no place where one can come in between, and it orders nothing. */
   loadOwn<T>(cell: Cell<T>): T {
     const at = this.#place(cell)
@@ -157,7 +162,7 @@ export class ExploringPort implements SyncPort {
     return world.perform({ kind: 'load', label: cell.name, locate: () => at, acquire }) as T
   }
 
-  #store<T>(cell: Cell<T>, value: T, release: boolean): void {
+  #store<T>(cell: Cell<T>, value: T, release: boolean, isCount = true): void {
     const world = this.#world
     if (world.hasResult) {
       world.take()
@@ -166,7 +171,8 @@ export class ExploringPort implements SyncPort {
     const at = this.#place(cell)
     // Sequences, counts and references: none of them has a meaning below zero.
     const check = (machine: Machine): void => {
-      if (typeof value === 'number' && value < 0) machine.report('negative-count', `${cell.name} becomes ${value}`)
+      if (isCount && typeof value === 'number' && value < 0)
+        machine.report('negative-count', `${cell.name} becomes ${value}`)
     }
     world.perform({ kind: 'store', label: cell.name, locate: () => at, value, release, check })
   }

@@ -7,6 +7,10 @@ const SUSPEND: unique symbol = Symbol('suspended at an operation')
 /** Places of each thread that {@link ThreadRunner.strayed} runs again. */
 const REPLAYS_MAX = 300
 
+/** What is wrong with a thread that does not repeat, and what mends it. */
+const STRAYED =
+  'state is kept where the explorer does not look: a closure, a private name (#name), a Map, elements of an array; keep it in ordinary fields, or in cells of the port'
+
 /** Where a thread is: everything it does next follows from the results that its operations had so far. */
 export interface ThreadNode {
   readonly id: number
@@ -119,7 +123,8 @@ export class ThreadRunner {
         const [was, is] = [place, again].map(
           ({ pending, error }) => pending?.label ?? (error === null ? 'the end' : 'an error'),
         )
-        if (was !== is) return `with the same results of all steps a thread goes on to ${is}, before to ${was}`
+        if (was !== is)
+          return `${STRAYED}. Run again with the same results of all its steps, a thread goes on to "${is}", before to "${was}"`
         places.push(...place.children.values())
       }
     }

@@ -1,5 +1,5 @@
 import type { Arguments } from '@vring/cli'
-import type { Exploration, PluginExploration } from '@vring/explorer'
+import type { Finding, PluginExploration } from '@vring/explorer'
 import { usageError } from '../bench-error.ts'
 import { runAccessorCode } from '../cell/accessor-code.ts'
 import { parseAccessorChoice } from '../cell/cell-spec.ts'
@@ -53,10 +53,7 @@ export function hasFinding(plugins: readonly ExploredPlugin[]): boolean {
 }
 
 /** A table of each accessor; the schedules of findings below it. */
-export function printPlugins(
-  plugins: readonly ExploredPlugin[],
-  formatTimeline: (finding: NonNullable<Exploration['finding']>) => string,
-): string {
+export function printPlugins(plugins: readonly ExploredPlugin[], formatTimeline: (finding: Finding) => string): string {
   const titles = ['scenario', 'model', 'accesses mapped / user', 'finds']
   return plugins
     .flatMap(({ accessor, explored }) => [
@@ -72,10 +69,15 @@ export function printPlugins(
         colours.bold,
       ),
       ...explored.flatMap(({ scenario, description, finding }) =>
-        finding === null ? [] : [`${scenario}: ${description}\n${finding.message}\n${formatTimeline(finding)}`],
+        finding === null ? [] : [`${scenario}: ${description}\n${shown(finding, formatTimeline)}`],
       ),
     ])
     .join('\n\n')
+}
+
+/** The schedule with its finding; where no step has to do with it, what was found alone. */
+function shown(finding: Finding, formatTimeline: (finding: Finding) => string): string {
+  return finding.schedule.length > 0 ? formatTimeline(finding) : `${finding.kind}: ${finding.message}`
 }
 
 function verdictOf({ finding, exhausted, schedules, states }: PluginExploration): string {

@@ -222,6 +222,39 @@ describe('a plugin under the explorer', () => {
     })
     const explored = explorePlugin(forgetful, { parts, preemptions: 0 })
     expect(kinds(explored)).toContain('hidden-state')
+    const hidden = explored.find(({ finding }) => finding?.kind === 'hidden-state')!
+    expect(hidden.finding!.message).toContain('keep it in ordinary fields, or in cells of the port')
+  })
+
+  it('may have -1 for "none" in a field that threads share; a count that goes below zero is found', () => {
+    const withField = (mapped: number, change: (field: number) => number) =>
+      plugin((context) => {
+        const accessor = new CopyAccessor('plain-direct', context, new UncheckedUser2019(context.cpu, context.space))
+        const fields = { place: mapped }
+        const beginRound = (): 'ready' => {
+          fields.place = change(fields.place)
+          return 'ready'
+        }
+        context.space.notifiers.register({
+          name: 'plain-direct',
+          invalidateRangeStart: () => {
+            fields.place = change(fields.place)
+            return 0
+          },
+          invalidateRangeEnd: () => {},
+        })
+        return Object.assign(accessor, { fields, beginRound })
+      })
+    const none = explorePlugin(
+      withField(4096, () => -1),
+      { parts, preemptions: 0 },
+    )
+    expect(kinds(none)).not.toContain('negative-count')
+    const counted = explorePlugin(
+      withField(0, (count) => count - 1),
+      { parts, preemptions: 0 },
+    )
+    expect(kinds(counted)).toContain('negative-count')
   })
 
   it('that has more state than is followed shows nothing, and that is said', () => {

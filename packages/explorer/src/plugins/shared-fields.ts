@@ -28,6 +28,8 @@ export class SharedFields {
   readonly #port: ExploringPort
   readonly #known: FieldKnowledge
   readonly #reachedBy = new Map<string, number>()
+  /** What the running function loaded of a contended field last: by it a decrement is told from a value such as -1. */
+  readonly #loaded = new Map<string, unknown>()
 
   constructor(world: ExploredWorld, port: ExploringPort, known: FieldKnowledge) {
     this.#world = world
@@ -79,13 +81,16 @@ export class SharedFields {
   }
 
   #load(path: string, cell: Cell<unknown>): unknown {
-    if (this.#isContended(path)) return this.#port.load(cell)
-    return this.#port.loadOwn(cell)
+    if (!this.#isContended(path)) return this.#port.loadOwn(cell)
+    const value = this.#port.load(cell)
+    this.#loaded.set(path, value)
+    return value
   }
 
   #store(path: string, cell: Cell<unknown>, value: unknown): void {
-    if (this.#isContended(path)) this.#port.store(cell, value)
-    else this.#port.storeOwn(cell, value)
+    if (!this.#isContended(path)) this.#port.storeOwn(cell, value)
+    else if (value === -1 && this.#loaded.get(path) === 0) this.#port.store(cell, value)
+    else this.#port.storeValue(cell, value)
   }
 
   #isContended(path: string): boolean {
