@@ -158,7 +158,7 @@ export class BackendSession {
     const end = performance.now() + POLL_MS
     this.#state.askUnsent()
     this.#askDue = this.#state.hasUnsent ? performance.now() + UNSENT_MS : Number.POSITIVE_INFINITY
-    this.#state.transfer.step()
+    this.#state.transfer.step(this.#state.rings.active.length)
     for (work.begin(); !work.full && !this.#closed; work.charge(MESSAGE_WORK)) {
       if (work.spent > 0 && performance.now() >= end) break
       try {
@@ -198,9 +198,8 @@ export class BackendSession {
    * which the frontend does not see.
    */
   checkMemory(): void {
-    const region = this.memory.faulted
-    if (region === null && !this.#state.log.faulted) return
-    const what = region === null ? 'the dirty log' : `the region at guest address 0x${region.guestAddress.toString(16)}`
+    const what = this.#state.lostPages
+    if (what === null) return
     this.close(new VringError('ERR_SYSTEM', `pages of ${what} do not exist any more`, { field: 'memory' }))
   }
 

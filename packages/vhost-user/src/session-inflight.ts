@@ -97,6 +97,11 @@ export class SessionInflight {
     return area.packed ? new InflightPacked(area.buffer, at, queueSize) : new InflightSplit(area.buffer, at, queueSize)
   }
 
+  /** Pages of the area turned out not to exist: what is noted there no other process sees. */
+  get faulted(): boolean {
+    return (this.#area?.memory.faults ?? 0) > 0
+  }
+
   /** Gives the area back; all rings have stopped. */
   close(): void {
     const area = this.#area

@@ -1,4 +1,4 @@
-import { VIRTIO_F_RING_PACKED, VringError } from '@vring/layout'
+import { EAGAIN, VIRTIO_F_RING_PACKED, VringError } from '@vring/layout'
 import { describe, expect, test } from 'vitest'
 import { RecyclingDevice } from '../test/recycling-device.ts'
 import { SessionPair } from '../test/session-pair.ts'
@@ -318,6 +318,40 @@ describe('the state of a device', () => {
     pair.session.close()
     expect(pair.leaks()).toEqual([])
   })
+
+  test('that was not transferred, or that a reset ended, is none that could be checked', () => {
+    const pair = full()
+    const check = (): string[] => pair.send('CHECK_DEVICE_STATE', null)
+    expect(check()).toEqual(['CHECK_DEVICE_STATE reply 0x1'])
+    expect(pair.session.lastRefusal?.message).toBe('CHECK_DEVICE_STATE: no state was transferred')
+    const load = { direction: DEVICE_STATE_LOAD, phase: 0 }
+    pair.host.stateIn.push(4)
+    pair.send('SET_DEVICE_STATE_FD', load, [pair.host.file('pipe')])
+    pair.send('RESET_OWNER', null)
+    expect(check()).toEqual(['CHECK_DEVICE_STATE reply 0x1'])
+    pair.send('SET_DEVICE_STATE_FD', load, [pair.host.file('pipe')])
+    for (let i = 0; i < 3; i++) pair.session.poll()
+    expect([check(), check()]).toEqual([['CHECK_DEVICE_STATE reply 0x0'], ['CHECK_DEVICE_STATE reply 0x0']])
+    pair.session.close()
+    expect(pair.leaks()).toEqual([])
+  })
+
+  test.each([DEVICE_STATE_SAVE, DEVICE_STATE_LOAD])(
+    'of a device whose rings start meanwhile is neither taken nor given, direction %i',
+    (direction) => {
+      const pair = full()
+      const waits = pair.host.stream.bind(pair.host)
+      pair.host.stream = (fd) => ({ ...waits(fd), read: () => EAGAIN, write: () => EAGAIN })
+      pair.send('SET_DEVICE_STATE_FD', { direction, phase: 0 }, [pair.host.file('pipe')])
+      expect(pair.session.waiting).toBe(false)
+      pair.start(0)
+      expect(pair.send('CHECK_DEVICE_STATE', null)).toEqual(['CHECK_DEVICE_STATE reply 0x1'])
+      expect(pair.session.lastRefusal?.message).toBe('a transfer: 1 rings are running')
+      expect([...pair.device.state]).toEqual([9, 8, 7])
+      pair.session.close()
+      expect(pair.leaks()).toEqual([])
+    },
+  )
 })
 
 test('a call may be a pipe, a kick may not', () => {

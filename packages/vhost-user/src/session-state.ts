@@ -68,6 +68,14 @@ export class SessionState {
     this.onRefused(error)
   }
 
+  /** What of the memory that the frontend gave has pages that turned out not to exist; null: nothing. */
+  get lostPages(): string | null {
+    const region = this.memory.faulted
+    if (region !== null) return `the region at guest address 0x${region.guestAddress.toString(16)}`
+    if (this.log.faulted) return 'the dirty log'
+    return this.inflight.faulted ? 'the inflight area' : null
+  }
+
   /** Takes the socket over on which the backend asks, in place of the one before, and asks what is open on it. */
   setChannel(transport: Transport): void {
     this.#channel?.close()

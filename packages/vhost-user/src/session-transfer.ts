@@ -16,7 +16,8 @@ export class SessionTransfer {
   #direction = DEVICE_STATE_SAVE
   #bytes: Uint8Array = new Uint8Array(0)
   #done = 0
-  #error: unknown = null
+  /** What {@link check} says. */
+  #outcome: { readonly error: unknown } | null = null
 
   constructor(device: VhostUserDevice, host: SessionHost) {
     this.#device = device
@@ -48,8 +49,7 @@ export class SessionTransfer {
     if (direction !== DEVICE_STATE_SAVE && direction !== DEVICE_STATE_LOAD)
       throw refused('ERR_PROTOCOL', 'direction', direction, `${DEVICE_STATE_SAVE} or ${DEVICE_STATE_LOAD}`)
     if (phase !== 0) throw refused('ERR_PROTOCOL', 'phase', phase, '0, the device is stopped')
-    if (rings > 0)
-      throw new VringError('ERR_INVALID_STATE', `SET_DEVICE_STATE_FD: ${rings} rings are running`, { field: 'rings' })
+    if (rings > 0) throw stillRunning('SET_DEVICE_STATE_FD', rings)
     if (this.#stream !== null)
       throw new VringError('ERR_INVALID_STATE', 'SET_DEVICE_STATE_FD: a transfer is under way', { field: 'fds' })
     const state = direction === DEVICE_STATE_SAVE ? this.#device.saveState!() : new Uint8Array(0)
@@ -57,13 +57,18 @@ export class SessionTransfer {
     this.#direction = direction
     this.#bytes = state
     this.#done = 0
-    this.#error = null
+    this.#outcome = null
   }
 
-  /** Moves on as far as the other side lets it. */
-  step(): void {
+  /**
+   * Moves on as far as the other side lets it.
+   *
+   * @param rings running: where one is, the state is not what it was, or is not to be changed any more, and the transfer fails
+   */
+  step(rings: number): void {
     if (this.#stream === null) return
     try {
+      if (rings > 0) throw stillRunning('a transfer', rings)
       if (this.#direction === DEVICE_STATE_SAVE) this.#save(this.#stream)
       else this.#load(this.#stream)
     } catch (error) {
@@ -74,15 +79,22 @@ export class SessionTransfer {
   /**
    * How the last transfer ended (CHECK_DEVICE_STATE).
    *
-   * @throws what it failed with
+   * @throws what it failed with; VringError ERR_INVALID_STATE when there was none since the session began or was reset
    */
   check(): void {
-    const error = this.#error
-    this.#error = null
-    if (error !== null) throw error
+    const outcome = this.#outcome
+    if (outcome === null)
+      throw new VringError('ERR_INVALID_STATE', 'CHECK_DEVICE_STATE: no state was transferred', { field: 'state' })
+    if (outcome.error !== null) throw outcome.error
   }
 
+  /** Forgets a transfer, with how it ended. */
   close(): void {
+    this.#outcome = null
+    this.#stop()
+  }
+
+  #stop(): void {
     this.#stream?.close()
     this.#stream = null
     this.#bytes = new Uint8Array(0)
@@ -112,7 +124,11 @@ export class SessionTransfer {
   }
 
   #end(error: unknown): void {
-    this.#error = error
-    this.close()
+    this.#stop()
+    this.#outcome = { error }
   }
+}
+
+function stillRunning(what: string, rings: number): VringError {
+  return new VringError('ERR_INVALID_STATE', `${what}: ${rings} rings are running`, { field: 'rings' })
 }
