@@ -1,6 +1,9 @@
+import type { XdpConsumerRing } from '@vring/linux'
+
 /** Free chunks of a UMEM, by their byte offset in it: last in, first out, so that the ones in use stay in the cache. */
 export class ChunkStack {
-  private readonly offsets: Uint32Array
+  /** Of the free chunks, the first {@link count}; those after them are in use. */
+  readonly offsets: Uint32Array
   /** Free chunks. */
   count: number
 
@@ -13,6 +16,15 @@ export class ChunkStack {
   /** Takes one; only while {@link count} is not 0. */
   pop(): number {
     return this.offsets[--this.count]!
+  }
+
+  /** Takes back the chunks that the first `count` entries of a completion ring name. */
+  take(ring: XdpConsumerRing, count: number, mask: number): void {
+    const { offsets } = this
+    const { words } = ring
+    let top = this.count
+    for (let i = 0; i < count; i = (i + 1) | 0) offsets[top++] = words[ring.at(i)]! & mask
+    this.count = top
   }
 
   push(offset: number): void {
