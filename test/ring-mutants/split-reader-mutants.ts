@@ -77,7 +77,12 @@ export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-
   {
     name: 'split head bound, windows',
     flaw: 'a head is not compared with the queue size',
-    edits: [['if (!cpu.predict(heads[valid]! < queueSize)) break', '{}']],
+    edits: [
+      [
+        "if (!cpu.predict(head < queueSize)) return loaded > from ? loaded : this.refuse('head-out-of-range', EINVAL)",
+        '',
+      ],
+    ],
     killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > a head out of range',
     kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
@@ -104,14 +109,14 @@ export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-
   {
     name: 'split entry fault, windows',
     flaw: 'an entry that can not be loaded is taken for a head',
-    edits: [['      if (status < 0) break\n', '']],
+    edits: [["if (head < 0) return loaded > from ? loaded : this.refuse('metadata-fault', head)", '']],
     killedBy: 'split > by lease > what can not be reached ends the batch before its chain, whatever part of it that is',
     kitCase: 'what lies on a page that is gone ends the batch before its chain, whatever part of it that is',
   },
   {
     name: 'split first entry fault, windows',
     flaw: 'a first entry that can not be loaded is a head out of range',
-    edits: [["if (loaded === from) return this.refuse('metadata-fault', status)", '']],
+    edits: [["this.refuse('metadata-fault', head)", "this.refuse('head-out-of-range', EINVAL)"]],
     killedBy:
       'split > by windows > what can not be reached ends the batch before its chain, whatever part of it that is',
     kitCase: 'what lies on a page that is gone ends the batch before its chain, whatever part of it that is',
@@ -119,7 +124,7 @@ export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-
   {
     name: 'split head refused, windows',
     flaw: 'a first head out of range looks like an empty ring',
-    edits: [["return valid === from ? this.refuse('head-out-of-range', EINVAL) : valid", 'return valid']],
+    edits: [["return loaded > from ? loaded : this.refuse('head-out-of-range', EINVAL)", 'return loaded']],
     killedBy: 'a split ring by windows > a hostile driver breaks its queue and nothing else > a head out of range',
     kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },

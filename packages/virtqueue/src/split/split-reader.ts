@@ -92,19 +92,16 @@ export class SplitReader {
   private loadHeads(batch: ChainBatch, nextAvail: number, from: number, limit: number): number {
     const { cpu, queueSize } = this
     const { driver } = this.accessor
-    const heads = batch.entry
+    const { entry } = batch
     const last = limit | 0
     let loaded = from | 0
-    let status = 0
     for (; loaded < last; loaded++) {
-      status = driver.load16((AVAIL_RING_OFFSET + 2 * ((nextAvail + loaded) & (queueSize - 1))) | 0)
-      if (status < 0) break
-      heads[loaded] = status
+      const head = driver.load16((AVAIL_RING_OFFSET + 2 * ((nextAvail + loaded) & (queueSize - 1))) | 0)
+      if (head < 0) return loaded > from ? loaded : this.refuse('metadata-fault', head)
+      if (!cpu.predict(head < queueSize)) return loaded > from ? loaded : this.refuse('head-out-of-range', EINVAL)
+      entry[loaded] = head
     }
-    if (loaded === from) return this.refuse('metadata-fault', status)
-    let valid = from
-    for (; valid < loaded; valid++) if (!cpu.predict(heads[valid]! < queueSize)) break
-    return valid === from ? this.refuse('head-out-of-range', EINVAL) : valid
+    return last
   }
 
   /** Loads head descriptors from chain `from` to `upTo`; the chain after the last, or the errno of the first. */
