@@ -332,6 +332,7 @@ describe.each(['accessor', 'backend'])('the project of a new %s, made from the t
       code: 2,
       stderr: expect.stringContaining('accepted: accessor, backend'),
     })
+    expect((await create('--help')).stdout).toContain('create-vring-plugin KIND NAME [FOLDER]')
   })
 })
 

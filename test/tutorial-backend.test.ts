@@ -29,13 +29,29 @@ describe('the tutorial of a backend', () => {
     expect(stdout).toBe(/^```text\n([\s\S]*?)^```$/m.exec(page)![1])
   })
 
-  test('finds it with --plugin, and measures it with the hash of a built-in accessor', { timeout: 60_000 }, () => {
+  test('says of an `arrive` that swaps nothing which byte is wrong', () => {
+    const program = readFileSync(join(folder, 'conformance.js'), 'utf8')
+    writeFileSync(join(folder, 'unswapped.js'), program.replace('batchOf([swapped])', 'batchOf([frame])'))
+    const [said] = /byte 0 is \w+; expected \w+/.exec(page)!
+    expect(run('unswapped.js').stdout).toContain(said)
+  })
+
+  test('has other words for a text that a backend does not take', () => {
+    const bench = join(repositoryRoot, 'apps/bench/src/cli.ts')
+    const { status, stderr } = run(bench, ...'run --smoke --accessor copy-checked --backend drop:0x88b5'.split(' '))
+    expect(stderr).toContain('--backend: drop:0x88b5: accepted: drop, without more')
+    expect(status).toBe(2)
+  })
+
+  test('finds it with --plugin, and measures it with the hash of a built-in accessor', { timeout: 120_000 }, () => {
     const bench = join(repositoryRoot, 'apps/bench/src/cli.ts')
     for (const [, line] of page.matchAll(/^npx vring-bench (.*)$/gm)) {
       const { status, stderr, stdout } = run(bench, ...line!.split(' '))
       expect(stderr).toBe('')
       expect(status).toBe(0)
-      expect(stdout).toContain(line!.startsWith('plugins') ? 'echo' : 'copy-checked')
+      expect(stdout).toMatch(
+        line!.startsWith('run') ? /^Common: .*, backend echo:0x88b5\..*^copy-checked /ms : /echo:ETHERTYPE/,
+      )
     }
   })
 })

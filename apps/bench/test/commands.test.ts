@@ -276,6 +276,15 @@ describe('conformance', () => {
     expect([code, stderr]).toEqual([3, ''])
   })
 
+  it('says how many cases it could not ask of a backend, and takes a text for one that takes texts', async () => {
+    const plugin = backend('transmit: ({ count }) => count')
+    const { stdout } = await vringBench(['conformance', '--plugin', plugin])
+    expect(stdout).toMatch(/^not asked here: \d+ more, which need your own `sent` and `arrive`/m)
+    const { code, stderr } = await vringBench(['conformance', '--plugin', plugin, '--backend', 'theirs:text'])
+    expect(stderr).toContain('--backend: theirs:text: accepted: theirs, without more')
+    expect(code).toBe(2)
+  })
+
   it('has every case in JSON, and wants a plugin', async () => {
     const file = join(folder, 'conformance.json')
     const args = ['conformance', '--plugin', backend('transmit: ({ count }) => count'), '--json', file]

@@ -7,11 +7,15 @@ export interface NetSubject {
   /** Makes the backend of one queue, as a device does. */
   create(): NetBackend | (NetBackend & FrameSource)
   /**
-   * Frames without virtio-net headers that have left a backend since the last call, in order; null where nothing comes out that
+   * Frames without virtio-net headers that have left a backend since the last call, in order. Left out where nothing comes out that
    * could be looked at. Called after `flush`.
    */
   readonly sent?: (backend: NetBackend) => readonly Uint8Array[]
-  /** Has a frame come in, so that the backend has it for the driver; false: no room. Null where the kit can't bring one. */
+  /**
+   * Has a frame come in, so that the backend has it for the driver; false: no room. Left out where the kit can't bring one. What
+   * `frame` holds afterwards is what the driver has to receive: for a backend that changes frames, hand it the frame as it is before
+   * that change.
+   */
   readonly arrive?: (backend: NetBackend, frame: Uint8Array) => boolean
 }
 

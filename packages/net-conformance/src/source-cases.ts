@@ -23,7 +23,19 @@ function withSource(
 
 function same(found: readonly Uint8Array[], wanted: readonly Uint8Array[], what: string): void {
   const wrong = found.findIndex((frame, i) => wanted[i] === undefined || !sameBytes(frame, wanted[i]))
-  expect(wrong < 0, `${what}: frame ${wrong} is not the one that came in as number ${wrong}`)
+  expect(
+    wrong < 0,
+    `${what}: frame ${wrong} is not the one that came in as number ${wrong}${difference(found[wrong], wanted[wrong])}`,
+  )
+}
+
+/** The first difference of two frames, as the end of a sentence. */
+function difference(found: Uint8Array | undefined, wanted: Uint8Array | undefined): string {
+  if (found === undefined || wanted === undefined) return ''
+  if (found.length !== wanted.length) return `: ${found.length} bytes; expected ${wanted.length}`
+  const at = found.findIndex((byte, i) => byte !== wanted[i])
+  const hex = (byte: number): string => `0x${byte.toString(16).padStart(2, '0')}`
+  return `: byte ${at} is ${hex(found[at]!)}; expected ${hex(wanted[at]!)}`
 }
 
 /** Frames that wait at most: more than a batch, and what every backend should have room for. */

@@ -32,6 +32,7 @@ export interface CellSpec {
   /** VIRTIO_F_IN_ORDER is negotiated: one used element may stand for a batch. */
   readonly inOrder: boolean
   readonly driver: DriverName
+  /** `NAME`, or `NAME:TEXT` of a plugin. */
   readonly backend: string
   /** Bytes of the Ethernet frame; 0 stands for the IMIX (7 x 64, 4 x 594, 1 x 1518); of recorded frames the mean. */
   readonly frameBytes: number
@@ -126,7 +127,7 @@ export function makeCell(
     [choice.name, ...options].join(':'),
     cell.ring,
     cell.driver,
-    cell.backend,
+    cell.backend.replaceAll('/', '_'),
     frame,
     `q${cell.queueSize}`,
     `b${cell.batch}`,

@@ -12,6 +12,7 @@ import { negotiatedNames } from '../results/negotiated.ts'
 import { Board } from '../slices/board.ts'
 import type { DeviceRequest, ListenRequest, ServedDevice } from '../slices/vring-device.ts'
 import { CountedEnd } from '../system/counted-end.ts'
+import { createBackend } from './backend-choice.ts'
 import type { CellSpec } from './cell-spec.ts'
 
 /**
@@ -45,7 +46,7 @@ async function listen(request: ListenRequest): Promise<void> {
   const { spec } = request
   tryPin(request.cpu)
   const registry = await loadTried(request.plugins)
-  const end = registry.backend(spec.backend).create()
+  const end = createBackend(registry, spec.backend)
   const backend = new SamplingBackend(end)
   const device = new NetDevice({
     accessor: registry.accessor(spec.accessor),

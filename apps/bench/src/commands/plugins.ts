@@ -30,7 +30,7 @@ export const plugins: BenchCommand = {
       plugin.description,
     ])
     const backendRows = registry.backends.map((backend) => [
-      backend.name,
+      backend.argument === undefined ? backend.name : `${backend.name}:${backend.argument}`,
       yesNames(backend.supports),
       backend.description,
     ])

@@ -40,7 +40,11 @@ export const run: BenchCommand = {
     ring: { type: 'string', description: `ring formats: ${RINGS.join(', ')}`, valueHint: 'split,packed' },
     'in-order': { type: 'boolean', description: 'negotiate VIRTIO_F_IN_ORDER: one used element may stand for a batch' },
     driver: { type: 'string', description: `drivers: ${DRIVERS.join(', ')}`, valueHint: 'inproc' },
-    backend: { type: 'string', description: 'backends; see plugins', valueHint: 'drop,xdp1' },
+    backend: {
+      type: 'string',
+      description: 'backends, or NAME:TEXT of a --plugin; see plugins',
+      valueHint: 'drop,xdp1',
+    },
     'frame-bytes': { type: 'string', description: 'Ethernet frame in bytes, or imix; default 64', valueHint: '64' },
     input: {
       type: 'string',

@@ -6,6 +6,8 @@ export interface ConformanceRequest {
   readonly name: string
   /** Option values of an accessor; null: the defaults, then each other value of each option. */
   readonly options: Readonly<Record<string, string>> | null
+  /** The text that a backend is made from; default none. */
+  readonly argument?: string | null
 }
 
 /** One case of one plugin, of either kind. */
@@ -23,6 +25,8 @@ export interface ConformanceReport {
   readonly plugin: string
   readonly kind: 'accessor' | 'backend'
   readonly cases: readonly ConformanceCase[]
+  /** Cases that could not be asked, because the kit neither brings frames in nor sees those that leave; default 0. */
+  readonly unseen?: number
 }
 
 export function failedCases({ cases }: ConformanceReport): ConformanceCase[] {

@@ -1,3 +1,4 @@
+import { backendChoice } from '../cell/backend-choice.ts'
 import type { CellSpec } from '../cell/cell-spec.ts'
 import { isBuiltIn } from '../load-registry.ts'
 import type { CellResult, Results } from '../results/results.ts'
@@ -34,9 +35,10 @@ export async function judgeCells(
 }
 
 function requestsOf({ accessor, options, backend }: CellSpec, plugins: readonly string[]): ConformanceRequest[] {
+  const { name, argument } = backendChoice(backend)
   return [
     ...(isBuiltIn('accessor', accessor) ? [] : [{ plugins, kind: 'accessor' as const, name: accessor, options }]),
-    ...(isBuiltIn('backend', backend) ? [] : [{ plugins, kind: 'backend' as const, name: backend, options: null }]),
+    ...(isBuiltIn('backend', name) ? [] : [{ plugins, kind: 'backend' as const, name, argument, options: null }]),
   ]
 }
 

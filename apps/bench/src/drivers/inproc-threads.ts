@@ -4,6 +4,7 @@ import { MappedSpace, memoryView } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { NET_BATCH, type NetBackend, TxRound } from '@vring/vhost-net'
 import { createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
+import { createBackend } from '../cell/backend-choice.ts'
 import type { CellSpec } from '../cell/cell-spec.ts'
 import { backendCounts, countsBetween } from '../in-process/backend-counts.ts'
 import { bufferMap } from '../in-process/driver-memory.ts'
@@ -78,7 +79,7 @@ export class ThreadsRig implements Rig {
     this.idSum = new Float64Array(control, ID_SUM_OFFSET, 1)
     this.accessor = registry.accessor(spec.accessor).create({ cpu, space, ring, iotlb }, spec.options)
     this.queue = createDeviceQueue({ accessor: this.accessor, cpu, ring, features, buffers })
-    this.backend = registry.backend(spec.backend).create()
+    this.backend = createBackend(registry, spec.backend)
     this.counted = backendCounts(this.backend)
     this.round = new TxRound({
       queue: this.queue,

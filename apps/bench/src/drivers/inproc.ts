@@ -3,6 +3,7 @@ import { ACCESS_WRITE, type AccessControl } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { type NetBackend, TxRound } from '@vring/vhost-net'
 import { createDeviceQueue, type DeviceQueue } from '@vring/virtqueue'
+import { createBackend } from '../cell/backend-choice.ts'
 import type { CellSpec } from '../cell/cell-spec.ts'
 import { backendCounts, countsBetween } from '../in-process/backend-counts.ts'
 import { createLapDriver } from '../in-process/create-lap-driver.ts'
@@ -67,7 +68,7 @@ export class InprocRig implements Rig {
     const { ring } = this.plan
     this.accessor = registry.accessor(spec.accessor).create({ cpu, space, ring, iotlb }, spec.options)
     this.queue = createDeviceQueue({ accessor: this.accessor, cpu, ring, features, buffers, nospec })
-    const backend = registry.backend(spec.backend).create()
+    const backend = createBackend(registry, spec.backend)
     this.backend = backend
     this.round = new TxRound({
       queue: this.queue,

@@ -3,6 +3,7 @@ import { MappedSpace, memoryView } from '@vring/memory'
 import type { Registry } from '@vring/registry'
 import { type FrameBatch, type NetBackend, type NetBackendCounters, TxRound } from '@vring/vhost-net'
 import { createDeviceQueue } from '@vring/virtqueue'
+import { createBackend } from '../cell/backend-choice.ts'
 import type { CellSpec } from '../cell/cell-spec.ts'
 import { bufferMap } from '../in-process/driver-memory.ts'
 import {
@@ -72,7 +73,7 @@ export function countLines(spec: CellSpec, registry: Registry, conditions: LineC
   const features = cellFeatures(spec)
   const accessor = registry.accessor(spec.accessor).create({ cpu, space, ring, iotlb }, spec.options)
   const queue = createDeviceQueue({ accessor, cpu, ring, features, buffers })
-  const inner = registry.backend(spec.backend).create()
+  const inner = createBackend(registry, spec.backend)
   const written = WRITTEN_BYTES[spec.backend] ?? 0
   // A copy that was made is the device's own, whatever reads it.
   const shared = (frames: FrameBatch): boolean => frames.view.u8.buffer === view.u8.buffer

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import type { Registry } from '@vring/registry'
-import { type Arguments, listOf, oneOf } from '../arguments.ts'
+import { type Arguments, listOf } from '../arguments.ts'
 import { usageError } from '../bench-error.ts'
+import { checkBackend } from '../cell/backend-choice.ts'
 import {
   type AccessorChoice,
   BASELINE,
@@ -35,8 +36,7 @@ export function planCells(args: Arguments, registry: Registry): CellSpec[] {
   const drivers = listOf(args, 'driver', DRIVERS) ?? [DEFAULT_CELL.driver]
   const rings = listOf(args, 'ring', RINGS) ?? [DEFAULT_CELL.ring]
   const backends = args.list('backend') ?? [DEFAULT_CELL.backend]
-  const known = registry.backends.map(({ name }) => name)
-  for (const backend of backends) oneOf('--backend', backend, known)
+  for (const backend of backends) checkBackend(backend, registry.backends)
   const sweep = readSweep(args)
   const inOrder = inOrderOf(args, sweep.keys)
   const input = inputOf(args, drivers)

@@ -313,7 +313,7 @@ describe('report', () => {
     expect(markdown).toMatch(/\| copy-checked \| 64B \|/)
     expect(markdown).toMatch(/\| copy-checked \| imix \|/)
     expect(reportHtml(varied)).toContain('copy-checked, imix, SMAP on')
-    expect(printResults(varied)).toContain('Common: split ring of 256, batches of 64.')
+    expect(printResults(varied)).toContain('Common: split ring of 256, batches of 64, backend xdp1.')
   })
 
   it('a cell that failed and a run without cells still draw', () => {

@@ -92,7 +92,7 @@ function cellsTable(results: Results): string {
   ].join('\n')
 }
 
-/** What all cells have in common of frames, ring and batch, as a sentence. */
+/** What all cells have in common of frames, ring, batch and backend, as a sentence. */
 function commonConditions(cells: readonly CellResult[]): string {
   const one = (of: (cell: CellResult) => string): string[] => {
     const values = [...new Set(cells.map(of))]
@@ -103,6 +103,7 @@ function commonConditions(cells: readonly CellResult[]): string {
     ...one(({ id }) => `frames of ${id.split('/')[4]}`),
     ...(ring.length > 0 ? ring : one(({ queueSize }) => `rings of ${queueSize}`)),
     ...one(({ batch }) => `batches of ${batch}`),
+    ...one(({ backend }) => `backend ${backend}`),
   ]
   return parts.length === 0 ? '' : `Common: ${parts.join(', ')}.`
 }

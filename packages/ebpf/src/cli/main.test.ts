@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { main } from './main.ts'
+import { main, USAGE } from './main.ts'
 
 const OBJECT = join(import.meta.dirname, '../../fixtures/maps.o')
 /** r0 = *(u32 *)(r1 + 0) + r2 */
@@ -37,6 +37,22 @@ describe('vring-ebpf', () => {
     const { code, error } = await call(['run', '-', '0001'], SUM)
     expect(code).toBe(1)
     expect(error).toMatch(/instruction 0 .* it has 2/)
+  })
+
+  test('verify and run say what loads an XDP program, which is not one over plain memory', async () => {
+    const file = join(import.meta.dirname, '../../../xdp/fixtures/xdp1.v3.o')
+    for (const args of [
+      ['verify', file],
+      ['run', file, '00'],
+    ])
+      expect(await call(args)).toMatchObject({
+        code: 1,
+        error: expect.stringContaining('loadEbpf of @vring/xdp loads it'),
+      })
+  })
+
+  test('the usage fits a terminal of 80 columns', () => {
+    expect(USAGE.split('\n').filter((line) => line.length > 80)).toEqual([])
   })
 
   test('verify says how many steps it took', async () => {

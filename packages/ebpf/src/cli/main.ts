@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isVringError, VringError } from '@vring/layout'
 import { decode } from '../isa/decode.ts'
 import { disassemble } from '../isa/disassemble.ts'
+import { EbpfError } from '../isa/ebpf-error.ts'
 import type { RawEbpf } from '../load-program.ts'
 import { readObject } from '../object/read-object.ts'
 import { loadRawProgram } from '../raw-program.ts'
@@ -9,14 +10,21 @@ import { hexBytes, isHex } from './hex.ts'
 
 export const USAGE = `vring-ebpf: eBPF in process
 
-  vring-ebpf run FILE|- [MEMORY] [--program NAME] [--interpret]   runs it on memory (hex, at r1; its length in r2) and prints r0 in hex
-  vring-ebpf verify FILE|- [--program NAME] [--memory BYTES]      verifies each program, and says how many steps that took
-  vring-ebpf disassemble FILE|- [--program NAME]                  prints instructions
-  vring-ebpf objects FILE                                         prints programs, maps and variables of an object
+  vring-ebpf run FILE|- [MEMORY] [--program NAME] [--interpret]
+      runs it on memory (hex, at r1; its length in r2) and prints r0 in hex
+  vring-ebpf verify FILE|- [--program NAME] [--memory BYTES]
+      verifies each program, and says how many steps that took
+  vring-ebpf disassemble FILE|- [--program NAME]
+      prints instructions
+  vring-ebpf objects FILE
+      prints programs, maps and variables of an object
 
-FILE is an object of clang, or a text of instructions in hex; - is such a text on standard input. Programs are run and verified
-over plain memory, as other user-space runtimes do.
-As a plugin of bpf_conformance: [MEMORY] [--program HEX] without a command, instructions on standard input.
+FILE is an object of clang, or a text of instructions in hex; - is such a text
+on standard input. Programs are run and verified over plain memory, as other
+user-space runtimes do; XDP programs run with @vring/xdp, and vring-serve --xdp.
+
+As a plugin of bpf_conformance: [MEMORY] [--program HEX] without a command,
+instructions on standard input.
 `
 
 /** What the command reads and writes. */
@@ -94,7 +102,8 @@ const COMMAND: Readonly<
     const from = source(file, io)
     for (const name of programNames(from, options)) {
       const memoryBytes = Number(options.get('--memory') ?? 0)
-      const program = await loadRawProgram(from, { memoryBytes, ...(name === undefined ? {} : { program: name }) })
+      const given = { memoryBytes, ...(name === undefined ? {} : { program: name }) }
+      const program = await overMemory(from, name, () => loadRawProgram(from, given))
       io.out(`${program.name}: accepted after ${program.verifiedInstructions} steps, ${program.engine}\n`)
     }
   },
@@ -148,13 +157,31 @@ function source(file: string | undefined, io: Io): Uint8Array | RawEbpf {
 async function run(from: Uint8Array | RawEbpf, memory: string, options: Options, io: Io): Promise<void> {
   const bytes = hexBytes(memory, 'memory')
   const name = options.get('--program')
-  const program = await loadRawProgram(from, {
+  const given = {
     memoryBytes: bytes.length,
-    engine: options.has('--interpret') ? 'interpret' : 'auto',
-    trace: (line) => io.error(`${line}\n`),
+    engine: options.has('--interpret') ? ('interpret' as const) : ('auto' as const),
+    trace: (line: string) => io.error(`${line}\n`),
     ...(name === undefined || 'code' in from ? {} : { program: name }),
-  })
+  }
+  const program = await overMemory(from, name, () => loadRawProgram(from, given))
   io.out(`${program.run(bytes).toString(16)}\n`)
+}
+
+/** Loads a program. Where an XDP program is refused, which expects a context at r1, the message says what does load it. */
+async function overMemory<T>(from: Uint8Array | RawEbpf, name: string | undefined, load: () => Promise<T>): Promise<T> {
+  try {
+    return await load()
+  } catch (error) {
+    if (!(error instanceof EbpfError) || 'code' in from) throw error
+    const { programs } = readObject(from)
+    const section = programs.find((one) => name === undefined || one.name === name)?.section ?? ''
+    if (!section.startsWith('xdp')) throw error
+    throw new VringError(
+      error.code,
+      `${error.message}; section ${section}: r1 of an XDP program is its context, and here plain memory; loadEbpf of @vring/xdp loads it`,
+      { cause: error },
+    )
+  }
 }
 
 function programNames(from: Uint8Array | RawEbpf, options: Options): readonly (string | undefined)[] {

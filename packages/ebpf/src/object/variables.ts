@@ -22,7 +22,10 @@ export function initialContents(maps: readonly ObjectMap[], values: VariableValu
   for (const [name, value] of Object.entries(values)) {
     const map = maps.find(({ variables }) => variables?.some((one) => one.name === name))
     if (map === undefined) {
-      const known = maps.flatMap(({ variables = [] }) => variables.map((one) => one.name))
+      // Those with a dot are static variables of functions, such as the text of a bpf_printk.
+      const known = maps
+        .flatMap(({ variables = [] }) => variables.map((one) => one.name))
+        .filter((one) => !one.includes('.'))
       throw refused('ERR_UNKNOWN_NAME', 'variable', name, known.length === 0 ? 'none' : `one of ${known.join(', ')}`)
     }
     const { offset, bytes } = map.variables!.find((one) => one.name === name)!
