@@ -34,6 +34,7 @@ export function openAfXdp(name: string, queue: number, queuePairs: number, fix: 
       link: {
         ...{ ifindex: device.ifindex, name, followMtu: (mtu) => device.followMtu(mtu) },
         whenMoved: 'its sockets are unbound, and its frames are dropped',
+        program: { id: device.programId, whenOff: 'its frames go to the network stack of the host, none to a driver' },
       },
       kernelCounts: () => null,
       close: () => {

@@ -9,6 +9,16 @@ export interface FollowedLink {
   readonly followMtu: (mtu: number) => void
   /** What becomes of its frames while it is in another network namespace. */
   readonly whenMoved: string
+  /** The XDP program that was put on it, or null. */
+  readonly program: FollowedProgram | null
+}
+
+/** An XDP program of an interface. */
+export interface FollowedProgram {
+  /** The kernel's number for it. */
+  readonly id: number
+  /** What becomes of frames when it is taken off. */
+  readonly whenOff: string
 }
 
 /** Where an interface is now. */
@@ -20,6 +30,8 @@ export class LinkWatch {
   name: string
   up: boolean
   place: LinkPlace = 'here'
+  /** Is the XDP program that was put on it still there? Null: there is none. The kernel tells of it only when it is asked. */
+  hasProgram: boolean | null
   readonly #link: FollowedLink
   readonly #log: (line: string) => void
   readonly #monitor: LinkMonitor
@@ -30,6 +42,8 @@ export class LinkWatch {
     this.#log = log
     this.name = info.name
     this.up = info.up
+    this.hasProgram = link.program === null ? null : true
+    if (!info.up) this.#sayUp()
     this.#mtu = info.mtu
     this.#monitor = LinkMonitor.open((event) => this.see(event))
   }
@@ -43,7 +57,9 @@ export class LinkWatch {
   info(): LinkInfo | null {
     if (this.place !== 'here') return null
     try {
-      return linkInfo(this.#link.ifindex)
+      const info = linkInfo(this.#link.ifindex)
+      this.#seeProgram(info)
+      return info
     } catch {
       return null
     }
@@ -77,12 +93,24 @@ export class LinkWatch {
     }
     if (up !== this.up) {
       this.up = up
-      this.#log(up ? `${this.name} is up` : `${this.name} is down: its frames are dropped and counted as down`)
+      this.#sayUp()
     }
     if (mtu > 0 && mtu !== this.#mtu) {
       this.#mtu = mtu
       this.#link.followMtu(mtu)
       this.#log(`${this.name} has MTU ${mtu}`)
     }
+  }
+
+  #sayUp(): void {
+    this.#log(this.up ? `${this.name} is up` : `${this.name} is down: its frames are dropped and counted as down`)
+  }
+
+  #seeProgram({ xdp }: LinkInfo): void {
+    const { program } = this.#link
+    // Of several programs at once the kernel does not say which.
+    if (program === null || this.hasProgram === false || xdp.mode === 'multi' || xdp.programId === program.id) return
+    this.hasProgram = false
+    this.#log(`the XDP program of ${this.name} was taken off: ${program.whenOff}`)
   }
 }

@@ -29,6 +29,8 @@ export interface LinkObservation {
   readonly name: string
   readonly up: boolean
   readonly place: LinkPlace
+  /** Is the XDP program that was put on it still there? Null: none was. */
+  readonly hasProgram: boolean | null
   /** Null: it is not here. */
   readonly info: LinkInfo | null
 }
@@ -217,10 +219,12 @@ function addProcess(words: MetricWords): void {
 const PAIR = ['pair', 'direction']
 
 /** What the kernel says of the interface: its drops are of frames that never reached a queue pair. */
-function addLink(words: MetricWords, { name, up, place, info }: LinkObservation): void {
+function addLink(words: MetricWords, { name, up, place, hasProgram, info }: LinkObservation): void {
   const labels = { interface: name }
   words.gauge('vring_link_up', '1 while the interface is here and up.', up && place === 'here' ? 1 : 0, labels)
   if (info === null) return
+  const program = '1 while the XDP program that was put on the interface is there.'
+  if (hasProgram !== null) words.gauge('vring_link_program_attached', program, hasProgram ? 1 : 0, labels)
   const carrier = '1 while the interface has a carrier: of a tap, while a driver receives.'
   words.gauge('vring_link_carrier', carrier, info.carrier ? 1 : 0, labels)
   words.gauge('vring_link_mtu_bytes', 'MTU of the interface.', info.mtu, labels)

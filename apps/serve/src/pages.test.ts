@@ -177,11 +177,16 @@ describe('metrics', () => {
       },
       ...{ rxQueues: 1, txQueues: 1, xdp: { mode: 'none', programId: 0 } as const, stats },
     }
-    const text = await formatMetrics([seen({ link: { name: 'vring0', up: true, place: 'here', info } })])
+    const text = await formatMetrics([
+      seen({ link: { name: 'vring0', up: true, place: 'here', hasProgram: false, info } }),
+    ])
     expect(text).toContain('vring_link_up{interface="vring0"} 1')
     expect(text).toContain('vring_link_carrier{interface="vring0"} 0')
+    expect(text).toContain('vring_link_program_attached{interface="vring0"} 0')
     expect(text).toContain('vring_link_dropped_packets_total{interface="vring0",direction="tx"} 6')
-    const gone = await formatMetrics([seen({ link: { name: 'vring0', up: true, place: 'deleted', info: null } })])
+    const gone = await formatMetrics([
+      seen({ link: { name: 'vring0', up: true, place: 'deleted', hasProgram: null, info: null } }),
+    ])
     expect(gone).toContain('vring_link_up{interface="vring0"} 0')
   })
 

@@ -8,7 +8,7 @@ import { LinkWatch } from './link-watch.ts'
 import { type OpenedSocket, openSocket } from './listen.ts'
 import type { Log } from './log.ts'
 import { LossWatch } from './loss-watch.ts'
-import type { Observation } from './metrics.ts'
+import type { LinkObservation, Observation } from './metrics.ts'
 import { openDevice } from './open-device.ts'
 import type { ServeConfig } from './serve-config.ts'
 import { ServeThread } from './serve-thread.ts'
@@ -78,7 +78,7 @@ export class RunningDevice {
     return {
       snapshot: await this.#thread!.snapshot(),
       kernel: this.#device.kernelCounts(),
-      link: link === null ? null : { name: link.name, up: link.up, place: link.place, info: link.info() },
+      link: link === null ? null : observeLink(link),
       history: this.history.points,
     }
   }
@@ -141,6 +141,8 @@ export class RunningDevice {
       this.#timer = null
       const snapshot = await this.#thread!.snapshot().catch(() => null)
       if (snapshot === null || this.#closed !== null) return
+      // That its program was taken off is told to those who ask.
+      this.#link?.info()
       this.#losses.see(snapshot)
       if (snapshot.session !== null && waited !== snapshot.sessions && this.#socket.waits()) {
         waited = snapshot.sessions
@@ -175,6 +177,11 @@ export class RunningDevice {
     this.#device.close()
     this.#socket.close()
   }
+}
+
+function observeLink(link: LinkWatch): LinkObservation {
+  const info = link.info()
+  return { name: link.name, up: link.up, place: link.place, hasProgram: link.hasProgram, info }
 }
 
 function describe({ session, queues }: Snapshot): string {

@@ -19,6 +19,7 @@ const BY_ERRNO: Readonly<Record<string, readonly [exitCode: number, remedy: stri
   EADDRINUSE: [EXIT_TEMPORARY, 'in use'],
   EMFILE: [EXIT_TEMPORARY, 'out of file descriptors'],
   ENFILE: [EXIT_TEMPORARY, 'out of file descriptors'],
+  ENOBUFS: [EXIT_MISSING, 'more than this process may have'],
   ENOMEM: [EXIT_TEMPORARY, 'out of memory'],
   ENOSPC: [EXIT_TEMPORARY, 'no room left'],
   EDQUOT: [EXIT_TEMPORARY, 'the quota is used up'],

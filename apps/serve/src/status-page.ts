@@ -146,7 +146,8 @@ function settingsList(config: ServeConfig, { snapshot, link }: Observation): str
   if (link !== null) {
     const carrier = link.info?.carrier === true ? 'carrier' : 'no carrier'
     const state = link.place === 'here' ? `${link.up ? 'up' : 'down'}, ${carrier}, MTU ${link.info?.mtu}` : link.place
-    entries.push(['Interface', `${link.name}: ${state}`])
+    const program = link.hasProgram === false ? ', its XDP program was taken off' : ''
+    entries.push(['Interface', `${link.name}: ${state}${program}`])
   }
   for (const { path, frames, lost, trouble } of snapshot.captures) {
     const now = trouble === null ? '' : `; ${trouble}`

@@ -35,6 +35,10 @@ export function openTap({ name, queuePairs, xdp, mtu }: ServedTapOptions): Devic
       link: {
         ...{ ifindex: tap.ifindex, name: tap.name, followMtu: (mtu) => tap.followMtu(mtu) },
         whenMoved: 'its frames go on; its state and MTU are no longer followed',
+        program:
+          attached === null
+            ? null
+            : { id: attached.program.program.id, whenOff: 'frames of drivers go past it, into the network stack' },
       },
       kernelCounts: () => attached?.program.counts() ?? null,
       close: () => {

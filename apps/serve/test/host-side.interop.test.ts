@@ -224,12 +224,17 @@ describe.skipIf(reason !== null)(
       expect(await serving.end('SIGTERM')).toBe(0)
     })
 
-    test('af-xdp: the daemon says which offload hides VLAN tags, and switches it off where that is asked for', async () => {
+    test('af-xdp: the daemon says which limit it met, and which offload hides VLAN tags, and switches that off where it is asked for', async () => {
       ip('link', 'add', 'vhvA', 'type', 'veth', 'peer', 'name', 'vhvB')
       closing.push({ close: () => ip('link', 'del', 'vhvA') })
       for (const name of ['vhvA', 'vhvB']) ip('link', 'set', name, 'up')
       expect(linkOffload('vhvB', 'txvlan')).toBe(true)
+      const few = ['prlimit', '--memlock=65536', 'setpriv', '--bounding-set', '-ipc_lock', '--inh-caps', '-ipc_lock']
+      daemon = new DaemonProcess(['--socket', socket, '--backend', 'af-xdp:vhvA'], { from: 'built', by: few })
+      expect(await daemon.exit()).toBe(4)
+      expect(daemon.output).toMatch(/: ENOBUFS \(.*UMEM of \d+ bytes, counted as locked memory \(RLIMIT_MEMLOCK\)/)
       const hiding = await serve(['--backend', 'af-xdp:vhvA'])
+      expect(await hiding.metric('vring_link_program_attached{interface="vhvA"}')).toBe(1)
       await hiding.says(
         /vhvB: txvlan is on: frames arrive without their VLAN tag; ethtool -K vhvB txvlan off, or --fix-offl/,
       )

@@ -88,6 +88,11 @@ export class AfXdpInterface {
     return this.#attachment.mode
   }
 
+  /** The kernel's number for the program that it put on the interface. */
+  get programId(): number {
+    return this.#redirect.program.id
+  }
+
   /** Its MTU is another now, bytes: queues drop as `oversize` what is longer, or what their chunks have no room for. */
   followMtu(mtu: number): void {
     for (const { frameNow } of this.queues) frameNow[0] = afXdpFrameBytes(mtu)

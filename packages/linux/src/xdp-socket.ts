@@ -249,7 +249,8 @@ function createUmem({ chunks, chunkBytes, spareBytes }: Sizes): Mapping {
 function registerUmem(fd: number, umem: Mapping, { chunks, chunkBytes }: Sizes): void {
   const bytes = chunks * chunkBytes
   const registration = new BigUint64Array([umem.address, BigInt(bytes), BigInt(chunkBytes), 0n])
-  setOption(fd, XDP_UMEM_REG, registration, `UMEM of ${bytes} bytes`)
+  const counted = 'counted as locked memory (RLIMIT_MEMLOCK) without CAP_IPC_LOCK'
+  setOption(fd, XDP_UMEM_REG, registration, `UMEM of ${bytes} bytes, ${counted}`)
 }
 
 function bindSocket(fd: number, { ifindex, queue, mode, multiBuffer }: Sizes, sharedFd: number | null): void {
