@@ -10,12 +10,28 @@ import {
   MessageReader,
   type MessageSpec,
   memoryTransportPair,
+  PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  PROTOCOL_F_LOG_SHMFD,
+  PROTOCOL_F_MQ,
+  PROTOCOL_F_REPLY_ACK,
+  PROTOCOL_F_RESET_DEVICE,
+  PROTOCOL_F_STATUS,
   type RequestName,
   type RequestPayload,
   type Transport,
 } from '../src/index.ts'
 import { CountingHost, FAKE_MEMORY_BYTES } from './counting-host.ts'
 import { RecyclingDevice } from './recycling-device.ts'
+
+/** Protocol features of most tests. */
+export const USUAL_FEATURES: readonly number[] = [
+  PROTOCOL_F_MQ,
+  PROTOCOL_F_LOG_SHMFD,
+  PROTOCOL_F_REPLY_ACK,
+  PROTOCOL_F_RESET_DEVICE,
+  PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  PROTOCOL_F_STATUS,
+]
 
 /** A region of a {@link CountingHost} file, user address 2^40 above the guest's. */
 export function region(guestAddress = 0, size: number = FAKE_MEMORY_BYTES): MemoryRegion {
@@ -75,7 +91,7 @@ export class SessionPair {
   }
 
   /** Negotiates these protocol features (and VERSION_1, with PROTOCOL_FEATURES unless `legacy`). */
-  negotiate(protocol: readonly number[] = [], legacy = false): this {
+  negotiate(protocol: readonly number[] = USUAL_FEATURES, legacy = false): this {
     const features = featureSet(VIRTIO_F_VERSION_1) & this.device.features
     if (!legacy) {
       this.send('SET_PROTOCOL_FEATURES', featureSet(...protocol))
