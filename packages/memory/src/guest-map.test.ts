@@ -1,21 +1,12 @@
-import { EFAULT, EXDEV, isVringError } from '@vring/layout'
+import { EFAULT, EXDEV } from '@vring/layout'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { codeOf } from '../test/code-of.ts'
 import { ACCESS_READ, ACCESS_WRITE } from './address-map.ts'
 import { GUEST_SLOTS_MAX, GuestMap, type GuestRegion } from './guest-map.ts'
 import { PagedSpace } from './paged/paged-space.ts'
 
 const PAGE = 4096
-
-const codeOf = (act: () => unknown): string => {
-  try {
-    act()
-  } catch (error) {
-    if (isVringError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 /** Two regions that are neighbours for the guest and far apart in the process, a hole, and a third one above 4 GiB. */
 function setup() {

@@ -1,5 +1,6 @@
-import { EAGAIN, EFAULT, EXDEV, isVringError } from '@vring/layout'
+import { EAGAIN, EFAULT, EXDEV } from '@vring/layout'
 import { describe, expect, it } from 'vitest'
+import { codeOf } from '../test/code-of.ts'
 import { ACCESS_READ, ACCESS_WRITE } from './address-map.ts'
 import { LazyView } from './lazy-view.ts'
 import { MappedSpace } from './mapped-space.ts'
@@ -7,16 +8,6 @@ import { memoryView } from './memory-view.ts'
 
 const PAGE = 4096
 const BASE = 0x7f12_3456_7000
-
-const codeOf = (act: () => unknown): string => {
-  try {
-    act()
-  } catch (error) {
-    if (isVringError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 function setup() {
   const first = memoryView(new ArrayBuffer(4 * PAGE))

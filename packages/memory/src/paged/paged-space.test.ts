@@ -1,20 +1,11 @@
-import { EFAULT, EXDEV, isVringError } from '@vring/layout'
+import { EFAULT, EXDEV } from '@vring/layout'
 import { describe, expect, it } from 'vitest'
+import { codeOf } from '../../test/code-of.ts'
 import { ACCESS_READ, ACCESS_WRITE } from '../address-map.ts'
 import { PagedSpace } from './paged-space.ts'
 import { PAGE_POISON, PhysicalMemory } from './physical-memory.ts'
 
 const PAGE = 4096
-
-const codeOf = (act: () => unknown): string => {
-  try {
-    act()
-  } catch (error) {
-    if (isVringError(error)) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 describe('PagedSpace', () => {
   it('faults a page in at its first access, zeroed, and finds it again', () => {
