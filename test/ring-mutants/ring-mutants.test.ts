@@ -17,6 +17,8 @@ import { RING_MUTANTS } from './ring-mutants.ts'
 /** Tests of `virtqueue` that kill mutants. */
 const TESTS = [
   'src/split/split-device-queue.test.ts',
+  'src/split/split-hostile-driver.test.ts',
+  'src/split/split-notifications.test.ts',
   'src/packed/packed-device-queue.test.ts',
   'test/ring-chains.test.ts',
   'test/ring-faults.test.ts',

@@ -15,7 +15,7 @@ describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: 
   })
   afterEach(async () => {
     bench.close()
-    await vi.waitFor(() => expect(processResources().openFds).toBe(before), 10_000)
+    await vi.waitFor(() => expect(processResources().openFds).toBeLessThanOrEqual(before), 10_000)
   })
 
   test('with a device IOTLB the migration log notes guest pages: of buffers, and of the used ring', () => {

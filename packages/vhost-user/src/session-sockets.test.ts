@@ -1,63 +1,26 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { constants, mkdtempSync, readFileSync, rmSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { constants, readFileSync } from 'node:fs'
 import { EFAULT, EXDEV, featureSet, VIRTIO_F_VERSION_1 } from '@vring/layout'
-import {
-  closeFd,
-  createMemfd,
-  EventFd,
-  processResources,
-  systemError,
-  UnixListener,
-  UnixSocket,
-  unsupportedHost,
-} from '@vring/linux'
+import { closeFd, createMemfd, EventFd, processResources, UnixSocket, unsupportedHost } from '@vring/linux'
 import { ACCESS_READ } from '@vring/memory'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { connected } from '../test/connected.ts'
+import { fill } from '../test/eventfds.ts'
 import { Driver } from '../test/frontend-rig.ts'
 import { RecyclingDevice } from '../test/recycling-device.ts'
 import { BackendSession } from './backend-session.ts'
-import { VhostUserEndpoint } from './endpoint.ts'
 import { VhostUserFrontend } from './frontend.ts'
 import { FrontendMemory } from './frontend-memory.ts'
 import { encodeMessage, FLAG_NEED_REPLY, FLAG_REPLY } from './header.ts'
 import { linuxHost } from './linux-host.ts'
 import { MESSAGES, type RequestName } from './messages.ts'
-import { serveVhostUser } from './serve-vhost-user.ts'
-import { VhostUserWorker } from './worker.ts'
 
 const reason = unsupportedHost()
 const FEATURES = featureSet(VIRTIO_F_VERSION_1)
 
-/** Both ends of a socket pair in one thread: the frontend lets the session work while it waits for an answer. */
-function connected(device = new RecyclingDevice()): {
-  device: RecyclingDevice
-  session: BackendSession
-  frontend: VhostUserFrontend
-} {
-  const [one, transport] = UnixSocket.pair()
-  const session = new BackendSession({ transport, device, host: linuxHost })
-  const frontend = new VhostUserFrontend({ transport: one, wait: () => void session.poll() })
-  return { device, session, frontend }
-}
-
-/** Signals an eventfd from another process, after a while. */
-function signalLater(event: EventFd, seconds: number): ChildProcess {
-  return spawn('sh', ['-c', `sleep ${seconds}; printf '\\001\\000\\000\\000\\000\\000\\000\\000' >&3`], {
-    stdio: ['ignore', 'ignore', 'ignore', event.fd],
-  })
-}
-
 describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
-  let folder: string
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'vring-vhost-user-'))
-  })
-  afterEach(() => rmSync(folder, { recursive: true, force: true }))
-
-  test('a driver’s buffers go round: shared memory, kick, used ring, call; nothing is left afterwards', () => {
+  test('a driver’s buffers go round: shared memory, kick, used ring, call; nothing is left afterwards', async () => {
     const before = processResources()
     const { device, session, frontend } = connected()
     const memory = new FrontendMemory({ bytes: 1 << 20, guestAddress: 0x8000_0000 })
@@ -78,7 +41,7 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     frontend.close()
     expect(session.poll()).toBe('closed')
     memory.close()
-    expect(processResources().openFds).toBe(before.openFds)
+    await vi.waitFor(() => expect(processResources().openFds).toBeLessThanOrEqual(before.openFds), 10_000)
     expect(mappingsOf('vring-frontend')).toBe(0)
   })
 
@@ -149,7 +112,7 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     memory.close()
   })
 
-  test('descriptors that come with an answer are refused and closed', () => {
+  test('descriptors that come with an answer are refused and closed', async () => {
     const before = processResources().openFds
     const [one, other] = UnixSocket.pair()
     const frontend = new VhostUserFrontend({ transport: one })
@@ -159,189 +122,10 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
     frontend.close()
     other.close()
     closeFd(memory)
-    expect(processResources().openFds).toBe(before)
+    await vi.waitFor(() => expect(processResources().openFds).toBeLessThanOrEqual(before), 10_000)
   })
 
-  test('the worker sleeps when rings are empty and a kick wakes it', async () => {
-    const { device, session, frontend } = connected()
-    const memory = new FrontendMemory({ bytes: 1 << 20 })
-    frontend.negotiate(FEATURES)
-    frontend.shareMemory([memory])
-    const driver = new Driver(frontend, memory, 0)
-    let asked = 0
-    const worker = new VhostUserWorker({
-      busyPollUs: 0,
-      // The first look finds nothing; the second comes only after another process kicked.
-      shouldStop: () => ++asked > 1,
-    })
-    worker.add(session, device)
-    const child = signalLater(driver.signals.kick, 0.05)
-    const exited = new Promise((resolve) => child.on('exit', resolve))
-    expect(worker.run()).toBe('stopped')
-    expect(worker.sleeps).toBe(1)
-    await exited
-    frontend.close()
-    session.close()
-    memory.close()
-  })
-
-  test('a device that is full sleeps until its descriptor is writable, and not longer than it says', async () => {
-    const { device, session, frontend } = connected()
-    const memory = new FrontendMemory({ bytes: 1 << 20 })
-    frontend.negotiate(FEATURES)
-    frontend.shareMemory([memory])
-    const driver = new Driver(frontend, memory, 0)
-    const full = EventFd.create()
-    fill(full.fd)
-    const looks: number[] = []
-    const waiting = Object.assign(device, { roomFds: [full.fd], sleepMs: -1 })
-    const run = (sleeps: number): number => {
-      const worker: VhostUserWorker = new VhostUserWorker({
-        busyPollUs: 0,
-        shouldStop: () => worker.sleeps >= sleeps,
-      })
-      worker.add(session, device)
-      const start = performance.now()
-      expect(worker.run()).toBe('stopped')
-      looks.push(worker.sleeps)
-      return performance.now() - start
-    }
-    const child = spawn('sh', ['-c', 'sleep 0.1; dd bs=8 count=1 <&3'], {
-      stdio: ['ignore', 'ignore', 'ignore', full.fd],
-    })
-    const exited = new Promise((resolve) => child.on('exit', resolve))
-    expect(run(1)).toBeGreaterThan(50)
-    await exited
-    // Writable: it does not sleep at all.
-    expect(run(3)).toBeLessThan(1000)
-    fill(full.fd)
-    waiting.sleepMs = 20
-    expect(run(3)).toBeGreaterThanOrEqual(59)
-    // A kick wakes it as ever, and is drained.
-    waiting.sleepMs = 60_000
-    driver.signals.kick.signal()
-    expect(run(1)).toBeLessThan(10_000)
-    expect(driver.signals.kick.drain()).toBe(false)
-    expect(looks).toEqual([1, 3, 3, 1])
-    frontend.close()
-    session.close()
-    memory.close()
-    full.close()
-  })
-
-  test('the worker does not sleep over what was made available before it armed the ring', () => {
-    const { device, session, frontend } = connected()
-    const memory = new FrontendMemory({ bytes: 1 << 20 })
-    frontend.negotiate(FEATURES)
-    frontend.shareMemory([memory])
-    const driver = new Driver(frontend, memory, 0)
-    const serve = device.serveQueue.bind(device)
-    let served = 0
-    // The driver adds after the round that found nothing, and does not kick: only the look after arming finds it.
-    device.serveQueue = (index) => {
-      const packets = serve(index)
-      if (served++ === 0) {
-        driver.queue.addOne(0x4000, 64, false)
-        driver.queue.publish()
-      }
-      return packets
-    }
-    // Sleeping ends at once: what counts is that it comes once, after the work, and not before it.
-    const wake = EventFd.create()
-    wake.signal()
-    const shouldStop = (): boolean => device.chains > 0
-    const worker = new VhostUserWorker({ busyPollUs: 0, wakeFd: wake.fd, shouldStop })
-    worker.add(session, device)
-    expect(worker.run()).toBe('stopped')
-    expect(worker.sleeps).toBe(1)
-    wake.close()
-    frontend.close()
-    session.close()
-    memory.close()
-  })
-
-  test('a server serves one frontend after the other on one path, also after one that talks nonsense', () => {
-    const path = join(folder, 'server.sock')
-    const ends: (string | null)[] = []
-    const sessions: UnixSocket[] = []
-    // The one that talks nonsense is still there to be told; of one that has hung up nothing is read.
-    const connect = (bytes: Uint8Array): void => {
-      const socket = UnixSocket.connect(path)
-      socket.send(bytes)
-      if (bytes === good) socket.close()
-      sessions.push(socket)
-    }
-    const good = encodeMessage(MESSAGES.SET_OWNER.id, 0, new Uint8Array(0))
-    let asked = 0
-    serveVhostUser({
-      path,
-      role: 'server',
-      device: new RecyclingDevice(),
-      shouldStop: () => {
-        if (asked++ === 0) for (const bytes of [good, new Uint8Array(12), good]) connect(bytes)
-        return ends.length === 3
-      },
-      onClose: (session) => ends.push(session.error?.field ?? null),
-    })
-    expect(ends).toEqual([null, 'version', null])
-    for (const socket of sessions) socket.close()
-    expect(() => UnixSocket.connect(path)).toThrow('ENOENT')
-  })
-
-  test('a client tries until the frontend listens, and again after it hung up, not more often than retryMs', () => {
-    const path = join(folder, 'client.sock')
-    let listener: UnixListener | null = null
-    let asked = 0
-    const endpoint = new VhostUserEndpoint({ path, role: 'client', retryMs: 5 })
-    const shouldStop = (): boolean => {
-      if (++asked === 3) listener = UnixListener.listen(path)
-      return false
-    }
-    const start = performance.now()
-    const first = endpoint.next({ shouldStop })!
-    expect(performance.now() - start).toBeGreaterThanOrEqual(9)
-    listener!.accept()!.close()
-    expect(first.receive(new Uint8Array(1), [])).toBe(0)
-    first.close()
-    const second = endpoint.next({ shouldStop })!
-    expect(asked).toBeGreaterThanOrEqual(4)
-    second.close()
-    listener!.close()
-    endpoint.close()
-  })
-
-  test('waiting for a frontend ends when another thread says so', async () => {
-    const wake = EventFd.create()
-    const endpoint = new VhostUserEndpoint({ path: join(folder, 'wake.sock'), role: 'server' })
-    const child = signalLater(wake, 0.05)
-    const exited = new Promise((resolve) => child.on('exit', resolve))
-    expect(endpoint.next({ wakeFd: wake.fd, shouldStop: () => wake.drain() })).toBeNull()
-    await exited
-    endpoint.close()
-    wake.close()
-  })
-
-  test('a server that runs out of descriptors waits and accepts when there are some again', () => {
-    const path = join(folder, 'full.sock')
-    const endpoint = new VhostUserEndpoint({ path, role: 'server', retryMs: 20 })
-    const accept = vi.spyOn(UnixListener.prototype, 'accept').mockImplementationOnce(() => {
-      throw systemError('accept4', 24, path)
-    })
-    const client = UnixSocket.connect(path)
-    const start = performance.now()
-    endpoint.next()!.close()
-    expect(performance.now() - start).toBeGreaterThanOrEqual(19)
-    expect(accept).toHaveBeenCalledTimes(2)
-    accept.mockImplementationOnce(() => {
-      throw systemError('accept4', 22, path)
-    })
-    expect(() => endpoint.next()).toThrow('EINVAL')
-    accept.mockRestore()
-    client.close()
-    endpoint.close()
-  })
-
-  test('malformed messages with real descriptors leave no descriptor and no mapping', () => {
+  test('malformed messages with real descriptors leave no descriptor and no mapping', async () => {
     const names = Object.keys(MESSAGES) as RequestName[]
     const message = fc.tuple(
       fc.constantFrom(...names),
@@ -350,8 +134,8 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
       fc.boolean(),
     )
     const before = processResources().openFds
-    fc.assert(
-      fc.property(fc.array(message, { minLength: 1, maxLength: 12 }), (messages) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 12 }), async (messages) => {
         const [one, transport] = UnixSocket.pair()
         const session = new BackendSession({ transport, device: new RecyclingDevice(), host: linuxHost })
         const frontend = new VhostUserFrontend({ transport: one, wait: () => void session.poll() })
@@ -372,20 +156,13 @@ describe.skipIf(reason !== null)(`over real sockets${reason === null ? '' : ` (s
         expect(session.poll()).toBe('closed')
         event.close()
         memory.close()
-        expect(processResources().openFds).toBe(before)
+        await vi.waitFor(() => expect(processResources().openFds).toBeLessThanOrEqual(before), 10_000)
         expect(mappingsOf('vring-frontend')).toBe(0)
       }),
       { numRuns: 60 },
     )
   })
 })
-
-/** Sets an empty eventfd to its maximum: it is not writable. */
-function fill(fd: number): void {
-  const full = new Uint8Array(8).fill(0xff)
-  full[0] = 0xfe
-  expect(writeSync(fd, full)).toBe(8)
-}
 
 /** What a hostile driver does to an eventfd that it shares: its maximum, and an open file whose writes wait. */
 function makeFullAndBlocking(fd: number): void {
