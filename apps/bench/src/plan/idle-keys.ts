@@ -2,26 +2,6 @@ import { BASELINE, type CellSpec, type DriverName } from '../cell/cell-spec.ts'
 import { isBuiltIn } from '../load-registry.ts'
 import type { SweepKey } from './sweep-keys.ts'
 
-/**
- * Keys that a driver's cells do not depend on. testpmd brings its own memory, batches and chains; memory that two threads
- * share has neither page tables to invalidate nor files under it.
- */
-const OF_DRIVER: Readonly<Record<DriverName, readonly SweepKey[]>> = {
-  inproc: [],
-  'inproc-threads': ['invalidations', 'file-backed'],
-  testpmd: [
-    'batch',
-    'chain-length',
-    'indirect',
-    'regions',
-    'iotlb-entries',
-    'invalidations',
-    'file-backed',
-    'barrier',
-    'hooks',
-  ],
-}
-
 /** The floor knows one piece of memory, chains of one descriptor, no barriers and no hooks. */
 const OF_FLOOR: readonly SweepKey[] = [
   'chain-length',
@@ -33,6 +13,16 @@ const OF_FLOOR: readonly SweepKey[] = [
   'barrier',
   'hooks',
 ]
+
+/**
+ * Keys that a driver's cells do not depend on. testpmd brings its own memory, batches and chains; memory that two threads
+ * share has neither page tables to invalidate nor files under it.
+ */
+const OF_DRIVER: Readonly<Record<DriverName, readonly SweepKey[]>> = {
+  inproc: [],
+  'inproc-threads': ['invalidations', 'file-backed'],
+  testpmd: ['batch', ...OF_FLOOR],
+}
 
 /** Who does not depend on a key. */
 export interface IdleKey {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { madeCell } from '../../test/made-results.ts'
 import { mergeResults } from '../results/merge-results.ts'
 import { publishedRates } from '../results/model-results.ts'
 import type { CellResult, Results } from '../results/results.ts'
@@ -12,32 +13,15 @@ import { reportMarkdown } from './report-markdown.ts'
 import { headline } from './report-summary.ts'
 
 function cell(accessor: string, mpps: number, more: Partial<CellResult> = {}): CellResult {
-  const trials = Array.from({ length: 10 }, (_, index) => mpps * (1 + 0.004 * (index - 4.5)))
-  return {
-    id: `${accessor}/split/inproc/xdp1/64B/q${more.queueSize ?? 256}/b64`,
-    accessor,
+  return madeCell(accessor, mpps, {
     options: { mapping: 'vmap', sync: 'mutex', hold: 'access', era: '2019' },
-    ring: 'split',
-    driver: 'inproc',
-    backend: 'xdp1',
-    frameBytes: 64,
-    queueSize: 256,
-    batch: 64,
-    measured: {
-      mpps: { median: mpps, low: mpps * 0.99, high: mpps * 1.01 },
-      nsPerPacket: { median: 1000 / mpps, p99: 1300 / mpps },
-      trials,
-      packets: 1e6,
-    },
     steps: { stac: 2.05 },
     modelled: [
       { profile: 'v4', smap: 'on', mpps: 5, parts: { base: 140, smapPair: 50, lfence: 10 } },
       { profile: 'v4', smap: 'off', mpps: 6.6, parts: { base: 140, lfence: 12 } },
     ],
-    accesses: {},
-    hash: 'abcdef0123',
     ...more,
-  }
+  })
 }
 
 const results: Results = {
