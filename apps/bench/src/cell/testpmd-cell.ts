@@ -130,7 +130,7 @@ async function accept(listener: UnixListener): Promise<UnixSocket> {
   }
 }
 
-/** Looks once a millisecond: tells the board what was counted; at the end, samples frames. */
+/** Looks once a millisecond: tells the board what was counted where it asks; at the end, samples frames. */
 class BoardLooks {
   readonly #board: Board
   readonly #backend: SamplingBackend
@@ -144,7 +144,7 @@ class BoardLooks {
   }
 
   isOver(): boolean {
-    this.#board.look(this.#count())
+    this.#board.look(this.#count)
     if (!this.#board.finishing) return false
     const now = performance.now()
     if (this.#samplingSince === 0) {

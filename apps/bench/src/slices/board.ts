@@ -5,12 +5,14 @@ const BYTES = 4096
 /** Words of 32 bits. */
 const FINISH = 0
 const LOOKS = 1
+const ASKED = 4
 /** Byte offset of a double. */
 const FRAMES_OFFSET = 8
 
 /**
  * A page that a device's process shares with the orchestrator. That process serves its driver without going back to its event
- * loop, so it is told and asked here: it looks once a millisecond.
+ * loop, so it is told and asked here: it looks once a millisecond, and counts only where it was asked to. To read a kernel
+ * program's counter costs it as much as dozens of frames, and a peer is not asked.
  */
 export class Board {
   readonly #mapping: Mapping
@@ -29,7 +31,7 @@ export class Board {
     this.#frames = new Float64Array(this.#mapping.buffer, FRAMES_OFFSET, 1)
   }
 
-  /** Frames so far, as of the last look. */
+  /** Frames so far, as of the last look that was {@link ask asked} for them. */
   get frames(): number {
     return this.closed ? 0 : this.#frames[0]!
   }
@@ -44,9 +46,14 @@ export class Board {
     return this.#mapping.state === 'unmapped'
   }
 
-  /** The device's side: notes the frames so far. */
-  look(frames: number): void {
-    this.#frames[0] = frames
+  /** Has looks count frames, or no longer: from the second one on they do, as the first may be under way. */
+  ask(counts: boolean): void {
+    if (!this.closed) Atomics.store(this.#words, ASKED, Number(counts))
+  }
+
+  /** The device's side: notes the frames so far where they are asked for. */
+  look(count: () => number): void {
+    if (Atomics.load(this.#words, ASKED) !== 0) this.#frames[0] = count()
     // Release: a thread that sees this look sees its frames, and the driver's last ones in the look after that.
     Atomics.add(this.#words, LOOKS, 1)
   }

@@ -79,6 +79,7 @@ export class VringDevice implements PairDevice {
   /** Waits until the device has looked twice, so that what its driver sent last is in the count. */
   async count(): Promise<number> {
     const board = this.#board!
+    board.ask(true)
     const from = board.looks
     const end = performance.now() + this.#patienceMs
     while (((board.looks - from) | 0) < FRESH_LOOKS) {
@@ -86,6 +87,7 @@ export class VringDevice implements PairDevice {
       if (performance.now() > end) throw new Error(`hung: no look within ${Math.round(this.#patienceMs / 1000)} s`)
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
+    board.ask(false)
     return board.frames
   }
 
