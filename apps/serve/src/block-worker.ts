@@ -3,6 +3,7 @@ import { EventFd } from '@vring/linux'
 import { VhostUserWorker } from '@vring/vhost-user'
 import { BlockDevice, FileStore } from '@vring/vhost-user-blk'
 import type { BlockSettings, BlockWorkerMessage } from './block-protocol.ts'
+import { refusalLine } from './refusal-line.ts'
 import { startError } from './serve-error.ts'
 
 /**
@@ -30,6 +31,10 @@ function work({ socket, file, readOnly, queues, id, client, wakeFd, stop }: Bloc
       worker.serve({
         ...{ path: socket, role: client ? 'client' : 'server', device },
         onNote: note,
+        onRefusal: (refusal) => {
+          const line = refusalLine(refusal)
+          if (line !== null) note(line)
+        },
         onOpen: () => note('a driver connected'),
         onClose: ({ error }) =>
           note(error === null ? 'the driver hung up' : `the driver's session ended: ${error.message}`),

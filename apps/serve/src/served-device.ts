@@ -7,6 +7,7 @@ import type { Captures } from './captures.ts'
 import { addCounts, sumCounts } from './counts.ts'
 import type { Datapath, PairEnds } from './datapath-ends.ts'
 import { Latency } from './latency.ts'
+import { refusalLine } from './refusal-line.ts'
 import type { PairSnapshot, SessionSnapshot, Snapshot } from './snapshot.ts'
 
 export interface ServedDeviceOptions {
@@ -98,10 +99,9 @@ export class ServedDevice extends NetDevice {
       this.notifications++
       vring.notify()
     }
-    const signalError = (): void => {
-      const reason = this.report().find(({ index }) => index === vring.index)?.broken
-      this.note(`queue ${vring.index} is broken: ${reason}; its driver has to reset it`)
-      vring.signalError()
+    const signalError = (reason: string): void => {
+      addCounts(this.broken, { [reason]: 1 })
+      vring.signalError(reason)
     }
     const counted = { ...vring, notify, signalError }
     super.startQueue(counted)
@@ -220,11 +220,10 @@ export class ServedDevice extends NetDevice {
   }
 
   /** A request of the driver's was refused: told, and counted by its name and by what comes of it. */
-  refused({ request, error, ends }: Refusal): void {
-    addCounts(this.refusals, { [`${request ?? 'unknown'}.${ends}`]: 1 })
-    if (ends === 'session') return
-    const then = ends === 'ring' ? 'its ring does not run until it is set up again' : 'the driver was told'
-    this.note(`refused ${request ?? 'an unknown request'}: ${error.message}; ${then}`)
+  refused(refusal: Refusal): void {
+    addCounts(this.refusals, { [`${refusal.request ?? 'unknown'}.${refusal.ends}`]: 1 })
+    const line = refusalLine(refusal)
+    if (line !== null) this.note(line)
   }
 
   closed(session: BackendSession): void {
@@ -236,11 +235,7 @@ export class ServedDevice extends NetDevice {
   snapshot(): Snapshot {
     const reports = this.report()
     const accesses = { ...this.accesses }
-    const broken = { ...this.broken }
-    for (const one of reports) {
-      addCounts(accesses, one.accesses)
-      if (one.broken !== null) addCounts(broken, { [one.broken]: 1 })
-    }
+    for (const one of reports) addCounts(accesses, one.accesses)
     return {
       session: this.session === null ? null : describeSession(this.session, this.since),
       sessions: this.sessions,
@@ -257,7 +252,7 @@ export class ServedDevice extends NetDevice {
         size: this.started.get(index)?.ring.queueSize ?? 0,
         enabled: this.enabled.has(index),
       })),
-      broken,
+      broken: { ...this.broken },
       accesses,
       notifications: this.notifications,
       wakeups: this.wakeups,
@@ -285,9 +280,8 @@ export class ServedDevice extends NetDevice {
   }
 
   /** Takes over what a queue has done when it goes. */
-  private keep({ index, broken, accesses, delivered, dropped }: NetQueueReport): void {
+  private keep({ index, accesses, delivered, dropped }: NetQueueReport): void {
     addCounts(this.accesses, accesses)
-    if (broken !== null) addCounts(this.broken, { [broken]: 1 })
     const pair = index >>> 1
     if (index % 2 === 1) {
       addCounts(this.sent[pair]!, dropped)

@@ -8,7 +8,7 @@ import {
   VIRTIO_NET_F_MQ,
 } from '@vring/layout'
 import { UnixSocket, unsupportedHost } from '@vring/linux'
-import { work } from '@vring/memory'
+import { ACCESS_WRITE, work } from '@vring/memory'
 import { DropBackend, type FrameBatch, type FrameSource, LoopbackBackend } from '@vring/vhost-net'
 import { BackendSession, linuxHost, VhostUserDriver } from '@vring/vhost-user'
 import { describe, expect, test } from 'vitest'
@@ -26,7 +26,8 @@ function connect(pairs: number, features = CONTROL) {
     source: (pair): FrameSource => ends[pair]!,
   })
   const [mine, transport] = UnixSocket.pair()
-  const session = new BackendSession({ transport, device, host: linuxHost })
+  const notes: string[] = []
+  const session = new BackendSession({ transport, device, host: linuxHost, onNote: (line) => notes.push(line) })
   const driver = VhostUserDriver.connect({
     ...{ features, queues: 2 * pairs + 1, queueSize: 64 },
     transport: () => mine,
@@ -37,7 +38,7 @@ function connect(pairs: number, features = CONTROL) {
   })
   const command = (...bytes: number[]): number =>
     driver.request(2 * pairs, [Uint8Array.from(bytes.slice(0, 2)), Uint8Array.from(bytes.slice(2))], 1).bytes[0]!
-  return { device, driver, session, command }
+  return { device, driver, session, command, notes }
 }
 
 describe.skipIf(reason !== null)(`the control queue${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
@@ -46,6 +47,18 @@ describe.skipIf(reason !== null)(`the control queue${reason === null ? '' : ` (s
     expect(new DataView(driver.config(8, 2).slice().buffer).getUint16(0, true)).toBe(2)
     expect(command(4, 0, 2, 0)).toBe(0)
     for (const pairs of [0, 3, 0x100]) expect(command(4, 0, pairs & 0xff, pairs >> 8)).toBe(1)
+    driver.close()
+    session.close()
+  })
+
+  test('that breaks is told of on this side too, with why, once', () => {
+    const { device, driver, session, notes } = connect(2)
+    const { space } = session.memory
+    const avail = space.resolve(session.vrings[4]!.address!.avail, 4, ACCESS_WRITE)
+    // More chains than the ring has entries.
+    space.view.u16[(avail + 2) >> 1] = 999
+    for (let i = 0; i < 2; i++) device.serveQueue(4)
+    expect(notes).toEqual([expect.stringMatching(/^queue 4 is broken: [a-z-]+; its driver has to reset it$/)])
     driver.close()
     session.close()
   })

@@ -31,7 +31,7 @@ export class NetQueue {
   private readonly disabledRound: TxRound | null
   /** Where the frames of a ring go that is not enabled. */
   private readonly disabled = new DropBackend()
-  private readonly signalError: () => void
+  private readonly signalError: (reason: string) => void
   private round: TxRound | RxRound | null = null
   /** It was enabled, or its driver has kicked: what a TX ring has is dropped while it is disabled. */
   private live = false
@@ -110,7 +110,7 @@ export class NetQueue {
     if (packets === 0 && this.backend?.unsent === true) this.backend.flush()
     if (this.queue.broken !== null && !this.errorSignalled) {
       this.errorSignalled = true
-      this.signalError()
+      this.signalError(this.queue.broken)
     }
     return packets
   }

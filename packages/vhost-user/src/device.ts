@@ -53,8 +53,8 @@ export interface StartedVring {
   readonly kicked: () => boolean
   /** Tells the driver that buffers were used. Nothing happens when it wants no call. */
   readonly notify: () => void
-  /** Tells the frontend that the ring is broken. */
-  readonly signalError: () => void
+  /** Tells the frontend, and people, that the ring is broken, and why. Once each time that it starts. */
+  readonly signalError: (reason: string) => void
   /**
    * The device IOTLB when VIRTIO_F_ACCESS_PLATFORM was negotiated, else null. Ring addresses are then IOVAs, buffers too.
    * What it misses is asked of the frontend; `onUpdate` tells when to go on.

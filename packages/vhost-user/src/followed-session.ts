@@ -3,7 +3,7 @@ import type { QueueEvents, VhostUserDevice } from './device.ts'
 import { FollowedMemory } from './followed-memory.ts'
 import { linuxHost } from './linux-host.ts'
 import { NotedKick } from './noted-kick.ts'
-import { describeFault, type FaultHandler, reportFault, reportNote } from './report-fault.ts'
+import { brokenLine, describeFault, type FaultHandler, reportFault, reportNote } from './report-fault.ts'
 import type { RingEvent, RingEventUse } from './session-host.ts'
 import type { SharedVring, ThreadCommand } from './thread-command.ts'
 import { type FollowerEnd, Home } from './thread-link.ts'
@@ -142,7 +142,10 @@ export class FollowedSession implements WorkerSession {
         memory: this.memory,
         kicked: () => vring.polled || vring.kick?.came === true,
         notify: () => vring.call?.signal(),
-        signalError: () => vring.error?.signal(),
+        signalError: (reason) => {
+          this.#onNote(brokenLine(index, reason))
+          vring.error?.signal()
+        },
         iotlb: null,
         inflight: null,
         note: (line) => this.#onNote(`queue ${index}: ${line}`),

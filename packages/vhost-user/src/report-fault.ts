@@ -14,6 +14,11 @@ export function reportNote(line: string): void {
   console.error(`vring: ${line}`)
 }
 
+/** What people are told of a ring that broke. */
+export function brokenLine(index: number, reason: string): string {
+  return `queue ${index} is broken: ${reason}; its driver has to reset it`
+}
+
 /** `TypeError: x is not a function, at Device.startQueue (device.js:3:7)` */
 export function describeFault(error: unknown): string {
   if (!(error instanceof Error)) return `a thrown ${typeof error}: ${oneLine(String(error))}`

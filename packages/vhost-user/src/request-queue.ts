@@ -238,7 +238,7 @@ export class RequestQueue {
   #tellBroken(): void {
     if (this.#queue.broken === null || this.#errorSignalled) return
     this.#errorSignalled = true
-    this.#vring.signalError()
+    this.#vring.signalError(this.#queue.broken)
   }
 
   /** Reads where the ring is; 0 or a negative errno. */
@@ -266,7 +266,8 @@ export class RequestQueue {
     }
     if (queue.base === this.#base) return 0
     const flight = left === 0 ? '' : `, ${left} requests in flight,`
-    this.#vring.note(`the frontend's base is ${this.#base}; as the ring says${flight} it goes on at ${queue.base}`)
+    const says = this.#notes === null ? 'the ring says' : 'ring and inflight area say'
+    this.#vring.note(`the frontend's base is ${this.#base}; as ${says}${flight} it goes on at ${queue.base}`)
     return 0
   }
 }

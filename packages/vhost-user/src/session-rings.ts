@@ -12,6 +12,7 @@ import {
 } from '@vring/layout'
 import type { StartedVring, VhostUserDevice } from './device.ts'
 import { VRING_F_LOG, type VringAddrPayload } from './payload.ts'
+import { brokenLine } from './report-fault.ts'
 import type { RingEvent } from './session-host.ts'
 import type { SessionInflight } from './session-inflight.ts'
 import type { SessionMemory } from './session-memory.ts'
@@ -249,7 +250,10 @@ export class SessionRings {
       events: vring.events,
       kicked: () => vring.kickCame,
       notify: () => vring.call?.signal(),
-      signalError: () => vring.error?.signal(),
+      signalError: (reason) => {
+        this.#note(brokenLine(vring.index, reason))
+        vring.error?.signal()
+      },
       iotlb: this.#hasPlatform ? this.#iotlb : null,
       inflight: this.#device.tracksInflight === true ? this.#inflight.queue(vring.index, vring.size) : null,
       note: (line) => this.#note(`queue ${vring.index}: ${line}`),
