@@ -12,6 +12,5 @@ export const XDP_VERDICT_NAMES: readonly string[] = ['aborted', 'drop', 'pass', 
  * What a hook does with a return value of a program: a verdict as it is, anything else as XDP_ABORTED.
  * Source: Linux bpf_prog_run_xdp callers, bpf_warn_invalid_xdp_action.
  */
-export function normalizeVerdict(value: number): number {
-  return value >= XDP_ABORTED && value <= XDP_REDIRECT ? value : XDP_ABORTED
-}
+export const normalizeVerdict = (value: number): number =>
+  value >= XDP_ABORTED && value <= XDP_REDIRECT ? value : XDP_ABORTED
