@@ -6,7 +6,7 @@ import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
 import { isBuiltIn, loadRegistry } from '../load-registry.ts'
 import { printText, toJson, writeOutput } from '../terminal/output.ts'
 import type { BenchCommand } from './command.ts'
-import { jsonArg, patienceArg, patienceOf, pluginArg } from './shared-args.ts'
+import { jsonArg, patienceOf, pluginArg, pluginPatienceArg } from './shared-args.ts'
 
 /** `vring-bench conformance`: the conformance kit on plugins. */
 export const conformance: BenchCommand = {
@@ -18,7 +18,7 @@ export const conformance: BenchCommand = {
       valueHint: 'NAME:TEXT',
     },
     ...pluginArg,
-    ...patienceArg,
+    ...pluginPatienceArg(KIT_LIMIT_MS),
     ...jsonArg,
   },
   async run(args) {

@@ -1,5 +1,6 @@
 import type { CatalogueEntry, Exploration, ExploreOptions, RandomSchedules } from '@vring/explorer'
 import { oneOf } from '../arguments.ts'
+import { KIT_LIMIT_MS } from '../conformance/examine-plugin.ts'
 import { EXIT_DISAGREE, EXIT_OK } from '../exit-codes.ts'
 import { colours } from '../terminal/colours.ts'
 import { formatDuration } from '../terminal/format.ts'
@@ -7,7 +8,7 @@ import { printText, toJson, writeOutput } from '../terminal/output.ts'
 import { renderTable } from '../terminal/table.ts'
 import type { BenchCommand } from './command.ts'
 import { explorePlugins, hasFinding, namesPlugins, printPlugins } from './explore-plugins.ts'
-import { jsonArg, patienceArg, pluginArg } from './shared-args.ts'
+import { jsonArg, pluginArg, pluginPatienceArg } from './shared-args.ts'
 
 /** The explorer is large and no other command needs it: loaded when this one runs. */
 type Explorer = typeof import('@vring/explorer')
@@ -39,7 +40,7 @@ export const explore: BenchCommand = {
       valueHint: 'a,b',
     },
     ...pluginArg,
-    ...patienceArg,
+    ...pluginPatienceArg(KIT_LIMIT_MS),
     ...jsonArg,
   },
   async run(args) {

@@ -24,6 +24,12 @@ export const patienceArg = {
   },
 } as const satisfies OptionTable
 
+/** `--patience-ms N` of a command that measures no cell. */
+export function pluginPatienceArg(standardMs: number): OptionTable {
+  const description = `how long a plugin may take before it is ended, default ${standardMs}`
+  return { 'patience-ms': { ...patienceArg['patience-ms'], description } }
+}
+
 /** What of {@link patienceArg} is given, or the default, in ms. */
 export function patienceOf(args: Arguments, standard: number): number {
   return args.integer('patience-ms', 1000, 3_600_000, standard)

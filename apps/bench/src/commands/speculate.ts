@@ -1,10 +1,11 @@
 import { refused } from '@vring/layout'
 import { runAccessorCode } from '../cell/accessor-code.ts'
 import { parseAccessorChoice } from '../cell/cell-spec.ts'
+import { KIT_LIMIT_MS } from '../conformance/examine-plugin.ts'
 import { loadRegistry } from '../load-registry.ts'
 import { printText, toJson, writeOutput } from '../terminal/output.ts'
 import type { BenchCommand } from './command.ts'
-import { jsonArg, patienceArg, pluginArg } from './shared-args.ts'
+import { jsonArg, pluginArg, pluginPatienceArg } from './shared-args.ts'
 
 /** `vring-bench speculate`: what each accessor would load on a mispredicted path. */
 export const speculate: BenchCommand = {
@@ -23,7 +24,7 @@ export const speculate: BenchCommand = {
     },
     depth: { type: 'string', description: 'mispredicted branches on one path; default 2', valueHint: 'N' },
     ...pluginArg,
-    ...patienceArg,
+    ...pluginPatienceArg(KIT_LIMIT_MS),
     ...jsonArg,
   },
   async run(args) {

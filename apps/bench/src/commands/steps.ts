@@ -10,6 +10,7 @@ import {
   parseAccessorChoice,
   RINGS,
 } from '../cell/cell-spec.ts'
+import { KIT_LIMIT_MS } from '../conformance/examine-plugin.ts'
 import { countSteps, type PacketSteps } from '../in-process/count-steps.ts'
 import { countLines, type LineConditions, movedLines, type PacketLines } from '../lines/count-lines.ts'
 import { RECYCLING } from '../lines/line-buffers.ts'
@@ -20,7 +21,7 @@ import { colours } from '../terminal/colours.ts'
 import { printText, toJson, writeOutput } from '../terminal/output.ts'
 import { renderTable } from '../terminal/table.ts'
 import type { BenchCommand } from './command.ts'
-import { jsonArg, patienceArg, pluginArg } from './shared-args.ts'
+import { jsonArg, pluginArg, pluginPatienceArg } from './shared-args.ts'
 
 /** Payload steps differ by era: Linux 5.0 copies header and frame apart, 6.18 in one piece. */
 const PAYLOAD: Readonly<Record<string, 'copy' | 'copy-split'>> = { '2019': 'copy-split' }
@@ -44,7 +45,7 @@ export const steps: BenchCommand = {
     'in-order': { type: 'boolean', description: 'with VIRTIO_F_IN_ORDER' },
     seed: { type: 'string', description: 'seed of the frames; default 1', valueHint: 'N' },
     ...pluginArg,
-    ...patienceArg,
+    ...pluginPatienceArg(KIT_LIMIT_MS),
     ...jsonArg,
   },
   async run(args) {

@@ -61,6 +61,14 @@ describe('a module that is tried', () => {
       'function spin() { for (;;); }\nspin()',
       /^is not loaded after 2000 ms: stands in spin at data:.*:1, called from data:.*:2/,
     ],
+    [
+      'export const plugin = { name: "looks", supports: { get iotlb() { for (;;); } } }',
+      /^is not loaded after 2000 ms: stands in get iotlb at data:/,
+    ],
+    [
+      'export default new (class { get name() { throw new Error("no") } get options() { for (;;); } })()',
+      /^is not loaded after 2000 ms: stands in get options at data:/,
+    ],
     ['setInterval(() => {}, 1e6); await new Promise(() => {})', /^is not loaded after 2000 ms: waits for something$/],
   ])('must come to its end: %s', async (source, said) => {
     expect(await tryModule(module(source), LATE_MS)).toMatch(said)
