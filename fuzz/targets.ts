@@ -11,5 +11,3 @@ export const TARGETS = [
   'http',
   'configuration',
 ] as const
-
-export type TargetName = (typeof TARGETS)[number]

@@ -5,7 +5,7 @@ import ts from 'typescript'
 import { readWorkspace, repositoryRoot, type WorkspacePackage } from './workspace.ts'
 
 /** Name of the report in a package's folder; it is not published. */
-export const API_REPORT = 'api-report.md'
+const API_REPORT = 'api-report.md'
 
 const printer = ts.createPrinter({ removeComments: true })
 

@@ -11,7 +11,7 @@ const WHOLE = new Set(['splitRingAreas', 'packedRingAreas', 'checkQueueSize', 'c
 const INDICES = ['availIdx', 'usedIdx', 'nextAvail', 'nextUsed']
 
 /** Where a ring's parts are defined and used. */
-export const RING_OWNERS: readonly string[] = ['packages/layout/', 'packages/virtqueue/']
+const RING_OWNERS: readonly string[] = ['packages/layout/', 'packages/virtqueue/']
 
 /** What draws rings, and what drives or attacks them as a driver does: it can't but name their parts. */
 export const RING_DRIVERS: readonly string[] = [

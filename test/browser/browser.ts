@@ -15,7 +15,7 @@ export const noBrowser: string | null = existsSync(CHROMIUM) ? null : 'chromium 
 export const ARTIFACTS: string = join(repositoryRoot, 'test-artifacts')
 
 /** Viewports that pages are looked at in, CSS pixels. */
-export const VIEWPORTS = {
+const VIEWPORTS = {
   desktop: { width: 1280, height: 900 },
   phone: { width: 375, height: 720 },
 } as const

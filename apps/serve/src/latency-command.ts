@@ -23,7 +23,7 @@ const OPTIONS = {
 } as const satisfies OptionTable
 
 /** `vring-serve latency --help`. */
-export const LATENCY_USAGE: string = helpText({
+const LATENCY_USAGE: string = helpText({
   name: 'vring-serve latency',
   description:
     "Times single frames from a driver's kick through the daemon into a TAP, which sends them back, into the driver's receive ring. Needs root.",

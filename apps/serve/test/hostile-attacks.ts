@@ -43,7 +43,7 @@ export interface HostileAttack {
 }
 
 /** One indirect table of descriptors of length zero, in every entry of the ring; room for a frame, or a frame, at the end of each. */
-export function bomb(driver: RawFrontend, queue: number): void {
+function bomb(driver: RawFrontend, queue: number): void {
   const ring = driver.rings[queue]!
   const flags = queue % 2 === 0 ? WRITE : 0
   const table = TABLE + 16 * LONGEST * queue

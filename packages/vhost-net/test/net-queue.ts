@@ -11,7 +11,7 @@ export const SLOT_BYTES = 0x40_0000
 export const HIGH: number = LOW + SLOT_BYTES
 
 /** A guest map whose translations can be made to miss, as a device IOTLB does. */
-export class MissableMap implements AddressMap {
+class MissableMap implements AddressMap {
   readonly #map: AddressMap
   missing = Number.POSITIVE_INFINITY
 
@@ -37,7 +37,7 @@ export class MissableMap implements AddressMap {
 }
 
 /** A window on the used ring whose stores can be made to miss, as under a device IOTLB without prefetch. */
-export class MissableUsed extends CopyWindow {
+class MissableUsed extends CopyWindow {
   /** Which stores miss. */
   missing: 'none' | 'elements' | 'index' | 'flags' = 'none'
 

@@ -3,7 +3,7 @@ import { SplitDriverQueue } from '@vring/virtqueue'
 import type { FrontendMemory, FrontendQueue, VhostUserFrontend } from '../src/index.ts'
 
 /** Bytes that one ring of 64 entries and its buffers take in {@link startDriver}'s memory. */
-export const RING_STRIDE = 0x1_0000
+const RING_STRIDE = 0x1_0000
 
 /** Where {@link startDriver} puts ring `index`. */
 export function ringAt(memory: FrontendMemory, index: number): RingAreas {

@@ -20,7 +20,7 @@ export function runAccessorCode<T>(accessor: string, work: () => T): T {
 }
 
 /** What was thrown, be it an error or not, in one line. */
-export function firstLine(thrown: unknown): string {
+function firstLine(thrown: unknown): string {
   const message = thrown instanceof Error ? thrown.message || thrown.name : String(thrown)
   return message.split('\n', 1)[0]!
 }

@@ -5,7 +5,7 @@ const WINDOW = 5
 /** Relative slope a piece below which the rate counts as flat. */
 const FLAT = 0.005
 /** A rate that does not settle is measured as it is. */
-export const WARM_UP_PIECES_MAX = 40
+const WARM_UP_PIECES_MAX = 40
 
 /** Least-squares slope of values against their index, relative to their mean. */
 export function relativeSlope(values: readonly number[]): number {

@@ -50,7 +50,7 @@ export function driverOptionsOf({ ring, inOrder }: Pick<CellSpec, 'ring' | 'inOr
 }
 
 /** As they stand on its command line: `in_order=0,packed_vq=0,mrg_rxbuf=1`. */
-export function driverOptionsText({ inOrder, packed, mergeable }: DriverOptions): string {
+function driverOptionsText({ inOrder, packed, mergeable }: DriverOptions): string {
   return `in_order=${Number(inOrder)},packed_vq=${Number(packed)},mrg_rxbuf=${Number(mergeable)}`
 }
 

@@ -191,7 +191,7 @@ export function usedArea(plan: RingPlan): { readonly offset: number; readonly le
 }
 
 /** Ring entries from one chain to the next, times `chain`. */
-export function headOf(spec: CellSpec, chain: number): number {
+function headOf(spec: CellSpec, chain: number): number {
   return spec.indirect ? chain : chain * spec.chainLength
 }
 

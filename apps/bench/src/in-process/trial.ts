@@ -5,7 +5,7 @@ import { digest } from './lap-state.ts'
 import type { Rig } from './rig.ts'
 
 /** Packets between two looks at the clock: a look costs some 50 ns. */
-export const CHUNK_PACKETS = 4096
+const CHUNK_PACKETS = 4096
 /** Chunks of one trial whose times are kept; later ones count in the rate only. */
 const SAMPLES_MAX = 1 << 16
 

@@ -7,7 +7,7 @@ import { LINE_AREAS } from './line-cache.ts'
 import { classPoints, fitLineProfile, type LineProfile, predictMpps } from './predict-lines.ts'
 
 /** What the driver of a cell does. */
-export function lineConditionsOf({ driver, batch }: Pick<CellSpec, 'driver' | 'batch'>): LineConditions {
+function lineConditionsOf({ driver, batch }: Pick<CellSpec, 'driver' | 'batch'>): LineConditions {
   return driver === 'testpmd' ? TESTPMD_LINES : { batch, recycling: 'fifo', rewrites: false }
 }
 

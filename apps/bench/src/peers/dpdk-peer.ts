@@ -62,7 +62,7 @@ async function portCounter(
 }
 
 /** What testpmd does with the frames of a cell's backend. */
-export function forwardOf(backend: string): PeerForward {
+function forwardOf(backend: string): PeerForward {
   return backend === 'loopback' || backend === 'tap' || backend === 'af-xdp' ? backend : 'drop'
 }
 

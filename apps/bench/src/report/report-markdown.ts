@@ -88,7 +88,7 @@ function optional(title: string, content: ReportTable): string[] {
 }
 
 /** A table in GitHub's dialect, its caption below it. */
-export function markdownTable({ caption, columns, rows }: ReportTable): string {
+function markdownTable({ caption, columns, rows }: ReportTable): string {
   const line = (cells: readonly string[]): string => `| ${cells.map(escaped).join(' | ')} |`
   const cells = rows.map((row) => line(columns.map((_, index) => row[index] ?? '')))
   return [

@@ -126,7 +126,7 @@ export function withMeasuredClaims(results: Results): Results {
 }
 
 /** A claim of the model as `results.json` has it. */
-export function toClaimResult({
+function toClaimResult({
   id,
   text,
   source,

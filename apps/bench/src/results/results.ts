@@ -274,7 +274,6 @@ export type PublishedRow = z.infer<typeof publishedSchema>
 export type ClaimResult = z.infer<typeof claimSchema>
 export type Comparison = z.infer<typeof comparisonSchema>
 export type Measured = z.infer<typeof measuredSchema>
-export type PlacementOfRun = z.infer<typeof coresSchema>
 export type ModelledRow = z.infer<typeof modelledSchema>
 
 /** The schema as JSON Schema (draft 2020-12); published as `@vring/bench/results.schema.json`. */

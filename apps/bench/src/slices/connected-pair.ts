@@ -22,7 +22,7 @@ export interface PairDevice {
 }
 
 /** Frames that say that the driver sends: interfaces that come up have some of their own to tell (IPv6, multicast). */
-export const FLOW_FRAMES = 1024
+const FLOW_FRAMES = 1024
 /** From the connection to the first packets: negotiation, and testpmd's start. */
 const FLOW_LIMIT_MS = 60_000
 /** What V8 needs to compile the datapath. */

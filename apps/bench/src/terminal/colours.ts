@@ -11,7 +11,7 @@ export function showsColours({ isTTY }: { readonly isTTY?: boolean }, env: NodeJ
 }
 
 /** Are results on standard output coloured? */
-export const COLOURED = showsColours(process.stdout, process.env)
+const COLOURED = showsColours(process.stdout, process.env)
 
 /** The colours of results: each function gives its text as it is where there are none. */
 export const colours = picocolors.createColors(COLOURED)

@@ -4,7 +4,7 @@ import type { Session } from '../driver/session.ts'
 import { FRAME_BYTES, writeFrame } from './net.ts'
 
 /** Bytes of a receive buffer of the judge: a frame of 1514 bytes and its header. */
-export const RECEIVE_BYTES = 1536
+const RECEIVE_BYTES = 1536
 
 /** Gives the device buffers to receive into, and kicks. Returns where each one lies, by its id. */
 export function postReceiveBuffers(queue: Queue, count: number, bytes: number = RECEIVE_BYTES): Map<number, number> {

@@ -6,7 +6,7 @@ export interface Chain {
   readonly writable: readonly Piece[]
 }
 
-export function lengthOf(pieces: readonly Piece[]): number {
+function lengthOf(pieces: readonly Piece[]): number {
   return pieces.reduce((sum, { length }) => sum + length, 0)
 }
 

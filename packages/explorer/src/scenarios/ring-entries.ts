@@ -215,15 +215,3 @@ function kicking(format: Format, name: string): QueueScenario {
     RING_OF[format],
   )
 }
-
-/** What a ring does with an accessor, in both formats: for accessors of any kind. */
-export const RING_SCENARIOS: readonly QueueScenario[] = [
-  publishDuringPoll,
-  publishDuringEnable,
-  kickDuringEnable,
-  batchDuringInvalidation,
-  packedPublishDuringPoll,
-  packedPublishDuringEnable,
-  packedKickDuringEnable,
-  packedBatchDuringInvalidation,
-]
