@@ -14,7 +14,7 @@ const STAGES: Readonly<Record<string, readonly string[]>> = {
   SplitPublisher: ['publishByLease'],
   PackedDeviceQueue: ['popBatch', 'takeByLease', 'takeRest', 'useBatch', 'publish', 'passUsed'],
   SplitNotifications: ['passUsed'],
-  PackedReader: ['readByLease', 'readSingle'],
+  PackedReader: ['readByLease', 'countSingles', 'readSingles'],
   PackedPublisher: ['publishByLease', 'storeElements', 'storeOtherFlags'],
   XdpBackend: ['transmit'],
   RingLease: ['hold', 'release'],

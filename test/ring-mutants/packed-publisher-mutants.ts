@@ -39,13 +39,10 @@ export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/p
     name: 'packed first flags first, lease',
     flaw: 'the first flags are stored before those of the others',
     edits: [
-      [
-        '    let slot = this.slot + slots[from]!\n    let wrap = this.wrap\n    for (let i = from + 1; i < end; i++) {',
-        '    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), usedFlags(this.wrap) | (elements[2 * from + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE))\n    let slot = this.slot + slots[from]!\n    let wrap = this.wrap\n    for (let i = from + 1; i < end; i++) {',
-      ],
+      ['    this.storeOtherFlags(lease, elements, from, count)\n', ''],
       [
         '    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), first)\n',
-        '',
+        '    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), first)\n    this.storeOtherFlags(lease, elements, from, count)\n',
       ],
     ],
     killedBy: 'packed > by lease > what publishes used chains is a release, after all that it publishes',
@@ -70,12 +67,7 @@ export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/p
   {
     name: 'packed used wrap, lease',
     flaw: 'used descriptors of the next lap have the wrap counter of this one',
-    edits: [
-      [
-        '        slot -= queueSize\n        wrap ^= 1\n      }\n      const flags = usedFlags(wrap) | (elements[2 * i + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)\n      cpu',
-        '        slot -= queueSize\n      }\n      const flags = usedFlags(wrap) | (elements[2 * i + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)\n      cpu',
-      ],
-    ],
+    edits: [['        used = usedFlags(this.wrap ^ 1)\n', '']],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
     kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },

@@ -21,9 +21,32 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed hold bound',
     flaw: 'one hold reads a whole batch',
-    edits: [['const end = limit - from > HOLD_CHAINS ? from + HOLD_CHAINS : limit', 'const end = limit']],
+    edits: [['Math.min(limit - from, HOLD_CHAINS, this.queueSize', 'Math.min(limit - from, this.queueSize']],
     killedBy: 'a hold of a packed ring > reads at most 64 chains, and publishes at most as many',
     kitCase: 'one hold reads 64 chains at most, and publishes no more',
+  },
+  {
+    name: 'packed pop past the end',
+    flaw: 'a hold reads descriptors past the end of the ring',
+    edits: [['HOLD_CHAINS, this.queueSize - reader.slot)', 'HOLD_CHAINS)']],
+    killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase:
+      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
+  },
+  {
+    name: 'packed publish of long chains by lease',
+    flaw: 'chains of several ring entries are published as if each had one',
+    edits: [[' && (entries === stored || stored === 1) && ', ' && ']],
+    killedBy:
+      'a packed ring by lease > chains and batches go over the end of the ring, are given back over it, and are used over it',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
+  },
+  {
+    name: 'packed pending entries',
+    flaw: 'chains that are pushed one by one count as one ring entry each',
+    edits: [['    if (this.slots[at] !== 1) this.pendingSingle = false\n', '']],
+    killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
+    kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
     name: 'packed publish hold bound',
@@ -78,8 +101,8 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     flaw: 'the lease stays held after used descriptors were stored',
     edits: [
       [
-        'lease.release(publisher.publishByLease(lease, elements, slots, from, stored), 0, 0)',
-        'publisher.publishByLease(lease, elements, slots, from, stored)',
+        'lease.release(publisher.publishByLease(lease, elements, from, stored), 0, 0)',
+        'publisher.publishByLease(lease, elements, from, stored)',
       ],
     ],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',

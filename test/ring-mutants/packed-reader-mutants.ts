@@ -3,39 +3,36 @@ import { mutantsOf, type RingMutant } from './ring-mutant.ts'
 /** Mutants of `packed-reader.ts`. */
 export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/packed-reader.ts', [
   {
-    name: 'packed acquire, lease',
-    flaw: 'flags are loaded without acquire',
-    edits: [['const flags = cpu.load16Acquire(desc16,', 'const flags = cpu.load16(desc16,']],
+    name: 'packed read barrier, lease',
+    flaw: 'no read barrier stands after the flags',
+    edits: [['    this.cpu.rmb()\n', '']],
     killedBy:
-      'packed > by lease > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
-    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
+      'packed > by lease > what makes chains available is loaded before the chains, with acquire or a read barrier, and nothing else is ordered',
+    kitCase:
+      'what makes chains available is loaded first, with acquire or a read barrier; the rest follows, unordered and once',
   },
   {
     name: 'packed acquire, windows',
     flaw: 'flags are loaded without acquire',
     edits: [['const flags = desc.load16Acquire(', 'const flags = desc.load16(']],
     killedBy:
-      'packed > by windows > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
-    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
+      'packed > by windows > what makes chains available is loaded before the chains, with acquire or a read barrier, and nothing else is ordered',
+    kitCase:
+      'what makes chains available is loaded first, with acquire or a read barrier; the rest follows, unordered and once',
   },
   {
     name: 'packed flags last, lease',
-    flaw: 'the length is loaded before the flags',
+    flaw: 'the length of the first descriptor is loaded before the flags',
     edits: [
       [
-        '      const flags = cpu.load16Acquire(desc16, (descHalf',
-        '      const early = cpu.load32(lease.desc32, lease.descWord + DESC_WORDS * slot + (PACKED_DESC_LEN_OFFSET >>> 2))\n      const flags = cpu.load16Acquire(desc16, (descHalf',
+        '    const available = this.countSingles',
+        '    this.cpu.load32(lease.desc32, lease.descWord + DESC_WORDS * this.slot + (PACKED_DESC_LEN_OFFSET >>> 2))\n    const available = this.countSingles',
       ],
-      ['this.readSingle(lease, batch, chain, slot)', 'this.readSingle(lease, batch, chain, slot, early)'],
-      [
-        'readSingle(lease: RingLease, batch: ChainBatch, chain: number, slot: number)',
-        'readSingle(lease: RingLease, batch: ChainBatch, chain: number, slot: number, early: number)',
-      ],
-      ['const bytes = cpu.load32(desc32, (word + (PACKED_DESC_LEN_OFFSET >>> 2)) | 0)', 'const bytes = early'],
     ],
     killedBy:
-      'packed > by lease > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
-    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
+      'packed > by lease > what makes chains available is loaded before the chains, with acquire or a read barrier, and nothing else is ordered',
+    kitCase:
+      'what makes chains available is loaded first, with acquire or a read barrier; the rest follows, unordered and once',
   },
   {
     name: 'packed wrap, lease',
@@ -85,7 +82,7 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
   {
     name: 'packed id bound, lease',
     flaw: 'an id is not compared with the queue size',
-    edits: [['if (bytes === 0 || !cpu.predict(id < this.queueSize)) return false', 'if (bytes === 0) return false']],
+    edits: [['if (bytes === 0 || !cpu.predict(id < queueSize)) break', 'if (bytes === 0) break']],
     killedBy: 'a packed ring by lease > an id out of range breaks the queue and nothing else',
     kitCase: 'a malformed ring of either format breaks for its reason, and is then left alone',
   },
@@ -94,50 +91,51 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     flaw: 'the length is fetched again after it was checked',
     edits: [
       [
-        '    batch.length[chain] = bytes\n',
-        '    batch.length[chain] = cpu.load32(desc32, word + (PACKED_DESC_LEN_OFFSET >>> 2))\n',
+        '      batch.length[chain] = bytes\n',
+        '      batch.length[chain] = cpu.load32(desc32, word + (PACKED_DESC_LEN_OFFSET >>> 2))\n',
       ],
     ],
     killedBy:
       'packed > by lease > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
-    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
+    kitCase:
+      'what makes chains available is loaded first, with acquire or a read barrier; the rest follows, unordered and once',
   },
   {
     name: 'packed id twice, lease',
     flaw: 'the id is fetched again after it was checked',
     edits: [
       [
-        '    batch.used[2 * chain] = id\n',
-        '    batch.used[2 * chain] = cpu.load16(lease.desc16, half + (PACKED_DESC_ID_OFFSET >>> 1))\n',
+        '      batch.used[2 * chain] = id\n',
+        '      batch.used[2 * chain] = cpu.load16(desc16, half + (PACKED_DESC_ID_OFFSET >>> 1))\n',
       ],
     ],
     killedBy:
       'packed > by lease > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
-    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
+    kitCase:
+      'what makes chains available is loaded first, with acquire or a read barrier; the rest follows, unordered and once',
   },
   {
     name: 'packed wrap counter, lease',
     flaw: 'the wrap counter stays in the second lap',
-    edits: [['        slot = 0\n        wrap ^= 1\n', '        slot = 0\n']],
+    edits: [['      this.slot = 0\n      this.wrap ^= 1\n', '      this.slot = 0\n']],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
     kitCase:
       'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
     name: 'packed flags of the next lap, lease',
-    flaw: 'flags are compared with those of the lap before',
-    edits: [['        wanted = availFlags(wrap) | kind\n      }', '      }']],
+    flaw: 'flags are compared with those of the first lap',
+    edits: [['const wanted = availFlags(this.wrap) | kind', 'const wanted = availFlags(1) | kind']],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
     kitCase:
       'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
   },
   {
-    name: 'packed end of the ring, lease',
-    flaw: 'descriptors are read past the end of the ring',
-    edits: [['if (slot === queueSize) {', 'if (slot > queueSize) {']],
-    killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
-    kitCase:
-      'a batch counts each descriptor that was walked, ends when it were enough, and holds no more than its columns',
+    name: 'packed empty after a chain, lease',
+    flaw: 'a descriptor after one that is no buffer ends the pop',
+    edits: [['    if (read < available) this.empty = false\n', '']],
+    killedBy: 'packed > by lease > a chain after 0 others is met as it is, whichever loop meets it',
+    kitCase: 'descriptors of no bytes leave no segment, whatever stands around them',
   },
   {
     name: 'packed fault, windows',
@@ -212,7 +210,8 @@ export const packedReaderMutants: readonly RingMutant[] = mutantsOf('packed/pack
     ],
     killedBy:
       'packed > by windows > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
-    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
+    kitCase:
+      'what makes chains available is loaded first, with acquire or a read barrier; the rest follows, unordered and once',
   },
   {
     name: 'packed refused chain',

@@ -29,7 +29,7 @@ const TESTS = [
 
 /** What stands for a check or an order in the source: each such line has a mutant. */
 const CHECK =
-  /refuse\('|latch\('|load16Acquire\(|store16Release\(|\.w?mb\(|predict\(|indexNospec\(|hold\(\)|release\(|needEvent\(|HOLD_CHAINS|this\.broken !== null|availFlags\(this|log\??\.write\(|stac\(|clac\(/
+  /refuse\('|latch\('|load16Acquire\(|store16Release\(|\.[rw]?mb\(|predict\(|indexNospec\(|hold\(\)|release\(|needEvent\(|HOLD_CHAINS|this\.broken !== null|availFlags\(this|log\??\.write\(|stac\(|clac\(/
 
 /** Why a test says that the ring is broken, or null. */
 type Verdict = string | null

@@ -7,16 +7,18 @@ export const splitQueueMutants: readonly RingMutant[] = mutantsOf('split/split-d
     flaw: 'avail.idx is loaded without acquire',
     edits: [['return this.cpu.load16Acquire(lease.driver16', 'return this.cpu.load16(lease.driver16']],
     killedBy:
-      'split > by lease > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
-    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
+      'split > by lease > what makes chains available is loaded before the chains, with acquire or a read barrier, and nothing else is ordered',
+    kitCase:
+      'what makes chains available is loaded first, with acquire or a read barrier; the rest follows, unordered and once',
   },
   {
     name: 'split acquire, windows',
     flaw: 'avail.idx is loaded without acquire',
     edits: [['this.see(held === null ? this.driver.load16Acquire(', 'this.see(held === null ? this.driver.load16(']],
     killedBy:
-      'split > by windows > what makes chains available is loaded with acquire, before the chains, and nothing else is ordered',
-    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
+      'split > by windows > what makes chains available is loaded before the chains, with acquire or a read barrier, and nothing else is ordered',
+    kitCase:
+      'what makes chains available is loaded first, with acquire or a read barrier; the rest follows, unordered and once',
   },
   {
     name: 'split acquire, second look',

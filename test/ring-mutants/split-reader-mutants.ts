@@ -52,7 +52,8 @@ export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-
     ],
     killedBy:
       'split > by lease > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
-    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
+    kitCase:
+      'what makes chains available is loaded first, with acquire or a read barrier; the rest follows, unordered and once',
   },
   {
     name: 'split head twice, lease',
@@ -65,7 +66,8 @@ export const splitReaderMutants: readonly RingMutant[] = mutantsOf('split/split-
     ],
     killedBy:
       'split > by lease > a driver that changes every word once it was loaded changes nothing: each is used from one fetch',
-    kitCase: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
+    kitCase:
+      'what makes chains available is loaded first, with acquire or a read barrier; the rest follows, unordered and once',
   },
   {
     name: 'split avail wrap, lease',

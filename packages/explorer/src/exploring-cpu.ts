@@ -14,7 +14,7 @@ import type { ExploredWorld } from './explored-world.ts'
 export class ExploringCpu implements Cpu {
   readonly #world: ExploredWorld
   readonly #space: ExploredSpace
-  /** Replace acquire loads by plain ones: the missing smp_rmb of 22e1992cf7b0 and df9ace7647d4. */
+  /** Replace acquire loads by plain ones, and leave read barriers out: the missing smp_rmb of 22e1992cf7b0 and df9ace7647d4. */
   readonly #dropAcquire: boolean
   readonly #packed: boolean
 
@@ -34,6 +34,14 @@ export class ExploringCpu implements Cpu {
     if (world.machine.model === 'sc') return
     if (world.hasResult) world.take()
     else world.perform({ kind: 'mb', label: 'mb' })
+  }
+
+  rmb(): void {
+    const world = this.#world
+    // Loads stay in order under the other models, so that a read barrier is no step.
+    if (world.machine.model !== 'weak' || this.#dropAcquire) return
+    if (world.hasResult) world.take()
+    else world.perform({ kind: 'rmb', label: 'rmb' })
   }
 
   wmb(): void {

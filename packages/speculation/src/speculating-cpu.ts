@@ -136,6 +136,10 @@ export class SpeculatingCpu implements Cpu {
     this.#tick()
   }
 
+  rmb(): void {
+    this.#tick()
+  }
+
   wmb(): void {
     this.#tick()
   }

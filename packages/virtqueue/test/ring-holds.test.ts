@@ -8,16 +8,26 @@ describe.each(FORMATS)('a hold of a %s ring', (format) => {
 
   it('touches the lease and nothing else, and what it gave is not touched after it', () => {
     const q = queue(16)
-    for (let lap = 0; lap < 4; lap++) {
-      addEveryKind(q)
+    const use = (way: 'batch' | 'one by one'): void => {
       const popped = q.device.popBatch(q.batch, 64)
       expect(popped).toBe(5)
       expect(q.space.held).toBe(false)
-      expect(q.device.useBatch(q.batch, popped)).toBe(0)
+      if (way === 'batch') expect(q.device.useBatch(q.batch, popped)).toBe(0)
+      else {
+        for (let chain = 0; chain < popped; chain++) q.device.push(q.batch, chain, 0)
+        expect(q.device.flush()).toBe(0)
+      }
       q.device.needsNotification()
       q.device.enableNotification()
       expect(q.space.held).toBe(false)
       expect(q.driver.reclaim()).toBe(5)
+    }
+    for (let lap = 0; lap < 4; lap++) {
+      for (let i = 0; i < 5; i++) q.driver.addOne(q.heap, 60, false)
+      q.driver.publish()
+      use('batch')
+      addEveryKind(q)
+      use(lap % 2 === 0 ? 'batch' : 'one by one')
     }
     expect(q.device.broken).toBeNull()
   })

@@ -20,7 +20,7 @@ export function watchedQueue(options: FlatQueueOptions): WatchedQueue {
   const traffic = (): string[] =>
     cpu.accesses.flatMap(({ step, at, ordered }) => {
       const area = AREAS.find((one) => at >= q.ring[one].address && at < q.ring[one].address + q.ring[one].length)
-      if (area === undefined) return step === 'mb' || step === 'wmb' ? [step] : []
+      if (area === undefined) return step.endsWith('mb') ? [step] : []
       return [`${step} ${area}+${at - q.ring[area].address}${ordered ? ' ordered' : ''}`]
     })
   return { ...q, cpu, traffic }

@@ -1,5 +1,8 @@
-import { type RecordedStep, RecordingCpu } from '@vring/accessor'
+import { type RecordedStep, RecordingCpu, type Step } from '@vring/accessor'
 import type { MemoryView } from '@vring/memory'
+
+/** Accesses and barriers. */
+const ACCESSES: readonly Step[] = ['load', 'store', 'mb', 'rmb', 'wmb']
 
 /**
  * A port that remembers every step, refuses arrays of a hold that is over, and can be made to mispredict.
@@ -12,7 +15,7 @@ export class WatchingCpu extends RecordingCpu {
 
   /** Loads and stores as they happened, and the barriers between them. */
   get accesses(): readonly RecordedStep[] {
-    return this.recorded.filter(({ step }) => step === 'load' || step === 'store' || step === 'mb' || step === 'wmb')
+    return this.recorded.filter(({ step }) => ACCESSES.includes(step))
   }
 
   override predict(condition: boolean): boolean {

@@ -16,6 +16,7 @@ const TITLES: Readonly<Record<keyof Steps, string>> = {
   load: 'load',
   store: 'store',
   clac: 'clac',
+  rmb: 'read barrier',
   wmb: 'write barrier',
   mb: 'full barrier',
   copyBytes: 'bytes copied',

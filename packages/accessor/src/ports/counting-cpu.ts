@@ -8,6 +8,7 @@ export interface Steps {
   clac: number
   lfence: number
   mb: number
+  rmb: number
   wmb: number
   limitCheck: number
   mask: number
@@ -26,6 +27,7 @@ export function noSteps(): Steps {
     clac: 0,
     lfence: 0,
     mb: 0,
+    rmb: 0,
     wmb: 0,
     limitCheck: 0,
     mask: 0,
@@ -64,6 +66,11 @@ export class CountingCpu implements Cpu {
   mb(): void {
     this.steps.mb++
     plainCpu.mb()
+  }
+
+  rmb(): void {
+    this.steps.rmb++
+    plainCpu.rmb()
   }
 
   wmb(): void {

@@ -22,6 +22,7 @@ function touch(cpu: Cpu, buffer: ArrayBuffer, offset: number, value: number): un
   cpu.store16(view.u16, half, value & 0xffff)
   cpu.store16Release(view.u16, half + 1, (value >>> 16) & 0xffff)
   cpu.store32(view.u32, word + 1, value)
+  cpu.rmb()
   cpu.wmb()
   cpu.storeWords(view.u32, word + 2, words, 1, 4)
   cpu.mb()
@@ -132,6 +133,7 @@ describe('CountingCpu', () => {
       clac: 1,
       lfence: 1,
       mb: 1,
+      rmb: 1,
       wmb: 1,
       limitCheck: 1,
       mask: 2,

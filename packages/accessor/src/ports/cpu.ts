@@ -18,6 +18,8 @@ export interface Cpu {
   lfence(): void
   /** Full memory barrier, orders an earlier store before a later load (smp_mb). */
   mb(): void
+  /** Read barrier, orders earlier loads before later loads (smp_rmb). */
+  rmb(): void
   /** Write barrier, orders earlier stores before later stores (smp_wmb). */
   wmb(): void
   /**

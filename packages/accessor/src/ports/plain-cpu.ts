@@ -26,6 +26,11 @@ class PlainCpu implements Cpu {
     Atomics.add(this.fence, 0, 0)
   }
 
+  /** As {@link wmb}. */
+  rmb(): void {
+    Atomics.add(this.fence, 0, 0)
+  }
+
   /** One locked instruction a batch, where x86 keeps stores in order by itself: no engine may reorder around it either. */
   wmb(): void {
     Atomics.add(this.fence, 0, 0)

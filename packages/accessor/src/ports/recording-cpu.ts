@@ -56,6 +56,11 @@ export class RecordingCpu extends CountingCpu {
     super.mb()
   }
 
+  override rmb(): void {
+    this.#record('rmb')
+    super.rmb()
+  }
+
   override wmb(): void {
     this.#record('wmb')
     super.wmb()

@@ -16,6 +16,7 @@ export type Step =
   | 'clac'
   | 'iotlbLookup'
   | 'mb'
+  | 'rmb'
   | 'wmb'
   | 'lock'
 

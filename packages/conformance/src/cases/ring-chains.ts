@@ -30,6 +30,11 @@ export const ringChainCases: readonly ConformanceCase[] = [
           const singles = [[10], [11], [12]].slice(0, before)
           checkEqual(bed.lengths(), [...singles, [], [20], [5, 6]], `${where}: lengths`)
         })
+      onEveryRing(subject, {}, (bed, where) => {
+        for (const length of [0, 20]) bed.addChain(length)
+        bed.driver.publish()
+        checkEqual(bed.pop(), 2, `${where}: chains, of which the first is empty and nothing stands after the second`)
+      })
     },
   },
   {

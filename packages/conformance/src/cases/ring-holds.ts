@@ -64,21 +64,27 @@ export const ringHoldCases: readonly ConformanceCase[] = [
       const supervisor = new Supervisor()
       onEveryRing(subject, { accessor: (accessor, bed) => supervisor.over(accessor, bed) }, (bed, where) => {
         const { device, driver, batch, cpu, heap } = bed
-        for (let lap = 0; lap < 4; lap++) {
-          cpu.reset()
-          supervisor.reaching.length = 0
-          bed.addSingles(2)
-          bed.addChain(1, 2)
-          bed.addTable(heap + 0x1000, 2, 10)
-          driver.publish()
+        const use = (chains: number, oneByOne: boolean): void => {
           bed.round(() => {
-            checkEqual(device.popBatch(batch, 64), 4, `${where}: chains`)
-            checkEqual(device.useBatch(batch, 4), 0, `${where}: useBatch`)
+            checkEqual(device.popBatch(batch, 64), chains, `${where}: chains`)
+            if (oneByOne) for (let chain = 0; chain < chains; chain++) device.push(batch, chain, 0)
+            checkEqual(oneByOne ? device.flush() : device.useBatch(batch, chains), 0, `${where}: publish`)
             device.needsNotification()
             device.enableNotification()
             checkEqual(supervisor.held, false, `${where}: held at the end of a round`)
           })
-          checkEqual(driver.reclaim(), 4, `${where}: used chains`)
+          checkEqual(driver.reclaim(), chains, `${where}: used chains`)
+        }
+        for (let lap = 0; lap < 4; lap++) {
+          cpu.reset()
+          supervisor.reaching.length = 0
+          bed.addSingles(5)
+          use(5, false)
+          bed.addSingles(2)
+          bed.addChain(1, 2)
+          bed.addTable(heap + 0x1000, 2, 10)
+          driver.publish()
+          use(4, lap % 2 === 1)
           const [stray] = supervisor.strayed(bed)
           check(stray === undefined, `${where}: a ${stray?.step} of ring memory outside of every hold and window`)
         }

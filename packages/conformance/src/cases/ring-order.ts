@@ -1,5 +1,5 @@
 import type { OnLoad, RecordedStep } from '@vring/accessor'
-import { AREAS } from '@vring/layout'
+import { AREAS, PACKED_DESC_BYTES, PACKED_DESC_FLAGS_OFFSET } from '@vring/layout'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { BoundedCpu, onEveryRing, type RingBed } from './ring-bed.ts'
 
@@ -7,7 +7,8 @@ import { BoundedCpu, onEveryRing, type RingBed } from './ring-bed.ts'
 export const ringOrderCases: readonly ConformanceCase[] = [
   {
     suite: 'ring order',
-    title: 'what makes chains available is loaded first, with acquire; the rest follows, unordered and once',
+    title:
+      'what makes chains available is loaded first, with acquire or a read barrier; the rest follows, unordered and once',
     run(subject) {
       onEveryRing(subject, {}, (bed, where) => {
         bed.addSingles(3)
@@ -17,15 +18,11 @@ export const ringOrderCases: readonly ConformanceCase[] = [
           3,
           `${where}: chains`,
         )
-        const loads = accesses(bed).filter(({ step }) => step === 'load')
-        const ordered = loads.filter((one) => one.ordered)
-        check(loads[0]!.ordered, `${where}: the first load is an acquire`)
-        checkEqual(ordered.length, bed.split ? 1 : 3, `${where}: acquire loads`)
-        if (!bed.split)
-          for (const { at } of ordered) {
-            const first = loads.find((one) => one.at >= at - 14 && one.at < at + 2)!
-            check(first.ordered, `${where}: flags are loaded before the rest of their descriptor`)
-          }
+        const steps = accesses(bed)
+        const loads = steps.filter(({ step }) => step === 'load')
+        const barrier = steps.findIndex(({ step }) => step === 'rmb')
+        if (bed.split || barrier < 0) checkAcquires(loads, bed.split ? 1 : 3, where)
+        else checkBarrier(steps, barrier, bed.placeOf('desc').start, where)
         checkEqual(
           new Set(loads.map(({ at }) => at)).size,
           loads.length,
@@ -140,6 +137,28 @@ export const ringOrderCases: readonly ConformanceCase[] = [
   },
 ]
 
+/** The first load of each chain that is made available by itself is an acquire, and no other is one. */
+function checkAcquires(loads: readonly RecordedStep[], count: number, where: string): void {
+  const ordered = loads.filter((one) => one.ordered)
+  check(loads[0]!.ordered, `${where}: the first load is an acquire`)
+  checkEqual(ordered.length, count, `${where}: acquire loads`)
+  if (count === 1) return
+  for (const { at } of ordered) {
+    const first = loads.find((one) => one.at >= at - PACKED_DESC_FLAGS_OFFSET && one.at < at + 2)!
+    check(first.ordered, `${where}: flags are loaded before the rest of their descriptor`)
+  }
+}
+
+/** Before the read barrier stand loads of flags, of all chains, and nothing else; after it none of them. */
+function checkBarrier(steps: readonly RecordedStep[], barrier: number, start: number, where: string): void {
+  const isFlags = ({ at }: RecordedStep): boolean => (at - start) % PACKED_DESC_BYTES === PACKED_DESC_FLAGS_OFFSET
+  const before = steps.slice(0, barrier)
+  check(before.length >= 3, `${where}: flags of all chains stand before the read barrier`)
+  check(before.every(isFlags), `${where}: nothing but flags is loaded before the read barrier`)
+  check(!steps.slice(barrier + 1).some(isFlags), `${where}: no flags are loaded after the read barrier`)
+  check(!steps.some(({ ordered }) => ordered), `${where}: with a read barrier no load is an acquire`)
+}
+
 /** A port that takes every check as passed. */
 class MispredictingCpu extends BoundedCpu {
   mispredicts = false
@@ -155,9 +174,11 @@ const changeLoaded: OnLoad = ({ buffer, byteOffset }, at, length) => {
   for (let byte = 0; byte < length; byte++) bytes[byte]! ^= 0xff
 }
 
+const ACCESSES: readonly RecordedStep['step'][] = ['load', 'store', 'mb', 'rmb', 'wmb']
+
 /** Loads, stores and barriers since the last reset, in order. */
 function accesses({ cpu }: RingBed): RecordedStep[] {
-  return cpu.recorded.filter(({ step }) => step === 'load' || step === 'store' || step === 'mb' || step === 'wmb')
+  return cpu.recorded.filter(({ step }) => ACCESSES.includes(step))
 }
 
 function names(bed: RingBed): string[] {

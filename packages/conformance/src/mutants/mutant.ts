@@ -132,6 +132,10 @@ export class DelegatingCpu implements Cpu {
     this.inner.mb()
   }
 
+  rmb(): void {
+    this.inner.rmb()
+  }
+
   wmb(): void {
     this.inner.wmb()
   }

@@ -18,15 +18,15 @@ import type { DeviceQueue, DeviceQueueOptions, RingLog, TakenChain } from '../de
 import { PackedChainWalker } from './packed-chain-walker.ts'
 import { PackedNotifications } from './packed-notifications.ts'
 import { isAvailable } from './packed-position.ts'
-import { PackedPublisher } from './packed-publisher.ts'
+import { entriesOf, PackedPublisher } from './packed-publisher.ts'
 import { PackedReader } from './packed-reader.ts'
 
 /**
  * The device side of a packed virtqueue (VirtIO 1.3 section 2.8).
  *
  * There is no index: the flags of the next descriptor say whether it is available, and the device writes used descriptors
- * over available ones. Memory order: the flags of a chain's first descriptor are loaded with acquire, which pairs with
- * the driver's release of them after the rest of the chain. Publishing is {@link PackedPublisher}'s; what either side asks to
+ * over available ones. Memory order: the flags of a chain's first descriptor are loaded with acquire, or those of many before a
+ * read barrier, which pairs with the driver's release of them after the rest of the chain. Publishing is {@link PackedPublisher}'s; what either side asks to
  * be told of, {@link PackedNotifications}'.
  */
 export class PackedDeviceQueue implements DeviceQueue {
@@ -56,6 +56,8 @@ export class PackedDeviceQueue implements DeviceQueue {
   private readonly elements: Uint32Array
   private readonly slots: Uint16Array
   private pendingCount = 0
+  /** Each of them takes one ring entry. */
+  private pendingSingle = true
 
   constructor(options: DeviceQueueOptions) {
     const { accessor, cpu, ring, features, buffers } = options
@@ -109,6 +111,7 @@ export class PackedDeviceQueue implements DeviceQueue {
     this.seenWrap = this.availWrap
     this.notifications.start()
     this.pendingCount = 0
+    this.pendingSingle = true
     this.broken = null
     return 0
   }
@@ -150,7 +153,8 @@ export class PackedDeviceQueue implements DeviceQueue {
     const { reader } = this
     let from = 0
     while (from < limit && !reader.empty && lease.hold()) {
-      const end = limit - from > HOLD_CHAINS ? from + HOLD_CHAINS : limit
+      const most = Math.min(limit - from, HOLD_CHAINS, this.queueSize - reader.slot)
+      const end = from + most
       const taken = reader.readByLease(lease, batch, from, end)
       // The descriptor that it stopped at was loaded too.
       lease.release(taken < end ? taken - from + 1 : taken - from, 0, 0)
@@ -188,8 +192,7 @@ export class PackedDeviceQueue implements DeviceQueue {
   }
 
   rewind(batch: ChainBatch, count: number): void {
-    let entries = 0
-    for (let chain = batch.count - count; chain < batch.count; chain++) entries += batch.slots[chain]!
+    const entries = batch.uniform ? count : entriesOf(batch.slots, batch.count - count, count)
     this.inFlight -= entries
     this.nextAvail -= entries
     if (this.nextAvail >= 0) return
@@ -202,14 +205,19 @@ export class PackedDeviceQueue implements DeviceQueue {
     this.elements[2 * at] = batch.used[2 * chain]!
     this.elements[2 * at + 1] = length
     this.slots[at] = batch.slots[chain]!
+    if (this.slots[at] !== 1) this.pendingSingle = false
     this.pendingCount = at + 1
   }
 
   flush(): number {
     if (this.pendingCount === 0) return 0
-    const status = this.publish(this.elements, this.slots, 0, this.pendingCount, this.pendingCount)
-    if (status === 0) this.pendingCount = 0
-    return status
+    const { elements, slots, pendingCount } = this
+    const entries = this.pendingSingle ? pendingCount : entriesOf(slots, 0, pendingCount)
+    const status = this.publish(elements, slots, 0, pendingCount, entries)
+    if (status !== 0) return status
+    this.pendingCount = 0
+    this.pendingSingle = true
+    return 0
   }
 
   useBatch(batch: ChainBatch, count: number): number {
@@ -217,7 +225,8 @@ export class PackedDeviceQueue implements DeviceQueue {
     if (status === 0 && count > 0) {
       // Skipped buffers count as used completely: true of what the device only reads. VirtIO 1.3 section 2.8.9.
       const one = this.inOrder && batch.flags !== VIRTQ_DESC_F_WRITE
-      status = this.publish(batch.used, batch.slots, one ? count - 1 : 0, one ? 1 : count, count)
+      const entries = batch.uniform ? count : entriesOf(batch.slots, 0, count)
+      status = this.publish(batch.used, batch.slots, one ? count - 1 : 0, one ? 1 : count, entries)
     }
     if (status === EAGAIN) for (let chain = 0; chain < count; chain++) this.push(batch, chain, 0)
     return status
@@ -256,26 +265,24 @@ export class PackedDeviceQueue implements DeviceQueue {
     return isAvailable(now, this.seenWrap) ? 1 : 0
   }
 
-  /** Publishes `stored` used descriptors for `count` chains: from the first of them on, at element `from`. */
-  private publish(elements: Uint32Array, slots: Uint16Array, from: number, stored: number, count: number): number {
+  /** Publishes `stored` used descriptors, from element `from` on; they stand for chains of `entries` ring entries. */
+  private publish(elements: Uint32Array, slots: Uint16Array, from: number, stored: number, entries: number): number {
     if (this.broken !== null) return EINVAL
     const { publisher, lease } = this
     publisher.begin(this.nextUsed, this.usedWrap)
     let status = 0
-    // More than a hold may publish goes by windows: an access at a time keeps no notifier waiting.
-    if (lease !== null && stored <= HOLD_CHAINS && lease.hold())
-      lease.release(publisher.publishByLease(lease, elements, slots, from, stored), 0, 0)
+    // By lease chains of one entry each. More than a hold may publish goes by windows: an access at a time keeps no notifier waiting.
+    if (lease !== null && (entries === stored || stored === 1) && stored <= HOLD_CHAINS && lease.hold())
+      lease.release(publisher.publishByLease(lease, elements, from, stored), 0, 0)
     else status = publisher.publishByWindow(elements, slots, from, stored)
     if (status < 0) return this.fault(status)
     if (this.log !== null) publisher.logTo(this.log, slots, from, stored)
-    this.passUsed(slots, from, stored, count)
+    this.passUsed(entries)
     return 0
   }
 
   /** Moves the used position on by the ring entries of what was published. */
-  private passUsed(slots: Uint16Array, from: number, stored: number, count: number): void {
-    let entries = 0
-    for (let chain = from + stored - count; chain < from + stored; chain++) entries += slots[chain]!
+  private passUsed(entries: number): void {
     this.inFlight -= entries
     this.notifications.passUsed(entries)
     this.nextUsed += entries

@@ -37,69 +37,59 @@ export class PackedPublisher {
   }
 
   /**
-   * Inside a hold: writes the used descriptors of elements (id, length) from element `from` on, each `slots` entries after
-   * the one before.
+   * Inside a hold: writes the used descriptors of elements (id, length) from element `from` on, of chains of one ring entry each.
    *
    * @returns how many accesses that was
    */
-  publishByLease(lease: RingLease, elements: Uint32Array, slots: Uint16Array, from: number, count: number): number {
+  publishByLease(lease: RingLease, elements: Uint32Array, from: number, count: number): number {
     const { cpu } = this
     const { desc16, descHalf } = lease
-    this.storeElements(lease, elements, slots, from, count)
+    this.storeElements(lease, elements, from, count)
     // Orders lengths and ids before the flags of all but the first; the first's are a release.
     if (count > 1) cpu.wmb()
-    this.storeOtherFlags(lease, elements, slots, from, count)
+    this.storeOtherFlags(lease, elements, from, count)
     const first = usedFlags(this.wrap) | (elements[2 * from + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)
     cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), first)
     return 3 * count
   }
 
   /** Lengths and ids. */
-  private storeElements(
-    lease: RingLease,
-    elements: Uint32Array,
-    slots: Uint16Array,
-    from: number,
-    count: number,
-  ): void {
+  private storeElements(lease: RingLease, elements: Uint32Array, from: number, count: number): void {
     const { cpu, queueSize } = this
     const { desc16, desc32, descHalf, descWord } = lease
-    const end = from + count
-    let slot = this.slot
-    for (let i = from; i < end; i++) {
-      cpu.store32(desc32, descWord + DESC_WORDS * slot + (PACKED_DESC_LEN_OFFSET >>> 2), elements[2 * i + 1]!)
-      cpu.store16(desc16, descHalf + DESC_HALVES * slot + (PACKED_DESC_ID_OFFSET >>> 1), elements[2 * i]!)
-      slot += slots[i]!
-      if (slot >= queueSize) slot -= queueSize
+    const end = (2 * (from + count)) | 0
+    let slot = this.slot | 0
+    // Indices are made integers: V8 would check each sum for an overflow that the array's bounds check finds too.
+    for (let i = (2 * from) | 0; i < end; i = (i + 2) | 0) {
+      const word = (descWord + DESC_WORDS * slot + (PACKED_DESC_LEN_OFFSET >>> 2)) | 0
+      const half = (descHalf + DESC_HALVES * slot + (PACKED_DESC_ID_OFFSET >>> 1)) | 0
+      cpu.store32(desc32, word, elements[(i + 1) | 0]!)
+      cpu.store16(desc16, half, elements[i]!)
+      slot = (slot + 1) | 0
+      if (slot === queueSize) slot = 0
     }
   }
 
   /** Flags of all but the first. */
-  private storeOtherFlags(
-    lease: RingLease,
-    elements: Uint32Array,
-    slots: Uint16Array,
-    from: number,
-    count: number,
-  ): void {
+  private storeOtherFlags(lease: RingLease, elements: Uint32Array, from: number, count: number): void {
     const { cpu, queueSize } = this
     const { desc16, descHalf } = lease
-    const end = from + count
-    let slot = this.slot + slots[from]!
-    let wrap = this.wrap
-    for (let i = from + 1; i < end; i++) {
-      if (slot >= queueSize) {
-        slot -= queueSize
-        wrap ^= 1
+    const end = (2 * (from + count)) | 0
+    let slot = this.slot | 0
+    let used = usedFlags(this.wrap)
+    for (let i = (2 * from + 3) | 0; i < end; i = (i + 2) | 0) {
+      slot = (slot + 1) | 0
+      if (slot === queueSize) {
+        slot = 0
+        used = usedFlags(this.wrap ^ 1)
       }
-      const flags = usedFlags(wrap) | (elements[2 * i + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)
-      cpu.store16(desc16, descHalf + DESC_HALVES * slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), flags)
-      slot += slots[i]!
+      const half = (descHalf + DESC_HALVES * slot + (PACKED_DESC_FLAGS_OFFSET >>> 1)) | 0
+      cpu.store16(desc16, half, elements[i] === 0 ? used : used | VIRTQ_DESC_F_WRITE)
     }
   }
 
   /**
-   * As {@link publishByLease}, by the window.
+   * As {@link publishByLease}, by the window, of chains of `slots` ring entries each.
    *
    * @returns 0 or a negative errno: then the driver sees no descriptor of this batch used before the first one is
    */
@@ -135,10 +125,16 @@ export class PackedPublisher {
 
   /** Notes the descriptors that were written: from the first to the last, in two pieces where the ring wraps. */
   logTo(log: RingLog, slots: Uint16Array, from: number, count: number): void {
-    let entries = 1
-    for (let i = from; i < from + count - 1; i++) entries += slots[i]!
+    const entries = entriesOf(slots, from, count - 1) + 1
     const toEnd = Math.min(entries, this.queueSize - this.slot)
     log.write('desc', PACKED_DESC_BYTES * this.slot, PACKED_DESC_BYTES * toEnd)
     if (toEnd < entries) log.write('desc', 0, PACKED_DESC_BYTES * (entries - toEnd))
   }
+}
+
+/** Ring entries of `count` chains from chain `from` on. */
+export function entriesOf(slots: Uint16Array, from: number, count: number): number {
+  let entries = 0
+  for (let chain = from; chain < from + count; chain++) entries += slots[chain]!
+  return entries
 }

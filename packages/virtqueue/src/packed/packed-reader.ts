@@ -33,7 +33,7 @@ class KeptDescriptors implements Pick<Window, 'loadWords'> {
 
 /**
  * Reads available chains of a packed ring into a batch. One loop over a lease, for single buffers; one by windows, for
- * everything. Flags are used from one fetch, the acquire: a wider load after it drops that half.
+ * everything. Flags are used from one fetch: a wider load after it drops that half.
  */
 export class PackedReader {
   /** Where it is: the next descriptor to look at, and the wrap counter of that lap. */
@@ -65,57 +65,71 @@ export class PackedReader {
   }
 
   /**
-   * Inside a hold: reads chains of one buffer of the batch's kind, from chain `from` to `limit`, up to the first descriptor
-   * that is not available or of another kind.
+   * Inside a hold: reads chains of one buffer of the batch's kind, from chain `from` to `limit`, up to the first descriptor that is
+   * not available or of another kind. None of them may lie past the end of the ring.
+   *
+   * Flags of all, a read barrier, then the rest of each: one barrier where an acquire for each would cost as much as the descriptor.
    *
    * @returns chains in the batch
    */
   readByLease(lease: RingLease, batch: ChainBatch, from: number, limit: number): number {
-    const { cpu, queueSize } = this
-    const { desc16, descHalf } = lease
-    const kind = batch.flags
-    let { slot, wrap } = this
-    let wanted = availFlags(wrap) | kind
-    let chain = from | 0
+    const available = this.countSingles(lease, batch.flags, (limit - from) | 0)
+    if (available === 0) return from
+    // Orders the flags before lengths, ids and addresses; pairs with the driver's release of flags, of each or of a batch's first.
+    this.cpu.rmb()
+    const read = this.readSingles(lease, batch, from, available)
+    if (read < available) this.empty = false
+    this.entries += read
+    this.slot = (this.slot + read) | 0
+    if (this.slot === this.queueSize) {
+      this.slot = 0
+      this.wrap ^= 1
+    }
+    return from + read
+  }
+
+  /** Inside a hold: how many descriptors from {@link slot} on, at most `most`, are available and one buffer of `kind`. */
+  private countSingles(lease: RingLease, kind: number, most: number): number {
+    const { cpu } = this
+    const { desc16 } = lease
+    const wanted = availFlags(this.wrap) | kind
     // Indices are made integers: V8 would check each sum for an overflow that the array's bounds check finds too.
-    for (; chain < limit; chain++) {
-      const flags = cpu.load16Acquire(desc16, (descHalf + DESC_HALVES * slot + (PACKED_DESC_FLAGS_OFFSET >>> 1)) | 0)
+    let half = (lease.descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1)) | 0
+    for (let count = 0; count < most; count++) {
+      const flags = cpu.load16(desc16, half)
       if ((flags & (POSITION_FLAGS | SINGLE_FLAGS)) !== wanted) {
         this.empty = (flags & POSITION_FLAGS) !== (wanted & POSITION_FLAGS)
-        break
+        return count
       }
-      if (!this.readSingle(lease, batch, chain, slot)) break
-      slot = (slot + 1) | 0
-      if (slot === queueSize) {
-        slot = 0
-        wrap ^= 1
-        wanted = availFlags(wrap) | kind
-      }
+      half = (half + DESC_HALVES) | 0
     }
-    this.entries += chain - from
-    this.slot = slot
-    this.wrap = wrap
-    return chain
+    return most
   }
 
   /**
-   * Inside a hold, after its flags: reads the descriptor at `slot` as chain `chain`. A function of its own, as both are then below
-   * V8's limit for inlining.
+   * Inside a hold, after their flags: reads `count` descriptors from {@link slot} on as chains from `from` on, up to one that is no
+   * buffer, or whose id is none.
    *
-   * @returns false when it is no buffer, or its id is none
+   * @returns how many
    */
-  private readSingle(lease: RingLease, batch: ChainBatch, chain: number, slot: number): boolean {
-    const { cpu } = this
-    const { desc32 } = lease
-    const word = (lease.descWord + DESC_WORDS * slot) | 0
-    const half = (lease.descHalf + DESC_HALVES * slot) | 0
-    const bytes = cpu.load32(desc32, (word + (PACKED_DESC_LEN_OFFSET >>> 2)) | 0)
-    const id = cpu.load16(lease.desc16, (half + (PACKED_DESC_ID_OFFSET >>> 1)) | 0)
-    if (bytes === 0 || !cpu.predict(id < this.queueSize)) return false
-    batch.used[2 * chain] = id
-    batch.address[chain] = cpu.load64(desc32, word)
-    batch.length[chain] = bytes
-    return true
+  private readSingles(lease: RingLease, batch: ChainBatch, from: number, count: number): number {
+    const { cpu, queueSize } = this
+    const { desc16, desc32 } = lease
+    let half = (lease.descHalf + DESC_HALVES * this.slot) | 0
+    let word = (lease.descWord + DESC_WORDS * this.slot) | 0
+    const end = (from + count) | 0
+    let chain = from | 0
+    for (; chain < end; chain++) {
+      const bytes = cpu.load32(desc32, (word + (PACKED_DESC_LEN_OFFSET >>> 2)) | 0)
+      const id = cpu.load16(desc16, (half + (PACKED_DESC_ID_OFFSET >>> 1)) | 0)
+      if (bytes === 0 || !cpu.predict(id < queueSize)) break
+      batch.used[2 * chain] = id
+      batch.address[chain] = cpu.load64(desc32, word)
+      batch.length[chain] = bytes
+      half = (half + DESC_HALVES) | 0
+      word = (word + DESC_WORDS) | 0
+    }
+    return (chain - from) | 0
   }
 
   /**
