@@ -24,7 +24,7 @@ export const fault: Fault = {
     {
       change: 'the loop by windows checks no head',
       file: READER,
-      from: 'if (!cpu.predict(heads[valid]! < queueSize)) break\n',
+      from: "if (!cpu.predict(head < queueSize)) return loaded > from ? loaded : this.refuse('head-out-of-range', EINVAL)\n",
       to: ';\n',
     },
     {

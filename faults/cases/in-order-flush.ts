@@ -24,14 +24,14 @@ export const fault: Fault = {
     {
       change: 'packed: the element after the last one stands for the batch',
       file: PACKED,
-      from: 'one ? count - 1 : 0, one ? 1 : count, count)',
-      to: 'one ? count : 0, one ? 1 : count, count)',
+      from: 'one ? count - 1 : 0, one ? 1 : count, entries)',
+      to: 'one ? count : 0, one ? 1 : count, entries)',
     },
     {
       change: 'packed: entries of all chains but the first',
       file: PACKED,
-      from: 'for (let chain = from + stored - count; chain < from + stored; chain++)',
-      to: 'for (let chain = from + stored - count + 1; chain < from + stored; chain++)',
+      from: 'const entries = batch.uniform ? count : entriesOf(batch.slots, 0, count)\n      status',
+      to: 'const entries = batch.uniform ? count - 1 : entriesOf(batch.slots, 0, count)\n      status',
     },
   ],
   run() {

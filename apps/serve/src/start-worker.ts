@@ -1,4 +1,4 @@
-import type { MessagePort, Transferable, Worker } from 'node:worker_threads'
+import { type MessagePort, type Transferable, Worker } from 'node:worker_threads'
 import { startThread, threadStack, whereItStands } from '@vring/linux'
 import { EXIT_USAGE } from './exit-codes.ts'
 import type { WorkerMessage, WorkerSettings } from './protocol.ts'
@@ -43,5 +43,5 @@ export function startNamedThread(
 ): Worker {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const entry = new URL(`./${name}.${extension}`, import.meta.url)
-  return startThread(entry, { name: threadName(++started), workerData, transferList })
+  return startThread(Worker, entry, { name: threadName(++started), workerData, transferList })
 }

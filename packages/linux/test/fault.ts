@@ -1,5 +1,5 @@
 import { ftruncateSync } from 'node:fs'
-import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { createMemfd, guardFaults, Mapping, startThread } from '../src/index.ts'
 
 /**
@@ -25,7 +25,7 @@ else {
     process.kill(process.pid, 'SIGBUS')
     setTimeout(() => process.stdout.write('alive\n'), 2000)
   } else {
-    const worker = startThread(new URL(import.meta.url), { workerData: 'inner' })
+    const worker = startThread(Worker, new URL(import.meta.url), { workerData: 'inner' })
     worker.on('message', (value) => process.stdout.write(`${value} ${guardFaults()}\n`))
   }
 }

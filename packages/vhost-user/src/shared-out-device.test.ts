@@ -44,7 +44,7 @@ class TwoThreads {
     const data: FollowerThreadData = {
       ...{ end: this.link.follower, stop: this.stop.buffer as SharedArrayBuffer, queueCount: QUEUES },
     }
-    this.thread = startThread(new URL('../test/follower-thread.ts', import.meta.url), {
+    this.thread = startThread(Worker, new URL('../test/follower-thread.ts', import.meta.url), {
       ...{ workerData: data, transferList: [data.end.port as MessagePort] },
       execArgv: ['--conditions=@vring/source'],
     })

@@ -1,3 +1,4 @@
+import { Worker } from 'node:worker_threads'
 import { type Accessor, type Cpu, plainCpu } from '@vring/accessor'
 import { startThread } from '@vring/linux'
 import { MappedSpace, memoryView } from '@vring/memory'
@@ -173,5 +174,5 @@ function startDriver(workerData: DriverThreadData): void {
   const source = import.meta.url.endsWith('.ts')
   const entry = new URL(source ? '../in-process/driver-thread.ts' : './driver-thread.js', import.meta.url)
   // It does not keep the process alive.
-  startThread(entry, { workerData }).unref()
+  startThread(Worker, entry, { workerData }).unref()
 }

@@ -1,4 +1,4 @@
-import type { Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { ROUND_TRIP_BYTES, type RoundTripMethod, startThread } from '@vring/linux'
 import { median } from '../stats/index.ts'
 import { BLOCKS, type CoreWorkerData, type WorkerAnswer } from './probe-protocol.ts'
@@ -103,7 +103,7 @@ function ask(worker: Worker, cpu: number): Promise<WorkerAnswer> {
 function startCoreWorker(workerData: CoreWorkerData): Worker {
   const source = import.meta.url.endsWith('.ts')
   const entry = new URL(source ? './core-worker.ts' : './core-worker.js', import.meta.url)
-  const worker = startThread(entry, { workerData })
+  const worker = startThread(Worker, entry, { workerData })
   // It does not keep the process alive.
   worker.unref()
   return worker

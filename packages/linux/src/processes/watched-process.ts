@@ -1,3 +1,4 @@
+import { Worker } from 'node:worker_threads'
 import type { WatchedEnd, WatchedRequest } from './run-watched.ts'
 import { startThread } from './start-thread.ts'
 import { threadStack } from './thread-stack.ts'
@@ -13,10 +14,14 @@ const STACK_PATIENCE_MS = 1000
 const EXITS: ReadonlyMap<number, string> = new Map([[13, 'it awaits what nothing is left to settle']])
 
 process.once('message', (request: WatchedRequest) => {
-  const worker = startThread(new URL(SOURCES ? './watched-thread.ts' : './watched-thread.js', import.meta.url), {
-    name: NAME,
-    workerData: request.call,
-  })
+  const worker = startThread(
+    Worker,
+    new URL(SOURCES ? './watched-thread.ts' : './watched-thread.js', import.meta.url),
+    {
+      name: NAME,
+      workerData: request.call,
+    },
+  )
   let ended = false
   const tell = (end: WatchedEnd): void => {
     if (!ended) process.send!(end)
