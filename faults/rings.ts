@@ -1,24 +1,9 @@
 import { type FlatQueue, type FlatQueueOptions, flatQueue, WAYS } from '../packages/virtqueue/test/flat-queue.ts'
+import { descriptor } from '../packages/virtqueue/test/split-raw.ts'
 import { writeDescriptor } from '../packages/virtqueue/test/write-descriptor.ts'
 import { HostileCpu } from './hostile-cpu.ts'
 
-export { type FlatQueue, flatQueue, WAYS }
-
-/** Writes descriptor `index` of a split ring. */
-export function descriptor(
-  q: FlatQueue,
-  index: number,
-  address: number,
-  length: number,
-  flags: number,
-  next = 0,
-): void {
-  const { desc } = q.raw
-  desc.store32(16 * index, address)
-  desc.store32(16 * index + 4, 0)
-  desc.store32(16 * index + 8, length)
-  desc.store32(16 * index + 12, (flags | (next << 16)) >>> 0)
-}
+export { descriptor, type FlatQueue, flatQueue, WAYS }
 
 /** Writes one descriptor to the memory at `at`, as in an indirect table. */
 export function entry(q: FlatQueue, at: number, address: number, length: number, flags: number, next = 0): void {

@@ -1,19 +1,12 @@
-import { clockNs, EventFd, processResources } from '@vring/linux'
+import { clockNs, EventFd } from '@vring/linux'
 import { VhostUserWorker } from '@vring/vhost-user'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { NetBench, reason } from '../test/net-bench.ts'
+import { describe, expect, test } from 'vitest'
+import { closeAfterEach, NetBench, reason } from '../test/net-bench.ts'
 import { SlowBackend } from '../test/slow-backend.ts'
 
 describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
-  let before: number
   let bench: NetBench
-  beforeEach(() => {
-    before = processResources().openFds
-  })
-  afterEach(async () => {
-    bench.close()
-    await vi.waitFor(() => expect(processResources().openFds).toBeLessThanOrEqual(before), 10_000)
-  })
+  closeAfterEach(() => bench)
 
   test('a backend without room is waited for by its descriptor, or for a millisecond; kicks are not asked for', () => {
     const backend = new SlowBackend(3)

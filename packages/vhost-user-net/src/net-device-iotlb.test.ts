@@ -1,22 +1,15 @@
 import { iotlbTranslated } from '@vring/accessor-iotlb-translated'
 import { featureSet, splitRingAreas, VIRTIO_F_ACCESS_PLATFORM } from '@vring/layout'
-import { processResources } from '@vring/linux'
+
 import { DirtyBitmap, memoryView } from '@vring/memory'
 import { FrameBatch, type FrameSource } from '@vring/vhost-net'
 import { createDriverQueue } from '@vring/virtqueue'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { BUFFERS, FEATURES, GUEST, NetBench, reason } from '../test/net-bench.ts'
+import { describe, expect, test } from 'vitest'
+import { BUFFERS, closeAfterEach, FEATURES, GUEST, NetBench, reason } from '../test/net-bench.ts'
 
 describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
-  let before: number
   let bench: NetBench
-  beforeEach(() => {
-    before = processResources().openFds
-  })
-  afterEach(async () => {
-    bench.close()
-    await vi.waitFor(() => expect(processResources().openFds).toBeLessThanOrEqual(before), 10_000)
-  })
+  closeAfterEach(() => bench)
 
   test('with a device IOTLB the migration log notes guest pages: of buffers, and of the used ring', () => {
     const features = featureSet(VIRTIO_F_ACCESS_PLATFORM)

@@ -1,23 +1,16 @@
 import { copyChecked } from '@vring/accessor-copy-checked'
 import { vmapDirect } from '@vring/accessor-vmap-direct'
-import { EventFd, processResources } from '@vring/linux'
+import { EventFd } from '@vring/linux'
 import { memoryView } from '@vring/memory'
 import { FrameBatch, type FrameSource, LoopbackBackend } from '@vring/vhost-net'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { BUFFERS, GUEST, NetBench, reason } from '../test/net-bench.ts'
+import { describe, expect, test } from 'vitest'
+import { BUFFERS, closeAfterEach, GUEST, NetBench, reason } from '../test/net-bench.ts'
 import { NetDevice } from './net-device.ts'
 
 describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
-  let before: number
   let bench: NetBench
-  beforeEach(() => {
-    before = processResources().openFds
-  })
-  afterEach(async () => {
-    bench.close()
-    await vi.waitFor(() => expect(processResources().openFds).toBeLessThanOrEqual(before), 10_000)
-  })
+  closeAfterEach(() => bench)
 
   test.each([
     ['vmap-direct', vmapDirect, 'desc.direct'],

@@ -1,19 +1,12 @@
-import { EventFd, processResources } from '@vring/linux'
+import { EventFd } from '@vring/linux'
 import { LoopbackBackend } from '@vring/vhost-net'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { BUFFERS, GUEST, NetBench, reason } from '../test/net-bench.ts'
+import { describe, expect, test } from 'vitest'
+import { BUFFERS, closeAfterEach, GUEST, NetBench, reason } from '../test/net-bench.ts'
 import { SlowBackend } from '../test/slow-backend.ts'
 
 describe.skipIf(reason !== null)(`NetDevice${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
-  let before: number
   let bench: NetBench
-  beforeEach(() => {
-    before = processResources().openFds
-  })
-  afterEach(async () => {
-    bench.close()
-    await vi.waitFor(() => expect(processResources().openFds).toBeLessThanOrEqual(before), 10_000)
-  })
+  closeAfterEach(() => bench)
 
   test('a receive ring that is disabled or stopped takes nothing within a transmit round', () => {
     const loop = new LoopbackBackend()

@@ -1,10 +1,11 @@
 import { vmapDirect } from '@vring/accessor-vmap-direct'
 import { featureSet, type RingAreas, splitRingAreas, VIRTIO_F_VERSION_1 } from '@vring/layout'
-import { EventFd, UnixSocket, unsupportedHost } from '@vring/linux'
+import { EventFd, processResources, UnixSocket, unsupportedHost } from '@vring/linux'
 import { XdpBackend } from '@vring/vhost-net'
 import { BackendSession, FrontendMemory, linuxHost, VhostUserFrontend } from '@vring/vhost-user'
 import { createDriverQueue, type DriverQueue } from '@vring/virtqueue'
 import { Xdp1 } from '@vring/xdp'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { NetDevice, type NetDeviceOptions } from '../src/index.ts'
 
 export const reason = unsupportedHost()
@@ -75,4 +76,16 @@ export class NetBench {
     this.session.poll()
     this.memory.close()
   }
+}
+
+/** Closes the bench of each test of a group, and waits until as many descriptors are open as before the test. */
+export function closeAfterEach(bench: () => NetBench): void {
+  let before: number
+  beforeEach(() => {
+    before = processResources().openFds
+  })
+  afterEach(async () => {
+    bench().close()
+    await vi.waitFor(() => expect(processResources().openFds).toBeLessThanOrEqual(before), 10_000)
+  })
 }

@@ -14,9 +14,11 @@ import {
 } from '@vring/layout'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { expectLatched } from '../../test/expect-latched.ts'
 import { type FlatQueue, type FlatQueueOptions, flatQueue, WAYS } from '../../test/flat-queue.ts'
 import { WatchingCpu } from '../../test/watching-cpu.ts'
 import { writeDescriptor } from '../../test/write-descriptor.ts'
+import type { BrokenReason } from '../broken-reason.ts'
 import { CHAIN_DESCRIPTORS_MAX, ChainBatch } from '../chain-batch.ts'
 
 const INDIRECT = featureSet(VIRTIO_F_INDIRECT_DESC)
@@ -173,7 +175,7 @@ describe.each(WAYS)('a packed ring by %s', (way) => {
     for (const bad of [5, 0x8005, 0x8005_8000, 0x8001_8000]) expect(q.device.start(bad)).toBeLessThan(0)
   })
 
-  type Attack = readonly [title: string, reason: string, arrange: (q: FlatQueue) => void]
+  type Attack = readonly [title: string, reason: BrokenReason, arrange: (q: FlatQueue) => void]
   const attacks: readonly Attack[] = [
     ['an id out of range', 'id-out-of-range', (q) => descriptor(q, 0, q.heap, 60, AVAILABLE, 8)],
     [
@@ -248,18 +250,7 @@ describe.each(WAYS)('a packed ring by %s', (way) => {
   it.each(attacks)('%s breaks the queue and nothing else', (_title, reason, arrange) => {
     const q = packed({ features: INDIRECT })
     arrange(q)
-    const before = new Uint8Array(q.space.view.buffer.slice(0))
-    expect(q.device.popBatch(q.batch, 64)).toBeLessThan(0)
-    expect(q.device.broken).toBe(reason)
-    q.space.end = 1 << 20
-    expect(q.device.popBatch(q.batch, 64)).toBeLessThan(0)
-    q.device.push(q.batch, 0, 0)
-    expect(q.device.flush()).toBeLessThan(0)
-    expect(q.device.needsNotification()).toBe(false)
-    expect(q.device.enableNotification()).toBeLessThan(0)
-    expect(q.device.hasMore()).toBeLessThan(0)
-    q.device.disableNotification()
-    expect(Buffer.compare(q.space.view.u8, before)).toBe(0)
+    expectLatched(q, reason)
   })
 
   it('an indirect table without the feature', () => {
