@@ -20,6 +20,8 @@ const TESTS = [
   'src/split/split-hostile-driver.test.ts',
   'src/split/split-notifications.test.ts',
   'src/packed/packed-device-queue.test.ts',
+  'src/packed/packed-hostile-driver.test.ts',
+  'src/packed/packed-notifications.test.ts',
   'test/ring-chains.test.ts',
   'test/ring-faults.test.ts',
   'test/ring-holds.test.ts',

@@ -1,9 +1,5 @@
 import {
   featureSet,
-  packedRingAreas,
-  RING_EVENT_FLAGS_DESC,
-  RING_EVENT_FLAGS_DISABLE,
-  VIRTIO_F_EVENT_IDX,
   VIRTIO_F_IN_ORDER,
   VIRTIO_F_INDIRECT_DESC,
   VIRTQ_DESC_F_AVAIL,
@@ -12,30 +8,14 @@ import {
   VIRTQ_DESC_F_USED,
   VIRTQ_DESC_F_WRITE,
 } from '@vring/layout'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { expectLatched } from '../../test/expect-latched.ts'
 import { type FlatQueue, type FlatQueueOptions, flatQueue, WAYS } from '../../test/flat-queue.ts'
-import { WatchingCpu } from '../../test/watching-cpu.ts'
+import { descriptor, flagsAt } from '../../test/packed-raw.ts'
 import { writeDescriptor } from '../../test/write-descriptor.ts'
-import type { BrokenReason } from '../broken-reason.ts'
-import { CHAIN_DESCRIPTORS_MAX, ChainBatch } from '../chain-batch.ts'
+import { ChainBatch } from '../chain-batch.ts'
 
 const INDIRECT = featureSet(VIRTIO_F_INDIRECT_DESC)
-const EVENT_IDX = featureSet(VIRTIO_F_EVENT_IDX)
 const AVAILABLE = VIRTQ_DESC_F_AVAIL
-
-/** Writes a descriptor of the first lap as it stands, flags last. */
-function descriptor(q: FlatQueue, slot: number, address: number, length: number, flags: number, id = slot): void {
-  const { desc } = q.raw
-  desc.store32(16 * slot, address >>> 0)
-  desc.store32(16 * slot + 4, Math.floor(address / 2 ** 32))
-  desc.store32(16 * slot + 8, length)
-  desc.store16(16 * slot + 12, id)
-  desc.store16Release(16 * slot + 14, flags)
-}
-
-const flagsAt = (q: FlatQueue, slot: number): number => q.raw.desc.load16(16 * slot + 14)
 
 describe.each(WAYS)('a packed ring by %s', (way) => {
   const packed = (options: FlatQueueOptions = {}): FlatQueue => flatQueue({ way, format: 'packed', ...options })
@@ -97,62 +77,6 @@ describe.each(WAYS)('a packed ring by %s', (way) => {
     )
   })
 
-  it('virtio 1.3 2.8.10 the driver is notified by its flags, and with a descriptor event only by the step over it', () => {
-    const q = packed({ features: EVENT_IDX })
-    const use = (): boolean => {
-      q.driver.addOne(q.heap, 60, false)
-      q.driver.publish()
-      q.device.popBatch(q.batch, 1)
-      q.device.useBatch(q.batch, 1)
-      const asked = q.device.needsNotification()
-      q.driver.reclaim()
-      return asked
-    }
-    expect(use()).toBe(true)
-    q.driver.setNotification(false)
-    expect(use()).toBe(false)
-    // The event is descriptor 4 of this lap: the fifth use.
-    q.raw.driver.store32(0, 4 | (1 << 15) | (RING_EVENT_FLAGS_DESC << 16))
-    expect([use(), use(), use(), use()]).toEqual([false, false, true, false])
-    // And then descriptor 1 of the next lap.
-    q.raw.driver.store32(0, 1 | (RING_EVENT_FLAGS_DESC << 16))
-    expect([use(), use(), use(), use()]).toEqual([false, false, false, true])
-  })
-
-  it.each([
-    ['flags', 0n],
-    ['a descriptor event', EVENT_IDX],
-  ])(
-    'virtio 1.3 2.8.14 kicks are suppressed and asked for again by %s, and nothing is lost between',
-    (_name, features) => {
-      const q = packed({ features })
-      q.device.disableNotification()
-      expect(q.raw.device.load16(2)).toBe(RING_EVENT_FLAGS_DISABLE)
-      q.driver.addOne(q.heap, 1, false)
-      q.driver.publish()
-      expect(q.driver.needsKick()).toBe(false)
-      expect(q.device.popBatch(q.batch, 64)).toBe(1)
-      q.driver.addOne(q.heap, 1, false)
-      q.driver.publish()
-      expect(q.device.enableNotification()).toBe(1)
-      expect(q.device.popBatch(q.batch, 64)).toBe(1)
-      expect(q.device.enableNotification()).toBe(0)
-      q.driver.addOne(q.heap, 1, false)
-      q.driver.publish()
-      expect(q.driver.needsKick()).toBe(true)
-    },
-  )
-
-  it('what was seen and given back does not count as more', () => {
-    const q = packed()
-    for (let i = 0; i < 3; i++) q.driver.addOne(q.heap, 1, false)
-    q.driver.publish()
-    expect(q.device.popBatch(q.batch, 64)).toBe(3)
-    q.device.rewind(q.batch, 3)
-    expect(q.device.enableNotification()).toBe(0)
-    expect(q.device.popBatch(q.batch, 64)).toBe(3)
-  })
-
   it('a base of 32 bits has both positions; one of 16 stands for both, and a slot beyond the ring is refused', () => {
     const q = packed({ queueSize: 5 })
     expect(q.device.base).toBe(0x8000_8000)
@@ -173,137 +97,6 @@ describe.each(WAYS)('a packed ring by %s', (way) => {
     expect(q.device.base).toBe(0x8003_0003)
     expect(q.device.popBatch(q.batch, 64)).toBe(0)
     for (const bad of [5, 0x8005, 0x8005_8000, 0x8001_8000]) expect(q.device.start(bad)).toBeLessThan(0)
-  })
-
-  type Attack = readonly [title: string, reason: BrokenReason, arrange: (q: FlatQueue) => void]
-  const attacks: readonly Attack[] = [
-    ['an id out of range', 'id-out-of-range', (q) => descriptor(q, 0, q.heap, 60, AVAILABLE, 8)],
-    [
-      'a chain of all descriptors without end',
-      'chain-too-long',
-      (q) => {
-        for (let slot = 0; slot < 8; slot++) descriptor(q, slot, q.heap, 1, AVAILABLE | VIRTQ_DESC_F_NEXT)
-      },
-    ],
-    [
-      'readable after writable',
-      'readable-after-writable',
-      (q) => {
-        descriptor(q, 1, q.heap, 1, AVAILABLE)
-        descriptor(q, 0, q.heap, 1, AVAILABLE | VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT)
-      },
-    ],
-    [
-      'INDIRECT with NEXT',
-      'indirect-with-next',
-      (q) => descriptor(q, 0, q.heap, 16, AVAILABLE | VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_NEXT),
-    ],
-    [
-      'INDIRECT after NEXT',
-      'indirect-with-next',
-      (q) => {
-        descriptor(q, 1, q.heap, 16, AVAILABLE | VIRTQ_DESC_F_INDIRECT)
-        descriptor(q, 0, q.heap, 1, AVAILABLE | VIRTQ_DESC_F_NEXT)
-      },
-    ],
-    [
-      'an indirect length of 0',
-      'indirect-length',
-      (q) => descriptor(q, 0, q.heap, 0, AVAILABLE | VIRTQ_DESC_F_INDIRECT),
-    ],
-    [
-      'an indirect length that is no multiple of 16',
-      'indirect-length',
-      (q) => descriptor(q, 0, q.heap, 24, AVAILABLE | VIRTQ_DESC_F_INDIRECT),
-    ],
-    [
-      'an indirect table of 65537 descriptors',
-      'indirect-length',
-      (q) => descriptor(q, 0, q.heap, 16 * 65537, AVAILABLE | VIRTQ_DESC_F_INDIRECT),
-    ],
-    [
-      'readable after writable in a table',
-      'readable-after-writable',
-      (q) => {
-        new DataView(q.space.view.buffer).setUint16(q.heap + 14, VIRTQ_DESC_F_WRITE, true)
-        descriptor(q, 0, q.heap, 32, AVAILABLE | VIRTQ_DESC_F_INDIRECT)
-      },
-    ],
-    [
-      'an indirect table longer than a chain may be',
-      'chain-too-long',
-      (q) => descriptor(q, 0, q.heap, 16 * (CHAIN_DESCRIPTORS_MAX + 1), AVAILABLE | VIRTQ_DESC_F_INDIRECT),
-    ],
-    [
-      'an indirect table in a hole',
-      'indirect-fault',
-      (q) => descriptor(q, 0, 2 ** 60, 16, AVAILABLE | VIRTQ_DESC_F_INDIRECT),
-    ],
-    [
-      'ring memory that goes away',
-      'metadata-fault',
-      (q) => {
-        q.space.end = 0x1000
-      },
-    ],
-  ]
-  it.each(attacks)('%s breaks the queue and nothing else', (_title, reason, arrange) => {
-    const q = packed({ features: INDIRECT })
-    arrange(q)
-    expectLatched(q, reason)
-  })
-
-  it('an indirect table without the feature', () => {
-    const q = packed()
-    q.driver.addIndirect(q.heap, 1)
-    q.driver.publish()
-    expect(q.device.popBatch(q.batch, 64)).toBeLessThan(0)
-    expect(q.device.broken).toBe('indirect-not-negotiated')
-  })
-
-  it('a driver that makes used descriptors available before they are used gives no more than the ring has', () => {
-    const q = packed({ queueSize: 4 })
-    for (let slot = 0; slot < 4; slot++) descriptor(q, slot, q.heap, 60, AVAILABLE)
-    expect(q.device.popBatch(q.batch, 64)).toBe(4)
-    for (let slot = 0; slot < 4; slot++) descriptor(q, slot, q.heap, 60, VIRTQ_DESC_F_USED)
-    expect(q.device.enableNotification()).toBe(0)
-    expect(q.device.popBatch(q.batch, 64)).toBe(0)
-    expect(q.device.useBatch(q.batch, 0)).toBe(0)
-  })
-
-  it('a chain may not take entries that are not published yet', () => {
-    const q = packed({ queueSize: 4 })
-    for (const [slot, more] of [true, false, true, true].entries())
-      descriptor(q, slot, q.heap, 60, AVAILABLE | (more ? VIRTQ_DESC_F_NEXT : 0))
-    expect(q.device.popBatch(q.batch, 64)).toBe(1)
-    expect(q.device.popBatch(q.batch, 64)).toBeLessThan(0)
-    expect(q.device.broken).toBe('chain-too-long')
-  })
-
-  it('a batch ends with the last entry of the ring, even if the first is available again by then', () => {
-    const cpu = new WatchingCpu()
-    const q = packed({ queueSize: 2, cpu })
-    descriptor(q, 1, q.heap, 60, AVAILABLE)
-    descriptor(q, 0, q.heap, 60, AVAILABLE | VIRTQ_DESC_F_NEXT)
-    cpu.onLoad = (_, at) => {
-      if (at === q.ring.desc.address + 16) q.raw.desc.store16Release(14, VIRTQ_DESC_F_USED)
-    }
-    expect(q.device.popBatch(q.batch, 64)).toBe(1)
-    expect(q.device.base).toBe(0x8000_0000)
-  })
-
-  it('a chain has at most 1024 descriptors, and its table too, however large its ring is', () => {
-    const q = packed({ queueSize: 2048 })
-    for (let slot = 0; slot < 1025; slot++) descriptor(q, slot, q.heap, 0, AVAILABLE | VIRTQ_DESC_F_NEXT)
-    expect(q.device.popBatch(q.batch, 64)).toBeLessThan(0)
-    expect(q.device.broken).toBe('chain-too-long')
-  })
-
-  it('a batch ends when enough descriptors were walked, whatever segments they left', () => {
-    const q = packed({ queueSize: 64, features: INDIRECT })
-    for (let slot = 0; slot < 64; slot++) descriptor(q, slot, q.heap, 16 * 1024, AVAILABLE | VIRTQ_DESC_F_INDIRECT)
-    expect(q.device.popBatch(q.batch, 64)).toBe(2)
-    expect(q.batch.descriptors).toBe(2 * 1025)
   })
 
   it('virtio 1.3 2.8.6 a chain has the buffer id of its last descriptor', () => {
@@ -347,60 +140,6 @@ describe.each(WAYS)('a packed ring by %s', (way) => {
     expect(q.device.base).toBe(0x0003_0003)
   })
 
-  it('virtio 1.3 2.8.10 an event of the lap before is met by a batch that goes over the end of the ring', () => {
-    const q = packed({ features: EVENT_IDX })
-    for (const count of [6, 4]) {
-      q.raw.driver.store32(0, 7 | (1 << 15) | (RING_EVENT_FLAGS_DESC << 16))
-      for (let i = 0; i < count; i++) q.driver.addOne(q.heap, 60, false)
-      q.driver.publish()
-      q.device.popBatch(q.batch, 64)
-      q.device.useBatch(q.batch, count)
-      q.driver.reclaim()
-      expect(q.device.needsNotification()).toBe(count === 4)
-    }
-  })
-
-  it('virtio 1.3 2.8.10 without EVENT_IDX a descriptor event is neither asked for nor believed', () => {
-    const q = packed()
-    q.raw.driver.store32(0, 5 | (1 << 15) | (RING_EVENT_FLAGS_DESC << 16))
-    q.driver.addOne(q.heap, 60, false)
-    q.driver.publish()
-    q.device.popBatch(q.batch, 64)
-    q.device.useBatch(q.batch, 1)
-    expect(q.device.needsNotification()).toBe(true)
-    q.device.enableNotification()
-    expect(q.raw.device.load16(2)).toBe(0)
-  })
-
-  it('any bytes in the ring: bounded work, no throw, no write outside the ring', () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ minLength: 512, maxLength: 512 }), fc.boolean(), (bytes, indirect) => {
-        const q = packed({ features: indirect ? INDIRECT : 0n })
-        for (let at = 0; at < 128; at++) q.space.view.u8[q.ring.desc.address + at] = bytes[at]!
-        // Half of all rings are available, so that chains are walked at all.
-        if ((bytes[511]! & 1) === 1)
-          for (let slot = 0; slot < 8; slot++) q.raw.desc.store16(16 * slot + 14, AVAILABLE | (bytes[128 + slot]! & 7))
-        q.space.view.u8.set(bytes.subarray(150), q.heap)
-        const { desc, device } = q.ring
-        const outside = (): Buffer =>
-          Buffer.concat([
-            q.space.view.u8.subarray(0, desc.address),
-            q.space.view.u8.subarray(desc.address + desc.length, device.address),
-            q.space.view.u8.subarray(device.address + device.length),
-          ])
-        const before = outside()
-        for (let round = 0; round < 4; round++) {
-          const popped = q.device.popBatch(q.batch, 64)
-          if (popped <= 0) break
-          expect(q.batch.descriptors).toBeLessThanOrEqual(q.batch.descriptorLimit + CHAIN_DESCRIPTORS_MAX + 1)
-          q.device.useBatch(q.batch, popped)
-        }
-        expect(outside().equals(before)).toBe(true)
-      }),
-      { numRuns: 300 },
-    )
-  })
-
   it('every write of the ring is in the migration log, found by area', () => {
     const written: [string, number, number][] = []
     const q = packed({
@@ -423,20 +162,5 @@ describe.each(WAYS)('a packed ring by %s', (way) => {
       ['desc', 0, 32],
       ['device', 2, 2],
     ])
-  })
-})
-
-describe('packed areas', () => {
-  it('of a size that is 0 or above 32768, misaligned or overlapping are refused; no power of two is asked for', () => {
-    expect(packedRingAreas(3, true, 0x1000, 0x2000, 0x2004).desc).toEqual({
-      address: 0x1000,
-      length: 48,
-      access: 'read-write',
-    })
-    for (const size of [0, 32769, 1.5])
-      expect(() => packedRingAreas(size, true, 0x1000, 0x2000, 0x2004)).toThrow('1 to 32768')
-    expect(() => packedRingAreas(8, true, 0x1008, 0x2000, 0x2004)).toThrow('a multiple of 16')
-    expect(() => packedRingAreas(8, true, 0x1000, 0x2002, 0x2004)).toThrow('a multiple of 4')
-    expect(() => packedRingAreas(8, true, 0x1000, 0x1040, 0x2004)).toThrow('outside the desc area')
   })
 })
