@@ -8,11 +8,11 @@ const NAMED: Readonly<Record<string, string>> = {
   'packages/explorer/src/exploring-cpu.ts': 'a packed descriptor is stored in pieces, each a step',
   'packages/explorer/src/faulty/faulty-queues.ts':
     'rings as they would be with a fault of 2026, for the explorer to find',
-  'packages/vhost-user/src/driver-ring.ts': 'a ring of a driver in another process',
-  'packages/vhost-user/src/inflight-split.ts': 'notes of chains in flight are told by the used index',
-  'packages/vhost-user/src/packed-base.ts': 'finds where a packed ring stands, by its flags',
-  'packages/vhost-user/src/packed-descriptors.ts': 'descriptors in the notes of chains in flight',
-  'packages/vhost-user/src/request-notes.ts': 'notes of chains in flight are told by what was published',
+  'packages/vhost-user/src/frontend/driver-ring.ts': 'a ring of a driver in another process',
+  'packages/vhost-user/src/inflight/inflight-split.ts': 'notes of chains in flight are told by the used index',
+  'packages/vhost-user/src/device/packed-base.ts': 'finds where a packed ring stands, by its flags',
+  'packages/vhost-user/src/inflight/packed-descriptors.ts': 'descriptors in the notes of chains in flight',
+  'packages/vhost-user/src/device/request-notes.ts': 'notes of chains in flight are told by what was published',
 }
 
 test('files that name parts of a ring are known, and fewer than twelve', () => {

@@ -28,7 +28,7 @@ import {
   PIECES_MAX,
 } from '@vring/virtqueue'
 import { describe, expect, test } from 'vitest'
-import { iotlbEntriesFor } from '../packages/vhost-user/src/iotlb-entries.ts'
+import { iotlbEntriesFor } from '../packages/vhost-user/src/session/iotlb-entries.ts'
 
 const PAGE = 4096
 const BYTES = 32 << 20

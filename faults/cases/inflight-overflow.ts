@@ -3,8 +3,8 @@ import { InflightSplit } from '@vring/vhost-user'
 import type { Fault } from '../fault.ts'
 import { trackingSession } from '../sessions.ts'
 
-const INFLIGHT = 'packages/vhost-user/src/session-inflight.ts'
-const SPLIT = 'packages/vhost-user/src/inflight-split.ts'
+const INFLIGHT = 'packages/vhost-user/src/inflight/session-inflight.ts'
+const SPLIT = 'packages/vhost-user/src/inflight/inflight-split.ts'
 
 export const fault: Fault = {
   id: 'QEMU issue 3974',

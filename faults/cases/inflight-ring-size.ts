@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Fault } from '../fault.ts'
 import { trackingSession } from '../sessions.ts'
 
-const INFLIGHT = 'packages/vhost-user/src/session-inflight.ts'
+const INFLIGHT = 'packages/vhost-user/src/inflight/session-inflight.ts'
 
 export const fault: Fault = {
   id: 'CVE-2026-86565',
@@ -21,7 +21,7 @@ export const fault: Fault = {
     },
     {
       change: 'the size of a running ring can be set',
-      file: 'packages/vhost-user/src/session-handlers.ts',
+      file: 'packages/vhost-user/src/session/session-handlers.ts',
       from: "const vring = rings.stoppedAt(index, 'SET_VRING_NUM')\n",
       to: 'const vring = rings.at(index)\n',
     },

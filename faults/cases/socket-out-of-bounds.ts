@@ -7,7 +7,7 @@ export const fault: Fault = {
   id: 'QEMU issue 4403',
   system: 'libvhost-user, messages',
   fault: 'what a message says of itself is an index or a length out of bounds',
-  here: 'packages/vhost-user/src/backend-session.ts',
+  here: 'packages/vhost-user/src/session/backend-session.ts',
   holds:
     'every request with every small payload, of zeros, ones and counts that lie, is done or refused by a line that names it',
   notHere: null,
@@ -15,19 +15,19 @@ export const fault: Fault = {
   mutants: [
     {
       change: 'regions are counted as the message says',
-      file: 'packages/vhost-user/src/payload.ts',
+      file: 'packages/vhost-user/src/messages/payload.ts',
       from: 'if (count > room) throw',
       to: 'if (count < 0) throw',
     },
     {
       change: 'queue indices are not checked',
-      file: 'packages/vhost-user/src/session-rings.ts',
+      file: 'packages/vhost-user/src/session/session-rings.ts',
       from: "if (vring === undefined) throw refused('ERR_PROTOCOL', 'queue index'",
       to: "if (index < 0) throw refused('ERR_PROTOCOL', 'queue index'",
     },
     {
       change: 'sizes of payloads are not checked',
-      file: 'packages/vhost-user/src/check-request.ts',
+      file: 'packages/vhost-user/src/messages/check-request.ts',
       from: 'if (bytes < least || bytes > most) throw',
       to: 'if (bytes < 0) throw',
     },

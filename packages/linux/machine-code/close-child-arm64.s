@@ -1,4 +1,4 @@
-// Closes a descriptor in a child process that shares memory and descriptors with this one, for arm64; src/close-child-code.ts has
+// Closes a descriptor in a child process that shares memory and descriptors with this one, for arm64; src/machine-code/close-child-code.ts has
 // its bytes, and a test assembles this again.
 //
 // close(fd): returns the child's process id, or a negative errno. The child has no stack of its own, so it touches none, and

@@ -1,4 +1,4 @@
-# The SIGBUS handler of @vring/linux for x86-64; src/sigbus-code.ts has its bytes, and a test assembles this again.
+# The SIGBUS handler of @vring/linux for x86-64; src/machine-code/sigbus-code.ts has its bytes, and a test assembles this again.
 #
 # handler(signal, siginfo, context): looks the fault's address up in the table of guarded memory. Found: puts a private zero
 # page there, counts, and returns, so that the access is made again. Otherwise: the handler that was there before, or the

@@ -14,7 +14,7 @@ describe('another operating system', () => {
     vi.stubGlobal('process', { ...process, platform: 'win32', arch: 'x64' })
     expect(unsupportedHost()).toBe('the platform is win32; accepted: linux')
     vi.resetModules()
-    const { UnixSocket } = await import('./unix-socket.ts')
+    const { UnixSocket } = await import('./sockets/unix-socket.ts')
     try {
       UnixSocket.pair()
       expect.unreachable()

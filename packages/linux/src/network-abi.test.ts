@@ -17,7 +17,16 @@ const HEADERS = [
   'linux/io_uring.h',
   'linux/fs.h',
 ]
-const FILES = ['io-uring', 'link', 'netlink', 'netns', 'tun', 'xdp-program', 'xdp-socket', 'bpf']
+const FILES = [
+  'io/io-uring',
+  'network/link',
+  'network/netlink',
+  'network/netns',
+  'network/tun',
+  'bpf/xdp-program',
+  'af-xdp/xdp-socket',
+  'bpf/bpf',
+]
 
 /** Names in these files that are the package's own, and constants younger than headers in use. */
 const NOT_IN_C =

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { F_GETFL, F_SETFL, O_NONBLOCK } from '../src/abi.ts'
-import { EventFd } from '../src/eventfd.ts'
+import { EventFd } from '../src/events/eventfd.ts'
 import { libc } from '../src/libc.ts'
 
 /** Signals an eventfd while another thread keeps it full and blocking; exits with 0 when all signals returned. */
