@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -167,16 +167,3 @@ describe.skipIf(noQsd !== null)(
     })
   },
 )
-
-test('the file is named that can’t be served', () => {
-  const cli = new URL('../dist/cli.js', import.meta.url).pathname
-  const run = (...args: string[]) =>
-    spawnSync(process.execPath, [cli, 'block', '--socket', socket, ...args], { encoding: 'utf8' })
-  writeFileSync(file, new Uint8Array(1000))
-  expect(run('--file', file)).toMatchObject({
-    status: 2,
-    stderr: expect.stringContaining('1000 bytes; accepted: a regular file'),
-  })
-  expect(run('--file', join(folder, 'none'))).toMatchObject({ stderr: expect.stringContaining('--file: open: ENOENT') })
-  expect(run()).toMatchObject({ status: 2, stderr: expect.stringContaining('--file: missing: A regular file') })
-})
