@@ -1,5 +1,5 @@
 import { type Accessor, type AccessorContext, UncheckedUser618 } from '@vring/accessor'
-import { packedRingAreas, type RingAreas, splitRingAreas } from '@vring/layout'
+import { featureSet, packedRingAreas, type RingAreas, splitRingAreas, VIRTIO_F_RING_PACKED } from '@vring/layout'
 import { type AddressMap, PAGE_BYTES } from '@vring/memory'
 import { createSync, type SyncName } from '@vring/mmu-notifier'
 import { createDeviceQueue, type DeviceQueue, type DeviceQueueOptions } from '@vring/virtqueue'
@@ -107,9 +107,14 @@ export class RingWorld<S extends ExploredSpace> {
     })
   }
 
-  /** The device side of the ring. It keeps state of its own, so each run of a thread makes another. */
-  createDevice(features: bigint): DeviceQueue {
+  /**
+   * The device side of the ring. It keeps state of its own, so each run of a thread makes another.
+   *
+   * @param negotiated features; RING_PACKED follows from the ring's format
+   */
+  createDevice(negotiated: bigint): DeviceQueue {
     const { accessor, deviceCpu: cpu, ring, buffers } = this
+    const features = negotiated | featureSet(...(ring.format === 'packed' ? [VIRTIO_F_RING_PACKED] : []))
     return this.#createDevice({ accessor, cpu, ring, features, buffers })
   }
 

@@ -1,6 +1,14 @@
 import { type AccessorOptions, type AccessorPlugin, supportsOf } from '@vring/accessor'
 import { DeviceIotlb } from '@vring/iotlb'
-import { AREAS, type Area, featureSet, packedRingAreas, splitRingAreas, VIRTIO_F_INDIRECT_DESC } from '@vring/layout'
+import {
+  AREAS,
+  type Area,
+  featureSet,
+  packedRingAreas,
+  splitRingAreas,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_RING_PACKED,
+} from '@vring/layout'
 import { ACCESS_READ, GuestMap, PAGE_BYTES, PagedSpace } from '@vring/memory'
 import { ChainBatch, createDeviceQueue } from '@vring/virtqueue'
 import { probeHooks } from './hook-probe.ts'
@@ -178,7 +186,8 @@ function runPath(
     }
   }
   const guest = new GuestMap(space, [{ guestAddress: GUEST_BUFFERS, length: BUFFER_BYTES, userAddress: buffers }])
-  const features = featureSet(VIRTIO_F_INDIRECT_DESC)
+  const packed = hostile.format === 'packed'
+  const features = featureSet(VIRTIO_F_INDIRECT_DESC, ...(packed ? [VIRTIO_F_RING_PACKED] : []))
   const queue = createDeviceQueue({ accessor, cpu, ring, features, buffers: guest, nospec })
   const batch = new ChainBatch(QUEUE_SIZE)
   const fill = (area: Area, value: number): void =>

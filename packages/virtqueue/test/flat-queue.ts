@@ -18,6 +18,7 @@ import {
   type RingAreas,
   splitRingAreas,
   VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_RING_PACKED,
 } from '@vring/layout'
 import type { KernelMapping, MapRefusal, MemoryView, UserSpace } from '@vring/memory'
 import { memoryView } from '@vring/memory'
@@ -98,6 +99,7 @@ export interface FlatQueueOptions {
   readonly way?: Way
   readonly format?: 'split' | 'packed'
   readonly queueSize?: number
+  /** RING_PACKED follows from {@link format}. */
   readonly features?: bigint
   /** Split: the index that both sides start at. */
   readonly start?: number
@@ -107,8 +109,9 @@ export interface FlatQueueOptions {
 
 /** A queue in a {@link FlatSpace}, started. */
 export function flatQueue(options: FlatQueueOptions = {}): FlatQueue {
-  const { way = 'windows', format = 'split', queueSize = 8, features = featureSet(), start = 0 } = options
+  const { way = 'windows', format = 'split', queueSize = 8, start = 0 } = options
   const { cpu = plainCpu } = options
+  const features = (options.features ?? 0n) | featureSet(...(format === 'packed' ? [VIRTIO_F_RING_PACKED] : []))
   const space = new FlatSpace()
   const eventIdx = hasFeature(features, VIRTIO_F_EVENT_IDX)
   const areas = format === 'split' ? splitRingAreas : packedRingAreas

@@ -1,5 +1,13 @@
 import { type Accessor, RecordingCpu } from '@vring/accessor'
-import { type Area, featureSet, type RingAreas, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from '@vring/layout'
+import {
+  type Area,
+  featureSet,
+  hasFeature,
+  type RingAreas,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_RING_PACKED,
+} from '@vring/layout'
 import { ACCESS_READ, type MemoryView } from '@vring/memory'
 import { createWorld, type World, type WorldOptions } from '@vring/testkit'
 import {
@@ -18,6 +26,7 @@ const FORMATS: readonly RingAreas['format'][] = ['split', 'packed']
 
 /** How a bed differs. */
 export interface RingBedOptions extends WorldOptions {
+  /** RING_PACKED follows from the ring's format. */
   readonly features?: bigint
   /** The only format that is examined; default `any`. */
   readonly only?: RingAreas['format'] | 'any'
@@ -67,16 +76,19 @@ export class RingBed {
   readonly #device: DeviceQueueOptions
 
   constructor(subject: Subject, options: RingBedOptions) {
-    const features = options.features ?? featureSet(VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX)
+    const negotiated = options.features ?? featureSet(VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX)
     const world = createWorld(subject, { cpu: new BoundedCpu(), queueSize: 8, ...options, eventIdx: true })
-    const ring = { ...world.ring, eventIdx: (features & featureSet(VIRTIO_F_EVENT_IDX)) !== 0n }
+    const features = negotiated | featureSet(...(world.ring.format === 'packed' ? [VIRTIO_F_RING_PACKED] : []))
+    const eventIdx = hasFeature(features, VIRTIO_F_EVENT_IDX)
+    const ring = { ...world.ring, eventIdx }
     this.world = world
     this.cpu = world.cpu
     this.split = ring.format === 'split'
     this.heap = world.mapBuffers(HEAP_BYTES)
     const wrapped = options.accessor?.(world.accessor, this) ?? world.accessor
     const accessor = options.windows === true ? delegate(wrapped, { lease: null }) : wrapped
-    this.driver = createDriverQueue({ ring: world.driverRing, memory: world.driverMemory, features })
+    const driverRing = { ...world.driverRing, eventIdx }
+    this.driver = createDriverQueue({ ring: driverRing, memory: world.driverMemory, features })
     const { cpu, space } = world
     this.#device = { accessor, cpu, ring, features, buffers: space, ...options.device }
     this.device = createDeviceQueue(this.#device)

@@ -1,0 +1,67 @@
+import { plainCpu } from '@vring/accessor'
+import {
+  featureSet,
+  packedRingAreas,
+  type RingAreas,
+  splitRingAreas,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_RING_PACKED,
+} from '@vring/layout'
+import { describe, expect, test } from 'vitest'
+import { flatQueue } from '../test/flat-queue.ts'
+import { createDeviceQueue, createDriverQueue, PackedDeviceQueue, SplitDeviceQueue } from './index.ts'
+
+const split = (eventIdx: boolean): RingAreas => splitRingAreas(8, eventIdx, 0x1000, 0x2000, 0x3000)
+const packed = (eventIdx: boolean): RingAreas => packedRingAreas(8, eventIdx, 0x1000, 0x2000, 0x3000)
+const PACKED = featureSet(VIRTIO_F_RING_PACKED)
+const EVENT = featureSet(VIRTIO_F_EVENT_IDX)
+
+/** Both sides, by the same ring and features. */
+function queues(ring: RingAreas, features: bigint) {
+  const { space, accessor } = flatQueue({ format: ring.format })
+  return {
+    device: () => createDeviceQueue({ accessor: accessor(), cpu: plainCpu, ring, features, buffers: space }),
+    driver: () => createDriverQueue({ ring, memory: space, features }),
+  }
+}
+
+describe('a ring and the features that were negotiated', () => {
+  test('make a queue of its format', () => {
+    expect(queues(split(true), EVENT).device()).toBeInstanceOf(SplitDeviceQueue)
+    expect(queues(packed(true), PACKED | EVENT).device()).toBeInstanceOf(PackedDeviceQueue)
+  })
+
+  test.each([
+    [
+      'a packed ring',
+      packed(false),
+      0n,
+      'ring.format is packed; accepted: split, or features with VIRTIO_F_RING_PACKED',
+    ],
+    [
+      'a split ring',
+      split(false),
+      PACKED,
+      'ring.format is split; accepted: packed, as features have VIRTIO_F_RING_PACKED',
+    ],
+    ['event words', split(true), 0n, 'ring.eventIdx is true; accepted: false, or features with VIRTIO_F_EVENT_IDX'],
+    [
+      'no event words',
+      packed(false),
+      PACKED | EVENT,
+      'ring.eventIdx is false; accepted: true, as features have VIRTIO_F_EVENT_IDX',
+    ],
+    [
+      'a number',
+      split(false),
+      0 as unknown as bigint,
+      'features is 0; accepted: a bigint of feature bits, as of featureSet()',
+    ],
+  ])('that say otherwise are refused by both sides: %s', (_, ring, features, message) => {
+    const { device, driver } = queues(ring, features)
+    for (const create of [device, driver]) {
+      expect(create).toThrow(message)
+      expect(create).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
+    }
+  })
+})
