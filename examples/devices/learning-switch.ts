@@ -70,8 +70,10 @@ export class LearningSwitch {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const paths = process.argv.slice(2)
+  if (paths.length === 0) throw new Error('usage: learning-switch.ts SOCKET...')
   const network = new LearningSwitch()
   const worker = new VhostUserWorker()
-  for (const path of process.argv.slice(2)) worker.serve({ path, role: 'server', device: network.addDevice() })
+  for (const path of paths) worker.serve({ path, role: 'server', device: network.addDevice() })
   worker.run()
 }

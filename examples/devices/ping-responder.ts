@@ -1,5 +1,6 @@
 // A station that answers ARP requests and pings for one address:
 //   npx tsx --conditions=@vring/source examples/devices/ping-responder.ts /run/net.sock 192.0.2.1
+import { isIPv4 } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { vmapDirect } from '@vring/accessor-vmap-direct'
 import { memoryView } from '@vring/memory'
@@ -85,5 +86,8 @@ export function responderDevice(address: string): NetDevice {
   return new NetDevice({ accessor: vmapDirect, backend: () => responder, source: () => responder.answers })
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url))
-  serveVhostUser({ path: process.argv[2]!, role: 'server', device: responderDevice(process.argv[3]!) })
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [path, address = ''] = process.argv.slice(2)
+  if (path === undefined || !isIPv4(address)) throw new Error('usage: ping-responder.ts SOCKET IPV4')
+  serveVhostUser({ path, role: 'server', device: responderDevice(address) })
+}

@@ -53,5 +53,8 @@ export class RngDevice implements VhostUserDevice {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url))
-  serveVhostUser({ path: process.argv[2]!, role: 'server', device: new RngDevice() })
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [path] = process.argv.slice(2)
+  if (path === undefined) throw new Error('usage: virtio-rng.ts SOCKET')
+  serveVhostUser({ path, role: 'server', device: new RngDevice() })
+}

@@ -41,6 +41,8 @@ export async function runCommand(rawArgs: readonly string[], say: Say): Promise<
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined
     if (command === undefined) {
       const names = Object.keys(commands)
+      if (name.startsWith('-'))
+        throw usageError(name, `stands before the command; accepted: vring-bench run ${name} ...`)
       throw usageError(name, `unknown command; accepted: ${names.join(', ')}${didYouMean(name, names)}`)
     }
     if (rest.includes('--help') || rest.includes('-h')) {
@@ -107,6 +109,8 @@ function programHelp(): string {
     description: 'What each way of reaching virtqueue metadata costs',
     options: { version: { type: 'boolean', description: 'print the version' } },
     commands: Object.fromEntries(Object.entries(commands).map(([name, { description }]) => [name, description])),
-    after: 'vring-bench COMMAND --help describes a command.',
+    after:
+      'vring-bench COMMAND --help describes a command. Exit codes: 0 done; 1 internal error, or every cell failed; ' +
+      '2 unusable arguments; 3 a hash, a claim, a case or a comparison failed; 4 a peer or privilege is missing; 130 Ctrl-C.',
   })
 }

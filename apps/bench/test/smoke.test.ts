@@ -271,6 +271,11 @@ describe('exit codes', () => {
     [['speculate', '--accessor', 'baseline'], 2, /accessor "baseline" is unknown; accepted: vmap-direct/],
     [['explain', '--force', 'iotlb-translated'], 2, /device IOTLB only/],
     [['unknown'], 2, /unknown command; accepted: run, /],
+    [
+      ['--accessor', 'vmap-direct'],
+      2,
+      /--accessor: stands before the command; accepted: vring-bench run --accessor \.\.\.$/m,
+    ],
   ])('%j gives %i and one line', async (args, code, message) => {
     const stderr: string[] = []
     const stdout: string[] = []

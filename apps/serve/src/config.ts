@@ -84,7 +84,8 @@ async function resolveDevice(
   if (all.socket !== undefined && all['socket-path'] !== undefined)
     throw refuse('socket-path', 'is given beside --socket')
   const path = all['socket-path'] ?? all.socket
-  if (path !== undefined && all.fd !== undefined) throw refuse('fd', 'is given beside a path')
+  if (path !== undefined && all.fd !== undefined)
+    throw refuse('fd', 'is given beside a path; accepted: --fd or --socket')
   const fd = all.fd ?? (path === undefined ? activated : null)
   if (path === undefined && fd === null) throw refuse('socket', 'missing: the path of the vhost-user socket')
   if (fd !== null && all.client === true) throw refuse('client', 'connects to a path; accepted: without --fd')

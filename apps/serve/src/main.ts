@@ -92,7 +92,7 @@ async function serveBlock(rawArgs: readonly string[]): Promise<number> {
   try {
     const text = await blockCommand(rawArgs, stop.signal, say)
     if (text !== null) process.stdout.write(text)
-    return EXIT_OK
+    return rawArgs.length === 0 ? EXIT_USAGE : EXIT_OK
   } finally {
     for (const signal of ending) process.off(signal, onSignal)
   }

@@ -313,12 +313,7 @@ describe.skipIf(reason !== null)(`vring-serve${reason === null ? '' : ` (skipped
   test.each<[string, string[], number, RegExp]>([
     ['a socket that is in use', ['--backend', 'drop'], 75, /--socket: bind: EADDRINUSE.*in use/],
     ['a folder that is missing', ['--socket', '/nonexistent/a.sock', '--backend', 'drop'], 4, /--socket: bind: ENOENT/],
-    [
-      'a capture that is there',
-      ['--backend', 'drop', '--capture', '/etc/hostname'],
-      2,
-      /--capture: .*EEXIST \(a capture/,
-    ],
+    ['a capture that is there', ['--backend', 'drop', '--capture', '/etc/hostname'], 2, /--capture: .*EEXIST \(a file/],
     ['a replay of a directory', ['--backend', 'replay:/etc'], 2, /--backend: \/etc: is no regular file/],
     ['a capture that can’t be made', ['--backend', 'pcap:/nonexistent/a'], 4, /--backend: capture file .*ENOENT/],
     ['a program that is missing', ['--backend', 'drop', '--xdp', '/nonexistent.o'], 4, /--xdp .*ENOENT/],

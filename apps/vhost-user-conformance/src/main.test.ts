@@ -35,6 +35,7 @@ describe('vhost-user-conformance', () => {
   test.each([
     [['--sokcet', 'x'], '--sokcet: '],
     [['--socket', 'x', '--only', 'nonsense'], '--only nonsense: no case has this'],
+    [['--socket', 'x'.repeat(200)], '--socket: path is '],
   ])('ends with 2 for %j', async (given, message) => {
     expect(await main(given)).toBe(2)
     expect(err).toContain(`vhost-user-conformance: ${message}`)
@@ -42,7 +43,7 @@ describe('vhost-user-conformance', () => {
 
   test('ends with 4 where no process listens, and where the back-end does not start', async () => {
     expect(await main(['--socket', '/nowhere/x.sock', '--patience', '50'])).toBe(4)
-    expect(err).toContain('/nowhere/x.sock: no back-end answers GET_FEATURES here')
+    expect(err).toMatch(/x\.sock: no back-end answers GET_FEATURES here: .*\(ENOENT: nothing is at this path\)/)
     expect(await main(['--socket', '/nowhere/x.sock', '--spawn', 'echo sorry {socket}; exit 7'])).toBe(4)
     expect(err).toContain('the back-end ended (exit code 7) before it answered:\nsorry /nowhere/x.sock')
   })

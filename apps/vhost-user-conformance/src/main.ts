@@ -88,7 +88,10 @@ function usage(): string {
   return helpText({
     name: 'vhost-user-conformance',
     description: 'Judges a vhost-user back-end as its front-end, clause by clause.',
-    options: OPTIONS,
+    options: { ...OPTIONS, version: { type: 'boolean', description: 'Print the version' } },
+    after:
+      'Exit codes: 0 no case of level MUST failed; 1 internal error; 2 unusable arguments; 3 a case of level MUST failed; ' +
+      '4 no back-end to judge.',
   })
 }
 

@@ -8,7 +8,7 @@ import { isVringError } from '@vring/layout'
 import { systemErrnoOf, UnixSocket } from '@vring/linux'
 import { CaseFailure, fail } from './case.ts'
 import { pause } from './driver/pause.ts'
-import { missingError } from './judge-error.ts'
+import { missingError, usageError } from './judge-error.ts'
 import { Connection, PATIENCE_MS } from './wire/connection.ts'
 
 /** How long a back-end may take to start, in ms. */
@@ -16,8 +16,12 @@ const START_MS = 20_000
 /** How long it may take to end after SIGTERM, in ms. */
 const END_MS = 3000
 
-/** Errors of connect(2) that say that no process accepts there now. */
-const NOT_ACCEPTED = new Set(['ENOENT', 'ECONNREFUSED', 'EAGAIN'])
+/** Errors of connect(2) that say that no process accepts there now, for people. */
+const NOT_ACCEPTED: Readonly<Record<string, string>> = {
+  ENOENT: 'nothing is at this path',
+  ECONNREFUSED: 'no process listens: an old socket, or another file',
+  EAGAIN: 'too many connections wait',
+}
 
 export interface TargetOptions {
   readonly socket: string
@@ -34,6 +38,8 @@ export class Target {
   readonly #command: string | null
   readonly #folder: string | null
   #child: ChildProcess | null = null
+  /** Why it did not answer when it was asked last. */
+  #silence = ''
 
   constructor({ socket, spawn: command, patienceMs = PATIENCE_MS }: TargetOptions) {
     this.socket = socket
@@ -50,7 +56,7 @@ export class Target {
   /**
    * Starts it where that is asked for, and waits until it answers.
    *
-   * @throws JudgeError with exit code 4
+   * @throws JudgeError with exit code 4, or 2 for a path that no socket can have
    */
   async start(): Promise<void> {
     if (this.#command !== null) this.#spawn(this.#command)
@@ -60,7 +66,8 @@ export class Target {
       if (ended !== null)
         throw missingError(`--spawn: the back-end ended (${ended}) before it answered${this.#lastLines()}`)
       if (await this.answers()) return
-      if (performance.now() > end) throw missingError(`${this.socket}: no back-end answers GET_FEATURES here`)
+      if (performance.now() > end)
+        throw missingError(`${this.socket}: no back-end answers GET_FEATURES here: ${this.#silence}`)
       await sleep(20)
     }
   }
@@ -85,8 +92,10 @@ export class Target {
       } catch (error) {
         if (!isVringError(error)) throw error
         const errno = systemErrnoOf(error) ?? ''
-        if (!NOT_ACCEPTED.has(errno)) throw missingError(`${this.socket}: ${error.message}`)
-        if (performance.now() > end) fail(`no process accepts a connection at ${this.socket} (${errno})`)
+        if (error.code !== 'ERR_SYSTEM') throw usageError('--socket', error.message)
+        const reason = NOT_ACCEPTED[errno]
+        if (reason === undefined) throw missingError(`${this.socket}: ${error.message}`)
+        if (performance.now() > end) fail(`no process accepts a connection (${errno}: ${reason})`)
         pause(2)
       }
     }
@@ -104,6 +113,7 @@ export class Target {
       return true
     } catch (error) {
       if (!(error instanceof CaseFailure)) throw error
+      this.#silence = error.message
       await sleep(5)
       return false
     } finally {

@@ -21,7 +21,7 @@ describe('files of a capture', () => {
   test('a file that is there is not overwritten, unless that is asked for', () => {
     const name = path()
     writeFileSync(name, 'precious')
-    expect(() => new CaptureFile(name)).toThrow(/EEXIST \(a capture is there; overwrite replaces it\)/)
+    expect(() => new CaptureFile(name)).toThrow(/EEXIST \(a file is there; overwrite replaces it\)/)
     expect(readFileSync(name, 'utf8')).toBe('precious')
     new CaptureFile(name, { overwrite: true }).close()
     expect(packets(name)).toBe(0)

@@ -73,7 +73,7 @@ class FileOutput implements CaptureOutput {
       this.fd = this.open()
     } catch (cause) {
       const code = errorCode(cause)
-      const reason = code === 'EEXIST' ? 'EEXIST (a capture is there; overwrite replaces it)' : code
+      const reason = code === 'EEXIST' ? 'EEXIST (a file is there; overwrite replaces it)' : code
       throw new VringError('ERR_SYSTEM', `capture file ${path} can't be created: ${reason}`, {
         field: 'path',
         value: code,

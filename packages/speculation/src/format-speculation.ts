@@ -19,8 +19,14 @@ const UNSEEN: Readonly<Record<UnseenGuard['kind'], string>> = {
   idle: 'did nothing: what was run shows nothing',
 }
 
-/** A report as lines for people. */
-export function formatSpeculation(report: SpeculationReport): string {
+/** Reports as lines for people, one after the other; what they can not say, which is the same of all, once at the end. */
+export function formatSpeculation(...reports: readonly SpeculationReport[]): string {
+  const limits = new Set(reports.flatMap((report) => report.limits))
+  const last = ['what this can not say:', ...[...limits].map((limit) => `  - ${limit}`)].join('\n')
+  return [...reports.map(formatReport), last].join('\n\n')
+}
+
+function formatReport(report: SpeculationReport): string {
   const options = Object.entries(report.options).map(([name, value]) => ` ${name}=${value}`)
   const lines = [
     `${report.accessor}${options.join('')}${report.nospec === 'none' ? ' on the ring of 2019' : ''}: ` +
@@ -31,8 +37,6 @@ export function formatSpeculation(report: SpeculationReport): string {
   for (const finding of report.findings) lines.push(...formatFinding(finding))
   for (const { kind, window, access, detail } of report.unseen)
     lines.push(`  not shown: ${window}.${access} ${UNSEEN[kind]}`, `    ${detail}`)
-  lines.push('  what this can not say:')
-  for (const limit of report.limits) lines.push(`    - ${limit}`)
   return lines.join('\n')
 }
 

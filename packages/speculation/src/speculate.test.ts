@@ -101,4 +101,11 @@ describe('speculate', () => {
     expect(text).toContain('ring: head out of range; mispredicted: SplitReader.loadHeads')
     for (const limit of SPECULATION_LIMITS) expect(text).toContain(limit)
   })
+
+  it('prints what it can not say once, after all reports', () => {
+    const text = formatSpeculation(speculate(bareDirect(true)), speculate(bareDirect(false), { nospec: 'none' }))
+    expect(text.match(/^bare-direct/gm)).toHaveLength(2)
+    for (const limit of SPECULATION_LIMITS) expect(text.split(limit)).toHaveLength(2)
+    expect(text.endsWith(SPECULATION_LIMITS.at(-1)!)).toBe(true)
+  })
 })

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { listOf } from '../arguments.ts'
 import { usageError } from '../bench-error.ts'
 import { PATIENCE_MS } from '../cell/cell-process.ts'
-import { DRIVERS, RINGS } from '../cell/cell-spec.ts'
+import { DEFAULT_CELL, DRIVERS, RINGS } from '../cell/cell-spec.ts'
 import { KIT_LIMIT_MS } from '../conformance/examine-plugin.ts'
 import { judgeCells, withConformance } from '../conformance/judge-cells.ts'
 import { withLines } from '../lines/lines-result.ts'
@@ -34,18 +34,27 @@ export const run: BenchCommand = {
   args: {
     accessor: {
       type: 'string',
-      description: 'accessors, with options as name:option=value; baseline is the floor',
-      valueHint: 'a,b',
+      description:
+        'accessors, with options as name:option=value; see plugins; default: all that can serve, with baseline, the floor, where it can',
+      valueHint: 'A,B',
     },
-    ring: { type: 'string', description: `ring formats: ${RINGS.join(', ')}`, valueHint: 'split,packed' },
+    ring: {
+      type: 'string',
+      description: `ring formats: ${RINGS.join(', ')}; default ${DEFAULT_CELL.ring}`,
+      valueHint: 'A,B',
+    },
     'in-order': { type: 'boolean', description: 'negotiate VIRTIO_F_IN_ORDER: one used element may stand for a batch' },
-    driver: { type: 'string', description: `drivers: ${DRIVERS.join(', ')}`, valueHint: 'inproc' },
+    driver: {
+      type: 'string',
+      description: `drivers: ${DRIVERS.join(', ')}; default ${DEFAULT_CELL.driver}`,
+      valueHint: 'A,B',
+    },
     backend: {
       type: 'string',
-      description: 'backends, or NAME:TEXT of a --plugin; see plugins',
-      valueHint: 'drop,xdp1',
+      description: `backends, or NAME:TEXT of a --plugin; see plugins; default ${DEFAULT_CELL.backend}`,
+      valueHint: 'A,B',
     },
-    'frame-bytes': { type: 'string', description: 'Ethernet frame in bytes, or imix; default 64', valueHint: '64' },
+    'frame-bytes': { type: 'string', description: 'Ethernet frames in bytes, or imix; default 64', valueHint: 'A,B' },
     input: {
       type: 'string',
       description: 'send the frames of a pcapng or pcap file, in turn, instead of made ones',
@@ -85,13 +94,20 @@ export const run: BenchCommand = {
       type: 'string',
       description:
         'measure peers in the same run: dpdk (with --driver testpmd), io-uring and io-uring-fixed (with --backend tap)',
-      valueHint: 'dpdk,io-uring,io-uring-fixed',
+      valueHint: 'A,B',
     },
     seed: { type: 'string', description: 'seed of frames, order and intervals; default 1', valueHint: 'N' },
     smoke: { type: 'boolean', description: 'few short trials, done within 10 s: checks results, not speed' },
-    html: { type: 'string', description: 'write the report there', valueHint: 'FILE' },
+    html: {
+      type: 'string',
+      description: `write the report there; default ${DEFAULT_HTML}, unless --json or --smoke is given`,
+      valueHint: 'FILE',
+    },
     ...pluginArg,
-    ...jsonArg,
+    json: {
+      ...jsonArg.json,
+      description: `write JSON there; - is standard output; default ${DEFAULT_JSON}, unless --smoke is given`,
+    },
   },
   async run(args, rawArgs) {
     const smoke = args.flag('smoke')

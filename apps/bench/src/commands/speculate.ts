@@ -43,7 +43,7 @@ export const speculate: BenchCommand = {
     })
     const json = args.text('json')
     if (json !== null) writeOutput('--json', json, toJson({ reports }))
-    else printText(reports.map(formatSpeculation).join('\n\n'))
+    else printText(formatSpeculation(...reports))
     return 0
   },
 }

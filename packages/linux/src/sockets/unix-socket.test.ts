@@ -125,7 +125,7 @@ describe.skipIf(reason !== null)(`a unix socket${reason === null ? '' : ` (skipp
   })
 
   test('refuses a path that does not fit into sun_path', () => {
-    expect(() => UnixListener.listen('x'.repeat(108))).toThrow('1 to 107 bytes')
+    expect(() => UnixListener.listen('x'.repeat(108))).toThrow(/x \(108 bytes\); accepted: 1 to 107 bytes/)
     expect(() => UnixSocket.connect('')).toThrow('1 to 107 bytes')
   })
 

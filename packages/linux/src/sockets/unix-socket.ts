@@ -315,7 +315,7 @@ function socketAddress(path: string): Uint8Array {
   const bytes = new TextEncoder().encode(path)
   const most = SOCKADDR_UN.size - SOCKADDR_UN.sun_path - 1
   if (bytes.length === 0 || bytes.length > most || bytes.includes(0))
-    throw refused('ERR_OUT_OF_RANGE', 'path', path, `1 to ${most} bytes without a NUL`)
+    throw refused('ERR_OUT_OF_RANGE', 'path', `${path} (${bytes.length} bytes)`, `1 to ${most} bytes without a NUL`)
   const address = fixedBytes(SOCKADDR_UN.sun_path + bytes.length + 1)
   address[SOCKADDR_UN.sun_family] = AF_UNIX
   address.set(bytes, SOCKADDR_UN.sun_path)
