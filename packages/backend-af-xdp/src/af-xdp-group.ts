@@ -15,13 +15,14 @@ const CHANGES = 0
 const FIRST_PAIR = 1
 
 /**
- * The queues of an interface that serve the pairs of one driver. An AF_XDP socket takes the frames of its own queue and no
- * others, so the sockets of pairs that do not receive stay open, and a pair that does takes their frames: all of a queue, so
- * that a flow stays in one place. While no pair receives, frames are dropped and counted.
+ * The queues of an interface that serve the pairs of one driver. An AF_XDP socket takes the frames of its own queue and
+ * no others. So the sockets of pairs that do not receive stay open, and a pair that does takes their frames. It takes
+ * all frames of a queue, so that a flow stays in one place. While no pair receives, frames are dropped and counted.
  *
- * With a group in each of several threads a queue goes over to another thread: which pairs receive is in shared memory, every
- * thread works out from it who takes which queue, and looks before each batch whether it changed. So only one thread at a time
- * uses a queue, as long as a pair begins to receive while no thread is between `receive` and `consume`.
+ * With a group in each of several threads a queue goes over to another thread. Which pairs receive is in shared memory.
+ * Every thread works out from it who takes which queue, and looks before each batch whether it changed. So only one
+ * thread at a time uses a queue, as long as a pair begins to receive while no thread is between `receive` and
+ * `consume`.
  */
 export class AfXdpGroup {
   /** By pair: what its driver receives; null: another thread serves it. */

@@ -19,8 +19,8 @@ const WAKE_EXTRA = 4
  * A frame in whose checksum its sender has left to a device, as the host's own stack does on a veth, is completed: AF_XDP has
  * nothing else that tells.
  *
- * A frame out is copied once, into the UMEM, which is the only memory that the interface sends from; a checksum that the
- * driver left to the device is completed in the copy. A frame that is longer than a chunk is cut. Of frames in:
+ * A frame out is copied once, into the UMEM, which is the only memory that the interface sends from. A checksum that
+ * the driver left to the device is completed in the copy. A frame that is longer than a chunk is cut. Of frames in:
  * {@link AfXdpReceiver}.
  *
  * Dropped and counted: `short`, `oversize`, `segmentation` (not offered: the interface can't), `header` (its checksum lies

@@ -17,9 +17,9 @@ const IDLE_CHECK = 4096
  * The way in of an AF_XDP socket, as one thread has it: frames lie in the UMEM, with an empty virtio-net header before each,
  * until they are consumed. A frame that is longer than a chunk lies in several and is joined: copied.
  *
- * Several threads may have one of the same socket, and one at a time uses it. All that they have in common is in the rings: a frame
- * leaves the RX ring when it is consumed, so that a thread that goes on after another one, with {@link follow}, gets the frames
- * that the other had and did not consume.
+ * Several threads may have one of the same socket, and one at a time uses it. All that they have in common is in the
+ * rings. A frame leaves the RX ring when it is consumed. So a thread that goes on after another one, with {@link
+ * follow}, gets the frames that the other had and did not consume.
  */
 export class AfXdpReceiver implements FrameSource {
   readonly handle: AfXdpQueueHandle

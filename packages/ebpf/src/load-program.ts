@@ -63,9 +63,9 @@ export interface EbpfProgram<C extends HookContext = HookContext> {
 }
 
 /**
- * Loads an eBPF program: reads the object, creates its maps, verifies the program and compiles it. It gives way to other
- * work of the thread every 5 ms; the engine's own parser takes a long program in parts of about a thousand instructions.
- * The source is read before this returns.
+ * Loads an eBPF program: reads the object, creates its maps, verifies the program and compiles it. It gives way to
+ * other work of the thread every 5 ms. The engine's own parser takes a long program in parts of about a thousand
+ * instructions. The source is read before this returns.
  *
  * @param type what the program is given and what it may call
  * @param source an ELF object of `clang -target bpf`, or raw instructions

@@ -1,9 +1,9 @@
 import type { MemoryView } from './memory-view.ts'
 
 /**
- * A {@link MemoryView} that is made when it is needed first: one over a GiB of foreign memory costs the JavaScript engine
- * some ten milliseconds, as it collects garbage by the bytes that buffers stand for. Of memory that no address points
- * into none is made.
+ * A {@link MemoryView} that is made when it is needed first. One over a GiB of foreign memory costs the JavaScript
+ * engine some ten milliseconds, as it collects garbage by the bytes that buffers stand for. Of memory that no address
+ * points into none is made.
  */
 export class LazyView {
   /** Bytes of its buffer. */

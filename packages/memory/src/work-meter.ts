@@ -7,10 +7,10 @@ export const WORK_PER_LOOK = 4096
 export const WORK_BYTES = 256
 
 /**
- * Counts the work of a thread in one unit, whatever a driver makes it do. One unit is a descriptor that is walked (an empty one
- * too), a look-up of a region or of an IOTLB entry that the last hit did not save, a page noted in the migration log, a frame, or
- * {@link WORK_BYTES} bytes copied; a contiguous piece of a buffer, translated and copied by itself, is two. What has a number
- * already is charged a batch at a time; what only the slow paths do is charged there.
+ * Counts the work of a thread in one unit, whatever a driver makes it do. One unit is a descriptor that is walked (an
+ * empty one too), a look-up of a region or of an IOTLB entry that the last hit did not save, a page noted in the
+ * migration log, a frame, or {@link WORK_BYTES} bytes copied. A contiguous piece of a buffer, translated and copied by
+ * itself, is two. What has a number already is charged a batch at a time; what only the slow paths do is charged there.
  */
 export class WorkMeter {
   /** Units since {@link begin}. */

@@ -13,9 +13,9 @@ const POINTER_DIGITS = 16
 const ADDRESS_BYTES = { '4': 4, '6': 16 } as const
 
 /**
- * Formats a line of trace_printk or trace_vprintk: `%d`, `%i`, `%u`, `%x`, `%X` with `l` or `ll`, `%c`, `%s`, `%p`, and of
- * its forms those of addresses, strings and symbols (which have no names here), each with flags and width.
- * Source: Linux kernel/bpf/helpers.c, bpf_bprintf_prepare, and lib/vsprintf.c.
+ * Formats a line of trace_printk or trace_vprintk. It knows `%d`, `%i`, `%u`, `%x`, `%X` with `l` or `ll`, `%c`, `%s`
+ * and `%p`, each with flags and width. Of `%p` it knows the forms of addresses, strings and symbols, which have no
+ * names here. Source: Linux kernel/bpf/helpers.c, bpf_bprintf_prepare, and lib/vsprintf.c.
  *
  * @param format ends with NUL
  * @param halves low and high half of each number

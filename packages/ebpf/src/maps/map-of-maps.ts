@@ -5,8 +5,8 @@ import type { EbpfMap, EbpfMapDefinition } from './ebpf-map.ts'
 import { HashMap } from './hash-map.ts'
 
 /**
- * Maps by index or by key: a lookup gives a map. They are set from outside, with {@link setMap}; the value of an entry is
- * the number that this map gives to the one it holds, from 1. Source: Linux kernel/bpf/map_in_map.c.
+ * Maps by index or by key: a lookup gives a map. They are set from outside, with {@link setMap}. The value of an entry
+ * is the number that this map gives to the one it holds, from 1. Source: Linux kernel/bpf/map_in_map.c.
  */
 export interface MapOfMaps extends EbpfMap {
   readonly inner: EbpfMapDefinition

@@ -5,8 +5,8 @@ import { BPF_EXIST, BPF_NOEXIST, E2BIG, type EbpfMapDefinition, EEXIST, ENOENT, 
 import type { RedirectTargets } from './redirect-targets.ts'
 
 /**
- * Targets of redirects by index: interfaces (devmap), AF_XDP sockets (xskmap) or CPUs (cpumap). The first four bytes of a
- * value of a devmap or xskmap name the target for the owner of the hook, who hands frames over; of a cpumap it is the
+ * Targets of redirects by index: interfaces (devmap), AF_XDP sockets (xskmap) or CPUs (cpumap). The first four bytes of
+ * a value of a devmap or xskmap name the target for the owner of the hook, who hands frames over. Of a cpumap it is the
  * index. Entries start absent. Source: Linux kernel/bpf/devmap.c, net/xdp/xskmap.c, kernel/bpf/cpumap.c.
  */
 export class RedirectTable extends BaseMap implements RedirectTargets {

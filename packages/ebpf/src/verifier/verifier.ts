@@ -40,9 +40,9 @@ const NO_GLOBALS: ReadonlyMap<number, GlobalFunction> = new Map()
 
 /**
  * Proves a program safe before it runs: it ends, and touches only the packet between
- * its bounds, the stack, map values and the context's fields. Every path is followed with what is known of each register;
- * loops are followed round by round, so a loop is accepted if it ends within a million instructions.
- * Source: the rules of Linux kernel/bpf/verifier.c for a privileged program.
+ * its bounds, the stack, map values and the context's fields. Every path is followed with what is known of each
+ * register. Loops are followed round by round, so a loop is accepted if it ends within a million instructions. Source:
+ * the rules of Linux kernel/bpf/verifier.c for a privileged program.
  *
  * Functions are followed where they are called, but for global ones: they are verified once, alone, if they are called at
  * all. Source: do_check_subprogs there.

@@ -10,8 +10,9 @@ const XDP_RING_NEED_WAKEUP = 1
 const NOTHING = new Uint32Array(0)
 
 /**
- * One of the four rings of an AF_XDP socket over mapped memory, which any thread of the process may look at, one at a time: entries of 8 bytes (an address in the UMEM: fill,
- * completion) or 16 (address, length, options: RX, TX), between two free-running indices.
+ * One of the four rings of an AF_XDP socket over mapped memory, which any thread of the process may look at, one at a
+ * time. Its entries lie between two free-running indices. In the fill and completion ring they have 8 bytes, an address
+ * in the UMEM. In the RX and TX ring they have 16: address, length, options.
  *
  * ```
  *   consumer -> | entry | entry | ...  <- producer        index & (size - 1) is the slot

@@ -33,8 +33,9 @@ export function isMemoryFile(fd: number): boolean {
 }
 
 /**
- * The file system that a descriptor's file is in, by name: for a file of tmpfs or hugetlbfs always, for others as the mounts of
- * this process tell, so that a file of a mount that another namespace has is `null`, as is what has no file system at all.
+ * The file system that a descriptor's file is in, by name. For a file of tmpfs or hugetlbfs it is always known, for
+ * others as the mounts of this process tell. `null` is a file of a mount that another namespace has, and what has no
+ * file system at all.
  */
 export function fileSystemName(fd: number): string | null {
   return isMemoryFile(fd) ? fileSystemOf(fd).name : mountedFileSystem(fd)

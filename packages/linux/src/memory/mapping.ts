@@ -98,9 +98,9 @@ export interface MapOptions {
 /**
  * A shared mapping of a file descriptor, seen through ArrayBuffers that alias its memory.
  *
- * An ArrayBuffer over foreign memory can't be taken back from JavaScript. So the end of a mapping has two steps:
- * {@link revoke} puts zero pages under the views that may still be around (they read zero from then on; writing through
- * them faults), and {@link unmap} gives the addresses back once no view is held any more.
+ * An ArrayBuffer over foreign memory can't be taken back from JavaScript. So the end of a mapping has two steps. {@link
+ * revoke} puts zero pages under the views that may still be around: they read zero from then on, and writing through
+ * them faults. {@link unmap} gives the addresses back once no view is held any more.
  */
 export class Mapping {
   /** Where the mapping lies in this process. */

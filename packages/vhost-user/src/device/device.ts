@@ -47,7 +47,7 @@ export interface StartedVring {
   readonly events: QueueEvents
   /**
    * The driver has kicked since the frontend gave the descriptor, or the ring is polled. Before that a ring is stopped for the
-   * vhost-user document ("Ring states"): this project's sessions start it earlier, as one that goes on after a backend
+   * vhost-user document ("Ring states"): this project's sessions start it earlier. A ring that goes on after a backend
    * was killed may get no kick any more, but what is in it may not be discarded yet.
    */
   readonly kicked: () => boolean

@@ -68,8 +68,8 @@ export class DriverRing {
   }
 
   /**
-   * Where a device goes on that takes the place of another: of a split ring the used index that the other left, of a packed
-   * ring what the driver has seen.
+   * Where a device goes on that takes the place of another. Split: the used index that the other left. Packed: what the
+   * driver has seen.
    */
   get base(): number {
     if (this.userRing.format === 'packed') return this.queue.base

@@ -48,8 +48,8 @@ const GUEST_ADDRESS = 2 ** 32
 const PAGE = 4096
 
 /**
- * The driver of a device over vhost-user, whole: connects, negotiates, drives the device status, shares memory, runs rings
- * with buffers, and connects again after the backend died, with what was in flight.
+ * The whole driver of a device over vhost-user. It connects, negotiates, drives the device status, shares memory and
+ * runs rings with buffers. It connects again after the backend died, with what was in flight.
  *
  * ```ts
  * using driver = VhostUserDriver.connect({ path: '/run/vring.sock', queues: 2 })

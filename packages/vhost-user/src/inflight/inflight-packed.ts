@@ -4,8 +4,8 @@ import { INFLIGHT_VERSION } from './inflight-split.ts'
 
 /**
  * What a backend notes of one packed ring (vhost-user, "Inflight I/O tracking", packed virtqueues). The device overwrites
- * descriptors of a packed ring when it gives chains back, so their content is kept, too: entries are a list of free ones and
- * a list for each chain in flight. Offsets and sizes in bytes.
+ * descriptors of a packed ring when it gives chains back, so their content is kept, too. Entries are a list of free
+ * ones and a list for each chain in flight. Offsets and sizes in bytes.
  *
  * ```
  *   features 64 │ version 16 │ desc_num 16 │ free_head 16 │ old_free_head 16 │ used_idx 16 │ old_used_idx 16 │

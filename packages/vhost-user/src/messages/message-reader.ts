@@ -3,8 +3,8 @@ import { decodeHeader, HEADER_BYTES, type MessageHeader } from './header.ts'
 import type { Transport } from './transport.ts'
 
 /**
- * Bytes of payload that are read over to the next message when they are more than a request may have: it is refused then,
- * and answered if it asked for that. A message that says it is longer ends the stream.
+ * Bytes of payload that are read over to the next message when they are more than a request may have. The request is
+ * refused then, and answered if it asked for that. A message that says it is longer ends the stream.
  */
 export const OVERLONG_BYTES_MAX: number = 2 ** 20
 /** Bytes of such a payload that one look reads over. */

@@ -13,10 +13,10 @@ function pagesOf(bytes: number): number {
 }
 
 /**
- * Entries that a device's IOTLB needs so that the worst that a driver may make available gets done: the areas of every ring at
- * its largest, and of some queues a frame whose tables and buffers each lie across pages, all of which a frontend translates
- * page by page. With fewer, what a frame needs last retires what it needed first, without end. What would need more breaks its
- * queue as `too-many-pieces`.
+ * Entries that a device's IOTLB needs so that the worst that a driver may make available gets done. The worst is the
+ * areas of every ring at its largest, and of some queues a frame whose tables and buffers each lie across pages. A
+ * frontend translates all of these page by page. With fewer, what a frame needs last retires what it needed first,
+ * without end. What would need more breaks its queue as `too-many-pieces`.
  */
 export function iotlbEntriesFor(queueCount: number): number {
   const { desc, driver, device } = splitRingAreas(QUEUE_SIZE_MAX, true, 0, 2 ** 20, 2 ** 21)

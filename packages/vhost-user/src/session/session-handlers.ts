@@ -17,8 +17,9 @@ import type { SessionState } from './session-state.ts'
 export const HELD: unique symbol = Symbol('held')
 
 /**
- * What each request does, by name. A handler takes out of `fds` the descriptors that it keeps, and puts into `answerFds` those
- * that go with the answer, which are closed then; it throws a `VringError` to refuse, and has changed nothing then.
+ * What each request does, by name. A handler takes out of `fds` the descriptors that it keeps. It puts into `answerFds`
+ * those that go with the answer, which are closed then. To refuse it throws a `VringError`, and has changed nothing
+ * then.
  */
 export type SessionHandlers = {
   [Name in RequestName]: (payload: RequestPayload<Name>, fds: number[], answerFds: number[]) => ReplyPayload<Name>

@@ -13,8 +13,8 @@ export interface SharedOutOptions {
 }
 
 /**
- * A device whose rings are shared out over threads. This is what its session sees, in the session's home: rings of other
- * threads are started and stopped there, and while memory or rings change every thread stands between two rounds.
+ * A device whose rings are shared out over threads. This is what its session sees, in the session's home. Rings of
+ * other threads are started and stopped there. While memory or rings change, every thread stands between two rounds.
  */
 export class SharedOutDevice implements VhostUserDevice {
   readonly features: bigint

@@ -1,8 +1,8 @@
 import { refused } from '@vring/layout'
 
 /**
- * How long sockets are looked at after a message whenever the rings are empty, in microseconds: a frontend that sets a device up
- * has the next one ready when it has its answer, and waking a thread takes longer than that.
+ * How long sockets are looked at after a message whenever the rings are empty, in microseconds. A frontend that sets a
+ * device up has the next message ready when it has its answer, and waking a thread takes longer than that.
  */
 export const ANSWER_US = 100
 

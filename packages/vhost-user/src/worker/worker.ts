@@ -21,11 +21,12 @@ const CONTROL_VIEWS = 3
 const ASK_MS = 1000
 
 /**
- * The loop of a thread: serves the rings of any number of sessions, looks at sockets between two turns over them, and sleeps
- * in one poll(2) over sockets, kicks and the devices' descriptors when all rings have been empty for a while.
+ * The loop of a thread. It serves the rings of any number of sessions, and looks at sockets between two turns over
+ * them. When all rings have been empty for a while it sleeps in one poll(2) over sockets, kicks and the devices'
+ * descriptors.
  *
  * No wake-up is lost: before it sleeps it asks the driver of every ring for notifications and looks at the ring again
- * (`armQueue`); what is made available after that look comes with a kick. A device that throws ends its own session.
+ * (`armQueue`). What is made available after that look comes with a kick. A device that throws ends its own session.
  *
  * {@link run} is the loop. Those who have a loop of their own do the same with its parts:
  *
