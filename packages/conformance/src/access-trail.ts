@@ -1,5 +1,6 @@
 import type { AccessorPlugin, Window } from '@vring/accessor'
 import { AREAS, type Area } from '@vring/layout'
+import { type About, about, accessOf } from './about.ts'
 import { AssertionFailure } from './conformance-case.ts'
 import { delegate, mutatePlugin } from './mutants/mutant.ts'
 
@@ -10,7 +11,7 @@ const U32_MAX = 0xffff_ffff
 
 /** Remembers the last access of an accessor, so that a failure can name it: `device.storeWords(44)`. */
 export class AccessTrail {
-  last: string | null = null
+  last: About | null = null
 
   /**
    * The same accessor, each access noted. An access that throws, or gives something that is neither a value of its width
@@ -26,7 +27,7 @@ export class AccessTrail {
   }
 
   /** Makes an access and looks at what it gives. */
-  note(access: string, max: number, run: () => number): number {
+  note(access: About, max: number, run: () => number): number {
     this.last = access
     let found: unknown
     try {
@@ -34,11 +35,11 @@ export class AccessTrail {
     } catch (error) {
       // What is no error ends a speculative path, and is thrown by the port.
       if (!(error instanceof Error)) throw error
-      throw new AssertionFailure(`${access} throws ${String(error)}; an access never throws`)
+      throw new AssertionFailure(about`${access} throws ${String(error)}; an access never throws`)
     }
     if (!Number.isInteger(found) || (found as number) < ERRNO_MIN || (found as number) > max)
       throw new AssertionFailure(
-        `${access}: found ${shownValue(found)}, expected ${max === 0 ? '0' : `0 to ${max}`} or a negative errno`,
+        about`${access}: found ${shownValue(found)}, expected ${max === 0 ? '0' : `0 to ${max}`} or a negative errno`,
       )
     return found as number
   }
@@ -92,6 +93,6 @@ class NotedWindow implements Window {
   }
 
   #note(method: keyof Window, offset: number, max: number, run: () => number): number {
-    return this.#trail.note(`${this.#area}.${method}(${offset})`, max, run)
+    return this.#trail.note(accessOf(this.#area, method, offset), max, run)
   }
 }

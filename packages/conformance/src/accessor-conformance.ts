@@ -1,4 +1,5 @@
 import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
+import { About } from './about.ts'
 import { AccessTrail } from './access-trail.ts'
 import { allocationCases } from './cases/allocation.ts'
 import { areaAccessCases } from './cases/area-access.ts'
@@ -28,7 +29,7 @@ import { ringOrderCases } from './cases/ring-order.ts'
 import { ringCases } from './cases/rings.ts'
 import { speculationCases } from './cases/speculation.ts'
 import { userAccessCases } from './cases/user-access.ts'
-import { ACCESS, causedBy, LAST_ACCESS } from './caused-by.ts'
+import { causesOf, type Judged } from './causes-of.ts'
 import { AssertionFailure, type ConformanceCase } from './conformance-case.ts'
 import { withOptions } from './with-options.ts'
 
@@ -103,7 +104,7 @@ export function accessorConformance(
             if (testCase.suite === suite)
               it(testCase.title, () => {
                 const failure = failureOf(plugin, chosen, testCase)
-                if (failure !== null) throw new AssertionFailure(failure)
+                if (failure !== null) throw failure
               })
         })
     })
@@ -141,29 +142,35 @@ export function runConformance(
   const results: ConformanceResult[] = []
   const choices = options === undefined ? everyChoice(plugin) : [options]
   for (const [place, chosen] of choices.entries()) {
-    results.push(...causedBy(judge(plugin, chosen, cases)))
+    const judged = judge(plugin, chosen, cases)
+    const causes = causesOf(judged)
+    for (const [index, { suite, title, failure }] of judged.entries())
+      results.push({
+        ...{ suite, title, options: choiceText(chosen) },
+        ...{ failure: failure?.message ?? null, follows: causes[index] ?? null },
+      })
     if (place === 0 && results.some(({ failure }) => failure !== null)) break
   }
   return results
 }
 
-function judge(
-  plugin: AccessorPlugin,
-  options: AccessorOptions,
-  cases?: readonly ConformanceCase[],
-): Omit<ConformanceResult, 'follows'>[] {
-  const results: Omit<ConformanceResult, 'follows'>[] = []
+function judge(plugin: AccessorPlugin, options: AccessorOptions, cases?: readonly ConformanceCase[]): Judged[] {
+  const results: Judged[] = []
   for (const testCase of cases ?? applicableCases(plugin, options)) {
     const { suite, title } = testCase
     const failure = failureOf(plugin, options, testCase)
-    results.push({ suite, title, options: choiceText(options), failure })
+    results.push({ suite, title, failure })
     if (failure !== null && cases === undefined && testCase === gateCase) break
   }
   return results
 }
 
 /** Why a property does not hold, with the access that it was found at, or null. */
-function failureOf(plugin: AccessorPlugin, options: AccessorOptions, testCase: ConformanceCase): string | null {
+function failureOf(
+  plugin: AccessorPlugin,
+  options: AccessorOptions,
+  testCase: ConformanceCase,
+): AssertionFailure | null {
   const trail = new AccessTrail()
   const bare = withOptions(plugin, options)
   try {
@@ -171,7 +178,9 @@ function failureOf(plugin: AccessorPlugin, options: AccessorOptions, testCase: C
     return null
   } catch (error) {
     const text = messageOf(error).replaceAll(/\s+/g, ' ')
-    return trail.last === null || ACCESS.test(text) ? text : `${text}${LAST_ACCESS}${trail.last}`
+    const { area, method } = placeOf(error)
+    const last = trail.last === null || method !== null ? '' : `; last access: ${trail.last}`
+    return new AssertionFailure(new About(text + last, area, method))
   }
 }
 
@@ -179,6 +188,12 @@ function failureOf(plugin: AccessorPlugin, options: AccessorOptions, testCase: C
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? `${error.cause.message}; ${error.message}` : error.message
+}
+
+/** Where what a case throws was found; of a random run, its cause. */
+function placeOf(error: unknown): Pick<AssertionFailure, 'area' | 'method'> {
+  if (error instanceof AssertionFailure) return error
+  return error instanceof Error && error.cause instanceof AssertionFailure ? error.cause : { area: null, method: null }
 }
 
 /** The defaults, then each other value of each option. */

@@ -1,4 +1,6 @@
-import type { AccessorOptions, AccessorPlugin } from '@vring/accessor'
+import type { AccessorOptions, AccessorPlugin, Window } from '@vring/accessor'
+import type { Area } from '@vring/layout'
+import { About, about } from './about.ts'
 import { firstDifference } from './first-difference.ts'
 
 /** One named property of an accessor. */
@@ -29,17 +31,31 @@ export interface Subject {
 /** A property that does not hold; the message says what was expected and what was found. */
 export class AssertionFailure extends Error {
   override readonly name: string = 'AssertionFailure'
+  /** The area that it was found in, or null. */
+  readonly area: Area | null
+  /** Of the access that it was found at, or null. */
+  readonly method: keyof Window | null
+
+  constructor(message: string | About) {
+    super(String(message))
+    const { area, method } = message instanceof About ? message : new About(message)
+    this.area = area
+    this.method = method
+  }
 }
 
 /** @throws AssertionFailure unless `condition` holds */
-export function check(condition: boolean, message: string): asserts condition {
+export function check(condition: boolean, message: string | About): asserts condition {
   if (!condition) throw new AssertionFailure(message)
 }
 
 /** @throws AssertionFailure, which names the first difference, unless the two are the same value, or hold the same values */
-export function checkEqual(found: unknown, expected: unknown, what: string): void {
+export function checkEqual(found: unknown, expected: unknown, what: string | About): void {
   const difference = firstDifference(found, expected)
   if (difference === null) return
   const shown = (value: unknown): string => JSON.stringify(value) ?? String(value)
-  check(false, `${what}${difference.path}: found ${shown(difference.found)}, expected ${shown(difference.expected)}`)
+  check(
+    false,
+    about`${what}${difference.path}: found ${shown(difference.found)}, expected ${shown(difference.expected)}`,
+  )
 }

@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export * from './about.ts'
 export * from './accessor-conformance.ts'
 export * from './conformance-case.ts'
 export * from './mutants/kill-table.ts'

@@ -1,6 +1,7 @@
 import type { Window } from '@vring/accessor'
 import { AREAS, type Area } from '@vring/layout'
 import type { World } from '@vring/testkit'
+import { accessOf } from '../about.ts'
 import { checkEqual } from '../conformance-case.ts'
 
 /** One method of `Window`, ready to be called anywhere. */
@@ -47,7 +48,7 @@ export function expectAgreement(world: World, areas: readonly Area[] = AREAS): v
     for (let offset = 0; offset + 2 <= driver.byteLength; offset += 2) {
       const expected = driver.getUint16(offset, true)
       const found = window.load16(offset)
-      if (found !== expected) checkEqual(found, expected, `${area}.load16(${offset})`)
+      if (found !== expected) checkEqual(found, expected, accessOf(area, 'load16', offset))
     }
   }
 }

@@ -2,6 +2,7 @@ import { type Accessor, CountingCpu, type Window } from '@vring/accessor'
 import { DeviceIotlb } from '@vring/iotlb'
 import { AREAS, type Area, splitRingAreas } from '@vring/layout'
 import { ACCESS_READ, ACCESS_WRITE, PAGE_BYTES, PagedSpace } from '@vring/memory'
+import { type About, about, accessOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual, type Subject } from '../conformance-case.ts'
 import { HeapMeter } from '../heap-meter.ts'
 
@@ -43,13 +44,13 @@ export const allocationCases: readonly ConformanceCase[] = [
     appliesTo: () => heapMeter() !== null,
     run(subject) {
       const accessor = smallAccessor(subject)
-      const expectNone = (what: string, action: (runs: number) => void): void => {
+      const expectNone = (what: string | About, action: (runs: number) => void): void => {
         const bytes = heapMeter()!.allocates(action)
-        check(bytes === 0, `${what}: found ${bytes} bytes allocated a time, expected none`)
+        check(bytes === 0, about`${what}: found ${bytes} bytes allocated a time, expected none`)
       }
       checkEqual(accessor.beginRound(), 'ready', 'beginRound')
       for (const [method, areas, loop] of LOOPS)
-        for (const area of areas) expectNone(`${area}.${method}(0)`, (runs) => loop(accessor[area], runs))
+        for (const area of areas) expectNone(accessOf(area, method, 0), (runs) => loop(accessor[area], runs))
       accessor.endRound()
       expectNone('beginRound and endRound', (runs) => {
         for (let i = 0; i < runs; i++) {

@@ -1,5 +1,6 @@
 import { EFAULT, mayRead, mayWrite } from '@vring/layout'
 import { createWorld, type WorldOptions } from '@vring/testkit'
+import { about, accessOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { anyAreaAccesses } from './accesses.ts'
 
@@ -20,11 +21,11 @@ export const areaAccessCases: readonly ConformanceCase[] = [
             const permitted = access.store ? mayWrite(world.ring[area]) : mayRead(world.ring[area])
             const before = [...world.driver.bytes(area)]
             const status = access.run(world.accessor[area], 0)
-            const what = `${area}.${access.name} of an area that is ${world.ring[area].access}`
-            if (permitted) check(status >= 0, `${what} works, not ${status}`)
+            const what = about`${accessOf(area, access.name)} of an area that is ${world.ring[area].access}`
+            if (permitted) check(status >= 0, about`${what} works, not ${status}`)
             else {
               checkEqual(status, EFAULT, what)
-              checkEqual([...world.driver.bytes(area)], before, `bytes after ${what}`)
+              checkEqual([...world.driver.bytes(area)], before, about`bytes after ${what}`)
             }
           }
         })
@@ -42,7 +43,11 @@ export const areaAccessCases: readonly ConformanceCase[] = [
       world.round(() => {
         for (const { access, area } of anyAreaAccesses())
           if (area === 'desc' && access.store)
-            checkEqual(access.run(world.accessor.desc, 8), EFAULT, `desc.${access.name} of read-only memory`)
+            checkEqual(
+              access.run(world.accessor.desc, 8),
+              EFAULT,
+              about`${accessOf('desc', access.name)} of read-only memory`,
+            )
         checkEqual(world.accessor.lease?.hold() ?? false, false, 'a hold over memory that may not be written')
       })
       checkEqual([...world.driver.bytes('desc')], before, 'the descriptor area after refused stores')
@@ -56,7 +61,7 @@ export const areaAccessCases: readonly ConformanceCase[] = [
       world.fill(42)
       world.swapOut('desc')
       world.driver.bytes('desc')
-      world.round(() => checkEqual(world.accessor.desc.store16(2, 0x0bad), 0, 'desc.store16'))
+      world.round(() => checkEqual(world.accessor.desc.store16(2, 0x0bad), 0, accessOf('desc', 'store16')))
       world.swapOut('desc')
       checkEqual(world.driver.load16('desc', 2), 0x0bad, 'the word after reclaim')
     },

@@ -1,5 +1,6 @@
 import { AREAS, EFAULT, isVringError } from '@vring/layout'
 import { createWorld } from '@vring/testkit'
+import { about, accessOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { forEachAccess } from './accesses.ts'
 
@@ -16,10 +17,10 @@ export const boundsCases: readonly ConformanceCase[] = [
           const window = world.accessor[area]
           for (let offset = 0; offset + 2 <= world.ring[area].length; offset += 2) {
             const expected = world.driver.load16(area, offset)
-            checkEqual(window.load16(offset), expected, `${area}.load16(${offset})`)
-            checkEqual(window.load16Acquire(offset), expected, `${area}.load16Acquire(${offset})`)
+            checkEqual(window.load16(offset), expected, accessOf(area, 'load16', offset))
+            checkEqual(window.load16Acquire(offset), expected, accessOf(area, 'load16Acquire', offset))
             if (area === 'driver' || offset % 4 !== 0 || offset + 4 > world.ring[area].length) continue
-            checkEqual(window.load32(offset), world.driver.load32(area, offset), `${area}.load32(${offset})`)
+            checkEqual(window.load32(offset), world.driver.load32(area, offset), accessOf(area, 'load32', offset))
           }
         }
       })
@@ -34,7 +35,7 @@ export const boundsCases: readonly ConformanceCase[] = [
       world.round(() => {
         for (let offset = 0; offset < world.ring.desc.length; offset += 16) {
           const out = new Uint32Array(8).fill(0xa5a5_a5a5)
-          checkEqual(world.accessor.desc.loadWords(offset, out, 2, 4), 0, `desc.loadWords(${offset})`)
+          checkEqual(world.accessor.desc.loadWords(offset, out, 2, 4), 0, accessOf('desc', 'loadWords', offset))
           const words = [0, 4, 8, 12].map((byte) => world.driver.load32('desc', offset + byte))
           const around = [0xa5a5_a5a5, 0xa5a5_a5a5]
           checkEqual([...out], [...around, ...words, ...around], `words of the descriptor at ${offset}`)
@@ -52,11 +53,11 @@ export const boundsCases: readonly ConformanceCase[] = [
         const { device } = world.accessor
         const elements = Uint32Array.of(9, 9, 0xdead_beef, 0xffff_ffff, 7, 0)
         const before = world.driver.bytes('device')
-        checkEqual(device.store16(0, 0xfffe), 0, 'device.store16(0)')
-        checkEqual(device.store16Release(2, 0x8001), 0, 'device.store16Release(2)')
-        checkEqual(device.storeWords(12, elements, 2, 4), 0, 'device.storeWords(12)')
-        checkEqual(device.store32(36, 0xfedc_ba98), 0, 'device.store32(36)')
-        checkEqual(device.storeWords(44, elements, 2, 2), 0, 'device.storeWords(44)')
+        checkEqual(device.store16(0, 0xfffe), 0, accessOf('device', 'store16', 0))
+        checkEqual(device.store16Release(2, 0x8001), 0, accessOf('device', 'store16Release', 2))
+        checkEqual(device.storeWords(12, elements, 2, 4), 0, accessOf('device', 'storeWords', 12))
+        checkEqual(device.store32(36, 0xfedc_ba98), 0, accessOf('device', 'store32', 36))
+        checkEqual(device.storeWords(44, elements, 2, 2), 0, accessOf('device', 'storeWords', 44))
         const expected = new DataView(before.buffer)
         expected.setUint16(0, 0xfffe, true)
         expected.setUint16(2, 0x8001, true)
@@ -84,9 +85,9 @@ export const boundsCases: readonly ConformanceCase[] = [
         world.driver.store16(area, 2, 0xffff)
       }
       world.round(() => {
-        for (const area of AREAS) checkEqual(world.accessor[area].load16(0), 0xfff2, `${area}.load16(0)`)
-        checkEqual(world.accessor.device.load32(0), 0xffff_fff2, 'device.load32(0)')
-        checkEqual(world.accessor.desc.load32(0), 0xffff_fff2, 'desc.load32(0)')
+        for (const area of AREAS) checkEqual(world.accessor[area].load16(0), 0xfff2, accessOf(area, 'load16', 0))
+        checkEqual(world.accessor.device.load32(0), 0xffff_fff2, accessOf('device', 'load32', 0))
+        checkEqual(world.accessor.desc.load32(0), 0xffff_fff2, accessOf('desc', 'load32', 0))
       })
     },
   },
@@ -98,11 +99,18 @@ export const boundsCases: readonly ConformanceCase[] = [
       forEachAccess((access, area) => {
         world.unmap(area)
         world.round(() => {
-          checkEqual(access.run(world.accessor[area], 0), EFAULT, `${area}.${access.name} of unmapped memory`)
+          checkEqual(
+            access.run(world.accessor[area], 0),
+            EFAULT,
+            about`${accessOf(area, access.name)} of unmapped memory`,
+          )
         })
         world.mapAgain(area)
         world.round(() => {
-          check(access.run(world.accessor[area], 0) >= 0, `${area}.${access.name} works once the area is mapped again`)
+          check(
+            access.run(world.accessor[area], 0) >= 0,
+            about`${accessOf(area, access.name)} works once the area is mapped again`,
+          )
         })
       })
     },
@@ -125,8 +133,16 @@ export const boundsCases: readonly ConformanceCase[] = [
         const placed = world
         placed.round(() => {
           const last = placed.ring.device.length - 2
-          checkEqual(placed.accessor.device.load16(last), EFAULT, 'device.load16 above the limit')
-          checkEqual(placed.accessor.device.store16(last, 1), EFAULT, 'device.store16 above the limit')
+          checkEqual(
+            placed.accessor.device.load16(last),
+            EFAULT,
+            about`${accessOf('device', 'load16')} above the limit`,
+          )
+          checkEqual(
+            placed.accessor.device.store16(last, 1),
+            EFAULT,
+            about`${accessOf('device', 'store16')} above the limit`,
+          )
         })
         // What lies there is the kernel's: an unchecked access finds it, whatever the page tables of the process say. Under a
         // device IOTLB addresses are checked when it is updated.

@@ -1,5 +1,6 @@
 import { AREAS, errnoName } from '@vring/layout'
 import { createWorld } from '@vring/testkit'
+import { about, accessOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { forEachAccess } from './accesses.ts'
 
@@ -53,7 +54,7 @@ export const counterCases: readonly ConformanceCase[] = [
       world.round(() => {
         forEachAccess((access, area) => {
           const result = access.run(world.accessor[area], 0)
-          check(result < 0 && /^E[A-Z]+$/.test(errnoName(result)), `${area}.${access.name} gave ${result}`)
+          check(result < 0 && /^E[A-Z]+$/.test(errnoName(result)), about`${accessOf(area, access.name)} gave ${result}`)
         })
       })
     },

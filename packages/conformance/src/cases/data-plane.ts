@@ -1,6 +1,7 @@
 import type { AccessorContext } from '@vring/accessor'
 import { AREAS } from '@vring/layout'
 import { createWorld, type World } from '@vring/testkit'
+import { type About, about, accessOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual, type Subject } from '../conformance-case.ts'
 import { DelegatingCpu, mutatePlugin } from '../mutants/mutant.ts'
 import { watchBigInts } from '../watch-big-ints.ts'
@@ -14,13 +15,13 @@ export const dataPlaneCases: readonly ConformanceCase[] = [
     run(subject) {
       const world = createWorld(subject)
       const { accessor } = world
-      const expectNone = (what: string, run: () => void): void => {
+      const expectNone = (what: string | About, run: () => void): void => {
         const used = watchBigInts(run)
-        check(used === null, `${what}: found a use of ${used}, expected numbers only`)
+        check(used === null, about`${what}: found a use of ${used}, expected numbers only`)
       }
       for (let round = 0; round < 2; round++) {
         expectNone('beginRound', () => accessor.beginRound())
-        forEachAccess((access, area) => expectNone(`${area}.${access.name}(0)`, () => access.run(accessor[area], 0)))
+        forEachAccess((access, area) => expectNone(accessOf(area, access.name, 0), () => access.run(accessor[area], 0)))
         expectNone('endRound', () => accessor.endRound())
       }
     },
@@ -39,7 +40,7 @@ export const dataPlaneCases: readonly ConformanceCase[] = [
           access.run(accessor[area], 0)
           const held = cpu.held
           access.run(accessor[area], 0)
-          checkEqual(cpu.held - held, 0, `locks that ${area}.${access.name}(0) leaves held`)
+          checkEqual(cpu.held - held, 0, about`locks that ${accessOf(area, access.name, 0)} leaves held`)
         })
         accessor.endRound()
         checkEqual(cpu.held, 0, 'locks held after endRound')

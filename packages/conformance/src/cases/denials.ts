@@ -1,6 +1,7 @@
 import { AREAS } from '@vring/layout'
 import { speculate } from '@vring/speculation'
 import { createWorld, type World } from '@vring/testkit'
+import { accessOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 
 /**
@@ -97,7 +98,7 @@ function exercised(world: World): World {
 /** Which modes one access of each area is counted under, in a round that began with a prefetch and without one. */
 function modes(world: World): { prefetched: string[]; alone: string[] } {
   const counted = (): string[] => {
-    for (const area of AREAS) check(world.accessor[area].load16(0) >= 0, `${area}.load16(0)`)
+    for (const area of AREAS) check(world.accessor[area].load16(0) >= 0, accessOf(area, 'load16', 0))
     world.accessor.endRound()
     const keys = Object.keys(world.accessor.counters.snapshot())
     world.accessor.counters.reset()

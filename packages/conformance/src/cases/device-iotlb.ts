@@ -1,6 +1,7 @@
 import { AREAS, type Area, EAGAIN, EFAULT } from '@vring/layout'
 import { ACCESS_READ, ACCESS_WRITE } from '@vring/memory'
 import { createWorld, type World } from '@vring/testkit'
+import { type About, about, accessOf, areaOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual, type Subject } from '../conformance-case.ts'
 import { expectAgreement } from './accesses.ts'
 
@@ -8,13 +9,17 @@ import { expectAgreement } from './accesses.ts'
  * Without a translation that permits what the device does with an area no access of it gives anything: the round does not
  * begin or, where an accessor needs no prefetch, the access ends it.
  */
-function expectMiss({ plugin }: Subject, world: World, area: Area, why: string, errno: number = EAGAIN): void {
+function expectMiss({ plugin }: Subject, world: World, area: Area, why: About, errno: number = EAGAIN): void {
   const { accessor } = world
   const status = accessor.beginRound()
-  if (plugin.supports.needsPrefetch) checkEqual(status, 'miss', `beginRound ${why}`)
+  if (plugin.supports.needsPrefetch) checkEqual(status, 'miss', about`beginRound ${why}`)
   if (status === 'ready') {
     const window = accessor[area]
-    checkEqual(area === 'device' ? window.store16(2, 0) : window.load16(2), errno, `an access of ${area} ${why}`)
+    checkEqual(
+      area === 'device' ? window.store16(2, 0) : window.load16(2),
+      errno,
+      about`an access of ${areaOf(area)} ${why}`,
+    )
   }
   accessor.endRound()
 }
@@ -29,16 +34,23 @@ export const deviceIotlbCases: readonly ConformanceCase[] = (
         for (const area of AREAS) {
           const world = createWorld(subject, { iotlb: true })
           world.untranslate(area)
-          expectMiss(subject, world, area, `without a translation of ${area}`)
-          expectMiss(subject, world, area, `while the question about ${area} is open`)
+          expectMiss(subject, world, area, about`without a translation of ${areaOf(area)}`)
+          expectMiss(subject, world, area, about`while the question about ${areaOf(area)} is open`)
           const [miss, ...others] = world.takeMisses()
           const { iova = -1, perm } = miss ?? {}
           const { address, length } = world.ring[area]
-          checkEqual(others, [], `questions about ${area} after the first`)
-          check(iova >= address && iova < address + length, `the question is about ${iova}, expected ${area}`)
+          checkEqual(others, [], about`questions about ${areaOf(area)} after the first`)
+          check(
+            iova >= address && iova < address + length,
+            about`the question is about ${iova}, expected ${areaOf(area)}`,
+          )
           if (subject.plugin.supports.needsPrefetch) {
-            checkEqual(iova, address, `where the question about ${area} begins`)
-            checkEqual(perm, area === 'device' ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ, `what ${area} is asked for`)
+            checkEqual(iova, address, about`where the question about ${areaOf(area)} begins`)
+            checkEqual(
+              perm,
+              area === 'device' ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ,
+              about`what ${areaOf(area)} is asked for`,
+            )
           }
           world.translate(area)
           world.fill(20)
@@ -57,8 +69,8 @@ export const deviceIotlbCases: readonly ConformanceCase[] = (
           const before = [...world.driver.bytes('device')]
           world.untranslate(area)
           world.translate(area, area === 'device' ? ACCESS_READ : ACCESS_WRITE)
-          expectMiss(subject, world, area, `without the permission for ${area}`, EFAULT)
-          checkEqual(world.takeMisses(), [], `questions about ${area}`)
+          expectMiss(subject, world, area, about`without the permission for ${areaOf(area)}`, EFAULT)
+          checkEqual(world.takeMisses(), [], about`questions about ${areaOf(area)}`)
           checkEqual([...world.driver.bytes('device')], before, 'the used ring')
         }
       },
@@ -72,13 +84,13 @@ export const deviceIotlbCases: readonly ConformanceCase[] = (
         world.round(() => expectAgreement(world))
         for (const area of AREAS) {
           world.untranslate(area)
-          expectMiss(subject, world, area, `after ${area} was invalidated`)
+          expectMiss(subject, world, area, about`after ${areaOf(area)} was invalidated`)
           world.moveElsewhere(area)
           world.translate(area)
           world.fill(23)
           world.round(() => expectAgreement(world))
         }
-        world.round(() => checkEqual(world.accessor.device.store16(2, 0x3344), 0, 'device.store16'))
+        world.round(() => checkEqual(world.accessor.device.store16(2, 0x3344), 0, accessOf('device', 'store16')))
         checkEqual(world.driver.load16('device', 2), 0x3344, 'used.idx at its new place')
       },
     },
@@ -111,7 +123,10 @@ export const deviceIotlbCases: readonly ConformanceCase[] = (
         world.translateElsewhere()
         world.round(() => {
           expectAgreement(world)
-          check(world.accessor.device.store16(2, 9) === 0, 'device.store16 after an unrelated update')
+          check(
+            world.accessor.device.store16(2, 9) === 0,
+            about`${accessOf('device', 'store16')} after an unrelated update`,
+          )
         })
         checkEqual(world.driver.load16('device', 2), 9, 'used.idx')
       },

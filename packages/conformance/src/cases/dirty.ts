@@ -1,4 +1,5 @@
 import { createWorld, type World } from '@vring/testkit'
+import { about, accessOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual, type Subject } from '../conformance-case.ts'
 import { ACCESSES } from './accesses.ts'
 
@@ -15,12 +16,16 @@ export const dirtyCases: readonly ConformanceCase[] = [
         if (!store) continue
         const world = cleanWorld(subject)
         world.round(() => {
-          checkEqual(run(world.accessor.device, 8), 0, `used.${name}(8)`)
+          checkEqual(run(world.accessor.device, 8), 0, accessOf('device', name, 8))
         })
         const stored = [...world.driver.bytes('device')]
         world.accessor.close()
         world.swapOut('device')
-        checkEqual([...world.driver.bytes('device')], stored, `the used ring after device.${name}, close and reclaim`)
+        checkEqual(
+          [...world.driver.bytes('device')],
+          stored,
+          about`the used ring after ${accessOf('device', name)}, close and reclaim`,
+        )
       }
     },
   },

@@ -1,5 +1,6 @@
 import { AREAS, isVringError } from '@vring/layout'
 import { createWorld, type World } from '@vring/testkit'
+import { about, accessOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 
 /** Rings in a file: a write past the page tables is lost at writeback (M8). */
@@ -45,9 +46,17 @@ function exerciseFile(world: World): void {
   world.writeBack()
   world.round(() => {
     for (const area of AREAS)
-      checkEqual(world.accessor[area].load16(2), world.driver.load16(area, 2), `${area}.load16(2) of a file`)
-    checkEqual(world.accessor.device.store16(2, 0x5aa5), 0, 'device.store16 of a file')
-    checkEqual(world.accessor.device.storeWords(4, Uint32Array.of(3, 4), 0, 2), 0, 'device.storeWords of a file')
+      checkEqual(
+        world.accessor[area].load16(2),
+        world.driver.load16(area, 2),
+        about`${accessOf(area, 'load16', 2)} of a file`,
+      )
+    checkEqual(world.accessor.device.store16(2, 0x5aa5), 0, about`${accessOf('device', 'store16')} of a file`)
+    checkEqual(
+      world.accessor.device.storeWords(4, Uint32Array.of(3, 4), 0, 2),
+      0,
+      about`${accessOf('device', 'storeWords')} of a file`,
+    )
     // Its filesystem is asked before a page is written through the page tables, and knows nothing of another way: M8.
     checkEqual(world.liveMappings(), 0, 'direct mappings of pages of a file')
   })

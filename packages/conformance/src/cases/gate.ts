@@ -1,5 +1,6 @@
 import { AREAS, errnoName } from '@vring/layout'
 import { createWorld } from '@vring/testkit'
+import { about, accessOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 
 /** Asked before all others: without it no other case says anything about the accessor. */
@@ -11,7 +12,10 @@ export const gateCase: ConformanceCase = {
     checkEqual(accessor.beginRound(), 'ready', 'beginRound')
     for (const area of AREAS) {
       const found = accessor[area].load16(2)
-      check(found >= 0, `${area}.load16(2): found ${errnoName(found)}, expected the word that is there`)
+      check(
+        found >= 0,
+        about`${accessOf(area, 'load16', 2)}: found ${errnoName(found)}, expected the word that is there`,
+      )
     }
     accessor.endRound()
     accessor.close()

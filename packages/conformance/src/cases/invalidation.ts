@@ -1,5 +1,6 @@
 import { AREAS, EFAULT } from '@vring/layout'
 import { createWorld, type World } from '@vring/testkit'
+import { about, accessOf, areaOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { expectAgreement } from './accesses.ts'
 
@@ -29,7 +30,7 @@ export const invalidationCases: readonly ConformanceCase[] = [
           expectAgreement(world)
           world.migrate(area)
           world.driver.store16(area, 0, 0x4321)
-          checkEqual(world.accessor[area].load16(0), 0x4321, `${area}.load16 after its page moved`)
+          checkEqual(world.accessor[area].load16(0), 0x4321, about`${accessOf(area, 'load16')} after its page moved`)
         }
         world.accessor.device.store16(2, 0x1234)
         world.migrate('device')
@@ -50,9 +51,9 @@ export const invalidationCases: readonly ConformanceCase[] = [
         expectAgreement(world)
         for (const area of AREAS) {
           world.unmap(area)
-          checkEqual(world.accessor[area].load16(0), EFAULT, `${area}.load16 after munmap`)
+          checkEqual(world.accessor[area].load16(0), EFAULT, about`${accessOf(area, 'load16')} after munmap`)
         }
-        checkEqual(world.accessor.device.store16(2, 1), EFAULT, 'device.store16 after munmap')
+        checkEqual(world.accessor.device.store16(2, 1), EFAULT, about`${accessOf('device', 'store16')} after munmap`)
       })
       checkEqual(world.staleMappings(), 0, 'mappings of memory that is gone')
     },
@@ -68,7 +69,11 @@ export const invalidationCases: readonly ConformanceCase[] = [
         const endInner = world.openInvalidation('device')
         const endOther = world.openInvalidation('desc')
         expectAgreement(world)
-        checkEqual(world.accessor.device.store16(2, 5), 0, 'device.store16 while invalidations are open')
+        checkEqual(
+          world.accessor.device.store16(2, 5),
+          0,
+          about`${accessOf('device', 'store16')} while invalidations are open`,
+        )
         endOuter()
         expectAgreement(world)
         endOther()
@@ -87,10 +92,18 @@ export const invalidationCases: readonly ConformanceCase[] = [
       for (const area of AREAS) {
         const end = world.openInvalidation(area)
         for (let round = 0; round < 2; round++) {
-          checkEqual(world.liveMappingsOf(area), 0, `mappings of ${area} while an invalidation of it is open`)
+          checkEqual(
+            world.liveMappingsOf(area),
+            0,
+            about`mappings of ${areaOf(area)} while an invalidation of it is open`,
+          )
           world.round(() => {
             expectAgreement(world)
-            checkEqual(world.liveMappingsOf(area), 0, `mappings of ${area} in a round that begins meanwhile`)
+            checkEqual(
+              world.liveMappingsOf(area),
+              0,
+              about`mappings of ${areaOf(area)} in a round that begins meanwhile`,
+            )
           })
         }
         end()
@@ -131,7 +144,7 @@ export const invalidationCases: readonly ConformanceCase[] = [
 function modes(world: World): string[] {
   world.accessor.counters.reset()
   world.round(() => {
-    for (const area of AREAS) check(world.accessor[area].load16(0) >= 0, `${area}.load16(0)`)
+    for (const area of AREAS) check(world.accessor[area].load16(0) >= 0, accessOf(area, 'load16', 0))
   })
   return Object.keys(world.accessor.counters.snapshot())
 }

@@ -1,6 +1,7 @@
 import type { RingLease } from '@vring/accessor'
 import { AREAS, type Area } from '@vring/layout'
 import { createWorld, type World } from '@vring/testkit'
+import { about, areaOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 
 /**
@@ -79,7 +80,7 @@ export const leaseCases: readonly ConformanceCase[] = [
         lease.release(0, 0, 0)
         for (const area of AREAS) {
           const end = world.openInvalidation(area)
-          check(!lease.hold(), `no hold while an invalidation of ${area} is open`)
+          check(!lease.hold(), about`no hold while an invalidation of ${areaOf(area)} is open`)
           end()
         }
       })
@@ -141,6 +142,6 @@ function checkHeld(world: World, lease: RingLease, area: Area): void {
   for (let offset = 0; offset + 2 <= bytes.byteLength; offset += 2) {
     const expected = bytes.getUint16(offset, true)
     const found = words[first + (offset >>> 1)]
-    if (found !== expected) checkEqual(found, expected, `${area} at byte ${offset} through the lease`)
+    if (found !== expected) checkEqual(found, expected, about`${areaOf(area)} at byte ${offset} through the lease`)
   }
 }

@@ -1,6 +1,7 @@
 import type { Area } from '@vring/layout'
 import { createWorld, type World, type WorldOptions } from '@vring/testkit'
 import fc from 'fast-check'
+import { about, accessOf, areaOf } from '../about.ts'
 import { type ConformanceCase, checkEqual, type Subject } from '../conformance-case.ts'
 
 /** How many random runs the model-based case makes, and from which seed. */
@@ -71,7 +72,11 @@ function agreesWithBytes(subject: Subject, options: WorldOptions, commands: read
   for (const step of commands) perform(world, model, step)
   world.accessor.endRound()
   for (const name of ['desc', 'driver', 'device'] as const)
-    checkEqual([...world.driver.bytes(name)], [...new Uint8Array(model[name].buffer)], `${name} in the end`)
+    checkEqual(
+      [...world.driver.bytes(name)],
+      [...new Uint8Array(model[name].buffer)],
+      about`${areaOf(name)} in the end`,
+    )
   world.accessor.close()
   checkEqual(world.staleMappings(), 0, 'stale mappings')
 }
@@ -85,7 +90,7 @@ function perform(world: World, model: Record<Area, DataView>, step: Command): vo
       checkEqual(
         accessor[step.area][step.op](offset),
         model[step.area].getUint16(offset, true),
-        describe(step.area, step, offset),
+        accessOf(step.area, step.op, offset),
       )
       return
     }
@@ -93,27 +98,27 @@ function perform(world: World, model: Record<Area, DataView>, step: Command): vo
       // The avail ring has 16-bit words at 2-byte alignment only.
       const name = step.area === 'driver' ? 'device' : step.area
       const offset = place(world, name, step.at, 4, 4)
-      checkEqual(accessor[name].load32(offset), model[name].getUint32(offset, true), describe(name, step, offset))
+      checkEqual(accessor[name].load32(offset), model[name].getUint32(offset, true), accessOf(name, step.op, offset))
       return
     }
     case 'loadWords': {
       const offset = place(world, 'desc', step.at, 16, 16)
       const out = new Uint32Array(4)
-      checkEqual(accessor.desc.loadWords(offset, out, 0, 4), 0, describe('desc', step, offset))
+      checkEqual(accessor.desc.loadWords(offset, out, 0, 4), 0, accessOf('desc', step.op, offset))
       const expected = [0, 4, 8, 12].map((byte) => model.desc.getUint32(offset + byte, true))
-      checkEqual([...out], expected, describe('desc', step, offset))
+      checkEqual([...out], expected, accessOf('desc', step.op, offset))
       return
     }
     case 'store16':
     case 'store16Release': {
       const offset = place(world, 'device', step.at, 2, 2)
-      checkEqual(accessor.device[step.op](offset, step.value & 0xffff), 0, describe('device', step, offset))
+      checkEqual(accessor.device[step.op](offset, step.value & 0xffff), 0, accessOf('device', step.op, offset))
       model.device.setUint16(offset, step.value & 0xffff, true)
       return
     }
     case 'store32': {
       const offset = place(world, 'device', step.at, 4, 4)
-      checkEqual(accessor.device.store32(offset, step.value), 0, describe('device', step, offset))
+      checkEqual(accessor.device.store32(offset, step.value), 0, accessOf('device', step.op, offset))
       model.device.setUint32(offset, step.value, true)
       return
     }
@@ -124,7 +129,7 @@ function perform(world: World, model: Record<Area, DataView>, step: Command): vo
       checkEqual(
         accessor.device.storeWords(4 + 8 * slot, elements, 1, 2 * count),
         0,
-        describe('device', step, 4 + 8 * slot),
+        accessOf('device', step.op, 4 + 8 * slot),
       )
       for (let word = 0; word < 2 * count; word++)
         model.device.setUint32(4 + 8 * slot + 4 * word, elements[word + 1]!, true)
@@ -158,8 +163,4 @@ function perform(world: World, model: Record<Area, DataView>, step: Command): vo
 function place(world: World, name: Area, seed: number, length: number, align: number): number {
   const places = Math.floor((world.ring[name].length - length) / align) + 1
   return align * (seed % places)
-}
-
-function describe(area: Area, { op }: Command, offset: number): string {
-  return `${area}.${op}(${offset})`
 }

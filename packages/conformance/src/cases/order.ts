@@ -1,5 +1,6 @@
 import type { RecordedStep } from '@vring/accessor'
 import { createWorld, type World } from '@vring/testkit'
+import { about, accessOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { ACCESSES } from './accesses.ts'
 
@@ -36,7 +37,7 @@ export const orderCases: readonly ConformanceCase[] = [
             run(world.accessor[area], 0)
             const ordered = world.cpu.recorded.filter((step) => step.ordered).length
             const expected = name === 'load16Acquire' || name === 'store16Release' ? 1 : 0
-            checkEqual(ordered, expected, `ordered accesses of ${area}.${name}`)
+            checkEqual(ordered, expected, about`ordered accesses of ${accessOf(area, name)}`)
           }
       })
     },
@@ -52,12 +53,16 @@ export const orderCases: readonly ConformanceCase[] = [
             world.cpu.reset()
             run(world.accessor[area], 0)
             const touched = steps(world, store ? 'store' : 'load')
-            checkEqual(bytesOf(touched), length, `bytes that ${area}.${name} touches`)
-            checkEqual(new Set(touched.map(({ at }) => at)).size, touched.length, `addresses of ${area}.${name}`)
+            checkEqual(bytesOf(touched), length, about`bytes that ${accessOf(area, name)} touches`)
+            checkEqual(
+              new Set(touched.map(({ at }) => at)).size,
+              touched.length,
+              about`addresses of ${accessOf(area, name)}`,
+            )
             checkEqual(
               steps(world, store ? 'load' : 'store').length,
               0,
-              `${store ? 'loads' : 'stores'} of ${area}.${name}`,
+              about`${store ? 'loads' : 'stores'} of ${accessOf(area, name)}`,
             )
           }
       })
@@ -78,7 +83,7 @@ export const orderCases: readonly ConformanceCase[] = [
             checkEqual(
               touched.map((step) => step.length),
               [length],
-              `accesses of ${area}.${name}`,
+              about`accesses of ${accessOf(area, name)}`,
             )
           }
         }
@@ -94,10 +99,22 @@ export const orderCases: readonly ConformanceCase[] = [
       world.round(() => {
         for (const value of [1, 0xffff, 0, 0x8000]) {
           world.driver.store16('driver', 2, value)
-          checkEqual(world.accessor.driver.load16(2), value, 'driver.load16 after a store of the driver')
-          checkEqual(world.accessor.driver.load16Acquire(2), value, 'driver.load16Acquire after a store of the driver')
+          checkEqual(
+            world.accessor.driver.load16(2),
+            value,
+            about`${accessOf('driver', 'load16')} after a store of the driver`,
+          )
+          checkEqual(
+            world.accessor.driver.load16Acquire(2),
+            value,
+            about`${accessOf('driver', 'load16Acquire')} after a store of the driver`,
+          )
           world.driver.store32('desc', 20, value)
-          checkEqual(world.accessor.desc.load32(20), value, 'desc.load32 after a store of the driver')
+          checkEqual(
+            world.accessor.desc.load32(20),
+            value,
+            about`${accessOf('desc', 'load32')} after a store of the driver`,
+          )
           world.accessor.desc.loadWords(16, out, 0, 4)
           checkEqual(out[1], value, 'a descriptor after a store of the driver')
         }
@@ -111,11 +128,19 @@ export const orderCases: readonly ConformanceCase[] = [
       const world = createWorld(subject)
       world.round(() => {
         world.accessor.device.store32(8, 0x1234_5678)
-        checkEqual(world.driver.load32('device', 8), 0x1234_5678, 'device.store32, before the round ends')
+        checkEqual(
+          world.driver.load32('device', 8),
+          0x1234_5678,
+          about`${accessOf('device', 'store32')}, before the round ends`,
+        )
         world.accessor.device.store16(0, 1)
-        checkEqual(world.driver.load16('device', 0), 1, 'device.store16, before the round ends')
+        checkEqual(world.driver.load16('device', 0), 1, about`${accessOf('device', 'store16')}, before the round ends`)
         world.accessor.device.storeWords(4, Uint32Array.of(5, 6), 0, 2)
-        checkEqual(world.driver.load32('device', 8), 6, 'device.storeWords, before the round ends')
+        checkEqual(
+          world.driver.load32('device', 8),
+          6,
+          about`${accessOf('device', 'storeWords')}, before the round ends`,
+        )
       })
     },
   },

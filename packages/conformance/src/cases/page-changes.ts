@@ -1,5 +1,6 @@
 import { AREAS } from '@vring/layout'
 import { createWorld } from '@vring/testkit'
+import { about, accessOf, areaOf } from '../about.ts'
 import { type ConformanceCase, checkEqual } from '../conformance-case.ts'
 import { expectAgreement } from './accesses.ts'
 
@@ -16,10 +17,18 @@ export const pageChangeCases: readonly ConformanceCase[] = [
         world.fork()
         for (const area of AREAS) {
           world.driver.store16(area, 0, 0x00ff)
-          checkEqual(world.accessor[area].load16(0), 0x00ff, `${area}.load16 after the driver broke the sharing`)
+          checkEqual(
+            world.accessor[area].load16(0),
+            0x00ff,
+            about`${accessOf(area, 'load16')} after the driver broke the sharing`,
+          )
         }
         world.fork()
-        checkEqual(world.accessor.device.store16(2, 0x0abc), 0, 'device.store16 of a page shared by fork')
+        checkEqual(
+          world.accessor.device.store16(2, 0x0abc),
+          0,
+          about`${accessOf('device', 'store16')} of a page shared by fork`,
+        )
         checkEqual(world.driver.load16('device', 2), 0x0abc, 'used.idx after the device broke the sharing')
       })
     },
@@ -38,9 +47,9 @@ export const pageChangeCases: readonly ConformanceCase[] = [
             checkEqual(
               world.accessor[area].load16(offset),
               before[index]![offset]! | (before[index]![offset + 1]! << 8),
-              `${area} at ${offset} after swap`,
+              about`${areaOf(area)} at ${offset} after swap`,
             )
-        checkEqual(world.accessor.device.store16(2, 77), 0, 'device.store16 after swap')
+        checkEqual(world.accessor.device.store16(2, 77), 0, about`${accessOf('device', 'store16')} after swap`)
       })
       checkEqual(world.driver.load16('device', 2), 77, 'used.idx')
     },

@@ -1,5 +1,6 @@
 import { EFAULT } from '@vring/layout'
 import { createWorld } from '@vring/testkit'
+import { about, accessOf } from '../about.ts'
 import { type ConformanceCase, checkEqual } from '../conformance-case.ts'
 import { forEachAccess } from './accesses.ts'
 
@@ -13,7 +14,11 @@ export const permissionCases: readonly ConformanceCase[] = [
       for (const area of ['desc', 'driver', 'device'] as const) world.protect(area, 'none')
       world.round(() => {
         forEachAccess((access, area) => {
-          checkEqual(access.run(world.accessor[area], 0), EFAULT, `${area}.${access.name} of PROT_NONE memory`)
+          checkEqual(
+            access.run(world.accessor[area], 0),
+            EFAULT,
+            about`${accessOf(area, access.name)} of PROT_NONE memory`,
+          )
         })
       })
     },
@@ -29,12 +34,16 @@ export const permissionCases: readonly ConformanceCase[] = [
       world.round(() => {
         forEachAccess((access, area) => {
           if (access.store)
-            checkEqual(access.run(world.accessor[area], 8), EFAULT, `${area}.${access.name} of read-only memory`)
+            checkEqual(
+              access.run(world.accessor[area], 8),
+              EFAULT,
+              about`${accessOf(area, access.name)} of read-only memory`,
+            )
         })
         checkEqual(
           world.accessor.device.load16(2),
           world.driver.load16('device', 2),
-          'device.load16 of read-only memory',
+          about`${accessOf('device', 'load16')} of read-only memory`,
         )
       })
       checkEqual([...world.driver.bytes('device')], before, 'the used ring after refused stores')
@@ -46,11 +55,15 @@ export const permissionCases: readonly ConformanceCase[] = [
     run(subject) {
       const world = createWorld(subject)
       world.round(() => {
-        checkEqual(world.accessor.device.store16(2, 1), 0, 'device.store16 of writable memory')
+        checkEqual(world.accessor.device.store16(2, 1), 0, about`${accessOf('device', 'store16')} of writable memory`)
         world.protect('device', 'read')
-        checkEqual(world.accessor.device.store16(2, 2), EFAULT, 'device.store16 after mprotect')
+        checkEqual(world.accessor.device.store16(2, 2), EFAULT, about`${accessOf('device', 'store16')} after mprotect`)
         world.protect('device', 'read-write')
-        checkEqual(world.accessor.device.store16(2, 3), 0, 'device.store16 after the permission came back')
+        checkEqual(
+          world.accessor.device.store16(2, 3),
+          0,
+          about`${accessOf('device', 'store16')} after the permission came back`,
+        )
       })
       checkEqual(world.driver.load16('device', 2), 3, 'used.idx')
     },

@@ -1,5 +1,6 @@
 import type { Area } from '@vring/layout'
 import { AREAS, featureSet, VIRTIO_F_EVENT_IDX } from '@vring/layout'
+import { about, areaOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { onEveryRing, type RingBed } from './ring-bed.ts'
 
@@ -57,8 +58,8 @@ function checkNoted(notes: readonly Note[], area: Area, before: Uint8Array, afte
   for (let at = 0; at < after.length; at++) {
     if (before[at] === after[at]) continue
     const note = notes.find((one) => one.area === area && at >= one.offset && at < one.offset + one.bytes.length)
-    check(note !== undefined, `${what}: byte ${at} of ${area} was changed and is not in the log`)
+    check(note !== undefined, about`${what}: byte ${at} of ${areaOf(area)} was changed and is not in the log`)
     const stood = note.bytes[at - note.offset]
-    check(stood === after[at], `${what}: byte ${at} of ${area} was in the log before it was stored`)
+    check(stood === after[at], about`${what}: byte ${at} of ${areaOf(area)} was in the log before it was stored`)
   }
 }

@@ -1,5 +1,6 @@
 import { EFAULT } from '@vring/layout'
 import { createWorld } from '@vring/testkit'
+import { about, accessOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { forEachAccess } from './accesses.ts'
 
@@ -12,7 +13,7 @@ export const userAccessCases: readonly ConformanceCase[] = [
       const world = createWorld(subject, { frames: 'scattered', queueSize: 1024 })
       world.round(() => {
         forEachAccess((access, area) => {
-          check(access.run(world.accessor[area], 0) >= 0, `${area}.${access.name} succeeds under SMAP`)
+          check(access.run(world.accessor[area], 0) >= 0, about`${accessOf(area, access.name)} succeeds under SMAP`)
         })
         checkEqual(
           world.accessor.device.storeWords(4092, new Uint32Array(2), 0, 2),
@@ -32,8 +33,12 @@ export const userAccessCases: readonly ConformanceCase[] = [
         forEachAccess((access, area) => {
           world.cpu.reset()
           access.run(world.accessor[area], 0)
-          checkEqual(world.cpu.steps.clac, world.cpu.steps.stac, `clac for each stac of ${area}.${access.name}`)
-          check(!world.cpu.ac, `EFLAGS.AC is clear after ${area}.${access.name}`)
+          checkEqual(
+            world.cpu.steps.clac,
+            world.cpu.steps.stac,
+            about`clac for each stac of ${accessOf(area, access.name)}`,
+          )
+          check(!world.cpu.ac, about`EFLAGS.AC is clear after ${accessOf(area, access.name)}`)
         })
       })
     },
@@ -47,9 +52,17 @@ export const userAccessCases: readonly ConformanceCase[] = [
       world.round(() => {
         forEachAccess((access, area) => {
           world.cpu.reset()
-          checkEqual(access.run(world.accessor[area], 0), EFAULT, `${area}.${access.name} of unmapped memory`)
-          checkEqual(world.cpu.steps.clac, world.cpu.steps.stac, `clac for each stac of ${area}.${access.name}`)
-          check(!world.cpu.ac, `EFLAGS.AC is clear after ${area}.${access.name}`)
+          checkEqual(
+            access.run(world.accessor[area], 0),
+            EFAULT,
+            about`${accessOf(area, access.name)} of unmapped memory`,
+          )
+          checkEqual(
+            world.cpu.steps.clac,
+            world.cpu.steps.stac,
+            about`clac for each stac of ${accessOf(area, access.name)}`,
+          )
+          check(!world.cpu.ac, about`EFLAGS.AC is clear after ${accessOf(area, access.name)}`)
         })
       })
     },
