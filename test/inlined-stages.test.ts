@@ -19,7 +19,8 @@ const STAGES: Readonly<Record<string, readonly string[]>> = {
   XdpBackend: ['transmit'],
   RingLease: ['hold', 'release'],
   PlainCpu: ['loadWords', 'storeWords', 'copy', 'copyWords64'],
-  PayloadWriter: ['putWhole', 'putBare'],
+  RxRound: ['fitWhole', 'pushWhole'],
+  PayloadWriter: ['locate', 'putWhole', 'touch', 'putHeaders', 'putFrames'],
 }
 
 const PACKAGES = ['accessor', 'virtqueue', 'vhost-net']

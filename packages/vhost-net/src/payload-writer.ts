@@ -1,8 +1,11 @@
 import type { Cpu } from '@vring/accessor'
 import { ENOBUFS, EXDEV, NET_HDR_MRG_BYTES, NET_HDR_NUM_BUFFERS_OFFSET } from '@vring/layout'
-import { ACCESS_WRITE, type AddressMap, type MemoryView, work } from '@vring/memory'
+import { ACCESS_WRITE, type AddressMap, type MemoryView, memoryView, work } from '@vring/memory'
 import { type ChainBatch, PIECES_MAX } from '@vring/virtqueue'
+import { type FrameBatch, NET_BATCH } from './frame-batch.ts'
 
+/** Byte offset in {@link PayloadWriter.view} of each header that is written whole. The module's, as the columns of a round. */
+const places = new Int32Array(NET_BATCH)
 /** The header's last word: no checksum, one buffer. */
 const NUM_BUFFERS_ONE = 1 << 16
 
@@ -16,6 +19,8 @@ export class PayloadWriter {
   private readonly cpu: Cpu
   private readonly buffers: AddressMap
   private readonly log: PayloadLog | null
+  /** Where the frames of a batch go. */
+  private view: MemoryView = NO_MEMORY
   /** Contiguous pieces of the frame in hand. */
   private pieces = 0
 
@@ -26,49 +31,78 @@ export class PayloadWriter {
   }
 
   /**
-   * Writes header and frame in one piece, num_buffers after them: put together in memory of our own first, the header would
-   * be loaded again before its halves have left the store buffer, in which others wait for their cache lines.
+   * Hot: finds where `count` frames go, each with its header to one buffer: frame first + i to `address[segments[i]]`.
    *
-   * @returns 0, or a negative errno: nothing was written
+   * @returns how many of them, from the first on, lie in one piece each, aligned as a header's words are, all in one view
    */
-  putWhole(address: number, total: number, view: MemoryView, from: number): number {
+  locate(address: Float64Array, segments: Int32Array, length: Int32Array, first: number, count: number): number {
     const { cpu, buffers } = this
-    cpu.stac()
-    const at = cpu.translate(buffers, address, total, ACCESS_WRITE)
-    const aligned = at >= 0 && (at & 1) === 0
-    if (aligned) {
-      cpu.copy(buffers.view, at, view, from, total)
-      cpu.store16(buffers.view.u16, (at + NET_HDR_NUM_BUFFERS_OFFSET) >>> 1, 1)
+    for (let i = 0; i < count; i = (i + 1) | 0) {
+      const at = cpu.translate(buffers, address[segments[i]!]!, length[(first + i) | 0]!, ACCESS_WRITE)
+      if (at < 0 || (at & 3) !== 0) return i
+      if (i === 0) this.view = buffers.view
+      else if (buffers.view !== this.view) return i
+      places[i] = at
     }
-    cpu.clac()
-    if (!aligned) return at < 0 ? at : EXDEV
-    // Data first, then the log: a reader of the log must find what it points at.
-    if (this.log !== null) this.log.write(address, total)
-    return 0
+    return count
   }
 
   /**
-   * Writes an empty header, with one for num_buffers, and after it a frame of `total` bytes less the header's.
-   *
-   * @returns 0, or a negative errno: nothing was written
+   * Writes `count` frames from `first` on to where {@link locate} found room. Of all of them the first word of the frame is stored
+   * first, then the header, then the rest. The driver's core has looked at these cache lines, and a store waits in the CPU until
+   * its line is this core's alone; only some 64 others fit there after it. One word a line lets many lines come side by side,
+   * where eleven words a frame let six.
    */
-  putBare(address: number, total: number, view: MemoryView, from: number): number {
-    const { cpu, buffers } = this
+  putWhole(frames: FrameBatch, first: number, count: number): void {
+    const { cpu } = this
     cpu.stac()
-    const at = cpu.translate(buffers, address, total, ACCESS_WRITE)
-    const aligned = at >= 0 && (at & 3) === 0
-    if (aligned) {
-      const { u32 } = buffers.view
-      const word = at >>> 2
-      cpu.store32(u32, word, 0)
-      cpu.store32(u32, word + 1, 0)
-      cpu.store32(u32, word + 2, NUM_BUFFERS_ONE)
-      cpu.copy(buffers.view, at + NET_HDR_MRG_BYTES, view, from, total - NET_HDR_MRG_BYTES)
-    }
+    this.touch(count)
+    this.putHeaders(count)
     cpu.clac()
-    if (!aligned) return at < 0 ? at : EXDEV
-    if (this.log !== null) this.log.write(address, total)
-    return 0
+    this.putFrames(frames, first, count)
+  }
+
+  /** Hot: takes the line of each frame's first word; the word is written over with the frame. */
+  private touch(count: number): void {
+    const { cpu } = this
+    const { u32 } = this.view
+    for (let i = 0; i < count; i = (i + 1) | 0)
+      cpu.store32(u32, ((places[i]! >>> 2) + (NET_HDR_MRG_BYTES >>> 2)) | 0, 0)
+  }
+
+  /** Hot: an empty header for each, with one for num_buffers. */
+  private putHeaders(count: number): void {
+    const { cpu } = this
+    const { u32 } = this.view
+    for (let i = 0; i < count; i = (i + 1) | 0) {
+      const word = places[i]! >>> 2
+      cpu.store32(u32, word, 0)
+      cpu.store32(u32, (word + 1) | 0, 0)
+      cpu.store32(u32, (word + 2) | 0, NUM_BUFFERS_ONE)
+    }
+  }
+
+  /** Hot: the frames, and before each its sender's header, unless headers are empty. */
+  private putFrames({ offset, length, view, bare }: FrameBatch, first: number, count: number): void {
+    const { cpu, view: to } = this
+    const { u16 } = to
+    const skipped = bare === true ? NET_HDR_MRG_BYTES : 0
+    for (let i = 0; i < count; i = (i + 1) | 0) {
+      const at = places[i]!
+      const from = (offset[(first + i) | 0]! + skipped) | 0
+      cpu.stac()
+      cpu.copy(to, (at + skipped) | 0, view, from, (length[(first + i) | 0]! - skipped) | 0)
+      // Num_buffers after the header that it is in: put together in memory of our own, it would be loaded again before its halves
+      // have left the store buffer.
+      if (skipped === 0) cpu.store16(u16, (at + NET_HDR_NUM_BUFFERS_OFFSET) >>> 1, 1)
+      cpu.clac()
+    }
+  }
+
+  /** Marks what {@link putWhole} wrote. Data first, then the log: a reader of the log must find what it points at. */
+  noteWhole(address: Float64Array, segments: Int32Array, length: Int32Array, first: number, count: number): void {
+    if (this.log === null) return
+    for (let i = 0; i < count; i++) this.log.write(address[segments[i]!]!, length[first + i]!)
   }
 
   /**
@@ -140,3 +174,5 @@ export class PayloadWriter {
     return status
   }
 }
+
+const NO_MEMORY = memoryView(new ArrayBuffer(0))

@@ -126,6 +126,20 @@ it.each([
   expect(received(q, at)).toEqual(sent.map((data) => [chains, data]))
 })
 
+it.each([0, 1, 2, 3, 4, 5])('of a frame of %s bytes nothing is written after its last one', (bytes) => {
+  const q = netQueue(256, MRG)
+  const source = new ArraySource()
+  for (let i = 0; i < 4; i++) source.waiting.push('\0'.repeat(12) + 'abcde'.slice(0, bytes))
+  // Buffers of just that length, side by side but for a word that is not the device's.
+  const at = (id: number): number => HEAP + 32 * id
+  for (let i = 0; i < 4; i++) q.write(at(i), 'x'.repeat(32))
+  offer(q, 4, 12 + bytes, at)
+  const rx = round(q, source)
+  expect([rx.run(), rx.frames]).toEqual([4, 4])
+  const header = `${'\0'.repeat(10)}\x01\0`
+  for (let i = 0; i < 4; i++) expect(q.read(at(i), 32)).toBe(header + 'abcde'.slice(0, bytes) + 'x'.repeat(20 - bytes))
+})
+
 describe('with mergeable buffers', () => {
   it('virtio 1.3 5.1.6.4 a frame spreads over as many chains as it needs', () => {
     fc.assert(

@@ -10,7 +10,7 @@ import {
 } from '@vring/layout'
 import { type MemoryView, memoryView, work } from '@vring/memory'
 import { type BrokenReason, ChainBatch, type DeviceQueue } from '@vring/virtqueue'
-import type { FrameBatch } from './frame-batch.ts'
+import { type FrameBatch, NET_BATCH } from './frame-batch.ts'
 import type { FrameSource } from './frame-source.ts'
 import { FrameTotals } from './frame-totals.ts'
 import { type PayloadLog, PayloadWriter } from './payload-writer.ts'
@@ -30,6 +30,8 @@ export interface RxRoundOptions extends RoundOptions {
 const chains = new ChainBatch(RX_CHAINS_MAX, 'writable')
 /** Bytes to write to each chain of the frame in hand. */
 const shares = new Uint32Array(RX_CHAINS_MAX)
+/** The one buffer of each frame of a batch that is written whole. */
+const segments = new Int32Array(NET_BATCH)
 /** The header as this driver gets it. */
 const header: MemoryView = memoryView(new ArrayBuffer(NET_HDR_MRG_BYTES))
 const guard: RoundGuard = { running: false }
@@ -241,39 +243,58 @@ export class RxRound extends Round {
    */
   private deliverWhole(queue: DeviceQueue, frames: FrameBatch, first: number, limit: number): number {
     if (this.headerBytes !== NET_HDR_MRG_BYTES || frames.headerBytes !== NET_HDR_MRG_BYTES) return first
-    const { uniform, segStart, writeStart, address, length } = chains
     const { writer } = this
-    const { bare } = frames
-    const { offset, length: frameLength, view } = frames
-    const last = Math.min(frames.count, limit)
-    const room = ROUND_BYTES - this.roundBytes
-    let chain = this.next
+    const { address } = chains
+    const { length } = frames
+    const fitting = this.fitWhole(length, first, Math.min(frames.count, limit))
+    const count = writer.locate(address, segments, length, first, fitting)
+    if (count === 0) return first
+    writer.putWhole(frames, first, count)
+    writer.noteWhole(address, segments, length, first, count)
+    this.pushWhole(queue, length, first, count)
+    return first + count
+  }
+
+  /** Hot: how many frames, from `first` to before `last`, fit the one buffer of the next chain each; its segment in {@link segments}. */
+  private fitWhole(frameLength: Int32Array, first: number, last: number): number {
+    const { uniform, segStart, writeStart, length } = chains
+    const room = (ROUND_BYTES - this.roundBytes) | 0
+    const most = Math.max(0, Math.min(last - first, this.popped - this.next)) | 0
     let bytes = 0
-    let index = first
-    for (; index < last && chain < this.popped && bytes < room; index++) {
+    let chain = this.next | 0
+    for (let i = 0; i < most; i = (i + 1) | 0) {
       let segment = chain
       if (uniform !== true) {
         segment = segStart[chain]! | 0
-        if (segStart[chain + 1]! !== segment + 1 || writeStart[chain]! !== segment) break
+        if (segStart[(chain + 1) | 0]! !== segment + 1 || writeStart[chain]! !== segment) return i
       }
-      const total = frameLength[index]!
-      const from = offset[index]!
-      if (length[segment]! < total) break
-      const status =
-        bare === true
-          ? writer.putBare(address[segment]!, total, view, (from + NET_HDR_MRG_BYTES) | 0)
-          : writer.putWhole(address[segment]!, total, view, from)
-      if (status < 0) break
+      const total = frameLength[(first + i) | 0]!
+      if (bytes >= room || total < WHOLE_BYTES_MIN || length[segment]! < total) return i
+      segments[i] = segment
+      bytes = (bytes + total) | 0
+      chain = (chain + 1) | 0
+    }
+    return most
+  }
+
+  /** Hot: makes the next `count` chains pending used elements, of frames from `first` on. */
+  private pushWhole(queue: DeviceQueue, length: Int32Array, first: number, count: number): void {
+    let bytes = 0
+    let chain = this.next | 0
+    for (let i = 0; i < count; i = (i + 1) | 0) {
+      const total = length[(first + i) | 0]!
       queue.push(chains, chain, total)
-      bytes += total
-      chain++
+      bytes = (bytes + total) | 0
+      chain = (chain + 1) | 0
     }
     this.next = chain
-    this.delivered.add(index - first, bytes - NET_HDR_MRG_BYTES * (index - first))
+    this.delivered.add(count, bytes - NET_HDR_MRG_BYTES * count)
     this.roundBytes += bytes
-    return index
   }
 }
+
+/** A header and one word of its frame: what is stored of each frame before the frames are copied. */
+const WHOLE_BYTES_MIN = NET_HDR_MRG_BYTES + 4
 
 /** Segments whose lengths are summed for a unit of work: 16. */
 const SEGMENT_SHIFT = 4
