@@ -1,14 +1,16 @@
 import { writeSync } from 'node:fs'
 import { POLLOUT, PollSet } from '@vring/linux'
+import type { LogLine } from './log.ts'
+import { WaitingLines } from './waiting-lines.ts'
 
 /**
  * Bytes of a line at most: a pipe that takes anything takes so much without waiting (PIPE_BUF), and a line is there whole.
  */
 const LINE_BYTES = 4096
+/** When it is tried again to write lines that wait, ms. */
+const RETRY_MS = 1000
 
 export interface LineWriterOptions {
-  /** The line that says how many were left out. Default: as text. */
-  readonly tell?: (leftOut: number) => string
   /** Lines that may come at once. Default 100. */
   readonly burst?: number
   /** Lines a second that may follow. Default 10. */
@@ -18,25 +20,24 @@ export interface LineWriterOptions {
 }
 
 /**
- * Writes lines for people to a descriptor that others read, or do not: never waits, keeps nothing, and writes no more than a
- * bounded number a second whatever a driver does to be talked about. What is left out is counted, and said with the next line.
+ * Writes lines for people to a descriptor that others read, or do not: never waits, and writes no more than a bounded number
+ * a second whatever a driver does to be talked about. Lines that come faster wait, those of one kind as one line that counts
+ * them.
  */
 export class LineWriter {
-  /** Lines that were left out. */
-  leftOut = 0
   readonly #fd: number
   readonly #poll = new PollSet()
   readonly #burst: number
   readonly #perSecond: number
   readonly #now: () => number
-  readonly #tell: (leftOut: number) => string
+  readonly #waiting = new WaitingLines()
+  #timer: NodeJS.Timeout | null = null
   #tokens: number
   #since: number
 
   constructor(fd: number, options: LineWriterOptions = {}) {
-    const { burst = 100, perSecond = 10, now = () => performance.now(), tell = leftOutLine } = options
+    const { burst = 100, perSecond = 10, now = () => performance.now() } = options
     this.#fd = fd
-    this.#tell = tell
     this.#burst = burst
     this.#perSecond = perSecond
     this.#now = now
@@ -45,17 +46,48 @@ export class LineWriter {
     this.#poll.watch([], [fd])
   }
 
-  /** @param line whole, with its end */
-  write(line: string): void {
+  /** Lines that wait to be written. */
+  get waiting(): number {
+    return this.#waiting.count
+  }
+
+  write(line: LogLine): void {
+    this.#waiting.add(line)
+    this.#drain()
+  }
+
+  /** Writes what waits, as far as it is read: nothing follows. */
+  end(): void {
+    this.#drain(Number.NEGATIVE_INFINITY)
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+  }
+
+  /** @param least tokens that one more line needs */
+  #drain(least = 1): void {
     const now = this.#now()
     this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#since) / 1000) * this.#perSecond)
     this.#since = now
-    if (this.#tokens < 1 || !this.#put(line)) this.leftOut++
-    else this.#tokens--
+    for (let text = this.#waiting.next(); text !== null; text = this.#waiting.next()) {
+      if (this.#tokens < least || !this.#put(text)) {
+        this.#retry()
+        return
+      }
+      this.#tokens--
+      this.#waiting.shift()
+    }
+  }
+
+  /** Nothing more may come for long: what waits must not wait for it. */
+  #retry(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null
+      this.#drain()
+    }, RETRY_MS).unref()
   }
 
   #put(line: string): boolean {
-    const text = Buffer.from(`${this.leftOut > 0 ? this.#tell(this.leftOut) : ''}${line}`)
+    const text = Buffer.from(line)
     const bytes =
       text.length <= LINE_BYTES ? text : Buffer.concat([text.subarray(0, LINE_BYTES - 4), Buffer.from('...\n')])
     try {
@@ -66,11 +98,6 @@ export class LineWriter {
       // It has no reader any more (EPIPE), or another process made it non-blocking and it is full (EAGAIN).
       return false
     }
-    this.leftOut = 0
     return true
   }
-}
-
-function leftOutLine(count: number): string {
-  return `vring-serve: ${count} lines were left out\n`
 }

@@ -8,7 +8,7 @@ import { EXIT_INTERNAL, EXIT_MISSING, EXIT_OK, EXIT_USAGE } from './exit-codes.t
 import { latencyCommand } from './latency-command.ts'
 import { activatedSocket, capabilities } from './launch.ts'
 import { LineWriter } from './line-writer.ts'
-import { createLog, type LogConfig } from './log.ts'
+import { createLog, type LogLine } from './log.ts'
 import { ServeError } from './serve-error.ts'
 import { version } from './version.ts'
 
@@ -46,7 +46,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
     const given = readArguments(rawArgs, Object.keys(COMMANDS))
     const activated = activatedSocket(process.env, process.pid)
     const config = await resolveConfig(given, activated)
-    const log = createLog(config.log, (text) => stderrLines(config.log).write(text))
+    const log = createLog(config.log, (line) => stderrLines().write(line))
     const stop = new AbortController()
     const onSignal = (): void => stop.abort()
     // Not once: a second signal does not end the process before it has given everything back.
@@ -64,22 +64,15 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
   } catch (error) {
     return report(error)
   } finally {
+    lines?.end()
     process.off('SIGUSR1', ignore)
   }
 }
 
 let lines: LineWriter | null = null
 
-function stderrLines(log: LogConfig = { level: 'info', format: 'text' }): LineWriter {
-  lines ??= new LineWriter(STANDARD_ERROR, {
-    tell: (leftOut) => {
-      let line = ''
-      createLog(log, (text) => {
-        line = text
-      })(`${leftOut} lines were left out`)
-      return line
-    },
-  })
+function stderrLines(): LineWriter {
+  lines ??= new LineWriter(STANDARD_ERROR)
   return lines
 }
 
@@ -90,7 +83,7 @@ async function serveBlock(rawArgs: readonly string[]): Promise<number> {
   const ending: readonly NodeJS.Signals[] = [...ENDING, 'SIGHUP']
   for (const signal of ending) process.on(signal, onSignal)
   try {
-    const text = await blockCommand(rawArgs, stop.signal, say)
+    const text = await blockCommand(rawArgs, stop.signal, (line) => say(line))
     if (text !== null) process.stdout.write(text)
     return rawArgs.length === 0 ? EXIT_USAGE : EXIT_OK
   } finally {
@@ -99,16 +92,15 @@ async function serveBlock(rawArgs: readonly string[]): Promise<number> {
 }
 
 /** What ends the program is said as text, whatever the format of the log. */
-function say(line: string): void {
-  const text = `vring-serve: ${line}\n`
+const say = createLog({ level: 'info', format: 'text' }, (line: LogLine) => {
   try {
-    stderrLines().write(text)
+    stderrLines().write(line)
   } catch (error) {
     // Lines that never block need koffi: that it is missing must be said without it.
     if (!isVringError(error) || error.code !== 'ERR_MISSING_PEER') throw error
-    process.stderr.write(text)
+    process.stderr.write(line.text)
   }
-}
+})
 
 function onHangUp(reload: () => void): () => void {
   process.on('SIGHUP', reload)

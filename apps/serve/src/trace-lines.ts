@@ -15,7 +15,7 @@ export function limitLines(
   return (line) => {
     const now = nowMs()
     if (now - second >= 1000) {
-      if (leftOut > 0) write(`bpf_printk: ${leftOut} lines left out`)
+      if (leftOut > 0) write(`bpf_printk: ${leftOut} line${leftOut === 1 ? '' : 's'} left out`)
       second = now
       lines = 0
       leftOut = 0
