@@ -14,6 +14,7 @@ import { work } from '@vring/memory'
 import type { BrokenReason } from '../broken-reason.ts'
 import { type ChainBatch, HOLD_CHAINS, LOOK_WORK } from '../chain-batch.ts'
 import { chainMaxOf } from '../chain-max.ts'
+import { checkRing } from '../check-ring.ts'
 import type { DeviceQueue, DeviceQueueOptions, RingLog, TakenChain } from '../device-queue.ts'
 import { PackedChainWalker } from './packed-chain-walker.ts'
 import { PackedNotifications } from './packed-notifications.ts'
@@ -59,8 +60,10 @@ export class PackedDeviceQueue implements DeviceQueue {
   /** Each of them takes one ring entry. */
   private pendingSingle = true
 
+  /** @throws VringError ERR_OUT_OF_RANGE for an option, ERR_INVALID_ARGUMENT for a ring that is not of the negotiated features */
   constructor(options: DeviceQueueOptions) {
     const { accessor, cpu, ring, features, buffers } = options
+    checkRing(ring, features, 'packed')
     const { queueSize } = ring
     const indirect = hasFeature(features, VIRTIO_F_INDIRECT_DESC)
     const walker = new PackedChainWalker(cpu, buffers, queueSize, indirect, chainMaxOf(options))

@@ -20,6 +20,7 @@ import {
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
 } from '@vring/layout'
+import { checkRing } from '../check-ring.ts'
 import type { DriverBuffer, DriverQueue, DriverQueueOptions } from '../driver-queue.ts'
 import { guestWindows } from '../guest-window.ts'
 import { availFlags, isUsed } from './packed-position.ts'
@@ -57,8 +58,10 @@ export class PackedDriverQueue implements DriverQueue {
   private batchEnd = -1
   private batchLength = 0
 
+  /** @throws VringError ERR_INVALID_ARGUMENT for a ring that is not of the negotiated features */
   constructor(options: DriverQueueOptions) {
     const { ring, memory, features, pinned = false } = options
+    checkRing(ring, features, 'packed')
     checkPackedQueueSize(ring.queueSize)
     this.queueSize = ring.queueSize
     this.eventIdx = hasFeature(features, VIRTIO_F_EVENT_IDX)

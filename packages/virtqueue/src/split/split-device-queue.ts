@@ -15,6 +15,7 @@ import { work } from '@vring/memory'
 import type { BrokenReason } from '../broken-reason.ts'
 import { type ChainBatch, HOLD_CHAINS, LOOK_WORK } from '../chain-batch.ts'
 import { chainMaxOf } from '../chain-max.ts'
+import { checkRing } from '../check-ring.ts'
 import type { DeviceQueue, DeviceQueueOptions, RingLog, TakenChain } from '../device-queue.ts'
 import { SplitChainWalker } from './split-chain-walker.ts'
 import { SplitNotifications } from './split-notifications.ts'
@@ -59,8 +60,10 @@ export class SplitDeviceQueue implements DeviceQueue {
   private readonly elements: Uint32Array
   private pendingCount = 0
 
+  /** @throws VringError ERR_OUT_OF_RANGE for an option, ERR_INVALID_ARGUMENT for a ring that is not of the negotiated features */
   constructor(options: DeviceQueueOptions) {
     const { accessor, cpu, ring, features, buffers } = options
+    checkRing(ring, features, 'split')
     const nospec = options.nospec !== 'none'
     const indirect = hasFeature(features, VIRTIO_F_INDIRECT_DESC)
     const walker = new SplitChainWalker(cpu, buffers, ring.queueSize, indirect, nospec, chainMaxOf(options))

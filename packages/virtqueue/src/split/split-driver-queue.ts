@@ -23,6 +23,7 @@ import {
   VIRTQ_DESC_F_WRITE,
   VIRTQ_USED_F_NO_NOTIFY,
 } from '@vring/layout'
+import { checkRing } from '../check-ring.ts'
 import type { DriverBuffer, DriverQueue, DriverQueueOptions } from '../driver-queue.ts'
 import { guestWindows } from '../guest-window.ts'
 
@@ -61,8 +62,10 @@ export class SplitDriverQueue implements DriverQueue {
   private published = 0
   private signalledAvail = 0
 
+  /** @throws VringError ERR_INVALID_ARGUMENT for a ring that is not of the negotiated features */
   constructor(options: DriverQueueOptions) {
     const { ring, memory, features, pinned = false } = options
+    checkRing(ring, features, 'split')
     checkQueueSize(ring.queueSize)
     this.queueSize = ring.queueSize
     this.mask = ring.queueSize - 1
