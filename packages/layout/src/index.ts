@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export * from './bpf-map-types.ts'
 export * from './device-id.ts'
 export * from './device-status.ts'
 export * from './errno.ts'

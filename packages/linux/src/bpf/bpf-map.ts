@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { refused } from '@vring/layout'
+import { BPF_MAP_TYPES, type BpfMapType, refused } from '@vring/layout'
 import { closeFd } from '../descriptors/fd.ts'
 import { fixedBytes } from '../libc.ts'
 import { systemError } from '../system-error.ts'
@@ -17,43 +17,7 @@ import {
   bpfChecked,
 } from './bpf.ts'
 
-/** Types of maps by their number. Source: Linux 6.18 include/uapi/linux/bpf.h, enum bpf_map_type. */
-export const BPF_MAP_TYPES = {
-  hash: 1,
-  array: 2,
-  'prog-array': 3,
-  'perf-event-array': 4,
-  'percpu-hash': 5,
-  'percpu-array': 6,
-  'stack-trace': 7,
-  'cgroup-array': 8,
-  'lru-hash': 9,
-  'lru-percpu-hash': 10,
-  'lpm-trie': 11,
-  'array-of-maps': 12,
-  'hash-of-maps': 13,
-  devmap: 14,
-  sockmap: 15,
-  cpumap: 16,
-  xskmap: 17,
-  sockhash: 18,
-  'cgroup-storage': 19,
-  'reuseport-sockarray': 20,
-  'percpu-cgroup-storage': 21,
-  queue: 22,
-  stack: 23,
-  'sk-storage': 24,
-  'devmap-hash': 25,
-  'struct-ops': 26,
-  ringbuf: 27,
-  'inode-storage': 28,
-  'task-storage': 29,
-  'bloom-filter': 30,
-  'user-ringbuf': 31,
-  'cgrp-storage': 32,
-  arena: 33,
-} as const
-export type BpfMapType = keyof typeof BPF_MAP_TYPES
+export { BPF_MAP_TYPES, type BpfMapType } from '@vring/layout'
 
 export interface BpfMapOptions {
   readonly type: BpfMapType
