@@ -11,7 +11,7 @@ const NAME = 'copy-checked'
 
 /**
  * `__get_user`, `__put_user`, `__copy_from_user` and `__copy_to_user` on a range that was checked when the ring's
- * addresses were set; from the era `2025-checked` on, scalars are checked at each access.
+ * addresses were set. From the era `2025-checked` on, scalars are checked at each access.
  * Source: Linux 5.0 `drivers/vhost/vhost.c`, vhost_get_user, vhost_put_user, vhost_copy_from_user, vhost_copy_to_user.
  */
 export const copyChecked: AccessorPlugin = defineAccessor({

@@ -5,9 +5,10 @@ import { ACCESS_READ, ACCESS_WRITE, type Access } from '@vring/memory'
 import { type IovaTranslation, keepsWords } from './iova-translation.ts'
 
 /**
- * An area whose address is an IOVA. When prefetch found one entry that covers the whole area and permits all that the
- * device does with it, its translation is cached (`meta_iotlb`) and an access is one addition more than a plain copy; no
- * bound is checked, as the entry covers the area and the ring checks its indices. Otherwise each access looks the range up.
+ * An area whose address is an IOVA. Prefetch may find one entry that covers the whole area and permits all that the
+ * device does with it. Its translation is then cached (`meta_iotlb`), and an access is one addition more than a plain
+ * copy. No bound is checked, as the entry covers the area and the ring checks its indices. Otherwise each access looks
+ * the range up.
  *
  * Source: Linux 5.0 `drivers/vhost/vhost.c`, `__vhost_get_user`, vhost_copy_from_user, vhost_copy_to_user. There the
  * look-up of a put asks for read permission, which `putPermission` brings back. Not kept: a scalar whose translation is
@@ -60,8 +61,8 @@ export class TranslatedWindow implements Window {
   /**
    * Walks the area's translations and caches the first one if it covers the area. Source: Linux `iotlb_access_ok`.
    *
-   * @returns false when a translation is missing (a miss was queued) or does not permit the access (no miss was queued:
-   * the driver would only repeat its answer)
+   * @returns false when a translation is missing (a miss was queued) or does not permit the access (no miss was
+   * queued). The driver would only repeat its answer then.
    */
   prefetch(): boolean {
     if (this.base >= 0) return true

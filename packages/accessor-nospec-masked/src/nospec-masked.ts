@@ -10,8 +10,8 @@ import {
 const NAME = 'nospec-masked'
 
 /**
- * `get_user`, `put_user`, `copy_from_user` and `copy_to_user`: each access checks its address, and scalar reads make the
- * address depend on the check's data instead of waiting at a barrier.
+ * `get_user`, `put_user`, `copy_from_user` and `copy_to_user`: each access checks its address. Scalar reads make the
+ * address depend on the check's data. They do not wait at a barrier.
  * Source: the patch proposed by M. S. Tsirkin in the review of "vhost: access vq metadata through kernel virtual
  * address" (V4, January 2019), merged for scalars as commit 3b34d6324d1f.
  */

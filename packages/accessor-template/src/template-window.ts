@@ -1,8 +1,9 @@
 import type { CopyWindow, Window } from '@vring/accessor'
 
 /**
- * One area of a queue. Every access is a copy by user access functions: the place to start from, and what to fall back to
- * when your way can't serve an access. Replace one method at a time; the conformance suite says what broke.
+ * One area of a queue. Every access is a copy by user access functions. It is the place to start from. It is also what
+ * to fall back to when your way can't serve an access. Replace one method at a time; the conformance suite says what
+ * broke.
  */
 export class TemplateWindow implements Window {
   private readonly copy: CopyWindow

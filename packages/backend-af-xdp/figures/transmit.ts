@@ -1,6 +1,7 @@
 /**
- * CPU time of a frame that an AF_XDP queue sends in copy mode: 64 bytes from memory of this process, over a veth whose other end
- * drops it in its driver. As root: `npx tsx --conditions=@vring/source packages/backend-af-xdp/figures/transmit.ts [FRAMES A BATCH]`.
+ * CPU time of a frame that an AF_XDP queue sends in copy mode: 64 bytes from memory of this process, over a veth whose
+ * other end drops it in its driver. As root:
+ * `npx tsx --conditions=@vring/source packages/backend-af-xdp/figures/transmit.ts [FRAMES A BATCH]`.
  */
 import { spawnSync } from 'node:child_process'
 import {

@@ -21,7 +21,7 @@ const FIRST_PAIR = 1
  *
  * With a group in each of several threads a queue goes over to another thread. Which pairs receive is in shared memory.
  * Every thread works out from it who takes which queue, and looks before each batch whether it changed. So only one
- * thread at a time uses a queue, as long as a pair begins to receive while no thread is between `receive` and
+ * thread at a time uses a queue. The condition: a pair begins to receive only while no thread is between `receive` and
  * `consume`.
  */
 export class AfXdpGroup {
@@ -53,8 +53,8 @@ export class AfXdpGroup {
   }
 
   /**
-   * A pair of this thread can receive, or no longer. When one begins, no other thread is between `receive` and `consume`; when it
-   * ends they may be.
+   * A pair of this thread can receive, or no longer. When one begins, no other thread is between `receive` and
+   * `consume`; when it ends they may be.
    */
   setReceiving(pair: number, receiving: boolean): void {
     this.follow()

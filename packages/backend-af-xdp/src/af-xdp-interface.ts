@@ -26,7 +26,10 @@ export interface AfXdpInterfaceOptions {
   readonly name: string
   /** Where its program runs. Default: in the driver if it can (native), else in the stack (generic). */
   readonly xdpMode?: XdpMode
-  /** How long to wait for an interface that has a program, in ms: that of a process that was killed goes a moment later. Default 1000. */
+  /**
+   * How long to wait for an interface that has a program, in ms: that of a process that was killed goes a moment later.
+   * Default 1000.
+   */
   readonly busyMs?: number
   /** It has to be waited for. */
   readonly onBusy?: () => void

@@ -16,17 +16,18 @@ const WAKE_EXTRA = 4
 /**
  * A queue of a Linux interface through an AF_XDP socket: takes frames from a driver and gives frames to it.
  *
- * A frame in whose checksum its sender has left to a device, as the host's own stack does on a veth, is completed: AF_XDP has
- * nothing else that tells.
+ * A frame whose checksum its sender has left to a device, as the host's own stack does on a veth, is completed. AF_XDP
+ * has nothing else that tells.
  *
  * A frame out is copied once, into the UMEM, which is the only memory that the interface sends from. A checksum that
  * the driver left to the device is completed in the copy. A frame that is longer than a chunk is cut. Of frames in:
  * {@link AfXdpReceiver}.
  *
- * Dropped and counted: `short`, `oversize`, `segmentation` (not offered: the interface can't), `header` (its checksum lies
- * outside of the frame), `down` and `gone` (the interface is). No free chunk is no drop: the rest of the batch is offered
- * again. Of frames for the driver: `no-driver` (they waited while no driver could receive them), `oversize` (of several pieces,
- * longer than the MTU when it was opened), and what the kernel counts, `kernel`, `ring-full`, `fill-ring-empty`.
+ * Dropped and counted: `short`, `oversize`, `segmentation` (not offered: the interface can't), `header` (its checksum
+ * lies outside of the frame), `down` and `gone` (the interface is). No free chunk is no drop: the rest of the batch is
+ * offered again. Of frames for the driver: `no-driver` (they waited while no driver could receive them), `oversize` (of
+ * several pieces, longer than the MTU when it was opened). Also what the kernel counts: `kernel`, `ring-full`,
+ * `fill-ring-empty`.
  *
  * One thread at a time sends; others of the process may receive by an {@link AfXdpReceiver} of the same socket in its place.
  */
@@ -68,8 +69,9 @@ export class AfXdpQueue extends AfXdpReceiver implements NetBackend {
   }
 
   /**
-   * Frames in the TX ring that the driver does not fetch by itself: it was busy when it was called last. Of an interface that is
-   * down nothing is unsent, as no time helps: what is in the ring leaves with the first batch after it is up.
+   * Frames in the TX ring that the driver does not fetch by itself: it was busy when it was called last. Of an
+   * interface that is down nothing is unsent, as no time helps. What is in the ring leaves with the first batch after
+   * it is up.
    */
   get unsent(): boolean {
     const { tx } = this.socket

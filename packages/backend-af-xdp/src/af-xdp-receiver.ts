@@ -14,12 +14,12 @@ const ENODEV = -19
 const IDLE_CHECK = 4096
 
 /**
- * The way in of an AF_XDP socket, as one thread has it: frames lie in the UMEM, with an empty virtio-net header before each,
- * until they are consumed. A frame that is longer than a chunk lies in several and is joined: copied.
+ * The way in of an AF_XDP socket, as one thread has it. Frames lie in the UMEM, with an empty virtio-net header before
+ * each, until they are consumed. A frame that is longer than a chunk lies in several and is joined: copied.
  *
  * Several threads may have one of the same socket, and one at a time uses it. All that they have in common is in the
- * rings. A frame leaves the RX ring when it is consumed. So a thread that goes on after another one, with {@link
- * follow}, gets the frames that the other had and did not consume.
+ * rings. A frame leaves the RX ring when it is consumed. So a thread that goes on after another one, with
+ * {@link follow}, gets the frames that the other had and did not consume.
  */
 export class AfXdpReceiver implements FrameSource {
   readonly handle: AfXdpQueueHandle
@@ -118,7 +118,10 @@ export class AfXdpReceiver implements FrameSource {
     }
   }
 
-  /** Lets go of the socket and its memory: the batch of {@link receive} is empty from then on. A second call does nothing. */
+  /**
+   * Lets go of the socket and its memory: the batch of {@link receive} is empty from then on. A second call does
+   * nothing.
+   */
   close(): void {
     this.closed = true
     this.batch = new FrameBatch(NET_HDR_MRG_BYTES)

@@ -5,13 +5,19 @@ import type { AfXdpQueueHandle } from './af-xdp-interface.ts'
 export interface AfXdpQueueOptions {
   /** `auto`: zero-copy if the driver has it, else copy. Default `auto`. */
   readonly mode?: 'auto' | 'copy' | 'zero-copy'
-  /** Chunks of a queue, half of them for each direction. Default 4096, and fewer for queues whose UMEM would be above 512 MiB. */
+  /**
+   * Chunks of a queue, half of them for each direction. Default 4096, and fewer for queues whose UMEM would be above
+   * 512 MiB.
+   */
   readonly chunks?: number
   /** Bytes of one chunk: 2048 or 4096. Default by the MTU: 4096 above 1770. A longer frame takes several chunks. */
   readonly chunkBytes?: number
   /** Entries of each ring; a power of two, at least half of `chunks`. Default 2048. */
   readonly ringEntries?: number
-  /** How long to wait for a queue that another socket has, in ms: one that was closed has it a moment longer. Default 1000. */
+  /**
+   * How long to wait for a queue that another socket has, in ms: one that was closed has it a moment longer. Default
+   * 1000.
+   */
   readonly busyMs?: number
   /** It has to be waited for. */
   readonly onBusy?: () => void
@@ -41,7 +47,8 @@ export interface AfXdpSizes {
 
 /**
  * @param sockets that have a part of the UMEM each, of as many chunks
- * @throws VringError ERR_OUT_OF_RANGE for chunks or entries that are too few, or an MTU that the kernel has too few pieces for
+ * @throws VringError ERR_OUT_OF_RANGE for chunks or entries that are too few, or an MTU that the kernel has too few
+ * pieces for
  */
 export function afXdpSizes(handle: AfXdpQueueHandle, options: AfXdpQueueOptions, sockets: number): AfXdpSizes {
   const frameBytes = handle.frameNow[0]!

@@ -42,8 +42,8 @@ export class AfXdpSockets {
    * Opens a socket for each queue, and enters them into the program's map: frames arrive from now on.
    *
    * @param queues at least one, of one interface
-   * @throws VringError ERR_OUT_OF_RANGE for a size; ERR_SYSTEM: EBUSY (a queue has a socket, after `busyMs`), EOPNOTSUPP or EINVAL
-   * (zero-copy, and the driver has it not), ENETDOWN, EPERM
+   * @throws VringError ERR_OUT_OF_RANGE for a size. ERR_SYSTEM: EBUSY (a queue has a socket, after `busyMs`),
+   * EOPNOTSUPP or EINVAL (zero-copy, and the driver has it not), ENETDOWN, EPERM
    */
   static open(queues: readonly AfXdpQueueHandle[], options: AfXdpQueueOptions = {}): AfXdpSockets {
     const { mode = 'auto', busyMs = BUSY_MS, onBusy = () => {} } = options

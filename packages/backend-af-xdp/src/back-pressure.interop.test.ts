@@ -6,8 +6,8 @@ import { describeVeth, run, type VethRig } from '../test/veth-rig.ts'
 import type { AfXdpQueue } from './index.ts'
 
 /**
- * Two sockets with a bridge between them that lets 10 Mbit/s pass: frames that wait there hold on to the chunks that they
- * were sent from.
+ * Two sockets with a bridge between them that lets 10 Mbit/s pass. Frames that wait there hold on to the chunks that
+ * they were sent from.
  */
 function slowPair(rig: VethRig): [AfXdpQueue, AfXdpQueue] {
   run('ip link add xskA type veth peer name xskB')

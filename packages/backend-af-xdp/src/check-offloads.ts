@@ -15,8 +15,9 @@ const WITHOUT_TAG = 'frames arrive without their VLAN tag'
 const MERGED = 'frames of a TCP stream arrive merged, longer than the MTU'
 
 /**
- * Offloads that are on and hide something from AF_XDP: its descriptors have no checksum state, no VLAN tag and no segment size
- * (Linux 6.1 include/uapi/linux/if_xdp.h, struct xdp_desc). Checksums need no look: `AfXdpQueue` completes them.
+ * Offloads that are on and hide something from AF_XDP. Its descriptors have no checksum state, no VLAN tag and no
+ * segment size (Linux 6.1 include/uapi/linux/if_xdp.h, struct xdp_desc). Checksums need no look: `AfXdpQueue` completes
+ * them.
  *
  * @param mode where the interface's program runs: in generic mode it sees frames after the stack has merged them
  * @returns none where the interface, or the peer in another network namespace, can't be asked

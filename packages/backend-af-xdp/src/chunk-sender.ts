@@ -18,8 +18,8 @@ import { completeChecksum } from './complete-checksum.ts'
 import type { LongFrames } from './long-frames.ts'
 
 /**
- * The way out of an AF_XDP queue: frames of a driver are copied into free chunks of the UMEM, and entered into the TX ring. What
- * can't be sent is dropped and counted by its reason.
+ * The way out of an AF_XDP queue: frames of a driver are copied into free chunks of the UMEM, and entered into the TX
+ * ring. What can't be sent is dropped and counted by its reason.
  */
 export class ChunkSender {
   /** Frames by the reason for which they were dropped. */
@@ -101,8 +101,8 @@ export class ChunkSender {
   }
 
   /**
-   * The frames from the first on, up to one that is dropped, cut, or whose checksum is to be completed: nearly all there are, and
-   * nothing else is looked at in this loop.
+   * The frames from the first on, up to one that is dropped, cut, or whose checksum is to be completed. They are nearly
+   * all there are, and nothing else is looked at in this loop.
    *
    * @param longest bytes that a chunk has room for, and the interface
    * @returns how many were copied and entered; {@link runBytes} says how long they are

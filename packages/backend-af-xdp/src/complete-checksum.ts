@@ -1,8 +1,8 @@
 import { EINVAL } from '@vring/layout'
 
 /**
- * Completes a partial checksum (VIRTIO_NET_HDR_F_NEEDS_CSUM): the ones' complement sum from `start` to the end of the
- * frame, in which the field holds that of the pseudo header. Source: VirtIO 1.3 section 5.1.6.2, RFC 1071.
+ * Completes a partial checksum (VIRTIO_NET_HDR_F_NEEDS_CSUM). It is the ones' complement sum from `start` to the end of
+ * the frame, in which the field holds that of the pseudo header. Source: VirtIO 1.3 section 5.1.6.2, RFC 1071.
  *
  * @param u8 memory that no other thread writes to
  * @param frame where the frame starts

@@ -5,8 +5,9 @@ import type { MemoryView } from '@vring/memory'
 import type { ChunkStack } from './chunk-stack.ts'
 
 /**
- * Frames that are longer than a chunk: each lies in several chunks, and has an entry of the ring for each of them. All but the
- * last say that the frame goes on (XDP_PKT_CONTD). Source: Linux Documentation/networking/af_xdp.rst, "Multi-Buffer Support".
+ * Frames that are longer than a chunk: each lies in several chunks, and has an entry of the ring for each of them. All
+ * but the last say that the frame goes on (XDP_PKT_CONTD). Source: Linux Documentation/networking/af_xdp.rst,
+ * "Multi-Buffer Support".
  *
  * A batch has each frame in one piece, so that they are joined in slots after the chunks of the UMEM:
  *
@@ -47,8 +48,8 @@ export class LongFrames {
   }
 
   /**
-   * Joins the frame that begins with entry `first` of `available`, in a slot; its length is {@link joined}, and it is not there
-   * when that is more than the longest frame.
+   * Joins the frame that begins with entry `first` of `available`, in a slot. Its length is {@link joined}. It is not
+   * in the slot when that is more than the longest frame.
    *
    * @returns entries that it takes; 0: not all of them are there
    */

@@ -8,9 +8,9 @@ const RETRY_MS = 20
 const never = new Int32Array(new SharedArrayBuffer(4))
 
 /**
- * Opens what one owner at a time may have. The kernel gives a queue back a moment after its socket was closed or its process
- * was killed, from a work queue: EBUSY until then (Linux net/xdp/xsk_buff_pool.c, xp_release_deferred). Waits, which stops this
- * thread.
+ * Opens what one owner at a time may have. The kernel gives a queue back a moment after its socket was closed or its
+ * process was killed, from a work queue. Until then it says EBUSY (Linux net/xdp/xsk_buff_pool.c, xp_release_deferred).
+ * Waits, which stops this thread.
  *
  * @param busyMs how long at most
  * @param onBusy it has to wait; called once

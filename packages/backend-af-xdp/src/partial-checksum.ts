@@ -16,9 +16,9 @@ const UDP_CHECKSUM = 6
 const IPV6_HEADER_BYTES = 40
 
 /**
- * Completes the checksum of a TCP or UDP frame whose sender left that to a device: its field then holds the sum of the pseudo
- * header (Linux CHECKSUM_PARTIAL), which no metadata of AF_XDP tells. A frame whose checksum is right stays as it is, also
- * where the field happens to hold that number; fragments and IPv6 extension headers are not looked into.
+ * Completes the checksum of a TCP or UDP frame whose sender left that to a device. Its field then holds the sum of the
+ * pseudo header (Linux CHECKSUM_PARTIAL), which no metadata of AF_XDP tells. A frame whose checksum is right stays as
+ * it is, also where the field happens to hold that number. Fragments and IPv6 extension headers are not looked into.
  *
  * @param u8 memory that no other thread writes to
  * @param frame where the frame starts

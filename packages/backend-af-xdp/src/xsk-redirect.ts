@@ -20,8 +20,8 @@ const R2 = 2
 const R3 = 3
 
 /**
- * The kernel program that gives each frame to the AF_XDP socket of the queue that it arrived on, and passes it to the
- * network stack when there is none:
+ * The kernel program that gives each frame to the AF_XDP socket of the queue that it arrived on. When there is none, it
+ * passes the frame to the network stack:
  *
  * ```
  *   r2 = ctx->rx_queue_index

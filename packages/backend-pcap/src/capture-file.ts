@@ -21,7 +21,10 @@ export interface CaptureFileOptions {
   readonly snapBytes?: number
   /** Replace a file that is there; default it is refused. */
   readonly overwrite?: boolean
-  /** Begin another file before one exceeds this many bytes, at least {@link ROTATE_BYTES_MIN}: `name_00001.pcapng`. Default one file. */
+  /**
+   * Begin another file before one exceeds this many bytes, at least {@link ROTATE_BYTES_MIN}: `name_00001.pcapng`.
+   * Default one file.
+   */
   readonly rotateBytes?: number
   /** With `rotateBytes`: files that are kept, the oldest of this capture is deleted. Default all. */
   readonly files?: number
@@ -32,9 +35,9 @@ export interface CaptureFileOptions {
 }
 
 /**
- * A pcapng file, or a FIFO that a program reads along, which several queues write to: one interface per queue and direction,
- * ns timestamps. It never throws while it captures: frames that can't be written are counted as lost, and `trouble` says why.
- * A full disk leaves a file that ends with its last whole block.
+ * A pcapng file, or a FIFO that a program reads along, which several queues write to: one interface per queue and
+ * direction, ns timestamps. It never throws while it captures: frames that can't be written are counted as lost, and
+ * `trouble` says why. A full disk leaves a file that ends with its last whole block.
  */
 export class CaptureFile {
   readonly path: string

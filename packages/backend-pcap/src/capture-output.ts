@@ -9,7 +9,8 @@ export interface CaptureOutput {
   /**
    * Writes whole blocks, after `preamble` where a file or a reader begins.
    *
-   * @returns bytes of `bytes[from]` to `bytes[to - 1]` that were taken, fewer than all while a reader is slow; -1: they are lost
+   * @returns bytes of `bytes[from]` to `bytes[to - 1]` that were taken, fewer than all while a reader is slow; -1: they
+   * are lost
    */
   write(preamble: Uint8Array, bytes: Uint8Array, from: number, to: number): number
   close(): void

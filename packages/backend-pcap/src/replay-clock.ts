@@ -8,7 +8,10 @@ const RUNS = 2
 const SINCE = 1
 const BEFORE = 2
 
-/** What ms of `performance.now` lack to be the same time in every thread of the process: its zero is the thread's beginning. */
+/**
+ * What ms of `performance.now` lack to be the same time in every thread of the process: its zero is the thread's
+ * beginning.
+ */
 const THREAD_MS = monotonicMs() - performance.now()
 
 /**

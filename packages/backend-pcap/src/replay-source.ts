@@ -36,8 +36,8 @@ const STEPS_PER_RECEIVE = 1024
  * Recorded traffic as a source of frames, read as it is replayed: memory does not grow with the capture. Each frame follows
  * an empty virtio-net header. Frames that were cut while capturing are replayed as they are.
  *
- * Every source reads the whole capture and computes the same times: sources that share a clock share a time base, whatever
- * frames are theirs and however fast their drivers are.
+ * Every source reads the whole capture and computes the same times. Sources that share a clock share a time base,
+ * whatever frames are theirs and however fast their drivers are.
  */
 export class ReplaySource implements FrameSource {
   /** Frames consumed so far. */

@@ -3,8 +3,9 @@
  * run backwards, or lie in another century.
  *
  * - A gap is at most `maxGapMs`; a longer one counts as that.
- * - A packet that is earlier than one before it, as captures of several interfaces have them, is due with that one; one that
- *   is earlier by more than `maxGapMs` begins a new count: the clock was set, or the time before it was wrong.
+ * - A packet that is earlier than one before it, as captures of several interfaces have them, is due with that one. A
+ *   packet that is earlier by more than `maxGapMs` begins a new count, as the clock was set or the time before it was
+ *   wrong.
  * - A packet without a time has that of the one before it.
  */
 export class ReplayTimeline {

@@ -38,8 +38,8 @@ const VLAN_TAGS_MAX = 2
  * @param at where the header starts
  * @param frame where the frame is, with its first byte at `frameAt`
  * @param frameBytes bytes of the frame
- * @returns 0, or -EINVAL: a checksum beyond the frame, a header longer than it, a segmentation that is unknown, has no size,
- * or is of another protocol than the frame
+ * @returns 0, or -EINVAL. That is a checksum beyond the frame, a header longer than it, a segmentation that is unknown,
+ * has no size, or is of another protocol than the frame
  */
 export function checkNetHeader(
   u8: Uint8Array,

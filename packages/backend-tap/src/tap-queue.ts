@@ -46,13 +46,13 @@ export interface TapQueueDevice {
 }
 
 /**
- * A queue of a TapDevice: frames of a driver go through the XDP hook and on to the peer, frames of the peer wait
- * for the driver.
+ * A queue of a TapDevice. Frames of a driver go through the XDP hook and on to the peer. Frames of the peer wait for
+ * the driver.
  *
  * Each frame is copied into the device's own memory first, so that a program may change and move it. What happens then
- * follows tun's batch (Linux drivers/net/tun.c, tun_xdp_one and tun_sendmsg with TUN_MSG_PTR): data shorter than an
- * Ethernet header is refused, a frame with segmentation takes the way of socket buffers, DROP and ABORTED end it, PASS
- * gives it to the peer, TX back to the driver of this queue, REDIRECT collects it for another device until
+ * follows tun's batch (Linux drivers/net/tun.c, tun_xdp_one and tun_sendmsg with TUN_MSG_PTR). Data shorter than an
+ * Ethernet header is refused. A frame with segmentation takes the way of socket buffers. DROP and ABORTED end it. PASS
+ * gives it to the peer, TX back to the driver of this queue. REDIRECT collects it for another device until
  * {@link flush}.
  *
  * Dropped and counted: `short`, `oversize`, `header` (it lies about its frame), `aborted`, `drop`, `peer-full`,

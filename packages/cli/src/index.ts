@@ -1,6 +1,6 @@
 /**
- * Command lines of vring's programs, over commander: options that are really parsed, help, refusals that name the argument,
- * what is accepted and the nearest name, and exit codes.
+ * Command lines of vring's programs, over commander. They have options that are really parsed, help, refusals that name
+ * the argument, what is accepted and the nearest name, and exit codes.
  *
  * @packageDocumentation
  */

@@ -5,8 +5,8 @@ import { commandOf } from './command.ts'
 import { type OptionTable, optionName, VARIADIC } from './option-table.ts'
 
 /**
- * Reads the arguments of a command strictly: unknown options, missing values and stray words are refused by name, with what is
- * accepted and the nearest option.
+ * Reads the arguments of a command strictly. Unknown options, missing values and stray words are refused by name, with
+ * what is accepted and the nearest option.
  *
  * @param commands what a stray word may have been meant to be
  * @throws CliError with EXIT_USAGE

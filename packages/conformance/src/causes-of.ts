@@ -12,8 +12,9 @@ export interface Judged {
 }
 
 /**
- * Title of the earlier case whose failure each one follows from, or null: of those at the same access, of those in an area whose
- * basic cases fail already, and of those of a whole ring, which are in no one area, where a basic case fails.
+ * Title of the earlier case whose failure each one follows from, or null. It is given for those at the same access, and
+ * for those in an area whose basic cases fail already. Those of a whole ring are in no one area: they follow where a
+ * basic case fails.
  */
 export function causesOf(results: readonly Judged[]): (string | null)[] {
   const byAccess = new Map<string, string>()

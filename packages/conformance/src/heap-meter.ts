@@ -6,8 +6,9 @@ const WINDOWS_MAX = 400
 /** Windows in a row that show an action to be clean. */
 const CLEAN_WINDOWS = 3
 /**
- * Bytes a run that are the engine's own: doubles that it boxes, 16 bytes each, where the code around an access has served
- * so many accessors that it is not inlined. A record of three fields is no larger: a smaller one is not told from them.
+ * Bytes a run that are the engine's own. They are doubles that it boxes, 16 bytes each. That happens where the code
+ * around an access has served so many accessors that it is not inlined. A record of three fields is no larger: a
+ * smaller one is not told from them.
  */
 const BOXED_BYTES_MAX = 96
 /** The same of a reading. */
@@ -19,10 +20,10 @@ interface Process {
 }
 
 /**
- * Does a repeated action allocate? Its first runs may, as an engine keeps doubles on the heap until it optimises: an action
- * is clean as soon as a few windows in a row leave the heap as it is, but for {@link BOXED_BYTES_MAX}: the median of the
- * readings of each, which collections and compilations disturb singly, and the sum of all. V8 takes room for what it expects to live
- * long by the page, so that most readings do not see it.
+ * Does a repeated action allocate? Its first runs may, as an engine keeps doubles on the heap until it optimises. An
+ * action is clean as soon as a few windows in a row leave the heap as it is, but for {@link BOXED_BYTES_MAX}. Two
+ * figures decide: the median of the readings of each, which collections and compilations disturb singly, and the sum of
+ * all. V8 takes room for what it expects to live long by the page, so that most readings do not see it.
  */
 export class HeapMeter {
   readonly #read: () => number
@@ -46,7 +47,10 @@ export class HeapMeter {
     return null
   }
 
-  /** Bytes a run that `action`, which is told how many runs to make, still allocates after many; 0: none but boxed doubles. */
+  /**
+   * Bytes a run that `action`, which is told how many runs to make, still allocates after many; 0: none but boxed
+   * doubles.
+   */
   allocates(action: (runs: number) => void): number {
     let most = 0
     let clean = 0

@@ -41,7 +41,10 @@ export interface Claim {
 export interface KnownFailure {
   /** What the kernel or the machine does that the model, or the bench where it is measured, lacks. */
   readonly missing: string
-  /** Between which values it comes out for that reason, in the unit of {@link Claim.published}; another value has another reason. */
+  /**
+   * Between which values it comes out for that reason, in the unit of {@link Claim.published}; another value has
+   * another reason.
+   */
   readonly from: number
   readonly to: number
 }

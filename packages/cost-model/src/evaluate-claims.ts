@@ -30,7 +30,10 @@ export interface ClaimResult {
   readonly verdict: 'reproduced' | 'not reproduced' | 'not tested'
   /** Why, for people; of a failure also what is missing, where that is known. */
   readonly reason: string
-  /** What the model lacks, of a failure that is known: {@link KnownFailure.missing}. Null of one that is news, and of every other verdict. */
+  /**
+   * What the model lacks, of a failure that is known: {@link KnownFailure.missing}. Null of one that is news, and of
+   * every other verdict.
+   */
   readonly missing: string | null
 }
 
@@ -55,7 +58,10 @@ function evaluate(claim: Claim, evidence: Evidence): ClaimResult {
   return { ...common, ...judgeModelled(subject, claim, evidence) }
 }
 
-/** Judges a gain by rows that the claim is not about: a fit that contains a claim's own rows agrees with it by construction. */
+/**
+ * Judges a gain by rows that the claim is not about: a fit that contains a claim's own rows agrees with it by
+ * construction.
+ */
 function judgeModelled(
   subject: GainSubject,
   claim: Claim,

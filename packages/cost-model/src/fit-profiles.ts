@@ -45,8 +45,8 @@ export interface Fit {
    */
   leverage(row: PublishedRow): number | null
   /**
-   * 95 % interval, in Mpps, of the rate that the model gives a way of access: of its mean, so that a published row scatters beyond
-   * it. Null where the rows do not tell it.
+   * 95 % interval, in Mpps, of the rate that the model gives a way of access. It is of its mean, so that a published
+   * row scatters beyond it. Null where the rows do not tell it.
    */
   rateInterval(setup: SetupId, variant: Variant, smap: boolean): Interval | null
 }
@@ -54,10 +54,10 @@ export interface Fit {
 /**
  * Fits profiles to published rows: non-negative least squares of relative errors.
  *
- * Parameters, as few as the rows can carry: a base cost for each setup (kernel and machine); for each machine a stac and
- * clac pair and a barrier, in ns, as both wait for what is under way in the memory system; for all machines a check and
- * a lock, in cycles, as both are a few instructions on cached data. A limit check and a mask cost the same: one published
- * cell has them, and gives their sum only.
+ * Parameters, as few as the rows can carry. Each setup (kernel and machine) has a base cost. Each machine has a stac
+ * and clac pair and a barrier, in ns, as both wait for what is under way in the memory system. All machines have a
+ * check and a lock, in cycles, as both are a few instructions on cached data. A limit check and a mask cost the same:
+ * one published cell has them, and gives their sum only.
  *
  * @throws VringError ERR_INVALID_ARGUMENT when there is no rate to fit
  */

@@ -10,8 +10,9 @@ const A = 1 / BATCH
 const PAYLOAD_COPIES = 2
 
 /**
- * Per packet in full batches, one descriptor a packet: avail.ring and the descriptor each time; once a batch avail.idx,
- * used_event (or avail.flags), the used elements as one copy, and used.idx. Source: Linux 5.0 drivers/vhost, handle_tx_copy.
+ * Per packet in full batches, one descriptor a packet. Each time come avail.ring and the descriptor. Once a batch come
+ * avail.idx, used_event (or avail.flags), the used elements as one copy, and used.idx. Source: Linux 5.0 drivers/vhost,
+ * handle_tx_copy.
  */
 const SCALAR_READS = 1 + 2 * A
 const DESCRIPTOR_READS = 1
@@ -35,8 +36,8 @@ function steps(userAccesses: number, own: Partial<Steps>): Steps {
 }
 
 /**
- * Steps per packet as the kernel's source has them, for use without a bench: `fitProfiles(PUBLISHED, REFERENCE_STEPS)`. A test
- * holds them against the counts of the real datapath.
+ * Steps per packet as the kernel's source has them, for use without a bench: `fitProfiles(PUBLISHED, REFERENCE_STEPS)`.
+ * A test holds them against the counts of the real datapath.
  */
 export const REFERENCE_STEPS: VariantSteps = {
   'copy-checked': steps(ACCESSES, { lfence: SCALAR_READS + DESCRIPTOR_READS }),

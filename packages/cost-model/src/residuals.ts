@@ -14,7 +14,7 @@ export interface Residual {
   readonly heldOut: boolean
   /**
    * Is the row settled by those that were fitted? False where it is the only one with a step, as V4's masked cell with
-   * the check: what is then said about it holds that step for free.
+   * the check. What is then said about it holds that step for free.
    */
   readonly determined: boolean
   /** {@link Fit.leverage}: at 1 the error is 0 whatever was published. */

@@ -36,8 +36,8 @@ export function smapShares(rows: readonly PublishedRow[] = PUBLISHED): SmapShare
 }
 
 /**
- * The masked accessor with SMAP on by differences of the published rates of V4: the barrier that a mask saves with SMAP off is
- * taken to be saved with SMAP on too. Mpps; NaN where a row is missing.
+ * The masked accessor with SMAP on by differences of the published rates of V4. The barrier that a mask saves with SMAP
+ * off is taken to be saved with SMAP on too. Mpps; NaN where a row is missing.
  */
 export function maskedByDifference(rows: readonly PublishedRow[] = PUBLISHED): number {
   const ns = (id: string): number => {

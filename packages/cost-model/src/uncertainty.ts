@@ -4,15 +4,21 @@ import { inverseNormal, type Matrix } from './elimination.ts'
 export interface Uncertainty {
   /** Equations less parameters; 0 and less tell nothing about the scatter. */
   readonly degreesOfFreedom: number
-  /** Standard deviation of one equation's residual, in the unit of the equations: here a relative error. Null without a degree of freedom. */
+  /**
+   * Standard deviation of one equation's residual, in the unit of the equations: here a relative error. Null without a
+   * degree of freedom.
+   */
   readonly sigma: number | null
-  /** Half the width of a 95 % interval of x[column]; null where the rows do not settle all of x, or leave no degree of freedom. */
+  /**
+   * Half the width of a 95 % interval of x[column]; null where the rows do not settle all of x, or leave no degree of
+   * freedom.
+   */
   halfWidth(column: number): number | null
   /** Half the width of a 95 % interval of row . x: of its mean, not of one more observation. */
   halfWidthOf(row: readonly number[]): number | null
   /**
-   * How much of its own fitted value equation `index` makes, 0 to 1. At 1 the fit goes through it, whatever it says: its residual
-   * is 0 and tells nothing.
+   * How much of its own fitted value equation `index` makes, 0 to 1. At 1 the fit goes through it, whatever it says:
+   * its residual is 0 and tells nothing.
    */
   leverage(index: number): number | null
 }

@@ -2,8 +2,8 @@ import type { Helper } from './helpers/helper.ts'
 import type { HookContext } from './runtime/machine.ts'
 
 /**
- * A field of the structure that r1 points to, loaded whole. Packet roles give pointers, whose values are byte offsets into
- * `u8` of the context: start of the packet, its end, start of the metadata before it.
+ * A field of the structure that r1 points to, loaded whole. Packet roles give pointers to the start of the packet, its
+ * end, and the start of the metadata before it. Their values are byte offsets into `u8` of the context.
  */
 export interface ContextField {
   /** Byte offset in the structure. */

@@ -26,8 +26,8 @@ export interface ExploreOptions {
   /** Give up beyond this many distinct states; default 2,000,000. */
   readonly maxStates?: number
   /**
-   * At the end, run threads again from their logs and see that they come to the same place: what does not depends on state that
-   * the explorer does not see, and nothing is shown of it. Default false.
+   * At the end, run threads again from their logs and see that they come to the same place. What does not depends on
+   * state that the explorer does not see, and nothing is shown of it. Default false.
    */
   readonly checkReplays?: boolean
   /** Random schedules in place of the exhaustive search; default none. */
@@ -77,7 +77,10 @@ export interface Exploration {
   readonly schedules: number
   /** The distinct final states that `observe` of the scenario gave, in a fixed order; empty where it has none. */
   readonly outcomes: readonly Outcome[]
-  /** Steps that accessed a ring, through a mapping and through the page tables: with none of a kind, nothing is shown of it. */
+  /**
+   * Steps that accessed a ring, through a mapping and through the page tables: with none of a kind, nothing is shown of
+   * it.
+   */
   readonly accesses: { readonly mapped: number; readonly user: number }
   /** Steps of the longest schedule. */
   readonly depth: number

@@ -12,9 +12,9 @@ import type { State, Trace } from './state.ts'
  * Runs a scenario under every interleaving of its threads, or until the first finding.
  *
  * States are searched layer by layer, a layer being all states one step further, so the first finding has the shortest
- * schedule. Schedules that lead to the same state are one from there on, and a step that commutes with all others is not
- * reordered: these are the reductions, and they are exact. Each step
- * copies the few values of a state; the threads' code runs only once for each distinct history of a thread.
+ * schedule. Schedules that lead to the same state are one from there on, and a step that commutes with all others is
+ * not reordered. These are the reductions, and they are exact. Each step copies the few values of a state; the threads'
+ * code runs only once for each distinct history of a thread.
  */
 export function explore(scenario: Scenario, options: ExploreOptions = {}): Exploration {
   const search = new Search(scenario, options)
@@ -259,7 +259,10 @@ class Search {
     if (machine.found !== null) this.#record(state, seed)
   }
 
-  /** Where nothing was found: threads whose steps follow from more than their logs show nothing. And a thread that is there to access a ring, and did not in any schedule, shows nothing. */
+  /**
+   * Where nothing was found: threads whose steps follow from more than their logs show nothing. And a thread that is
+   * there to access a ring, and did not in any schedule, shows nothing.
+   */
   #checkReached(): void {
     const idle = this.#threads.find(({ accesses }, thread) => accesses === true && this.#reached[thread] !== true)
     const { machine, runner } = this.#world

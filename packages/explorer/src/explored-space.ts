@@ -24,7 +24,10 @@ export function userAddress(offset: number): number {
 /** How memory is touched. */
 export type Touch = 'read' | 'write'
 
-/** An address space whose state is part of a world. An offset stands for a user address above {@link USER_BASE}, or a frame's. */
+/**
+ * An address space whose state is part of a world. An offset stands for a user address above {@link USER_BASE}, or a
+ * frame's.
+ */
 export interface ExploredSpace extends UserSpace {
   /** Within a step: location of the word, or -1 when a user page is not there. */
   locate(machine: Machine, offset: number, touch: Touch): number

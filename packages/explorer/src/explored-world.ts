@@ -3,7 +3,7 @@ import type { FindingKind, MemoryModel, Operation } from './operation.ts'
 import { ThreadRunner } from './replayed-thread.ts'
 
 /**
- * Where operations go. While a thread's function is replayed they come from its log; otherwise, in setup and in final
+ * Where operations go. While a thread's function is replayed they come from its log. Otherwise, in setup and in final
  * checks, each happens at once, as there is no thread to interleave with.
  */
 export class ExploredWorld {

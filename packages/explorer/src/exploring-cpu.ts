@@ -6,15 +6,18 @@ import type { ExploredWorld } from './explored-world.ts'
 
 /**
  * The Cpu port under exploration: each load and store of shared memory is a step of its thread. A user access and its
- * translation are one step, as the hardware's are against a TLB shootdown; one that finds its page absent takes the page
- * fault and starts again. Two words side by side are one value, as a 64-bit access has them; a 32-bit load takes its half.
- * In a packed ring the second half of a descriptor is three values: length, buffer id and flags, which have stores of
- * their own. A load of all of them is then three steps: more than a processor may tear, never less.
+ * translation are one step, as the hardware's are against a TLB shootdown. One that finds its page absent takes the
+ * page fault and starts again. Two words side by side are one value, as a 64-bit access has them; a 32-bit load takes
+ * its half. In a packed ring the second half of a descriptor is three values: length, buffer id and flags, which have
+ * stores of their own. A load of all of them is then three steps: more than a processor may tear, never less.
  */
 export class ExploringCpu implements Cpu {
   readonly #world: ExploredWorld
   readonly #space: ExploredSpace
-  /** Replace acquire loads by plain ones, and leave read barriers out: the missing smp_rmb of 22e1992cf7b0 and df9ace7647d4. */
+  /**
+   * Replace acquire loads by plain ones, and leave read barriers out: the missing smp_rmb of 22e1992cf7b0 and
+   * df9ace7647d4.
+   */
   readonly #dropAcquire: boolean
   readonly #packed: boolean
 
@@ -160,8 +163,8 @@ export class ExploringCpu implements Cpu {
   }
 
   /**
-   * A length of a packed descriptor, or a word whose neighbour is never stored: an event suppression structure. In a split ring
-   * half of a used element, whose other half stays: one step, that no store of the thread overtakes.
+   * A length of a packed descriptor, or a word whose neighbour is never stored: an event suppression structure. In a
+   * split ring half of a used element, whose other half stays: one step, that no store of the thread overtakes.
    */
   #store32(offset: number, value: number): void {
     if (this.#packed) this.#store(offset, this.#isLength(offset) ? value : [value, 0], false)

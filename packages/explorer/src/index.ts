@@ -1,6 +1,6 @@
 /**
- * A schedule explorer: plain functions under every interleaving, with sequential consistency, x86 store buffers or a weaker
- * model; and a catalogue of races, each found by the shortest schedule that shows it.
+ * A schedule explorer: plain functions under every interleaving, with sequential consistency, x86 store buffers or a
+ * weaker model. And a catalogue of races, each found by the shortest schedule that shows it.
  *
  * @packageDocumentation
  */

@@ -39,8 +39,8 @@ export interface ModelSpaceOptions extends ModelNotifierOptions {
  * A small address space for the explorer: pages, frames, what is dirty and what was written past the page table.
  * Small because its whole state is compared at every step; `PagedSpace` is the complete model.
  *
- * It watches what hardware would let pass: direct access to a frame that is no longer the page's (`stale-mapping`), memory
- * reclaimed as clean though it was written (`lost-dirty`), mappings never given back.
+ * It watches what hardware would let pass. That is direct access to a frame that is no longer the page's
+ * (`stale-mapping`), memory reclaimed as clean though it was written (`lost-dirty`), mappings never given back.
  */
 export class ModelSpace implements ExploredSpace, MappingOwner {
   readonly view: MemoryView = memoryView(new ArrayBuffer(4))

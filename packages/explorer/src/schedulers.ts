@@ -19,10 +19,10 @@ export function uniformScheduler(random: RandomStream): Scheduler {
 }
 
 /**
- * Probabilistic concurrency testing: actors have random priorities, the highest one that can takes the step, and at
- * `depth - 1` random steps the one whose turn it is falls below all others. A bug that needs `depth` ordering constraints
- * is found by a schedule with a probability of at least 1 / (actors x steps^(depth - 1)). Where one step has several
- * results, they are equally probable.
+ * Probabilistic concurrency testing. Actors have random priorities, and the highest one that can takes the step. At
+ * `depth - 1` random steps the one whose turn it is falls below all others. A bug that needs `depth` ordering
+ * constraints is found by a schedule with a probability of at least 1 / (actors x steps^(depth - 1)). Where one step
+ * has several results, they are equally probable.
  *
  * Source: Burckhardt, Kothari, Musuvathi, Nagarakatte, A Randomized Scheduler with Probabilistic Guarantees of Finding
  * Bugs, ASPLOS 2010. A store buffer is an actor of its own here, which the paper, on sequential consistency, does not have.

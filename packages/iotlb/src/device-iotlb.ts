@@ -31,8 +31,8 @@ export interface DeviceIotlbOptions {
  * The device IOTLB of vhost. Updates may overlap: entries live side by side, and a lookup finds the one that begins
  * first. An invalidation drops every entry that it touches, whole. When the table is full the oldest entry retires.
  *
- * Entries are sorted by their first IOVA (equal ones by age), beside the running maximum of their last IOVAs: the first
- * entry whose running maximum reaches an address is the first entry that reaches it, so a lookup is one binary search
+ * Entries are sorted by their first IOVA (equal ones by age), beside the running maximum of their last IOVAs. The first
+ * entry whose running maximum reaches an address is the first entry that reaches it. So a lookup is one binary search
  * even where entries overlap.
  *
  * Source: Linux 6.18 `drivers/vhost/iotlb.c`, `vhost_process_iotlb_msg` and `vhost_iotlb_miss` in `drivers/vhost/vhost.c`.
@@ -137,8 +137,8 @@ export class DeviceIotlb implements Iotlb {
    *
    * @param size bytes
    * @param perm bit set of ACCESS_READ and ACCESS_WRITE
-   * @throws VringError ERR_OUT_OF_RANGE for an empty or wrapping range (Linux refuses size 0 since it hung a thread: commit e2ae38cf3d91),
-   * ERR_INVALID_ARGUMENT for a permission
+   * @throws VringError ERR_OUT_OF_RANGE for an empty or wrapping range (Linux refuses size 0 since it hung a thread:
+   * commit e2ae38cf3d91), ERR_INVALID_ARGUMENT for a permission
    */
   update(iova: number, size: number, uaddr: number, perm: number): void {
     const last = this.lastOf(iova, size)

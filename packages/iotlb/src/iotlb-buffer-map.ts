@@ -6,7 +6,7 @@ import type { Iotlb, IotlbEntry } from './iotlb.ts'
  * IOVAs, as descriptors hold them when VIRTIO_F_ACCESS_PLATFORM was negotiated, to user addresses and on to bytes.
  * Permission comes with the entry; the entry of the last hit is tried first, as long as the IOTLB did not change.
  *
- * Beside the results of an {@link AddressMap} there is -EAGAIN: the translation is missing and was asked for; stop the
+ * Beside the results of an {@link AddressMap} there is -EAGAIN: the translation is missing and was asked for. Stop the
  * round, the IOTLB tells when to resume. Source: Linux `translate_desc`.
  */
 export class IotlbBufferMap implements AddressMap {
@@ -61,8 +61,8 @@ export class IotlbBufferMap implements AddressMap {
     const d = address - this.hitStart
     const inEntry = this.hitLength - d
     if (length <= inEntry) return this.space.resolve(this.hitTarget + d, length, access)
-    // It runs on: a caller that goes piecewise will need what follows, so a missing translation is asked for now. The hit stays:
-    // that caller begins with it.
+    // It runs on: a caller that goes piecewise will need what follows, so a missing translation is asked for now. The
+    // hit stays: that caller begins with it.
     const next = this.translation(address + inEntry, access)
     return typeof next === 'number' ? next : EXDEV
   }

@@ -1,6 +1,7 @@
 /**
- * Errors of the data plane: small negative numbers, the kernel's own values, so that a hot function returns a count, an
- * offset or an error in one register and never throws. Source: Linux `include/uapi/asm-generic/errno-base.h`, `errno.h`.
+ * Errors of the data plane: small negative numbers, the kernel's own values. So a hot function returns a count, an
+ * offset or an error in one register and never throws. Source: Linux `include/uapi/asm-generic/errno-base.h`,
+ * `errno.h`.
  */
 export const EAGAIN = -11
 /** Memory exhausted. */

@@ -21,8 +21,8 @@ function nameOf(bit: number, deviceId: number | undefined): string | undefined {
 }
 
 /**
- * The features of a set as people read them: `VIRTIO_F_VERSION_1 (32), VIRTIO_NET_F_MQ (22)`; `bit 49` for those that have no
- * name; `none`.
+ * The features of a set as people read them: `VIRTIO_F_VERSION_1 (32), VIRTIO_NET_F_MQ (22)`; `bit 49` for those that
+ * have no name; `none`.
  *
  * @param deviceId which device's names the bits of a device type have, {@link VIRTIO_ID_NET} for instance
  */

@@ -51,8 +51,8 @@ export function checkPackedQueueSize(queueSize: number, field = 'queueSize'): vo
 }
 
 /**
- * Checks the size, the alignment (16, 4 and 4 bytes, VirtIO 1.3 section 2.8) and the range of a packed queue's areas and
- * gives them with their lengths. The device writes used descriptors over available ones, and its event suppression
+ * Checks the size, the alignment (16, 4 and 4 bytes, VirtIO 1.3 section 2.8) and the range of a packed queue's areas.
+ * It gives them with their lengths. The device writes used descriptors over available ones, and its event suppression
  * structure, which only the driver reads.
  *
  * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED, ERR_OVERLAP

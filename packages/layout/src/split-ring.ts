@@ -123,7 +123,7 @@ export function needEvent(event: number, newIdx: number, oldIdx: number): boolea
 }
 
 /**
- * Checks the size, the alignment (16, 2 and 4 bytes, VirtIO 1.3 section 2.7) and the range of a split queue's areas and
+ * Checks the size, the alignment (16, 2 and 4 bytes, VirtIO 1.3 section 2.7) and the range of a split queue's areas. It
  * gives them with their lengths. The device reads the device area too: where its predecessor stopped.
  *
  * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED, ERR_OVERLAP

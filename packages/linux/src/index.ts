@@ -1,6 +1,7 @@
 /**
  * The operating system for vring: memory that is shared by file descriptor, sockets that carry descriptors, eventfd and
- * poll; TAP, rtnetlink, bpf, io_uring and AF_XDP for network devices; all through koffi. The only package that calls foreign functions; nothing is loaded until the first call.
+ * poll. TAP, rtnetlink, bpf, io_uring and AF_XDP for network devices. All through koffi. The only package that calls
+ * foreign functions; nothing is loaded until the first call.
  *
  * @packageDocumentation
  */

@@ -3,7 +3,7 @@ import { libc } from './libc.ts'
 
 /**
  * Where the memory of a buffer lies in this process, to be handed to the kernel in a structure of its own. It stays
- * there as long as the buffer is alive, which is the caller's to see to; the kernel answers EFAULT for an address that
+ * there as long as the buffer is alive, which is the caller's to see to. The kernel answers EFAULT for an address that
  * is not mapped any more.
  *
  * @returns a user address, exact as a number: below 2^48 on the supported architectures

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /**
- * Finds the module of a package as `import` in a module of the directory `from` would: what plugins named on a command line
- * are looked up by.
+ * Finds the module of a package as `import` in a module of the directory `from` would. Plugins named on a command line
+ * are looked up by it.
  *
  * @param name package, or subpath of one
  * @param from directory, a `file:` URL that ends in `/`

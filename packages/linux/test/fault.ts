@@ -3,8 +3,8 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { createMemfd, guardFaults, Mapping, startThread } from '../src/index.ts'
 
 /**
- * A process of its own that touches memory that is not there; what becomes of it is for the test to see.
- * `unguarded`: of no guard. `sent`: SIGBUS comes from kill(2). `thread`: a worker guards and touches, the main thread counts.
+ * A process of its own that touches memory that is not there; what becomes of it is for the test to see. `unguarded`:
+ * of no guard. `sent`: SIGBUS comes from kill(2). `thread`: a worker guards and touches, the main thread counts.
  */
 
 function shrunk(guard: boolean): Uint8Array {

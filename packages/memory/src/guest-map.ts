@@ -116,8 +116,8 @@ export class GuestMap implements AddressMap {
   }
 
   /**
-   * Every guest-physical range that shows the user range: what a log by user address has to note, as the same memory may
-   * be in several slots. Control plane. Source: Linux `log_write_hva`.
+   * Every guest-physical range that shows the user range. They are what a log by user address has to note, as the same
+   * memory may be in several slots. Control plane. Source: Linux `log_write_hva`.
    */
   guestRanges(userAddress: number, length: number): GuestRange[] {
     const found: GuestRange[] = []

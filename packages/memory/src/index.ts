@@ -1,6 +1,6 @@
 /**
- * Address spaces for virtqueue devices: what a device's accessor and datapath need of memory, and two providers of it, a
- * page-table model and mapped real memory.
+ * Address spaces for virtqueue devices. They are what a device's accessor and datapath need of memory. Two providers
+ * are here: a page-table model and mapped real memory.
  *
  * @packageDocumentation
  */

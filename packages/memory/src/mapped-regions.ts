@@ -56,8 +56,8 @@ export function checkedRegions(regions: readonly MappedRegion[], limit: number):
 }
 
 /**
- * Puts more regions among those that are there, of which only the neighbours of each new one are looked at, and joined with it
- * where they continue one another.
+ * Puts more regions among those that are there. Only the neighbours of each new one are looked at. They are joined with
+ * it where they continue one another.
  *
  * @param added as {@link checkedRegions} gives them
  * @throws VringError ERR_OVERLAP; nothing changed then

@@ -21,10 +21,10 @@ import { work } from './work-meter.ts'
 
 /**
  * The address space of a process whose memory is mapped here (vhost-user): regions, each somewhere in a view. A view
- * holds at most 2 GiB, so a larger region comes as several neighbours in different views; a range across them is
+ * holds at most 2 GiB, so a larger region comes as several neighbours in different views. A range across them is
  * accessible but -EXDEV. Neighbours that continue in the same view are one.
  *
- * Pages do not move and are not swapped as far as this process can see, so the notifiers are told only by
+ * Pages do not move and are not swapped as far as this process can see. So the notifiers are told only by
  * {@link replaceRegions} and {@link removeRange}.
  *
  * Views that are made when an address leads into them first take long: {@link viewsLeft} bounds how many a round makes. A
@@ -94,8 +94,8 @@ export class MappedSpace implements UserSpace {
   }
 
   /**
-   * Refusals: `unmapped`, `not-contiguous` for a range across two views, `page-absent` for one whose view is not made yet and
-   * not to be made now.
+   * Refusals: `unmapped`, `not-contiguous` for a range across two views, `page-absent` for one whose view is not made
+   * yet and not to be made now.
    */
   mapKernel(request: MapRequest): KernelMapping | MapRefusal {
     checkObject('request', request, '{ address, length, write, mapping }')
@@ -109,8 +109,8 @@ export class MappedSpace implements UserSpace {
 
   /**
    * Replaces all regions between two rounds. Listeners are told of every address whose translation changes or goes
-   * before it does: of regions that stand side by side, or with a hole between them, as one range. Nothing changes when
-   * the regions are refused.
+   * before it does. They are told of regions that stand side by side, or with a hole between them, as one range.
+   * Nothing changes when the regions are refused.
    *
    * @throws VringError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE, ERR_MISALIGNED or ERR_OVERLAP for the regions; ERR_NOTIFIER,
    * after the replacement, for a listener that failed
@@ -131,8 +131,9 @@ export class MappedSpace implements UserSpace {
   }
 
   /**
-   * Adds regions where nothing is mapped, between two rounds. What is mapped already is not looked at but for the neighbours
-   * of each: a table of n slots that comes slot by slot costs n times the same. Nothing changes when they are refused.
+   * Adds regions where nothing is mapped, between two rounds. What is mapped already is not looked at but for the
+   * neighbours of each. A table of n slots that comes slot by slot costs n times the same. Nothing changes when they
+   * are refused.
    *
    * @throws VringError as {@link replaceRegions} for the regions
    */
@@ -142,8 +143,8 @@ export class MappedSpace implements UserSpace {
   }
 
   /**
-   * Removes what is mapped in a range, between two rounds, and cuts off what is there of a region that goes beyond it, as
-   * munmap(2) does. Listeners are told of one range, from the first address that was mapped to the last; no other
+   * Removes what is mapped in a range, between two rounds. It cuts off what is there of a region that goes beyond it,
+   * as munmap(2) does. Listeners are told of one range, from the first address that was mapped to the last; no other
    * region is looked at.
    *
    * @throws VringError ERR_OUT_OF_RANGE for what is no range of user addresses; ERR_NOTIFIER, after it is done, for a

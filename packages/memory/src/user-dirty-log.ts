@@ -31,8 +31,8 @@ export class UserDirtyLog implements DirtyLog {
 
   /**
    * @param address user address
-   * @returns 0, or -EFAULT when a part of the range is in no slot (the parts before it are noted) or the log does not
-   * reach it
+   * @returns 0, or -EFAULT when a part of the range is in no slot or the log does not reach it. The parts before it are
+   * noted
    */
   write(address: number, length: number): number {
     if (this.regions !== this.map.regions) this.arrange(this.map.regions)

@@ -1,6 +1,6 @@
 /**
- * Units of work between two looks at the clock and at the stop signal, meant to be half a millisecond on memory that is present.
- * The step that crosses it is finished; each is bounded by itself, and may be twice as long.
+ * Units of work between two looks at the clock and at the stop signal, meant to be half a millisecond on memory that is
+ * present. The step that crosses it is finished; each is bounded by itself, and may be twice as long.
  */
 export const WORK_PER_LOOK = 4096
 /** Bytes copied that are one unit. */
@@ -8,9 +8,10 @@ export const WORK_BYTES = 256
 
 /**
  * Counts the work of a thread in one unit, whatever a driver makes it do. One unit is a descriptor that is walked (an
- * empty one too), a look-up of a region or of an IOTLB entry that the last hit did not save, a page noted in the
- * migration log, a frame, or {@link WORK_BYTES} bytes copied. A contiguous piece of a buffer, translated and copied by
- * itself, is two. What has a number already is charged a batch at a time; what only the slow paths do is charged there.
+ * empty one too), or a look-up of a region or of an IOTLB entry that the last hit did not save. It is also a page noted
+ * in the migration log, a frame, or {@link WORK_BYTES} bytes copied. A contiguous piece of a buffer, translated and
+ * copied by itself, is two. What has a number already is charged a batch at a time; what only the slow paths do is
+ * charged there.
  */
 export class WorkMeter {
   /** Units since {@link begin}. */

@@ -48,7 +48,7 @@ interface OpenInvalidation {
  * The listeners of one address space, and both ends of every invalidation. Ranges nest and run in parallel, so a
  * listener counts them; here each range object is one open invalidation, from its start to its end.
  *
- * A callback never damages the address space: what it throws, and a refusal it had no right to, is kept in
+ * A callback never damages the address space. What it throws, and a refusal it had no right to, is kept in
  * {@link faults} with the listener's name, and the invalidation goes on. Source: Linux `mm/mmu_notifier.c`.
  */
 export class MmuNotifierList implements MmuNotifierRegistry {

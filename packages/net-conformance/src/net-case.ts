@@ -7,14 +7,14 @@ export interface NetSubject {
   /** Makes the backend of one queue, as a device does. */
   create(): NetBackend | (NetBackend & FrameSource)
   /**
-   * Frames without virtio-net headers that have left a backend since the last call, in order. Left out where nothing comes out that
-   * could be looked at. Called after `flush`.
+   * Frames without virtio-net headers that have left a backend since the last call, in order. Left out where nothing
+   * comes out that could be looked at. Called after `flush`.
    */
   readonly sent?: (backend: NetBackend) => readonly Uint8Array[]
   /**
-   * Has a frame come in, so that the backend has it for the driver; false: no room. Left out where the kit can't bring one. What
-   * `frame` holds afterwards is what the driver has to receive: for a backend that changes frames, hand it the frame as it is before
-   * that change.
+   * Has a frame come in, so that the backend has it for the driver; false: no room. Left out where the kit can't bring
+   * one. What `frame` holds afterwards is what the driver has to receive. For a backend that changes frames, hand it
+   * the frame as it is before that change.
    */
   readonly arrive?: (backend: NetBackend, frame: Uint8Array) => boolean
 }
@@ -54,8 +54,8 @@ export function frameOf(bytes: number, tag: number): Uint8Array {
 export const HEADER_BYTES = 12
 
 /**
- * Frames as a round hands them over, at odd places of a buffer that is filled with 0xee where no frame is. Columns past `count` are
- * filled with what would be out of the buffer.
+ * Frames as a round hands them over, at odd places of a buffer that is filled with 0xee where no frame is. Columns past
+ * `count` are filled with what would be out of the buffer.
  */
 export function batchOf(frames: readonly Uint8Array[]): FrameBatch {
   const total = frames.reduce((sum, frame) => sum + HEADER_BYTES + frame.length + GAP, GAP + HEADER_BYTES)

@@ -35,8 +35,8 @@ export const builtInBackends: readonly BackendPlugin[] = [
 ]
 
 /**
- * The registry of what vring brings along: four accessors in order of preference (fastest first among those that can
- * serve) and the backends that need no privilege.
+ * The registry of what vring brings along. It has four accessors in order of preference (fastest first among those that
+ * can serve) and the backends that need no privilege.
  */
 export function createRegistry(): Registry {
   return composeRegistry({

@@ -17,7 +17,10 @@ export interface LoadPluginOptions {
    * `node_modules`). Default: the name as it is, which finds packages beside this one.
    */
   readonly resolvePackage?: (name: string, from: string) => string
-  /** How long a module may take until it is loaded, in ms. Default 10,000. One that blocks the thread is stopped by `tryModule` only. */
+  /**
+   * How long a module may take until it is loaded, in ms. Default 10,000. One that blocks the thread is stopped by
+   * `tryModule` only.
+   */
   readonly limitMs?: number
   /**
    * Imports a module elsewhere first, within a limit in ms, and says why it must not be imported here: `tryModule` of
@@ -46,8 +49,9 @@ export function invalidPlugin(spec: string, problem: string, cause?: unknown): V
 }
 
 /**
- * Loads a plugin that this repository does not know: a package name, a path (`./`, `../`, `/`) or a `file:` URL of a module
- * whose default export, or export named `accessor` or `backend`, is the result of `defineAccessor` or `defineBackend`.
+ * Loads a plugin that this repository does not know. It is a package name, a path (`./`, `../`, `/`) or a `file:` URL
+ * of a module. Its default export, or its export named `accessor` or `backend`, is the result of `defineAccessor` or
+ * `defineBackend`.
  *
  * Loading runs the module: a plugin is trusted code. Its module may await what it has to set up.
  *
@@ -140,7 +144,10 @@ function problemOf(cause: unknown): string {
   return `${line}${placeOf(cause)}`
 }
 
-/** Where an error of a plugin was thrown, by its stack: ` (method at file:line)`; nothing for what has no place in a module. */
+/**
+ * Where an error of a plugin was thrown, by its stack: ` (method at file:line)`; nothing for what has no place in a
+ * module.
+ */
 export function placeOf(thrown: unknown): string {
   const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
   const frame = stack.split('\n').find((line) => /^\s+at (?!.*\bnode:)/.test(line))

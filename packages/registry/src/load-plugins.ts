@@ -9,7 +9,8 @@ export interface LoadPluginsOptions extends LoadPluginOptions {
 /**
  * A registry with these plugins, accessors and backends alike, in their order.
  *
- * A plugin never takes the name of what is there: `copy-checked` in a table of results is the one that this repository tests.
+ * A plugin never takes the name of what is there: `copy-checked` in a table of results is the one that this repository
+ * tests.
  *
  * @throws VringError ERR_INVALID_PLUGIN with the plugin's specifier, for one that can't be loaded or whose name is taken
  */

@@ -16,8 +16,8 @@ export function editDistance(a: string, b: string): number {
 }
 
 /**
- * The accepted name that a mistyped one was most likely meant to be: a name it is part of, else the one with the least
- * edit distance.
+ * The accepted name that a mistyped one was most likely meant to be. It is a name that the mistyped one is part of,
+ * else the one with the least edit distance.
  *
  * @returns null when nothing is near: more than half of the letters differ
  */

@@ -11,7 +11,7 @@ export interface AccessorSpec {
  * Reads `name[:option=value]...` and checks it against what the accessor declares.
  *
  * @param others names that are accepted beside accessors, without options
- * @throws VringError ERR_UNKNOWN_NAME for a name, an option or a value, with what is accepted and the nearest;
+ * @throws VringError ERR_UNKNOWN_NAME for a name, an option or a value, with what is accepted and the nearest.
  * ERR_INVALID_ARGUMENT for a setting that is none, or is given twice
  */
 export function parseAccessor(text: string, registry: Registry, others: readonly string[] = []): AccessorSpec {

@@ -17,9 +17,9 @@ interface HookRun {
 }
 
 /**
- * Runs both ends of rounds, and a hold, over a ring of one value and over one of another; between them each window loads what
- * is there. Where the value decides which accesses a hook makes, whether the hook or a window loaded it, a fence, a mask or a
- * named branch must stand between the load and what differs.
+ * Runs both ends of rounds, and a hold, over a ring of one value and over one of another. Between them each window
+ * loads what is there. Where the value decides which accesses a hook makes, a fence, a mask or a named branch must
+ * stand between the load and what differs. It does not matter whether the hook or a window loaded the value.
  */
 export function probeHooks(runPath: RunProbe): UnseenGuard[] {
   const unseen: UnseenGuard[] = []

@@ -79,8 +79,8 @@ const splitHostileRings: readonly Omit<HostileRing, 'format'>[] = [
 ]
 
 /**
- * Every index that a driver chooses, out of range. Split: the head, the next of a table, the next of an indirect table. Packed:
- * the buffer id, and what there is of chains and tables.
+ * Every index that a driver chooses, out of range. Split: the head, the next of a table, the next of an indirect table.
+ * Packed: the buffer id, and what there is of chains and tables.
  */
 export const HOSTILE_RINGS: readonly HostileRing[] = [
   ...splitHostileRings.map((ring): HostileRing => ({ format: 'split', ...ring })),

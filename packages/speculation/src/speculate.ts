@@ -77,13 +77,13 @@ const BASE = { split: 0, packed: 0x8000 }
 const FORMATS = ['split', 'packed'] as const
 /**
  * Runs the device's side of a queue over an accessor while branches are mispredicted, on rings whose indices a hostile
- * driver chose, and reports every transient load that leaves its object and every secret that reaches an address.
+ * driver chose. It reports every transient load that leaves its object and every secret that reaches an address.
  *
  * Each path runs the shipped ring and accessor code from the start in a fresh world. Whether a secret can be observed is
  * decided by running each path that was given one with others: no address and no branch may differ.
  *
- * Then each window is asked directly, with offsets that a mispredicted check let through: what keeps them inside their area
- * must be something that the port sees.
+ * Then each window is asked directly, with offsets that a mispredicted check let through. What keeps them inside their
+ * area must be something that the port sees.
  */
 export function speculate(plugin: AccessorPlugin, options: SpeculateOptions = {}): SpeculationReport {
   const { depth = 2, window = 64, nospec = 'mask' } = options

@@ -46,10 +46,10 @@ const squash: object = Object.freeze({ squash: true })
 const NOWHERE = 0x7000_0000
 
 /**
- * A processor that mispredicts: follows a {@link PathPlan}, executes what comes after a mispredicted branch as the program
- * would run it, until a fence or the end of the window, and notes every load that leaves its object. Such a load gives a
- * word of the plan's secret, and so does one of a private view at a place that the program had not loaded or stored before.
- * Two runs with different secrets tell whether one can be observed.
+ * A processor that mispredicts. It follows a {@link PathPlan}. It executes what comes after a mispredicted branch as
+ * the program would run it, until a fence or the end of the window. It notes every load that leaves its object. Such a
+ * load gives a word of the plan's secret. So does one of a private view at a place that the program had not loaded or
+ * stored before. Two runs with different secrets tell whether one can be observed.
  *
  * `lfence` squashes. `mask` holds, as a data dependency does. Faults give the program its errno: what hardware forwards
  * from a faulting load is not modelled.

@@ -40,7 +40,7 @@ export interface SpeculatedMemory extends AddressMap {
 }
 
 /**
- * An address space whose kernel mappings can be told apart: each gets a view of its own over the same bytes, so that a
+ * An address space whose kernel mappings can be told apart. Each gets a view of its own over the same bytes, so that a
  * load through it names its object.
  */
 export class SpeculativeSpace implements UserSpace, SpeculatedMemory {

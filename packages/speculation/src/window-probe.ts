@@ -62,10 +62,10 @@ function ringOf(runPath: RunProbe): RingAreas {
 export type RunProbe = (plan: PathPlan, probe: WindowProbe) => SpeculatingCpu
 
 /**
- * Asks each window with two offsets that are out of range, as a mispredicted check of its caller lets them through. Where
- * the address follows the offset, nothing in the window stops it, and the ring has to: what rings do is followed path by
- * path. Where it does not, a mask, a fence or a named branch of the port must be the reason; a plain `if` that a processor
- * would mispredict too looks like none of them.
+ * Asks each window with two offsets that are out of range, as a mispredicted check of its caller lets them through.
+ * Where the address follows the offset, nothing in the window stops it, and the ring has to: what rings do is followed
+ * path by path. Where it does not, a mask, a fence or a named branch of the port must be the reason. A plain `if` that
+ * a processor would mispredict too looks like none of them.
  */
 export function probeWindows(runPath: RunProbe): UnseenGuard[] {
   const unseen: UnseenGuard[] = []

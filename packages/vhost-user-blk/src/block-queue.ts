@@ -88,8 +88,8 @@ export class BlockQueue {
   }
 
   /**
-   * Does what was taken: a step at least, then as many as the look has work for. Of requests that were taken in this look the
-   * first step is one of them in any case: it is charged.
+   * Does what was taken: a step at least, then as many as the look has work for. Of requests that were taken in this
+   * look the first step is one of them in any case: it is charged.
    *
    * @returns steps done
    */
@@ -142,9 +142,9 @@ export class BlockQueue {
   }
 
   /**
-   * Writes the status. Its place is the end of the room, and the length that is given back counts from the beginning (VirtIO
-   * 1.3 section 2.7.8.2): what an error leaves before it is zeroes. Room for more than one step, or that can't be reached, is
-   * left as it is, and nothing is said to be written.
+   * Writes the status. Its place is the end of the room, and the length that is given back counts from the beginning
+   * (VirtIO 1.3 section 2.7.8.2). What an error leaves before it is zeroes. Room for more than one step, or that can't
+   * be reached, is left as it is, and nothing is said to be written.
    */
   #answer(request: DeviceRequest, status: number): number {
     const at = request.writeBytes - 1

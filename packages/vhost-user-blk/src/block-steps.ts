@@ -15,8 +15,8 @@ const ZEROES = new Uint8Array(2 ** 16)
 export type StepStatus = number | null
 
 /**
- * A request, done in steps, so that one request of 32 MiB, or a few ranges of gigabytes, is no longer look than any other. The
- * driver's memory is looked up again in each step.
+ * A request, done in steps, so that one request of 32 MiB, or a few ranges of gigabytes, is no longer look than any
+ * other. The driver's memory is looked up again in each step.
  */
 export class BlockSteps {
   readonly #store: BlockStore | AsyncBlockStore

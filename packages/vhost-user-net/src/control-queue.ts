@@ -15,8 +15,8 @@ const COMMAND_BYTES = 4
 const COMMANDS_MAX = 16
 
 /**
- * The control queue of a network device. QEMU and DPDK answer it themselves; virtio_uml leaves it to the device, whose driver
- * needs it to use more than one queue pair. Every command but that is answered with an error.
+ * The control queue of a network device. QEMU and DPDK answer it themselves; virtio_uml leaves it to the device, whose
+ * driver needs it to use more than one queue pair. Every command but that is answered with an error.
  */
 export class ControlQueue {
   readonly queue: RequestQueue

@@ -1,6 +1,6 @@
 /**
- * A virtio network device for a vhost-user session: queue pairs whose metadata an accessor plugin reaches, transmit
- * rounds towards a backend, receive rounds from a source of frames.
+ * A virtio network device for a vhost-user session. It has queue pairs whose metadata an accessor plugin reaches,
+ * transmit rounds towards a backend, receive rounds from a source of frames.
  *
  * @packageDocumentation
  */

@@ -47,7 +47,7 @@ export const NET_DEVICE_FEATURES: bigint = featureSet(
 export const QUEUE_PAIRS_MAX = 128
 
 /**
- * How long to leave a backend alone that has no room, in ms: not every device says when it has room again, and what
+ * How long to leave a backend alone that has no room, in ms. Not every device says when it has room again, and what
  * says so may be wrong for good.
  */
 const ROOM_MS = 1
@@ -68,8 +68,8 @@ export interface NetDeviceOptions {
   /** Features beside {@link NET_DEVICE_FEATURES}, such as offloads that the backend takes part in. */
   readonly features?: bigint
   /**
-   * Offers GUEST_ANNOUNCE, and CTRL_VQ, without which drivers refuse it: a driver that was migrated announces itself when its
-   * frontend asks it to (DPDK's). QEMU announces in its place otherwise. Default false.
+   * Offers GUEST_ANNOUNCE, and CTRL_VQ, without which drivers refuse it: a driver that was migrated announces itself
+   * when its frontend asks it to (DPDK's). QEMU announces in its place otherwise. Default false.
    */
   readonly announce?: boolean
 }

@@ -6,8 +6,14 @@ export interface NetQueueReport {
   readonly index: number
   readonly broken: BrokenReason | null
   readonly accesses: Readonly<Record<string, number>>
-  /** Of a receive queue: what the driver got, bytes without virtio-net headers. Of a transmit queue null: its backend counts. */
+  /**
+   * Of a receive queue: what the driver got, bytes without virtio-net headers. Of a transmit queue null: its backend
+   * counts.
+   */
   readonly delivered: { readonly frames: number; readonly bytes: number } | null
-  /** Frames that the queue itself dropped, by reason: `truncated` (no chain could hold it), `oversize`, `short` (a header and no frame), `disabled` (its ring). */
+  /**
+   * Frames that the queue itself dropped, by reason: `truncated` (no chain could hold it), `oversize`, `short` (a
+   * header and no frame), `disabled` (its ring).
+   */
   readonly dropped: Readonly<Record<string, number>>
 }

@@ -22,8 +22,8 @@ export class NetQueue {
   readonly accessor: Accessor
   readonly queue: DeviceQueue
   /**
-   * Runs while the ring is enabled, and while it is not: a disabled TX ring drops, a disabled RX ring holds. Null: neither does,
-   * as a TX ring is not {@link live} yet.
+   * Runs while the ring is enabled, and while it is not: a disabled TX ring drops, a disabled RX ring holds. Null:
+   * neither does, as a TX ring is not {@link live} yet.
    */
   private readonly enabledRound: TxRound | RxRound | null
   private readonly source: FrameSource | null
@@ -91,8 +91,8 @@ export class NetQueue {
   }
 
   /**
-   * A disabled TX ring whose driver has not kicked holds what is in it: a frontend that goes on with a ring that another
-   * backend left may start it first and enable it then. @returns 0, packets done
+   * A disabled TX ring whose driver has not kicked holds what is in it. A frontend may go on with a ring that another
+   * backend left. It may start the ring first and enable it then. @returns 0, packets done
    */
   private hold(): number {
     if (this.disabledRound !== null && this.kicked()) {
@@ -182,9 +182,10 @@ export class NetQueue {
   }
 
   /**
-   * Starts where the frontend says, unless the ring says otherwise. This device uses chains in the order in which they were
-   * made available, so the used position is where the one before stopped, also when it was killed and the frontend, which
-   * then has nothing better, says 0. As DPDK's backend does (lib/vhost, translate_ring_addresses) and QEMU's libvhost-user.
+   * Starts where the frontend says, unless the ring says otherwise. This device uses chains in the order in which they
+   * were made available. So the used position is where the device before it stopped. That is so also when that one was
+   * killed and the frontend, which then has nothing better, says 0. As DPDK's backend does (lib/vhost,
+   * translate_ring_addresses) and QEMU's libvhost-user.
    */
   private resume(base: number): number {
     const { queue } = this

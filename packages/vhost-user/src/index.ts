@@ -1,6 +1,6 @@
 /**
- * vhost-user: the protocol as a table, the device's end of a connection as a session that never throws, the worker's
- * loop around it, and a frontend for tests.
+ * vhost-user: the protocol as a table, and the device's end of a connection as a session that never throws. Also the
+ * worker's loop around it, and a frontend for tests.
  *
  * @packageDocumentation
  */

@@ -2,21 +2,24 @@ import { VIRTQ_DESC_F_INDIRECT, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from '@v
 
 /** Descriptors of the longest chain that a device accepts by default, empty ones too. Source: Linux UIO_MAXIOV. */
 export const CHAIN_DESCRIPTORS_MAX = 1024
-/** Descriptors that a batch has room for, a chain: more than a segmented frame takes, so that only odd drivers fill one early. */
+/**
+ * Descriptors that a batch has room for, a chain: more than a segmented frame takes, so that only odd drivers fill one
+ * early.
+ */
 export const BATCH_DESCRIPTORS_PER_CHAIN = 32
 /** Descriptors at which no batch takes a further chain, however many it may hold: what a look at a ring costs at most. */
 export const BATCH_DESCRIPTORS_MAX = 2048
 /**
- * Contiguous pieces that `bytes` bytes in one chain may lie in: {@link CHAIN_DESCRIPTORS_MAX} buffers, each across the boundary of
- * two pages, and the bytes in pages.
+ * Contiguous pieces that `bytes` bytes in one chain may lie in. That is {@link CHAIN_DESCRIPTORS_MAX} buffers, each
+ * across the boundary of two pages, and the bytes in pages.
  */
 export function piecesMax(bytes: number): number {
   return 2 * CHAIN_DESCRIPTORS_MAX + Math.ceil(bytes / 4096) + 1
 }
 /**
- * Contiguous pieces that the buffers of one frame may lie in: a chain of {@link CHAIN_DESCRIPTORS_MAX}, each across the boundary
- * of two pages, and a frame of 64 KiB in pages. More are translations smaller than a page, which no IOTLB has room for. Source:
- * Linux `translate_desc`, which gives up with -ENOBUFS.
+ * Contiguous pieces that the buffers of one frame may lie in. That is a chain of {@link CHAIN_DESCRIPTORS_MAX}, each
+ * across the boundary of two pages, and a frame of 64 KiB in pages. More are translations smaller than a page, which no
+ * IOTLB has room for. Source: Linux `translate_desc`, which gives up with -ENOBUFS.
  */
 export const PIECES_MAX: number = piecesMax(65_536)
 /** Units of work (`WorkMeter`) of a look at a ring, whatever it finds, beside the descriptors that it walks. */
@@ -35,8 +38,8 @@ export const SINGLE_FLAGS: number = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | 
  *   segment   address[s]  length[s]
  * ```
  *
- * Nearly always every chain is one segment of the kind that the queue is for ({@link uniform}): then chain i is segment i, and
- * the index columns hold what they held before; they are written only for batches that differ.
+ * Nearly always every chain is one segment of the kind that the queue is for ({@link uniform}). Then chain i is segment
+ * i, and the index columns hold what they held before. They are written only for batches that differ.
  */
 export class ChainBatch {
   /** Chains in the batch. */

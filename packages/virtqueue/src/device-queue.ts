@@ -15,7 +15,10 @@ export interface DeviceQueueOptions {
   readonly buffers: AddressMap
   /** Told of what the device wrote to an area, after it did: the guest-migration log. */
   readonly log?: RingLog | null
-  /** Descriptors of the longest chain, in the ring or in its indirect table, empty ones included; default {@link CHAIN_DESCRIPTORS_MAX}. */
+  /**
+   * Descriptors of the longest chain, in the ring or in its indirect table, empty ones included; default
+   * {@link CHAIN_DESCRIPTORS_MAX}.
+   */
   readonly chainMax?: number
   /**
    * `mask` (default): an index that the driver gave is masked where it selects a descriptor, so that a mispredicted bound
@@ -31,8 +34,8 @@ export interface RingLog {
 }
 
 /**
- * A chain that a device before this one had taken. Split: the index of its head descriptor. Packed: its descriptors as they stood
- * in the ring, four words each, as the ring's may be written over since.
+ * A chain that a device before this one had taken. Split: the index of its head descriptor. Packed: its descriptors as
+ * they stood in the ring, four words each, as the ring's may be written over since.
  */
 export type TakenChain = number | Uint32Array
 
@@ -40,8 +43,8 @@ export type TakenChain = number | Uint32Array
  * The device side of a virtqueue, of either format. One `popBatch`, work, a `push` for each chain, `flush`, and a
  * notification where {@link needsNotification} asks for one, between the accessor's `beginRound` and `endRound`.
  *
- * The driver is hostile: every index and descriptor is fetched once and the copy is checked, every chain is bounded, and
- * a malformed ring latches {@link broken}: the queue then touches no memory until it is set up again.
+ * The driver is hostile. Every index and descriptor is fetched once and the copy is checked, every chain is bounded,
+ * and a malformed ring latches {@link broken}. The queue then touches no memory until it is set up again.
  *
  * To serve a ring by another accessor, or after a reset, make another queue and `start(old.base)` between two rounds.
  */
@@ -66,8 +69,8 @@ export interface DeviceQueue {
    */
   start(base: number): number
   /**
-   * Goes back to where the ring says that the device before it stopped, and takes again what was taken and not used: all of
-   * it by default, for a device that uses chains in the order in which they were made available.
+   * Goes back to where the ring says that the device before it stopped, and takes again what was taken and not used.
+   * That is all of it by default, for a device that uses chains in the order in which they were made available.
    *
    * @param entries ring entries after that place which are in flight, and are not taken again; 0 to the queue size
    */
@@ -80,8 +83,8 @@ export interface DeviceQueue {
    */
   popBatch(batch: ChainBatch, max: number): number
   /**
-   * Reads a chain that a device before this one had taken and not used, as the only one of a batch, inside a round: by the rules
-   * of {@link popBatch}. Nothing of the queue changes, and a malformed one does not break it.
+   * Reads a chain that a device before this one had taken and not used, as the only one of a batch, inside a round. It
+   * goes by the rules of {@link popBatch}. Nothing of the queue changes, and a malformed one does not break it.
    *
    * @returns 1, -EAGAIN (a translation is missing), or another negative errno: it is malformed, or can't be read
    */

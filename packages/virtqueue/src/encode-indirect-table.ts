@@ -11,8 +11,8 @@ import {
 import type { DriverBuffer } from './driver-queue.ts'
 
 /**
- * The bytes of an indirect table, 16 for each buffer, for `DriverQueue.addIndirect`: in a split ring's table each descriptor
- * names the next one; in a packed ring's the next one follows, and of the flags only WRITE counts.
+ * The bytes of an indirect table, 16 for each buffer, for `DriverQueue.addIndirect`. In a split ring's table each
+ * descriptor names the next one. In a packed ring's the next one follows, and of the flags only WRITE counts.
  * Source: VirtIO 1.3 sections 2.7.5.3 and 2.8.7.
  */
 export function encodeIndirectTable(format: RingAreas['format'], buffers: readonly DriverBuffer[]): Uint8Array {

@@ -1,5 +1,6 @@
 /**
- * Virtqueues of both formats (VirtIO 1.3 sections 2.7 and 2.8) over a metadata accessor: the device side and the driver side.
+ * Virtqueues of both formats (VirtIO 1.3 sections 2.7 and 2.8) over a metadata accessor: the device side and the driver
+ * side.
  *
  * @packageDocumentation
  */

@@ -3,8 +3,8 @@ import type { BrokenReason } from '../src/index.ts'
 import type { FlatQueue } from './flat-queue.ts'
 
 /**
- * The next look breaks the queue for `reason`, and it stays broken: no more chains, no used entries, no notification, no write,
- * whatever the driver does then.
+ * The next look breaks the queue for `reason`, and it stays broken: no more chains, no used entries, no notification,
+ * no write, whatever the driver does then.
  */
 export function expectLatched({ device, space, batch }: FlatQueue, reason: BrokenReason): void {
   const before = new Uint8Array(space.view.buffer.slice(0))

@@ -1,6 +1,6 @@
 /**
- * The libraries that every device needs, by one name; the others are subpaths. Nothing is written here: each module re-exports
- * a package.
+ * The libraries that every device needs, by one name; the others are subpaths. Nothing is written here: each module
+ * re-exports a package.
  *
  * @packageDocumentation
  */

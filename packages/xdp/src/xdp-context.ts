@@ -41,7 +41,10 @@ export class XdpContext {
   redirectTarget = 0
   /** The map that the redirect went through, or null: `redirectTarget` is an interface index. */
   redirectMap: RedirectTargets | null = null
-  /** Flags of a redirect through a map: {@link BPF_F_BROADCAST}, {@link BPF_F_EXCLUDE_INGRESS}; the target is then every one. */
+  /**
+   * Flags of a redirect through a map: {@link BPF_F_BROADCAST}, {@link BPF_F_EXCLUDE_INGRESS}; the target is then every
+   * one.
+   */
   redirectFlags = 0
   /**
    * Pieces of the frame after the one from `data` to `dataEnd`: helpers reach them, loads and stores do not. A hook gives

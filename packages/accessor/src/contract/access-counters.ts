@@ -3,7 +3,10 @@ import { AREAS, type Area } from '@vring/layout'
 /** How an access reached memory: `direct`, `copy`, `translated`, or `fallback:<reason>`. */
 export type AccessMode = 'direct' | 'copy' | 'translated' | `fallback:${string}`
 
-/** One count, kept by the object that adds to it every round. An array's element: a double from the beginning, whatever it grows to. */
+/**
+ * One count, kept by the object that adds to it every round. An array's element: a double from the beginning, whatever
+ * it grows to.
+ */
 export class AccessCount {
   private readonly total = new Float64Array(1)
 

@@ -8,8 +8,8 @@ import type { RingLease } from './ring-lease.ts'
 import type { Window } from './window.ts'
 
 /**
- * `ready`: go on. `miss`: metadata can't be reached now (an IOTLB miss was queued, or a permission is missing); stop
- * this round, the device is told to resume when the IOTLB was updated.
+ * `ready`: go on. `miss`: metadata can't be reached now (an IOTLB miss was queued, or a permission is missing). Stop
+ * this round: the device is told to resume when the IOTLB was updated.
  */
 export type RoundStatus = 'ready' | 'miss'
 
@@ -20,8 +20,8 @@ export interface Accessor {
   readonly driver: Window
   readonly device: Window
   /**
-   * Direct access to all areas for a batch, or null: each access needs a step of its own (fence, mask, look-up, lock), and
-   * the ring goes by windows. The same object as long as the accessor lives.
+   * Direct access to all areas for a batch, or null. Null: each access needs a step of its own (fence, mask, look-up,
+   * lock), and the ring goes by windows. The same object as long as the accessor lives.
    */
   readonly lease: RingLease | null
   /** Metadata prefetch at the start of a round: (re)map, take the lock, fill the metadata IOTLB. */

@@ -15,8 +15,8 @@ export interface LeaseHolder {
 }
 
 /**
- * Direct access to the areas of a ring for one batch: typed arrays and word offsets, valid from a {@link hold} that gave
- * true until its {@link release}. One class for every accessor, so that a ring's loop sees one shape.
+ * Direct access to the areas of a ring for one batch. They are typed arrays and word offsets, valid from a {@link hold}
+ * that gave true until its {@link release}. One class for every accessor, so that a ring's loop sees one shape.
  *
  * Inside a hold the ring touches these arrays and private memory and nothing else: no window, no address map, no
  * callback. Anything else can wait for a notifier that waits for the hold.

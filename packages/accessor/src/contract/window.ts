@@ -1,9 +1,10 @@
 /**
- * One of a queue's three areas, as an accessor reaches it: single accesses, each with the check, mask, fence or look-up
- * that its way of reaching memory takes. An accessor knows no ring format; the ring knows no way of reaching memory.
+ * One of a queue's three areas, as an accessor reaches it. It has single accesses, each with the check, mask, fence or
+ * look-up that its way of reaching memory takes. An accessor knows no ring format; the ring knows no way of reaching
+ * memory.
  *
- * Offsets are bytes from the start of the area. The ring checks indices; a window checks that memory is there, and that
- * the area's `access` permits what is done: a store to an area that is only read, or a load from one that is only
+ * Offsets are bytes from the start of the area. The ring checks indices. A window checks that memory is there, and that
+ * the area's `access` permits what is done. A store to an area that is only read, or a load from one that is only
  * written, is -EFAULT.
  *
  * Deferred stores are forbidden: when a store returns 0 its value is in memory, in the order of the calls. A window that

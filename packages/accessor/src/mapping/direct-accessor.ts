@@ -40,8 +40,8 @@ export class DirectAccessor implements Accessor {
   readonly #closed: Cell<boolean> = new Cell('closed', false)
 
   /**
-   * @throws VringError ERR_OUT_OF_RANGE when an area is not below the space's limit; ERR_UNSUPPORTED when there is a
-   * device IOTLB, as ring addresses are IOVAs then, which no mapping of user memory translates
+   * @throws VringError ERR_OUT_OF_RANGE when an area is not below the space's limit. ERR_UNSUPPORTED when there is a
+   * device IOTLB: ring addresses are IOVAs then, which no mapping of user memory translates.
    */
   constructor(context: AccessorContext, options: DirectAccessorOptions) {
     const { cpu, space, ring } = context

@@ -28,9 +28,9 @@ export interface MappedAreasOptions {
 }
 
 /**
- * The three areas of a ring, each through a mapping of its own: made at the beginning of a round, taken away by the MMU
- * notifier, shared under one strategy, used by a lease or by windows. A space that refuses the registration is never
- * mapped: every access falls back.
+ * The three areas of a ring, each through a mapping of its own. A mapping is made at the beginning of a round and taken
+ * away by the MMU notifier. It is shared under one strategy, and used by a lease or by windows. A space that refuses
+ * the registration is never mapped: every access falls back.
  */
 export class MappedAreas implements LeaseHolder {
   readonly desc: MappedWindow

@@ -74,7 +74,8 @@ export class MappedWindow implements Window {
 
   /**
    * Maps the area if it is not mapped. A refusal is no error: accesses fall back until a later round succeeds, and the
-   * copy's page fault brings in what was absent. Source: Linux at 7f466032dc9e, vq_meta_prefetch ignores the result.
+   * copy's page fault brings in what was absent.
+   * Source: Linux at 7f466032dc9e, vq_meta_prefetch ignores the result.
    */
   prefetch(): void {
     const refusal = this.sync.install(this.slot, this.map)
@@ -194,8 +195,9 @@ export class MappedWindow implements Window {
   }
 
   /**
-   * The shared variable holds another mapping than the one kept: none, one whose pages are looked up every time, or one
-   * that another round put there. Not on the way of a round that goes well, so that V8 leaves it out of the round's code.
+   * The shared variable holds another mapping than the one kept. That is none, one whose pages are looked up every
+   * time, or one that another round put there. Not on the way of a round that goes well, so that V8 leaves it out of
+   * the round's code.
    *
    * @returns false when there is no mapping
    */
@@ -217,8 +219,8 @@ export class MappedWindow implements Window {
 const NO_MEMORY: MemoryView = memoryView(new ArrayBuffer(0))
 
 /**
- * The same number, as a small integer where it is one: an offset that was computed as a double would make the field it is
- * stored to a double for ever, and every access an addition and a conversion of doubles.
+ * The same number, as a small integer where it is one. An offset that was computed as a double would make the field it
+ * is stored to a double for ever. Every access would be an addition and a conversion of doubles.
  */
 function smallInteger(offset: number): number {
   const integer = offset | 0

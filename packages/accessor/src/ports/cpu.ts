@@ -2,7 +2,7 @@ import type { Access, AddressMap, MemoryView } from '@vring/memory'
 
 /**
  * The Cpu port: the hardware's part of an access. Everything an accessor or a ring does to shared memory goes through
- * it, so that the loop that ships is also the one that is counted, mispredicted and explored: only the port differs.
+ * it. So the loop that ships is also the one that is counted, mispredicted and explored. Only the port differs.
  *
  * `plainCpu` makes the instructions no-ops and the loads and stores typed-array accesses; V8 inlines all of it away.
  * `CountingCpu` counts. The explorer has a port that interleaves accesses, the speculation checker one that mispredicts.

@@ -5,8 +5,8 @@ import type { Cpu } from './cpu.ts'
 const LONG_COPY_BYTES = 384
 
 /**
- * The port that ships: user-mode JavaScript can neither toggle SMAP nor fence speculation, so these are no-ops that
- * V8 inlines away; loads and stores are typed-array accesses. A class with one instance, so that every call site of a
+ * The port that ships. User-mode JavaScript can neither toggle SMAP nor fence speculation, so these are no-ops that V8
+ * inlines away. Loads and stores are typed-array accesses. A class with one instance, so that every call site of a
  * process sees one shape.
  *
  * Sums that index an array are made integers: V8 would check each for an overflow that the array's bounds check finds too.
@@ -97,9 +97,9 @@ class PlainCpu implements Cpu {
   }
 
   /**
-   * Writes what differs. A driver that recycles its buffers in order gets the same words in every lap; left alone, their
-   * cache lines stay shared with its core, where a store would take them away from it and a load bring them back. Two words at
-   * a time: an element of a used ring, and half the loop of one by one.
+   * Writes what differs. A driver that recycles its buffers in order gets the same words in every lap. Left alone,
+   * their cache lines stay shared with its core. A store would take them away from it, and a load would bring them
+   * back. Two words at a time: an element of a used ring, and half the loop of one by one.
    */
   storeWords(words: Uint32Array, index: number, from: Uint32Array, at: number, count: number): void {
     let i = 0
@@ -145,8 +145,8 @@ class PlainCpu implements Cpu {
 }
 
 /**
- * Copies `count` words; bytes copied. A load that is only stored again stays a machine word: no BigInt is made. Four in each turn
- * of the loop, as every turn looks at both arrays again.
+ * Copies `count` words; bytes copied. A load that is only stored again stays a machine word: no BigInt is made. Four in
+ * each turn of the loop, as every turn looks at both arrays again.
  */
 function copyWords64(
   to: BigUint64Array,
@@ -179,8 +179,8 @@ class BarrierCpu extends PlainCpu {
 }
 
 /**
- * {@link plainCpu} with a locked add for each lfence, which JavaScript can't issue: a stand-in for what a speculation barrier
- * costs, to measure with. Alone it costs about as much (4.3 ns both on the machine of the README's figures); beyond
- * lfence it waits for earlier stores, and it stops no speculation.
+ * {@link plainCpu} with a locked add for each lfence, which JavaScript can't issue: a stand-in for what a speculation
+ * barrier costs, to measure with. Alone it costs about as much (4.3 ns both on the machine of the README's figures).
+ * Beyond lfence it waits for earlier stores, and it stops no speculation.
  */
 export const barrierCpu: Cpu = new BarrierCpu()

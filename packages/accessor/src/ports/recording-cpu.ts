@@ -22,7 +22,10 @@ export type OnLoad = (array: Uint8Array | Uint16Array | Uint32Array, at: number,
  */
 export class RecordingCpu extends CountingCpu {
   readonly recorded: RecordedStep[] = []
-  /** What happens as soon as something was loaded, before the device looks at it: a driver that is quicker than the device. */
+  /**
+   * What happens as soon as something was loaded, before the device looks at it: a driver that is quicker than the
+   * device.
+   */
   onLoad: OnLoad | null = null
 
   /** The names of the steps recorded so far. */

@@ -5,8 +5,8 @@ import { UserCopy } from './user-copy.ts'
 
 /**
  * `get_user`, `put_user`, `copy_from_user`, `copy_to_user` of x86-64 in 2019: each call compares with addr_limit and
- * branches. Scalar reads then force the address to 0 by a mask that depends on the comparison's data, so that a
- * mispredicted branch reads nothing of an attacker's choice; writes and copies have only the branch.
+ * branches. Scalar reads then force the address to 0 by a mask that depends on the comparison's data. So a mispredicted
+ * branch reads nothing of an attacker's choice. Writes and copies have only the branch.
  * Source: Linux 5.0 `arch/x86/lib/getuser.S`, `putuser.S`, `lib/usercopy.c`.
  */
 export class CheckedUser2019 extends UserCopy implements UserAccess {
@@ -65,8 +65,8 @@ export class CheckedUser2019 extends UserCopy implements UserAccess {
 }
 
 /**
- * The same functions in Linux 6.18: reads, puts and `copy_from_user` clamp the address to the first one that is not a
- * user address, which always faults; no branch is left to train. `copy_to_user` keeps its branch.
+ * The same functions in Linux 6.18. Reads, puts and `copy_from_user` clamp the address to the first one that is not a
+ * user address, which always faults. No branch is left to train. `copy_to_user` keeps its branch.
  * Source: Linux 6.18 `arch/x86/lib/getuser.S`, `putuser.S`, `arch/x86/include/asm/uaccess_64.h` (`mask_user_address`).
  */
 export class CheckedUser618 extends UserCopy implements UserAccess {

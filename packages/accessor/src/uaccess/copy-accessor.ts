@@ -21,7 +21,7 @@ export class CopyAccessor implements Accessor {
 
   /**
    * @throws VringError ERR_OUT_OF_RANGE when an area is not below the space's limit (Linux: SET_VRING_ADDR gives
-   * -EFAULT, `vhost_vq_access_ok`); ERR_UNSUPPORTED when there is a device IOTLB, as ring addresses are IOVAs then
+   * -EFAULT, `vhost_vq_access_ok`). ERR_UNSUPPORTED when there is a device IOTLB, as ring addresses are IOVAs then
    */
   constructor(name: string, context: AccessorContext, user: UserAccess) {
     const { ring } = context

@@ -3,9 +3,9 @@ import type { Window } from '../contract/window.ts'
 import type { UserAccess } from './user-access.ts'
 
 /**
- * An area reached through user access functions, one call an access: what vhost does without a device IOTLB and without
- * a direct mapping, and what direct mappings fall back to. The range is the owner's affair: check it once when the
- * address is set (`vhost_vq_access_ok`), or give a {@link UserAccess} that checks each access.
+ * An area reached through user access functions, one call an access. vhost does this without a device IOTLB and without
+ * a direct mapping. Direct mappings fall back to it. The range is the owner's affair: check it once when the address is
+ * set (`vhost_vq_access_ok`), or give a {@link UserAccess} that checks each access.
  */
 export class CopyWindow implements Window {
   readonly user: UserAccess

@@ -1,8 +1,8 @@
 import type { AccessorOption } from '../contract/accessor-options.ts'
 
 /**
- * Which kernel's forms of user access an accessor takes: x86-64 of early 2019 (Linux 5.0), Linux 6.18, or Linux 6.18
- * with vhost's scalar accesses checked (commit 3b34d6324d1f, posted November 2025).
+ * Which kernel's forms of user access an accessor takes. They are x86-64 of early 2019 (Linux 5.0), Linux 6.18, or
+ * Linux 6.18 with vhost's scalar accesses checked (commit 3b34d6324d1f, posted November 2025).
  */
 export type Era = '2019' | '6.18' | '2025-checked'
 

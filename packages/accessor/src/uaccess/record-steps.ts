@@ -5,7 +5,8 @@ import type { Step, StepTable } from '../ports/steps.ts'
 
 /**
  * Makes each kind of access once by a window, inside a round of its own, and gives the steps that `cpu` saw. Loads from
- * the beginning of an area that is read, stores to the beginning of one that is written; what is stored is what was there.
+ * the beginning of an area that is read, stores to the beginning of one that is written. What is stored is what was
+ * there.
  *
  * @param accessor created with `cpu` over `ring`, a ring of at least two entries
  */

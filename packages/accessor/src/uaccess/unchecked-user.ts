@@ -3,8 +3,8 @@ import type { UserAccess } from './user-access.ts'
 import { UserCopy } from './user-copy.ts'
 
 /**
- * `__get_user`, `__put_user`, `__copy_from_user`, `__copy_to_user` of x86-64 in 2019: the caller has checked the range
- * once, so reads carry a speculation barrier instead of a check, and writes carry neither.
+ * `__get_user`, `__put_user`, `__copy_from_user`, `__copy_to_user` of x86-64 in 2019. The caller has checked the range
+ * once. So reads carry a speculation barrier instead of a check, and writes carry neither.
  * Source: Linux 5.0 `arch/x86/include/asm/uaccess.h`, `uaccess_64.h`, `drivers/vhost/vhost.c`.
  */
 export class UncheckedUser2019 extends UserCopy implements UserAccess {

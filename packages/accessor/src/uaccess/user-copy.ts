@@ -6,8 +6,8 @@ import type { Cpu } from '../ports/cpu.ts'
  * What every form of user access ends in: stac, translation, the loads or stores, clac. No check, no fence, no mask; the
  * forms built on it add theirs before. Source: Linux 5.0 `arch/x86/include/asm/uaccess.h`, `lib/getuser.S`.
  *
- * Addresses are aligned to the width of the access (2 or 4 bytes; copies: 4), so a scalar never straddles a page; a copy
- * may, and then goes on page by page inside the same stac/clac pair.
+ * Addresses are aligned to the width of the access (2 or 4 bytes; copies: 4), so a scalar never straddles a page. A
+ * copy may. It then goes on page by page inside the same stac/clac pair.
  */
 export class UserCopy {
   readonly cpu: Cpu
@@ -128,8 +128,8 @@ export class UserCopy {
   }
 
   /**
-   * The rest of a copy whose translation as a whole gave `errno`: nothing unless the range merely is not contiguous
-   * (-EXDEV); then word by word, one translation a page. Called with AC set.
+   * The rest of a copy whose translation as a whole gave `errno`. It is nothing unless the range merely is not
+   * contiguous (-EXDEV). Then it is copied word by word, one translation a page. Called with AC set.
    *
    * @returns 0 or a negative errno
    */

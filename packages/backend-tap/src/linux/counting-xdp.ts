@@ -20,8 +20,8 @@ const R2 = 2
 const R10 = 10
 
 /**
- * A kernel XDP program that counts every frame, CPU by CPU, and gives all of them one verdict: to see that frames arrive
- * and what the hook costs.
+ * A kernel XDP program that counts every frame, CPU by CPU, and gives all of them one verdict. It shows that frames
+ * arrive and what the hook costs.
  */
 export class CountingXdp {
   readonly program: KernelXdpProgram

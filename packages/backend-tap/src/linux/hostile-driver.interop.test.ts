@@ -69,16 +69,17 @@ describeLinuxTap('a Linux TAP and a hostile driver', ({ open, serve }) => {
 })
 
 /**
- * Since tun_vnet_hdr_get has a file of its own (Linux 6.15, drivers/net/tun_vnet.h) tun compares hdr_len with all that follows
- * the first 10 bytes: `num_buffers` of the longer header counts as if it were frame. Such a frame may be taken or refused.
+ * Since tun_vnet_hdr_get has a file of its own (Linux 6.15, drivers/net/tun_vnet.h) tun compares hdr_len with all that
+ * follows the first 10 bytes. `num_buffers` of the longer header counts as if it were frame. Such a frame may be taken
+ * or refused.
  */
 function isTakenByKernel(hdrLen: number, frameBytes: number): boolean {
   return hdrLen > frameBytes && hdrLen <= frameBytes + HEADER - NET_HDR_LEGACY_BYTES
 }
 
 /**
- * Does a header ask for segments that its frame is not made of? The device in process refuses that; tun of Linux 6.18 compares
- * them only where the network header is known (virtio_net_hdr_to_skb), and there it is not yet.
+ * Does a header ask for segments that its frame is not made of? The device in process refuses that. Tun of Linux 6.18
+ * compares them only where the network header is known (virtio_net_hdr_to_skb), and there it is not yet.
  */
 function isOfAnotherProtocol(type: number, frame: Uint8Array | null): boolean {
   const protocol = frame === null ? 0 : (frame[ETHERTYPE_OFFSET]! << 8) | frame[ETHERTYPE_OFFSET + 1]!

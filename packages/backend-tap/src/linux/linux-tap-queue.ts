@@ -40,12 +40,13 @@ export function tapFrameBytes(mtu: number): number {
 /**
  * A queue of a Linux TAP: takes frames from a driver and gives frames to it.
  *
- * No payload is copied here: the kernel reads frames where the driver left them, header and frame in one piece, by the
+ * No payload is copied here. The kernel reads frames where the driver left them: header and frame in one piece, by the
  * native address of the view that they lie in. A batch is one system call in each direction.
  *
- * Dropped and counted: `short` (less than an Ethernet header), `oversize` (longer than the MTU allows and no GSO frame),
- * `gone` (the interface was deleted), `down` (it is down), and by errno what else the kernel refuses, `EINVAL` for a
- * virtio-net header that lies. Of frames for the driver also `no-driver`: they waited while no driver could receive them.
+ * Dropped and counted: `short` (less than an Ethernet header), `oversize` (longer than the MTU allows and no GSO
+ * frame), `gone` (the interface was deleted), `down` (it is down). What else the kernel refuses is counted by errno:
+ * `EINVAL` for a virtio-net header that lies. Of frames for the driver also `no-driver`: they waited while no driver
+ * could receive them.
  */
 export class LinuxTapQueue implements NetBackend, FrameSource {
   readonly name: string
@@ -179,8 +180,9 @@ export class LinuxTapQueue implements NetBackend, FrameSource {
   }
 
   /**
-   * Takes frames from the interface, or no longer: a queue whose driver can't receive leaves its flows to the others, where
-   * it is one of several. Frames that wait are dropped and counted as `no-driver`: the next driver may be another machine.
+   * Takes frames from the interface, or no longer. Where it is one of several, a queue whose driver can't receive
+   * leaves its flows to the others. Frames that wait are dropped and counted as `no-driver`: the next driver may be
+   * another machine.
    */
   setReceiving(receiving: boolean): void {
     if (this.gone) return

@@ -125,8 +125,8 @@ export class LinuxTap {
   }
 
   /**
-   * Runs a program on every frame that queues send into the TAP: in tun's own receive path if it can (native), else in
-   * the stack (generic). It goes with this TAP.
+   * Runs a program on every frame that queues send into the TAP. It does so in tun's own receive path if it can
+   * (native), else in the stack (generic). It goes with this TAP.
    *
    * @param mode ask for one mode only
    * @returns the mode that was granted

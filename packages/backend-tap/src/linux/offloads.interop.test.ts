@@ -17,7 +17,10 @@ interface Protocol {
   readonly offloads: { readonly csum: true; readonly tso4?: true; readonly uso?: true }
   /** Bytes of Ethernet, IPv4 and transport headers. */
   readonly headerBytes: number
-  /** The transport header: its checksum, at `checksumAt`, is partial; its length, at `lengthAt`, counts header and payload. */
+  /**
+   * The transport header: its checksum, at `checksumAt`, is partial; its length, at `lengthAt`, counts header and
+   * payload.
+   */
   readonly header: readonly number[]
   readonly checksumAt: number
   readonly lengthAt: number | null

@@ -26,12 +26,13 @@ const POLLS: readonly [number, number] = [NET_BATCH, NET_BATCH + 1]
 const REMOVE = NET_BATCH + 2
 
 /**
- * Receives by io_uring: slot i of the ring is for ever the read of slot i of the buffer, so that a batch writes nothing
- * but the ring's tail, and is one system call.
+ * Receives by io_uring. Slot i of the ring is for ever the read of slot i of the buffer. So a batch writes nothing but
+ * the ring's tail, and is one system call.
  *
- * How many reads are asked for follows the traffic, from one to a full batch, as each that finds nothing costs time. A read
- * of one frame is followed by a poll in the same call. Where it finds more frames it completes at once; else the TAP is
- * empty, and until the poll completes {@link read} looks at the mapped ring only: an idle TAP costs no system call.
+ * How many reads are asked for follows the traffic, from one to a full batch, as each that finds nothing costs time. A
+ * read of one frame is followed by a poll in the same call. Where it finds more frames it completes at once. Else the
+ * TAP is empty, and until the poll completes {@link read} looks at the mapped ring only. An idle TAP costs no system
+ * call.
  */
 export class UringReceiver implements FrameReceiver {
   readonly io = 'io_uring'

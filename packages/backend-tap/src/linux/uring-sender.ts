@@ -29,12 +29,12 @@ const BUFFERS = 64
 const PINNED_PAGE_BYTES = 2 ** 21
 
 /**
- * Sends by io_uring: every slot of the ring is the same write, of which a frame sets address and length; a batch is one
+ * Sends by io_uring: every slot of the ring is the same write, of which a frame sets address and length. A batch is one
  * system call. Writes do not wait (RWF_NOWAIT): all of them are done when the call returns.
  *
- * A driver's memory of huge pages is registered with the ring: the kernel then copies frames from its own mapping, which
- * takes a sixth off a write of 64 bytes. Not that of a file with holes (a driver that reserves more than it uses, as QEMU's
- * virtio-mem does): registering would fill them, with huge pages that are the host's.
+ * A driver's memory of huge pages is registered with the ring. The kernel then copies frames from its own mapping,
+ * which takes a sixth off a write of 64 bytes. Not that of a file with holes (a driver that reserves more than it uses,
+ * as QEMU's virtio-mem does). Registering would fill them, with huge pages that are the host's.
  */
 export class UringSender implements FrameSender {
   readonly io = 'io_uring'
@@ -125,7 +125,10 @@ export class UringSender implements FrameSender {
     this.ring.close()
   }
 
-  /** A write of nothing: tun refuses it with EINVAL before it counts anything; a kernel without RWF_NOWAIT for tun says so. */
+  /**
+   * A write of nothing: tun refuses it with EINVAL before it counts anything; a kernel without RWF_NOWAIT for tun says
+   * so.
+   */
   private probe(): void {
     this.push(0, 0)
     let errno = 0

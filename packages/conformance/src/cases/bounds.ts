@@ -144,8 +144,8 @@ export const boundsCases: readonly ConformanceCase[] = [
             about`${accessOf('device', 'store16')} above the limit`,
           )
         })
-        // What lies there is the kernel's: an unchecked access finds it, whatever the page tables of the process say. Under a
-        // device IOTLB addresses are checked when it is updated.
+        // What lies there is the kernel's: an unchecked access finds it, whatever the page tables of the process say.
+        // Under a device IOTLB addresses are checked when it is updated.
         if (placed.iotlb !== null) continue
         const { limit } = placed.space
         const [walk] = placed.cpu.recorded.filter(({ step, at, length }) => step === 'walk' && length > limit - at)

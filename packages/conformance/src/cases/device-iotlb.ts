@@ -6,8 +6,8 @@ import { type ConformanceCase, check, checkEqual, type Subject } from '../confor
 import { expectAgreement } from './accesses.ts'
 
 /**
- * Without a translation that permits what the device does with an area no access of it gives anything: the round does not
- * begin or, where an accessor needs no prefetch, the access ends it.
+ * Without a translation that permits what the device does with an area no access of it gives anything. The round does
+ * not begin. Or, where an accessor needs no prefetch, the access ends it.
  */
 function expectMiss({ plugin }: Subject, world: World, area: Area, why: About, errno: number = EAGAIN): void {
   const { accessor } = world

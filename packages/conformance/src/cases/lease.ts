@@ -5,8 +5,8 @@ import { about, areaOf } from '../about.ts'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 
 /**
- * Direct access for a batch, of accessors that have it. One that has a lease must be able to hold it where memory is plain:
- * present, contiguous, anonymous; a case that never held would have shown nothing.
+ * Direct access for a batch, of accessors that have it. One that has a lease must be able to hold it where memory is
+ * plain: present, contiguous, anonymous. A case that never held would have shown nothing.
  */
 export const leaseCases: readonly ConformanceCase[] = [
   {

@@ -43,8 +43,8 @@ export interface Kill {
 }
 
 /**
- * Makes every mutant that can be made of `plugin` and runs the conformance cases on it: what the kit is worth, and
- * whether a change to it still finds what it found.
+ * Makes every mutant that can be made of `plugin` and runs the conformance cases on it. It shows what the kit is worth,
+ * and whether a change to it still finds what it found.
  */
 export function killTable(plugin: AccessorPlugin, { options = {} }: ConformanceOptions = {}): Kill[] {
   const judged = withOptions(plugin, options)

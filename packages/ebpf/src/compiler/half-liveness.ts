@@ -37,8 +37,8 @@ export function isNarrow(flags: number): boolean {
 }
 
 /**
- * The comparison is decided by low halves: 32-bit ones, numbers that fit 32 bits, and the order of two pointers, which
- * the verifier allows within one region only.
+ * The comparison is decided by low halves. Those are 32-bit ones, numbers that fit 32 bits, and the order of two
+ * pointers, which the verifier allows within one region only.
  */
 export function comparesLowHalves(one: JumpInstruction, flags: number): boolean {
   if (one.bits === 32 || isNarrow(flags)) return true

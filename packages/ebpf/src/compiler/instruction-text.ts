@@ -126,7 +126,10 @@ export class InstructionText<C extends HookContext> {
     return `${frame}r0=help${helper}(${values.join()});h0=H[0];`
   }
 
-  /** A lookup in a known map; in an array it is a comparison, unless the key was proved to be there, and a multiplication. */
+  /**
+   * A lookup in a known map; in an array it is a comparison, unless the key was proved to be there, and a
+   * multiplication.
+   */
   #lookup(number: number, key: AccessPlace, mayMiss: boolean): string {
     const map = this.#machine.maps[number]!
     const region = REGION_MAP_VALUES + number

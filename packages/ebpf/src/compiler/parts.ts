@@ -9,8 +9,9 @@ export const WHOLE_SLOTS = 4096
 export const PART_SLOTS = 1024
 
 /**
- * Cuts a subprogram of a long program, so that each part can be a function of its own: in the second half of what a part may
- * have, at the last place that the fewest jumps lead across. Loops that are shorter than half a part stay whole.
+ * Cuts a subprogram of a long program, so that each part can be a function of its own. It cuts in the second half of
+ * what a part may have, at the last place that the fewest jumps lead across. Loops that are shorter than half a part
+ * stay whole.
  *
  * @param edges its jumps
  */

@@ -12,8 +12,8 @@ import { ARGUMENT_HALVES, InstructionText, type Scope } from './instruction-text
 import { WHOLE_SLOTS } from './parts.ts'
 
 /**
- * The source texts of the compiled program, bodies of functions that take `env`. The last one returns its entry; those before
- * it, of a long program, put functions into `env`.
+ * The source texts of the compiled program, bodies of functions that take `env`. The last one returns its entry; those
+ * before it, of a long program, put functions into `env`.
  */
 export function* programTexts<C extends HookContext>(
   type: ProgramType<C>,

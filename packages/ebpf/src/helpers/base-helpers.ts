@@ -12,7 +12,10 @@ const NS_PER_JIFFY = 4_000_000
 /** Numbers that trace_vprintk takes. Source: Linux MAX_BPRINTF_VARARGS. */
 const VPRINTK_NUMBERS_MAX = 12
 
-/** Helpers that every program type has. Source: Linux kernel/bpf/helpers.c, bpf_base_func_proto; kernel/trace/bpf_trace.c. */
+/**
+ * Helpers that every program type has. Source: Linux kernel/bpf/helpers.c, bpf_base_func_proto;
+ * kernel/trace/bpf_trace.c.
+ */
 export const BASE_HELPERS: readonly Helper[] = [
   {
     number: 5,

@@ -31,7 +31,10 @@ function ringOfRecord(machine: Machine, region: number): RingBuffer {
   return machine.maps[region - REGION_MAP_VALUES] as RingBuffer
 }
 
-/** Helpers that hand records to a reader. Source: Linux kernel/bpf/ringbuf.c, kernel/trace/bpf_trace.c, net/core/filter.c. */
+/**
+ * Helpers that hand records to a reader. Source: Linux kernel/bpf/ringbuf.c, kernel/trace/bpf_trace.c,
+ * net/core/filter.c.
+ */
 export const EVENT_HELPERS: readonly Helper[] = [
   {
     number: 25,

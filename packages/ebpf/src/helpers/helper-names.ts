@@ -1,4 +1,7 @@
-/** Names of the kernel's helpers by their number, from 1. Source: Linux 6.18 include/uapi/linux/bpf.h, ___BPF_FUNC_MAPPER. */
+/**
+ * Names of the kernel's helpers by their number, from 1. Source: Linux 6.18 include/uapi/linux/bpf.h,
+ * ___BPF_FUNC_MAPPER.
+ */
 const NAMES = `
 map_lookup_elem map_update_elem map_delete_elem probe_read ktime_get_ns trace_printk get_prandom_u32
 get_smp_processor_id skb_store_bytes l3_csum_replace l4_csum_replace tail_call clone_redirect

@@ -10,8 +10,9 @@ const TAIL_CALLS_MAX = 33
 export const tailCalls: Int32Array = new Int32Array(1)
 
 /**
- * Goes on with another program, which has the same context and takes the place of the one that calls. The engines do it, as
- * they have to leave; here is what happens where there is nothing to go on with. Source: Linux kernel/bpf/core.c, JMP_TAIL_CALL.
+ * Goes on with another program, which has the same context and takes the place of the one that calls. The engines do
+ * it, as they have to leave; here is what happens where there is nothing to go on with. Source: Linux
+ * kernel/bpf/core.c, JMP_TAIL_CALL.
  */
 export const TAIL_CALL: Helper = {
   number: 12,
@@ -33,7 +34,7 @@ export function tailTarget(machine: Machine<HookContext>, map: number, index: nu
 }
 
 /**
- * Goes on with a program from within a function: the frames of its callers go on later, so the target must leave their
+ * Goes on with a program from within a function: the frames of its callers go on later. So the target must leave their
  * stack as it is, even where it is the same program.
  */
 export function enterFromFunction<C extends HookContext>(machine: Machine<C>, target: TailTarget): number {

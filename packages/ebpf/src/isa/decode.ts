@@ -240,7 +240,10 @@ function decodeJump(slot: Slot, bits: 32 | 64): Instruction {
   return { kind: 'jump', condition, bits, destination, ...operand(slot), target: slot.index + 1 + slot.offset }
 }
 
-/** Instructions of later kernels, by opcode: they are refused by their names. Source: Linux 6.18 include/uapi/linux/bpf.h. */
+/**
+ * Instructions of later kernels, by opcode: they are refused by their names. Source: Linux 6.18
+ * include/uapi/linux/bpf.h.
+ */
 const OPCODE_CALLX = 0x8d
 const OPCODE_MAY_GOTO = 0xe5
 const ATOMIC_LOAD_ACQUIRE = 0x100

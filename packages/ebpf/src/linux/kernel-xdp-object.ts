@@ -46,8 +46,8 @@ export class KernelXdpObject {
   }
 
   /**
-   * Creates the maps that the program reaches, puts their descriptors into the code, and loads it. Slots that the source fills are
-   * filled: maps in maps of maps, programs in arrays for tail calls.
+   * Creates the maps that the program reaches, puts their descriptors into the code, and loads it. Slots that the
+   * source fills are filled: maps in maps of maps, programs in arrays for tail calls.
    *
    * @param source an ELF object, one that was read already, or raw instructions
    * @throws VringError for a malformed object; ERR_UNKNOWN_NAME for the program; ERR_UNSUPPORTED when the kernel's
@@ -167,8 +167,8 @@ function typesOf(object: EbpfObject, { functions = [] }: LinkedProgram): Pick<Ke
 
 /**
  * A map of the object. A section of global variables starts with its contents, and with zeros where the object has none
- * (`.bss`); a read-only one is frozen, so that the verifier knows its values. One that is pinned by name is taken
- * from the BPF file system if it is there.
+ * (`.bss`). A read-only one is frozen, so that the verifier knows its values. One that is pinned by name is taken from
+ * the BPF file system if it is there.
  */
 function makeMap(
   definition: ObjectMap,

@@ -17,7 +17,7 @@ const ZERO_SEED = 1 << 6
  *                         keys at entry * keyBytes, value at base + entry * stride
  * ```
  *
- * With `cpus` above 1 (a per-CPU hash) `values` has one copy of all values for each CPU, one after the other, and programs
+ * With `cpus` above 1 (a per-CPU hash) `values` has one copy of all values for each CPU, one after the other. Programs
  * see their own. A deleted entry's value stays readable until it is used again, as under RCU in the kernel.
  */
 export class HashMap extends BaseMap {

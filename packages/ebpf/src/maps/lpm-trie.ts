@@ -13,7 +13,7 @@ const BPF_F_NO_PREALLOC = 1
 /**
  * Values by the longest prefix that matches. Source: Linux kernel/bpf/lpm_trie.c.
  *
- * A node has a prefix and two children whose prefixes go on with 0 and with 1; a node without a value of its own only
+ * A node has a prefix and two children whose prefixes go on with 0 and with 1. A node without a value of its own only
  * parts two others. All are allocated at creation, so that a value never moves: values at node * stride.
  */
 export class LpmTrie extends BaseMap {

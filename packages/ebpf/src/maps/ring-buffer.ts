@@ -17,8 +17,8 @@ const SIZE_MAX = 1 << 28
  *   ^ consumer                                                 ^ producer
  * ```
  *
- * Positions count on for ever; a place is a position modulo the size. The memory is twice the size, so that a record that
- * reaches the end goes on after it, in one piece; its bytes at the start stay unused until it is consumed.
+ * Positions count on for ever; a place is a position modulo the size. The memory is twice the size. So a record that
+ * reaches the end goes on after it, in one piece. Its bytes at the start stay unused until it is consumed.
  */
 export class RingBuffer extends BaseMap {
   readonly values: Uint8Array

@@ -167,8 +167,8 @@ function readSections(file: Uint8Array, view: DataView): ElfSection[] {
 }
 
 /**
- * Sections that share bytes of the file are no compiler's work; without them, all sections together are no longer than the
- * file, which bounds what reading them takes.
+ * Sections that share bytes of the file are no compiler's work. Without them, all sections together are no longer than
+ * the file, which bounds what reading them takes.
  */
 function refuseOverlaps(sections: readonly ElfSection[]): void {
   const filled = sections.filter(({ bytes }) => bytes.length > 0)

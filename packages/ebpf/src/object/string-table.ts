@@ -22,8 +22,8 @@ export class StringTable {
   /**
    * The string at an offset.
    *
-   * @throws VringError if it begins beyond the table, does not end in it, or is longer than a name can be; or if so many have
-   *   been read that no compiler made them, which bounds time and memory
+   * @throws VringError if it begins beyond the table, does not end in it, or is longer than a name can be. Or if so
+   * many have been read that no compiler made them, which bounds time and memory
    */
   at(offset: number): string {
     const known = this.#known.get(offset)

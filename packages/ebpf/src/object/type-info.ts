@@ -45,7 +45,10 @@ function readFunctions(ext: ElfSection, btf: BtfSection): ReadonlyMap<string, nu
   return functions
 }
 
-/** Functions that other objects do not see are static ones. Source: libbpf, bpf_program_fixup_func_info and mark_btf_static. */
+/**
+ * Functions that other objects do not see are static ones. Source: libbpf, bpf_program_fixup_func_info and
+ * mark_btf_static.
+ */
 function hideFunctions(elf: ElfObject, btf: BtfSection, functions: ReadonlyMap<string, number>): void {
   const hidden = new Set(
     elf.symbols

@@ -11,7 +11,8 @@ export type VariableValues = Readonly<Record<string, number | bigint | Uint8Arra
  * Contents that sections of global variables start with: what the object says, then `values`.
  *
  * @returns by map name; sections only
- * @throws VringError ERR_UNKNOWN_NAME for a variable that none of the maps has; ERR_OUT_OF_RANGE for a value that does not fit
+ * @throws VringError ERR_UNKNOWN_NAME for a variable that none of the maps has; ERR_OUT_OF_RANGE for a value that does
+ * not fit
  */
 export function initialContents(maps: readonly ObjectMap[], values: VariableValues = {}): Map<string, Uint8Array> {
   const contents = new Map<string, Uint8Array>()
@@ -45,7 +46,10 @@ function contentsOf(name: string, length: number, initial: Uint8Array): Uint8Arr
   }
 }
 
-/** Those of the values whose variables are in one of the maps: what a program that is loaded beside another takes of them. */
+/**
+ * Those of the values whose variables are in one of the maps: what a program that is loaded beside another takes of
+ * them.
+ */
 export function variablesOf(maps: readonly ObjectMap[], values: VariableValues): VariableValues {
   const names = new Set(maps.flatMap(({ variables = [] }) => variables.map((one) => one.name)))
   return Object.fromEntries(Object.entries(values).filter(([name]) => names.has(name)))

@@ -1,5 +1,5 @@
 /**
- * Memory that a program's pointers lead to. A pointer is a 64-bit value like any other: its high half is the number of
+ * Memory that a program's pointers lead to. A pointer is a 64-bit value like any other. Its high half is the number of
  * a region, its low half a byte offset into it. Region 0 is the null pointer.
  *
  * ```

@@ -85,7 +85,10 @@ const UNMOVABLE: ReadonlySet<RegisterKind> = new Set<RegisterKind>([
   ...NULLABLE.keys(),
 ])
 
-/** A pointer moved by a number: by a constant it keeps what is known of it, by a variable what is known of it starts again. */
+/**
+ * A pointer moved by a number. By a constant it keeps what is known of it, by a variable what is known of it starts
+ * again.
+ */
 function move(site: Site, pointer: Register, by: Scalar, subtracts: boolean): Register {
   const delta = subtracts ? compute('sub', 64, constant(0n), by) : by
   if (isConstant(delta)) {

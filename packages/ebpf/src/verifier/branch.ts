@@ -98,8 +98,8 @@ const ORDERED: Readonly<Partial<Record<Condition, { readonly less: boolean; read
 }
 
 /**
- * A packet pointer lies at or below a bound, so the bytes below the bound can be accessed through every pointer with the
- * same variable part. Source: Linux kernel/bpf/verifier.c, find_good_pkt_pointers.
+ * A packet pointer lies at or below a bound. So the bytes below the bound can be accessed through every pointer with
+ * the same variable part. Source: Linux kernel/bpf/verifier.c, find_good_pkt_pointers.
  */
 function learnBound(state: VerifierState, low: Register, high: Register, strict: boolean): void {
   const bounds =

@@ -23,8 +23,8 @@ export interface Globals {
 }
 
 /**
- * Calls and returns. A function is followed where it is called, and one that a helper calls until a further call brings nothing
- * new; of a global one only the declaration is taken, it is followed alone.
+ * Calls and returns. A function is followed where it is called. One that a helper calls is followed until a further
+ * call brings nothing new. Of a global one only the declaration is taken: it is followed alone.
  */
 export class CallFrames {
   readonly #site: Site

@@ -84,9 +84,10 @@ function result({ site, signature, map }: Call): Register {
 }
 
 /**
- * What a look-up of values leaves. With a key on the stack that is known and in the bounds of an array the value is there,
- * Source: Linux kernel/bpf/verifier.c, get_constant_map_key and can_elide_value_nullness (6.14 on). With one whose range is in
- * the bounds it is there too, but has to be compared with null, as Linux wants it.
+ * What a look-up of values leaves. With a key on the stack that is known and in the bounds of an array the value is
+ * there.
+ * Source: Linux kernel/bpf/verifier.c, get_constant_map_key and can_elide_value_nullness (6.14 on). With one whose
+ * range is in the bounds it is there too, but has to be compared with null, as Linux wants it.
  */
 function foundValue(site: Site, map: number): Register {
   const { type, keyBytes, maxEntries } = site.maps[map]!

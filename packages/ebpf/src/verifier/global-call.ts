@@ -7,7 +7,10 @@ import { isConstant, UNKNOWN } from './scalar.ts'
 import { initialised, type Site, type VerifiedType } from './site.ts'
 import type { Subprogram } from './structure.ts'
 
-/** What a global function is given in one register. `memory`: readable and writable, of a size that its declaration tells. */
+/**
+ * What a global function is given in one register. `memory`: readable and writable, of a size that its declaration
+ * tells.
+ */
 type Given =
   | { readonly kind: 'number' }
   | { readonly kind: 'context' }

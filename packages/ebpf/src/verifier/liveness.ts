@@ -37,9 +37,9 @@ function* predecessors(program: Program): Generator<void, Predecessors> {
 }
 
 /**
- * Bits that may still be read when control arrives at each slot: backward dataflow to the fixed point. A bit stands for a
- * register here, for half a register in the compiler. Bits are only ever added, and a slot is looked at again when one of
- * its successors got one: the work is bounded by jumps times bits, whatever the loops.
+ * Bits that may still be read when control arrives at each slot: backward dataflow to the fixed point. A bit stands for
+ * a register here, for half a register in the compiler. Bits are only ever added, and a slot is looked at again when
+ * one of its successors got one. The work is bounded by jumps times bits, whatever the loops.
  *
  * @param effect reads and writes of the instruction at a slot; reads may depend on the bits that are live after it
  */

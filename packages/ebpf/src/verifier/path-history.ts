@@ -26,7 +26,7 @@ export function* findJoins(program: Program): Generator<void, Uint8Array> {
 }
 
 /**
- * What has been followed already: a path that arrives at a join with no more than another path had there, and that one
+ * What has been followed already. A path that arrives at a join with no more than another path had there, and that one
  * proved safe, ends. Source: Linux kernel/bpf/verifier.c, is_state_visited and update_branch_counts.
  */
 export class PathHistory {
@@ -49,8 +49,8 @@ export class PathHistory {
    * Looks the state up and keeps it, unless the path has just kept one.
    *
    * @param followed instructions that have been followed so far
-   * @returns `safe`: this path needs no following; `loop`: the same state was here before on this very path; otherwise
-   *   the last state that this path kept, its parent from here on
+   * @returns `safe`: this path needs no following; `loop`: the same state was here before on this very path. Otherwise
+   * it is the last state that this path kept, its parent from here on
    */
   visit(
     index: number,

@@ -37,8 +37,8 @@ export interface Register {
    */
   readonly range: number
   /**
-   * Map number of the map kinds, frame number of `stack`, first slot of `function`; of `memory` the map whose values it
-   * lies in, or {@link CONTEXT_MEMORY}, {@link SCRATCH}, {@link ANYWHERE}.
+   * Map number of the map kinds, frame number of `stack`, first slot of `function`. Of `memory` it is the map whose
+   * values it lies in, or {@link CONTEXT_MEMORY}, {@link SCRATCH}, {@link ANYWHERE}.
    */
   readonly object: number
   /** Memory that must be given back to a helper: which one. 0: none. */

@@ -12,8 +12,9 @@ import {
 } from './tnum.ts'
 
 /**
- * What the verifier knows of a number: its bits; its bounds as an unsigned and as a signed 64-bit number; and those of its
- * low half as 32-bit numbers. Immutable. Source: Linux kernel/bpf/verifier.c, struct bpf_reg_state.
+ * What the verifier knows of a number: its bits, and its bounds as an unsigned and as a signed 64-bit number. Also
+ * those of its low half as 32-bit numbers. Immutable.
+ * Source: Linux kernel/bpf/verifier.c, struct bpf_reg_state.
  */
 export interface Scalar {
   readonly bits: Tnum

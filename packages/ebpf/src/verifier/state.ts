@@ -2,9 +2,10 @@ import { REGISTER_COUNT, STACK_BYTES } from '../isa/instruction.ts'
 import { type IdPairs, isPacket, NONE, type Register, registerCovers, STALE, stackRegister } from './register.ts'
 
 /**
- * Spills are kept by aligned words of 4 bytes, one of 8 bytes by its first. In the upper half of 8 aligned bytes zeros are
- * kept, as in Linux (STACK_ZERO), and ranges, but no other constant: a counter there is any number, so that a loop over it is
- * not followed round by round. All other bytes of the stack may hold anything: a privileged program may read what it never wrote (Linux 6.3 on, allow_uninit_stack).
+ * Spills are kept by aligned words of 4 bytes, one of 8 bytes by its first. In the upper half of 8 aligned bytes zeros
+ * are kept, as in Linux (STACK_ZERO), and ranges, but no other constant. A counter there is any number, so that a loop
+ * over it is not followed round by round. All other bytes of the stack may hold anything: a privileged program may read
+ * what it never wrote (Linux 6.3 on, allow_uninit_stack).
  */
 export const SLOT_BYTES = 4
 const SLOTS = STACK_BYTES / SLOT_BYTES

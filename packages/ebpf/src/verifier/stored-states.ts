@@ -25,10 +25,10 @@ const VALUES_OF_CHOICE = 4
 type Value = bigint | number
 
 /**
- * States of one slot. What stands for a state has the same constants, so they are grouped by the value of one register, such as
- * the counter of a loop: a state is compared with those of its own round. In each group, and among groups, the one that was
- * stored, or ended a path, longest ago makes room: paths are followed to the end and then back, and what ended a path last is
- * likely to end the next one.
+ * States of one slot. What stands for a state has the same constants. So they are grouped by the value of one register,
+ * such as the counter of a loop. A state is compared with those of its own round. In each group, and among groups, the
+ * one that was stored, or ended a path, longest ago makes room. Paths are followed to the end and then back, and what
+ * ended a path last is likely to end the next one.
  */
 export class StoredStates {
   /** Groups by value, the one used last at the end. */

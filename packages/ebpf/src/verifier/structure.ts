@@ -18,7 +18,7 @@ export function successors(program: Program, index: number): number[] {
 }
 
 /**
- * Splits a program into its subprograms and checks how control flows: every jump stays in its subprogram, none runs off
+ * Splits a program into its subprograms and checks how control flows. Every jump stays in its subprogram, none runs off
  * its end, every instruction can be reached. Source: Linux kernel/bpf/verifier.c, check_subprogs and check_cfg.
  *
  * @throws EbpfError

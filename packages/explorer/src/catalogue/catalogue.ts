@@ -17,7 +17,10 @@ const FIX_OF: Readonly<Record<string, string>> = {
   'fix 9': 'M10',
 }
 
-/** Every bug, in the order of the history's numbers; then those of rings and of address spaces; all over the given accessor. */
+/**
+ * Every bug, in the order of the history's numbers; then those of rings and of address spaces; all over the given
+ * accessor.
+ */
 export function catalogue(parts: MappedAccessorParts): readonly CatalogueEntry[] {
   return [
     ...[...hazards, ...laterFixes, ...doubleFetches].map((draft) => entryOf(draft, parts)),

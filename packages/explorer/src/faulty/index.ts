@@ -1,4 +1,5 @@
-// Each class is shipped code with one mistake put back, of the history or of its kind, and as little else changed as it takes.
+// Each class is shipped code with one mistake put back, of the history or of its kind, and as little else changed as it
+// takes.
 export * from './faulty-accessors.ts'
 export * from './faulty-counts.ts'
 export * from './faulty-queues.ts'

@@ -23,9 +23,10 @@ const ACQUIRE = 'stronger: an acquire orders all earlier loads before later load
 const NO_DEPENDENCIES = 'weaker: no load is ordered by an address that it depends on'
 
 /**
- * The classic litmus tests. The answers are of the published models: x86-TSO (Owens, Sarkar, Sewell, A Better x86 Memory
- * Model, 2009, and Intel's and AMD's manuals: only a load may overtake an earlier store), and the Linux memory model
- * (tools/memory-model/litmus-tests; Alglave and others, Frightening Small Children and Disconcerting Grown-ups, 2018).
+ * The classic litmus tests. The answers are of the published models. One is x86-TSO (Owens, Sarkar, Sewell, A Better
+ * x86 Memory Model, 2009, and Intel's and AMD's manuals: only a load may overtake an earlier store). The other is the
+ * Linux memory model (tools/memory-model/litmus-tests; Alglave and others, Frightening Small Children and Disconcerting
+ * Grown-ups, 2018).
  */
 export const LITMUS_TESTS: readonly LitmusTest[] = [
   ...test('SB+poonceonces', 'x=1; r0=y || y=1; r1=x', { r0: 0, r1: 0 }, { tso: true, lkmm: true }),

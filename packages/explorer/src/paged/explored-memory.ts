@@ -219,9 +219,9 @@ export class ExploredMemory extends PhysicalMemory {
 }
 
 /**
- * Notes the faults that met a page in migration: no violation where threads wait for one another. Stale mappings are not
- * taken from here: each access is checked when it happens, and the numbers of a mapping may be looked at by a reader of an
- * interval who must retry, and does.
+ * Notes the faults that met a page in migration: no violation where threads wait for one another. Stale mappings are
+ * not taken from here: each access is checked when it happens. A reader of an interval may look at the numbers of a
+ * mapping: it must retry, and does.
  */
 class ExploredViolations extends ViolationLog {
   readonly #memory: ExploredMemory

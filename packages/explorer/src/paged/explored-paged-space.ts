@@ -27,9 +27,9 @@ import { ExploredMemory, type ExploredParts } from './explored-memory.ts'
 import { RUNNING } from './explored-page-table.ts'
 
 /**
- * The shipped `PagedSpace` under exploration: its operations, faults, lookups and kernel mappings, `MmuNotifierList` and
- * `IntervalNotifierTree` run as they are; page-table entries, TLB and frames are variables of the world. Here is what the
- * hardware does beside them: translate and access in one step, fault where that fails.
+ * The shipped `PagedSpace` under exploration. Its operations, faults, lookups and kernel mappings, `MmuNotifierList`
+ * and `IntervalNotifierTree` run as they are. Page-table entries, TLB and frames are variables of the world. Here is
+ * what the hardware does beside them: translate and access in one step, fault where that fails.
  */
 export class ExploredPagedSpace implements ExploredSpace {
   readonly paged: PagedSpace

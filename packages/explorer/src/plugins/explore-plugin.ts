@@ -57,8 +57,8 @@ const WAIT_LIMIT = 3 * 64
 const FIELDS_MAX = 200
 
 /**
- * Runs the rings that ship over any accessor while its pages move, are reclaimed, copied and written back, and while a driver
- * publishes: every interleaving, up to two preemptions by default.
+ * Runs the rings that ship over any accessor while its pages move, are reclaimed, copied and written back, and while a
+ * driver publishes. It runs every interleaving, up to two preemptions by default.
  *
  * What the accessor keeps is taken from its fields, or goes through `context.port`. A finding `hidden-state` says that it
  * keeps something where neither is: then nothing is shown of it.

@@ -14,12 +14,13 @@ export interface FieldKnowledge {
 const OPAQUE: readonly unknown[] = [Map, Set, WeakMap, WeakSet, ArrayBuffer, DataView, Promise]
 
 /**
- * Makes the fields of an accessor variables of the explored world, so that each thread finds what the schedule left there and not
- * what another schedule did. A field that no one stores to stays what it is; one of a single thread is no place where others can
- * come in between. What that is comes out while schedules run: {@link FieldKnowledge} then grows, and the exploration begins again.
+ * Makes the fields of an accessor variables of the explored world. So each thread finds what the schedule left there
+ * and not what another schedule did. A field that no one stores to stays what it is; one of a single thread is no place
+ * where others can come in between. What that is comes out while schedules run: {@link FieldKnowledge} then grows, and
+ * the exploration begins again.
  *
- * Fields of objects, classes and arrays of objects are followed. Private names (`#map`), variables of closures, elements of arrays
- * and contents of maps are out of sight.
+ * Fields of objects, classes and arrays of objects are followed. Private names (`#map`), variables of closures,
+ * elements of arrays and contents of maps are out of sight.
  */
 export class SharedFields {
   /** The thread whose function runs; -1: setup or the end. */

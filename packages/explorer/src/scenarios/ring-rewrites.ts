@@ -33,7 +33,10 @@ export const nextRewritten: QueueScenario = rewriting(
   ['head 0: 1000 2000', 'next-out-of-range'],
 )
 
-/** The driver changes the length of an indirect table while the device walks it: its second descriptor goes on to a third. */
+/**
+ * The driver changes the length of an indirect table while the device walks it: its second descriptor goes on to a
+ * third.
+ */
 export const tableRewritten: QueueScenario = rewriting(
   'table-rewritten',
   'the length of an indirect table',
@@ -51,9 +54,9 @@ export const tableRewritten: QueueScenario = rewriting(
 )
 
 /**
- * A hostile driver makes chain 0 available and changes one value of it while the device takes it. Whatever the schedule,
- * the device does what it does with the first value or what it does with the second: a value that is loaded twice gives a
- * chain that neither of them has.
+ * A hostile driver makes chain 0 available and changes one value of it while the device takes it. Under every schedule
+ * the device does what it does with the first value or what it does with the second. A value that is loaded twice gives
+ * a chain that neither of them has.
  */
 function rewriting(
   name: string,

@@ -18,8 +18,8 @@ export interface XdpSocketStatistics {
 }
 
 /**
- * The rings and the memory of an AF_XDP socket as one thread sees them. Several threads may have a view of one socket: one of
- * them at a time uses RX and fill ring, one TX and completion ring, and each begins with `follow` of its rings.
+ * The rings and the memory of an AF_XDP socket as one thread sees them. Several threads may have a view of one socket.
+ * One of them at a time uses RX and fill ring, one TX and completion ring, and each begins with `follow` of its rings.
  */
 export class XdpSocketView {
   readonly fd: number
@@ -46,7 +46,10 @@ export class XdpSocketView {
     this.completion = new XdpConsumerRing(buffer(completion), completion.offsets, entries, XDP_ADDRESS_BYTES)
   }
 
-  /** Tells the kernel to send what is in the TX ring, in copy mode 32 or 64 frames of it. Returns 0 or a negative errno; EAGAIN: there is more. */
+  /**
+   * Tells the kernel to send what is in the TX ring, in copy mode 32 or 64 frames of it. Returns 0 or a negative errno;
+   * EAGAIN: there is more.
+   */
   wakeTx(): number {
     const result = this.#libc.sendto(this.fd, null, 0, MSG_DONTWAIT, null, 0)
     return result < 0 ? -this.#libc.errno() : 0

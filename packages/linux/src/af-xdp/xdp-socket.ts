@@ -40,14 +40,20 @@ const TX_BUDGET = 64
 /** Bytes that the kernel keeps free before a received frame. Source: Linux include/uapi/linux/bpf.h. */
 export const XDP_PACKET_HEADROOM = 256
 
-/** Of the options of an entry of the RX and TX ring: the frame goes on in the next entry. Source: Linux include/uapi/linux/if_xdp.h. */
+/**
+ * Of the options of an entry of the RX and TX ring: the frame goes on in the next entry. Source: Linux
+ * include/uapi/linux/if_xdp.h.
+ */
 export const XDP_PKT_CONTD = 1
 
 export interface XdpSocketOptions {
   readonly ifindex: number
   /** Receive and transmit queue of the interface. Default 0. */
   readonly queue?: number
-  /** `auto`: zero-copy if the driver has it, else copy. With a shared UMEM it is that of the first socket. Default `auto`. */
+  /**
+   * `auto`: zero-copy if the driver has it, else copy. With a shared UMEM it is that of the first socket. Default
+   * `auto`.
+   */
   readonly mode?: keyof typeof BIND_FLAGS
   /** Chunks of the UMEM. A multiple of 2. Default 4096. */
   readonly chunks?: number
@@ -59,7 +65,10 @@ export interface XdpSocketOptions {
   readonly multiBuffer?: boolean
   /** Memory after the chunks, in the same buffer, of which the kernel knows nothing, in bytes. Default 0. */
   readonly spareBytes?: number
-  /** A socket of another queue of the interface, whose UMEM this one has too (XDP_SHARED_UMEM), and its sizes; Linux 5.10 or later. */
+  /**
+   * A socket of another queue of the interface, whose UMEM this one has too (XDP_SHARED_UMEM), and its sizes; Linux
+   * 5.10 or later.
+   */
   readonly umemOf?: XdpSocket
 }
 
@@ -106,8 +115,8 @@ interface Umem {
 }
 
 /**
- * An AF_XDP socket: the memory that its frames lie in, which sockets of other queues may have too, and four rings over mapped
- * memory.
+ * An AF_XDP socket: the memory that its frames lie in, which sockets of other queues may have too, and four rings over
+ * mapped memory.
  *
  * ```
  *   fill  -> kernel -> RX            frames in: free chunks go in, filled ones come back
@@ -160,8 +169,8 @@ export class XdpSocket {
   }
 
   /**
-   * Closes the socket, then unmaps its rings, and the UMEM with the last socket that has it: no view of it may be used any
-   * more. A second call does nothing.
+   * Closes the socket, then unmaps its rings, and the UMEM with the last socket that has it. No view of it may be used
+   * any more. A second call does nothing.
    */
   close(): void {
     if (this.#closed) return

@@ -79,8 +79,8 @@ export class KernelXdpProgram {
   /**
    * Loads a program.
    *
-   * @throws VringError ERR_OUT_OF_RANGE for bytes that are no instructions; ERR_UNSUPPORTED when the verifier refuses
-   * it: the message says which instruction and why, `cause` holds the verifier's whole log; ERR_SYSTEM otherwise
+   * @throws VringError ERR_OUT_OF_RANGE for bytes that are no instructions. ERR_UNSUPPORTED when the verifier refuses
+   * it: the message says which instruction and why, `cause` holds the verifier's whole log. ERR_SYSTEM otherwise
    */
   static load(options: KernelXdpProgramOptions): KernelXdpProgram {
     const { name, instructions } = options

@@ -5,7 +5,10 @@ import { nativeAddress } from '../native-address.ts'
 
 /** Bytes of the memory that two ends share: one page, of which one cache line is used. */
 export const ROUND_TRIP_BYTES = 4096
-/** Looks at the line that an end takes before it gives up: 50 to 500 ms, as one look is a load that hits the first cache. */
+/**
+ * Looks at the line that an end takes before it gives up. That is 50 to 500 ms, as one look is a load that hits the
+ * first cache.
+ */
 const LOOKS_MAX = 0x0800_0000
 /** The same by Atomics, where a look takes some ten times as long. */
 const ATOMICS_LOOKS_MAX = LOOKS_MAX / 16
@@ -19,8 +22,8 @@ export type RoundTripRole = 'initiator' | 'responder'
 export type RoundTripMethod = 'machine code' | 'atomics'
 
 /**
- * One of two threads that send a cache line to each other and back. The word in the line counts: each store is one more than
- * the one before it, so no end can take its own store for an answer. Both ends run as many turns.
+ * One of two threads that send a cache line to each other and back. The word in the line counts. Each store is one more
+ * than the one before it, so no end can take its own store for an answer. Both ends run as many turns.
  */
 export interface RoundTripEnd {
   readonly method: RoundTripMethod
@@ -64,8 +67,8 @@ const CODE: Readonly<Record<RoundTripRole, readonly number[]>> = {
 }
 
 /**
- * An end of a round trip for the calling thread: as machine code where there is some for this processor and the kernel lets
- * memory be executable, else by Atomics. Both ends of a pair need the same method.
+ * An end of a round trip for the calling thread. It is machine code where there is some for this processor and the
+ * kernel lets memory be executable. Else it is by Atomics. Both ends of a pair need the same method.
  *
  * @param memory zeroed, {@link ROUND_TRIP_BYTES} long, shared with the other end's thread
  * @param method default: the best that is there

@@ -20,7 +20,7 @@ const children = new Set<number>()
  * Closes a descriptor that came from another process, and does not wait for it. How long close(2) takes is up to the
  * file, and so to who made it. A TCP socket with SO_LINGER waits until its peer has read everything. A file of FUSE
  * waits until its server has answered, beyond the reach of SIGKILL. An AF_UNIX socket closes what waits in it. What
- * closes at once is closed here. The rest is closed by a child process that shares the descriptors: their number is
+ * closes at once is closed here. The rest is closed by a child process that shares the descriptors. Their number is
  * free as soon as it runs, and this process's end does not wait for the child's. Where that can't be made, a socket's
  * SO_LINGER is taken away first.
  */

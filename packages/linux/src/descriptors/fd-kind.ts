@@ -3,8 +3,8 @@ import { F_GET_SEALS, F_GETPIPE_SZ } from '../abi.ts'
 import { fixedBytes, libc } from '../libc.ts'
 import { fileSystemOf, isLocalFileSystem } from './fd.ts'
 
-// What a descriptor of another process is, found without asking its file system: fstat(2) and fstatfs(2) of a file of FUSE are
-// answered by its server, and one that doesn't answer holds the thread that asks, beyond the reach of SIGKILL.
+// What a descriptor of another process is, found without asking its file system: fstat(2) and fstatfs(2) of a file of
+// FUSE are answered by its server, and one that doesn't answer holds the thread that asks, beyond the reach of SIGKILL.
 
 const link = fixedBytes(16)
 

@@ -20,8 +20,8 @@ const RESULTS = 64
  * end of a request is told to any eventfd that the request names. The request here is a read of nothing, complete when
  * io_submit(2) returns.
  *
- * One serves all eventfds of a thread. io_destroy(2) waits until the kernel has forgotten the context, tens of milliseconds:
- * between two users it is kept, without a descriptor, and goes with its thread.
+ * One serves all eventfds of a thread. io_destroy(2) waits until the kernel has forgotten the context, tens of
+ * milliseconds. Between two users it is kept without a descriptor, and goes with its thread.
  */
 export class EventSignaller {
   private static current: EventSignaller | null = null

@@ -13,8 +13,8 @@ const EVENTFD_LINK = 'anon_inode:[eventfd]'
 const link = fixedBytes(EVENTFD_LINK.length + 1)
 
 /**
- * Is the descriptor an eventfd? Undecidable hosts (no /proc) say yes: the calls then tell. By the C library: a device is given
- * three for each ring, and `node:fs` takes several times as long.
+ * Is the descriptor an eventfd? Undecidable hosts (no /proc) say yes: the calls then tell. By the C library: a device
+ * is given three for each ring, and `node:fs` takes several times as long.
  */
 export function isEventFd(fd: number): boolean {
   const length = libc().readlink(`/proc/self/fd/${fd}`, link, link.length)

@@ -19,7 +19,7 @@ import { systemError } from '../system-error.ts'
 
 /**
  * Opens a pipe again. Whether its calls wait is a property of the open file, which another process that shares it may
- * change at any moment; this one is not shared.
+ * change at any moment. This one is not shared.
  */
 function openAgain(fd: number, flags: number): number {
   return checked('open', (c) => c.open(`/proc/self/fd/${fd}`, flags | O_NONBLOCK | O_CLOEXEC), `/proc/self/fd/${fd}`)
@@ -71,8 +71,8 @@ export class PipeSignal {
 }
 
 /**
- * A stream socket that is signalled as an eventfd is, by 8 bytes: what User-Mode Linux calls a pipe, and reads its interrupts
- * from. Never waits, and says that it reads nothing.
+ * A stream socket that is signalled as an eventfd is, by 8 bytes: what User-Mode Linux calls a pipe, and reads its
+ * interrupts from. Never waits, and says that it reads nothing.
  */
 export class SocketSignal {
   readonly fd: number

@@ -3,8 +3,8 @@ import { fixedBytes, type Libc, libc } from '../libc.ts'
 import { systemError } from '../system-error.ts'
 
 /**
- * poll(2) over a set of descriptors that changes rarely: the set is kept in the kernel's form, so that waiting costs one
- * call and no allocation.
+ * poll(2) over a set of descriptors that changes rarely. The set is kept in the kernel's form, so that waiting costs
+ * one call and no allocation.
  */
 export class PollSet {
   readonly #libc: Libc = libc()
@@ -64,7 +64,10 @@ export class PollSet {
     return Math.max(ready, 0)
   }
 
-  /** What the last {@link wait} reported for the descriptor at `index`: a set of POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL. */
+  /**
+   * What the last {@link wait} reported for the descriptor at `index`: a set of POLLIN, POLLOUT, POLLERR, POLLHUP,
+   * POLLNVAL.
+   */
   revents(index: number): number {
     return this.#words[4 * index + 3]!
   }

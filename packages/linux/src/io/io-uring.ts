@@ -53,8 +53,8 @@ const IORING_REGISTER_BUFFERS2 = 15
 const IORING_REGISTER_BUFFERS_UPDATE = 16
 const IORING_RSRC_REGISTER_SPARSE = 1
 /**
- * Go on after an entry that fails, no interrupts for completions, a flag in the ring that some can be fetched, one thread
- * submits, completions only in its calls: Linux 5.18, 5.19, 5.19, 6.0, 6.1.
+ * Go on after an entry that fails, no interrupts for completions, a flag in the ring that some can be fetched, one
+ * thread submits, completions only in its calls. They came with Linux 5.18, 5.19, 5.19, 6.0, 6.1.
  */
 const SETUP_FLAGS = (1 << 7) | (1 << 8) | (1 << 9) | (1 << 12) | (1 << 13)
 const IORING_SQ_TASKRUN = 4
@@ -69,7 +69,7 @@ const NOTHING = new Uint32Array(0)
  *   CQ     head -> tail, results in order     filled by the kernel, released by the owner
  * ```
  *
- * Made for synchronous batches: {@link submit} returns when everything it took is complete, so that a queue of entries that
+ * Made for synchronous batches. {@link submit} returns when everything it took is complete. So a queue of entries that
  * never change can be submitted again without writing them. What it is told not to wait for is in flight until
  * {@link pending} says that a call will find something. It belongs to the thread that made it.
  */
@@ -189,8 +189,9 @@ export class IoUring {
   }
 
   /**
-   * Registers memory, at most 1 GiB, as buffer `index`, or takes it out again with a length of 0. Its pages are in memory
-   * and stay there until then; reads and writes of it save the kernel the checks and the toggling of SMAP of a user copy.
+   * Registers memory, at most 1 GiB, as buffer `index`, or takes it out again with a length of 0. Its pages are in
+   * memory and stay there until then. Reads and writes of it save the kernel the checks and the toggling of SMAP of a
+   * user copy.
    *
    * @param address native address, as of `nativeAddress`
    * @returns 0 or a negative errno

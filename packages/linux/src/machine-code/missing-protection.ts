@@ -4,8 +4,8 @@ import { CLOSE_CHILD_CODE } from './close-child-code.ts'
 import { MachineCode } from './machine-code.ts'
 
 /**
- * What a process that takes memory and descriptors of others has to do without on this host, as one line for people; null: nothing. Both
- * protections are machine code: `MemoryGuard`, and the child process of `closeReceived`.
+ * What a process that takes memory and descriptors of others has to do without on this host, as one line for people;
+ * null: nothing. Both protections are machine code: `MemoryGuard`, and the child process of `closeReceived`.
  *
  * @param arch of the host, as `process.arch` names it
  */

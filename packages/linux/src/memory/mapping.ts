@@ -17,16 +17,16 @@ import { systemError } from '../system-error.ts'
 import { MemoryGuard, unguardedHost, watchGuards } from './memory-guard.ts'
 
 /**
- * Bytes of one window: below 2^31, so that every offset into it is a small integer of the JavaScript engine, and well
- * below the 4 GiB above which one ArrayBuffer over foreign memory aborts the process.
+ * Bytes of one window. They are below 2^31, so that every offset into it is a small integer of the JavaScript engine.
+ * They are also well below the 4 GiB above which one ArrayBuffer over foreign memory aborts the process.
  */
 export const WINDOW_BYTES_MAX: number = 2 ** 30
 /** The smallest page of the supported architectures, in bytes. */
 const PAGE_BYTES = 4096
 
 /**
- * One ArrayBuffer over a part of a {@link Mapping}. It is made when it is asked for first: each costs the JavaScript engine
- * some milliseconds, as it collects garbage by the bytes that buffers stand for.
+ * One ArrayBuffer over a part of a {@link Mapping}. It is made when it is asked for first. Each costs the JavaScript
+ * engine some milliseconds, as it collects garbage by the bytes that buffers stand for.
  */
 export class MappingWindow {
   /** Offset in the mapping of the window's first byte. */
@@ -98,8 +98,8 @@ export interface MapOptions {
 /**
  * A shared mapping of a file descriptor, seen through ArrayBuffers that alias its memory.
  *
- * An ArrayBuffer over foreign memory can't be taken back from JavaScript. So the end of a mapping has two steps. {@link
- * revoke} puts zero pages under the views that may still be around: they read zero from then on, and writing through
+ * An ArrayBuffer over foreign memory can't be taken back from JavaScript. So the end of a mapping has two steps.
+ * {@link revoke} puts zero pages under the views that may still be around: they read zero from then on, and writing through
  * them faults. {@link unmap} gives the addresses back once no view is held any more.
  */
 export class Mapping {
@@ -207,7 +207,7 @@ export class Mapping {
   }
 
   /**
-   * Gives the addresses back. Any access through one of the windows is a crash of the process from then on: call it
+   * Gives the addresses back. Any access through one of the windows is a crash of the process from then on. Call it
    * when the last user is known to have let go. A second call does nothing.
    *
    * @throws VringError ERR_SYSTEM

@@ -39,10 +39,10 @@ export function unguardedHost(arch: string = process.arch): string | null {
 }
 
 /**
- * Memory whose pages may turn out not to exist: a file that its owner shortens under the mapping, a hole that no page can be
- * found for, a page with a hardware error. Touching one is a SIGBUS, which ends the process. Guarded, a private page of
- * zeros takes its place (a whole huge page for hugetlbfs), the access goes on with that, and {@link faults} counts. The
- * program then lets go of the memory, as its owner no longer sees what is written there.
+ * Memory whose pages may turn out not to exist. That is a file that its owner shortens under the mapping, a hole that
+ * no page can be found for, a page with a hardware error. Touching one is a SIGBUS, which ends the process. Guarded, a
+ * private page of zeros takes its place (a whole huge page for hugetlbfs), the access goes on with that, and
+ * {@link faults} counts. The program then lets go of the memory, as its owner no longer sees what is written there.
  *
  * The handler is the process's, not a thread's: installed with the first guard, kept for the rest. An address that is not
  * guarded goes to the handler that was there before, or has the default action.

@@ -31,8 +31,9 @@ const WORDS_LIMIT_MS = 1000
 const UNREACHABLE_LIMIT_MS = 5000
 
 /**
- * A module of this program in a process of its own: requests and answers over IPC, one at a time. When it ends, its last words
- * say why. It is to end itself when its channel closes (`disconnect`), which it also does when this process ends.
+ * A module of this program in a process of its own: requests and answers over IPC, one at a time. When it ends, its
+ * last words say why. It is to end itself when its channel closes (`disconnect`), which it also does when this process
+ * ends.
  */
 export class ForkedProcess {
   /** Resolves when the process is gone; never rejects. */

@@ -4,8 +4,8 @@ const DEPTH = 4
 const READS = 1000
 
 /**
- * Reads the properties of an object, of its prototypes, and of the objects that they hold, up to a bound: a getter that never
- * returns does so here. What throws is passed over: it will throw where it is needed, too.
+ * Reads the properties of an object, of its prototypes, and of the objects that they hold, up to a bound. A getter that
+ * never returns does so here. What throws is passed over: it will throw where it is needed, too.
  */
 export function readProperties(root: object): void {
   const seen = new Set<object>()

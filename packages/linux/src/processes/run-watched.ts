@@ -35,8 +35,8 @@ export interface WatchedOptions {
 /** How much later than its limit a process may answer, in ms: it starts, and asks V8 where its thread stands. */
 const ANSWER_PATIENCE_MS = 30_000
 /**
- * Runs code of others in a process of its own, which ends with it: code that loops, waits, exits or crashes does so there, and is
- * told by where it stood.
+ * Runs code of others in a process of its own, which ends with it. Code that loops, waits, exits or crashes does so
+ * there, and is told by where it stood.
  */
 export async function runWatched(
   call: WatchedCall,

@@ -2,7 +2,10 @@ import { Session } from 'node:inspector'
 
 /** Where a thread stands. */
 export interface ThreadStack {
-  /** Functions and their places, the innermost first; those of Node itself only where there are no others; none outside JavaScript. */
+  /**
+   * Functions and their places, the innermost first; those of Node itself only where there are no others; none outside
+   * JavaScript.
+   */
   readonly frames: readonly string[]
   /** Does its event loop turn? Then it waits; else it is in a call that is not JavaScript. */
   readonly waits: boolean

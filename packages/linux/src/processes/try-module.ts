@@ -1,7 +1,8 @@
 import { runWatched, whereItStands } from './run-watched.ts'
 
 /**
- * Imports a module in another process and reads the properties of what it exports, within a limit: a getter may not return. What throws there will throw here too, and can be told better.
+ * Imports a module in another process and reads the properties of what it exports, within a limit: a getter may not
+ * return. What throws there will throw here too, and can be told better.
  *
  * @param url of the module
  * @param limitMs how long it may take

@@ -49,8 +49,8 @@ function threadMessages(): Messages {
 
 export interface UnixSocketOptions {
   /**
-   * The peer may be hostile: {@link UnixSocket.close} ends the connection for every process that has it, and does not wait for what
-   * descriptors in it would wait for. Default false.
+   * The peer may be hostile. {@link UnixSocket.close} ends the connection for every process that has it. It does not
+   * wait for what descriptors in it would wait for. Default false.
    */
   readonly untrusted?: boolean
 }

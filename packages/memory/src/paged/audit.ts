@@ -5,9 +5,9 @@ import { frameOf, PTE_DIRTY, PTE_HUGE, PTE_MIGRATION, PTE_PRESENT, PTE_SWAP, PTE
 import type { PhysicalMemory } from './physical-memory.ts'
 
 /**
- * Checks that frames are conserved: every page-table entry is in the reverse map and the other way round, every reference
- * has a holder, every frame in use has a reference, every swap slot has the entries it counts, and the TLBs know nothing
- * that the page tables don't. For tests and checkers; between operations.
+ * Checks that frames are conserved. Every page-table entry is in the reverse map and the other way round. Every
+ * reference has a holder, and every frame in use has a reference. Every swap slot has the entries it counts, and the
+ * TLBs know nothing that the page tables don't. For tests and checkers; between operations.
  *
  * @returns what is wrong, a sentence each; empty when all is well
  */

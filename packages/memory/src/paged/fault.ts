@@ -174,8 +174,8 @@ function allExclusive(mm: Mm, first: number): boolean {
 }
 
 /**
- * Byte offset of a page's frame for an access by the CPU: walks, faults where it must, sets accessed and dirty bits, and
- * fills the TLB.
+ * Byte offset of a page's frame for an access by the CPU. It walks, faults where it must, sets accessed and dirty bits,
+ * and fills the TLB.
  *
  * @returns an offset, or -EFAULT
  */

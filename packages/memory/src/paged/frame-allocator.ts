@@ -2,14 +2,14 @@ import { ENOMEM, refused } from '@vring/layout'
 import { HUGE_PAGES } from '../page-size.ts'
 
 /**
- * Which frames a run of allocations gets: `contiguous`, neighbours as long as there are any; `scattered`, never
+ * Which frames a run of allocations gets. `contiguous`: neighbours as long as there are any. `scattered`: never
  * neighbours, as on a machine that has been up for long.
  */
 export type AllocationPolicy = 'contiguous' | 'scattered'
 
 /**
- * Hands out frame numbers. Deterministic: the lowest free frame in the policy's order, so that a freed frame is used
- * again soon, which is when a stale mapping does its damage.
+ * Hands out frame numbers. Deterministic: the lowest free frame in the policy's order. So a freed frame is used again
+ * soon: that is when a stale mapping does its damage.
  */
 export class FrameAllocator {
   readonly frames: number

@@ -3,8 +3,8 @@ import type { Mm } from './mm.ts'
 import { frameOf, PTE_PRESENT, PTE_PROTNONE, PTE_USER, PTE_WRITE } from './page-table.ts'
 
 /**
- * Why a page was not given. `absent`: nothing there, or swapped out, or being migrated; `hinted`: a NUMA hint or no
- * access; `read-only`: to be written, but write-protected, be it for copy-on-write, for writeback or for good.
+ * Why a page was not given. `absent`: nothing there, or swapped out, or being migrated. `hinted`: a NUMA hint or no
+ * access. `read-only`: to be written, but write-protected, be it for copy-on-write, for writeback or for good.
  */
 export type GupFailure = 'absent' | 'hinted' | 'read-only'
 
@@ -13,7 +13,7 @@ export type GupResult = { readonly frames: Int32Array } | { readonly failure: Gu
 
 /**
  * Looks frames up in the page table and faults nothing in: `__get_user_pages_fast`. No reference is kept, as V2 of the
- * patch and all later ones gave theirs back at once; the MMU notifier is what keeps the frames valid.
+ * patch and all later ones gave theirs back at once. The MMU notifier is what keeps the frames valid.
  *
  * @param address page-aligned or not: every page of [address, address + length) is looked up (hazard M22)
  */

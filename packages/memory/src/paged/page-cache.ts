@@ -131,7 +131,7 @@ export class PageCache {
   }
 
   /**
-   * Cached pages that are clean and yet differ from the disk: a writer did not mark them, and the write will be lost
+   * Cached pages that are clean and yet differ from the disk. A writer did not mark them, and the write will be lost
    * when the page is dropped.
    */
   lostWrites(): number[] {

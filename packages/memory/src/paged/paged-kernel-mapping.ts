@@ -9,8 +9,8 @@ import type { Mm } from './mm.ts'
 import { frameOf, PTE_PRESENT, PTE_WRITE } from './page-table.ts'
 
 /**
- * A direct mapping of user pages into the kernel: frames remembered, nothing held. It is right as long as the page table
- * says the same; using it afterwards is memory corruption in a kernel, and a `stale-mapping` violation here.
+ * A direct mapping of user pages into the kernel: frames remembered, nothing held. It is right as long as the page
+ * table says the same. Using it afterwards is memory corruption in a kernel, and a `stale-mapping` violation here.
  */
 export class PagedKernelMapping implements KernelMapping {
   readonly view: MemoryView
@@ -89,8 +89,9 @@ export class PagedKernelMapping implements KernelMapping {
 /**
  * Maps a range for the kernel, or says why not; the rules of the patch's versions.
  *
- * - any: a data cache that does not alias, else `aliasing-cache`: a second mapping would see other bytes (the merged
- *   version asked for VHOST_ARCH_CAN_ACCEL_UACCESS at build time); all pages present (and writable for a writer), else `page-absent`; outside of every mapping `unmapped`
+ * - any: a data cache that does not alias, else `aliasing-cache`. A second mapping would see other bytes (the merged
+ *   version asked for VHOST_ARCH_CAN_ACCEL_UACCESS at build time). All pages present (and writable for a writer), else
+ *   `page-absent`. Outside of every mapping `unmapped`
  * - vmap (V4): no page of a file, `file-backed`: writes past the page table would be lost; shared memory is fine
  * - linear (merged): one run of frames in the linear map, else `not-contiguous` or `highmem`. The merged version took
  *   files too, and lost writes; here they are refused for both.

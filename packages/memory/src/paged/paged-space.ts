@@ -227,7 +227,7 @@ export class PagedSpace implements UserSpace {
 
   /**
    * Merges the anonymous page at `otherAddress` of `other` (this space or one of the same memory) into the equal one at
-   * `address` (KSM); false when they can't be.
+   * `address` (KSM). False when they can't be.
    *
    * @throws VringError ERR_OUT_OF_RANGE, ERR_MISALIGNED, ERR_INVALID_ARGUMENT
    */

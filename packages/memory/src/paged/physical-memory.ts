@@ -63,8 +63,9 @@ export interface FrameCorruption {
  * The machine's memory: frames in one buffer, reference counts, and who maps what. Address spaces that fork, share or
  * merge pages share one of these.
  *
- * References of a frame are its mappings (one for each page-table entry that holds it), one of the page cache, one of
- * the swap cache, and those of an operation that is on its way. A frame without references is free, and poisoned.
+ * References of a frame are its mappings, one for each page-table entry that holds it. One is of the page cache, and
+ * one of the swap cache. Others are those of an operation that is on its way. A frame without references is free, and
+ * poisoned.
  */
 export class PhysicalMemory {
   readonly view: MemoryView

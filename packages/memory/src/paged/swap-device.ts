@@ -1,6 +1,6 @@
 /**
  * Swap: page contents by slot. A slot is held by the page-table entries that name it and, while its page is in memory
- * too, by the swap cache, which finds the page for the next process that faults, and the slot for a page that is still
+ * too, by the swap cache. That finds the page for the next process that faults, and the slot for a page that is still
  * clean. Source: Linux `mm/swapfile.c`, `mm/swap_state.c`.
  */
 export class SwapDevice {

@@ -17,12 +17,12 @@ const bases = new Int32Array(SETS)
 let owner: Tlb | null = null
 
 /**
- * Translation lookaside buffer: direct-mapped, 1024 pages, tags apart for reading and writing, so that a write finds its
- * page only once the dirty bit is set. Nothing but a speed-up: code that changes a page-table entry flushes it here, as
+ * Translation lookaside buffer: direct-mapped, 1024 pages, tags apart for reading and writing. So a write finds its
+ * page only once the dirty bit is set. Nothing but a speed-up. Code that changes a page-table entry flushes it here, as
  * kernel and hardware do, before it tells the end of the invalidation.
  *
- * The entries are the thread's: the address space that fills one takes them over from another, all of whose are flushed, as
- * by a load of CR3.
+ * The entries are the thread's. The address space that fills one takes them over from another. All entries of that
+ * other are flushed, as by a load of CR3.
  */
 export class Tlb {
   /** Byte offset of a range inside one cached page, or -1. Hot: an address is a double, its low bits one conversion. */

@@ -1,7 +1,7 @@
 /**
- * What must not happen, and happened. `smap`: supervisor access to user memory without stac; `stale-mapping`: a kernel
- * mapping was used after its pages went; `fault-in-notifier`: a listener needs a page that the invalidation it is called
- * by holds back (Linux: a deadlock).
+ * What must not happen, and happened. `smap`: supervisor access to user memory without stac. `stale-mapping`: a kernel
+ * mapping was used after its pages went. `fault-in-notifier`: a listener needs a page that the invalidation it is
+ * called by holds back (Linux: a deadlock).
  */
 export type ViolationKind = 'smap' | 'stale-mapping' | 'fault-in-notifier'
 

@@ -2,8 +2,8 @@ import { Cell, type SyncPort, uncountedSyncPort } from '@vring/mmu-notifier'
 import type { PageCache } from './page-cache.ts'
 
 /**
- * What backs a mapping. `anonymous`: private memory; `shared`: shared memory (shmem), anonymous or a memfd; `file`: a file
- * with writeback, shared or private; `hugetlb`: shared memory in 2 MiB pages.
+ * What backs a mapping. `anonymous`: private memory. `shared`: shared memory (shmem), anonymous or a memfd. `file`: a
+ * file with writeback, shared or private. `hugetlb`: shared memory in 2 MiB pages.
  */
 export type VmaKind = 'anonymous' | 'shared' | 'file' | 'hugetlb'
 

@@ -6,7 +6,7 @@ import { MappingSync } from './mapping-sync.ts'
 import { Cell } from './sync-port.ts'
 
 /**
- * Interval notifiers, one a slot: the address space keeps the sequence of invalidations, and what is left to the device
+ * Interval notifiers, one a slot. The address space keeps the sequence of invalidations, and what is left to the device
  * is one lock around accesses and one retry around mapping. J. Gunthorpe offered it as removing most of the 2019 code.
  * Source: Linux 6.18 `mm/mmu_notifier.c`, `mmu_interval_read_begin`.
  */

@@ -62,8 +62,8 @@ export abstract class MappingSync<M extends SlotMapping> {
    * Maps a slot that has no mapping. Called by the datapath inside a round.
    *
    * @param map maps the range, or says why not
-   * @returns null when the slot is mapped; else the reason: what `map` gave, `notifier-busy` while an invalidation of the
-   * range is open, `unmapped` when the slot is not armed
+   * @returns null when the slot is mapped. Else the reason: what `map` gave, `notifier-busy` while an invalidation of
+   * the range is open, `unmapped` when the slot is not armed
    */
   abstract install<R extends string>(
     slot: MappingSlot<M>,

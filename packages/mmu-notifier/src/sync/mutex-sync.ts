@@ -4,8 +4,9 @@ import type { MappingSlot, SlotMapping } from './mapping-slot.ts'
 import { RangeSync } from './range-sync.ts'
 
 /**
- * The mutex that the datapath holds for a round anyway: accesses cost nothing, and the notifier waits for the end of the
- * round, which may itself be waiting for a page. Source: "vhost: access vq metadata through kernel virtual address", V4.
+ * The mutex that the datapath holds for a round anyway. Accesses cost nothing, and the notifier waits for the end of
+ * the round. That may itself be waiting for a page. Source: "vhost: access vq metadata through kernel virtual address",
+ * V4.
  */
 export class MutexSync<M extends SlotMapping> extends RangeSync<M> {
   protected readonly waits: boolean = false

@@ -10,7 +10,7 @@ const SEQUENCE_LIMIT = 2 ** 30
  * that comes later finds no mapping; odd means one access to wait for.
  *
  * That holds only if the datapath's odd number is visible before it loads the mapping, and the notifier's empty slot
- * before it loads the number: a store before a load on both sides, which takes a full barrier on both sides.
+ * before it loads the number. A store before a load on both sides, which takes a full barrier on both sides.
  */
 export abstract class ParitySync<M extends SlotMapping> extends RangeSync<M> {
   protected readonly waits: boolean = true

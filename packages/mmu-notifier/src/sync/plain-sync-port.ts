@@ -7,7 +7,7 @@ export interface LockCounter {
 }
 
 /**
- * The port that ships: within one isolate an access, an invalidation and a control message each run to their end, so a
+ * The port that ships. Within one isolate an access, an invalidation and a control message each run to their end. So a
  * lock excludes nothing and a wait has nothing to wait for. Spinlocks and full barriers are one locked operation each,
  * counted where the hardware would pay for them: on every access. The mutex of a round is not counted: every accessor's
  * rounds run under it.

@@ -9,8 +9,9 @@ import { Cell } from './sync-port.ts'
  * Strategies on range notifiers (`invalidate_range_start`, `invalidate_range_end`).
  *
  * The open invalidations are kept as a list, not as a count. A count of those that overlap goes wrong when a ring moves
- * between a start and its end, when the end of a refused start is told (Linux 6.18), and when a registration ends between
- * the two; "may this range be mapped?" asked of the list can't. Source of the hazards: review of 7f466032dc9e.
+ * between a start and its end, and when a registration ends between the two. It also goes wrong when the end of a
+ * refused start is told (Linux 6.18). "May this range be mapped?", asked of the list, can't go wrong. Source of the
+ * hazards: review of 7f466032dc9e.
  */
 export abstract class RangeSync<M extends SlotMapping> extends MappingSync<M> implements MmuNotifierOps {
   readonly name: string = 'vhost'

@@ -2,8 +2,8 @@ import type { MappingSlot, SlotMapping } from './mapping-slot.ts'
 import { RangeSync } from './range-sync.ts'
 
 /**
- * RCU: accesses cost nothing, and the notifier waits for a grace period, which is every reader of the machine, those of
- * other virtual machines too: a wait without bound under locks of memory management. Source: commit 7f466032dc9e.
+ * RCU: accesses cost nothing, and the notifier waits for a grace period. That is every reader of the machine, those of
+ * other virtual machines too. It is a wait without bound under locks of memory management. Source: commit 7f466032dc9e.
  */
 export class RcuSync<M extends SlotMapping> extends RangeSync<M> {
   protected readonly waits: boolean = true

@@ -21,8 +21,8 @@ export class Lock {
 }
 
 /**
- * Everything a synchronisation strategy shares with other threads goes through this port, so that the strategy that
- * ships is the one whose interleavings are explored: only the port differs.
+ * Everything a synchronisation strategy shares with other threads goes through this port. So the strategy that ships is
+ * the one whose interleavings are explored. Only the port differs.
  *
  * {@link PlainSyncPort} is the shipped one: an isolate runs one access to its end, so locks have nothing to exclude and V8
  * inlines them away. The explorer's port makes each call a point where another thread may run, under a memory model.

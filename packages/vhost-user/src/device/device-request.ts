@@ -90,8 +90,8 @@ export class DeviceRequest {
   }
 
   /**
-   * The driver's bytes where they are, for what reads them in place before the round ends; null as {@link read}, and for more
-   * pieces than pages and buffers make ({@link piecesMax}).
+   * The driver's bytes where they are, for what reads them in place before the round ends. Null as {@link read}, and
+   * for more pieces than pages and buffers make ({@link piecesMax}).
    */
   readViews(offset: number, length: number): Uint8Array[] | null {
     return this.#views(this.readable, this.readBytes, offset, length, ACCESS_READ)

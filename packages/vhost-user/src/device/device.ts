@@ -39,16 +39,16 @@ export interface StartedVring {
   readonly features: bigint
   readonly memory: DeviceMemory
   /**
-   * Where a split ring's writes to its device area are logged, guest-physical (an IOVA when there is an {@link iotlb}); null:
-   * nowhere. A packed ring's are logged where its areas are.
+   * Where a split ring's writes to its device area are logged, guest-physical (an IOVA when there is an {@link iotlb});
+   * null: nowhere. A packed ring's are logged where its areas are.
    */
   readonly usedLogAddress: number | null
   /** What {@link notify} and {@link signalError} signal by now, for a device that serves the ring in another thread. */
   readonly events: QueueEvents
   /**
-   * The driver has kicked since the frontend gave the descriptor, or the ring is polled. Before that a ring is stopped for the
-   * vhost-user document ("Ring states"): this project's sessions start it earlier. A ring that goes on after a backend
-   * was killed may get no kick any more, but what is in it may not be discarded yet.
+   * The driver has kicked since the frontend gave the descriptor, or the ring is polled. Before that a ring is stopped
+   * for the vhost-user document ("Ring states"): this project's sessions start it earlier. A ring that goes on after a
+   * backend was killed may get no kick any more. But what is in it may not be discarded yet.
    */
   readonly kicked: () => boolean
   /** Tells the driver that buffers were used. Nothing happens when it wants no call. */
@@ -102,7 +102,10 @@ export interface VhostUserDevice {
    * changed, when one comes or goes.
    */
   readonly wakeFds?: readonly number[]
-  /** Descriptors that wake the loop by being writable: what a device waits for that is full. Looked at as {@link wakeFds}. */
+  /**
+   * Descriptors that wake the loop by being writable: what a device waits for that is full. Looked at as
+   * {@link wakeFds}.
+   */
   readonly roomFds?: readonly number[]
   /** The longest time to sleep, in ms; absent or -1: until something happens. Looked at before each sleep. */
   readonly sleepMs?: number
@@ -124,8 +127,8 @@ export interface VhostUserDevice {
    */
   setQueueEnabled(index: number, enabled: boolean): void
   /**
-   * Runs one bounded round: of one look's work, where what it does is charged to `work` of `@vring/memory`, which the loop has
-   * begun. Returns packets done; 0 lets the loop think of sleeping. Never throws.
+   * Runs one bounded round: of one look's work, where what it does is charged to `work` of `@vring/memory`, which the
+   * loop has begun. Returns packets done; 0 lets the loop think of sleeping. Never throws.
    */
   serveQueue(index: number): number
   /** Asks the driver to notify, then looks again. True: there is work, do not sleep. */

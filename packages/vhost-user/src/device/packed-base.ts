@@ -7,9 +7,9 @@ const FLAGS_OFFSET = 14
 const FIRST_LAP = 0x8000_8000
 
 /**
- * The base of a packed ring whose frontend says 0 for "from the beginning", which is slot 0 of a *second* lap: virtio_uml, and
- * others that know split rings only. The ring tells: at the end of the first lap the first descriptor is used in it, or
- * available again; in a ring that begins it is neither.
+ * The base of a packed ring whose frontend says 0 for "from the beginning". That is slot 0 of a *second* lap. Such
+ * frontends are virtio_uml, and others that know split rings only. The ring tells. At the end of the first lap the
+ * first descriptor is used in it, or available again. In a ring that begins it is neither.
  *
  * @param desc of the ring, inside a round
  * @returns the base to start at; what was given where it is right, or can't be told

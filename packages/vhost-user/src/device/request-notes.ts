@@ -17,7 +17,10 @@ export interface NotedRequest {
   /** Ring entries. */
   readonly slots: number
   readonly note: number
-  /** What `DeviceQueue.recall` gave: 1, and the chain is in the batch; -EAGAIN: a translation is missing; else no chain now. */
+  /**
+   * What `DeviceQueue.recall` gave: 1, and the chain is in the batch; -EAGAIN: a translation is missing; else no chain
+   * now.
+   */
   readonly status: number
 }
 
@@ -28,9 +31,9 @@ export interface NotedQueue {
 }
 
 /**
- * The requests of a ring that are in flight, noted in memory that outlives the process, whatever the ring's format. The order
- * of calls: {@link take} for each chain; {@link use} for each that is done; {@link publishing}, the queue's `flush`, and
- * {@link published}.
+ * The requests of a ring that are in flight, noted in memory that outlives the process, whatever the ring's format. The
+ * order of calls: {@link take} for each chain; {@link use} for each that is done; {@link publishing}, the queue's
+ * `flush`, and {@link published}.
  */
 export interface RequestNotes {
   /**
@@ -40,8 +43,8 @@ export interface RequestNotes {
    */
   recover(): number
   /**
-   * The next of those that are in flight, in the order in which they were taken, read into a batch inside a round; null: there are
-   * no more. The same one each time until {@link taken}.
+   * The next of those that are in flight, in the order in which they were taken, read into a batch inside a round.
+   * Null: there are no more. The same one each time until {@link taken}.
    */
   next(batch: ChainBatch): NotedRequest | null
   /** {@link next} was taken. */

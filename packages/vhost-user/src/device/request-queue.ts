@@ -24,12 +24,13 @@ const batch = new ChainBatch(BATCH_CHAINS)
 const finished = new ChainBatch(1)
 
 /**
- * A running ring of a device that answers requests one by one, in any order: block, random numbers, control, and other
- * devices that are no network's. Takes requests, gives them back, tells the driver, and keeps note of what is in flight.
+ * A running ring of a device that answers requests one by one, in any order. It is for block, random numbers, control,
+ * and other devices that are no network's. Takes requests, gives them back, tells the driver, and keeps note of what is
+ * in flight.
  *
- * What a driver makes a request cost (descriptors, pieces, look-ups, bytes) is charged to the thread's `work` when it is taken,
- * with what the device is going to do. `VhostUserWorker` begins `work` before each `serveQueue`: a device that takes more than
- * once in one call stops when it is full.
+ * What a driver makes a request cost (descriptors, pieces, look-ups, bytes) is charged to the thread's `work` when it
+ * is taken. What the device is going to do is charged with it. `VhostUserWorker` begins `work` before each
+ * `serveQueue`: a device that takes more than once in one call stops when it is full.
  *
  * ```ts
  * serveQueue(index) {
@@ -102,9 +103,9 @@ export class RequestQueue {
   }
 
   /**
-   * Takes up to `max` requests: what an earlier device left in flight first, then what the driver made available; fewer when
-   * `work` is full. Requests whose ring is malformed are not among them; the frontend is told of that once. One whose buffers
-   * wait for a translation, or for a view that this turn does not make, is taken when they are there.
+   * Takes up to `max` requests: what an earlier device left in flight first, then what the driver made available; fewer
+   * when `work` is full. Requests whose ring is malformed are not among them; the frontend is told of that once. One
+   * whose buffers wait for a translation, or for a view that this turn does not make, is taken when they are there.
    */
   take(max: number): DeviceRequest[] {
     if (this.#queue.broken !== null || !this.#publishNoted()) return []
@@ -203,8 +204,9 @@ export class RequestQueue {
   }
 
   /**
-   * Translates buffers, makes their views, and charges what they cost; false: one has to be waited for. What can't be
-   * reached at all, and what lies in more pieces than an IOTLB has room for, the device finds when it reads or writes it.
+   * Translates buffers, makes their views, and charges what they cost; false: one has to be waited for. The device
+   * finds what can't be reached at all when it reads or writes it. The same holds for what lies in more pieces than an
+   * IOTLB has room for.
    */
   #reach(readable: readonly RequestBuffer[], writable: readonly RequestBuffer[]): boolean {
     const buffers = this.#buffers
@@ -250,9 +252,9 @@ export class RequestQueue {
   }
 
   /**
-   * With an inflight area the used index and what is in flight say where the ring is. Without, the frontend does; when the
-   * used index says otherwise a device before this one died, and the ring goes on from there: what it had taken and not
-   * given back is taken again.
+   * With an inflight area the used index and what is in flight say where the ring is. Without, the frontend does. When
+   * the used index says otherwise a device before this one died, and the ring goes on from there. What it had taken and
+   * not given back is taken again.
    */
   #resume(): number {
     const queue = this.#queue

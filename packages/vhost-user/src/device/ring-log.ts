@@ -4,9 +4,9 @@ import type { RingLog } from '@vring/virtqueue'
 import type { StartedVring } from './device.ts'
 
 /**
- * Notes guest pages, whatever addresses the ring uses: with an IOTLB an IOVA leads to a user address, and that to every
- * slot that shows it (Linux: log_write_hva). The log may be switched on and off while the ring runs, so it is looked up at
- * every write.
+ * Notes guest pages, with any addresses that the ring uses. With an IOTLB an IOVA leads to a user address, and that to
+ * every slot that shows it (Linux: log_write_hva). The log may be switched on and off while the ring runs, so it is
+ * looked up at every write.
  */
 export function migrationLog({ memory, iotlb }: StartedVring): { write(address: number, length: number): void } {
   const log: DirtyLog = { write: (address, length) => memory.dirtyLog.write(address, length) }

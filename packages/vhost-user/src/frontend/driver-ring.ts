@@ -19,7 +19,10 @@ export interface DriverAnswer {
 export interface SendOptions {
   /** The last byte of its room is a descriptor of its own, as block drivers have it. Default false. */
   readonly status?: boolean
-  /** Its descriptors are in an indirect table, which takes 16 bytes of its slot for each. Needs INDIRECT_DESC. Default false. */
+  /**
+   * Its descriptors are in an indirect table, which takes 16 bytes of its slot for each. Needs INDIRECT_DESC. Default
+   * false.
+   */
   readonly indirect?: boolean
 }
 

@@ -15,8 +15,8 @@ import { none, type PayloadCodec, u64 } from '../messages/payload.ts'
 import type { Transport } from '../messages/transport.ts'
 
 /**
- * How long an answer is looked for before this thread sleeps, in microseconds: most are there by then, and waking a thread takes
- * longer.
+ * How long an answer is looked for before this thread sleeps, in microseconds: most are there by then, and waking a
+ * thread takes longer.
  */
 const LOOK_US = 100
 

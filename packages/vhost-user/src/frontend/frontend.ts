@@ -103,8 +103,8 @@ export class VhostUserFrontend {
   }
 
   /**
-   * Sends requests one after the other, 32 before the first answer at most, and takes their answers: the
-   * backend is waited for once and not for each. Those after a refused one were sent, too.
+   * Sends requests one after the other, 32 before the first answer at most, and takes their answers. The backend is
+   * waited for once and not for each. Those after a refused one were sent, too.
    *
    * @param replyFds takes the descriptors that come with the answers, in their order
    * @returns the answers, in the order of the requests

@@ -39,7 +39,10 @@ export interface VhostUserDriverOptions {
   readonly queueSize?: number
   /** Bytes of the longest request, room included. Default 4096. */
   readonly slotBytes?: number
-  /** Called again and again while something is waited for; default: sleeps in poll(2). A backend in this thread runs here. */
+  /**
+   * Called again and again while something is waited for; default: sleeps in poll(2). A backend in this thread runs
+   * here.
+   */
   readonly wait?: () => void
 }
 
@@ -91,7 +94,8 @@ export class VhostUserDriver {
   /**
    * Connects, negotiates and starts all rings.
    *
-   * @throws VringError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE; ERR_PROTOCOL, ERR_CLOSED and ERR_SYSTEM as `VhostUserFrontend`
+   * @throws VringError ERR_INVALID_ARGUMENT, ERR_OUT_OF_RANGE; ERR_PROTOCOL, ERR_CLOSED and ERR_SYSTEM as
+   * `VhostUserFrontend`
    */
   static connect(options: VhostUserDriverOptions): VhostUserDriver {
     const { queues = 1, queueSize = 256, slotBytes = 4096 } = options

@@ -25,8 +25,9 @@ import type { MappedMemory, MemoryWindow, RingEvent, RingEventUse, SessionHost, 
 /** Which files a frontend may share as memory. */
 export interface MemoryPolicy {
   /**
-   * `memory` (default): files that are memory, in tmpfs (memfd) and hugetlbfs. `any`: regular files of local file systems too,
-   * whose full or slow disk is this process's to wait for. Block devices, FUSE and network file systems: never.
+   * `memory` (default): files that are memory, in tmpfs (memfd) and hugetlbfs. `any`: regular files of local file
+   * systems too, whose full or slow disk is this process's to wait for. Block devices, FUSE and network file systems:
+   * never.
    */
   readonly files?: 'memory' | 'any'
   /** Only files that can't be shortened any more (F_SEAL_SHRINK). Default false: QEMU's are sealed, DPDK's are not. */
@@ -90,8 +91,8 @@ export function createLinuxHost(policy: MemoryPolicy = {}): SessionHost {
   }
 
   /**
-   * Maps a part of a file. The file's own page size (huge pages) sets where a mapping may begin and how long it is, so the
-   * mapping is widened to it and the windows show what was asked for.
+   * Maps a part of a file. The file's own page size (huge pages) sets where a mapping may begin and how long it is. So
+   * the mapping is widened to it and the windows show what was asked for.
    */
   function mapMemory(fd: number, offset: number, length: number): MappedMemory {
     checkFile(fd, offset + length)

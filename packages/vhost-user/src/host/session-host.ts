@@ -17,7 +17,10 @@ export interface MemoryWindow {
 export interface MappedMemory {
   /** Neighbours, ascending; together as long as what was asked for. */
   readonly windows: readonly MemoryWindow[]
-  /** Pages that turned out not to exist when they were touched and are zeros of our own since: what is written there is lost. */
+  /**
+   * Pages that turned out not to exist when they were touched and are zeros of our own since: what is written there is
+   * lost.
+   */
   readonly faults: number
   /** Gives the mapping back: no view of it may be used any more. */
   close(): void

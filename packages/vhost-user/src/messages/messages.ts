@@ -56,8 +56,8 @@ export interface MessageSpec<Request, Reply> {
   /** Answered without payload where no status is asked for. */
   readonly emptyReply: boolean
   /**
-   * The ring whose guest wrote what it carries, by the payload as it came; a bad value fails that ring, and not the connection.
-   * Null: what it carries is the frontend's own.
+   * The ring whose guest wrote what it carries, by the payload as it came; a bad value fails that ring, and not the
+   * connection. Null: what it carries is the frontend's own.
    */
   readonly guestRing: ((payload: Uint8Array) => number) | null
 }

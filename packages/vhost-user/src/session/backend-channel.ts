@@ -6,7 +6,10 @@ import type { Transport } from '../messages/transport.ts'
 export const BACKEND_IOTLB_MSG = 1
 export const BACKEND_CONFIG_CHANGE_MSG = 2
 
-/** The socket on which the backend asks (BACKEND_REQ): for translations, and that the driver reads the configuration space again. */
+/**
+ * The socket on which the backend asks (BACKEND_REQ): for translations, and that the driver reads the configuration
+ * space again.
+ */
 export class BackendChannel {
   readonly #transport: Transport
 
@@ -16,10 +19,10 @@ export class BackendChannel {
   }
 
   /**
-   * Asks for the translation of an IOVA; the answer comes as IOTLB_MSG on the session's own socket.
+   * Asks for the translation of an IOVA; the answer comes as IOTLB_MSG on the session's own socket. It is
+   * sent inside a round, so it waits for nothing: some hundred misses fit into the channel.
    *
    * @param permission bit set: 1 read, 2 write
-   * It is sent inside a round, so it waits for nothing: some hundred misses fit into the channel.
    *
    * @throws VringError ERR_CLOSED, ERR_SYSTEM (`ETIMEDOUT`: there is no room now)
    */

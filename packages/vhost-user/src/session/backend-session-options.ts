@@ -26,7 +26,7 @@ export interface BackendSessionOptions {
 }
 
 /**
- * Frontends send a message by one call. What came with the first part of one is held until the rest comes, and among it
- * can be the frontend's own end of this connection: then its hang-up is not seen.
+ * Frontends send a message by one call. What came with the first part of one is held until the rest comes. The
+ * frontend's own end of this connection can be among it. Then its hang-up is not seen.
  */
 export const MESSAGE_MS = 10_000

@@ -148,8 +148,8 @@ export class BackendSession {
   }
 
   /**
-   * Handles the messages that are there, without waiting, for about {@link POLL_MS}, and answers them. Call it between rounds. Nothing is done
-   * for a frontend that has hung up: it reads no answer, and the next one waits.
+   * Handles the messages that are there, without waiting, for about {@link POLL_MS}, and answers them. Call it between
+   * rounds. Nothing is done for a frontend that has hung up: it reads no answer, and the next one waits.
    *
    * @returns `idle`: nothing was there. `handled`: look again soon. `closed`: the session is over.
    */
@@ -194,8 +194,8 @@ export class BackendSession {
   }
 
   /**
-   * Ends the session when pages of its memory turned out not to exist (see `MemoryGuard`): they are zeros of this process now,
-   * which the frontend does not see.
+   * Ends the session when pages of its memory turned out not to exist (see `MemoryGuard`). They are zeros of this
+   * process now, which the frontend does not see.
    */
   checkMemory(): void {
     const what = this.#state.lostPages

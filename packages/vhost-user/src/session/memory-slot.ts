@@ -41,7 +41,10 @@ export class MemorySlot {
     })
   }
 
-  /** As other threads take it; the same one each time. @throws VringError ERR_UNSUPPORTED: its host maps for one thread only */
+  /**
+   * As other threads take it; the same one each time. @throws VringError ERR_UNSUPPORTED: its host maps for one thread
+   * only
+   */
   get shared(): SharedRegion {
     const { guestAddress, userAddress, size } = this.region
     this.#shared ??= { guestAddress, userAddress, size, windows: this.memory.windows.map(sharedWindow) }

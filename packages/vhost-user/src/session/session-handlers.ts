@@ -42,8 +42,8 @@ export function sessionHandlers(state: SessionState): SessionHandlers {
   }
 
   /**
-   * A socket that came says that nothing is read from it. Where that stops this connection, it is the frontend's own end of
-   * it: held here, it would keep the frontend from ever being seen to hang up.
+   * A socket that came says that nothing is read from it. Where that stops this connection, it is the frontend's own
+   * end of it. Held here, it would keep the frontend from ever being seen to hang up.
    */
   const checkOpen = (taken: { close(): void }): void => {
     if (state.isOpen()) return

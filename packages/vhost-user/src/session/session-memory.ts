@@ -16,9 +16,9 @@ class SwitchedLog implements DirtyLog {
 }
 
 /**
- * The frontend's memory: maps regions, shows them by user address and by guest address, and gives a mapping back only
- * after it is out of both. Every change is all or nothing. A region that comes or goes by itself costs the same however many
- * there are.
+ * The frontend's memory. It maps regions and shows them by user address and by guest address. It gives a mapping back
+ * only after it is out of both. Every change is all or nothing. A region that comes or goes by itself costs the same
+ * however many there are.
  */
 export class SessionMemory implements DeviceMemory {
   readonly space: MappedSpace = new MappedSpace()

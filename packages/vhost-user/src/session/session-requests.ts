@@ -87,8 +87,8 @@ export class SessionRequests {
   }
 
   /**
-   * They go on. They stand from the first request of a look that changes something to the end of that look, and not once for
-   * each request: what they wait for is then bounded by time, whatever the frontend sends.
+   * They go on. They stand from the first request of a look that changes something to the end of that look, and not
+   * once for each request. What they wait for is then bounded by time, whatever the frontend sends.
    */
   resume(): void {
     if (!this.#quiesced) return
@@ -97,7 +97,8 @@ export class SessionRequests {
   }
 
   /**
-   * Sends the answers to what was served since the last time, by one call: a frontend that sent requests together wakes up once.
+   * Sends the answers to what was served since the last time, by one call: a frontend that sent requests together wakes
+   * up once.
    *
    * @throws VringError ERR_SYSTEM: the frontend is gone, or reads nothing
    */

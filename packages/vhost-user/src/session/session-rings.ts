@@ -122,8 +122,8 @@ export class SessionRings {
   }
 
   /**
-   * Moves a ring that may run: it goes on from where it was; where it was is where it stays when that is refused. What can be
-   * known to be wrong is refused now, though the ring does not start yet.
+   * Moves a ring that may run: it goes on from where it was; where it was is where it stays when that is refused. What
+   * can be known to be wrong is refused now, though the ring does not start yet.
    */
   move(vring: SessionVring, address: VringAddrPayload): void {
     const before = vring.address
@@ -140,7 +140,7 @@ export class SessionRings {
   }
 
   /**
-   * What a guest wrote for a ring is refused and no answer was asked for: the ring does not run until it is set up
+   * What a guest wrote for a ring is refused and no answer was asked for. The ring does not run until it is set up
    * again. The others go on.
    */
   break(vring: SessionVring, request: string, error: VringError): void {

@@ -34,7 +34,10 @@ export class SessionState {
   /** Can the frontend be answered? */
   isOpen: () => boolean = () => true
   #channel: BackendChannel | null = null
-  /** Questions that found no room in the channel, oldest first; each is in the IOTLB's list of open ones, which is bounded. */
+  /**
+   * Questions that found no room in the channel, oldest first; each is in the IOTLB's list of open ones, which is
+   * bounded.
+   */
   #unsent: IotlbMiss[] = []
 
   /** @param memoryBytesMax see `BackendSessionOptions` */
@@ -122,8 +125,8 @@ export class SessionState {
   }
 
   /**
-   * What the driver's reset, however it comes (SET_STATUS 0, RESET_DEVICE, RESET_OWNER, a hang-up), leaves of it: nothing. Rings
-   * are stopped or disabled by then; what waits for this driver is not the next one's.
+   * What the driver's reset, however it comes (SET_STATUS 0, RESET_DEVICE, RESET_OWNER, a hang-up), leaves of it:
+   * nothing. Rings are stopped or disabled by then; what waits for this driver is not the next one's.
    */
   forget(): void {
     this.status = 0

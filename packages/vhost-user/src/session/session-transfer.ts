@@ -63,7 +63,8 @@ export class SessionTransfer {
   /**
    * Moves on as far as the other side lets it.
    *
-   * @param rings running: where one is, the state is not what it was, or is not to be changed any more, and the transfer fails
+   * @param rings running: where one is, the state is not what it was, or is not to be changed any more, and the
+   * transfer fails
    */
   step(rings: number): void {
     if (this.#stream === null) return

@@ -33,8 +33,9 @@ interface FollowedVring {
 const NO_FDS = { read: -1, write: -1 }
 
 /**
- * The rings of a session that this thread serves while another one, the session's home, has its socket and its memory: given
- * to a `VhostUserWorker` as any session is. It lives as long as the thread, through all sessions of the home.
+ * The rings of a session that this thread serves while another one, the session's home, has its socket and its memory.
+ * It is given to a `VhostUserWorker` as any session is. It lives as long as the thread, through all sessions of the
+ * home.
  */
 export class FollowedSession implements WorkerSession {
   readonly memory: FollowedMemory = new FollowedMemory()

@@ -141,7 +141,10 @@ export class Follower {
     return fault
   }
 
-  /** Gives it a command, which {@link answer} waits for: several followers work on theirs at the same time. @returns its number */
+  /**
+   * Gives it a command, which {@link answer} waits for: several followers work on theirs at the same time. @returns its
+   * number
+   */
   send(command: ThreadCommand): number {
     this.#port.postMessage(command)
     const number = Atomics.add(this.#cells, CELL.commands, 1) + 1

@@ -14,7 +14,8 @@ export interface EndpointOptions {
   /** `server`: listen, and accept again after a disconnect. `client`: connect, again and again. */
   readonly role: SocketRole
   /**
-   * Least time from an attempt to connect that failed, or from an error of accepting that passes, to the next, in ms. Default
+   * Least time from an attempt to connect that failed, or from an error of accepting that passes, to the next, in ms.
+   * Default
    * 1000. From one that succeeded to the next it is at most 100: the frontend after one that hung up does not wait for it.
    */
   readonly retryMs?: number
@@ -86,9 +87,9 @@ export class VhostUserEndpoint {
   }
 
   /**
-   * The next frontend's socket when one is there; never waits. A client attempts to connect, not more often than ten times a
-   * second: a frontend that hangs up at once makes no busy loop. Being out of descriptors for a while ends no server: the connection
-   * stays in the queue, and is tried again after retryMs.
+   * The next frontend's socket when one is there; never waits. A client attempts to connect, not more often than ten
+   * times a second: a frontend that hangs up at once makes no busy loop. Being out of descriptors for a while ends no
+   * server: the connection stays in the queue, and is tried again after retryMs.
    *
    * @throws VringError ERR_CLOSED, ERR_SYSTEM
    */

@@ -5,7 +5,10 @@ import type { ServedSession } from './served-session.ts'
 const TURN_MS = 1
 /** Work after which it looks at the clock again: that takes longer than a look at an empty ring. */
 const CLOCK_WORK = WORK_PER_LOOK / 4
-/** What each ring counts beside the work that its device charges: every fourth time the clock is looked at, whatever that is. */
+/**
+ * What each ring counts beside the work that its device charges: every fourth time the clock is looked at, whatever
+ * that is.
+ */
 const RING_WORK = CLOCK_WORK / 4
 
 /** Turns over every running ring of every session, each ring with its bounded round. */

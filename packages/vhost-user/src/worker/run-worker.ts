@@ -2,9 +2,9 @@ import { EventFd, PollSet } from '@vring/linux'
 import type { VhostUserWorker } from './worker.ts'
 
 /**
- * {@link VhostUserWorker.run} in a thread that does other things, too: JavaScript's event loop gets its turn once a
- * millisecond, and goes on while the rings sleep. For devices that answer later, by promises. One thread of the pool that
- * `node:fs` uses sleeps in poll(2).
+ * {@link VhostUserWorker.run} in a thread that does other things, too. JavaScript's event loop gets its turn once a
+ * millisecond, and goes on while the rings sleep. For devices that answer later, by promises. One thread of the pool
+ * that `node:fs` uses sleeps in poll(2).
  *
  * @returns when nothing is left to serve, or `signal` is aborted
  * @throws VringError when an endpoint fails

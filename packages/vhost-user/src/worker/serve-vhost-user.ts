@@ -5,9 +5,9 @@ import type { VhostUserWorkerOptions } from './worker-options.ts'
 export interface ServeOptions extends ServedPath, VhostUserWorkerOptions {}
 
 /**
- * Serves a device to one frontend after the other, until `shouldStop` says so: waits for a connection, runs its session,
- * and waits again when it ends, for whatever reason. Blocks the thread: give it a worker. Several paths in one thread:
- * {@link VhostUserWorker}.
+ * Serves a device to one frontend after the other, until `shouldStop` says so. It waits for a connection, runs its
+ * session, and waits again when that ends, for any reason. Blocks the thread: give it a worker. Several paths in one
+ * thread: {@link VhostUserWorker}.
  *
  * @throws VringError when the endpoint itself fails (path in use, no permission)
  */

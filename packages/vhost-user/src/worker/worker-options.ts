@@ -8,8 +8,8 @@ export const ANSWER_US = 100
 
 export interface VhostUserWorkerOptions {
   /**
-   * How long to go on looking at empty rings before sleeping, and at the socket after a message ({@link ANSWER_US} at most), in
-   * microseconds. Default 50; Infinity never sleeps.
+   * How long to go on looking at empty rings before sleeping, and at the socket after a message ({@link ANSWER_US} at
+   * most), in microseconds. Default 50; Infinity never sleeps.
    */
   readonly busyPollUs?: number
   /**

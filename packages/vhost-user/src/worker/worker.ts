@@ -8,8 +8,8 @@ import { ANSWER_US, checkWorkerOptions, type VhostUserWorkerOptions } from './wo
 import type { WorkerSession } from './worker-session.ts'
 
 /**
- * Wake-ups one after the other that bring nothing before the worker looks by time: an eventfd that is a semaphore, or that
- * another process writes to without end, would be looked at without end.
+ * Wake-ups one after the other that bring nothing before the worker looks by time. An eventfd that is a semaphore, or
+ * that another process writes to without end, would be looked at without end.
  */
 const EMPTY_WAKES_MAX = 64
 /** How long it leaves such descriptors alone, in ms. */
@@ -154,8 +154,8 @@ export class VhostUserWorker {
   }
 
   /**
-   * One bounded round over each ring of each session, for about a millisecond: the next turn goes on after the ring that this
-   * one ended with. A device that throws ends its session.
+   * One bounded round over each ring of each session, for about a millisecond. The next turn goes on after the ring
+   * that this one ended with. A device that throws ends its session.
    *
    * @returns packets done; at least 1 when time was up, as there may be more
    */
@@ -198,8 +198,9 @@ export class VhostUserWorker {
   }
 
   /**
-   * Asks all drivers for notifications, then looks again; true: there is work, do not sleep. When it said false many times and no
-   * packet came, it waits for the sockets for a millisecond first: what wakes the caller may bring nothing.
+   * Asks all drivers for notifications, then looks again; true: there is work, do not sleep. When it said false many
+   * times and no packet came, it waits for the sockets for a millisecond first. What wakes the caller may bring
+   * nothing.
    */
   arm(): boolean {
     let more = false
@@ -220,9 +221,9 @@ export class VhostUserWorker {
   }
 
   /**
-   * Descriptors to wait on for being readable, after {@link arm} said false: sockets, kicks, `wakeFd`, what devices wait for; -1
-   * for one that is not waited for now. Another list when any of them is another: until then a set of epoll(7) can be kept.
-   * They stay the worker's: read nothing from them.
+   * Descriptors to wait on for being readable, after {@link arm} said false. They are sockets, kicks, `wakeFd`, what
+   * devices wait for. It is -1 for one that is not waited for now. Another list when any of them is another: until then
+   * a set of epoll(7) can be kept. They stay the worker's: read nothing from them.
    */
   get fds(): readonly number[] {
     return this.#waiting.readable
@@ -253,8 +254,8 @@ export class VhostUserWorker {
   }
 
   /**
-   * Each look at an empty ring takes the cache line of the driver's index away from the driver, who is writing it and the
-   * entries before it.
+   * Each look at an empty ring takes the cache line of the driver's index away from the driver. The driver is writing
+   * it, and the entries before it.
    */
   #pause(since: number): void {
     const end = since + this.#pauseMs

@@ -26,7 +26,7 @@ import { SplitReader } from './split-reader.ts'
  * The device side of a split virtqueue.
  *
  * Memory order (VirtIO 1.3 sections 2.7.13, 2.7.14): avail.idx is loaded with acquire, which pairs with the driver's
- * release of it, so ring entries and descriptors loaded after it are the published ones. Publishing is
+ * release of it. So ring entries and descriptors loaded after it are the published ones. Publishing is
  * {@link SplitPublisher}'s; what either side asks to be told of, {@link SplitNotifications}'.
  */
 export class SplitDeviceQueue implements DeviceQueue {
@@ -140,7 +140,8 @@ export class SplitDeviceQueue implements DeviceQueue {
   }
 
   /**
-   * Inside a hold, which it ends: takes chains of one buffer, a hold after another, after `looks` accesses of the driver area.
+   * Inside a hold, which it ends: takes chains of one buffer, a hold after another, after `looks` accesses of the
+   * driver area.
    *
    * @returns chains in the batch
    */

@@ -11,8 +11,8 @@ import {
 import type { RingLog } from '../device-queue.ts'
 
 /**
- * What the two sides of a split ring ask of each other (VirtIO 1.3 sections 2.7.7 and 2.7.10): by used_event and avail_event
- * with VIRTIO_F_EVENT_IDX, else by a flag each. Its caller orders what it loads and stores.
+ * What the two sides of a split ring ask of each other (VirtIO 1.3 sections 2.7.7 and 2.7.10). They ask by used_event
+ * and avail_event with VIRTIO_F_EVENT_IDX, else by a flag each. Its caller orders what it loads and stores.
  */
 export class SplitNotifications {
   /** The driver was last asked not to notify. */

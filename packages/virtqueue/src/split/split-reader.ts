@@ -36,8 +36,8 @@ export class SplitReader {
   }
 
   /**
-   * Inside a hold: reads chains of one buffer of the batch's kind, from chain `from` of the batch to `limit`, up to the first
-   * other one, of which nothing is kept.
+   * Inside a hold: reads chains of one buffer of the batch's kind, from chain `from` of the batch to `limit`. It stops
+   * at the first other one, of which nothing is kept.
    *
    * @param nextAvail avail index of the batch's first chain
    * @returns chains in the batch

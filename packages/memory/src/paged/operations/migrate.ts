@@ -5,8 +5,8 @@ import { unmapEverywhere } from './unmap-everywhere.ts'
 
 /**
  * Moves the pages of a range to other frames: compaction, NUMA balancing, memory hotplug. Every mapping of a page is
- * replaced by a migration entry, each inside its own invalidation; then the page is copied, and the entries get the new
- * frame without notice, as no listener can hold a translation that was not there. Pages of hugetlb stay.
+ * replaced by a migration entry, each inside its own invalidation. Then the page is copied, and the entries get the new
+ * frame without notice. No listener can hold a translation that was not there. Pages of hugetlb stay.
  * Source: Linux `migrate_pages`, `try_to_migrate` (MMU_NOTIFY_CLEAR), `remove_migration_ptes`.
  *
  * @returns pages that were moved; fewer than there are when memory runs out

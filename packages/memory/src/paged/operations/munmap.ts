@@ -2,8 +2,8 @@ import { PAGE_BYTES } from '../../page-size.ts'
 import type { Mm } from '../mm.ts'
 
 /**
- * The mapping goes first, so that no access faults a page in again; then one invalidation around the page tables; the
- * frames are freed after its end. Source: Linux `do_munmap`, `unmap_vmas` (MMU_NOTIFY_UNMAP), `tlb_finish_mmu`.
+ * The mapping goes first, so that no access faults a page in again. Then comes one invalidation around the page tables.
+ * The frames are freed after its end. Source: Linux `do_munmap`, `unmap_vmas` (MMU_NOTIFY_UNMAP), `tlb_finish_mmu`.
  */
 export function munmap(mm: Mm, address: number, length: number): void {
   mm.checkRange(address, length)

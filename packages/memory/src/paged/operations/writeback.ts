@@ -5,7 +5,7 @@ import { PTE_DIRTY, PTE_WRITE } from '../page-table.ts'
 
 /**
  * Writes the dirty pages of a file back. Each is write-protected first wherever it is mapped shared, inside an
- * invalidation, so that the next write is noticed; then it counts as clean, and then it is written.
+ * invalidation, so that the next write is noticed. Then it counts as clean, and then it is written.
  * Source: Linux `write_cache_pages`, `clear_page_dirty_for_io`, `page_mkclean` (MMU_NOTIFY_PROTECTION_PAGE).
  *
  * @returns pages that were written
