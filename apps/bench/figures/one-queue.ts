@@ -8,9 +8,9 @@ import { ChainBatch, createDeviceQueue, createDriverQueue } from '@vring/virtque
 import { V8_FLAGS } from '../src/cell/v8-flags.ts'
 
 /**
- * What a device's side of a ring takes a chain, in ns: taking 64 chains of one buffer, and publishing them as used. One thread; the
- * driver adds and takes back outside of what is timed. Each row is a process of its own, so that V8 meets one kind of ring.
- * `npx tsx --conditions=@vring/source apps/bench/figures/one-queue.ts`
+ * What a device's side of a ring takes a chain, in ns: taking 64 chains of one buffer, and publishing them as used. One
+ * thread; the driver adds and takes back outside of what is timed. Each row is a process of its own, so that V8 meets
+ * one kind of ring. `npx tsx --conditions=@vring/source apps/bench/figures/one-queue.ts`
  */
 const ROUNDS = 20_000
 /** Rounds until V8 has compiled what runs. */

@@ -16,8 +16,8 @@ export function isBuiltIn(kind: 'accessor' | 'backend', name: string): boolean {
 }
 
 /**
- * The built-in registry, the bench's own backends, and the accessors and backends of these plugins, looked up from the working
- * directory. Each module is tried first in a process of its own.
+ * The built-in registry, the bench's own backends, and the accessors and backends of these plugins, looked up from the
+ * working directory. Each module is tried first in a process of its own.
  *
  * @throws VringError ERR_INVALID_PLUGIN
  */

@@ -29,8 +29,8 @@ const REQUIRE =
 let folder: string | null = null
 
 /**
- * A file of the sources as they are, bundled once for a file of tests. A run of the bench is half a dozen processes, and each
- * of them takes seconds to read some hundred files of TypeScript.
+ * A file of the sources as they are, bundled once for a file of tests. A run of the bench is half a dozen processes,
+ * and each of them takes seconds to read some hundred files of TypeScript.
  *
  * @param out `cli.js`, `fixtures/lies.js`
  */

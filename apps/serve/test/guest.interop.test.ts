@@ -33,7 +33,10 @@ const MIB = 2 ** 20
 const COPY_MS = 100_000
 /** Bytes of the longest Ethernet frame without segmentation offload: the MTU of 1500 and the header. */
 const FRAME_BYTES = 1514
-/** An IOMMU whose translations the device caches: they travel over vhost-user. With caching mode the guest invalidates at once. */
+/**
+ * An IOMMU whose translations the device caches: they travel over vhost-user. With caching mode the guest invalidates
+ * at once.
+ */
 const IOMMU = [
   ...['-machine', 'q35,memory-backend=m,kernel-irqchip=split'],
   ...['-device', 'intel-iommu,device-iotlb=on,caching-mode=on'],
@@ -299,8 +302,8 @@ describe.skipIf(reason !== null)(
         expect(await guest.run(`ping -c 1 -W 1 ${HOST.v4} >/dev/null || echo lost`)).toBe('lost')
         const second = await serve(...role)
         await second.says(/a driver connected/)
-        // QEMU reads the base of split rings in the guest's memory. That of packed rings it can't know without the daemon: it
-        // says the one of their beginning again, and they stand still until the driver sets them up.
+        // QEMU reads the base of split rings in the guest's memory. That of packed rings it can't know without the
+        // daemon: it says the one of their beginning again, and they stand still until the driver sets them up.
         if (format === 'split') {
           await until(
             'an answer',

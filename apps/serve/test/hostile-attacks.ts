@@ -42,7 +42,10 @@ export interface HostileAttack {
   readonly ringless?: boolean
 }
 
-/** One indirect table of descriptors of length zero, in every entry of the ring; room for a frame, or a frame, at the end of each. */
+/**
+ * One indirect table of descriptors of length zero, in every entry of the ring; room for a frame, or a frame, at the
+ * end of each.
+ */
 function bomb(driver: RawFrontend, queue: number): void {
   const ring = driver.rings[queue]!
   const flags = queue % 2 === 0 ? WRITE : 0

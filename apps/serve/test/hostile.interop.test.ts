@@ -10,7 +10,10 @@ import { holdings } from './leftovers.ts'
 import { buffersOf, GUEST, INDIRECT, NEED_REPLY, NEXT, REQUEST, USER, WRITE, words } from './raw-frontend.ts'
 import { withoutIoUring } from './without-io-uring.ts'
 
-/** Each attack was made on the built daemon; none of them may keep another pair, the next driver, metrics or the end waiting. */
+/**
+ * Each attack was made on the built daemon; none of them may keep another pair, the next driver, metrics or the end
+ * waiting.
+ */
 describe.skipIf(hostileRigMissing !== null)(
   `a hostile driver${hostileRigMissing === null ? '' : ` (skipped: ${hostileRigMissing})`}`,
   () => {

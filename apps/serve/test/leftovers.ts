@@ -26,7 +26,10 @@ export function processesNaming(path: string): string[] {
     .filter((line) => line.includes(path))
 }
 
-/** What a process has open and mapped that a session could leave. Connections of its status page come and go: they do not count. */
+/**
+ * What a process has open and mapped that a session could leave. Connections of its status page come and go: they do
+ * not count.
+ */
 export function holdings(pid: number): { readonly fds: number; readonly sharedMappings: number } {
   const maps = readProc(`${pid}/maps`).split('\n')
   const tcp = readProc(`${pid}/net/tcp`).split('\n').slice(1)

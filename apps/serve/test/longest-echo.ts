@@ -23,7 +23,10 @@ function waitedSince(before: ReadonlyMap<string, number>, pid: number | 'self'):
   return most
 }
 
-/** An echo, and how long a thread of driver or daemon waited for a processor meanwhile: what is left is their own. Both in ms. */
+/**
+ * An echo, and how long a thread of driver or daemon waited for a processor meanwhile: what is left is their own. Both
+ * in ms.
+ */
 export interface Echo {
   readonly ms: number
   readonly waitedMs: number

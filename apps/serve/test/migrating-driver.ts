@@ -55,9 +55,9 @@ function bytesOf({ space, region }: FrontendMemory): Uint8Array {
 }
 
 /**
- * A network driver that migrates from one daemon to another as a guest does, while frames go round: its memory is copied page by
- * page, what changes meanwhile is copied again, and its rings go on where the first daemon stopped. Pages that the device
- * wrote are known by the log that the daemon keeps, and by nothing else.
+ * A network driver that migrates from one daemon to another as a guest does, while frames go round: its memory is
+ * copied page by page, what changes meanwhile is copied again, and its rings go on where the first daemon stopped.
+ * Pages that the device wrote are known by the log that the daemon keeps, and by nothing else.
  */
 export class MigratingDriver {
   /** Frames that were sent, and that came back. */

@@ -2,8 +2,8 @@ import type { Bench } from './bench.ts'
 import type { DeviceName } from './device/profile.ts'
 
 /**
- * How much a case weighs: `MUST` and `SHOULD` are what the document demands and what it advises or what every known
- * front-end relies on; `robustness` is what no document demands and a hostile or broken peer needs.
+ * How much a case weighs. `MUST` is what the document demands. `SHOULD` is what it advises, or what every known
+ * front-end relies on. `robustness` is what no document demands and a hostile or broken peer needs.
  */
 export type Level = 'MUST' | 'SHOULD' | 'robustness'
 

@@ -2,7 +2,10 @@ import * as layout from '@vring/layout'
 import * as vhostUser from '@vring/vhost-user'
 import type { DeviceName } from './device/profile.ts'
 
-/** A virtio feature as the standard calls it: `VIRTIO_F_RING_PACKED (34)`. Bits of other device types than net have a number only. */
+/**
+ * A virtio feature as the standard calls it: `VIRTIO_F_RING_PACKED (34)`. Bits of other device types than net have a
+ * number only.
+ */
 export function featureName(bit: number, device: DeviceName | null): string {
   const pattern =
     device === 'net' ? /^(VIRTIO_F|VHOST_F|VHOST_USER_F|VIRTIO_NET_F)_/ : /^(VIRTIO_F|VHOST_F|VHOST_USER_F)_/

@@ -7,7 +7,10 @@ import { Target } from '../src/target.ts'
 import type { Fault } from './faults.ts'
 import type { ModelProcess } from './model-process.ts'
 
-/** What is not there by then counts as a failure, which is what a faulty model is to have; a right one gets the usual time. In ms. */
+/**
+ * What is not there by then counts as a failure, which is what a faulty model is to have; a right one gets the usual
+ * time. In ms.
+ */
 const PATIENCE_MS = 60
 
 /** What a model with this fault, or none, fails. */

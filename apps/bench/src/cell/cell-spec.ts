@@ -61,8 +61,8 @@ export interface CellSpec {
   /** 1: each lfence, which JavaScript can't issue, is a locked add ({@link barrierCpu}). 0: it is nothing. */
   readonly barrier: number
   /**
-   * 1: the code that ships. 0: the same sources built without what counting, tracing and speculation hook into (no-op steps
-   * of the Cpu port, predict, hit counters), to show what that costs when it is off.
+   * 1: the code that ships. 0: the same sources built without what counting, tracing and speculation hook into: no-op
+   * steps of the Cpu port, predict, hit counters. It shows what those cost when they are off.
    */
   readonly hooks: number
   /** Keys that the experiment varies with `--sweep`. */
@@ -187,8 +187,8 @@ export function variantOf({ id }: Pick<CellSpec, 'id'>): Variant {
 }
 
 /**
- * Cells that move the same frames from the same driver, whatever accessor, ring or build: they run in turn, and what they
- * deliver is the same.
+ * Cells that move the same frames from the same driver, with any accessor, ring or build. They run in turn, and what
+ * they deliver is the same.
  */
 export function turnKey({ id }: Pick<CellSpec, 'id'>): string {
   const [, , ...rest] = id.split('/')

@@ -65,9 +65,9 @@ async function prepare({ spec, seed, plugins, quick, cores }: PrepareRequest): P
 }
 
 /**
- * The first Buffer that Node makes natively, such as of the first message that a process sends, is a Uint8Array whose prototype
- * is changed. V8 then drops the code that took Uint8Arrays to have theirs for ever: all of the datapath, which the first trial
- * would compile again, 50 ms of it under its clock. So it happens before the warm-up.
+ * The first Buffer that Node makes natively, such as of the first message that a process sends, is a Uint8Array whose
+ * prototype is changed. V8 then drops the code that took Uint8Arrays to have theirs for ever. That is all of the
+ * datapath. The first trial would compile it again, 50 ms of it under its clock. So it happens before the warm-up.
  */
 function makeBytesNatively(): void {
   serialize(null)

@@ -16,8 +16,8 @@ import { createBackend } from './backend-choice.ts'
 import type { CellSpec } from './cell-spec.ts'
 
 /**
- * The process of one accessor that serves a real driver: one vhost-user session on one CPU, from `serve` until the board says
- * that it is over.
+ * The process of one accessor that serves a real driver. It has one vhost-user session on one CPU, from `serve` until
+ * the board says that it is over.
  */
 
 const CONNECT_LIMIT_MS = 60_000

@@ -25,7 +25,10 @@ import { renderTable } from '../terminal/table.ts'
 import type { BenchCommand } from './command.ts'
 import { jsonArg } from './shared-args.ts'
 
-/** `vring-bench model`: fitted profiles with intervals, predictions, published values, residuals, each row left out, claims. */
+/**
+ * `vring-bench model`: fitted profiles with intervals, predictions, published values, residuals, each row left out,
+ * claims.
+ */
 export const model: BenchCommand = {
   description: 'The cost model: fitted profiles, predictions, published values, residuals, each row left out, claims',
   args: {

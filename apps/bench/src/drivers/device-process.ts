@@ -15,7 +15,10 @@ type DeviceAnswer =
 /** Modules that are a device's process: one accessor that serves a driver, and a peer in its place. */
 export type DeviceEntry = 'testpmd-cell' | 'peer-cell'
 
-/** A device in a process of its own: one request, one answer, in turn. It ends with this process, and its devices with it. */
+/**
+ * A device in a process of its own: one request, one answer, in turn. It ends with this process, and its devices with
+ * it.
+ */
 export class DeviceProcess<Request extends object> {
   readonly #process: ForkedProcess
   readonly #signal: AbortSignal
@@ -72,8 +75,8 @@ export class DeviceProcess<Request extends object> {
 }
 
 /**
- * Lets this process be a {@link DeviceProcess}: `answer` does what each request asks. It ends when its orchestrator does, also
- * while it is stopped.
+ * Lets this process be a {@link DeviceProcess}: `answer` does what each request asks. It ends when its orchestrator
+ * does, also while it is stopped.
  */
 export function answerRequests<Request>(answer: (request: Request) => Promise<unknown>): void {
   const send = (message: DeviceAnswer): void => void process.send?.(message)

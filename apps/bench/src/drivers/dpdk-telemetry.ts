@@ -13,8 +13,9 @@ const LOOK_MS = 1
 const ANSWER_BYTES_MAX = 65_536
 
 /**
- * Asks a DPDK application by its telemetry socket, which a thread of its own answers: the cores that forward packets are not
- * asked anything. Source: DPDK 22.11 Telemetry library guide: a SOCK_SEQPACKET socket, a greeting, one JSON answer a command.
+ * Asks a DPDK application by its telemetry socket, which a thread of its own answers: the cores that forward packets
+ * are not asked anything. Source: DPDK 22.11 Telemetry library guide: a SOCK_SEQPACKET socket, a greeting, one JSON
+ * answer a command.
  */
 export class DpdkTelemetry {
   readonly #socket: UnixSocket

@@ -12,8 +12,8 @@ export interface HugePages {
 }
 
 /**
- * Makes sure that 2 MiB pages for `megabytes` are free, as far as this process may: an existing pool is used, a smaller one
- * grows while the run lasts.
+ * Makes sure that 2 MiB pages for `megabytes` are free, as far as this process may. An existing pool is used, and a
+ * smaller one grows while the run lasts.
  */
 export function reserveHugePages(megabytes: number): HugePages {
   const none: HugePages = { available: false, giveBack: () => {} }

@@ -42,8 +42,8 @@ export interface InprocOptions {
 }
 
 /**
- * Driver and device in turn in one thread, over one address space of the page-table model: the device is everything that
- * serves a real driver (accessor, device queue, transmit round, backend), the driver is a {@link LapDriver}.
+ * Driver and device in turn in one thread, over one address space of the page-table model. The device is everything
+ * that serves a real driver: accessor, device queue, transmit round, backend. The driver is a {@link LapDriver}.
  */
 export class InprocRig implements Rig {
   readonly plan: RingPlan

@@ -9,8 +9,8 @@ const TESTPMD_PLAIN_MIB = 512
 export type PeerForward = 'drop' | 'loopback' | 'tap' | 'af-xdp' | 'nowhere'
 
 /**
- * Bursts of 32 frames that circulate between two testpmd that give back what they receive: half of a ring of 256, so that
- * no burst finds it full and is dropped.
+ * Bursts of 32 frames that circulate between two testpmd that give back what they receive. They are half of a ring of
+ * 256, so that no burst finds it full and is dropped.
  */
 export const LOOPBACK_BURSTS = 4
 
@@ -20,8 +20,8 @@ export interface TestpmdOptions {
   readonly role: 'driver' | 'backend'
   /**
    * What becomes of frames. `drop`: the driver sends, the backend counts. `loopback`: both give back what they receive,
-   * and the driver sends the first ones. `tap`, `af-xdp`: the backend forwards to an interface. `nowhere`: a driver without a
-   * device, which keeps its CPU busy.
+   * and the driver sends the first ones. `tap`, `af-xdp`: the backend forwards to an interface. `nowhere`: a driver
+   * without a device, which keeps its CPU busy.
    */
   readonly forward: PeerForward
   /** Name of that interface: net_tap makes it, net_af_xdp finds it. */

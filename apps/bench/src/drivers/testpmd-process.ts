@@ -30,8 +30,8 @@ export class TestpmdProcess {
 
   constructor(options: TestpmdOptions) {
     this.#role = options.role
-    // What it says goes through stdio, which holds it back in a pipe: stdbuf (coreutils) makes it write lines. A process that is
-    // stopped reads no end of its input: setpriv (util-linux) has the kernel end it with this one.
+    // What it says goes through stdio, which holds it back in a pipe: stdbuf (coreutils) makes it write lines. A
+    // process that is stopped reads no end of its input: setpriv (util-linux) has the kernel end it with this one.
     const command = ['--pdeathsig', 'KILL', 'stdbuf', '-oL', options.binary, ...testpmdArguments(options)]
     this.#child = spawn('setpriv', command, {
       // It stops at the end of its input.

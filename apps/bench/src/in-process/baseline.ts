@@ -14,10 +14,10 @@ import { SplitFloor } from './split-floor.ts'
 export const BASELINE_BACKENDS: readonly string[] = ['drop', 'xdp1']
 
 /**
- * The floor: a device round written out by hand as one function over typed arrays, one for each ring format. It
- * knows that memory is one piece, that chains are one descriptor and that the program is xdp1, and checks what a hostile driver
- * could break (head, address range, frame end). Not an accessor: it says how much of the machine the seams of the real datapath
- * leave unused.
+ * The floor: a device round written out by hand as one function over typed arrays, one for each ring format. It knows
+ * that memory is one piece, that chains are one descriptor and that the program is xdp1. It checks what a hostile
+ * driver could break (head, address range, frame end). Not an accessor: it says how much of the machine the seams of
+ * the real datapath leave unused.
  */
 export class BaselineRig implements Rig {
   private readonly spec: CellSpec

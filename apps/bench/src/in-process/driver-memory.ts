@@ -29,8 +29,8 @@ export interface DriverMemory {
 const SPARE_FRAMES = 64
 
 /**
- * Maps the memory that a plan lays out in an address space of its own: ring areas one by one, so that some can be
- * file-backed, and buffers as one piece.
+ * Maps the memory that a plan lays out in an address space of its own. Ring areas are mapped one by one, so that some
+ * can be file-backed, and buffers as one piece.
  *
  * @param smap whose AC flag guards supervisor accesses; null: a machine without SMAP
  */
@@ -74,8 +74,8 @@ export function bufferMap(
 }
 
 /**
- * A device IOTLB that holds everything: one entry for each ring area, which metadata prefetch wants in one piece, the
- * rest over the buffers, and what is left beyond them, where no address leads.
+ * A device IOTLB that holds everything. Each ring area has one entry, as metadata prefetch wants it in one piece. The
+ * rest are over the buffers, and what is left lies beyond them, where no address leads.
  */
 function createIotlb(spec: CellSpec, plan: RingPlan): DeviceIotlb {
   const iotlb = new DeviceIotlb({ limit: Math.max(2, spec.iotlbEntries) })

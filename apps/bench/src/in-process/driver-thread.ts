@@ -17,8 +17,8 @@ export interface DriverThreadData {
 }
 
 /**
- * The driver in a thread of its own: publishes as long as there is budget and room in the ring, takes used elements back,
- * and spins in between, as a poll-mode driver does.
+ * The driver in a thread of its own. It publishes as long as there is budget and room in the ring, and takes used
+ * elements back. In between it spins, as a poll-mode driver does.
  */
 function main({ memory, control, batch, cpu, driver: plan }: DriverThreadData): void {
   if (cpu !== null) tryPin(cpu)

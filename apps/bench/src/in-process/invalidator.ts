@@ -1,8 +1,8 @@
 import type { MmuNotifierList } from '@vring/mmu-notifier'
 
 /**
- * Invalidates a range at a steady rate, as migration, compaction or NUMA balancing do to a busy host: listeners must drop
- * their mappings and make them again. The pages stay where they are, so that the driver can go on writing them.
+ * Invalidates a range at a steady rate, as migration, compaction or NUMA balancing do to a busy host. Listeners must
+ * drop their mappings and make them again. The pages stay where they are, so that the driver can go on writing them.
  */
 export class Invalidator {
   /** Invalidations so far. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 
 /**
- * What a lap leaves in the ring and in counts, as text. Counts are divided by the laps, so that a long trial says the same as a short one; one that
- * the laps do not divide stays a fraction and makes hashes differ.
+ * What a lap leaves in the ring and in counts, as text. Counts are divided by the laps, so that a long trial says the
+ * same as a short one. A count that the laps do not divide stays a fraction and makes hashes differ.
  */
 export interface LapState {
   /** What was delivered: frames, bytes, verdicts. Equal for every accessor, ring format and order. */

@@ -9,8 +9,8 @@ const FLAGS_HALF = 7
 const POSITION = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED
 
 /**
- * The driver of a packed ring. The device writes over descriptors, so they are written each time: those of a chain one after
- * the other, of a batch all but the flags of the first, which follow with release.
+ * The driver of a packed ring. The device writes over descriptors, so they are written each time. Those of a chain are
+ * written one after the other. Of a batch it is all but the flags of the first, which follow with release.
  */
 export class PackedLapDriver implements LapDriver {
   private readonly u16: Uint16Array

@@ -6,9 +6,9 @@ const DESC_WORDS = 4
 const LENGTH_WORD = 2
 
 /**
- * A driver that sends recorded frames in their order, each from its own buffer: it writes address and length of a descriptor
- * before it makes that available, as a driver does that gets frames from elsewhere. A lap begins with the first frame, so
- * that all laps are the same. Chains are one descriptor each.
+ * A driver that sends recorded frames in their order, each from its own buffer. It writes address and length of a
+ * descriptor before it makes the descriptor available. A driver that gets frames from elsewhere does the same. A lap
+ * begins with the first frame, so that all laps are the same. Chains are one descriptor each.
  */
 export class ReplayDriver extends SplitLapDriver {
   private readonly words: Uint32Array

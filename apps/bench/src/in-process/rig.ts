@@ -12,8 +12,8 @@ export interface Rig {
    */
   run(packets: number, ahead?: number): void
   /**
-   * What the ring holds and everything that is counted, per lap: equal for every accessor, every trial and any number of laps.
-   * Call it at the end of a lap.
+   * What the ring holds and everything that is counted, per lap: equal for every accessor, every trial and any number
+   * of laps. Call it at the end of a lap.
    *
    * @param laps laps since the last call
    */

@@ -63,8 +63,8 @@ export interface RingPlan {
 }
 
 /**
- * Buffers of a driver at most. With a batch outstanding it needs no more: a mempool hands out again what came back, and
- * how large the ring is does not change how much memory the frames take.
+ * Buffers of a driver at most. With a batch outstanding it needs no more. A mempool hands out again what came back. The
+ * size of the ring does not change how much memory the frames take.
  */
 const BUFFERS_MAX = 256
 
@@ -127,8 +127,8 @@ export function cellFeatures(spec: CellSpec): bigint {
 export type Poke = (offset: number, bytes: Uint8Array) => void
 
 /**
- * Writes what the driver writes once: frames after zeroed virtio-net headers, indirect tables, and the descriptors of a split
- * ring. Chain k always is buffer k, as a driver that recycles its buffers in order has it.
+ * Writes what the driver writes once: frames after zeroed virtio-net headers, indirect tables, and the descriptors of a
+ * split ring. Chain k always is buffer k, as a driver that recycles its buffers in order has it.
  *
  * @param kinds `udp`: what testpmd's txonly sends; `mixed`: every kind that a parser tells apart
  */
@@ -150,7 +150,7 @@ export function writeRing(plan: RingPlan, spec: CellSpec, seed: number, kinds: '
 
 /**
  * Where a slot's buffer begins. Slots are a power of two apart and would all fall into the same few sets of the first
- * cache, so buffers are shifted by cache lines, as mempools spread their objects.
+ * cache. So buffers are shifted by cache lines, as mempools spread their objects.
  */
 function bufferOffset({ slots, slotBytes, bufferBytes }: RingPlan, slot: number): number {
   const lines = Math.min(16, Math.floor((slotBytes - bufferBytes[slot]!) / 64) + 1)

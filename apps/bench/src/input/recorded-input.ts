@@ -19,7 +19,8 @@ const BUFFERS_BYTES_MAX = 64 << 20
 const SLOT_BYTES_MIN = 2048
 
 /**
- * Bytes from one buffer to the next. 2 KiB is what mbuf pools use; a power of two, so that no frame below a page crosses one.
+ * Bytes from one buffer to the next. 2 KiB is what mbuf pools use; a power of two, so that no frame below a page
+ * crosses one.
  *
  * @param bufferBytes of the longest one
  */
@@ -28,8 +29,8 @@ export function slotBytesFor(bufferBytes: number): number {
 }
 
 /**
- * Reads a pcapng or pcap file. Frames that are not Ethernet, or shorter than its header, are left out; one that was cut while
- * capturing is as long as what is left of it.
+ * Reads a pcapng or pcap file. Frames that are not Ethernet, or shorter than its header, are left out. One that was cut
+ * while capturing is as long as what is left of it.
  *
  * @throws BenchError with exit code 2: unreadable, no capture, nothing to send, or more than the driver has memory for
  */

@@ -48,8 +48,9 @@ const WARM_UP_BATCHES = 64
 const BATCHES = 256
 
 /**
- * Counts which cache lines move between driver and device for each packet: the device is the real datapath (accessor, queue,
- * transmit round) under a port that says what it touches, the driver one that says so too (a `LineDriver`). They take turns, a batch each.
+ * Counts which cache lines move between driver and device for each packet. The device is the real datapath (accessor,
+ * queue, transmit round) under a port that says what it touches. The driver is one that says so too (a `LineDriver`).
+ * They take turns, a batch each.
  *
  * @returns null for a backend that reads frames where no port is
  */

@@ -1,8 +1,9 @@
 import { DRIVER, type LineCache } from './line-cache.ts'
 
 /**
- * In which order a driver uses chains again that came back: `fifo`, as a ring of descriptors that is walked; `lifo`, the last
- * one first, as a free list that is a stack; `scattered`, in no order, as after long use of a pool with several users.
+ * In which order a driver uses chains again that came back. `fifo` is a ring of descriptors that is walked. `lifo` is
+ * the last one first, as in a free list that is a stack. `scattered` is no order, as after long use of a pool with
+ * several users.
  */
 export const RECYCLING = ['fifo', 'lifo', 'scattered'] as const
 export type Recycling = (typeof RECYCLING)[number]

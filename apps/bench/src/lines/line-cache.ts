@@ -20,8 +20,9 @@ export interface LineMoves {
 }
 
 /**
- * Two private caches without end over one memory, kept coherent by invalidation (MESI, with what a line's state is to the
- * other side): a read of a line that the other side wrote moves it here and both have it; a write takes it from the other.
+ * Two private caches without end over one memory, kept coherent by invalidation (MESI, with what a line's state is to
+ * the other side). A read of a line that the other side wrote moves it here, and both have it. A write takes it from
+ * the other.
  */
 export class LineCache {
   readonly moves: Readonly<Record<LineArea, LineMoves>>

@@ -46,8 +46,8 @@ export interface LinePrediction {
   readonly lines: number
   readonly profile: LineProfile | null
   /**
-   * `fitted`: through its own nearest and farthest class, so only a class between them is predicted. `predicted`: the overlap is
-   * that of the fitted cell, and of its own there is the nearest class only.
+   * `fitted`: through its own nearest and farthest class, so only a class between them is predicted. `predicted`: the
+   * overlap is that of the fitted cell, and of its own there is the nearest class only.
    */
   readonly by: 'fitted' | 'predicted' | null
   readonly rates: readonly { readonly class: string; readonly measured: number; readonly predicted: number | null }[]

@@ -3,7 +3,10 @@ import { LineDriver } from './line-driver.ts'
 
 const POSITION = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED
 
-/** A driver of a packed ring: a buffer's id is its chain. It writes descriptors each time, as the device writes over them. */
+/**
+ * A driver of a packed ring: a buffer's id is its chain. It writes descriptors each time, as the device writes over
+ * them.
+ */
 export class PackedLineDriver extends LineDriver {
   /** Descriptors so far: slot and wrap counter follow. */
   #published = 0

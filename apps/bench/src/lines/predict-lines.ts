@@ -36,9 +36,9 @@ export function classPoints(
 }
 
 /**
- * Fits `ns = compute + lines x (round trip / 2) / overlap` through the nearest and the farthest class, as a line takes half a
- * round trip. Null with fewer than two classes: one point tells compute and overlap from each other by nothing; and where far is
- * no slower than near, so that lines are not what the rate depends on.
+ * Fits `ns = compute + lines x (round trip / 2) / overlap` through the nearest and the farthest class, as a line takes
+ * half a round trip. Null with fewer than two classes, as one point can't tell compute and overlap from each other.
+ * Also null where far is no slower than near: the rate does not depend on lines then.
  */
 export function fitLineProfile(points: readonly ClassPoint[], lines: number): LineProfile | null {
   const [first, last] = [points[0], points.at(-1)]

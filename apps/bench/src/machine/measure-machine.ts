@@ -23,8 +23,8 @@ const TURNS = 1024
 const PRIVILEGED = 'not measurable in user mode, where it is an invalid instruction (#UD)'
 
 /**
- * Times steps as machine code: each with and without the step, in turn, and the difference. Nothing else is under way in the
- * memory system, so what a barrier waits for is one load that hits; in a datapath that misses caches it is more.
+ * Times steps as machine code: each with and without the step, in turn, and the difference. Nothing else is under way
+ * in the memory system, so what a barrier waits for is one load that hits. In a datapath that misses caches it is more.
  */
 export function measureMachine(): MachineProfile {
   const reason =

@@ -1,7 +1,8 @@
 /**
- * Steps of metadata access as x86-64 machine code, to be timed. Each is a loop over one link of a chain of loads, in which
- * every address depends on the value before it: avail.ring gives a head, the head gives a descriptor's address, the
- * descriptor a buffer's. A step stands in that chain between a value and the load that uses it, as in the kernel.
+ * Steps of metadata access as x86-64 machine code, to be timed. Each is a loop over one link of a chain of loads, in
+ * which every address depends on the value before it. There avail.ring gives a head, the head gives a descriptor's
+ * address, the descriptor a buffer's. A step stands in that chain between a value and the load that uses it, as in the
+ * kernel.
  *
  * Function of (rdi: turns of the loop, rsi: address of zeroed memory). rax: value and address of the chain, always 0.
  *

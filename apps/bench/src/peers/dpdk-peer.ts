@@ -13,8 +13,9 @@ const START_LIMIT_MS = 60_000
 const TAP_NAME = 'vring-peer'
 
 /**
- * DPDK's own vhost in the device's place, with its PMD for a TAP or AF_XDP as the far end. Frames are counted where those
- * of the device are: by a program in the kernel at the far end, or, where the driver is the end, by its own counters.
+ * DPDK's own vhost in the device's place, with its PMD for a TAP or AF_XDP as the far end. Frames are counted where
+ * those of the device are. That is by a program in the kernel at the far end. Where the driver is the end, it is by its
+ * own counters.
  */
 export async function startDpdk({ spec, socket, binary, cpu, hugePages }: StartRequest): Promise<RunningPeer> {
   if (spec.backend === 'tap') enterPrivateNetwork()

@@ -1,8 +1,8 @@
 import type { RoundTrip } from './core-probe.ts'
 
 /**
- * How far apart the two CPUs of a driver and a device are. `unknown`: nothing could be told, so rates of it are compared with
- * nothing else.
+ * How far apart the two CPUs of a driver and a device are. `unknown`: nothing could be told, so rates of it are
+ * compared with nothing else.
  */
 export const PLACEMENTS = ['near', 'between', 'far', 'unknown'] as const
 export type Placement = (typeof PLACEMENTS)[number]
@@ -21,14 +21,14 @@ export interface ClassBounds {
 /**
  * Where classes end on processors of today, whatever their clock: what a line crosses is what it takes.
  *
- * - near: the line stays in one core (two threads of it), in one cluster that shares a cache (a CCX of AMD's), or goes to a
- *   neighbour on the mesh: 15 to 60 ns there and back.
+ * - near: the line stays in one core (two threads of it) or in one cluster that shares a cache (a CCX of AMD's). Or it
+ *   goes to a neighbour on the mesh. That is 15 to 60 ns there and back.
  * - between: across the mesh or from die to die, in one socket: 90 to 200 ns.
  * - far: through the link between two sockets: from 250 ns on.
  *
- * Each bound is the geometric mean of the two sides of its gap, as times of a class differ by factors and not by sums:
- * sqrt(60 x 110) and sqrt(145 x 350), rounded. A machine whose own gaps are elsewhere has `--classes`; `vring-bench cores` says
- * when a round trip lies too near to a bound.
+ * Each bound is the geometric mean of the two sides of its gap, as times of a class differ by factors and not by sums.
+ * They are sqrt(60 x 110) and sqrt(145 x 350), rounded. A machine whose own gaps are elsewhere has `--classes`;
+ * `vring-bench cores` says when a round trip lies too near to a bound.
  */
 export const DEFAULT_BOUNDS: ClassBounds = { nearNs: 80, farNs: 225 }
 

@@ -3,8 +3,8 @@ import { type RoundTripEnd, roundTripEnd, setAffinity, systemErrnoOf, withFifo }
 import { BLOCK_TURNS, BLOCKS, type CoreWorkerData, WARM_TURNS, type WorkerAnswer } from './probe-protocol.ts'
 
 /**
- * One of the two threads that send a cache line to each other and back. It sleeps until it is told a CPU; there it runs under
- * SCHED_FIFO where that is allowed, for a fraction of a millisecond.
+ * One of the two threads that send a cache line to each other and back. It sleeps until it is told a CPU; there it runs
+ * under SCHED_FIFO where that is allowed, for a fraction of a millisecond.
  */
 const { role, memory, method } = workerData as CoreWorkerData
 const end = roundTripEnd(role, memory, method)

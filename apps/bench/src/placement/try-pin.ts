@@ -1,8 +1,8 @@
 import { setAffinity } from '@vring/linux'
 
 /**
- * Puts the calling thread on one CPU, if it may be put there. One that may not runs wherever the kernel puts it; that the round
- * trip between these CPUs can't be measured either says so in the results, and their class is unknown.
+ * Puts the calling thread on one CPU, if it may be put there. One that may not runs wherever the kernel puts it. The
+ * round trip between these CPUs can't be measured then either. The results say so, and their class is unknown.
  *
  * @returns whether it is there
  */

@@ -14,14 +14,14 @@ const PEER_NEEDS: Readonly<Record<PeerName, string>> = {
 }
 
 /**
- * Bytes of the longest frame that testpmd sends from one buffer. One that is longer, or no length, it refuses with a line of its
- * log, and sends 64 bytes.
+ * Bytes of the longest frame that testpmd sends from one buffer. One that is longer, or no length, it refuses with a
+ * line of its log, and sends 64 bytes.
  */
 const TESTPMD_FRAME_BYTES = 2048
 
 /**
- * Refuses cells whose driver and backend do not go together, peers that have nothing to be compared with, and devices that
- * this process may not make: before anything is started.
+ * Refuses cells whose driver and backend do not go together, peers that have nothing to be compared with, and devices
+ * that this process may not make. It does so before anything is started.
  *
  * @throws BenchError with exit code 2, or 4 for a privilege
  */

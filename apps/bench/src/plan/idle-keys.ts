@@ -15,8 +15,8 @@ const OF_FLOOR: readonly SweepKey[] = [
 ]
 
 /**
- * Keys that a driver's cells do not depend on. testpmd brings its own memory, batches and chains; memory that two threads
- * share has neither page tables to invalidate nor files under it.
+ * Keys that a driver's cells do not depend on. Testpmd brings its own memory, batches and chains; memory that two
+ * threads share has neither page tables to invalidate nor files under it.
  */
 const OF_DRIVER: Readonly<Record<DriverName, readonly SweepKey[]>> = {
   inproc: [],

@@ -1,8 +1,8 @@
 import { type Random, shuffled } from '../stats/index.ts'
 
 /**
- * The order in which `count` cells run their trials: A B B A. Each pair of rounds is one drawn order and its reverse, so
- * that a drift of the machine (heat, a neighbour) falls on all cells alike.
+ * The order in which `count` cells run their trials: A B B A. Each pair of rounds is one drawn order and its reverse.
+ * So a drift of the machine (heat, a neighbour) falls on all cells alike.
  *
  * @returns for each round, indices of cells
  */

@@ -15,7 +15,7 @@ export interface PartDrawing<T> {
 }
 
 /**
- * Any number of things, at most `most` of them at once: more are put into parts that open by hand, by the outermost
+ * Any number of things, at most `most` of them at once. More are put into parts that open by hand, by the outermost
  * condition that they differ in, then by the next. What no condition tells apart is counted off.
  */
 export function inParts<T>(placed: readonly Placed<T>[], most: number, drawing: PartDrawing<T>): string {

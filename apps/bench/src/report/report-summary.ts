@@ -18,8 +18,8 @@ export interface Headline {
 }
 
 /**
- * What a run came to: of a peer's rate the most that an accessor has, else the largest difference between two, else that there
- * is none. A plugin that does not conform is no accessor. Null: there is nothing to compare.
+ * What a run came to. That is the most that an accessor has of a peer's rate, else the largest difference between two,
+ * else that there is none. A plugin that does not conform is no accessor. Null: there is nothing to compare.
  */
 export function headline(results: Results): Headline | null {
   const markOf = conformanceMarks(results)

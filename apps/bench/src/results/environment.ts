@@ -66,8 +66,8 @@ export function finishEnvironment(start: { environment: Environment; times: CpuT
 }
 
 /**
- * Reasons to call the machine busy: load of other processes before the run began (the bench itself adds about one runnable
- * process), or CPU time stolen by the hypervisor during it.
+ * Reasons to call the machine busy: load of other processes before the run began, or CPU time stolen by the hypervisor
+ * during it. The bench itself adds about one runnable process to the load.
  */
 export function busyReasons(loadBefore: number, steal: number | null): string[] {
   const reasons: string[] = []

@@ -115,8 +115,8 @@ export function judgedClaims({ steps }: Model, measured: Readonly<Record<string,
 }
 
 /**
- * Results whose claims about measured gains are judged by the cells that they have now: those of one part of a run may have
- * been "not tested" for want of the others.
+ * Results whose claims about measured gains are judged by the cells that they have now. Those of one part of a run may
+ * have been "not tested" for want of the others.
  */
 export function withMeasuredClaims(results: Results): Results {
   const measurable = CLAIMS.filter(({ subject }) => subject.kind === 'measured')

@@ -97,8 +97,8 @@ const cellSchema = z.object({
   /** Per packet, of copying the payload as the kernel of the cell's era does. */
   payloadSteps: z.record(z.string(), finite).optional(),
   /**
-   * Cache lines that move per packet with a driver on a core of its own: `<area>.toDevice`, `<area>.toDriver`; `.upgrades` are
-   * lines that were there already and were taken from the other side to be written.
+   * Cache lines that move per packet with a driver on a core of its own: `<area>.toDevice`, `<area>.toDriver`.
+   * `.upgrades` are lines that were there already and were taken from the other side to be written.
    */
   lines: z.record(z.string(), finite).optional(),
   modelled: z.array(modelledSchema),
@@ -106,7 +106,10 @@ const cellSchema = z.object({
   accesses: z.record(z.string(), finite),
   /** Of delivered frames and verdict counts; equal across accessors, ring formats and orders for one seed. */
   hash: z.string().nullable(),
-  /** Of the used elements; equal across accessors over rings of one format and order. Null: of a real driver's ring, or the floor's. */
+  /**
+   * Of the used elements; equal across accessors over rings of one format and order. Null: of a real driver's ring, or
+   * the floor's.
+   */
   ringHash: z.string().nullable().optional(),
   /** Names of the virtio features that driver and device negotiated. */
   features: z.array(z.string()).optional(),

@@ -35,7 +35,10 @@ export function sweptValues({ sweep }: Pick<CellResult, 'sweep'>): string[] {
   return Object.entries(sweep ?? {}).map(([key, value]) => `${key} ${value}`)
 }
 
-/** What each of these cells is measured under, outermost first: its place in a sweep, and the conditions that they differ in. */
+/**
+ * What each of these cells is measured under, outermost first: its place in a sweep, and the conditions that they
+ * differ in.
+ */
 export function cellPaths(cells: readonly CellResult[]): (cell: CellResult) => string[] {
   const varied = variedConditions(cells)
   return (cell) => [...sweptValues(cell), ...varied.map(({ title, of }) => `${title} ${of(cell)}`)]

@@ -76,7 +76,10 @@ export function ratesOf(
   return { all, counted: counted.length === 0 ? all : counted }
 }
 
-/** Chunks of a trial have a tail of their own; a slice of a real driver is one figure, and the tail is that of the slices. */
+/**
+ * Chunks of a trial have a tail of their own. A slice of a real driver is one figure, and the tail is that of the
+ * slices.
+ */
 function tail(trials: CellOutcome['trials'], slices: readonly Slice[] | null): number {
   const worst = trials.map(({ nsPerPacket }) => nsPerPacket.p99)
   return slices === null ? median(worst) : quantile(worst, 0.99)

@@ -6,8 +6,8 @@ export function failedClaims(claims: readonly ClaimResult[]): ClaimResult[] {
 }
 
 /**
- * Claims that a run itself fails: by what it measured or counted. Its results also carry the verdicts that a fit to published rows
- * gives; no cell changes those, and `vring-bench model` is the command that ends with 3 for them.
+ * Claims that a run itself fails: by what it measured or counted. Its results also carry the verdicts that a fit to
+ * published rows gives. No cell changes those. `vring-bench model` is the command that ends with 3 for them.
  */
 export function failedClaimChecks(claims: readonly ClaimResult[]): ClaimResult[] {
   return failedClaims(claims).filter(({ leftOut }) => leftOut === undefined)

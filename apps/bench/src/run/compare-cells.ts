@@ -25,9 +25,9 @@ export interface Pair {
 }
 
 /**
- * Ratio with interval and rank test for each pair. A difference counts when the test, Holm-corrected over all pairs, says
- * so, the interval of the ratio leaves out 1, and the ratio is further from 1 than a cell against itself. Slices count from
- * {@link SLICES_A_ROW} of a class on, and where the floor of the class is known.
+ * Ratio with interval and rank test for each pair. A difference counts when the test, Holm-corrected over all pairs,
+ * says so, and the interval of the ratio leaves out 1. The ratio also has to be further from 1 than a cell against
+ * itself. Slices count from {@link SLICES_A_ROW} of a class on, and where the floor of the class is known.
  */
 export function comparePairs(pairs: readonly Pair[], random: Random): Comparison[] {
   const adjusted = holm(
@@ -66,8 +66,9 @@ function isBeyond(ratio: number, { floor, class: place, trialsBefore, trialsAfte
 }
 
 /**
- * Every cell of a group against two: under its own conditions the reference, copy-checked where there is one, else the first
- * accessor that is built in; and the same accessor over another ring, or in another build, where only that differs.
+ * Every cell of a group against two. One is the reference under its own conditions: copy-checked where there is one,
+ * else the first accessor that is built in. The other is the same accessor over another ring, or in another build,
+ * where only that differs.
  */
 export function pairsOfGroup(cells: readonly CellResult[], noiseFloor: Results['noiseFloor']): Pair[] {
   const measured = cells.filter((cell) => cell.measured !== null && cell.role !== 'floor')
@@ -84,7 +85,10 @@ export function pairsOfGroup(cells: readonly CellResult[], noiseFloor: Results['
   return [...accessors, ...variants]
 }
 
-/** Cells that this one is a variant of: they differ in one key, of which they have the usual value, or the first one measured. */
+/**
+ * Cells that this one is a variant of: they differ in one key, of which they have the usual value, or the first one
+ * measured.
+ */
 function variantsBefore(cell: CellResult, cells: readonly CellResult[]): CellResult[] {
   const own = variantOf(cell)
   const same = cells.filter((other) => cellLabel(other.id) === cellLabel(cell.id))
@@ -98,8 +102,8 @@ function variantsBefore(cell: CellResult, cells: readonly CellResult[]): CellRes
 }
 
 /**
- * Two cells in every class that both have, or as they are where neither has classes. One with classes and one without, such as
- * of a file of an older version, have nothing in common.
+ * Two cells in every class that both have, or as they are where neither has classes. One with classes and one without,
+ * such as of a file of an older version, have nothing in common.
  *
  * @param oneRun their slices ran in turn
  */

@@ -4,9 +4,9 @@ import { isBuiltIn } from '../load-registry.ts'
 import type { CellOutcome } from './group-outcome.ts'
 
 /**
- * Cells of one group whose results differ from the others, or from one trial to the next: each line names a cell and what it
- * differs in. Empty when all agree. What is delivered is the same over every ring; used elements are over rings of one format
- * and order. The floor takes part with its laps.
+ * Cells of one group whose results differ from the others, or from one trial to the next. Each line names a cell and
+ * what it differs in. Empty when all agree. What is delivered is the same over every ring; used elements are over rings
+ * of one format and order. The floor takes part with its laps.
  */
 export function hashDisagreements(cells: readonly CellOutcome[]): string[] {
   const finished = cells.filter(({ finish }) => finish !== null)

@@ -9,7 +9,10 @@ import type { CellOutcome, GroupOutcome } from './group-outcome.ts'
 /** How much of a difference is none. */
 export type NoiseFloor = NonNullable<Results['noiseFloor']>
 
-/** The cell that runs a second time, against itself: the first with an accessor that is built in, else the first with any. */
+/**
+ * The cell that runs a second time, against itself: the first with an accessor that is built in, else the first with
+ * any.
+ */
 export function twiceRun(specs: readonly CellSpec[]): CellSpec[] {
   const accessors = specs.filter(({ accessor }) => accessor !== BASELINE)
   const first = accessors.find(({ accessor }) => isBuiltIn('accessor', accessor)) ?? accessors[0]
@@ -40,8 +43,8 @@ export function noiseFloorOf({ cells, self }: GroupOutcome, needed: number, rand
 }
 
 /**
- * The difference below which there is no verdict, as a factor less 1: 0.02 is 2 %. Null: a cell was not measured against itself
- * in this class, so any difference may be none.
+ * The difference below which there is no verdict, as a factor less 1: 0.02 is 2 %. Null: a cell was not measured
+ * against itself in this class, so any difference may be none.
  */
 export function floorFor(noiseFloor: NoiseFloor | null, place: Placement | null): number | null {
   if (noiseFloor === null) return null

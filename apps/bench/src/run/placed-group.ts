@@ -32,8 +32,9 @@ export function isPlaced({ driver }: Pick<CellSpec, 'driver'>): boolean {
 }
 
 /**
- * Runs the cells of one group against testpmd, and peers in turn with them, in slices. Every pair of driver and device is
- * connected before the first slice of a sitting and stays so to its end. Ctrl-C ends the slice that runs: those before it count.
+ * Runs the cells of one group against testpmd, and peers in turn with them, in slices. Every pair of driver and device
+ * is connected before the first slice of a sitting and stays so to its end. Ctrl-C ends the slice that runs: those
+ * before it count.
  *
  * @throws BenchError with exit code 4 when testpmd is missing
  */

@@ -143,7 +143,10 @@ function peersTable({ peers }: Results): string {
   )
 }
 
-/** Rates by where the cores were, and what a cell differs from itself by there; null where no driver had a core of its own. */
+/**
+ * Rates by where the cores were, and what a cell differs from itself by there; null where no driver had a core of its
+ * own.
+ */
 function nearFarText(results: Results): string | null {
   const content = nearFarTable(results)
   if (content.rows.length === 0) return null
@@ -206,8 +209,8 @@ function comparisonsTable(results: Results): string {
 }
 
 /**
- * How many published claims this run reproduced, and each one that it did not. Those that a fit to published rows judges are the
- * model's, whatever ran.
+ * How many published claims this run reproduced, and each one that it did not. Those that a fit to published rows
+ * judges are the model's, whatever ran.
  */
 function claimsLine({ claims }: Results): string {
   const ofModel = claims.filter(({ leftOut }) => leftOut !== undefined)

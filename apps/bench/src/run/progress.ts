@@ -18,7 +18,8 @@ export class Progress {
   /**
    * One more step begins.
    *
-   * @param what a cell or peer; its end gives way where the terminal is narrow, as what it does and the time left matter more
+   * @param what a cell or peer; its end gives way where the terminal is narrow, as what it does and the time left
+   * matter more
    */
   step(what: string, does: string): void {
     const elapsed = performance.now() - this.#started

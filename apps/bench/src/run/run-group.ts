@@ -61,8 +61,8 @@ class RunningCell {
   }
 
   /**
-   * Counts the steps of a cell that was interrupted: in a process of its own, as that of the cell may have been ended in the
-   * middle of a trial. One that fails at it stays without.
+   * Counts the steps of a cell that was interrupted. It does so in a process of its own, as that of the cell may have
+   * been ended in the middle of a trial. One that fails at it stays without.
    */
   async countLate({ seed, plugins, patienceMs }: Pick<GroupOptions, 'seed' | 'plugins' | 'patienceMs'>): Promise<void> {
     if (this.failure !== null || this.finish !== null || this.spec.hooks === 0) return

@@ -12,8 +12,8 @@ export interface TooFewTrials {
 }
 
 /**
- * Comparisons whose verdict is "no change" whatever was measured, as ranks of so few trials can't be unlikely enough for the
- * correction over all of them: 3 trials against 3 are in one order of 20 by chance. Null: there are none.
+ * Comparisons whose verdict is "no change" whatever was measured. Ranks of so few trials can't be unlikely enough for
+ * the correction over all of them: 3 trials against 3 are in one order of 20 by chance. Null: there are none.
  *
  * @param trials how many each comparison has before and after, in the same order
  */

@@ -10,9 +10,9 @@ const ASKED = 4
 const FRAMES_OFFSET = 8
 
 /**
- * A page that a device's process shares with the orchestrator. That process serves its driver without going back to its event
- * loop, so it is told and asked here: it looks once a millisecond, and counts only where it was asked to. To read a kernel
- * program's counter costs it as much as dozens of frames, and a peer is not asked.
+ * A page that a device's process shares with the orchestrator. That process serves its driver without going back to its
+ * event loop, so it is told and asked here. It looks once a millisecond, and counts only where it was asked to. To read
+ * a kernel program's counter costs it as much as dozens of frames, and a peer is not asked.
  */
 export class Board {
   readonly #mapping: Mapping

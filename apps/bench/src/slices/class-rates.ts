@@ -26,8 +26,8 @@ export function sliceResult({ packets, seconds, trial: _, ...slice }: Slice): Sl
 }
 
 /**
- * The slices that a class's rate rests on. Of `unknown` these are all: it has a rate where no class has one, because nothing
- * could be told or the CPUs were moved all the time.
+ * The slices that a class's rate rests on. Of `unknown` these are all. It has a rate where no class has one, because
+ * nothing could be told or the CPUs were moved all the time.
  */
 export function slicesIn<T extends Pick<SliceResult, 'class'>>(slices: readonly T[], place: Placement): readonly T[] {
   return place === 'unknown' ? slices : slices.filter((slice) => slice.class === place)

@@ -34,9 +34,9 @@ const FREEZE_LOOKS = 500
 const LOOK_MS = 1
 
 /**
- * A testpmd and a device that stay connected. Both are stopped (SIGSTOP) but for their slices. A slice is the time from the
- * driver's SIGCONT to its SIGSTOP; frames are counted when it stands still, so the count is that of the slice exactly, however
- * long it takes to be told.
+ * A testpmd and a device that stay connected. Both are stopped (SIGSTOP) but for their slices. A slice is the time from
+ * the driver's SIGCONT to its SIGSTOP. Frames are counted when the driver stands still. So the count is that of the
+ * slice exactly, however long it takes to be told.
  */
 export class ConnectedPair<D extends PairDevice = PairDevice> implements Sitting {
   readonly device: D
@@ -112,7 +112,10 @@ export class ConnectedPair<D extends PairDevice = PairDevice> implements Sitting
     await this.#driver?.stop()
   }
 
-  /** First what sends: the driver, or what no driver connects to; what is on its way arrives and is counted; then the device. */
+  /**
+   * First what sends: the driver, or what no driver connects to; what is on its way arrives and is counted; then the
+   * device.
+   */
   async #stop(): Promise<void> {
     const { device } = this
     this.#driver!.pause()

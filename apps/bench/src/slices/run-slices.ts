@@ -24,9 +24,9 @@ export interface SliceOptions {
 }
 
 /**
- * Runs pairs in turn, a slice each, A B B A, until each row has the slices that it needs, or the patience for classes that do
- * not occur is over. One pair runs at a time, the others are stopped; within a sitting nothing is set up in between. At least
- * `needed` rounds are run, whatever the patience.
+ * Runs pairs in turn, a slice each, A B B A. It ends when each row has the slices that it needs, or the patience for
+ * classes that do not occur is over. One pair runs at a time, the others are stopped; within a sitting nothing is set
+ * up in between. At least `needed` rounds are run, whatever the patience.
  */
 export async function runSlices(pairs: readonly SlicePair[], options: SliceOptions): Promise<void> {
   const { signal, patienceMs, needed, roundsASitting } = options

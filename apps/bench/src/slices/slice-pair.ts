@@ -1,9 +1,9 @@
 import type { Sitting, Slice } from './slice.ts'
 
 /**
- * A driver and a device, which are measured in several sittings: now and then both are ended and connected again, as new
- * processes. Where a process has its pages and what a compiler made of it is worth some percent, and stays for as long as it
- * lives: the slices of one sitting agree with one another, and with no other run.
+ * A driver and a device, which are measured in several sittings: now and then both are ended and connected again, as
+ * new processes. Where a process has its pages and what a compiler made of it is worth some percent, and stays for as
+ * long as it lives. The slices of one sitting agree with one another, and with no other run.
  */
 export class SlicePair<S extends Sitting = Sitting> {
   /** Of all sittings. */

@@ -22,8 +22,8 @@ export interface SliceTimes {
 }
 
 /**
- * Slices of `--trials`, `--duration-ms` and `--patience`. A trial that is longer than a slice is several of them: five trials of
- * 1000 ms are 25 slices of 200 ms.
+ * Slices of `--trials`, `--duration-ms` and `--patience`. A trial that is longer than a slice is several of them: five
+ * trials of 1000 ms are 25 slices of 200 ms.
  *
  * @throws BenchError with exit code 2
  */

@@ -2,7 +2,10 @@ import { CellFailure, CellInterrupted } from '../cell/cell-failure.ts'
 import type { CellProcess } from '../cell/cell-process.ts'
 import type { Sitting, SliceCount } from './slice.ts'
 
-/** A driver and a device in two threads of one process, which is stopped (SIGSTOP) but for its slices: a driver's thread spins. */
+/**
+ * A driver and a device in two threads of one process, which is stopped (SIGSTOP) but for its slices: a driver's thread
+ * spins.
+ */
 export class ThreadsPair implements Sitting {
   readonly label: string
   failure: string | null = null

@@ -38,8 +38,8 @@ export interface HeldAgainst {
 
 /**
  * How a ratio to a reference changed from one run to another: (after.cell / after.reference) / (before.cell /
- * before.reference), of medians, with its bootstrap interval; all four series resampled on their own. A machine that was
- * slower in one of the runs falls out.
+ * before.reference), of medians, with its bootstrap interval. All four series are resampled on their own. A machine
+ * that was slower in one of the runs falls out.
  */
 export function ratioChangeInterval(before: HeldAgainst, after: HeldAgainst, random: Random, level = 0.95): Interval {
   const [fresh, kept] = [heldDraws(after), heldDraws(before)]

@@ -56,8 +56,8 @@ function exactP(u: number, n: number, m: number): number {
 }
 
 /**
- * How many of the orderings of n and m values have U = index: the coefficients of the Gaussian binomial
- * (n + m choose n), built factor by factor: times (1 - q^(m+i)), divided by (1 - q^i).
+ * How many of the orderings of n and m values have U = index: the coefficients of the Gaussian binomial (n + m choose
+ * n). They are built factor by factor: times (1 - q^(m+i)), divided by (1 - q^i).
  */
 function orderingsByU(n: number, m: number): number[] {
   const counts = new Array<number>(n * m + 1).fill(0)

@@ -1,8 +1,8 @@
 import type { Random } from './random.ts'
 
 /**
- * Values that were measured, or those of each sitting: values of one sitting have something in common, and are not as many
- * independent ones as they are.
+ * Values that were measured, or those of each sitting. Values of one sitting have something in common, and are not as
+ * many independent ones as they are.
  */
 export type Sample = readonly number[] | readonly (readonly number[])[]
 
@@ -15,12 +15,13 @@ function sittingsOf(sample: Sample): readonly (readonly number[])[] {
 }
 
 /**
- * Medians of resamples: as many sittings as there are are drawn with replacement, and of each as many values as it has (the
- * two-stage bootstrap of Davison and Hinkley, Bootstrap Methods and their Application, section 3.8). Without sittings this is
- * the plain bootstrap.
+ * Medians of resamples. As many sittings as there are, are drawn with replacement, and of each as many values as it
+ * has. (It is the two-stage bootstrap of Davison and Hinkley, Bootstrap Methods and their Application, section 3.8.)
+ * Without sittings this is the plain bootstrap.
  *
- * A resample is nothing but how often each value was drawn, so draws are counted by the rank of their value, and a walk over
- * the counts finds the middle: nothing is put together or sorted, as there are thousands of resamples for each interval.
+ * A resample is nothing but how often each value was drawn. So draws are counted by the rank of their value, and a walk
+ * over the counts finds the middle. Nothing is put together or sorted, as there are thousands of resamples for each
+ * interval.
  */
 export class ResampleMedian {
   private readonly ascending: Float64Array

@@ -2,7 +2,10 @@ import { AfXdpInterface, AfXdpQueue } from '@vring/backend-af-xdp'
 import { CountedEnd } from './counted-end.ts'
 import { VethPair } from './veth-pair.ts'
 
-/** An AF_XDP socket in copy mode on one end of a veth pair of this process' own; what arrives at the other end is counted. */
+/**
+ * An AF_XDP socket in copy mode on one end of a veth pair of this process' own; what arrives at the other end is
+ * counted.
+ */
 export class AfXdpEnd extends CountedEnd<AfXdpQueue> {
   readonly name = 'af-xdp'
   private readonly veth: VethPair

@@ -4,8 +4,8 @@ import type { FrameBatch, FrameSource, NetBackend } from '@vring/vhost-net'
 export type DeviceEnd = NetBackend & FrameSource & { readonly wakeFd: number }
 
 /**
- * The end of a cell that leaves the process: a device's queue, served in both directions as a device would, whose frames are
- * counted where they arrive.
+ * The end of a cell that leaves the process. It is a device's queue, served in both directions as a device would, whose
+ * frames are counted where they arrive.
  */
 export abstract class CountedEnd<Queue extends DeviceEnd> implements NetBackend, FrameSource {
   abstract readonly name: string

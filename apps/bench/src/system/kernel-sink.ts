@@ -3,8 +3,8 @@ import { attachXdp, type XdpAttachment, type XdpMode } from '@vring/linux'
 import { XDP_DROP } from '@vring/xdp'
 
 /**
- * The end that frames are counted at: an XDP program in the kernel that counts each frame and drops it, so that what is
- * measured ends at the device and not in a network stack that looks for a receiver.
+ * The end that frames are counted at. It is an XDP program in the kernel that counts each frame and drops it. So what
+ * is measured ends at the device and not in a network stack that looks for a receiver.
  */
 export class KernelSink {
   readonly #program = new CountingXdp(XDP_DROP)

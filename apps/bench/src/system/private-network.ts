@@ -3,8 +3,8 @@ import { unshareNetwork } from '@vring/linux'
 let entered = false
 
 /**
- * Puts this process into a network namespace of its own, once: its devices are its own, no name is taken, and all of
- * them go with the process, whatever ends that.
+ * Puts this process into a network namespace of its own, once. Its devices are its own, and no name is taken. All of
+ * them go with the process, however it ends.
  *
  * @throws VringError ERR_SYSTEM: EPERM
  */

@@ -14,7 +14,7 @@ const VALUE_ROOM = 24
 
 /**
  * Rows under their titles, two spaces between columns, no line longer than its content. Where that is wider than the
- * terminal, each row is a block instead: its first cell, and below it a line for each other one, with its title.
+ * terminal, each row is a block instead. It has its first cell, and below it a line for each other one, with its title.
  *
  * @param style applied to titles, rule and the first lines of blocks (bold, dim)
  * @param width columns that there are

@@ -1,6 +1,6 @@
 /**
- * Columns of the terminal that results are printed on; without end where they go to a file or a program, which are to get
- * them as they are.
+ * Columns of the terminal that results are printed on. It is without end where they go to a file or a program, which
+ * are to get them as they are.
  *
  * @param stream standard output
  */

@@ -41,7 +41,7 @@ export interface MachineOptions {
 const FRAMES = 256
 
 /**
- * A guest with one transmit queue, the process that runs it, and the kernel below: driver, ring, accessor, datapath and
+ * A guest with one transmit queue, the process that runs it, and the kernel below. Driver, ring, accessor, datapath and
  * paged memory are those of the packages. Everything that happens is noted as a {@link Moment}. It runs the same way
  * every time, so a list of actions is all that has to be remembered.
  */

@@ -1,8 +1,8 @@
 import { RecordingCpu, type Step } from '@vring/accessor'
 
 /**
- * A port that records, and tells when user memory is closed again: the end of an access that goes through no window, to
- * an indirect table or to payload.
+ * A port that records, and tells when user memory is closed again. That is the end of an access that goes through no
+ * window, to an indirect table or to payload.
  */
 export class SectionCpu extends RecordingCpu {
   #onClose: () => void = () => {}

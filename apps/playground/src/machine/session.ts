@@ -13,10 +13,10 @@ interface Past {
 
 /**
  * A machine's history, and a place in it. The history is a list of actions that is executed from the beginning whenever
- * its past changes; so one can step back, let something else happen in the middle of a round, and take it back again.
+ * its past changes. So one can step back, let something else happen in the middle of a round, and take it back again.
  *
- * Acting in the middle rewrites what came after: inside a round, what may happen concurrently happens at that place and
- * the round goes on; anything else waits for the end of the action that the cursor is in.
+ * Acting in the middle rewrites what came after. Inside a round, what may happen concurrently happens at that place and
+ * the round goes on. Anything else waits for the end of the action that the cursor is in.
  */
 export class Session {
   #options: MachineOptions

@@ -112,7 +112,10 @@ function moduleBytes(file: string): Buffer {
   return file.endsWith('.xz') ? execFileSync('xz', ['-dc', file]) : readFileSync(file)
 }
 
-/** The files of modules and of all that they need, each after what it needs; not those that are built in. Source: modules.dep(5). */
+/**
+ * The files of modules and of all that they need, each after what it needs; not those that are built in.
+ * Source: modules.dep(5).
+ */
 function moduleFiles(folder: string, modules: readonly string[]): string[] {
   const lines = readFileSync(join(folder, 'modules.dep'), 'utf8').trim().split('\n')
   const builtIn = readFileSync(join(folder, 'modules.builtin'), 'utf8')

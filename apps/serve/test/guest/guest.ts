@@ -29,8 +29,8 @@ export interface GuestOptions {
 }
 
 /**
- * A Linux machine with a virtio network card or disk whose device is a vhost-user backend, emulated by QEMU without KVM. It ends
- * with this process, however that ends.
+ * A Linux machine with a virtio network card or disk whose device is a vhost-user backend, emulated by QEMU without
+ * KVM. It ends with this process, however that ends.
  */
 export class Guest {
   readonly child: ChildProcess

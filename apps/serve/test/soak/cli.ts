@@ -1,4 +1,7 @@
-/** `npm run soak -- --time 10m`: drivers, guests, kills, links and hostile neighbours side by side, and what is left of it. */
+/**
+ * `npm run soak -- --time 10m`: drivers, guests, kills, links and hostile neighbours side by side, and what is left of
+ * it.
+ */
 import { parseArgs } from 'node:util'
 import { parseDuration } from '../../../../fuzz/duration.ts'
 import { runSoak } from './soak.ts'

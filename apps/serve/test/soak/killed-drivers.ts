@@ -15,7 +15,10 @@ const FRAMES = 2000
 /** Every so many drivers one is DPDK's. */
 const TESTPMD_EVERY = 8
 
-/** A daemon with a TAP, drivers that send as fast as they can and are killed, and a link that goes down, up and changes its MTU. */
+/**
+ * A daemon with a TAP, drivers that send as fast as they can and are killed, and a link that goes down, up and changes
+ * its MTU.
+ */
 export class KilledDrivers implements Actor {
   readonly name = 'killed drivers'
   readonly counts: Counts = {}

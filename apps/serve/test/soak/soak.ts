@@ -42,8 +42,8 @@ const SLOWER_MS = 5
 const HUGE_PAGES = /^HugePages_Total: +\d+$/gm
 
 /**
- * Runs all actors side by side for a time, and then looks whether anything is left or has grown. In a network namespace of its
- * own, which this thread then stays in. It ends only processes that it started.
+ * Runs all actors side by side for a time, and then looks whether anything is left or has grown. In a network namespace
+ * of its own, which this thread then stays in. It ends only processes that it started.
  */
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   const { timeMs, seed, peers, log = () => {}, stopped = () => false } = options

@@ -42,7 +42,10 @@ export class WatchedDaemon {
     return daemon
   }
 
-  /** Waits until no driver is connected, and looks at what it holds. The first look is what the last one is compared with. */
+  /**
+   * Waits until no driver is connected, and looks at what it holds. The first look is what the last one is compared
+   * with.
+   */
   async look(): Promise<void> {
     await until(`${this.#name}: the end of the session`, async () => (await this.metric('vring_connected')) === 0)
     // Connections of the metrics, which are asked for all the time, go by themselves.
@@ -64,7 +67,10 @@ export class WatchedDaemon {
     }).length
   }
 
-  /** One metric. Asked again where the connection went, as one that was kept may when the daemon closes it at that moment. */
+  /**
+   * One metric. Asked again where the connection went, as one that was kept may when the daemon closes it at that
+   * moment.
+   */
   async metric(name: string): Promise<number> {
     for (let tries = 0; ; tries++) {
       try {

@@ -121,8 +121,8 @@ export function configSpace(offset: number, size: number, flags: number, bytes: 
 }
 
 /**
- * Inflight description: 20 bytes by the document, 24 as QEMU's structure is padded, and as every front-end and back-end sends
- * it.
+ * Inflight description: 20 bytes by the document, 24 as QEMU's structure is padded, and as every front-end and back-end
+ * sends it.
  */
 export function inflightArea(mmapSize: number, mmapOffset: number, queues: number, queueSize: number): Uint8Array {
   return words([8, mmapSize], [8, mmapOffset], [2, queues], [2, queueSize], [4, 0])
