@@ -14,8 +14,9 @@ export function vringPackage(options: Options = {}): ReturnType<typeof defineCon
 }
 
 /**
- * What an earlier build left is removed, except the declarations, which tsc may be writing at this moment, and `modules`, which
- * another build of the same package writes. The list of licences is added to. tsup takes a list as exceptions only: it puts all files before it.
+ * What an earlier build left is removed, except the declarations, which tsc may be writing at this moment, and
+ * `modules`, which another build of the same package writes. The list of licences is added to. tsup takes a list as
+ * exceptions only: it puts all files before it.
  */
 export function allBut(...modules: string[]): string[] {
   return ['!**/*.d.ts', `!${LICENSES_FILE}`, ...modules.map((name) => `!${name}.js*`)]

@@ -1,9 +1,9 @@
-// Sums up runs: `node summary.mjs NAME:EXIT-CODE[:RESULTS:LOG]...`. RESULTS is a file of vitest's JSON results, LOG what it printed;
-// without them, a command that counts as one test.
-// Prints what failed and, as its last line, `N passed, N failed, N skipped`; exits with 1 when anything failed.
-// A run that failed though no test of it did shows the errors that it printed.
-// A run that ended without a result file, and a test file that could not be loaded, count as one failure each.
-// In the run named `interop` a skipped test counts as failed: the peers are installed, so nothing may be skipped.
+// Sums up runs: `node summary.mjs NAME:EXIT-CODE[:RESULTS:LOG]...`. RESULTS is a file of vitest's JSON results, LOG
+// what it printed; without them, a command that counts as one test. Prints what failed and, as its last line,
+// `N passed, N failed, N skipped`; exits with 1 when anything failed. A run that failed though no test of it did shows
+// the errors that it printed. A run that ended without a result file, and a test file that could not be loaded, count
+// as one failure each. In the run named `interop` a skipped test counts as failed: the peers are installed, so nothing
+// may be skipped.
 import { readFileSync } from 'node:fs'
 
 const total = { passed: 0, failed: 0, skipped: 0 }

@@ -1,6 +1,6 @@
 /**
- * The bounded queue that backends are made with: what it has no room for is refused, and what waits stays where it is until it is
- * consumed.
+ * The bounded queue that backends are made with: what it has no room for is refused, and what waits stays where it is
+ * until it is consumed.
  *
  *   npx tsx --conditions=@vring/source examples/bounded-queue.ts
  */

@@ -1,6 +1,6 @@
 /**
- * Composes a program's parts: the built-in accessors and backends, a backend of its own, and which accessor serves a ring, with
- * the reason why each other one does not.
+ * Composes a program's parts: the built-in accessors and backends, a backend of its own, and which accessor serves a
+ * ring, with the reason why each other one does not.
  *
  *   npx tsx --conditions=@vring/source examples/compose-registry.ts
  */

@@ -1,6 +1,7 @@
 /**
- * A notifier of one's own under the schedule explorer. It closes its mapping while an invalidation is open. One that keeps a flag
- * forgets that invalidations overlap: the end of the first opens what the second still needs closed. One that counts has no finding.
+ * A notifier of one's own under the schedule explorer. It closes its mapping while an invalidation is open. One that
+ * keeps a flag forgets that invalidations overlap: the end of the first opens what the second still needs closed. One
+ * that counts has no finding.
  *
  *   npx tsx --conditions=@vring/source examples/own-notifier.ts
  */
@@ -20,7 +21,10 @@ import { Cell, Lock, type MmuNotifierOps, type SyncPort } from '@vring/mmu-notif
 
 const PAGE = 1
 
-/** Keeps one mapping. What threads share is in cells, and goes through the port: each call is a place where another one may run. */
+/**
+ * Keeps one mapping. What threads share is in cells, and goes through the port: each call is a place where another one
+ * may run.
+ */
 class OwnNotifier implements MmuNotifierOps {
   readonly name = 'own'
   readonly #port: SyncPort

@@ -15,8 +15,8 @@ export interface Fault {
   /** Why it can't occur here as it did there; null: it could. */
   readonly notHere: string | null
   /**
-   * Where another thread has to come in between: the search of all schedules for it, over the code that ships, whose catalogue
-   * has an entry of the same id. Else why one thread is enough.
+   * Where another thread has to come in between: the search of all schedules for it, over the code that ships, whose
+   * catalogue has an entry of the same id. Else why one thread is enough.
    */
   readonly explored: (() => FindingKind | null) | string
   /** Changes to the sources that put it back, each of which {@link run} must find. */

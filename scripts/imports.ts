@@ -22,7 +22,10 @@ export function isTestFile(file: string): boolean {
   return /\.(test|bench)\.[cm]?tsx?$/.test(file) || file.includes('/fixtures/')
 }
 
-/** The package a bare specifier belongs to: `@vring/conformance/accessor` is of `@vring/conformance`; null for a relative one. */
+/**
+ * The package a bare specifier belongs to: `@vring/conformance/accessor` is of `@vring/conformance`; null for a
+ * relative one.
+ */
 export function packageOf(specifier: string): string | null {
   if (specifier.startsWith('.') || specifier.startsWith('/') || specifier.startsWith('node:')) return null
   return specifier

@@ -118,8 +118,8 @@ function forbidden(from: WorkspacePackage, to: WorkspacePackage): string | null 
 }
 
 /**
- * Libraries whose code a package's build writes into its own files (a devDependency of it then): each weighs megabytes as it is
- * installed, and a hundredth of that as it is used.
+ * Libraries whose code a package's build writes into its own files (a devDependency of it then): each weighs megabytes
+ * as it is installed, and a hundredth of that as it is used.
  */
 export const BUNDLED: Readonly<Record<string, readonly string[]>> = {
   'backend-pcap': ['fflate'],

@@ -1,6 +1,6 @@
 /**
- * `npm run release`: publishes what the changesets have versioned, once every gate is open. `--dry-run` tries the gates only. The
- * workflow `release` calls it where npm can prove where a package was built.
+ * `npm run release`: publishes what the changesets have versioned, once every gate is open. `--dry-run` tries the gates
+ * only. The workflow `release` calls it where npm can prove where a package was built.
  */
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'

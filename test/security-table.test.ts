@@ -24,7 +24,10 @@ const rows = readFileSync('SECURITY.md', 'utf8')
   )
   .filter(([first]) => first !== 'surface' && first !== 'where')
 
-/** Each test that a cell names: `file`: "title", "title"; attacks: "title"; matrix. A title may be cut short by three dots at an end. */
+/**
+ * Each test that a cell names: `file`: "title", "title"; attacks: "title"; matrix. A title may be cut short by three
+ * dots at an end.
+ */
 function named(cell: string): { readonly files: readonly string[]; readonly titles: readonly string[] }[] {
   return cell.split(';').map((one) => {
     const paths = [...one.matchAll(/`([^`]+)`/g)].map(([, path]) => path!)

@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { repositoryRoot } from '../scripts/workspace.ts'
 
-/** Executes docs/tutorial-backend.md: its files are written below node_modules/, where `@vring/...` resolves as for a user. */
+/**
+ * Executes docs/tutorial-backend.md: its files are written below node_modules/, where `@vring/...` resolves as for a
+ * user.
+ */
 mkdirSync(join(repositoryRoot, 'node_modules/.cache'), { recursive: true })
 const folder = mkdtempSync(join(repositoryRoot, 'node_modules/.cache/vring-tutorial-'))
 afterAll(() => {

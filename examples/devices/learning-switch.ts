@@ -58,7 +58,10 @@ export class LearningSwitch {
     return new NetDevice({ accessor: vmapDirect, backend: () => port, source: () => port.inbox })
   }
 
-  /** Learns the sender; where the frame goes: to the station's port, or to all others. @param addresses destination, source */
+  /**
+   * Learns the sender; where the frame goes: to the station's port, or to all others. @param addresses destination,
+   * source
+   */
   route(from: Port, addresses: Uint8Array): readonly Port[] {
     const [destination, source] = [addresses.subarray(0, 6).join(), addresses.subarray(6).join()]
     this.stations.delete(source)

@@ -4,7 +4,10 @@ export const EDGES_MAX = 1 << 17
 /** Where instrumented code finds its counters. */
 export const COUNTERS_NAME = '__vringEdges'
 
-/** How often an edge was passed, in the classes of AFL: once, twice, three times, 4 to 7, 8 to 15, 16 to 31, 32 to 127, more. */
+/**
+ * How often an edge was passed, in the classes of AFL: once, twice, three times, 4 to 7, 8 to 15, 16 to 31, 32 to 127,
+ * more.
+ */
 const CLASS_OF = Uint8Array.from({ length: 256 }, (_, count) => {
   if (count < 4) return count === 3 ? 4 : count
   return count < 8 ? 8 : count < 16 ? 16 : count < 32 ? 32 : count < 128 ? 64 : 128

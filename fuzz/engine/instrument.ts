@@ -62,7 +62,10 @@ const externalDependencies: Plugin = {
   },
 }
 
-/** Numbers the edges of counted sources; each of our modules also learns where it stands, which a bundle would make it forget. */
+/**
+ * Numbers the edges of counted sources; each of our modules also learns where it stands, which a bundle would make it
+ * forget.
+ */
 class EdgeCounters {
   count = 0
   readonly #counted: boolean

@@ -5,7 +5,10 @@ const INTERESTING = [
 ]
 const WIDE = [0xffff, 0x10000, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff, 0x00ff_ffff, 0x0010_0000]
 
-/** Changes inputs: bits, bytes, words, pieces moved, doubled, left out or taken from another input, words of a dictionary. */
+/**
+ * Changes inputs: bits, bytes, words, pieces moved, doubled, left out or taken from another input, words of a
+ * dictionary.
+ */
 export class Mutator {
   readonly #random: (bound: number) => number
   readonly #dictionary: readonly Uint8Array[]

@@ -64,7 +64,10 @@ function assignedNames(program: EstreeNode): Set<string> {
   return names
 }
 
-/** Names that a target of an assignment binds, and those that its defaults mention; a property's object is not assigned to. */
+/**
+ * Names that a target of an assignment binds, and those that its defaults mention; a property's object is not assigned
+ * to.
+ */
 function addNames(target: EstreeNode, names: Set<string>): void {
   walk(target, {
     enter(node) {

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 
 /**
- * Removes the declarations that no export of a package reaches: tsc writes one for each source file, and what only code imports
- * would be installed for nothing. Runs in the folder of the package, after tsc.
+ * Removes the declarations that no export of a package reaches: tsc writes one for each source file, and what only code
+ * imports would be installed for nothing. Runs in the folder of the package, after tsc.
  */
 const DIST = 'dist'
 const IMPORT = /\b(?:from|import)\s*\(?\s*['"](\.[^'"]+)\.(?:js|ts)['"]/g

@@ -5,7 +5,8 @@ import MagicString from 'magic-string'
 const KEPT = /^!|[#@]__PURE__|@license|@preserve|@vite-ignore|webpackIgnore/
 
 /**
- * Takes the comments out of a module that is published: they are in its sources, which the map leads to, and in its declarations.
+ * Takes the comments out of a module that is published: they are in its sources, which the map leads to, and in its
+ * declarations.
  *
  * @param edited an edited module, or none
  */

@@ -1,6 +1,6 @@
 /**
- * `npm run docs`: makes the site in docs-out/ and serves it on this machine. `--build` makes it only; `--check` also ends with 1 when a
- * link leads nowhere.
+ * `npm run docs`: makes the site in docs-out/ and serves it on this machine. `--build` makes it only; `--check` also
+ * ends with 1 when a link leads nowhere.
  */
 import { join } from 'node:path'
 import { preview } from 'vite'

@@ -24,8 +24,8 @@ function textOf(source: string): string {
 }
 
 /**
- * Writes the site into a folder: every page of {@link siteSections}, what each package exports, pictures, and the playground and
- * the benchmark report where they were built.
+ * Writes the site into a folder: every page of {@link siteSections}, what each package exports, pictures, and the
+ * playground and the benchmark report where they were built.
  */
 export function writeSite(into: string): SiteResult {
   rmSync(into, { recursive: true, force: true })

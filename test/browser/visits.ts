@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { type Look, launch, open, type WatchedPage } from './browser.ts'
 
 /**
- * One browser for the tests of a group, and a page for each test that asks for one. Whatever a test did, its page had nothing
- * to say on the console, and sent no request elsewhere.
+ * One browser for the tests of a group, and a page for each test that asks for one. Whatever a test did, its page had
+ * nothing to say on the console, and sent no request elsewhere.
  */
 export function watchedVisits(): (address: string, look: Look) => Promise<Page> {
   let browser: Browser

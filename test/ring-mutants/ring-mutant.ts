@@ -9,7 +9,10 @@ export interface RingMutant {
   readonly edits: readonly RingEdit[]
   /** Full title of the test in `virtqueue` that must fail. */
   readonly killedBy: string
-  /** Title of the case of the accessor kit that must fail: over vmap-direct, and where its code runs over copy-checked, which has no lease. */
+  /**
+   * Title of the case of the accessor kit that must fail: over vmap-direct, and where its code runs over copy-checked,
+   * which has no lease.
+   */
   readonly kitCase: string
 }
 

@@ -8,8 +8,8 @@ export interface BlockCount {
 }
 
 /**
- * How often each block of the packages' own code runs, as V8 counts it for coverage: exact, whatever the optimiser does. Begins
- * before that code is loaded, as only what is compiled after that is counted by blocks.
+ * How often each block of the packages' own code runs, as V8 counts it for coverage: exact, whatever the optimiser
+ * does. Begins before that code is loaded, as only what is compiled after that is counted by blocks.
  */
 export class BlockCounts {
   readonly #session = new Session()

@@ -1,6 +1,7 @@
-// How long one look takes in each worst case, on this machine: npx tsx --conditions=@vring/source test/worst-case/look-times.ts
-// As fresh code would (the first looks of a process) and when it is compiled; a table, ms:
-// the first look, those of the fastest quarter, of half and of all after a warm-up. Run it on a machine that does nothing else.
+// How long one look takes in each worst case, on this machine: npx tsx --conditions=@vring/source
+// test/worst-case/look-times.ts As fresh code would (the first looks of a process) and when it is compiled; a table,
+// ms: the first look, those of the fastest quarter, of half and of all after a warm-up. Run it on a machine that does
+// nothing else.
 import { WORK_PER_LOOK, work } from '@vring/memory'
 import { REQUEST_CASES, WorstRequests } from './worst-requests.ts'
 import { WORST_CASES, worstRound } from './worst-round.ts'

@@ -135,8 +135,8 @@ export class WorstRequests {
   }
 
   /**
-   * A table of `entries` descriptors that every head of the ring names: a header, then room of `length` bytes in each, of `last`
-   * in the last one.
+   * A table of `entries` descriptors that every head of the ring names: a header, then room of `length` bytes in each,
+   * of `last` in the last one.
    */
   tables(entries: number, length: number, type = 0, last = length): void {
     this.table(entries, length, last)

@@ -33,8 +33,8 @@ import {
 } from '@vring/virtqueue'
 
 /**
- * What the step that crosses {@link WORK_PER_LOOK} may add: a batch with its longest chain, then one frame in the most pieces,
- * each looked up three times, copied, and looked up and noted for the log.
+ * What the step that crosses {@link WORK_PER_LOOK} may add: a batch with its longest chain, then one frame in the most
+ * pieces, each looked up three times, copied, and looked up and noted for the log.
  */
 const STEP = BATCH_DESCRIPTORS_MAX + CHAIN_DESCRIPTORS_MAX + 9 * PIECES_MAX
 export const BOUND = WORK_PER_LOOK + STEP
