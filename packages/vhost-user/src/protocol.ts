@@ -7,6 +7,7 @@
 
 export * from './device/device.ts'
 export * from './host/session-host.ts'
+export { INFLIGHT_VERSION } from './inflight/inflight-area.ts'
 export * from './inflight/inflight-packed.ts'
 export * from './inflight/inflight-split.ts'
 export * from './inflight/session-inflight.ts'

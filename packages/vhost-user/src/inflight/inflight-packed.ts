@@ -1,6 +1,4 @@
-import { refused } from '@vring/layout'
-import { work } from '@vring/memory'
-import { INFLIGHT_VERSION } from './inflight-split.ts'
+import { InflightArea, type InflightLayout } from './inflight-area.ts'
 
 /**
  * What a backend notes of one packed ring (vhost-user, "Inflight I/O tracking", packed virtqueues). The device overwrites
@@ -16,21 +14,16 @@ import { INFLIGHT_VERSION } from './inflight-split.ts'
  *   └──────────┴───┴──────┴──────┴─────┴─────────┴────┴───────┴─────┴──────┘
  * ```
  */
-const VERSION = 8
-const DESC_NUM = 10
 const FREE_HEAD = 12
 const OLD_FREE_HEAD = 14
 const USED_IDX = 16
 const OLD_USED_IDX = 18
 const USED_WRAP = 20
 const OLD_USED_WRAP = 21
-const HEADER_BYTES = 32
-const STATE_BYTES = 32
-const STATE_INFLIGHT = 0
+const LAYOUT: InflightLayout = { header: 32, state: 32 }
 const STATE_NEXT = 2
 const STATE_LAST = 4
 const STATE_NUM = 6
-const STATE_COUNTER = 8
 const STATE_ID = 16
 const STATE_FLAGS = 18
 const STATE_LEN = 20
@@ -38,7 +31,7 @@ const STATE_ADDR = 24
 
 /** Bytes of one packed ring's part of the area, before it is rounded up to `INFLIGHT_ALIGN`. */
 export function inflightPackedBytes(queueSize: number): number {
-  return HEADER_BYTES + STATE_BYTES * queueSize
+  return LAYOUT.header + LAYOUT.state * queueSize
 }
 
 /** One descriptor of a packed ring, as the driver made it available. */
@@ -71,12 +64,8 @@ export class InflightPacked {
   readonly queueSize: number
   /** No device has used it before. */
   readonly fresh: boolean
+  readonly #area: InflightArea
   readonly #view: DataView
-  readonly #u8: Uint8Array
-  readonly #u16: Uint16Array
-  readonly #batch: Uint16Array
-  #batched = 0
-  #counter = 0
 
   /**
    * @param buffer mapped, zero where it was never used
@@ -84,27 +73,16 @@ export class InflightPacked {
    * @throws VringError ERR_PROTOCOL for an area of another version or size
    */
   constructor(buffer: ArrayBufferLike, offset: number, queueSize: number) {
-    const bytes = inflightPackedBytes(queueSize)
+    const area = new InflightArea(buffer, offset, queueSize, LAYOUT)
     this.queueSize = queueSize
-    this.#view = new DataView(buffer, offset, bytes)
-    this.#u8 = new Uint8Array(buffer, offset, bytes)
-    this.#u16 = new Uint16Array(buffer, offset, bytes / 2)
-    this.#batch = new Uint16Array(queueSize)
-    const version = this.#load(VERSION)
-    this.fresh = version === 0
-    if (this.fresh) {
-      for (let entry = 0; entry < queueSize; entry++) this.#store(this.#at(entry) + STATE_NEXT, (entry + 1) % queueSize)
-      this.#store(DESC_NUM, queueSize)
-      this.#setUsed({ index: 0, wrap: 1 })
-      this.#copyToOld()
-      this.#store(VERSION, INFLIGHT_VERSION)
-      return
-    }
-    if (version !== INFLIGHT_VERSION)
-      throw refused('ERR_PROTOCOL', 'inflight version', version, `0 (unused) or ${INFLIGHT_VERSION}`)
-    const entries = this.#load(DESC_NUM)
-    if (entries !== queueSize)
-      throw refused('ERR_PROTOCOL', 'inflight desc_num', entries, `${queueSize}, the size of the ring`)
+    this.fresh = area.fresh
+    this.#area = area
+    this.#view = new DataView(buffer, offset, area.u8.length)
+    if (!this.fresh) return
+    for (let entry = 0; entry < queueSize; entry++) area.store(area.at(entry) + STATE_NEXT, (entry + 1) % queueSize)
+    this.#setUsed({ index: 0, wrap: 1 })
+    this.#copyToOld()
+    area.settle()
   }
 
   /** A {@link fresh} area is that of a ring which goes on at this position. */
@@ -115,7 +93,7 @@ export class InflightPacked {
 
   /** Where the last device stopped giving chains back, after {@link recover}. */
   get used(): PackedUsedPosition {
-    return { index: this.#load(USED_IDX) % this.queueSize, wrap: this.#u8[USED_WRAP] === 0 ? 0 : 1 }
+    return { index: this.#load(USED_IDX) % this.queueSize, wrap: this.#area.u8[USED_WRAP] === 0 ? 0 : 1 }
   }
 
   /**
@@ -127,7 +105,7 @@ export class InflightPacked {
   recover(flagsAt: (index: number) => number): PackedInflight[] {
     const old = {
       index: this.#load(OLD_USED_IDX) % this.queueSize,
-      wrap: this.#u8[OLD_USED_WRAP] === 0 ? 0 : 1,
+      wrap: this.#area.u8[OLD_USED_WRAP] === 0 ? 0 : 1,
     } as const
     if (old.index !== this.used.index || old.wrap !== this.used.wrap) {
       const flags = flagsAt(old.index)
@@ -138,32 +116,25 @@ export class InflightPacked {
         this.#store(FREE_HEAD, this.#load(OLD_FREE_HEAD))
         this.#setUsed(old)
       }
-    } else if (Atomics.load(this.#u8, this.#at(this.#load(OLD_FREE_HEAD) % this.queueSize) + STATE_INFLIGHT) === 1) {
+    } else if (this.#area.isMarked(this.#load(OLD_FREE_HEAD) % this.queueSize)) {
       // Died inside take(), after the chain was noted.
       this.#store(OLD_FREE_HEAD, this.#load(FREE_HEAD))
     } else {
       // Died inside take(), before it, or inside use(): chains that were being given back are still in flight.
       this.#store(FREE_HEAD, this.#load(OLD_FREE_HEAD))
     }
-    const entries: number[] = []
-    for (let entry = 0; entry < this.queueSize; entry++)
-      if (Atomics.load(this.#u8, this.#at(entry) + STATE_INFLIGHT) === 1) entries.push(entry)
-    const counters = new Map(entries.map((entry) => [entry, this.#counterOf(entry)]))
-    entries.sort((one, other) => counters.get(one)! - counters.get(other)!)
     // The area is the frontend's, too: chains beyond what the ring has room for are none, and are not read.
     let room = this.queueSize
     const kept: PackedInflight[] = []
-    for (const entry of entries) {
+    for (const entry of this.#area.marked()) {
       const count = this.#load(this.#at(entry) + STATE_NUM)
       if (count < 1 || count > room) {
-        this.#mark(entry, 0)
+        this.#area.mark(entry, 0)
         continue
       }
       room -= count
-      this.#counter = Math.max(this.#counter, counters.get(entry)! + 1)
       kept.push({ entry, descriptors: this.#chain(entry, count) })
     }
-    work.charge(2 * this.queueSize)
     return kept
   }
 
@@ -179,7 +150,7 @@ export class InflightPacked {
     let entry = first
     for (const [index, descriptor] of descriptors.entries()) {
       const at = this.#at(entry)
-      if (this.#u8[at + STATE_INFLIGHT] === 1 || (index > 0 && entry === first)) return -1
+      if (this.#area.isMarked(entry) || (index > 0 && entry === first)) return -1
       this.#view.setBigUint64(at + STATE_ADDR, BigInt(descriptor.address), true)
       this.#view.setUint32(at + STATE_LEN, descriptor.length, true)
       this.#store(at + STATE_ID, descriptor.id)
@@ -188,9 +159,9 @@ export class InflightPacked {
       this.#store(head + STATE_LAST, entry)
       entry = this.#load(at + STATE_NEXT) % this.queueSize
     }
-    this.#view.setBigUint64(head + STATE_COUNTER, BigInt(this.#counter++), true)
+    this.#area.count(first)
     this.#store(FREE_HEAD, entry)
-    this.#mark(first, 1)
+    this.#area.mark(first, 1)
     this.#store(OLD_FREE_HEAD, entry)
     return first
   }
@@ -200,7 +171,7 @@ export class InflightPacked {
     const last = this.#load(this.#at(entry) + STATE_LAST) % this.queueSize
     this.#store(this.#at(last) + STATE_NEXT, this.#load(FREE_HEAD))
     this.#store(FREE_HEAD, entry)
-    this.#batch[this.#batched++] = entry
+    this.#area.batch(entry)
   }
 
   /** The batch is published next; `used` is the position after it. */
@@ -210,8 +181,7 @@ export class InflightPacked {
 
   /** The batch was published: it is no longer in flight. */
   commit(): void {
-    for (let i = 0; i < this.#batched; i++) this.#mark(this.#batch[i]!, 0)
-    this.#batched = 0
+    this.#area.finishBatch()
     this.#copyToOld()
   }
 
@@ -220,7 +190,7 @@ export class InflightPacked {
     const end = this.#load(OLD_FREE_HEAD)
     let entry = this.#load(FREE_HEAD) % this.queueSize
     for (let i = 0; i < this.queueSize && entry !== end; i++) {
-      this.#mark(entry, 0)
+      this.#area.mark(entry, 0)
       const last = this.#load(this.#at(entry) + STATE_LAST) % this.queueSize
       entry = this.#load(this.#at(last) + STATE_NEXT) % this.queueSize
     }
@@ -244,32 +214,24 @@ export class InflightPacked {
 
   #setUsed({ index, wrap }: PackedUsedPosition): void {
     this.#store(USED_IDX, index)
-    Atomics.store(this.#u8, USED_WRAP, wrap)
+    Atomics.store(this.#area.u8, USED_WRAP, wrap)
   }
 
   #copyToOld(): void {
     this.#store(OLD_FREE_HEAD, this.#load(FREE_HEAD))
     this.#store(OLD_USED_IDX, this.#load(USED_IDX))
-    Atomics.store(this.#u8, OLD_USED_WRAP, this.#u8[USED_WRAP]!)
-  }
-
-  #counterOf(entry: number): number {
-    return Number(this.#view.getBigUint64(this.#at(entry) + STATE_COUNTER, true))
+    Atomics.store(this.#area.u8, OLD_USED_WRAP, this.#area.u8[USED_WRAP]!)
   }
 
   #at(entry: number): number {
-    return HEADER_BYTES + STATE_BYTES * entry
-  }
-
-  #mark(entry: number, inflight: 0 | 1): void {
-    Atomics.store(this.#u8, this.#at(entry) + STATE_INFLIGHT, inflight)
+    return this.#area.at(entry)
   }
 
   #load(offset: number): number {
-    return Atomics.load(this.#u16, offset >>> 1)
+    return this.#area.load(offset)
   }
 
   #store(offset: number, value: number): void {
-    Atomics.store(this.#u16, offset >>> 1, value)
+    this.#area.store(offset, value)
   }
 }

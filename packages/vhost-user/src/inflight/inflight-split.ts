@@ -1,5 +1,4 @@
-import { refused } from '@vring/layout'
-import { work } from '@vring/memory'
+import { InflightArea, type InflightLayout } from './inflight-area.ts'
 
 /**
  * What a backend notes of one split ring, in memory that outlives it (vhost-user, "Inflight I/O tracking", split
@@ -12,22 +11,14 @@ import { work } from '@vring/memory'
  *   └──────────┴─────────┴──────────┴─────────────────┴──────────┘  └──────────┴───────┴──────┴─────────┘
  * ```
  */
-const VERSION = 8
-const DESC_NUM = 10
 const LAST_BATCH_HEAD = 12
 const USED_IDX = 14
-const HEADER_BYTES = 16
-const STATE_BYTES = 16
-const STATE_INFLIGHT = 0
+const LAYOUT: InflightLayout = { header: 16, state: 16 }
 const STATE_NEXT = 6
-const STATE_COUNTER = 8
-
-/** The only version of both layouts. */
-export const INFLIGHT_VERSION = 1
 
 /** Bytes of one split ring's part of the area, before it is rounded up to {@link INFLIGHT_ALIGN}. */
 export function inflightSplitBytes(queueSize: number): number {
-  return HEADER_BYTES + STATE_BYTES * queueSize
+  return LAYOUT.header + LAYOUT.state * queueSize
 }
 
 /**
@@ -39,12 +30,7 @@ export function inflightSplitBytes(queueSize: number): number {
  */
 export class InflightSplit {
   readonly queueSize: number
-  readonly #u8: Uint8Array
-  readonly #u16: Uint16Array
-  readonly #u32: Uint32Array
-  readonly #batch: Uint16Array
-  #batched = 0
-  #counter = 0
+  readonly #area: InflightArea
 
   /**
    * @param buffer mapped, zero where it was never used
@@ -52,23 +38,9 @@ export class InflightSplit {
    * @throws VringError ERR_PROTOCOL for an area of another version or size
    */
   constructor(buffer: ArrayBufferLike, offset: number, queueSize: number) {
-    const bytes = inflightSplitBytes(queueSize)
     this.queueSize = queueSize
-    this.#u8 = new Uint8Array(buffer, offset, bytes)
-    this.#u16 = new Uint16Array(buffer, offset, bytes / 2)
-    this.#u32 = new Uint32Array(buffer, offset, bytes / 4)
-    this.#batch = new Uint16Array(queueSize)
-    const version = this.#load(VERSION)
-    if (version === 0) {
-      this.#store(DESC_NUM, queueSize)
-      this.#store(VERSION, INFLIGHT_VERSION)
-      return
-    }
-    if (version !== INFLIGHT_VERSION)
-      throw refused('ERR_PROTOCOL', 'inflight version', version, `0 (unused) or ${INFLIGHT_VERSION}`)
-    const entries = this.#load(DESC_NUM)
-    if (entries !== queueSize)
-      throw refused('ERR_PROTOCOL', 'inflight desc_num', entries, `${queueSize}, the size of the ring`)
+    this.#area = new InflightArea(buffer, offset, queueSize, LAYOUT)
+    if (this.#area.fresh) this.#area.settle()
   }
 
   /**
@@ -78,68 +50,35 @@ export class InflightSplit {
    * @param usedIdx used.idx of the ring
    */
   recover(usedIdx: number): number[] {
-    const published = (usedIdx - this.#load(USED_IDX)) & 0xffff
+    const area = this.#area
+    const published = (usedIdx - area.load(USED_IDX)) & 0xffff
     // The area is the frontend's, too: no walk is longer than the ring.
-    let head = this.#load(LAST_BATCH_HEAD)
+    let head = area.load(LAST_BATCH_HEAD)
     for (let i = 0; i < published && i < this.queueSize && head < this.queueSize; i++) {
-      this.#mark(head, 0)
-      head = this.#load(this.#at(head) + STATE_NEXT)
+      area.mark(head, 0)
+      head = area.load(area.at(head) + STATE_NEXT)
     }
-    this.#store(USED_IDX, usedIdx & 0xffff)
-    const found: number[] = []
-    const counters: number[] = []
-    for (let entry = 0; entry < this.queueSize; entry++) {
-      counters.push(this.#counterOf(entry))
-      if (Atomics.load(this.#u8, this.#at(entry) + STATE_INFLIGHT) === 1) found.push(entry)
-    }
-    found.sort((one, other) => counters[one]! - counters[other]!)
-    for (const entry of found) this.#counter = Math.max(this.#counter, counters[entry]! + 1)
-    work.charge(2 * this.queueSize)
-    return found
+    area.store(USED_IDX, usedIdx & 0xffff)
+    return area.marked()
   }
 
   /** A chain was taken. @param head index of its first descriptor, below the queue size */
   take(head: number): void {
-    const word = (this.#at(head) + STATE_COUNTER) >>> 2
-    this.#u32[word] = this.#counter >>> 0
-    this.#u32[word + 1] = Math.floor(this.#counter / 2 ** 32)
-    this.#counter++
-    this.#mark(head, 1)
+    this.#area.count(head)
+    this.#area.mark(head, 1)
   }
 
   /** A chain is done; its used element is published next, with those of the same batch. */
   use(head: number): void {
-    this.#store(this.#at(head) + STATE_NEXT, this.#load(LAST_BATCH_HEAD))
-    this.#store(LAST_BATCH_HEAD, head)
-    this.#batch[this.#batched++] = head
+    const area = this.#area
+    area.store(area.at(head) + STATE_NEXT, area.load(LAST_BATCH_HEAD))
+    area.store(LAST_BATCH_HEAD, head)
+    area.batch(head)
   }
 
   /** used.idx was published: the batch is no longer in flight. */
   commit(usedIdx: number): void {
-    for (let i = 0; i < this.#batched; i++) this.#mark(this.#batch[i]!, 0)
-    this.#batched = 0
-    this.#store(USED_IDX, usedIdx & 0xffff)
-  }
-
-  #at(entry: number): number {
-    return HEADER_BYTES + STATE_BYTES * entry
-  }
-
-  #mark(entry: number, inflight: 0 | 1): void {
-    Atomics.store(this.#u8, this.#at(entry) + STATE_INFLIGHT, inflight)
-  }
-
-  #counterOf(entry: number): number {
-    const word = (this.#at(entry) + STATE_COUNTER) >>> 2
-    // Above 2^53 nothing of ours wrote it: its place in the order is then as good as any.
-    return this.#u32[word]! + 2 ** 32 * (this.#u32[word + 1]! & 0x1f_ffff)
-  }
-
-  #load(offset: number): number {
-    return Atomics.load(this.#u16, offset >>> 1)
-  }
-
-  #store(offset: number, value: number): void {
-    Atomics.store(this.#u16, offset >>> 1, value)
+    this.#area.finishBatch()
+    this.#area.store(USED_IDX, usedIdx & 0xffff)
   }
 }

@@ -50,14 +50,6 @@ describe('inflight, split rings', () => {
     }
   })
 
-  test('an area of another version or size is refused', () => {
-    const buffer = area()
-    new InflightSplit(buffer, 0, 8)
-    expect(() => new InflightSplit(buffer, 0, 4)).toThrow('inflight desc_num is 8; accepted: 4')
-    new DataView(buffer).setUint16(8, 2, true)
-    expect(() => new InflightSplit(buffer, 0, 8)).toThrow('inflight version is 2')
-  })
-
   test('whatever a frontend writes there, recovery ends and names entries of the ring only', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 192, maxLength: 192 }), fc.nat({ max: 0xffff }), (bytes, usedIdx) => {
@@ -99,6 +91,38 @@ describe('inflight, split rings', () => {
       expect(new InflightSplit(buffer, 0, 8).recover(last.usedIdx), `cut ${cut}`).toEqual(last.alive)
     }
   })
+})
+
+test.each([
+  ['split', InflightSplit],
+  ['packed', InflightPacked],
+] as const)('an area of another version or size is refused: %s rings', (format, Inflight) => {
+  const buffer = new ArrayBuffer(queueBytes(8, format === 'packed'))
+  new Inflight(buffer, 0, 8)
+  expect(() => new Inflight(buffer, 0, 4)).toThrow('inflight desc_num is 8; accepted: 4')
+  new DataView(buffer).setUint16(8, 2, true)
+  expect(() => new Inflight(buffer, 0, 8)).toThrow('inflight version is 2')
+})
+
+test('a chain that is taken after a recovery comes after those that were found: packed rings', () => {
+  const packed = new ArrayBuffer(queueBytes(8, true))
+  const chain = (id: number): PackedDescriptor[] => [{ address: 64 * id, length: 64, id, flags: 0x80 }]
+  const open = (): [InflightPacked, number[]] => {
+    const area = new InflightPacked(packed, 0, 8)
+    return [area, area.recover(() => 0).map(({ descriptors }) => descriptors[0]!.id)]
+  }
+  const first = new InflightPacked(packed, 0, 8)
+  const done = first.take(chain(1))
+  first.take(chain(2))
+  first.use(done)
+  first.publishing({ index: 1, wrap: 1 })
+  first.commit()
+  const [second, found] = open()
+  // The entry of the first is free again: the new chain has it, and is the younger one all the same.
+  second.take(chain(3))
+  for (let id = 4; id < 9; id++) second.take(chain(id))
+  second.take(chain(9))
+  expect([found, open()[1]]).toEqual([[2], [2, 3, 4, 5, 6, 7, 8, 9]])
 })
 
 describe('inflight, packed rings', () => {
