@@ -38,7 +38,7 @@ export class InflightArea {
   /**
    * @param buffer mapped, zero where it was never used
    * @param offset a multiple of 8
-   * @throws VringError ERR_PROTOCOL for an area of another version or size
+   * @throws VringError ERR_OUT_OF_RANGE for an area of another version or size: a fault of the ring, and not of its connection
    */
   constructor(buffer: ArrayBufferLike, offset: number, queueSize: number, layout: InflightLayout) {
     const bytes = layout.header + layout.state * queueSize
@@ -52,10 +52,10 @@ export class InflightArea {
     this.fresh = version === 0
     if (this.fresh) return
     if (version !== INFLIGHT_VERSION)
-      throw refused('ERR_PROTOCOL', 'inflight version', version, `0 (unused) or ${INFLIGHT_VERSION}`)
+      throw refused('ERR_OUT_OF_RANGE', 'inflight version', version, `0 (unused) or ${INFLIGHT_VERSION}`)
     const entries = this.load(DESC_NUM)
     if (entries !== queueSize)
-      throw refused('ERR_PROTOCOL', 'inflight desc_num', entries, `${queueSize}, the size of the ring`)
+      throw refused('ERR_OUT_OF_RANGE', 'inflight desc_num', entries, `${queueSize}, the size of the ring`)
   }
 
   /** A {@link fresh} one has everything that its layout begins with: the version is stored last. */

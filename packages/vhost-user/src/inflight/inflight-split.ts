@@ -35,7 +35,7 @@ export class InflightSplit {
   /**
    * @param buffer mapped, zero where it was never used
    * @param offset a multiple of 8
-   * @throws VringError ERR_PROTOCOL for an area of another version or size
+   * @throws VringError ERR_OUT_OF_RANGE for an area of another version or size: a fault of the ring, and not of its connection
    */
   constructor(buffer: ArrayBufferLike, offset: number, queueSize: number) {
     this.queueSize = queueSize

@@ -1,8 +1,10 @@
 import { EAGAIN, VIRTIO_F_RING_PACKED, VringError } from '@vring/layout'
+import type { MemoryView } from '@vring/memory'
 import { describe, expect, test } from 'vitest'
 import { RecyclingDevice } from '../../test/recycling-device.ts'
 import { SessionPair } from '../../test/session-pair.ts'
 import type { DeviceLink, StartedVring } from '../device/device.ts'
+import { queueBytes } from '../inflight/session-inflight.ts'
 import { encodeMessage, FLAG_NEED_REPLY } from '../messages/header.ts'
 import { MESSAGES, type RequestName } from '../messages/messages.ts'
 import { DEVICE_STATE_LOAD, DEVICE_STATE_SAVE, type InflightPayload } from '../messages/payload.ts'
@@ -16,6 +18,7 @@ import {
   PROTOCOL_F_REPLY_ACK,
   protocolFeatureNames,
 } from '../messages/protocol-features.ts'
+import type { Refusal } from './refusal.ts'
 
 const ALL = [
   PROTOCOL_F_MQ,
@@ -243,6 +246,41 @@ describe('the inflight area', () => {
     expect(pair.session.activeQueues).toEqual([])
     expect(pair.device.calls).toEqual([])
     pair.session.close()
+  })
+
+  test.each([
+    ['version', 8, 'inflight version is 2; accepted: 0 (unused) or 1'],
+    ['size', 10, 'inflight desc_num is 2; accepted: 16, the size of the ring'],
+  ])('of another %s breaks the ring whose part it is; the others and the connection go on', (_, at, message) => {
+    const refusals: Refusal[] = []
+    const notes: string[] = []
+    const options = { onRefusal: (one: Refusal) => refusals.push(one), onNote: (line: string) => notes.push(line) }
+    const pair = new SessionPair(new FullDevice(), options).negotiate(ALL)
+    const { host, session } = pair
+    const error = host.file('event')
+    const map = host.mapMemory.bind(host)
+    host.mapMemory = (fd, offset, length) => {
+      const memory = map(fd, offset, length)
+      // What a backend of another make left in the second ring's part, or a frontend wrote there.
+      const header = new Uint16Array((memory.windows[0]!.view as MemoryView).buffer, queueBytes(16, false))
+      header.set([1, 16], 4)
+      header[at / 2] = 2
+      return memory
+    }
+    pair.send('SET_INFLIGHT_FD', { ...asked, size: 4096 }, [host.file('memory')])
+    host.mapMemory = map
+    pair.send('SET_VRING_ERR', { index: 1, hasFd: true }, [error])
+    pair.start(1).start(0)
+    expect([session.closed, session.activeQueues]).toEqual([false, [0]])
+    expect(refusals).toMatchObject([{ request: 'SET_VRING_KICK', ends: 'ring', error: { message } }])
+    expect([session.vrings[1]!.refusal?.error.message, host.signals.get(error)]).toEqual([message, 1])
+    // Started by something else than its kick it says why, too, and once.
+    pair.send('SET_VRING_NUM', { index: 1, num: 0 })
+    pair.send('SET_VRING_KICK', { index: 1, hasFd: true }, [host.file('event')])
+    for (let i = 0; i < 3; i++) pair.send('SET_VRING_NUM', { index: 1, num: 16 })
+    expect(notes).toEqual([`queue 1 does not start: ${message}`])
+    session.close()
+    expect(pair.leaks()).toEqual([])
   })
 
   test('has the layout of packed rings when those are negotiated', () => {

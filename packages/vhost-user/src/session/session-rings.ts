@@ -167,6 +167,8 @@ export class SessionRings {
         // What was asked is done; that this ring does not start is the ring's error.
         const { message } = error as Error
         const known = isVringError(error) ? error : new VringError('ERR_INVALID_STATE', message, { cause: error })
+        // Each change of memory tries again: the reason is said once.
+        if (vring.refusal?.error.message !== message) this.#note(`queue ${vring.index} does not start: ${message}`)
         this.#refuse(vring, 'SET_VRING_KICK', known)
       }
     }
