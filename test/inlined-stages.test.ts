@@ -15,7 +15,7 @@ const STAGES: Readonly<Record<string, readonly string[]>> = {
   PackedDeviceQueue: ['popBatch', 'takeByLease', 'takeRest', 'useBatch', 'publish', 'passUsed'],
   SplitNotifications: ['passUsed'],
   PackedReader: ['readByLease', 'countSingles', 'readSingles'],
-  PackedPublisher: ['publishByLease', 'storeElements', 'storeOtherFlags'],
+  PackedPublisher: ['publishByLease', 'storeLengths', 'storeOthers'],
   XdpBackend: ['transmit'],
   RingLease: ['hold', 'release'],
   PlainCpu: ['loadWords', 'storeWords', 'copy', 'copyWords64'],

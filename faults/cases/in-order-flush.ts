@@ -24,8 +24,8 @@ export const fault: Fault = {
     {
       change: 'packed: the element after the last one stands for the batch',
       file: PACKED,
-      from: 'one ? count - 1 : 0, one ? 1 : count, entries)',
-      to: 'one ? count : 0, one ? 1 : count, entries)',
+      from: 'one ? count - 1 : 0, one ? 1 : count, entries, !readable)',
+      to: 'one ? count : 0, one ? 1 : count, entries, !readable)',
     },
     {
       change: 'packed: entries of all chains but the first',

@@ -4,27 +4,22 @@ import { mutantsOf, type RingMutant } from './ring-mutant.ts'
 export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/packed-publisher.ts', [
   {
     name: 'packed write barrier, lease',
-    flaw: 'flags may be visible before lengths and ids',
+    flaw: 'flags may be visible before lengths',
     edits: [['if (count > 1) cpu.wmb()', '']],
-    killedBy: 'packed > by lease > what publishes used chains is a release, after all that it publishes',
+    killedBy: 'packed > by lease > lengths of chains that were written are stored before flags',
     kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {
     name: 'packed write barrier, windows',
-    flaw: 'flags may be visible before lengths and ids',
-    edits: [['if (count > 1) this.cpu.wmb()', '']],
-    killedBy: 'packed > by windows > what publishes used chains is a release, after all that it publishes',
+    flaw: 'flags may be visible before lengths',
+    edits: [['if (written && count > 1) this.cpu.wmb()', '']],
+    killedBy: 'packed > by windows > lengths of chains that were written are stored before flags',
     kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {
     name: 'packed release, lease',
     flaw: 'the first flags are stored without release',
-    edits: [
-      [
-        'cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot',
-        'cpu.store16(desc16, descHalf + DESC_HALVES * this.slot',
-      ],
-    ],
+    edits: [['cpu.store16Release(desc16, first', 'cpu.store16(desc16, first']],
     killedBy: 'packed > by lease > what publishes used chains is a release, after all that it publishes',
     kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
@@ -39,10 +34,10 @@ export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/p
     name: 'packed first flags first, lease',
     flaw: 'the first flags are stored before those of the others',
     edits: [
-      ['    this.storeOtherFlags(lease, elements, from, count)\n', ''],
+      ['    this.storeOthers(lease, elements, from, count)\n', ''],
       [
-        '    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), first)\n',
-        '    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), first)\n    this.storeOtherFlags(lease, elements, from, count)\n',
+        '    cpu.store16Release(desc16, first + (PACKED_DESC_FLAGS_OFFSET >>> 1), flags)\n',
+        '    cpu.store16Release(desc16, first + (PACKED_DESC_FLAGS_OFFSET >>> 1), flags)\n    this.storeOthers(lease, elements, from, count)\n',
       ],
     ],
     killedBy: 'packed > by lease > what publishes used chains is a release, after all that it publishes',
@@ -62,6 +57,20 @@ export const packedPublisherMutants: readonly RingMutant[] = mutantsOf('packed/p
       ],
     ],
     killedBy: 'packed > by windows > what publishes used chains is a release, after all that it publishes',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
+  },
+  {
+    name: 'packed lengths, lease',
+    flaw: 'lengths are not stored',
+    edits: [['      this.storeLengths(lease, elements, from, count)\n', '']],
+    killedBy: 'packed > by lease > lengths of chains that were written are stored before flags',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
+  },
+  {
+    name: 'packed lengths, windows',
+    flaw: 'lengths are not stored',
+    edits: [['written && i < end', 'false && i < end']],
+    killedBy: 'packed > by windows > lengths of chains that were written are stored before flags',
     kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
   },
   {

@@ -49,6 +49,13 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     kitCase: 'a ring reaches its memory by windows, or inside a hold and then by the lease alone',
   },
   {
+    name: 'packed lengths of what is given back',
+    flaw: 'the length of a writable chain to which nothing was written stays what the driver wrote',
+    edits: [['one ? 1 : count, entries, !readable)', 'one ? 1 : count, entries, false)']],
+    killedBy: 'packed > by lease > lengths of writable chains that were not are stored before flags',
+    kitCase: 'what publishes used chains is the last store, with release, and the only one that is ordered',
+  },
+  {
     name: 'packed publish hold bound',
     flaw: 'one hold publishes whatever is pending',
     edits: [['stored <= HOLD_CHAINS && ', '']],
@@ -101,8 +108,8 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
     flaw: 'the lease stays held after used descriptors were stored',
     edits: [
       [
-        'lease.release(publisher.publishByLease(lease, elements, from, stored), 0, 0)',
-        'publisher.publishByLease(lease, elements, from, stored)',
+        'lease.release(publisher.publishByLease(lease, elements, from, stored, written), 0, 0)',
+        'publisher.publishByLease(lease, elements, from, stored, written)',
       ],
     ],
     killedBy: 'a hold of a packed ring > touches the lease and nothing else, and what it gave is not touched after it',
@@ -250,7 +257,7 @@ export const packedQueueMutants: readonly RingMutant[] = mutantsOf('packed/packe
   {
     name: 'packed in order, written',
     flaw: 'one descriptor stands for buffers that were written',
-    edits: [['const one = this.inOrder && batch.flags !== VIRTQ_DESC_F_WRITE', 'const one = this.inOrder']],
+    edits: [['const one = this.inOrder && readable', 'const one = this.inOrder']],
     killedBy:
       'packed > by windows > in order, every buffer that the device may have written has a used element of its own',
     kitCase: 'in order, one used element stands for what was read, and each buffer that may be written has its own',

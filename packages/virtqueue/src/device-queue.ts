@@ -100,7 +100,8 @@ export interface DeviceQueue {
   /** A chain of a batch is done and the device wrote `length` bytes to it. Published by {@link flush}. */
   push(batch: ChainBatch, chain: number, length: number): void
   /**
-   * Publishes what is pending, then the first `count` chains of a batch with nothing written to them: a TX batch is done.
+   * Publishes what is pending, then the first `count` chains of a batch with nothing written to them: a TX batch is done. Of a
+   * batch of readable chains a packed ring keeps the driver's lengths: without WRITE they mean nothing (VirtIO 1.3 section 2.8.4).
    * Where a translation is missing they become pending themselves: done they are, and {@link flush} tells the driver.
    *
    * @returns as {@link flush}

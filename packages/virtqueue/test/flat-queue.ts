@@ -99,6 +99,8 @@ export interface FlatQueueOptions {
   readonly way?: Way
   readonly format?: 'split' | 'packed'
   readonly queueSize?: number
+  /** What nearly all chains are. Default `readable`. */
+  readonly kind?: 'readable' | 'writable'
   /** RING_PACKED follows from {@link format}. */
   readonly features?: bigint
   /** Split: the index that both sides start at. */
@@ -127,7 +129,7 @@ export function flatQueue(options: FlatQueueOptions = {}): FlatQueue {
   }
   const device = createDeviceQueue({ accessor: accessor(), cpu, ring, features, buffers: space, ...options.device })
   device.start(format === 'split' ? start : driver.base)
-  return { space, ring, device, driver, batch: new ChainBatch(64), raw: driver.windows, heap, accessor }
+  return { space, ring, device, driver, batch: new ChainBatch(64, options.kind), raw: driver.windows, heap, accessor }
 }
 
 function flatAccessor(space: FlatSpace, ring: RingAreas, way: Way, cpu: Cpu): Accessor {

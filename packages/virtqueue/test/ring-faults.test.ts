@@ -99,13 +99,14 @@ describe.each(FORMATS)('%s', (format) => {
       ['the elements', 8],
       ['the flags', 14],
     ])('nothing is published when a part of %s can not be stored', (_name, at) => {
-      const q = queue()
-      for (let i = 0; i < 3; i++) q.driver.addOne(q.heap, 60, false)
+      const q = queue({ kind: 'writable' })
+      for (let i = 0; i < 3; i++) q.driver.addOne(q.heap, 60, true)
       q.driver.publish()
       expect(q.device.popBatch(q.batch, 64)).toBe(3)
       const from = split ? q.ring.device.address + 4 + at : q.ring.desc.address + 16 + at
       q.space.hole = { from, to: from + 2, errno: EAGAIN }
-      expect(q.device.useBatch(q.batch, 3)).toBe(EAGAIN)
+      for (let i = 0; i < 3; i++) q.device.push(q.batch, i, 7)
+      expect(q.device.flush()).toBe(EAGAIN)
       q.space.hole = null
       expect(q.driver.reclaim()).toBe(0)
       expect(q.device.flush()).toBe(0)

@@ -52,10 +52,7 @@ export class PackedFloor extends FloorDevice {
         const protocol = protocolOf(u8, data, end)
         if (protocol >= 0) protocols[protocol]!++
       }
-      if (!inOrder) {
-        u32[word + 2] = 0
-        if (word !== first) u32[word + 3] = (usedFlags(wrap) << 16) | id
-      }
+      if (!inOrder && word !== first) u32[word + 3] = (usedFlags(wrap) << 16) | id
       slot++
       if (slot === size) {
         slot = 0
@@ -67,7 +64,6 @@ export class PackedFloor extends FloorDevice {
     if (frames === 0) return 0
     if (inOrder) {
       // One descriptor stands for the batch: where it begins, with the id of its last.
-      u32[first + 2] = 0
       u16[2 * first + 6] = id
     }
     this.slot = slot

@@ -1,5 +1,11 @@
 import type { OnLoad, RecordedStep } from '@vring/accessor'
-import { AREAS, PACKED_DESC_BYTES, PACKED_DESC_FLAGS_OFFSET } from '@vring/layout'
+import {
+  AREAS,
+  PACKED_DESC_BYTES,
+  PACKED_DESC_FLAGS_OFFSET,
+  PACKED_DESC_ID_OFFSET,
+  PACKED_DESC_LEN_OFFSET,
+} from '@vring/layout'
 import { type ConformanceCase, check, checkEqual } from '../conformance-case.ts'
 import { BoundedCpu, onEveryRing, type RingBed } from './ring-bed.ts'
 
@@ -35,26 +41,29 @@ export const ringOrderCases: readonly ConformanceCase[] = [
     suite: 'ring order',
     title: 'what publishes used chains is the last store, with release, and the only one that is ordered',
     run(subject) {
-      onEveryRing(subject, {}, (bed, where) => {
-        const { device, batch, cpu } = bed
-        bed.addSingles(3)
-        bed.round(() => {
-          checkEqual(device.popBatch(batch, 64), 3, `${where}: chains`)
-          cpu.reset()
-          checkEqual(device.useBatch(batch, 3), 0, `${where}: useBatch`)
+      for (const [writable, pushed] of [
+        [false, false],
+        [true, true],
+        [true, false],
+      ] as const)
+        onEveryRing(subject, { kind: writable ? 'writable' : 'readable' }, (bed, where) => {
+          const { device, batch, cpu } = bed
+          bed.addSingles(3, 60, writable)
+          bed.round(() => {
+            checkEqual(device.popBatch(batch, 64), 3, `${where}: chains`)
+            cpu.reset()
+            for (let chain = 0; pushed && chain < 3; chain++) device.push(batch, chain, 7)
+            checkEqual(pushed ? device.flush() : device.useBatch(batch, 3), 0, `${where}: publishing`)
+          })
+          const steps = accesses(bed)
+          const stores = steps.filter(({ step }) => step === 'store')
+          checkEqual(
+            stores.map(({ ordered }) => ordered),
+            stores.map((_, index) => index === stores.length - 1),
+            `${where}: which stores are ordered`,
+          )
+          if (!bed.split) checkPackedStores(steps, writable, bed.placeOf('desc').start, where)
         })
-        const steps = accesses(bed)
-        const stores = steps.filter(({ step }) => step === 'store')
-        checkEqual(
-          stores.map(({ ordered }) => ordered),
-          stores.map((_, index) => index === stores.length - 1),
-          `${where}: which stores are ordered`,
-        )
-        if (bed.split) return
-        const barrier = steps.findIndex(({ step }) => step === 'wmb')
-        check(barrier >= 0, `${where}: a write barrier stands before the flags`)
-        checkEqual(steps.length - 1 - barrier, 3, `${where}: stores after the write barrier, flags of each`)
-      })
     },
   },
   {
@@ -159,6 +168,48 @@ function checkBarrier(steps: readonly RecordedStep[], barrier: number, start: nu
   check(!steps.some(({ ordered }) => ordered), `${where}: with a read barrier no load is an acquire`)
 }
 
+/**
+ * Flags stand after what they stand for: the id, in one word with them or before, and where something may have been written
+ * the length, with a write barrier between.
+ */
+function checkPackedStores(steps: readonly RecordedStep[], writable: boolean, start: number, where: string): void {
+  const fields = (part: readonly RecordedStep[]): string[] =>
+    part
+      .filter(({ step }) => step === 'store')
+      .flatMap(({ at, length }) =>
+        FIELDS.filter(
+          ([, from]) => from >= (at - start) % PACKED_DESC_BYTES && from < ((at - start) % PACKED_DESC_BYTES) + length,
+        ),
+      )
+      .map(([name]) => name)
+  const slotOf = ({ at }: RecordedStep): number => Math.floor((at - start) / PACKED_DESC_BYTES)
+  const barrier = steps.findIndex(({ step }) => step === 'wmb')
+  if (writable) {
+    check(barrier >= 0, `${where}: a write barrier stands before the flags`)
+    checkEqual(
+      fields(steps.slice(0, barrier)).filter((name) => name === 'length').length,
+      3,
+      `${where}: lengths before the write barrier`,
+    )
+    check(!fields(steps.slice(0, barrier)).includes('flags'), `${where}: no flags are stored before the write barrier`)
+  }
+  for (let slot = 0; slot < 3; slot++) {
+    const order = steps.filter((one) => one.step === 'store' && slotOf(one) === slot)
+    const stored = order.map((one) => fields([one]))
+    check(stored.at(-1)!.includes('flags'), `${where}: of descriptor ${slot} the flags are stored last`)
+    checkEqual(
+      stored.flat().filter((name) => name === 'id').length,
+      1,
+      `${where}: stores of the id of descriptor ${slot}`,
+    )
+    checkEqual(
+      stored.flat().filter((name) => name === 'flags').length,
+      1,
+      `${where}: stores of the flags of descriptor ${slot}`,
+    )
+  }
+}
+
 /** A port that takes every check as passed. */
 class MispredictingCpu extends BoundedCpu {
   mispredicts = false
@@ -173,6 +224,13 @@ const changeLoaded: OnLoad = ({ buffer, byteOffset }, at, length) => {
   const bytes = new Uint8Array(buffer, byteOffset + at, length)
   for (let byte = 0; byte < length; byte++) bytes[byte]! ^= 0xff
 }
+
+/** Fields of a packed descriptor that a device stores, and their offsets. */
+const FIELDS = [
+  ['length', PACKED_DESC_LEN_OFFSET],
+  ['id', PACKED_DESC_ID_OFFSET],
+  ['flags', PACKED_DESC_FLAGS_OFFSET],
+] as const
 
 const ACCESSES: readonly RecordedStep['step'][] = ['load', 'store', 'mb', 'rmb', 'wmb']
 

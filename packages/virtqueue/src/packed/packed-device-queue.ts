@@ -216,7 +216,7 @@ export class PackedDeviceQueue implements DeviceQueue {
     if (this.pendingCount === 0) return 0
     const { elements, slots, pendingCount } = this
     const entries = this.pendingSingle ? pendingCount : entriesOf(slots, 0, pendingCount)
-    const status = this.publish(elements, slots, 0, pendingCount, entries)
+    const status = this.publish(elements, slots, 0, pendingCount, entries, true)
     if (status !== 0) return status
     this.pendingCount = 0
     this.pendingSingle = true
@@ -227,9 +227,10 @@ export class PackedDeviceQueue implements DeviceQueue {
     let status = this.flush()
     if (status === 0 && count > 0) {
       // Skipped buffers count as used completely: true of what the device only reads. VirtIO 1.3 section 2.8.9.
-      const one = this.inOrder && batch.flags !== VIRTQ_DESC_F_WRITE
+      const readable = batch.flags !== VIRTQ_DESC_F_WRITE
+      const one = this.inOrder && readable
       const entries = batch.uniform ? count : entriesOf(batch.slots, 0, count)
-      status = this.publish(batch.used, batch.slots, one ? count - 1 : 0, one ? 1 : count, entries)
+      status = this.publish(batch.used, batch.slots, one ? count - 1 : 0, one ? 1 : count, entries, !readable)
     }
     if (status === EAGAIN) for (let chain = 0; chain < count; chain++) this.push(batch, chain, 0)
     return status
@@ -268,16 +269,27 @@ export class PackedDeviceQueue implements DeviceQueue {
     return isAvailable(now, this.seenWrap) ? 1 : 0
   }
 
-  /** Publishes `stored` used descriptors, from element `from` on; they stand for chains of `entries` ring entries. */
-  private publish(elements: Uint32Array, slots: Uint16Array, from: number, stored: number, entries: number): number {
+  /**
+   * Publishes `stored` used descriptors, from element `from` on; they stand for chains of `entries` ring entries.
+   *
+   * @param written as {@link PackedPublisher.publishByLease} has it
+   */
+  private publish(
+    elements: Uint32Array,
+    slots: Uint16Array,
+    from: number,
+    stored: number,
+    entries: number,
+    written: boolean,
+  ): number {
     if (this.broken !== null) return EINVAL
     const { publisher, lease } = this
     publisher.begin(this.nextUsed, this.usedWrap)
     let status = 0
     // By lease chains of one entry each. More than a hold may publish goes by windows: an access at a time keeps no notifier waiting.
     if (lease !== null && (entries === stored || stored === 1) && stored <= HOLD_CHAINS && lease.hold())
-      lease.release(publisher.publishByLease(lease, elements, from, stored), 0, 0)
-    else status = publisher.publishByWindow(elements, slots, from, stored)
+      lease.release(publisher.publishByLease(lease, elements, from, stored, written), 0, 0)
+    else status = publisher.publishByWindow(elements, slots, from, stored, written)
     if (status < 0) return this.fault(status)
     if (this.log !== null) publisher.logTo(this.log, slots, from, stored)
     this.passUsed(entries)

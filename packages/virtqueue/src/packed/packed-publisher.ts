@@ -13,8 +13,8 @@ const DESC_HALVES = PACKED_DESC_BYTES >>> 1
 const DESC_WORDS = PACKED_DESC_BYTES >>> 2
 
 /**
- * Writes used descriptors over available ones (VirtIO 1.3 sections 2.8.6 and 2.8.21): lengths and ids of all, a write
- * barrier, flags of all but the first, the first's flags with release. A driver that finds the first one used finds all of
+ * Writes used descriptors over available ones (VirtIO 1.3 sections 2.8.6 and 2.8.21): lengths of all and the first's id, a write
+ * barrier, ids and flags of the others in one word each, the first's flags with release. A driver that finds the first one used finds all of
  * them; one that looks further ahead never sees flags before what they stand for.
  */
 export class PackedPublisher {
@@ -39,52 +39,58 @@ export class PackedPublisher {
   /**
    * Inside a hold: writes the used descriptors of elements (id, length) from element `from` on, of chains of one ring entry each.
    *
+   * @param written something may be written to the chains; if not, lengths mean nothing and stay (VirtIO 1.3 section 2.8.4)
    * @returns how many accesses that was
    */
-  publishByLease(lease: RingLease, elements: Uint32Array, from: number, count: number): number {
+  publishByLease(lease: RingLease, elements: Uint32Array, from: number, count: number, written: boolean): number {
     const { cpu } = this
     const { desc16, descHalf } = lease
-    this.storeElements(lease, elements, from, count)
-    // Orders lengths and ids before the flags of all but the first; the first's are a release.
-    if (count > 1) cpu.wmb()
-    this.storeOtherFlags(lease, elements, from, count)
-    const first = usedFlags(this.wrap) | (elements[2 * from + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)
-    cpu.store16Release(desc16, descHalf + DESC_HALVES * this.slot + (PACKED_DESC_FLAGS_OFFSET >>> 1), first)
-    return 3 * count
+    const first = descHalf + DESC_HALVES * this.slot
+    cpu.store16(desc16, first + (PACKED_DESC_ID_OFFSET >>> 1), elements[2 * from]!)
+    if (written) {
+      this.storeLengths(lease, elements, from, count)
+      // Orders lengths before ids and flags of all but the first; the first's flags are a release.
+      if (count > 1) cpu.wmb()
+    }
+    this.storeOthers(lease, elements, from, count)
+    const flags = usedFlags(this.wrap) | (elements[2 * from + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)
+    cpu.store16Release(desc16, first + (PACKED_DESC_FLAGS_OFFSET >>> 1), flags)
+    return written ? 2 * count + 1 : count + 1
   }
 
-  /** Lengths and ids. */
-  private storeElements(lease: RingLease, elements: Uint32Array, from: number, count: number): void {
+  /** One word a descriptor, so that many cache lines come side by side: the driver's core has had them. */
+  private storeLengths(lease: RingLease, elements: Uint32Array, from: number, count: number): void {
     const { cpu, queueSize } = this
-    const { desc16, desc32, descHalf, descWord } = lease
+    const { desc32, descWord } = lease
     const end = (2 * (from + count)) | 0
     let slot = this.slot | 0
     // Indices are made integers: V8 would check each sum for an overflow that the array's bounds check finds too.
-    for (let i = (2 * from) | 0; i < end; i = (i + 2) | 0) {
-      const word = (descWord + DESC_WORDS * slot + (PACKED_DESC_LEN_OFFSET >>> 2)) | 0
-      const half = (descHalf + DESC_HALVES * slot + (PACKED_DESC_ID_OFFSET >>> 1)) | 0
-      cpu.store32(desc32, word, elements[(i + 1) | 0]!)
-      cpu.store16(desc16, half, elements[i]!)
+    for (let i = (2 * from + 1) | 0; i < end; i = (i + 2) | 0) {
+      cpu.store32(desc32, (descWord + DESC_WORDS * slot + (PACKED_DESC_LEN_OFFSET >>> 2)) | 0, elements[i]!)
       slot = (slot + 1) | 0
       if (slot === queueSize) slot = 0
     }
   }
 
-  /** Flags of all but the first. */
-  private storeOtherFlags(lease: RingLease, elements: Uint32Array, from: number, count: number): void {
+  /** Ids and flags of all but the first, in one word each: who sees the flags sees the id. */
+  private storeOthers(lease: RingLease, elements: Uint32Array, from: number, count: number): void {
     const { cpu, queueSize } = this
-    const { desc16, descHalf } = lease
+    const { desc32, descWord } = lease
     const end = (2 * (from + count)) | 0
     let slot = this.slot | 0
     let used = usedFlags(this.wrap)
-    for (let i = (2 * from + 3) | 0; i < end; i = (i + 2) | 0) {
+    for (let i = (2 * from + 2) | 0; i < end; i = (i + 2) | 0) {
       slot = (slot + 1) | 0
       if (slot === queueSize) {
         slot = 0
         used = usedFlags(this.wrap ^ 1)
       }
-      const half = (descHalf + DESC_HALVES * slot + (PACKED_DESC_FLAGS_OFFSET >>> 1)) | 0
-      cpu.store16(desc16, half, elements[i] === 0 ? used : used | VIRTQ_DESC_F_WRITE)
+      const flags = elements[(i + 1) | 0] === 0 ? used : used | VIRTQ_DESC_F_WRITE
+      cpu.store32(
+        desc32,
+        (descWord + DESC_WORDS * slot + (PACKED_DESC_ID_OFFSET >>> 2)) | 0,
+        (elements[i]! | (flags << 16)) >>> 0,
+      )
     }
   }
 
@@ -93,20 +99,18 @@ export class PackedPublisher {
    *
    * @returns 0 or a negative errno: then the driver sees no descriptor of this batch used before the first one is
    */
-  publishByWindow(elements: Uint32Array, slots: Uint16Array, from: number, count: number): number {
+  publishByWindow(elements: Uint32Array, slots: Uint16Array, from: number, count: number, written: boolean): number {
     const { desc, queueSize } = this
     const end = from + count
     let slot = this.slot
-    let status = 0
-    for (let i = from; i < end && status === 0; i++) {
-      const at = PACKED_DESC_BYTES * slot
-      status = desc.store32(at + PACKED_DESC_LEN_OFFSET, elements[2 * i + 1]!)
-      if (status === 0) status = desc.store16(at + PACKED_DESC_ID_OFFSET, elements[2 * i]!)
+    let status = desc.store16(PACKED_DESC_BYTES * slot + PACKED_DESC_ID_OFFSET, elements[2 * from]!)
+    for (let i = from; written && i < end && status === 0; i++) {
+      status = desc.store32(PACKED_DESC_BYTES * slot + PACKED_DESC_LEN_OFFSET, elements[2 * i + 1]!)
       slot += slots[i]!
       if (slot >= queueSize) slot -= queueSize
     }
-    // Orders lengths and ids before the flags of all but the first; the first's are a release.
-    if (count > 1) this.cpu.wmb()
+    // Orders lengths before ids and flags of all but the first; the first's flags are a release.
+    if (written && count > 1) this.cpu.wmb()
     slot = this.slot + slots[from]!
     let wrap = this.wrap
     for (let i = from + 1; i < end && status === 0; i++) {
@@ -115,7 +119,7 @@ export class PackedPublisher {
         wrap ^= 1
       }
       const flags = usedFlags(wrap) | (elements[2 * i + 1] === 0 ? 0 : VIRTQ_DESC_F_WRITE)
-      status = desc.store16(PACKED_DESC_BYTES * slot + PACKED_DESC_FLAGS_OFFSET, flags)
+      status = desc.store32(PACKED_DESC_BYTES * slot + PACKED_DESC_ID_OFFSET, (elements[2 * i]! | (flags << 16)) >>> 0)
       slot += slots[i]!
     }
     if (status < 0) return status
