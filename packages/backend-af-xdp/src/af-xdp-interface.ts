@@ -41,7 +41,7 @@ const VLAN_TAGS_BYTES = 8
 /**
  * A Linux interface whose frames go to AF_XDP sockets: the control side of it. It attaches a program that redirects each
  * queue to its socket; a queue without a socket keeps its frames in the network stack. Queues are served by an
- * `AfXdpQueue` each, in whichever thread.
+ * `AfXdpQueue` each, in any thread.
  */
 export class AfXdpInterface {
   readonly name: string

@@ -1,4 +1,4 @@
-/** What the first pass over a capture found: facts of the file, whichever of its frames a source replays. */
+/** What the first pass over a capture found: facts of the file, for any of its frames that a source replays. */
 export interface ReplayReport {
   /** Frames that are replayed. */
   readonly frames: number

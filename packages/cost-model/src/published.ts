@@ -50,7 +50,7 @@ export interface PublishedGain {
   readonly gain: number
   readonly source: string
   /**
-   * Kept out of every fit: the profile of its machine is not known, so the one of `setup` stands in for it.
+   * Kept out of every fit: the profile of its machine is not known, so the one of `setup` is used.
    */
   readonly transfer: boolean
 }

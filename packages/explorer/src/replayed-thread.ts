@@ -32,7 +32,7 @@ export interface ThreadNode {
 
 /**
  * Threads as plain functions. A port call of such a function goes to {@link perform}. It gets the result that the log
- * has for it, and where the log ends, the function is left by an exception and the call is the thread's next operation.
+ * has for it. Where the log ends, the function is left by an exception, and the call is the thread's next operation.
  * With that operation's result in the log the function runs again, from its start.
  *
  * A function that only depends on results is at the same place whenever its log is the same. So places are kept in a

@@ -18,7 +18,7 @@ export class IotlbDirtyLog implements DirtyLog {
 
   /**
    * @param address IOVA
-   * @returns 0; -EAGAIN for a translation that is missing (it was asked for). -EFAULT for one that may not be written,
+   * @returns 0, or -EAGAIN for a translation that is missing (it was asked for), or -EFAULT for one that may not be written,
    * or that the log does not know. What comes before either is noted.
    */
   write(address: number, length: number): number {

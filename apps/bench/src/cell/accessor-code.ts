@@ -19,7 +19,7 @@ export function runAccessorCode<T>(accessor: string, work: () => T): T {
   }
 }
 
-/** What was thrown, be it an error or not, in one line. */
+/** What was thrown, an error or not, in one line. */
 function firstLine(thrown: unknown): string {
   const message = thrown instanceof Error ? thrown.message || thrown.name : String(thrown)
   return message.split('\n', 1)[0]!

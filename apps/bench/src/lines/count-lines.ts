@@ -124,7 +124,7 @@ export function countLines(spec: CellSpec, registry: Registry, conditions: LineC
   }
 }
 
-/** Lines that move per packet, whichever way: what a round trip of the two cores is paid for. */
+/** Lines that move per packet, both ways: what a round trip of the two cores is paid for. */
 export function movedLines(lines: PacketLines): number {
   return LINE_AREAS.reduce((sum, area) => sum + lines[area].toDevice + lines[area].toDriver, 0)
 }

@@ -2,7 +2,7 @@ import { escapeHtml, nameParts } from './html.ts'
 
 /**
  * Helpers of charts. A chart is as wide as the page lets it be. What lies along an axis is placed in percents of that
- * width, so that text keeps its size on a phone, on paper and when it is zoomed. Heights are in CSS pixels.
+ * width. So text keeps its size on a phone, on paper and when it is zoomed. Heights are in CSS pixels.
  */
 
 /** How much of a chart its values take, percent of the width; the rest is for the number at the end of a row. */

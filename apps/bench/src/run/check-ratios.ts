@@ -46,10 +46,10 @@ export interface RatioCheck {
 const SIGNIFICANCE = 0.05
 
 /**
- * Holds a fresh run against a kept one by ratios within each run, so that how fast the machine was, or which one it
- * was, matters little. Of slices they are ratios within a class of each run. A cell moved when the whole interval of
- * its change is beyond the tolerance, and beyond what a cell differs from itself by. Two processes of one cell differ
- * by some percent, however many trials they have.
+ * Holds a fresh run against a kept one by ratios within each run. So it matters little how fast the machine was, or
+ * which one it was. Of slices they are ratios within a class of each run. A cell moved when the whole interval of its
+ * change is beyond the tolerance, and beyond what a cell differs from itself by. Two processes of one cell differ by
+ * some percent, however many trials they have.
  *
  * @param tolerance 0.1: changes below 10 % are none
  */

@@ -108,7 +108,7 @@ function commonConditions(cells: readonly CellResult[]): string {
   return parts.length === 0 ? '' : `Common: ${parts.join(', ')}.`
 }
 
-/** `Negotiated: VERSION_1.`, or by whom where they differ. Files of an older version do not say. */
+/** `Negotiated: VERSION_1.`, or which accessors negotiated what, where they differ. Files of an older version do not say. */
 function negotiatedLine(cells: readonly CellResult[]): string[] {
   const by = new Map<string, Set<string>>()
   for (const { accessor, features } of cells) {

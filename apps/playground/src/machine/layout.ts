@@ -50,7 +50,7 @@ export const GUEST_PAGES = 5
 /** Buffers begin this far from one another: what a frame of 76 bytes needs and a round number. */
 const BUFFER_STRIDE = 0x100
 
-/** Guest address of buffer `index`, of which there are as many as descriptors. */
+/** Guest address of buffer `index`. There are as many buffers as descriptors. */
 export function bufferAddress(index: number): number {
   return GUEST_BASE + PAGE_BYTES * 3 + BUFFER_STRIDE * index
 }

@@ -94,7 +94,7 @@ const badTables: readonly Case[] = BAD_TABLES.map(({ name, title, regions, fds, 
   ),
 )
 
-/** Where memory is, and where it no longer is. */
+/** Where memory is, and where there is none any more. */
 export const memory: readonly Case[] = [
   one('two-regions', 'MUST', 'buffers may lie in another region than the ring', (bench) => {
     const second = bench.memory(SECOND)

@@ -41,7 +41,7 @@ function asksForKick(queue: Queue, eventIdx: boolean): boolean {
   return ring.availEvent === ((ring.nextAvail - 1) & 0xffff)
 }
 
-/** Who tells whom, when, and when not. */
+/** Which side tells the other, when, and when not. */
 export const notifications: readonly Case[] = bothFormats((format) => {
   const clauses = CLAUSES[format]
   const one = (

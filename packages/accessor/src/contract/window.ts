@@ -7,8 +7,8 @@
  * the area's `access` permits what is done. A store to an area that is only read, or a load from one that is only
  * written, is -EFAULT.
  *
- * Deferred stores are forbidden: when a store returns 0 its value is in memory, in the order of the calls. A window that
- * kept one back, until the end of the round or until a release, would let the other side see an index before its entries.
+ * Deferred stores are forbidden: when a store returns 0 its value is in memory, in the order of the calls. No window
+ * keeps one back, until the end of the round or until a release. The other side would see an index before its entries.
  *
  * Hot: no allocation, no exception, no BigInt. Every method returns a negative errno on a fault, having changed nothing.
  */

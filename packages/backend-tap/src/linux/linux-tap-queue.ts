@@ -40,8 +40,8 @@ export function tapFrameBytes(mtu: number): number {
 /**
  * A queue of a Linux TAP: takes frames from a driver and gives frames to it.
  *
- * No payload is copied here. The kernel reads frames where the driver left them: header and frame in one piece, by the
- * native address of the view that they lie in. A batch is one system call in each direction.
+ * No payload is copied here. The kernel reads frames where the driver left them. Header and frame are in one piece, by
+ * the native address of the view that they lie in. A batch is one system call in each direction.
  *
  * Dropped and counted: `short` (less than an Ethernet header), `oversize` (longer than the MTU allows and no GSO
  * frame), `gone` (the interface was deleted), `down` (it is down). What else the kernel refuses is counted by errno:

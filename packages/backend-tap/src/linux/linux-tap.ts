@@ -59,7 +59,7 @@ export interface LinuxTapOptions {
 const QUEUES_MAX = 256
 
 /**
- * A Linux TAP interface: the control side of it. Its queues are served by a `LinuxTapQueue` each, in whichever thread.
+ * A Linux TAP interface: the control side of it. Its queues are served by a `LinuxTapQueue` each, in any thread.
  */
 export class LinuxTap {
   readonly name: string

@@ -151,7 +151,7 @@ export class FileStream {
 }
 
 /**
- * A pipe as a stream of bytes, whichever end it is. Never waits, whatever other process shares the descriptor that it was
+ * A pipe as a stream of bytes, either end of it. Never waits, whatever other process shares the descriptor that it was
  * made from.
  */
 export class PipeStream extends FileStream {

@@ -104,7 +104,7 @@ export function watchGuards(): void {
   if (table === null && unguardedHost() === null) table = guardTable()
 }
 
-/** The table of the handler that is installed, by whichever thread; else installs one. */
+/** The table of the handler that some thread installed; else installs one. */
 function guardTable(): GuardTable {
   const code = SIGBUS_CODE[process.arch]
   if (code === undefined)

@@ -28,7 +28,7 @@ const FLAG_NAMES: readonly (readonly [bit: number, name: string])[] = [
 export interface EntryDescription {
   /** Names of the flags that are set. */
   readonly flags: readonly string[]
-  /** The frame that is mapped, be it for the hardware or (no access) for the kernel only; else -1. */
+  /** The frame that is mapped, for the hardware or (no access) for the kernel only; else -1. */
   readonly frame: number
   /** Where the page is in swap; else -1. */
   readonly swapSlot: number

@@ -4,7 +4,7 @@ import { frameOf, PTE_PRESENT, PTE_PROTNONE, PTE_USER, PTE_WRITE } from './page-
 
 /**
  * Why a page was not given. `absent`: nothing there, or swapped out, or being migrated. `hinted`: a NUMA hint or no
- * access. `read-only`: to be written, but write-protected, be it for copy-on-write, for writeback or for good.
+ * access. `read-only`: to be written, but write-protected, for copy-on-write, for writeback or for good.
  */
 export type GupFailure = 'absent' | 'hinted' | 'read-only'
 

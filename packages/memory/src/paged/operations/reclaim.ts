@@ -8,7 +8,7 @@ import { cleanPage } from './writeback.ts'
 /**
  * Takes the pages of a range out of memory: anonymous and shared ones to swap, those of a file back to the file. Every
  * process that maps a page loses it, inside an invalidation of its own. The contents are saved after the last, so what
- * a listener marked dirty in its callback is saved too, and what it did not may be lost. Pages of hugetlb stay.
+ * a listener marked dirty in its callback is saved too. What it did not mark may be lost. Pages of hugetlb stay.
  * Source: Linux `shrink_folio_list`, `try_to_unmap` (MMU_NOTIFY_CLEAR), `pageout`.
  *
  * @returns pages that left memory
