@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -40,7 +50,7 @@ async function json(args: readonly string[]): Promise<Record<string, never>> {
 }
 
 /** Arguments that stand for a file of the folder. */
-const FILES = /^(kept|gone|broken|foreign|cut|loop|broken\.json\/gone)$/
+const FILES = /^(kept|gone|broken|foreign|cut|loop|broken\.json\/gone|typo\/out)$/
 
 describe('commands on kept results', () => {
   it('compare says that a run does not differ from itself', async () => {
@@ -171,6 +181,8 @@ describe('commands on kept results', () => {
     [['check', 'kept', 'kept', '--json', 'kept'], /--json: .*kept\.json is what is read/],
     [['merge', 'kept', '--json', 'kept'], /--json: .*kept\.json is one of the parts/],
     [['merge', 'kept', '--json', '/proc/merged.json'], /--json: \/proc\/merged\.json can't be written \(E/],
+    [['merge', 'kept', '--json', 'typo/out'], /--json: .*out\.json can't be written \(no directory .*typo\)/],
+    [['report', 'kept', '--html', 'typo/out'], /--html: .*; accepted: one that is there$/m],
     [['run', '--smoke', '--json', '/proc/run.json'], /--json: \/proc\/run\.json can't be written \(E/],
     [
       ['explain', '--accessor', 'copy-checked', '--force', 'vmap-direct'],
@@ -301,6 +313,16 @@ describe('conformance', () => {
 it('a plugin that throws does not matter where it is not asked for', async () => {
   for (const command of ['steps', 'speculate'])
     await json([command, '--accessor', 'copy-checked', '--plugin', fixture('throws')])
+})
+
+it('the folder of results that no argument names is made, and no other one', async () => {
+  const made = join(folder, 'empty')
+  mkdirSync(made)
+  const [own, other] = ['bench-out/all.json', 'bench-out/deep/all.json'].map((file) =>
+    vringBench(['merge', kept, '--json', file], { cwd: made }),
+  )
+  expect([(await own!).code, (await other!).code]).toEqual([0, 2])
+  expect(readdirSync(made, { recursive: true })).toEqual(['bench-out', join('bench-out', 'all.json')])
 })
 
 it('a TMPDIR that is not there is named in one line', async () => {

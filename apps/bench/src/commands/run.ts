@@ -20,13 +20,13 @@ import { runExperiment } from '../run/experiment.ts'
 import { printResults } from '../run/print-results.ts'
 import { runEnd } from '../run/run-end.ts'
 import { readSliceTimes } from '../slices/slice-times.ts'
-import { checkWritable, printText, STDOUT, toJson, writeEach, writeOutput } from '../terminal/output.ts'
+import { checkWritable, OUT_FOLDER, printText, STDOUT, toJson, writeEach, writeOutput } from '../terminal/output.ts'
 import type { BenchCommand } from './command.ts'
 import { classesArg, jsonArg, patienceArg, patienceOf, pluginArg } from './shared-args.ts'
 
 /** Where a full run leaves its results when it is not told. */
-const DEFAULT_JSON = 'bench-out/results.json'
-const DEFAULT_HTML = 'bench-out/report.html'
+const DEFAULT_JSON = `${OUT_FOLDER}/results.json`
+const DEFAULT_HTML = `${OUT_FOLDER}/report.html`
 
 /** `vring-bench run`: one cell for each combination, each in its own process. */
 export const run: BenchCommand = {

@@ -20,6 +20,8 @@ import { wrapText } from './wrap-text.ts'
 
 /** Standard output: `--json -`. */
 export const STDOUT = '-'
+/** Where results go that no argument names, in the working directory. */
+export const OUT_FOLDER = 'bench-out'
 
 /**
  * Finds out before a long run whether its result can be written.
@@ -32,7 +34,7 @@ export function checkWritable(argument: string, path: string): void {
   try {
     const existing = statSync(target, { throwIfNoEntry: false })
     if (existing?.isDirectory()) throw usageError(argument, `${path} is a directory; accepted: a file name`)
-    if (existing === undefined) makeDirectory(dirname(target))
+    if (existing === undefined) checkFolder(argument, path, dirname(target))
     // Permission bits don't tell where root writes: it has them all, and /proc refuses nevertheless. But to open a pipe
     // would wait for its reader, and to close it would be the end for that.
     if (existing === undefined || existing.isFile()) closeSync(openSync(target, 'a'))
@@ -80,11 +82,12 @@ function statOrNone(path: string): Stats | undefined {
   }
 }
 
-/** Level by level: Node's own recursion does not end in file systems that refuse new directories, such as /proc. */
-function makeDirectory(path: string): void {
-  if (existsSync(path)) return
-  makeDirectory(dirname(path))
-  mkdirSync(path)
+/** The folder of results that no argument names is made. Any other has to be there: a typo would make a tree. */
+function checkFolder(argument: string, path: string, folder: string): void {
+  if (existsSync(folder)) return
+  if (folder !== resolve(OUT_FOLDER))
+    throw usageError(argument, `${path} can't be written (no directory ${folder}); accepted: one that is there`)
+  mkdirSync(folder)
 }
 
 /**
