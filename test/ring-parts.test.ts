@@ -4,7 +4,7 @@ import { readWorkspace, repositoryRoot } from '../scripts/workspace.ts'
 
 /** Files that name parts of a ring and are no ring, and why. */
 const NAMED: Readonly<Record<string, string>> = {
-  'apps/serve/src/served-device.ts': 'prints where a queue is',
+  'apps/serve/src/threads/served-device.ts': 'prints where a queue is',
   'packages/explorer/src/exploring-cpu.ts': 'a packed descriptor is stored in pieces, each a step',
   'packages/explorer/src/faulty/faulty-queues.ts':
     'rings as they would be with a fault of 2026, for the explorer to find',

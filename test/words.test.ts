@@ -23,7 +23,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'CONTRIBUTING.md': ['behind', 'in front of', 'whoever', 'somebody', 'anybody', 'anew', 'once more'],
   'test/words.test.ts': WORDS.map(([word]) => word),
   // The user of passwd(5).
-  'apps/serve/src/config.test.ts': ['nobody'],
+  'apps/serve/src/config/config.test.ts': ['nobody'],
 }
 
 /** What is generated, installed, recorded or the text of others. */

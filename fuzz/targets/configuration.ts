@@ -1,7 +1,7 @@
-import { parseBackend } from '../../apps/serve/src/backend-spec.ts'
-import { parseMetricsAddress } from '../../apps/serve/src/config.ts'
+import { parseBackend } from '../../apps/serve/src/config/backend-spec.ts'
+import { parseMetricsAddress } from '../../apps/serve/src/config/config.ts'
+import { parseSettings } from '../../apps/serve/src/config/settings.ts'
 import { ServeError } from '../../apps/serve/src/serve-error.ts'
-import { parseSettings } from '../../apps/serve/src/settings.ts'
 import { expectThat, type FuzzTarget } from '../engine/target.ts'
 
 /** Parses, or sees a refusal: exit code 2 and one line that names what was given. */

@@ -1,9 +1,9 @@
 import { connect } from 'node:net'
-import type { Daemon } from '../../apps/serve/src/daemon.ts'
-import type { Observation } from '../../apps/serve/src/metrics.ts'
-import { DEFAULT_MEMORY, type ServeConfig } from '../../apps/serve/src/serve-config.ts'
-import type { Snapshot } from '../../apps/serve/src/snapshot.ts'
-import { StatusServer } from '../../apps/serve/src/status-server.ts'
+import { DEFAULT_MEMORY, type ServeConfig } from '../../apps/serve/src/config/serve-config.ts'
+import type { Daemon } from '../../apps/serve/src/daemon/daemon.ts'
+import { StatusServer } from '../../apps/serve/src/daemon/status-server.ts'
+import type { Observation } from '../../apps/serve/src/status/metrics.ts'
+import type { Snapshot } from '../../apps/serve/src/status/snapshot.ts'
 import { expectThat, type FuzzTarget } from '../engine/target.ts'
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)

@@ -4,13 +4,9 @@
  *
  * @packageDocumentation
  */
-export * from './arguments.ts'
-export * from './backend-spec.ts'
-export * from './config.ts'
-export * from './daemon.ts'
-export * from './exit-codes.ts'
-export { main } from './main.ts'
-export * from './metrics.ts'
+export * from './config/arguments.ts'
+export * from './config/backend-spec.ts'
+export * from './config/config.ts'
 export {
   type DaemonConfig,
   DEFAULT_MEMORY,
@@ -20,8 +16,12 @@ export {
   type ReplayConfig,
   type ReplayPace,
   type ServeConfig,
-} from './serve-config.ts'
+} from './config/serve-config.ts'
+export { type DeviceSettings, parseSettings, type Settings } from './config/settings.ts'
+export * from './daemon/daemon.ts'
+export * from './exit-codes.ts'
+export { main } from './main.ts'
 export * from './serve-error.ts'
-export { type DeviceSettings, parseSettings, type Settings } from './settings.ts'
-export * from './snapshot.ts'
-export * from './status-page.ts'
+export * from './status/metrics.ts'
+export * from './status/snapshot.ts'
+export * from './status/status-page.ts'

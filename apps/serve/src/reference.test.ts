@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { OPTIONS } from './arguments.ts'
-import { BACKEND_FORMS } from './backend-spec.ts'
-import { CAPTURE_OPTIONS } from './capture-spec.ts'
+import { OPTIONS } from './config/arguments.ts'
+import { BACKEND_FORMS } from './config/backend-spec.ts'
+import { CAPTURE_OPTIONS } from './config/capture-spec.ts'
 import * as exitCodes from './exit-codes.ts'
 
 const read = (path: string): string => readFileSync(fileURLToPath(new URL(path, import.meta.url)), 'utf8')
@@ -31,7 +31,7 @@ test('the reference has each backend and each option of a capture', () => {
 
 test('the reference has each metric, and no other', () => {
   const named = inBackticks(firstCells(REFERENCE, 'Metrics'), /`(\w+)`/g)
-  const written = inBackticks([read('./metrics.ts')], /'((?:vring|process)_\w+)'/g)
+  const written = inBackticks([read('./status/metrics.ts')], /'((?:vring|process)_\w+)'/g)
   expect([...named].sort()).toEqual([...written].sort())
 })
 

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { XdpContext } from '@vring/xdp'
 import { describe, expect, test } from 'vitest'
-import { loadCountedProgram } from '../src/counted-program.ts'
-import { KernelProgram } from '../src/kernel-program.ts'
-import { readObjectSpec } from '../src/program-spec.ts'
+import { loadCountedProgram } from '../src/programs/counted-program.ts'
+import { KernelProgram } from '../src/programs/kernel-program.ts'
+import { readObjectSpec } from '../src/programs/program-spec.ts'
 
 const COUNTERS = fileURLToPath(new URL('../../../packages/xdp/fixtures/counters.v3.o', import.meta.url))
 const isRoot = process.getuid?.() === 0

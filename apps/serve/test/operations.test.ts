@@ -271,7 +271,7 @@ describe.skipIf(reason !== null)(`operating vring-serve${reason === null ? '' : 
   })
 
   test('--print-capabilities is JSON, whatever else is given', async () => {
-    const { capabilities } = await import('../src/launch.ts')
+    const { capabilities } = await import('../src/daemon/launch.ts')
     expect(JSON.parse(capabilities())).toEqual({ type: 'net' })
     const manifest = JSON.parse(readFileSync(new URL('../vhost-user/50-vring-serve.json', import.meta.url), 'utf8'))
     expect(manifest).toMatchObject({ type: 'net', binary: expect.stringMatching(/^\//) })
