@@ -2,7 +2,7 @@ import { ftruncateSync, readFileSync } from 'node:fs'
 import { type MessagePort, Worker } from 'node:worker_threads'
 import { featureSet, VIRTIO_F_VERSION_1 } from '@vring/layout'
 import { EventFd, guardFaults, processResources, startThread, UnixSocket, unsupportedHost } from '@vring/linux'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { FollowerThreadData } from '../../test/follower-thread.ts'
 import { Driver } from '../../test/frontend-rig.ts'
 import { RecyclingDevice } from '../../test/recycling-device.ts'
@@ -171,7 +171,7 @@ describe.skipIf(reason !== null)(
         threads.disconnect()
         expect(threads.ask().regions).toBe(0)
       }
-      expect(processResources().openFds).toBeLessThanOrEqual(before)
+      await vi.waitFor(() => expect(processResources().openFds).toBeLessThanOrEqual(before), 10_000)
       expect(shared()).toBe(0)
     })
 
