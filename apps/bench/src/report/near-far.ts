@@ -1,6 +1,6 @@
 import { KNOWN_PLACEMENTS, PLACEMENTS, type Placement } from '../placement/classes.ts'
 import type { CellResult, PeerResult, Results } from '../results/results.ts'
-import { cellNames, cellPaths, ringText } from '../results/varied-conditions.ts'
+import { cellPaths, ringText, sweptNames, sweptValues } from '../results/varied-conditions.ts'
 import { floorFor } from '../run/noise-floor.ts'
 import { slicesIn, sliceTally } from '../slices/class-rates.ts'
 import { SLICES_A_ROW } from '../slices/slice-times.ts'
@@ -114,10 +114,12 @@ export function classRatesText({ classes }: Sliced): string {
 
 function slicedRows(results: Results): SlicedRow[] {
   const cells = results.cells.filter(({ measured }) => measured?.classes !== undefined)
-  const [nameOf, pathOf] = [cellNames(cells), cellPaths(cells)]
+  const [nameOf, pathOf] = [sweptNames(cells), cellPaths(cells)]
   // One for each ring; a peer that serves no driver has none.
   const rings = results.peers.flatMap(({ ring, inOrder }) => (ring === undefined ? [] : [ringText(ring, inOrder)]))
   const several = new Set(rings).size > 1
+  const ringOf = ({ ring, inOrder }: PeerResult): string[] =>
+    several && ring !== undefined ? [ringText(ring, inOrder)] : []
   return [
     ...cells.map((cell) => ({
       name: nameOf(cell),
@@ -131,7 +133,7 @@ function slicedRows(results: Results): SlicedRow[] {
         ? []
         : [
             {
-              name: `${peer.name} ${peer.version} (peer${several && peer.ring !== undefined ? `, ${ringText(peer.ring, peer.inOrder)}` : ''})`,
+              name: `${peer.name} ${peer.version} (${['peer', ...ringOf(peer), ...sweptOf(peer, cells)].join(', ')})`,
               path: ['peers'],
               of: peer,
               features: peer.features ?? [],
@@ -140,6 +142,12 @@ function slicedRows(results: Results): SlicedRow[] {
           ],
     ),
   ]
+}
+
+/** Where the cells that a peer is compared with stand in a sweep. */
+function sweptOf({ ratios = [] }: PeerResult, cells: readonly CellResult[]): string[] {
+  const compared = cells.find(({ id }) => ratios.some(({ cell }) => cell === id))
+  return compared === undefined ? [] : sweptValues(compared)
 }
 
 function ratioText({ peers }: Results, { id }: CellResult, place: Placement): string {

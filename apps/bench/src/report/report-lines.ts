@@ -2,14 +2,14 @@ import { LINE_AREAS } from '../lines/line-cache.ts'
 import { linePredictions, linesOf } from '../lines/lines-result.ts'
 import { KNOWN_PLACEMENTS } from '../placement/classes.ts'
 import type { Results } from '../results/results.ts'
-import { cellNames } from '../results/varied-conditions.ts'
+import { sweptNames } from '../results/varied-conditions.ts'
 import { formatRate } from '../terminal/format.ts'
 import type { ReportTable } from './report-tables.ts'
 
 /** Cache lines that move for each packet, and the rates that they predict beside the measured ones. */
 export function linesTable(results: Results): ReportTable {
   const predictions = linePredictions(results)
-  const nameOf = cellNames(predictions.map(({ cell }) => cell))
+  const nameOf = sweptNames(predictions.map(({ cell }) => cell))
   const number = true
   return {
     caption:

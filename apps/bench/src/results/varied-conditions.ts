@@ -55,6 +55,12 @@ export function cellNames(cells: readonly CellResult[]): (cell: CellResult) => s
   return (cell) => [cellLabel(cell.id) + conformanceMark(cell), ...varied.map(({ of }) => of(cell))].join(', ')
 }
 
+/** {@link cellNames} with each cell's place in a sweep: for rows that have no column or axis of it. */
+export function sweptNames(cells: readonly CellResult[]): (cell: CellResult) => string {
+  const nameOf = cellNames(cells)
+  return (cell) => [nameOf(cell), ...sweptValues(cell)].join(', ')
+}
+
 /** {@link cellNames} without options, for labels, where that is enough to tell the cells apart. */
 export function shortCellNames(cells: readonly CellResult[]): (cell: CellResult) => string {
   const varied = variedConditions(cells)

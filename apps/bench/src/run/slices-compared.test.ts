@@ -47,6 +47,30 @@ describe('cells in slices', () => {
     expect(compare(cells, null)[0]!.verdict).toBe('no change')
   })
 
+  it('are told apart by their place in a sweep, and so are the peers that they are compared with', () => {
+    const at = (size: number): CellResult => {
+      const cell = slicedCell('vmap-direct', { near: 18 })
+      return { ...cell, id: cell.id.replace('q256', `q${size}`), queueSize: size, sweep: { 'queue-size': size } }
+    }
+    const cells = [at(128), at(4096)]
+    const peers = cells.map(({ id, measured }) => ({
+      name: 'DPDK',
+      version: '22.11.11',
+      role: 'net_vhost',
+      mpps: { median: 20, low: 19, high: 21 },
+      trials: [20],
+      ratios: [{ cell: id, class: 'near' as const, slices: 24, ratio: { median: 0.9, low: 0.8, high: 1 } }],
+      classes: measured!.classes!,
+    }))
+    const names = nearFarTable(madeResults(cells, { placement: PLACEMENT, peers })).rows.map(([name]) => name)
+    expect([...new Set(names)]).toEqual([
+      'vmap-direct, queue-size 128',
+      'vmap-direct, queue-size 4096',
+      'DPDK 22.11.11 (peer, queue-size 128)',
+      'DPDK 22.11.11 (peer, queue-size 4096)',
+    ])
+  })
+
   it('no verdict is given on fewer than 20 slices', () => {
     const few = (accessor: string, mpps: number): CellResult => {
       const cell = slicedCell(accessor, { near: mpps }, 19)
