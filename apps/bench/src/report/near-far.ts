@@ -17,14 +17,15 @@ interface SlicedRow {
   readonly path: readonly string[]
   readonly of: Sliced
   readonly features: readonly string[]
-  /** Of a cell: what part of a peer's rate it has. */
-  ratio(place: Placement): string
+  /** Of a cell: what part of the rate of the peer of this name it has. */
+  ratio(place: Placement, peer: string): string
 }
 
 /** Rates where driver and device are near, between and far: a row for each class of each cell and peer. */
 export function nearFarTable(results: Results): ReportTable {
   const rows = slicedRows(results)
-  const peer = results.peers.find(({ classes }) => classes !== undefined)?.name
+  // A peer is measured once for each ring that it serves.
+  const peers = [...new Set(results.peers.flatMap(({ name, classes }) => (classes === undefined ? [] : [name])))]
   return {
     caption: nearFarCaption(results),
     columns: [
@@ -32,7 +33,7 @@ export function nearFarTable(results: Results): ReportTable {
       { title: 'cores' },
       { title: 'measured Mpps [95 %]', number: true },
       { title: 'slices', number: true },
-      ...(peer === undefined ? [] : [{ title: `of ${peer} [95 %]`, number: true }]),
+      ...peers.map((peer) => ({ title: `of ${peer} [95 %]`, number: true })),
       { title: 'negotiated' },
     ],
     rows: rows.flatMap((row) =>
@@ -41,7 +42,7 @@ export function nearFarTable(results: Results): ReportTable {
         place,
         classText(row.of, place, results),
         String(countOf(row.of, place)),
-        ...(peer === undefined ? [] : [row.ratio(place)]),
+        ...peers.map((peer) => row.ratio(place, peer)),
         row.features.join(' ') || '–',
       ]),
     ),
@@ -126,7 +127,7 @@ function slicedRows(results: Results): SlicedRow[] {
       path: pathOf(cell),
       of: cell.measured!,
       features: cell.features ?? [],
-      ratio: (place: Placement) => ratioText(results, cell, place),
+      ratio: (place: Placement, peer: string) => ratioText(results, cell, place, peer),
     })),
     ...results.peers.flatMap((peer): SlicedRow[] =>
       peer.classes === undefined
@@ -150,8 +151,8 @@ function sweptOf({ ratios = [] }: PeerResult, cells: readonly CellResult[]): str
   return compared === undefined ? [] : sweptValues(compared)
 }
 
-function ratioText({ peers }: Results, { id }: CellResult, place: Placement): string {
-  const ratios = peers.flatMap((peer) => peer.ratios ?? [])
+function ratioText({ peers }: Results, { id }: CellResult, place: Placement, peer: string): string {
+  const ratios = peers.flatMap(({ name, ratios = [] }) => (name === peer ? ratios : []))
   const found = ratios.find((one) => one.cell === id && one.class === place)
   return found === undefined ? '–' : formatRatio(found.ratio)
 }

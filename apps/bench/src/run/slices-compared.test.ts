@@ -71,6 +71,28 @@ describe('cells in slices', () => {
     ])
   })
 
+  it('have a column for each peer that they are compared with', () => {
+    const cells = [slicedCell('vmap-direct', { near: 2.6 })]
+    const [{ id, measured }] = cells as [CellResult]
+    const peers = (
+      [
+        ['DPDK', 1.65],
+        ['C io_uring', 0.92],
+      ] as const
+    ).map(([name, median]) => ({
+      name,
+      version: '1',
+      role: 'a TAP',
+      mpps: { median: 1.6, low: 1.5, high: 1.7 },
+      trials: [1.6],
+      ratios: [{ cell: id, class: 'near' as const, slices: 24, ratio: { median, low: 0.9, high: 1.7 } }],
+      classes: measured!.classes!,
+    }))
+    const { columns, rows } = nearFarTable(madeResults(cells, { placement: PLACEMENT, peers }))
+    expect(columns.map(({ title }) => title).slice(4, 6)).toEqual(['of DPDK [95 %]', 'of C io_uring [95 %]'])
+    expect(rows[0]!.slice(4, 6)).toEqual(['1.65 [0.90, 1.70]', '0.92 [0.90, 1.70]'])
+  })
+
   it('no verdict is given on fewer than 20 slices', () => {
     const few = (accessor: string, mpps: number): CellResult => {
       const cell = slicedCell(accessor, { near: mpps }, 19)
