@@ -70,8 +70,11 @@ export function linePredictions({ cells }: Pick<Results, 'cells'>): LinePredicti
       if (profile !== null) by = 'fitted'
       overlap = profile?.overlap ?? null
     } else if (nearest !== undefined) {
-      by = 'predicted'
-      profile = { overlap, computeNs: nearest.nsPerPacket - (lines * nearest.roundTripNs) / 2 / overlap }
+      const computeNs = nearest.nsPerPacket - (lines * nearest.roundTripNs) / 2 / overlap
+      if (computeNs > 0) {
+        by = 'predicted'
+        profile = { overlap, computeNs }
+      }
     }
     const rates = points.map((point) => ({
       class: point.class,

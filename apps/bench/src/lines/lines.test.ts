@@ -108,6 +108,16 @@ describe('rates that lines predict', () => {
     expect(predictMpps(profile, 2.5, 130)).toBeCloseTo(1000 / (40 + (2.5 * 65) / 4), 9)
     expect(fitLineProfile([point('near', 57)], 2.5)).toBeNull()
     expect(fitLineProfile([point('far', 57), { ...point('near', 350), nsPerPacket: 40 }], 2.5)).toBeNull()
+    const [quick, slow] = [26.9, 6.14].map((mpps) => 1000 / mpps) as [number, number]
+    expect(
+      fitLineProfile(
+        [
+          { ...point('near', 90), nsPerPacket: quick },
+          { ...point('far', 280), nsPerPacket: slow },
+        ],
+        1.5,
+      ),
+    ).toBeNull()
   })
 
   it('the second cell’s far rate is predicted from its near one and the first cell’s overlap', () => {

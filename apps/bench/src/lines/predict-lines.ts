@@ -38,14 +38,16 @@ export function classPoints(
 /**
  * Fits `ns = compute + lines x (round trip / 2) / overlap` through the nearest and the farthest class, as a line takes
  * half a round trip. Null with fewer than two classes, as one point can't tell compute and overlap from each other.
- * Also null where far is no slower than near: the rate does not depend on lines then.
+ * Also null where far is no slower than near: the rate does not depend on lines then. And where nothing is left for the device
+ * itself: far costs more than its lines explain.
  */
 export function fitLineProfile(points: readonly ClassPoint[], lines: number): LineProfile | null {
   const [first, last] = [points[0], points.at(-1)]
   if (first === undefined || last === undefined || first === last) return null
   const slope = (last.nsPerPacket - first.nsPerPacket) / (last.roundTripNs - first.roundTripNs)
   if (!(slope > 0)) return null
-  return { computeNs: first.nsPerPacket - slope * first.roundTripNs, overlap: lines / 2 / slope }
+  const computeNs = first.nsPerPacket - slope * first.roundTripNs
+  return computeNs > 0 ? { computeNs, overlap: lines / 2 / slope } : null
 }
 
 /** Mpps that a profile predicts where a round trip takes this long. */
