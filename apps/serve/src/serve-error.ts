@@ -55,6 +55,15 @@ export function startError(argument: string, error: unknown): CliError {
   return new CliError(EXIT_INTERNAL, `${argument}: ${message}`, error)
 }
 
+/** Does a step of starting; its error says which argument asked for it. */
+export function attempt<T>(argument: string, step: () => T): T {
+  try {
+    return step()
+  } catch (error) {
+    throw startError(argument, error)
+  }
+}
+
 /** `open: ENOENT (FILE)`, as errors of system calls of vring's own are. */
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

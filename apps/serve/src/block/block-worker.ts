@@ -3,7 +3,7 @@ import { EventFd } from '@vring/linux'
 import { VhostUserWorker } from '@vring/vhost-user'
 import { BlockDevice, FileStore } from '@vring/vhost-user-blk'
 import { refusalLine } from '../log/refusal-line.ts'
-import { startError } from '../serve-error.ts'
+import { attempt, startError } from '../serve-error.ts'
 import type { BlockSettings, BlockWorkerMessage } from './block-protocol.ts'
 
 /**
@@ -46,15 +46,6 @@ function work({ socket, file, readOnly, queues, id, client, wakeFd, stop }: Bloc
   } finally {
     worker.close()
     store.close()
-  }
-}
-
-/** Errors say which argument asked for what failed. */
-function attempt<T>(argument: string, step: () => T): T {
-  try {
-    return step()
-  } catch (error) {
-    throw startError(argument, error)
   }
 }
 

@@ -5,7 +5,7 @@ import { QUEUE_PAIRS_MAX } from '@vring/vhost-user-net'
 import * as z from 'zod'
 import { EXIT_USAGE } from '../exit-codes.ts'
 import { LOG_FORMATS, LOG_LEVELS, type LogConfig } from '../log/log.ts'
-import { ServeError, startError, usageError } from '../serve-error.ts'
+import { attempt, ServeError, usageError } from '../serve-error.ts'
 import type { GivenArguments } from './arguments.ts'
 import { LocatedJson } from './located-json.ts'
 import { MEMORY_FILES, type MemoryFiles, PACES, type ReplayPace } from './serve-config.ts'
@@ -156,12 +156,7 @@ export interface SettingsFile {
 
 /** Reads and checks a configuration file, or a pipe. */
 export function readSettings(path: string): SettingsFile {
-  let content: string
-  try {
-    content = readBounded(path)
-  } catch (error) {
-    throw startError(`--config ${path}`, error)
-  }
+  const content = attempt(`--config ${path}`, () => readBounded(path))
   return parseSettings(content, path)
 }
 

@@ -6,7 +6,7 @@ import * as z from 'zod'
 import { formatBackend } from '../config/backend-spec.ts'
 import { parseCapture } from '../config/capture-spec.ts'
 import { resolveNamedDevice } from '../config/config.ts'
-import { startError, usageError } from '../serve-error.ts'
+import { attempt, startError, usageError } from '../serve-error.ts'
 import type { Daemon } from './daemon.ts'
 
 /** Connections at a time, and bytes of a line: this is for the people of one machine. */
@@ -169,9 +169,5 @@ async function show(device: Daemon['devices'][number]): Promise<Readonly<Record<
 
 /** A socket of a daemon that has ended; no other file is replaced. */
 function removeDead(path: string): void {
-  try {
-    UnixListener.listen(path).close()
-  } catch (error) {
-    throw startError(`--control ${path}`, error)
-  }
+  attempt(`--control ${path}`, () => UnixListener.listen(path).close())
 }

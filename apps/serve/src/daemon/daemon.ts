@@ -3,7 +3,7 @@ import { missingProtection, ServiceNotifier } from '@vring/linux'
 import type { DaemonConfig, ServeConfig } from '../config/serve-config.ts'
 import { type Log, logOf } from '../log/log.ts'
 import { KernelTrace } from '../programs/kernel-trace.ts'
-import { ServeError, startError, usageError } from '../serve-error.ts'
+import { attempt, ServeError, startError, usageError } from '../serve-error.ts'
 import type { Snapshot } from '../status/snapshot.ts'
 import { ControlServer } from './control-server.ts'
 import { RunningDevice } from './running-device.ts'
@@ -219,11 +219,7 @@ export async function runDaemon(
 }
 
 function become(user: ReturnType<typeof systemUser>, log: Log): void {
-  try {
-    becomeUser(user)
-  } catch (error) {
-    throw startError(`--user ${user.name}`, error)
-  }
+  attempt(`--user ${user.name}`, () => becomeUser(user))
   log(`going on as user ${user.name}`)
 }
 

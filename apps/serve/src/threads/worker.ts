@@ -14,7 +14,7 @@ import { loadTried } from '../config/load-registry.ts'
 import { Captures } from '../datapath/captures.ts'
 import { createDatapath } from '../datapath/datapath.ts'
 import type { Datapath } from '../datapath/datapath-ends.ts'
-import { startError } from '../serve-error.ts'
+import { attempt, startError } from '../serve-error.ts'
 import {
   CONTROL_SNAPSHOT,
   CONTROL_STOP,
@@ -181,15 +181,6 @@ function sayWhenGone({ pairs }: Datapath): () => void {
 
 function nextCommand({ commands }: HomeSeat): NumberedCommand | null {
   return (receiveMessageOnPort(commands)?.message as NumberedCommand | undefined) ?? null
-}
-
-/** Errors say which argument asked for what failed. */
-function attempt<T>(argument: string, step: () => T): T {
-  try {
-    return step()
-  } catch (error) {
-    throw startError(argument, error)
-  }
 }
 
 function tell(message: WorkerMessage): void {
