@@ -1,6 +1,6 @@
 import { DEFAULT_SETUP, publishedFor } from '../results/model-results.ts'
 import type { CellResult, Comparison, Results } from '../results/results.ts'
-import { cellNames, sweptValues } from '../results/varied-conditions.ts'
+import { sweptNames } from '../results/varied-conditions.ts'
 import { againstName, comparedNames, type ReportTable, resultCells } from './report-tables.ts'
 import { type Gain, type GainGroup, gainName, gainText } from './row-charts.ts'
 
@@ -16,7 +16,7 @@ const GAINS = 8
 /** What each cell gains over the one that it was compared with: as published, as modelled, as measured here. */
 export function gainGroups(results: Results): GainGroup[] {
   const cells = new Map(results.cells.map((cell) => [cell.id, cell]))
-  const nameOf = cellNames(resultCells(results))
+  const nameOf = sweptNames(resultCells(results))
   const shown = resultComparisons(results)
   if (shown.length > GAINS) return []
   return shown.flatMap(({ before, after, ratio, class: place }) => {
@@ -29,7 +29,7 @@ export function gainGroups(results: Results): GainGroup[] {
       low: ratio.low - 1,
       high: ratio.high - 1,
     }
-    const label = [nameOf(cell), ...sweptValues(cell), ...(place === undefined ? [] : [`cores ${place}`])].join(', ')
+    const label = [nameOf(cell), ...(place === undefined ? [] : [`cores ${place}`])].join(', ')
     return [
       {
         label,

@@ -9,7 +9,7 @@ import {
   cellPaths,
   cellTitle,
   ringText,
-  sweptValues,
+  sweptNames,
   variedConditions,
 } from '../results/varied-conditions.ts'
 import { tooFewTrialsOf, tooFewTrialsText } from '../run/too-few-trials.ts'
@@ -159,8 +159,8 @@ export function againstName(before: string, after: string, nameOf: (id: string) 
 
 /** Names of compared cells, by their ids: the accessor, the conditions that cells differ in, and the place in a sweep. */
 export function comparedNames({ cells }: Pick<Results, 'cells'>, namesOf = cellNames): (id: string) => string {
-  const nameOf = namesOf(cells)
-  const names = new Map(cells.map((cell) => [cell.id, [nameOf(cell), ...sweptValues(cell)].join(', ')]))
+  const nameOf = sweptNames(cells, namesOf)
+  const names = new Map(cells.map((cell) => [cell.id, nameOf(cell)]))
   return (id) => names.get(id) ?? id
 }
 

@@ -56,8 +56,8 @@ export function cellNames(cells: readonly CellResult[]): (cell: CellResult) => s
 }
 
 /** {@link cellNames} with each cell's place in a sweep: for rows that have no column or axis of it. */
-export function sweptNames(cells: readonly CellResult[]): (cell: CellResult) => string {
-  const nameOf = cellNames(cells)
+export function sweptNames(cells: readonly CellResult[], namesOf = cellNames): (cell: CellResult) => string {
+  const nameOf = namesOf(cells)
   return (cell) => [nameOf(cell), ...sweptValues(cell)].join(', ')
 }
 
